@@ -1,0 +1,57 @@
+# Every target sets up what it needs. Python 3.13, make and the package registries are enough.
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(shell for p in python3.13 python3 python; do \
+    if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
+
+.PHONY: help setup demo test check format bench docs pins clean
+
+help:            ## what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(VENV)/.ready node_modules/.ready  ## virtual environment, pinned packages, Azurite
+
+$(VENV)/.ready: requirements-dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "amlguard needs Python 3.13 on the PATH (try: pyenv install 3.13, or uv python install 3.13)"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+node_modules/.ready: package-lock.json $(VENV)/.ready
+	@echo "Setting up Azurite ..."
+	@$(BIN)/python -m emulator.functions.node npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup      ## the whole story on the local Azure, narrated and checked
+	@$(BIN)/python -m emulator.demo
+
+test: setup      ## all tests
+	@$(BIN)/pytest -n auto
+
+check: setup     ## formatter, linter, strict types, layers, generated docs
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --quiet 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python -m docs.generate --check
+
+format: setup    ## formatter and safe fixes
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+bench: setup     ## ratios and counts
+	@$(BIN)/python -m bench
+
+docs: setup      ## regenerates docs/rules.md and the policy schema
+	@$(BIN)/python -m docs.generate
+
+pins: setup      ## moves the pinned packages to the newest that requirements*.in allow
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-dev.in -o requirements-dev.txt
+
+clean:           ## removes everything that was set up or built
+	rm -rf $(VENV) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
