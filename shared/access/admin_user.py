@@ -1,0 +1,63 @@
+"""Whether the registry's admin user may go off: grant before revoke (law 5).
+
+It goes off only after every identity that pulls from the registry, in every workspace that uses it, is covered, the
+grants have had the policy's settle time to act, and nothing objects.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from shared.access.asks import RequiredGrant
+from shared.access.compare import Asked, GrantKey, grant_key, held
+from shared.access.guardrails import Refusal, Terms
+from shared.access.model import Estate
+from shared.access.outcomes import Deferred, Setting, Withheld
+
+NOT_READY_AGAIN = timedelta(minutes=1)
+
+
+def switch_off(
+    setting: Setting, asked: Iterable[Asked], planned: frozenset[GrantKey], estate: Estate, terms: Terms
+) -> Setting | Withheld | Deferred:
+    """`setting` if it may be carried out now, else why not. `planned` are the grants of this very plan."""
+    registry = setting.resource
+    asked = tuple(asked)
+    pulls = [one for each in asked for one in each.pulls_from(registry)]
+    uncovered = [one for one in pulls if not held(one, estate).held and grant_key(one) not in planned]
+    if uncovered:
+        return Withheld(setting, Refusal("uncovered-puller", _uncovered(uncovered, registry.name)))
+    waiting = [one for each in asked for one in each.not_ready]
+    if waiting:
+        return Deferred(setting, estate.now + NOT_READY_AGAIN, waiting[0].reason)
+    settled = _settled(pulls, estate, terms)
+    if settled > estate.now:
+        return Deferred(
+            setting,
+            settled,
+            f"grants act for {_minutes(terms.settle)} before the admin user of {registry.name} goes off",
+        )
+    return setting
+
+
+def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> datetime:
+    """When the newest grant will have acted for the settle time. What is only planned starts now.
+
+    An assignment whose age ARM does not tell is an old one: every assignment that we make has a date.
+    """
+    latest = estate.now - terms.settle
+    for one in pulls:
+        cover = held(one, estate)
+        since = cover.since if cover.held else estate.now
+        latest = max(latest, since or latest)
+    # Planned grants need a later look even without a settle time: the admin user goes off in a run of its own.
+    floor = timedelta(seconds=1) if any(not held(one, estate).held for one in pulls) else timedelta()
+    return latest + max(terms.settle, floor)
+
+
+def _uncovered(pulls: list[RequiredGrant], registry: str) -> str:
+    names = ", ".join(dict.fromkeys(f"{one.principal.label} ({one.on.name})" for one in pulls))
+    return f"cannot pull from {registry} without the admin user yet: {names}"
+
+
+def _minutes(duration: timedelta) -> str:
+    return f"{duration.total_seconds() / 60:g} min"

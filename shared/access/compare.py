@@ -1,0 +1,74 @@
+"""Requirements of one workspace, and whether they are already held."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredSetting
+from shared.access.guardrails import Terms
+from shared.access.model import Estate, Workspace
+from shared.access.needs import Need
+from shared.access.permissions import Access, Coverage, coverage
+from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules.pull import PULLS
+from shared.access.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One workspace's asks, sorted by kind, the first three each with the rule that made it."""
+
+    workspace: Workspace
+    grants: tuple[tuple[Rule, RequiredGrant], ...]
+    settings: tuple[tuple[Rule, RequiredSetting], ...]
+    findings: tuple[tuple[Rule, Finding], ...]
+    objections: tuple[Objection, ...]
+    not_ready: tuple[NotReady, ...]
+
+    def pulls_from(self, registry: Scope) -> list[RequiredGrant]:
+        return [ask for _, ask in self.grants if ask.scope == registry and ask.need in PULLS]
+
+
+def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Asked:
+    """Everything that the rules ask for `workspace`.
+
+    Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
+    optional rules that are off are silent.
+    """
+    active = [rule for rule in rules if not rule.optional or terms.enabled(rule)]
+    asks = [(rule, one) for rule in active for one in rule.examine(workspace, estate)]
+    return Asked(
+        workspace,
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
+        tuple(one for _, one in asks if isinstance(one, Objection)),
+        tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
+    )
+
+
+def held(ask: RequiredGrant, estate: Estate) -> Coverage:
+    """Raises `KeyError` when the principal's access was not read: unknown is not empty."""
+    access = estate.access[ask.principal.id]
+    return coverage(ask.need.permissions, ask.scope, access)
+
+
+def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:
+    """Whether Azure would refuse the grant: it allows one assignment of a role to a principal at a scope."""
+    return any(
+        a.scope == ask.scope
+        and a.role_id == ask.need.role_id
+        and a.principal_id.casefold() == ask.principal.id.casefold()
+        and a.condition
+        for a in access.assignments
+    )
+
+
+def fixes(rule: Rule) -> bool:
+    return rule.mode in (Mode.FIX, Mode.OPT_IN)
+
+
+type GrantKey = tuple[str, str, Need]
+
+
+def grant_key(ask: RequiredGrant) -> GrantKey:
+    return ask.principal.id.casefold(), ask.scope.key, ask.need

@@ -1,0 +1,146 @@
+"""What the policy says, as values, and why an action is not taken. Fail closed: a reason to object withholds it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from shared.access.asks import Objection, RequiredGrant, RequiredSetting
+from shared.access.model import Estate, Workspace
+from shared.access.permissions import applies_at
+from shared.access.rules.rule import Mode, Rule
+from shared.access.scope import Scope
+
+
+class Action(StrEnum):
+    REPORT = "report"
+    ENFORCE = "enforce"
+
+
+class Boundary(StrEnum):
+    RESOURCE_GROUP = "resource_group"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTerms:
+    """What the policy says of one rule; None where it says nothing."""
+
+    enabled: bool | None = None
+    mode: Action | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    scope: Scope
+    rules: frozenset[str]
+    until: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case."""
+
+    mode: Action = Action.REPORT
+    scopes: tuple[Scope, ...] = ()
+    settle: timedelta = timedelta(minutes=15)
+    boundary: Boundary = Boundary.RESOURCE_GROUP
+    allow: tuple[Scope, ...] = ()
+    rules: Mapping[str, RuleTerms] = field(default_factory=dict)
+    exemptions: tuple[Exemption, ...] = ()
+    per_run: int = 50
+
+    def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
+        """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
+        said = {terms.enabled for terms in self._said_of(rule, requirements)} - {None}
+        return False not in said and (True in said or rule.mode is not Mode.OPT_IN)
+
+    def explicitly_off(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
+        return any(terms.enabled is False for terms in self._said_of(rule, requirements))
+
+    def reports_only(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
+        return any(terms.mode is Action.REPORT for terms in self._said_of(rule, requirements))
+
+    def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
+        own = [r for r in rule.requirements if r in requirements] or list(rule.requirements)
+        return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]
+
+    def exemption(self, rule: str, requirements: tuple[str, ...], resource: Scope, today: date) -> Exemption | None:
+        names = {rule.casefold(), *(r.casefold() for r in requirements)}
+        return next(
+            (e for e in self.exemptions if e.until >= today and e.rules & names and e.scope.contains(resource)), None
+        )
+
+    def watches(self, scope: Scope) -> bool:
+        """Whether `scope` is among the watched scopes; without any, everything is."""
+        return not self.scopes or any(watched.contains(scope) for watched in self.scopes)
+
+    def trusts(self, workspace: Workspace, target: Scope) -> bool:
+        """Whether `workspace` may lead to a change at `target`: inside its boundary, or on the allow-list."""
+        group = workspace.id.resource_group
+        boundary = group if self.boundary is Boundary.RESOURCE_GROUP else workspace.id.subscription
+        return any(allowed.contains(target) for allowed in self.allow) or (
+            boundary is not None and boundary.contains(target)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`guard` is a stable word for alerts; `reason` is for people and says what would allow it."""
+
+    guard: str
+    reason: str
+
+
+def refuse_grant(
+    ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
+) -> Refusal | None:
+    """Why `ask` is withheld, whoever asks; None when nothing objects."""
+    for objection in objections:
+        concerns = objection.setting is None and objection.target.contains(ask.scope)
+        if concerns and objection.principal in (None, ask.principal.id):
+            return Refusal("rule", objection.reason)
+    if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
+        return _outside("identity", ask.principal.resource, terms)
+    return _outside_boundary(workspace, ask.scope, terms) or _locked(ask.scope, estate)
+
+
+def refuse_setting(
+    ask: RequiredSetting, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
+) -> Refusal | None:
+    for objection in objections:
+        if objection.setting is ask.name and objection.target == ask.resource:
+            return Refusal("rule", objection.reason)
+    if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
+        return _outside("identity", ask.principal.resource, terms)
+    return _outside_boundary(workspace, ask.resource, terms) or _locked(ask.resource, estate)
+
+
+def refuse_by_policy(
+    rule: Rule, requirements: tuple[str, ...], resource: Scope, today: date, terms: Terms
+) -> Refusal | None:
+    exemption = terms.exemption(rule.name, requirements, resource, today)
+    if exemption:
+        return Refusal("exemption", f"exempt until {exemption.until}: {exemption.reason}")
+    if terms.reports_only(rule, requirements):
+        return Refusal("report-mode", f"the policy only reports {rule.name} ({', '.join(requirements)})")
+    return None
+
+
+def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refusal | None:
+    return None if terms.trusts(workspace, target) else _outside("target", target, terms)
+
+
+def _outside(what: str, target: Scope, terms: Terms) -> Refusal:
+    boundary = terms.boundary.replace("_", " ")
+    return Refusal(
+        f"{what}-outside-boundary",
+        f"{target.name} lies outside the workspace's {boundary}. To allow it, add to the policy: "
+        f'trust: {{allow: ["{target}"]}}',
+    )
+
+
+def _locked(target: Scope, estate: Estate) -> Refusal | None:
+    lock = next((lock for lock in estate.locks if lock.read_only and applies_at(lock.scope, target)), None)
+    return Refusal("lock", f"a ReadOnly lock forbids changes to {target.name}: {lock.id}") if lock else None

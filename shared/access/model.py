@@ -1,0 +1,208 @@
+"""An AML workspace and all that its identities need access to, as values.
+
+Read from raw ARM objects by `shared.access.parse`; nothing here knows how they were fetched. A missing key stays
+`None`: the rules decide what absence means, the model does not guess.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.access.permissions import Access, DenyAssignment
+from shared.access.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A managed identity or service principal that may hold roles.
+
+    `resource` is the user-assigned identity's own id, None for a system-assigned identity; `label` is for people.
+    """
+
+    id: str
+    label: str
+    resource: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A resource's `identity` block. Empty (neither kind) when the resource has none.
+
+    `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
+    identity whose object id ARM left out is in `unresolved`.
+    """
+
+    system: Principal | None = None
+    user: tuple[Principal, ...] = ()
+    unresolved: tuple[Scope, ...] = ()
+
+    @property
+    def default(self) -> Principal | None:
+        """The identity that mounts storage, pulls images and opens datastores (AML-16).
+
+        None also while a user-assigned identity is unresolved: it might be the first one.
+        """
+        return self.system or (None if self.unresolved else next(iter(self.user), None))
+
+    @property
+    def empty(self) -> bool:
+        return self.system is None and not self.user and not self.unresolved
+
+
+class ComputeType(StrEnum):
+    AML_COMPUTE = "amlcompute"
+    COMPUTE_INSTANCE = "computeinstance"
+    KUBERNETES = "kubernetes"
+    AKS = "aks"
+    VIRTUAL_MACHINE = "virtualmachine"
+    HD_INSIGHT = "hdinsight"
+    DATABRICKS = "databricks"
+    DATA_FACTORY = "datafactory"
+    DATA_LAKE_ANALYTICS = "datalakeanalytics"
+    SYNAPSE_SPARK = "synapsespark"
+    CONTAINER_INSTANCE = "containerinstance"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """`ready` is false while ARM still says Creating: its identity may come yet."""
+
+    id: Scope
+    type: ComputeType
+    type_name: str
+    identity: Identity
+    ready: bool = True
+    attached: Scope | None = None
+    created_on: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An online endpoint (managed, or on Kubernetes when `compute` is set)."""
+
+    id: Scope
+    identity: Identity
+    ready: bool = True
+    compute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Datastore:
+    """`identity_based`: keeps no credential, so the caller's own identity reads (AML-32)."""
+
+    id: Scope
+    type: str
+    account: str | None
+    identity_based: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A workspace connection; `registry` is the container registry that it names by resource id, if any."""
+
+    id: Scope
+    category: str
+    target: str | None
+    registry: Scope | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`identity.user` may hold several; `primary` names the one that AML uses when set."""
+
+    id: Scope
+    kind: str
+    identity: Identity
+    primary: Scope | None = None
+    registry: Scope | None = None
+    storage: Scope | None = None
+    vault: Scope | None = None
+    app_insights: Scope | None = None
+    hub: Scope | None = None
+    data_isolation: bool = False
+    serverless: bool = False
+    storage_by_identity: bool = False
+    ready: bool = True
+    created_on: datetime | None = None
+    computes: tuple[Compute, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    datastores: tuple[Datastore, ...] = ()
+    connections: tuple[Connection, ...] = ()
+
+    @property
+    def acting(self) -> Principal | None:
+        """The identity that the workspace acts as: the primary UAI, the SAI, or its only UAI; None if unclear."""
+        if self.primary:
+            return next((uai for uai in self.identity.user if uai.resource == self.primary), None)
+        if self.identity.system:
+            return self.identity.system
+        return self.identity.default if len(self.identity.user) == 1 else None
+
+    @property
+    def acts_as_uai(self) -> bool:
+        return self.acting is not None and self.acting.resource is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """`abac`: repository permissions decide, so AcrPull does nothing there (AML-70)."""
+
+    id: Scope
+    admin_user: bool
+    abac: bool
+    login_server: str | None = None
+    created_on: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """`policies` is what access policies give, by object id: `keys/get` and so on, in lower case."""
+
+    id: Scope
+    rbac: bool
+    tenant: str | None = None
+    policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A management lock; only `read_only` ones stop what amlguard does (grants and settings are no deletes)."""
+
+    id: str
+    scope: Scope
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerGroup:
+    """A Container Instances group and the registry hosts that its images come from (AML-23)."""
+
+    id: Scope
+    hosts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """All that one reconcile has read, at `now` (ARM's clock, not ours).
+
+    `subject` is the workspace to decide about; `neighbours` are the other workspaces that use its registry, read
+    only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
+    AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about.
+    """
+
+    now: datetime
+    subject: Workspace
+    neighbours: tuple[Workspace, ...] = ()
+    registries: Mapping[Scope, Registry] = field(default_factory=dict)
+    vaults: Mapping[Scope, Vault] = field(default_factory=dict)
+    clusters: Mapping[Scope, Principal] = field(default_factory=dict)
+    container_groups: tuple[ContainerGroup, ...] = ()
+    access: Mapping[str, Access] = field(default_factory=dict)
+    denies: tuple[DenyAssignment, ...] = ()
+    locks: tuple[Lock, ...] = ()
+
+    @property
+    def workspaces(self) -> tuple[Workspace, ...]:
+        return (self.subject, *self.neighbours)

@@ -1,0 +1,99 @@
+"""What AML's identities need: permissions, and the least built-in role that gives them.
+
+The permission decides whether something is missing; the role is only what is granted when it is. Role GUIDs and
+permissions as the service returns them (azure-facts §3).
+"""
+
+from dataclasses import dataclass
+
+from shared.access.permissions import Permission
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """`role_id` is the built-in role's GUID; `broad` roles are granted by F? rules only."""
+
+    name: str
+    permissions: tuple[Permission, ...]
+    role_id: str
+    role_name: str
+    broad: bool = False
+
+
+_REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
+_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+
+
+def _contributor(name: str, *actions: str) -> Need:
+    return Need(name, tuple(Permission(action) for action in actions), _CONTRIBUTOR, "Contributor", broad=True)
+
+
+PULL = Need(
+    "pull images",
+    (Permission("Microsoft.ContainerRegistry/registries/pull/read"),),
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "AcrPull",
+)
+PULL_ABAC = Need(
+    "pull images (ABAC)",
+    (
+        Permission(f"{_REPOSITORIES}/content/read", data=True),
+        Permission(f"{_REPOSITORIES}/metadata/read", data=True),
+    ),
+    "b93aa761-3e63-49ed-ac28-beffa264f7ac",
+    "Container Registry Repository Reader",
+)
+READ_BLOBS = Need(
+    "read blobs",
+    (Permission(f"{_BLOBS}/read", data=True),),
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    "Storage Blob Data Reader",
+)
+WRITE_BLOBS = Need(
+    "read and write blobs",
+    (
+        Permission(f"{_BLOBS}/read", data=True),
+        Permission(f"{_BLOBS}/write", data=True),
+        Permission(f"{_BLOBS}/delete", data=True),
+        Permission(f"{_BLOBS}/add/action", data=True),
+        Permission(f"{_BLOBS}/move/action", data=True),
+    ),
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    "Storage Blob Data Contributor",
+)
+WRITE_METRICS = Need(
+    "write metrics",
+    (Permission("Microsoft.MachineLearningServices/workspaces/metrics/*/write"),),
+    "635dd51f-9968-44d3-b7fb-6d9a6bd613ae",
+    "AzureML Metrics Writer (preview)",
+)
+CONTROL_WORKSPACE = _contributor("control the workspace", "Microsoft.MachineLearningServices/workspaces/*")
+CONTROL_STORAGE = _contributor("control the storage account", "Microsoft.Storage/storageAccounts/*")
+CONTROL_VAULT = _contributor("control the key vault", "Microsoft.KeyVault/vaults/*")
+CONTROL_REGISTRY = _contributor("control the registry", "Microsoft.ContainerRegistry/registries/*")
+CONTROL_INSIGHTS = _contributor("control Application Insights", "Microsoft.Insights/components/*")
+ADMINISTER_VAULT = Need(
+    "administer the vault's keys, secrets and certificates",
+    (Permission("Microsoft.KeyVault/vaults/*", data=True),),
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483",
+    "Key Vault Administrator",
+    broad=True,
+)
+
+# Access policies know no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
+# `purge` (AML-07); the storage permissions belong to a retired feature and AML does not use them.
+_POLICY_PERMISSIONS = {
+    "keys": (
+        "get list update create import delete recover backup restore decrypt encrypt unwrapKey wrapKey verify sign "
+        "release rotate getrotationpolicy setrotationpolicy"
+    ),
+    "secrets": "get list set delete recover backup restore",
+    "certificates": (
+        "get list delete create import update managecontacts getissuers listissuers setissuers deleteissuers "
+        "manageissuers recover backup restore"
+    ),
+}
+VAULT_PERMISSIONS = frozenset(
+    f"{kind}/{name}".casefold() for kind, names in _POLICY_PERMISSIONS.items() for name in names.split()
+)

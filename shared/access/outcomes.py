@@ -1,0 +1,115 @@
+"""What a plan holds. The values are the same in `plan`, in mode report and when they are carried out."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.access.asks import Finding, Property
+from shared.access.guardrails import Refusal
+from shared.access.model import Principal
+from shared.access.needs import Need
+from shared.access.scope import Scope
+
+# Names of our role assignments are uuid5 in this namespace: the same grant has the same name in every run (law 8).
+_NAMESPACE = uuid.UUID("6d8f6d3e-3d0c-5b8e-9a52-8f7a0c6e2b11")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role assignment to be made. `rule` names every rule that needs it, `on` the resource whose identity it is."""
+
+    principal: Principal
+    need: Need
+    scope: Scope
+    on: Scope
+    rule: str
+    requirements: tuple[str, ...]
+    reason: str
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The role assignment's GUID: deterministic over scope, principal and role."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.scope.key}|{self.principal.id.casefold()}|{self.need.role_id}"))
+
+    @property
+    def action_id(self) -> str:
+        return self.name
+
+    @property
+    def resource(self) -> Scope:
+        return self.on
+
+    @property
+    def role_definition_id(self) -> str:
+        return f"{self.scope.subscription or ''}/providers/Microsoft.Authorization/roleDefinitions/{self.need.role_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    resource: Scope
+    name: Property
+    current: str
+    to: str
+    rule: str
+    requirements: tuple[str, ...]
+    reason: str
+    source: str
+    principal: Principal | None = None
+
+    @property
+    def action_id(self) -> str:
+        who = self.principal.id.casefold() if self.principal else ""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.resource.key}|{self.name}|{self.to}|{who}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do yet at `resource`: it is still being made."""
+
+    resource: Scope
+    rule: str = ""
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def action_id(self) -> str:
+        return str(uuid.uuid5(_NAMESPACE, f"{self.resource.key}|wait"))
+
+
+type Action = Grant | Setting | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    action: Action
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """To be looked at again at `until` (ARM's clock)."""
+
+    action: Action
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`satisfied` counts the required grants that are already held."""
+
+    grants: tuple[Grant, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    deferred: tuple[Deferred, ...] = ()
+    satisfied: int = 0
+
+    @property
+    def actions(self) -> tuple[Grant | Setting, ...]:
+        """In the order in which they are carried out: grants first (law 5)."""
+        return (*self.grants, *self.settings)
+
+    @property
+    def compliant(self) -> bool:
+        return not (self.grants or self.settings or self.findings or self.withheld or self.deferred)

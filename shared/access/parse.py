@@ -1,0 +1,248 @@
+"""Raw ARM objects, exactly as GET returns them, into the model.
+
+Tolerant of what ARM really sends (ids of any casing, missing keys, unknown kinds, `null` for absent) and strict
+about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, since leaving it out would look like
+"no registry".
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.access.model import (
+    Compute,
+    ComputeType,
+    Connection,
+    ContainerGroup,
+    Datastore,
+    Endpoint,
+    Identity,
+    Lock,
+    Principal,
+    Registry,
+    Vault,
+    Workspace,
+)
+from shared.access.needs import VAULT_PERMISSIONS
+from shared.access.permissions import PermissionBlock, RoleDefinition
+from shared.access.rules.rule import List
+from shared.access.scope import InvalidScopeError, Scope
+
+type Raw = Mapping[str, Any]
+
+
+def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
+    """`lists` are the workspace's children as far as they were read; `resolved` object ids of UAIs that ARM left out."""
+    scope = Scope.parse(raw.get("id"))
+    return Workspace(
+        id=scope,
+        kind=(_text(raw, "kind") or "default").casefold(),
+        identity=identity(raw, f"workspace {scope.name}", resolved),
+        primary=_scope(raw, "properties", "primaryUserAssignedIdentity"),
+        registry=_scope(raw, "properties", "containerRegistry"),
+        storage=_scope(raw, "properties", "storageAccount"),
+        vault=_scope(raw, "properties", "keyVault"),
+        app_insights=_scope(raw, "properties", "applicationInsights"),
+        hub=_scope(raw, "properties", "hubResourceId"),
+        data_isolation=_get(raw, "properties", "enableDataIsolation") is True,
+        serverless=bool(_get(raw, "properties", "serverlessComputeSettings")),
+        storage_by_identity=(_text(raw, "properties", "systemDatastoresAuthMode") or "").casefold() == "identity",
+        ready=_ready(raw),
+        created_on=_time(_get(raw, "systemData", "createdAt")) or _time(_get(raw, "properties", "creationTime")),
+        computes=tuple(_compute(c, scope, resolved) for c in lists.get(List.COMPUTES, ()) if not _leaving(c)),
+        endpoints=tuple(_endpoint(e, scope, resolved) for e in lists.get(List.ENDPOINTS, ()) if not _leaving(e)),
+        datastores=tuple(_datastore(d) for d in lists.get(List.DATASTORES, ())),
+        connections=tuple(_connection(c) for c in lists.get(List.CONNECTIONS, ())),
+    )
+
+
+def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
+    """The `identity` block. A user-assigned identity without a known object id goes to `unresolved`."""
+    block = raw.get("identity")
+    kind = (_text(raw, "identity", "type") or "").casefold()
+    if not isinstance(block, Mapping) or kind == "none":
+        return Identity()
+    principal = _text(block, "principalId")
+    system = Principal(principal.casefold(), label) if principal and (not kind or "systemassigned" in kind) else None
+    if kind and "userassigned" not in kind:
+        return Identity(system)
+    user: list[Principal] = []
+    unresolved: list[Scope] = []
+    for text, known in (_get(block, "userAssignedIdentities") or {}).items():
+        scope = Scope.parse(text)
+        object_id = (_text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
+        if object_id:
+            user.append(Principal(object_id.casefold(), scope.name, scope))
+        else:
+            unresolved.append(scope)
+    return Identity(system, tuple(user), tuple(unresolved))
+
+
+def registry(raw: Raw) -> Registry:
+    return Registry(
+        id=Scope.parse(raw.get("id")),
+        admin_user=_get(raw, "properties", "adminUserEnabled") is True,
+        abac=(_text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
+        login_server=_text(raw, "properties", "loginServer"),
+        created_on=_time(_get(raw, "properties", "creationDate")),
+    )
+
+
+def vault(raw: Raw) -> Vault:
+    return Vault(
+        id=Scope.parse(raw.get("id")),
+        rbac=_get(raw, "properties", "enableRbacAuthorization") is True,
+        tenant=_text(raw, "properties", "tenantId"),
+        policies=_access_policies(_get(raw, "properties", "accessPolicies")),
+    )
+
+
+def _access_policies(entries: object) -> dict[str, frozenset[str]]:
+    """An object id may have several entries (one an application); only those without an application count."""
+    policies: dict[str, frozenset[str]] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        holder = _text(entry, "objectId")
+        if holder is None or _text(entry, "applicationId"):
+            continue
+        granted = {
+            f"{kind}/{name}".casefold()
+            for kind, names in (_get(entry, "permissions") or {}).items()
+            for name in names or ()
+        }
+        if "all" in {name.rpartition("/")[2] for name in granted}:
+            granted |= _spelled_out(granted)
+        policies[holder.casefold()] = policies.get(holder.casefold(), frozenset()) | granted
+    return policies
+
+
+def _spelled_out(granted: set[str]) -> set[str]:
+    """`all` is an old way to name every permission of a kind but purge."""
+    return {p for p in VAULT_PERMISSIONS if f"{p.partition('/')[0]}/all" in granted}
+
+
+def cluster(raw: Raw) -> Principal | None:
+    """The identity with which an AKS cluster pulls; None when ARM names only a client id (a service principal)."""
+    kubelet = _text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
+    scope = Scope.parse(raw.get("id"))
+    return Principal(kubelet.casefold(), f"kubelet of {scope.name}") if kubelet else None
+
+
+def container_group(raw: Raw) -> ContainerGroup:
+    containers = _get(raw, "properties", "containers") or []
+    credentials = _get(raw, "properties", "imageRegistryCredentials") or []
+    images = [_text(c, "properties", "image") or "" for c in containers]
+    hosts = [image.split("/", 1)[0] for image in images if "/" in image]
+    hosts += [_text(c, "server") or "" for c in credentials]
+    return ContainerGroup(Scope.parse(raw.get("id")), frozenset(host.casefold() for host in hosts if host))
+
+
+def lock(raw: Raw) -> Lock | None:
+    """None for a lock whose id names no scope that anything of ours could lie in."""
+    try:
+        scope = Scope.parse(raw.get("id")).parent
+    except InvalidScopeError:
+        return None
+    level = (_text(raw, "properties", "level") or "").casefold()
+    return Lock(str(raw.get("id")), scope, level == "readonly")
+
+
+def role_definition(raw: Raw) -> RoleDefinition:
+    body = raw.get("properties")
+    properties: Raw = body if isinstance(body, Mapping) else raw
+    blocks = [b for b in properties.get("permissions") or () if isinstance(b, Mapping)]
+    role_id = str(raw.get("name") or str(raw.get("id")).rpartition("/")[2])
+    return RoleDefinition(role_id.casefold(), str(properties.get("roleName") or role_id), tuple(map(_block, blocks)))
+
+
+def _block(raw: Raw) -> PermissionBlock:
+    def names(key: str) -> tuple[str, ...]:
+        return tuple(str(name) for name in raw.get(key) or ())
+
+    return PermissionBlock(
+        names("actions"), names("notActions"), names("dataActions"), names("notDataActions"), raw.get("condition")
+    )
+
+
+def _compute(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Compute:
+    scope = Scope.parse(raw.get("id"))
+    type_name = _text(raw, "properties", "computeType") or "unknown type"
+    known = type_name.casefold() in ComputeType
+    return Compute(
+        id=scope,
+        type=ComputeType(type_name.casefold()) if known else ComputeType.UNKNOWN,
+        type_name=type_name,
+        identity=identity(raw, f"{parent.name}/computes/{scope.name}", resolved),
+        ready=_ready(raw),
+        attached=_scope(raw, "properties", "resourceId"),
+        created_on=_time(_get(raw, "properties", "createdOn")) or _time(_get(raw, "systemData", "createdAt")),
+    )
+
+
+def _endpoint(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Endpoint:
+    scope = Scope.parse(raw.get("id"))
+    return Endpoint(
+        id=scope,
+        identity=identity(raw, f"{parent.name}/onlineEndpoints/{scope.name}", resolved),
+        ready=_ready(raw),
+        compute=_text(raw, "properties", "compute"),
+    )
+
+
+def _datastore(raw: Raw) -> Datastore:
+    credentials = _text(raw, "properties", "credentials", "credentialsType")
+    return Datastore(
+        id=Scope.parse(raw.get("id")),
+        type=(_text(raw, "properties", "datastoreType") or "").casefold(),
+        account=_text(raw, "properties", "accountName"),
+        identity_based=(credentials or "").casefold() == "none",
+    )
+
+
+def _connection(raw: Raw) -> Connection:
+    category = (_text(raw, "properties", "category") or "").casefold()
+    metadata = _get(raw, "properties", "metadata")
+    named = {str(k).casefold(): v for k, v in metadata.items()} if isinstance(metadata, Mapping) else {}
+    registry_id = named.get("resourceid") if category in {"acr", "containerregistry"} else None
+    return Connection(
+        id=Scope.parse(raw.get("id")),
+        category=category,
+        target=_text(raw, "properties", "target"),
+        registry=Scope.parse(registry_id) if registry_id else None,
+    )
+
+
+def _ready(raw: Raw) -> bool:
+    return (_text(raw, "properties", "provisioningState") or "").casefold() not in {"creating", "provisioning"}
+
+
+def _leaving(raw: Raw) -> bool:
+    return (_text(raw, "properties", "provisioningState") or "").casefold() == "deleting"
+
+
+def _get(raw: object, *path: str) -> Any:
+    for key in path:
+        if not isinstance(raw, Mapping):
+            return None
+        raw = raw.get(key)
+    return raw
+
+
+def _text(raw: object, *path: str) -> str | None:
+    value = _get(raw, *path)
+    return value if isinstance(value, str) and value else None
+
+
+def _scope(raw: Raw, *path: str) -> Scope | None:
+    """Absent, null and empty mean that there is none; anything else must be an ARM id."""
+    value = _get(raw, *path)
+    return Scope.parse(value) if value not in (None, "") else None
+
+
+def _time(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,228 @@
+"""What an identity may do: Azure RBAC's wildcards, and whether a needed permission is already held.
+
+Coverage, not equality: a permission counts as held when any role, at the scope or above it, directly or through
+a group, allows it without a condition and no deny assignment takes it away (azure-facts §3).
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+
+from shared.access.scope import Scope
+
+EVERYONE = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """One operation; `action` may hold wildcards, which ask for everything that they match."""
+
+    action: str
+    data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionBlock:
+    """One element of a role definition's `permissions`: allowed when `actions` match and `not_actions` do not."""
+
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
+    condition: str | None = None
+
+    def allows(self, needed: Permission) -> bool:
+        """Whether the block allows all of `needed`; a wildcard that `not_actions` cut into is not allowed."""
+        granted, cut = (self.data_actions, self.not_data_actions) if needed.data else (self.actions, self.not_actions)
+        return any(includes(pattern, needed.action) for pattern in granted) and not any(
+            overlaps(pattern, needed.action) for pattern in cut
+        )
+
+    def touches(self, needed: Permission) -> bool:
+        """Whether the block concerns any part of `needed`: how a deny assignment's block is read."""
+        granted, cut = (self.data_actions, self.not_data_actions) if needed.data else (self.actions, self.not_actions)
+        return any(overlaps(pattern, needed.action) for pattern in granted) and not any(
+            includes(pattern, needed.action) for pattern in cut
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDefinition:
+    """`role_id` is the trailing GUID in lower case: the rest of a roleDefinitionId differs by scope."""
+
+    role_id: str
+    name: str
+    permissions: tuple[PermissionBlock, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """`principal_id` may be a group: ARM's `assignedTo` filter returns the groups' assignments as well."""
+
+    id: str
+    scope: Scope
+    principal_id: str
+    role_id: str
+    condition: str | None = None
+    created_on: datetime | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DenyAssignment:
+    """`principals` and `excluded` are object ids in lower case; `EVERYONE` stands for all."""
+
+    id: str
+    name: str
+    scope: Scope
+    blocks: tuple[PermissionBlock, ...]
+    principals: frozenset[str]
+    excluded: frozenset[str] = frozenset()
+    only_at_scope: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything that bears on one principal: its assignments (groups expanded), the roles' definitions, denies.
+
+    `denies` holds only those that ARM reports as assigned to the principal (or to everyone).
+    """
+
+    assignments: tuple[RoleAssignment, ...] = ()
+    roles: Mapping[str, RoleDefinition] = field(default_factory=dict)
+    denies: tuple[DenyAssignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The answer to "is it held?", with the evidence.
+
+    `through` are the assignments that hold it; `since` is when the last missing part was granted (None: unknown,
+    so long ago); `conditional` would hold it but for their condition; `denied_by` takes it away.
+    """
+
+    missing: tuple[Permission, ...]
+    through: tuple[RoleAssignment, ...] = ()
+    since: datetime | None = None
+    conditional: tuple[RoleAssignment, ...] = ()
+    denied_by: tuple[DenyAssignment, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        return not self.missing and not self.denied_by
+
+
+class UnknownRoleError(LookupError):
+    """An assignment names a role whose definition was not read: unknown is not empty."""
+
+
+def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Coverage:
+    """Whether `access` holds every one of `needed` at `target`. Raises `UnknownRoleError`."""
+    here = [a for a in access.assignments if applies_at(a.scope, target)]
+    missing: list[Permission] = []
+    through: dict[str, RoleAssignment] = {}
+    conditional: dict[str, RoleAssignment] = {}
+    since: list[datetime | None] = []
+    wanted = tuple(needed)
+    for permission in wanted:
+        allowing = [a for a in here if _allows(a, permission, access.roles, conditioned=False)]
+        if allowing:
+            first = min(allowing, key=_age)
+            through[first.id] = first
+            since.append(first.created_on)
+        else:
+            missing.append(permission)
+            conditional.update((a.id, a) for a in here if _allows(a, permission, access.roles, conditioned=True))
+    denied = tuple(d for d in access.denies if _denies(d, target, wanted))
+    known = [time for time in since if time is not None]
+    return Coverage(
+        tuple(missing), tuple(through.values()), max(known, default=None), tuple(conditional.values()), denied
+    )
+
+
+def applies_at(assigned: Scope, target: Scope) -> bool:
+    """Whether an assignment at `assigned` reaches `target`.
+
+    ARM lists assignments of a management group only when it is above the subscription that was asked about, so
+    one that is there reaches every target in it.
+    """
+    return assigned.is_management_group or assigned.contains(target)
+
+
+def _age(assignment: RoleAssignment) -> float:
+    return assignment.created_on.timestamp() if assignment.created_on else float("-inf")
+
+
+def _allows(
+    assignment: RoleAssignment,
+    permission: Permission,
+    roles: Mapping[str, RoleDefinition],
+    *,
+    conditioned: bool,
+) -> bool:
+    role = roles.get(assignment.role_id)
+    if role is None:
+        raise UnknownRoleError(f"role {assignment.role_id} of assignment {assignment.id} was not read")
+    return any(
+        block.allows(permission) and (conditioned or not (assignment.condition or block.condition))
+        for block in role.permissions
+    )
+
+
+def _denies(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -> bool:
+    reaches = deny.scope == target if deny.only_at_scope else applies_at(deny.scope, target)
+    return reaches and any(block.touches(permission) for block in deny.blocks for permission in needed)
+
+
+@lru_cache(maxsize=16384)
+def includes(pattern: str, action: str) -> bool:
+    """Whether `pattern` matches everything that `action` (itself perhaps a pattern) stands for."""
+    return _regex(pattern.casefold()).fullmatch(action.casefold()) is not None
+
+
+@lru_cache(maxsize=16384)
+def overlaps(pattern: str, other: str) -> bool:
+    """Whether some operation is matched by both patterns."""
+    if "*" not in other:
+        return includes(pattern, other)
+    if "*" not in pattern:
+        return includes(other, pattern)
+    return any(
+        _share_a_match(one, two) for one in _spellings(pattern.casefold()) for two in _spellings(other.casefold())
+    )
+
+
+@lru_cache(maxsize=4096)
+def _regex(pattern: str) -> re.Pattern[str]:
+    # `/*/` also stands for `/` alone: userAssignedIdentities/*/assign/action covers
+    # userAssignedIdentities/assign/action (azure-facts §1.5). A literal never matches the other pattern's `*`,
+    # so when the text of a pattern matches, all that it stands for does.
+    text = re.sub(r"/\\\*(?=/)", "(?:/.*)?", re.escape(pattern))
+    return re.compile(text.replace(r"\*", ".*"), re.DOTALL)
+
+
+def _spellings(pattern: str) -> tuple[str, ...]:
+    """The pattern, and what each `/*/` in it leaves when it stands for `/`."""
+    head, found, tail = pattern.partition("/*/")
+    if not found:
+        return (pattern,)
+    rest = _spellings("/" + tail)
+    return tuple(f"{head}{middle}{end}" for end in rest for middle in ("", "/*"))
+
+
+def _share_a_match(one: str, two: str) -> bool:
+    # reachable[j]: some text is matched by one[:i] and by two[:j]
+    reachable = [True] + [False] * len(two)
+    for j, char in enumerate(two):
+        reachable[j + 1] = reachable[j] and char == "*"
+    for char in one:
+        row = [reachable[0] and char == "*"]
+        for j, other in enumerate(two):
+            if "*" in (char, other):
+                row.append(reachable[j + 1] or row[j])
+            else:
+                row.append(reachable[j] and char == other)
+        reachable = row
+    return reachable[-1]

@@ -1,0 +1,224 @@
+"""From an estate and the policy's terms to what should be done: one pure function, `plan`.
+
+Require, compare, guard: rules ask, coverage answers what is already held, guardrails object. The result is a value;
+`plan` prints it, `apply` carries it out, and mode report carries out nothing of the very same value.
+"""
+
+from collections.abc import Iterable
+
+from shared.access.admin_user import NOT_READY_AGAIN, switch_off
+from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
+from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
+from shared.access.guardrails import Refusal, Terms, refuse_by_policy, refuse_grant, refuse_setting
+from shared.access.model import Estate, Workspace
+from shared.access.outcomes import Deferred, Grant, Plan, Setting, Wait, Withheld
+from shared.access.permissions import Coverage
+from shared.access.rules import RULES, Rule
+
+type _Asking = list[tuple[Rule, RequiredGrant]]
+
+
+def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
+    """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` when something was not read."""
+    rules = tuple(rules)
+    asked = [ask(workspace, estate, terms, rules) for workspace in estate.workspaces]
+    objections = [objection for each in asked for objection in each.objections]
+    mine = asked[0]
+    satisfied, grants, withheld, findings = _grants(mine, estate, terms, objections)
+    settings, more_withheld, deferred, more_findings = _settings(asked, grants, estate, terms, objections)
+    deferred += [Deferred(Wait(one.resource), estate.now + NOT_READY_AGAIN, one.reason) for one in mine.not_ready]
+    kept, over = _capped((*grants, *settings), terms.per_run)
+    settings = [action for action in kept if isinstance(action, Setting)]
+    return Plan(
+        tuple(action for action in kept if isinstance(action, Grant)),
+        (*settings, *_resyncs(asked, settings, terms)),
+        tuple(_not_exempt([*findings, *more_findings, *_reported(mine, terms)], estate, terms)),
+        (*withheld, *more_withheld, *over),
+        tuple(deferred),
+        satisfied,
+    )
+
+
+def _grants(
+    asked: Asked, estate: Estate, terms: Terms, objections: list[Objection]
+) -> tuple[int, list[Grant], list[Withheld], list[Finding]]:
+    satisfied, grants, withheld, findings = 0, [], [], []
+    for asking in _merged(asked).values():
+        acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
+        one = asking[0][1]
+        cover = held(one, estate)
+        if cover.held:
+            satisfied += 1
+        elif not acting:
+            findings += [_would_grant(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
+        else:
+            grant = _grant(acting)
+            refusal = _impossible(one, cover, estate) or refuse_grant(one, asked.workspace, estate, terms, objections)
+            refusal = refusal or _refused_by_all(acting, estate, terms)
+            if refusal:
+                withheld.append(Withheld(grant, refusal))
+            else:
+                grants.append(grant)
+    return satisfied, grants, withheld, findings
+
+
+def _merged(asked: Asked) -> dict[GrantKey, _Asking]:
+    """The same need of the same identity at the same scope is one grant, whichever rules ask for it."""
+    merged: dict[GrantKey, _Asking] = {}
+    for rule, one in asked.grants:
+        merged.setdefault(grant_key(one), []).append((rule, one))
+    return merged
+
+
+def _grant(asking: _Asking) -> Grant:
+    _, first = asking[0]
+    return Grant(
+        first.principal,
+        first.need,
+        first.scope,
+        first.on,
+        ", ".join(dict.fromkeys(rule.name for rule, _ in asking)),
+        tuple(sorted({r for _, one in asking for r in one.requirements})),
+        "; ".join(dict.fromkeys(one.reason for _, one in asking)),
+        asking[0][0].source,
+    )
+
+
+def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
+    """Where Azure would refuse the grant, or where it would not help."""
+    if cover.denied_by:
+        names = ", ".join(deny.name or deny.id for deny in cover.denied_by)
+        return Refusal("deny-assignment", f"a deny assignment takes away what {one.need.role_name} gives: {names}")
+    if same_role_with_condition(one, estate.access[one.principal.id]):
+        return Refusal(
+            "conditional-assignment",
+            f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
+            "Azure allows no second assignment of the role there: remove the condition or the assignment",
+        )
+    return None
+
+
+def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | None:
+    """A grant that several rules need is withheld by exemption or report mode only if each of them is."""
+    refusals = [
+        refuse_by_policy(rule, one.requirements, one.on, estate.now.date(), terms)
+        or refuse_by_policy(rule, one.requirements, one.scope, estate.now.date(), terms)
+        for rule, one in acting
+    ]
+    return None if None in refusals else refusals[0]
+
+
+def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
+    """A rule that is on by default and that the policy turned off was turned off to hear nothing of it."""
+    return fixes(rule) and terms.explicitly_off(rule, one.requirements)
+
+
+def _would_grant(rule: Rule, one: RequiredGrant) -> Finding:
+    return Finding(
+        one.on,
+        rule.name,
+        one.requirements,
+        Severity.MEDIUM,
+        f"{one.reason}. It does not hold {one.need.role_name} there.",
+        _remedy(rule, one),
+    )
+
+
+def _remedy(rule: Rule, one: RequiredGrant) -> str:
+    command = (
+        f"az role assignment create --assignee-object-id {one.principal.id} --assignee-principal-type "
+        f'ServicePrincipal --role "{one.need.role_name}" --scope {one.scope}'
+    )
+    if not fixes(rule):
+        return command
+    name = rule.requirements[0] if rule.requirements else rule.name
+    return f"{command}  (or let amlguard do it: rules: {{{name}: {{enabled: true}}}} in the policy)"
+
+
+def _settings(
+    asked: list[Asked], grants: list[Grant], estate: Estate, terms: Terms, objections: list[Objection]
+) -> tuple[list[Setting], list[Withheld], list[Deferred], list[Finding]]:
+    settings: list[Setting] = []
+    withheld: list[Withheld] = []
+    deferred: list[Deferred] = []
+    findings: list[Finding] = []
+    planned = frozenset((g.principal.id.casefold(), g.scope.key, g.need) for g in grants)
+    workspace = asked[0].workspace
+    for rule, one in asked[0].settings:
+        if one.name is Property.CACHED_KEYS:
+            continue
+        if not terms.enabled(rule, one.requirements):
+            findings += [] if terms.explicitly_off(rule, one.requirements) else [_would_set(rule, one)]
+            continue
+        decided: Setting | Withheld | Deferred = _decide(rule, one, workspace, estate, terms, objections)
+        if isinstance(decided, Setting) and one.name is Property.ADMIN_USER:
+            decided = switch_off(decided, asked, planned, estate, terms)
+        match decided:
+            case Setting():
+                settings.append(decided)
+            case Withheld():
+                withheld.append(decided)
+            case Deferred():
+                deferred.append(decided)
+    return settings, withheld, deferred, findings
+
+
+def _decide(
+    rule: Rule, one: RequiredSetting, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
+) -> Setting | Withheld:
+    setting = _setting(rule, one)
+    refusal = refuse_setting(one, workspace, estate, terms, objections) or refuse_by_policy(
+        rule, one.requirements, one.resource, estate.now.date(), terms
+    )
+    return Withheld(setting, refusal) if refusal else setting
+
+
+def _setting(rule: Rule, one: RequiredSetting) -> Setting:
+    return Setting(
+        one.resource,
+        one.name,
+        one.current,
+        one.to,
+        rule.name,
+        one.requirements,
+        one.reason,
+        rule.source,
+        one.principal,
+    )
+
+
+def _resyncs(asked: list[Asked], settings: list[Setting], terms: Terms) -> list[Setting]:
+    """AML-71: every workspace that uses the registry, after its admin user; not counted by the cap."""
+    if not any(setting.name is Property.ADMIN_USER for setting in settings):
+        return []
+    return [
+        _setting(rule, one)
+        for each in asked
+        for rule, one in each.settings
+        if one.name is Property.CACHED_KEYS and terms.enabled(rule, one.requirements)
+    ]
+
+
+def _would_set(rule: Rule, one: RequiredSetting) -> Finding:
+    return Finding(
+        one.resource,
+        rule.name,
+        one.requirements,
+        Severity.MEDIUM,
+        f"{one.reason} ({one.name}: {one.current}).",
+        f"Let amlguard do it: rules: {{{rule.requirements[0]}: {{enabled: true}}}} in the policy",
+    )
+
+
+def _reported(asked: Asked, terms: Terms) -> list[Finding]:
+    return [finding for rule, finding in asked.findings if terms.enabled(rule, finding.requirements)]
+
+
+def _not_exempt(findings: list[Finding], estate: Estate, terms: Terms) -> list[Finding]:
+    today = estate.now.date()
+    return [f for f in findings if not terms.exemption(f.rule, f.requirements, f.resource, today)]
+
+
+def _capped(actions: tuple[Grant | Setting, ...], cap: int) -> tuple[tuple[Grant | Setting, ...], tuple[Withheld, ...]]:
+    reason = f"the policy allows {cap} changes a run (caps: {{per_run: {cap}}}); a later run goes on"
+    return actions[:cap], tuple(Withheld(action, Refusal("cap", reason)) for action in actions[cap:])

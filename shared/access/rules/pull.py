@@ -1,0 +1,259 @@
+"""Who pulls images from the workspace's registry. The registry's permission mode decides the role (AML-70)."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, Severity
+from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
+from shared.access.needs import PULL, PULL_ABAC, Need
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+
+PULLS = (PULL, PULL_ABAC)
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
+_TROUBLESHOOT_ABAC = "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions"
+_PULLING_COMPUTES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
+# These run no image of the workspace's registry.
+_NEVER_PULLING = (
+    ComputeType.DATABRICKS,
+    ComputeType.DATA_FACTORY,
+    ComputeType.DATA_LAKE_ANALYTICS,
+    ComputeType.SYNAPSE_SPARK,
+    ComputeType.CONTAINER_INSTANCE,  # pulls, but as the admin user: AML-23 is about that
+)
+
+
+def pull_need(registry: Scope, estate: Estate) -> Need:
+    known = estate.registries.get(registry)
+    return PULL_ABAC if known and known.abac else PULL
+
+
+def pull(principal: Principal, registry: Scope, on: Scope, estate: Estate, *requirements: str) -> RequiredGrant:
+    need = pull_need(registry, estate)
+    reason = f"{principal.label} pulls images from {registry.name}"
+    if need is PULL_ABAC:
+        requirements = (*requirements, "AML-70")
+        reason += ", which is in ABAC mode, where AcrPull does nothing"
+    return RequiredGrant(principal, need, registry, on, requirements, reason)
+
+
+def _compute_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if not workspace.registry:
+        return
+    for compute in workspace.computes:
+        if compute.type in _PULLING_COMPUTES and compute.identity.default:
+            age = _age(compute, estate.registries.get(workspace.registry))
+            yield pull(compute.identity.default, workspace.registry, compute.id, estate, *age)
+
+
+def _age(compute: Compute, registry: Registry | None) -> tuple[str, ...]:
+    """AML-18 when the registry is older than the compute, AML-19 when it came later; both when ARM does not say."""
+    if registry is None or registry.created_on is None or compute.created_on is None:
+        return ("AML-18", "AML-19")
+    return ("AML-18",) if registry.created_on <= compute.created_on else ("AML-19",)
+
+
+def _kubernetes_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for compute in workspace.computes:
+        if workspace.registry and compute.type is ComputeType.KUBERNETES and compute.identity.default:
+            yield pull(compute.identity.default, workspace.registry, compute.id, estate, "AML-74")
+
+
+def _aks_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for compute in workspace.computes:
+        cluster = estate.clusters.get(compute.attached) if compute.attached else None
+        if workspace.registry and compute.type is ComputeType.AKS and cluster:
+            yield pull(cluster, workspace.registry, compute.id, estate, "AML-30")
+
+
+def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for endpoint in workspace.endpoints:
+        principal = endpoint.identity.default
+        if principal and workspace.registry:
+            yield pull(principal, workspace.registry, endpoint.id, estate, "AML-42")
+        elif not endpoint.ready and not principal:
+            yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
+
+
+def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-20. While the admin user is on, such a compute is a reason to leave it on: it has no other way to pull."""
+    registry = workspace.registry
+    for compute in workspace.computes:
+        if registry is None or compute.type in _NEVER_PULLING or _pulls_with_identity(compute, estate):
+            continue
+        if not compute.ready:
+            yield NotReady(compute.id, f"compute {compute.id.name} is being created and has no identity yet")
+            continue
+        yield Objection(registry, Property.ADMIN_USER, _why_admin(compute, workspace))
+        known = estate.registries.get(registry)
+        if known and not known.admin_user and compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
+            yield _no_identity(compute, registry)
+
+
+def _pulls_with_identity(compute: Compute, estate: Estate) -> bool:
+    if compute.type is ComputeType.AKS:
+        return compute.attached in estate.clusters
+    if compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
+        return compute.identity.default is not None
+    return False
+
+
+def _why_admin(compute: Compute, workspace: Workspace) -> str:
+    named = f"compute {compute.id.name} ({compute.type_name}) of workspace {workspace.id.name}"
+    if compute.type is ComputeType.AKS:
+        return f"{named}: the kubelet identity of its cluster is not known, so nobody can tell whether it can pull"
+    if compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
+        return f"{named} has no identity that is known: it can pull only as the admin user"
+    return f"{named} is not known to pull with an identity: it may depend on the admin user"
+
+
+def _no_identity(compute: Compute, registry: Scope) -> Finding:
+    return Finding(
+        compute.id,
+        COMPUTE_IDENTITY,
+        ("AML-20",),
+        Severity.HIGH,
+        f"Compute {compute.id.name} ({compute.type_name}) has no identity and the admin user of registry "
+        f"{registry.name} is off: it cannot pull images.",
+        f"Give it an identity: az ml compute update --name {compute.id.name} --identity-type SystemAssigned "
+        f"--workspace-name {compute.id.parent.name} --resource-group {_group(compute.id)}",
+    )
+
+
+def _group(scope: Scope) -> str:
+    return scope.resource_group.name if scope.resource_group else "RESOURCE-GROUP"
+
+
+def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for connection in workspace.connections:
+        if connection.registry is None or connection.registry == workspace.registry:
+            continue
+        for compute in workspace.computes:
+            if compute.type in _PULLING_COMPUTES and compute.identity.default:
+                yield pull(compute.identity.default, connection.registry, compute.id, estate, "AML-28")
+
+
+def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-72: serverless nodes have no identity of their own; only the workspace's UAI can pull for them."""
+    if not (workspace.serverless and workspace.registry):
+        return
+    if workspace.acting and workspace.acts_as_uai:
+        yield pull(workspace.acting, workspace.registry, workspace.id, estate, "AML-72")
+        return
+    reason = f"serverless compute of workspace {workspace.id.name} has no identity: it can pull only as the admin user"
+    yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+    yield Finding(
+        workspace.id,
+        SERVERLESS_PULL,
+        ("AML-72",),
+        Severity.MEDIUM,
+        f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
+        "only through a user-assigned identity of the workspace, and it has none.",
+        f"Attach one and make it primary: az ml workspace update --name {workspace.id.name} --resource-group "
+        f"{_group(workspace.id)} --primary-user-assigned-identity IDENTITY-ID",
+    )
+
+
+COMPUTE_IDENTITY = "compute-identity"
+SERVERLESS_PULL = "serverless-pull"
+
+RULES = (
+    Rule(
+        "compute-pull",
+        ("AML-18", "AML-19"),
+        Mode.FIX,
+        "A cluster's or instance's default identity can pull from the workspace's registry.",
+        _AUTHENTICATION,
+        _compute_pull,
+        "a cluster that is older than the registry: AML granted it nothing",
+        "a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
+        also=("AML-16", "AML-70"),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces/computes",
+            "Microsoft.ContainerRegistry/registries",
+        ),
+    ),
+    Rule(
+        "kubernetes-pull",
+        ("AML-74",),
+        Mode.FIX,
+        "A Kubernetes compute's identity can pull from the workspace's registry.",
+        _DOCS + "how-to-attach-kubernetes-to-workspace",
+        _kubernetes_pull,
+        "an attached Arc cluster with a system-assigned identity: AML grants Kubernetes computes nothing",
+        "a Kubernetes compute that holds AcrPull",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
+        "aks-pull",
+        ("AML-30",),
+        Mode.FIX,
+        "An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
+        _AUTHENTICATION,
+        _aks_pull,
+        "an attached AKS cluster whose kubelet identity has no role on the registry",
+        "a cluster that `az aks update --attach-acr` gave AcrPull",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
+        "endpoint-pull",
+        ("AML-42",),
+        Mode.FIX,
+        "An online endpoint's identity can pull from the workspace's registry.",
+        _DOCS + "how-to-access-resources-from-endpoints-managed-identities",
+        _endpoint_pull,
+        "an endpoint with a user-assigned identity: AML grants it nothing",
+        "an endpoint with a system-assigned identity, which AML gave AcrPull",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.ENDPOINTS,),
+        watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
+    ),
+    Rule(
+        COMPUTE_IDENTITY,
+        ("AML-20",),
+        Mode.AUDIT,
+        "Where the registry's admin user is off, every compute that pulls has an identity.",
+        _AUTHENTICATION,
+        _compute_identity,
+        "a cluster without identity on a registry whose admin user is off",
+        "a Databricks compute: it pulls nothing from the registry",
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
+        "private-registry-pull",
+        ("AML-28",),
+        Mode.FIX,
+        "Computes can pull base images from a private registry that the policy allows and a connection names.",
+        _AUTHENTICATION,
+        _private_pull,
+        "a workspace with a connection to a registry on the allow-list",
+        "a connection to a registry that is not on the allow-list: withheld",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES, List.CONNECTIONS),
+        watches=("Microsoft.MachineLearningServices/workspaces/connections",),
+    ),
+    Rule(
+        SERVERLESS_PULL,
+        ("AML-72",),
+        Mode.GUARD,
+        "Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
+        _DOCS + "how-to-use-serverless-compute",
+        _serverless_pull,
+        "serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
+        "a workspace whose primary user-assigned identity can pull",
+        also=("AML-70",),
+        watches=("Microsoft.MachineLearningServices/workspaces",),
+    ),
+)

@@ -1,0 +1,128 @@
+"""The registry's admin user: who still needs it, when it goes off, and what follows."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, Objection, Property, RequiredSetting, Severity
+from shared.access.model import ComputeType, Estate, Registry, Workspace
+from shared.access.rules.rule import List, Mode, Rule
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
+
+
+def _admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    if registry and registry.admin_user:
+        yield RequiredSetting(
+            registry.id,
+            Property.ADMIN_USER,
+            "true",
+            "false",
+            _origin(registry, workspace),
+            f"registry {registry.id.name} of workspace {workspace.id.name} has its admin user on: anyone with its "
+            "password can pull and push everything",
+        )
+
+
+def _origin(registry: Registry, workspace: Workspace) -> tuple[str, ...]:
+    """AML-21 when AML made the registry (after the workspace, beside it), AML-22 when it was brought along."""
+    if registry.created_on is None or workspace.created_on is None:
+        return ("AML-21", "AML-22")
+    beside = registry.id.resource_group == workspace.id.resource_group
+    return ("AML-21",) if beside and registry.created_on >= workspace.created_on else ("AML-22",)
+
+
+def _cached_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Follows the switch-off: `shared.access.plan` keeps it only beside one."""
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    if registry and registry.admin_user:
+        reason = f"workspace {workspace.id.name} caches the password of {registry.id.name}'s admin user"
+        yield RequiredSetting(workspace.id, Property.CACHED_KEYS, "cached", "resynced", ("AML-71",), reason)
+
+
+def _container_instances(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    if registry is None:
+        return
+    users = [c.id.name for c in workspace.computes if c.type is ComputeType.CONTAINER_INSTANCE]
+    users += [group.id.name for group in estate.container_groups if _pulls_from(registry, group.hosts)]
+    if users:
+        names = ", ".join(sorted(users))
+        reason = f"Container Instances pull from {registry.id.name} as the admin user: {names}"
+        yield Objection(registry.id, Property.ADMIN_USER, reason)
+
+
+def _pulls_from(registry: Registry, hosts: frozenset[str]) -> bool:
+    # Without a login server (a missing key), the name alone decides: *.azurecr.io in every cloud starts with it.
+    if registry.login_server:
+        return registry.login_server.casefold() in hosts
+    return any(host.split(".", 1)[0] == registry.id.name.casefold() for host in hosts)
+
+
+def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    for compute in workspace.computes:
+        if compute.type is ComputeType.AML_COMPUTE and compute.identity.system and compute.identity.user:
+            yield Finding(
+                compute.id,
+                BOTH_KINDS,
+                ("AML-15",),
+                Severity.MEDIUM,
+                f"Cluster {compute.id.name} has a system-assigned and user-assigned identities; AML supports one kind.",
+                f"Keep one: az ml compute update --name {compute.id.name} --workspace-name {workspace.id.name} "
+                "--identity-type SystemAssigned (or UserAssigned with --user-assigned-identities)",
+            )
+
+
+BOTH_KINDS = "compute-identity-kinds"
+ADMIN_USER = "registry-admin-user"
+_REGISTRY_WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.ContainerRegistry/registries")
+
+RULES = (
+    Rule(
+        ADMIN_USER,
+        ("AML-21", "AML-22"),
+        Mode.FIX,
+        "The admin user of a workspace's registry is off, once every identity that pulls is covered.",
+        _AUTHENTICATION,
+        _admin_user,
+        "a registry that AML made (AML-21) or that was brought along (AML-22), every puller covered and settled",
+        "a registry from which one cluster still cannot pull with its identity: the admin user stays on",
+        reads=(List.COMPUTES, List.ENDPOINTS),
+        watches=_REGISTRY_WATCHES,
+    ),
+    Rule(
+        "workspace-cached-keys",
+        ("AML-71",),
+        Mode.FIX,
+        "After the admin user went off, the workspace's cached keys are resynced.",
+        _DOCS + "how-to-change-storage-access-key",
+        _cached_keys,
+        "each workspace that uses a registry whose admin user has just been turned off",
+        "a registry whose admin user stays on",
+        watches=_REGISTRY_WATCHES,
+    ),
+    Rule(
+        "container-instances",
+        ("AML-23",),
+        Mode.GUARD,
+        "While Container Instances pull from the registry, its admin user stays on.",
+        _DOCS + "how-to-deploy-azure-container-instance",
+        _container_instances,
+        "a container group whose image comes from the registry",
+        "a container group with an image of another registry",
+        reads=(List.COMPUTES,),
+        watches=_REGISTRY_WATCHES,
+    ),
+    Rule(
+        BOTH_KINDS,
+        ("AML-15",),
+        Mode.AUDIT,
+        "A cluster has a system-assigned identity or user-assigned ones, never both.",
+        _AUTHENTICATION,
+        _both_kinds,
+        "a cluster of type SystemAssigned,UserAssigned",
+        "a cluster with two user-assigned identities",
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)

@@ -1,0 +1,57 @@
+"""What one entry of the rule table says.
+
+A rule looks at one workspace of an estate and yields what it asks for. It decides nothing about what is already
+held, what the policy wants or what a guard forbids: `shared.access.plan` does, for all rules alike.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.access.asks import Ask
+from shared.access.model import Estate, Workspace
+from shared.access.needs import Need
+
+
+class Mode(StrEnum):
+    """As the requirements table has it."""
+
+    FIX = "F"
+    OPT_IN = "F?"
+    AUDIT = "A"
+    GUARD = "G"
+    INPUT = "I"
+
+
+class List(StrEnum):
+    """What is listed below a workspace, by its name in ARM's path."""
+
+    COMPUTES = "computes"
+    ENDPOINTS = "onlineEndpoints"
+    DATASTORES = "datastores"
+    CONNECTIONS = "connections"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
+
+    `grants` are the needs that it may ever ask for: the app's own condition is made of their roles. `reads` are the
+    lists below a workspace that it looks at; `watches` are the resource types (in Azure's spelling) whose events it
+    wants. `acts` and `leaves` are its example, in words. An `optional` rule that is off is silent; any other F? rule
+    that is off reports what it would grant.
+    """
+
+    name: str
+    requirements: tuple[str, ...]
+    mode: Mode
+    title: str
+    source: str
+    examine: Callable[[Workspace, Estate], Iterable[Ask]]
+    acts: str
+    leaves: str
+    also: tuple[str, ...] = ()
+    grants: tuple[Need, ...] = ()
+    reads: tuple[List, ...] = ()
+    watches: tuple[str, ...] = ()
+    optional: bool = False

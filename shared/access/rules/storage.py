@@ -1,0 +1,117 @@
+"""Who reads blobs of the workspace's default storage account, and where isolation forbids to help."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Objection, RequiredGrant
+from shared.access.model import Estate, Workspace
+from shared.access.needs import READ_BLOBS, WRITE_METRICS
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_ENDPOINTS = _DOCS + "how-to-access-resources-from-endpoints-managed-identities"
+
+
+def _compute_reads_blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    storage = workspace.storage
+    if storage is None or not _read_by_identity(workspace, storage):
+        return
+    for compute in workspace.computes:
+        principal = compute.identity.default
+        if principal:
+            reason = f"{principal.label} reads {storage.name} as itself: its datastores keep no credential"
+            yield RequiredGrant(principal, READ_BLOBS, storage, compute.id, ("AML-32",), reason)
+
+
+def _read_by_identity(workspace: Workspace, storage: Scope) -> bool:
+    """Whether the default account is reached with the caller's identity: by the workspace or by a datastore."""
+    return workspace.storage_by_identity or any(
+        store.identity_based and store.account is not None and store.account.casefold() == storage.name.casefold()
+        for store in workspace.datastores
+    )
+
+
+def _endpoint_reads_blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    for endpoint, principal in ((e, e.identity.default) for e in workspace.endpoints):
+        if principal and workspace.storage:
+            reason = f"{principal.label} reads models and code from {workspace.storage.name}"
+            yield RequiredGrant(principal, READ_BLOBS, workspace.storage, endpoint.id, ("AML-42",), reason)
+
+
+def _endpoint_writes_metrics(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    for endpoint, principal in ((e, e.identity.default) for e in workspace.endpoints):
+        if principal:
+            reason = f"{principal.label} writes metrics to {workspace.id.name}"
+            yield RequiredGrant(principal, WRITE_METRICS, workspace.id, endpoint.id, ("AML-42",), reason)
+
+
+def _isolation(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if workspace.data_isolation and workspace.storage:
+        yield Objection(
+            workspace.storage,
+            None,
+            f"workspace {workspace.id.name} isolates its data: AML's own grants on {workspace.storage.name} carry a "
+            "condition, and a grant without one would reach the other projects' data",
+        )
+
+
+RULES = (
+    Rule(
+        "compute-reads-blobs",
+        ("AML-32",),
+        Mode.FIX,
+        "A compute's identity reads the workspace's storage where datastores keep no credential.",
+        _DOCS + "how-to-identity-based-service-authentication",
+        _compute_reads_blobs,
+        "a cluster of a workspace whose system datastores use identity",
+        "a workspace whose datastores keep a key: the compute reads with that",
+        also=("AML-16", "AML-81"),
+        grants=(READ_BLOBS,),
+        reads=(List.COMPUTES, List.DATASTORES),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces/datastores",
+            "Microsoft.MachineLearningServices/workspaces/computes",
+            "Microsoft.MachineLearningServices/workspaces/batchEndpoints",
+            "Microsoft.Storage/storageAccounts",
+        ),
+    ),
+    Rule(
+        "endpoint-reads-blobs",
+        ("AML-42",),
+        Mode.FIX,
+        "An online endpoint's identity reads blobs of the workspace's storage account.",
+        _ENDPOINTS,
+        _endpoint_reads_blobs,
+        "an endpoint with a user-assigned identity: AML grants it nothing",
+        "an endpoint whose identity is Storage Blob Data Owner on the account",
+        grants=(READ_BLOBS,),
+        reads=(List.ENDPOINTS,),
+        watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
+    ),
+    Rule(
+        "endpoint-writes-metrics",
+        (),
+        Mode.OPT_IN,
+        "An online endpoint's identity writes metrics to the workspace.",
+        _ENDPOINTS,
+        _endpoint_writes_metrics,
+        "an endpoint with a user-assigned identity, when the policy turns the rule on",
+        "an endpoint whose identity is Contributor on the workspace",
+        also=("AML-42",),
+        grants=(WRITE_METRICS,),
+        reads=(List.ENDPOINTS,),
+        watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
+        optional=True,
+    ),
+    Rule(
+        "data-isolation",
+        ("AML-73",),
+        Mode.GUARD,
+        "Nothing is granted on the storage of a workspace that isolates its data.",
+        "learn.microsoft.com/azure/ai-foundry/concepts/architecture",
+        _isolation,
+        "a hub or project with enableDataIsolation: grants on its storage are withheld",
+        "a workspace without enableDataIsolation",
+        watches=("Microsoft.MachineLearningServices/workspaces",),
+    ),
+)

@@ -1,0 +1,192 @@
+"""What a workspace's own identity needs on the workspace and its dependencies.
+
+AML grants these to a system-assigned identity inside the workspace's resource group; for a user-assigned identity,
+and for dependencies that were brought along, nobody does (AML-10).
+"""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, NotReady, Property, RequiredGrant, RequiredSetting
+from shared.access.model import Estate, Principal, Vault, Workspace
+from shared.access.needs import (
+    ADMINISTER_VAULT,
+    CONTROL_INSIGHTS,
+    CONTROL_REGISTRY,
+    CONTROL_STORAGE,
+    CONTROL_VAULT,
+    CONTROL_WORKSPACE,
+    VAULT_PERMISSIONS,
+    WRITE_BLOBS,
+    Need,
+)
+from shared.access.rules.rule import Mode, Rule
+from shared.access.scope import Scope
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
+_WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
+
+
+def _grant(workspace: Workspace, scope: Scope | None, need: Need, requirement: str) -> Iterator[Ask]:
+    """Asks for `need` where nobody else grants it: for a UAI workspace, or outside its resource group (AML-10)."""
+    acting = workspace.acting
+    if scope and acting and _granted_by_nobody(workspace, scope):
+        yield RequiredGrant(acting, need, scope, workspace.id, (requirement, "AML-10"), _reason(acting, need, scope))
+
+
+def _granted_by_nobody(workspace: Workspace, dependency: Scope) -> bool:
+    group = workspace.id.resource_group
+    brought_along = group is None or not group.contains(dependency)
+    return workspace.acts_as_uai or brought_along
+
+
+def _reason(principal: Principal, need: Need, scope: Scope) -> str:
+    return f"{principal.label} must {need.name} ({scope.name}), and AML grants it nothing there"
+
+
+def _control(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if workspace.acts_as_uai:
+        yield from _grant(workspace, workspace.id, CONTROL_WORKSPACE, "AML-03")
+    elif not workspace.ready and workspace.identity.empty:
+        yield NotReady(workspace.id, f"workspace {workspace.id.name} is being created and has no identity yet")
+
+
+def _storage(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    yield from _grant(workspace, workspace.storage, CONTROL_STORAGE, "AML-04")
+
+
+def _blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    yield from _grant(workspace, workspace.storage, WRITE_BLOBS, "AML-05")
+
+
+def _vault(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    vault = estate.vaults.get(workspace.vault) if workspace.vault else None
+    if vault and vault.rbac:
+        yield from _grant(workspace, vault.id, CONTROL_VAULT, "AML-06")
+        yield from _grant(workspace, vault.id, ADMINISTER_VAULT, "AML-06")
+
+
+def _vault_with_policies(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    vault = estate.vaults.get(workspace.vault) if workspace.vault else None
+    if vault and not vault.rbac:
+        yield from _grant(workspace, vault.id, CONTROL_VAULT, "AML-07")
+        yield from _access_policy(workspace, vault)
+
+
+def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
+    acting = workspace.acting
+    if acting is None or not _granted_by_nobody(workspace, vault.id):
+        return
+    missing = VAULT_PERMISSIONS - vault.policies.get(acting.id.casefold(), frozenset())
+    if missing:
+        yield RequiredSetting(
+            vault.id,
+            Property.ACCESS_POLICY,
+            f"{len(missing)} of {len(VAULT_PERMISSIONS)} permissions missing",
+            "every permission except purge",
+            ("AML-07", "AML-10"),
+            f"{acting.label} must administer keys, secrets and certificates of {vault.id.name}",
+            acting,
+        )
+
+
+def _registry(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
+
+
+def _insights(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    yield from _grant(workspace, workspace.app_insights, CONTROL_INSIGHTS, "AML-09")
+
+
+RULES = (
+    Rule(
+        "workspace-control",
+        ("AML-03",),
+        Mode.OPT_IN,
+        "A workspace's user-assigned identity is Contributor on the workspace.",
+        _SOURCE,
+        _control,
+        "a UAI workspace whose identity holds nothing on it",
+        "a workspace that acts as its system-assigned identity: AML sees to that one",
+        also=("AML-10",),
+        grants=(CONTROL_WORKSPACE,),
+        watches=_WORKSPACES,
+    ),
+    Rule(
+        "workspace-storage",
+        ("AML-04",),
+        Mode.OPT_IN,
+        "The workspace's identity is Contributor on its storage account (control plane).",
+        _SOURCE,
+        _storage,
+        "a UAI workspace with a brought-along storage account",
+        "an identity that is Contributor on the resource group",
+        also=("AML-10",),
+        grants=(CONTROL_STORAGE,),
+        watches=(*_WORKSPACES, "Microsoft.Storage/storageAccounts"),
+    ),
+    Rule(
+        "workspace-blobs",
+        ("AML-05",),
+        Mode.FIX,
+        "The workspace's identity reads and writes blobs in its storage account.",
+        _SOURCE,
+        _blobs,
+        "a UAI workspace: Contributor on the account gives no data plane",
+        "an identity that is Storage Blob Data Owner on the account",
+        also=("AML-10",),
+        grants=(WRITE_BLOBS,),
+        watches=(*_WORKSPACES, "Microsoft.Storage/storageAccounts"),
+    ),
+    Rule(
+        "workspace-vault",
+        ("AML-06",),
+        Mode.OPT_IN,
+        "The workspace's identity is Contributor and Key Vault Administrator on its vault (RBAC mode).",
+        _SOURCE,
+        _vault,
+        "a UAI workspace whose vault has enableRbacAuthorization true",
+        "a vault in access-policy mode: that is AML-07",
+        also=("AML-10",),
+        grants=(CONTROL_VAULT, ADMINISTER_VAULT),
+        watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
+    ),
+    Rule(
+        "workspace-vault-policies",
+        ("AML-07",),
+        Mode.OPT_IN,
+        "The workspace's identity is Contributor on its vault with every permission but purge (access-policy mode).",
+        _SOURCE,
+        _vault_with_policies,
+        "a UAI workspace whose vault has enableRbacAuthorization false or absent",
+        "a vault in RBAC mode: that is AML-06",
+        also=("AML-10",),
+        grants=(CONTROL_VAULT,),
+        watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
+    ),
+    Rule(
+        "workspace-registry",
+        ("AML-08",),
+        Mode.OPT_IN,
+        "The workspace's identity is Contributor on its registry.",
+        _SOURCE,
+        _registry,
+        "a UAI workspace with a brought-along registry",
+        "an identity that is Owner of the registry's resource group",
+        also=("AML-10",),
+        grants=(CONTROL_REGISTRY,),
+        watches=(*_WORKSPACES, "Microsoft.ContainerRegistry/registries"),
+    ),
+    Rule(
+        "workspace-insights",
+        ("AML-09",),
+        Mode.OPT_IN,
+        "The workspace's identity is Contributor on its Application Insights component.",
+        _SOURCE,
+        _insights,
+        "a UAI workspace with a brought-along component",
+        "an identity that is Application Insights Component Contributor on it",
+        also=("AML-10",),
+        grants=(CONTROL_INSIGHTS,),
+        watches=_WORKSPACES,
+    ),
+)

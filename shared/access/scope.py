@@ -1,0 +1,141 @@
+"""Scopes: ARM ids compared segment by segment and without regard to case.
+
+`rg` never contains `rg-prod`, and one response may spell the same id three ways (`Microsoft.Keyvault`,
+`resourcegroups`), so ids are never compared as text.
+"""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Self
+
+MAX_LENGTH = 2048
+
+# What no ARM name can hold and what an id must therefore never smuggle into a URL, a filter or a query:
+# separators, wildcards, escapes, quotes, blanks and control characters.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f*?%#\\<>&:;'\"|`{}$^]")
+_MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
+
+
+class InvalidScopeError(ValueError):
+    """The text is not an ARM id that could name a scope; the message says why and quotes nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Root, management group, subscription, resource group, resource or child resource.
+
+    Equal when their segments are, whatever the case; `str()` gives the spelling that was read.
+    """
+
+    segments: tuple[str, ...]
+    text: str = field(compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Raises `InvalidScopeError` for anything but a well-formed ARM id (or `/`, the root)."""
+        if not isinstance(text, str):
+            raise InvalidScopeError("an ARM id is text")
+        return cls._parse(text)
+
+    @classmethod
+    @lru_cache(maxsize=4096)
+    def _parse(cls, text: str) -> Self:
+        if len(text) > MAX_LENGTH:
+            raise InvalidScopeError(f"an ARM id has at most {MAX_LENGTH} characters")
+        if not text.startswith("/"):
+            raise InvalidScopeError("an ARM id starts with /")
+        if _FORBIDDEN.search(text):
+            raise InvalidScopeError("an ARM id holds no blank, wildcard, escape or quote")
+        names = text.removesuffix("/").split("/")[1:]
+        if any(name in {"", ".", ".."} for name in names):
+            raise InvalidScopeError("an ARM id holds no empty or relative segment")
+        segments = tuple(name.casefold() for name in names)
+        _check_shape(segments)
+        return cls(segments, "/" + "/".join(names))
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def key(self) -> str:
+        """The id in one spelling, for hashing and for Resource Graph comparisons."""
+        return "/" + "/".join(self.segments)
+
+    def contains(self, other: "Scope") -> bool:
+        """Whether `other` is this scope or lies below it by its path.
+
+        A management group contains subscriptions that its path does not show; `permissions.applies_at` knows.
+        """
+        return other.segments[: len(self.segments)] == self.segments
+
+    @property
+    def is_root(self) -> bool:
+        return not self.segments
+
+    @property
+    def is_management_group(self) -> bool:
+        return len(self.segments) == 4 and self.segments[:3] == _MANAGEMENT_GROUPS
+
+    @property
+    def subscription(self) -> "Scope | None":
+        return self._prefix(2) if self.segments[:1] == ("subscriptions",) else None
+
+    @property
+    def resource_group(self) -> "Scope | None":
+        return self._prefix(4) if self.segments[2:3] == ("resourcegroups",) else None
+
+    @property
+    def resource_type(self) -> str:
+        """Lower case, as `microsoft.machinelearningservices/workspaces/computes`; of the innermost provider.
+
+        Containers have ARM's own: `…/subscriptions`, `…/resourcegroups`; the root has none.
+        """
+        if "providers" not in self.segments:
+            return "/".join(("microsoft.resources", *self.segments[::2])) if self.segments else ""
+        at = _last_provider(self.segments)
+        return "/".join((self.segments[at + 1], *self.segments[at + 2 :: 2]))
+
+    @property
+    def name(self) -> str:
+        return self.text.rsplit("/", 1)[-1]
+
+    @property
+    def parent(self) -> "Scope":
+        """The resource that a child resource belongs to; for an extension resource, what it extends."""
+        at = _last_provider(self.segments)
+        return self._prefix(at if len(self.segments) - at <= 4 else len(self.segments) - 2)
+
+    def ancestor(self, resource_type: str) -> "Scope | None":
+        """This scope or the closest one above it that has `resource_type` (lower case)."""
+        for length in range(len(self.segments), 0, -2):
+            candidate = self._prefix(length)
+            if candidate.resource_type == resource_type:
+                return candidate
+        return None
+
+    def child(self, *names: str) -> "Scope":
+        return Scope.parse("/".join((self.text.rstrip("/"), *names)))
+
+    def _prefix(self, length: int) -> "Scope":
+        return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
+
+
+def _last_provider(segments: tuple[str, ...]) -> int:
+    return max((at for at in range(0, len(segments), 2) if segments[at] == "providers"), default=0)
+
+
+def _check_shape(segments: tuple[str, ...]) -> None:
+    """`[/subscriptions/S[/resourceGroups/G]] [/providers/NS/type/name[/type/name]…]…`."""
+    at = 0
+    if segments[:1] == ("subscriptions",):
+        at = 4 if segments[2:3] == ("resourcegroups",) else 2
+    if len(segments) < at:
+        raise InvalidScopeError("an ARM id pairs types with names")
+    while at < len(segments):
+        if segments[at] != "providers":
+            raise InvalidScopeError("after subscription and resource group an ARM id goes on with /providers/")
+        end = next((i for i in range(at + 4, len(segments), 2) if segments[i] == "providers"), len(segments))
+        if end - at < 4 or (end - at) % 2:
+            raise InvalidScopeError("a provider's part of an ARM id pairs types with names")
+        at = end
