@@ -1,0 +1,172 @@
+"""The functions side of the local Azure: a Functions host around Microsoft's own Python worker library."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from emulator.alarm import Alarm
+from emulator.clock import Clock
+from emulator.functions import settings
+from emulator.functions.azurite import Azurite
+from emulator.functions.channel import Function, Invocation, InvocationError
+from emulator.functions.event_grid_webhook import MAX_BODY, EventGridWebhook
+from emulator.functions.pool import WorkerPool
+from emulator.functions.queues import QueueListener
+from emulator.functions.settings import HostSettings, HostSettingsError
+from emulator.functions.timers import TimerListener
+
+_INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
+_STOP_SECONDS = 5
+
+Listener = Callable[[], Coroutine[None, None, None]]
+
+
+class FunctionsHost:
+    """Runs the app of `app_dir` with the settings `env`, on Azurite, and serves the Functions host's routes.
+
+    `port` 0 picks a free one. `start` raises channel.WorkerError when the worker cannot load or index the app,
+    settings.HostSettingsError or ncrontab.ScheduleError when the host would refuse it.
+    """
+
+    def __init__(
+        self, app_dir: Path, env: dict[str, str], port: int, clock: Clock, run_dir: Path, workers: int = 1
+    ) -> None:
+        self._app_dir = app_dir.resolve()
+        self._env = env
+        self._port = port
+        self._alarm = Alarm(clock)
+        self._run_dir = run_dir.resolve()
+        self._workers = workers
+        self._azurite = Azurite(clock, self._run_dir)
+        self._functions: dict[str, Function] = {}
+        self._timers: dict[str, TimerListener] = {}
+        self._running = AsyncExitStack()
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def storage_connection(self) -> str:
+        return self._azurite.connection_string
+
+    async def start(self) -> None:
+        host_settings = settings.read(self._app_dir / "host.json")
+        async with AsyncExitStack() as stack:
+            await self._azurite.start()
+            stack.push_async_callback(self._azurite.stop)
+            stack.push_async_callback(self._finish_background)
+            environment = self._environment()
+            pool = WorkerPool(self._app_dir, environment, self._workers, host_settings.function_timeout)
+            functions = await pool.start()
+            stack.push_async_callback(pool.stop)
+            listeners = [self._listen(function, pool, host_settings, environment) for function in functions]
+            self._functions = {function.name.lower(): function for function in functions}
+            self._port = await self._serve(pool, stack)
+            tasks = [asyncio.create_task(run()) for run in listeners if run]
+            stack.push_async_callback(_cancel, tasks)
+            self._running = stack.pop_all()
+
+    async def stop(self) -> None:
+        await self._running.aclose()
+
+    def _environment(self) -> dict[str, str]:
+        """What the app finds in its environment: little of this machine's, so that nothing leaks into it."""
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        host = {
+            "HOME": str(self._run_dir),  # where no Azure CLI login and no cache is
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+            "AzureWebJobsScriptRoot": str(self._app_dir),
+            "FUNCTIONS_EXTENSION_VERSION": "~4",
+            "FUNCTIONS_WORKER_RUNTIME": "python",
+            "AzureWebJobsStorage": self._azurite.connection_string,
+        }
+        return inherited | host | self._env
+
+    def _listen(
+        self, function: Function, pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
+    ) -> Listener | None:
+        """What waits for the function's trigger, unless the web server does."""
+        trigger = function.trigger
+        match trigger["type"].lower():
+            case "eventgridtrigger":
+                return None
+            case "timertrigger":
+                schedule = settings.resolve(trigger["schedule"], environment)
+                timer = TimerListener(function, schedule, pool.invoke, self._alarm)
+                self._timers[function.name] = timer
+                return timer.run
+            case "queuetrigger":
+                queue = settings.resolve(trigger["queueName"], environment)
+                connection = settings.connection(trigger.get("connection"), environment)
+                return QueueListener(function, queue, connection, pool.invoke, host_settings.queues, self._alarm).run
+            case other:
+                raise HostSettingsError(f"The binding type(s) '{other}' are not registered.")
+
+    async def _serve(self, pool: WorkerPool, stack: AsyncExitStack) -> int:
+        """The port on which the routes are served."""
+        event_grid = {
+            function.name: function
+            for function in self._functions.values()
+            if function.trigger["type"].lower() == "eventgridtrigger"
+        }
+        webhook = EventGridWebhook(event_grid, pool.invoke)
+        application = web.Application(client_max_size=MAX_BODY)
+        path = "/runtime/webhooks/{extension:(?i:eventgrid)}"
+        application.router.add_post(path, webhook.post)
+        application.router.add_route("OPTIONS", path, webhook.options)
+        application.router.add_get("/admin/host/status", _status)
+        application.router.add_post("/admin/functions/{name}", partial(self._fire, pool))
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_SECONDS)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        return int(runner.addresses[0][1])
+
+    async def _fire(self, pool: WorkerPool, request: web.Request) -> web.Response:
+        """Invokes a function by hand, in the background."""
+        function = self._functions.get(request.match_info["name"].lower())
+        if not function:
+            return web.Response(status=404)
+        try:
+            body = json.loads(await request.read() or "{}")
+            text = str(body.get("input") or "")
+        except (ValueError, AttributeError, RecursionError):
+            return web.Response(status=400)
+        task = asyncio.create_task(_invoke(pool, self._by_hand(function, text)))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return web.Response(status=202)
+
+    def _by_hand(self, function: Function, text: str) -> Invocation:
+        if timer := self._timers.get(function.name):
+            return Invocation(function, timer.payload())
+        kind = "string" if function.trigger["type"].lower() == "queuetrigger" else "json"
+        return Invocation(function, (kind, text))
+
+    async def _finish_background(self) -> None:
+        await asyncio.gather(*self._background)
+
+
+async def _status(_request: web.Request) -> web.Response:
+    return web.json_response({"state": "Running"})
+
+
+async def _invoke(pool: WorkerPool, invocation: Invocation) -> None:
+    with suppress(InvocationError):  # the pool has logged it, and nobody waits for it
+        await pool.invoke(invocation)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result

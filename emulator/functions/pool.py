@@ -1,0 +1,115 @@
+"""The app's worker processes: which one takes an invocation, how long it may run, and what follows a death."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from emulator.functions.channel import Function, Invocation, InvocationError, Worker, WorkerError
+
+_LOG = logging.getLogger(__name__)
+_RESTART_SECONDS = 1
+_DRAIN_SECONDS = 5
+
+
+class WorkerPool:
+    """`count` worker processes of one app; a worker that dies is replaced and its invocations have failed.
+
+    `timeout` is host.json's functionTimeout. As in the service, a function that exceeds it takes its worker with it:
+    there is no other way to stop it.
+    """
+
+    def __init__(self, app_dir: Path, environment: dict[str, str], count: int, timeout: timedelta | None) -> None:
+        self._app_dir = app_dir
+        self._environment = environment
+        self._count = count
+        self._timeout = timeout
+        self._workers: set[Worker] = set()
+        self._replaced = asyncio.Event()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._invocations: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> list[Function]:
+        """The functions of the app; WorkerError when it cannot be indexed."""
+        try:
+            async with asyncio.TaskGroup() as starts:
+                tasks = [starts.create_task(self._add()) for _ in range(self._count)]
+        except* WorkerError as group:
+            await self.stop()
+            raise group.exceptions[0] from None
+        workers = [task.result() for task in tasks]
+        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in workers]
+        return workers[0].functions
+
+    async def stop(self) -> None:
+        """Ends the workers, after a while in which running functions may end by themselves."""
+        if self._invocations:
+            await asyncio.wait(self._invocations, timeout=_DRAIN_SECONDS)
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+
+    async def invoke(self, invocation: Invocation) -> None:
+        """Returns when the function has succeeded; raises InvocationError otherwise.
+
+        A caller that gives up does not stop the function, as no client of the real host does.
+        """
+        task = asyncio.create_task(self._execute(invocation))
+        self._invocations.add(task)
+        task.add_done_callback(self._invocations.discard)
+        await asyncio.shield(task)
+
+    async def _execute(self, invocation: Invocation) -> None:
+        name = f"Functions.{invocation.function.name}"
+        started = time.monotonic()
+        try:
+            await self._run(invocation, name)
+        except InvocationError as error:
+            _LOG.error("Executed '%s' (Failed, Id=%s): %s", name, invocation.id, error.stack or error.message)
+            raise
+        duration = round((time.monotonic() - started) * 1000)
+        _LOG.info("Executed '%s' (Succeeded, Id=%s, Duration=%dms)", name, invocation.id, duration)
+
+    async def _run(self, invocation: Invocation, name: str) -> None:
+        worker = await self._least_busy()
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds() if self._timeout else None):
+                await worker.invoke(invocation)
+        except TimeoutError:
+            worker.kill()
+            raise InvocationError(
+                f"FunctionTimeoutException: Timeout value of {self._timeout} was exceeded by function: {name}"
+            ) from None
+
+    async def _least_busy(self) -> Worker:
+        while True:
+            replaced = self._replaced
+            running = [worker for worker in self._workers if not worker.ended.is_set()]
+            if running:
+                return min(running, key=lambda worker: worker.in_flight)
+            await replaced.wait()
+
+    async def _add(self) -> Worker:
+        worker = await Worker.start(self._app_dir, self._environment)
+        self._workers.add(worker)
+        replaced, self._replaced = self._replaced, asyncio.Event()
+        replaced.set()
+        return worker
+
+    async def _keep(self, worker: Worker) -> None:
+        """Replaces one worker after the other, for ever."""
+        while True:
+            await worker.ended.wait()
+            self._workers.discard(worker)
+            await worker.close()
+            worker = await self._replacement()
+
+    async def _replacement(self) -> Worker:
+        while True:
+            with contextlib.suppress(WorkerError):
+                return await self._add()
+            _LOG.error("The worker process could not be started again")
+            await asyncio.sleep(_RESTART_SECONDS)

@@ -1,0 +1,110 @@
+"""host.json, as far as this host follows it.
+
+Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-host-json
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+_TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+_SETTING = re.compile(r"%([^%]+)%")
+
+
+class HostSettingsError(ValueError):
+    """A host.json or a binding that the Functions host does not start with."""
+
+
+@dataclass(frozen=True)
+class QueueSettings:
+    """`extensions.queues`.
+
+    The maximum polling interval is that of a development environment, where the host polls more often than once a
+    minute (StorageQueuesWebJobsBuilderExtensions).
+    """
+
+    batch_size: int = 16
+    new_batch_threshold: int = 8
+    max_dequeue_count: int = 5
+    visibility_timeout: timedelta = timedelta()
+    max_polling_interval: timedelta = timedelta(seconds=2)
+    base64: bool = True
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """`function_timeout` is None for unlimited; the default is that of a Flex Consumption plan."""
+
+    queues: QueueSettings
+    function_timeout: timedelta | None = timedelta(minutes=30)
+
+
+def read(path: Path) -> HostSettings:
+    """HostSettingsError when the Functions host would refuse the file."""
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise HostSettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise HostSettingsError(f"Unable to parse host configuration file '{path}': {error}") from None
+    if document.get("version") != "2.0":
+        raise HostSettingsError("The host.json file is missing the required 'version' property: it must be \"2.0\"")
+    queues = _queues(document.get("extensions", {}).get("queues", {}))
+    timeout = document.get("functionTimeout")
+    if timeout is None:
+        return HostSettings(queues)
+    return HostSettings(queues, None if timeout == "-1" else _time_span("functionTimeout", timeout))
+
+
+def resolve(text: str, environment: dict[str, str]) -> str:
+    """`text` with every `%SETTING%` replaced, as the host does in bindings."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise HostSettingsError(f"'%{match[1]}%' does not resolve to a value.")
+        return environment[match[1]]
+
+    return _SETTING.sub(value, text)
+
+
+def connection(name: str | None, environment: dict[str, str]) -> str:
+    """The connection string that a binding names; `AzureWebJobsStorage` when it names none."""
+    name = name or "AzureWebJobsStorage"
+    for key in (name, f"AzureWebJobs{name}"):
+        if key in environment:
+            return environment[key]
+    raise HostSettingsError(f"Storage account connection string '{name}' does not exist.")
+
+
+def _queues(document: dict[str, Any]) -> QueueSettings:
+    batch_size = _integer(document, "batchSize", 16, most=32)
+    encoding = document.get("messageEncoding", "base64").lower()
+    if encoding not in {"base64", "none"}:
+        raise HostSettingsError(f"messageEncoding: '{encoding}' is neither base64 nor none")
+    defaults = QueueSettings()
+    return QueueSettings(
+        batch_size=batch_size,
+        new_batch_threshold=_integer(document, "newBatchThreshold", batch_size // 2, least=0),
+        max_dequeue_count=_integer(document, "maxDequeueCount", defaults.max_dequeue_count),
+        visibility_timeout=_time_span("visibilityTimeout", document.get("visibilityTimeout", "00:00:00")),
+        max_polling_interval=_time_span("maxPollingInterval", document.get("maxPollingInterval", "00:00:02")),
+        base64=encoding == "base64",
+    )
+
+
+def _integer(document: dict[str, Any], key: str, default: int, least: int = 1, most: int | None = None) -> int:
+    value = document.get(key, default)
+    if type(value) is not int or value < least or (most is not None and value > most):
+        raise HostSettingsError(f"{key}: {value!r} is not a number of {least} to {most or 'any'}")
+    return value
+
+
+def _time_span(key: str, text: Any) -> timedelta:
+    match = _TIME_SPAN.fullmatch(text) if isinstance(text, str) else None
+    if not match:
+        raise HostSettingsError(f"{key}: {text!r} is not a time span (hh:mm:ss)")
+    days, hours, minutes, seconds = match.groups()
+    return timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=float(seconds))
