@@ -63,7 +63,8 @@ class Terms:
         return any(terms.mode is Action.REPORT for terms in self._said_of(rule, requirements))
 
     def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
-        own = [r for r in rule.requirements if r in requirements] or list(rule.requirements)
+        named = (*rule.requirements, *rule.also)
+        own = [r for r in named if r in requirements] or list(rule.requirements)
         return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]
 
     def exemption(self, rule: str, requirements: tuple[str, ...], resource: Scope, today: date) -> Exemption | None:
@@ -103,6 +104,8 @@ def refuse_grant(
             return Refusal("rule", objection.reason)
     if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
+    if ask.scope in estate.missing:
+        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
     return _outside_boundary(workspace, ask.scope, terms) or _locked(ask.scope, estate)
 
 

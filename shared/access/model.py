@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.access.permissions import Access, DenyAssignment
+from shared.access.permissions import Access
 from shared.access.scope import Scope
 
 
@@ -189,7 +189,8 @@ class Estate:
 
     `subject` is the workspace to decide about; `neighbours` are the other workspaces that use its registry, read
     only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
-    AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about.
+    AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about. `missing` are
+    dependencies that a workspace names and that do not exist.
     """
 
     now: datetime
@@ -200,7 +201,7 @@ class Estate:
     clusters: Mapping[Scope, Principal] = field(default_factory=dict)
     container_groups: tuple[ContainerGroup, ...] = ()
     access: Mapping[str, Access] = field(default_factory=dict)
-    denies: tuple[DenyAssignment, ...] = ()
+    missing: frozenset[Scope] = frozenset()
     locks: tuple[Lock, ...] = ()
 
     @property

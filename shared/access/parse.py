@@ -32,7 +32,7 @@ type Raw = Mapping[str, Any]
 
 
 def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
-    """`lists` are the workspace's children as far as they were read; `resolved` object ids of UAIs that ARM left out."""
+    """`lists` are the workspace's children as far as they were read; `resolved` object ids of UAIs that lacked one."""
     scope = Scope.parse(raw.get("id"))
     return Workspace(
         id=scope,
@@ -173,7 +173,7 @@ def _compute(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Compute:
         type_name=type_name,
         identity=identity(raw, f"{parent.name}/computes/{scope.name}", resolved),
         ready=_ready(raw),
-        attached=_scope(raw, "properties", "resourceId"),
+        attached=_scope_or_none(_get(raw, "properties", "resourceId")),
         created_on=_time(_get(raw, "properties", "createdOn")) or _time(_get(raw, "systemData", "createdAt")),
     )
 
@@ -207,7 +207,7 @@ def _connection(raw: Raw) -> Connection:
         id=Scope.parse(raw.get("id")),
         category=category,
         target=_text(raw, "properties", "target"),
-        registry=Scope.parse(registry_id) if registry_id else None,
+        registry=_scope_or_none(registry_id),
     )
 
 
@@ -236,6 +236,14 @@ def _scope(raw: Raw, *path: str) -> Scope | None:
     """Absent, null and empty mean that there is none; anything else must be an ARM id."""
     value = _get(raw, *path)
     return Scope.parse(value) if value not in (None, "") else None
+
+
+def _scope_or_none(value: object) -> Scope | None:
+    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
+    try:
+        return Scope.parse(value)
+    except InvalidScopeError:
+        return None
 
 
 def _time(value: object) -> datetime | None:

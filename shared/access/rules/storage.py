@@ -97,7 +97,6 @@ RULES = (
         _endpoint_writes_metrics,
         "an endpoint with a user-assigned identity, when the policy turns the rule on",
         "an endpoint whose identity is Contributor on the workspace",
-        also=("AML-42",),
         grants=(WRITE_METRICS,),
         reads=(List.ENDPOINTS,),
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),

@@ -29,11 +29,12 @@ _WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
 def _grant(workspace: Workspace, scope: Scope | None, need: Need, requirement: str) -> Iterator[Ask]:
     """Asks for `need` where nobody else grants it: for a UAI workspace, or outside its resource group (AML-10)."""
     acting = workspace.acting
-    if scope and acting and _granted_by_nobody(workspace, scope):
+    if scope and acting and granted_by_nobody(workspace, scope):
         yield RequiredGrant(acting, need, scope, workspace.id, (requirement, "AML-10"), _reason(acting, need, scope))
 
 
-def _granted_by_nobody(workspace: Workspace, dependency: Scope) -> bool:
+def granted_by_nobody(workspace: Workspace, dependency: Scope) -> bool:
+    """Whether AML leaves the workspace's own access to `dependency` to others (AML-10)."""
     group = workspace.id.resource_group
     brought_along = group is None or not group.contains(dependency)
     return workspace.acts_as_uai or brought_along
@@ -74,7 +75,7 @@ def _vault_with_policies(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
     acting = workspace.acting
-    if acting is None or not _granted_by_nobody(workspace, vault.id):
+    if acting is None or not granted_by_nobody(workspace, vault.id):
         return
     missing = VAULT_PERMISSIONS - vault.policies.get(acting.id.casefold(), frozenset())
     if missing:

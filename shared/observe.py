@@ -1,0 +1,248 @@
+"""Reads all that one workspace's reconcile must know, and nothing else.
+
+What to read follows from what the rules ask: the workspace and its lists first, then, all at once, the dependencies
+and the access of each identity that a rule names. Custom roles, deny assignments, unresolved identities and the
+other workspaces on the registry are read only where there are any.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
+
+from shared.access import parse
+from shared.access.asks import Property
+from shared.access.compare import Asked, ask
+from shared.access.guardrails import Terms
+from shared.access.model import Compute, ComputeType, ContainerGroup, Estate, Lock, Workspace
+from shared.access.permissions import Access, DenyAssignment, RoleAssignment
+from shared.access.plan import plan
+from shared.access.rules import RULES, List
+from shared.access.rules.workspace import granted_by_nobody
+from shared.access.scope import InvalidScopeError, Scope
+from shared.ports import Azure, Raw, ReadFailedError
+
+_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+_LOCKS = "Microsoft.Authorization/locks"
+_CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
+
+
+async def observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | None:
+    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate."""
+    subject = await _workspace(workspace, azure, terms)
+    if subject is None:
+        return None
+    estate = await _complete(Estate(azure.now(), subject), azure, terms)
+    if not any(setting.name is Property.ADMIN_USER for setting in plan(estate, terms).settings):
+        return estate
+    # The admin user could go off as far as this workspace goes: now the others on the registry matter.
+    neighbours, groups = await asyncio.gather(_neighbours(estate, azure, terms), _container_groups(estate, azure))
+    return await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
+
+
+async def _workspace(scope: Scope, azure: Azure, terms: Terms) -> Workspace | None:
+    lists = _lists(terms)
+    raw, children = await asyncio.gather(
+        azure.resource(scope), asyncio.gather(*(azure.children(scope, name.value) for name in lists))
+    )
+    if raw is None:
+        return None
+    if None in children:
+        raise ReadFailedError(
+            f"list children of {scope.name}", "ParentVanished", "the workspace went while it was read"
+        )
+    read = {name: rows for name, rows in zip(lists, children, strict=True) if rows is not None}
+    found = parse.workspace(raw, read, {})
+    unresolved = _unresolved(found)
+    return parse.workspace(raw, read, await _resolve(unresolved, azure)) if unresolved else found
+
+
+def _lists(terms: Terms) -> list[List]:
+    """What the rules read; connections only where the policy allows any registry beyond the boundary (AML-28)."""
+    wanted = {name for rule in RULES if terms.enabled(rule) for name in rule.reads}
+    return sorted(wanted if terms.allow else wanted - {List.CONNECTIONS})
+
+
+def _unresolved(workspace: Workspace) -> frozenset[Scope]:
+    identities = (
+        workspace.identity,
+        *(c.identity for c in workspace.computes),
+        *(e.identity for e in workspace.endpoints),
+    )
+    return frozenset(scope for identity in identities for scope in identity.unresolved)
+
+
+async def _resolve(identities: Iterable[Scope], azure: Azure) -> dict[Scope, str]:
+    """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved."""
+    scopes = list(identities)
+    raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
+    found = {scope: (raw or {}).get("properties") or {} for scope, raw in zip(scopes, raws, strict=True)}
+    return {scope: str(body["principalId"]) for scope, body in found.items() if body.get("principalId")}
+
+
+async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
+    """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
+    estate = replace(estate, access={})
+    seen: set[Scope] = set()
+    while True:
+        asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        dependencies = _dependencies(estate) - seen
+        principals = _principals(asked) - estate.access.keys()
+        if not dependencies and not principals:
+            return replace(estate, now=azure.now())
+        seen |= dependencies
+        estate = await _read(estate, dependencies, principals, _subscriptions(asked), azure)
+
+
+async def _read(
+    estate: Estate, dependencies: set[Scope], principals: set[str], subscriptions: frozenset[Scope], azure: Azure
+) -> Estate:
+    scopes, holders, subs = list(dependencies), sorted(principals), sorted(subscriptions, key=str)
+    raws, access, locks = await asyncio.gather(
+        asyncio.gather(*(azure.resource(scope) for scope in scopes)),
+        _access(holders, subs, azure),
+        _locks(subs, azure),
+    )
+    estate = replace(estate, access={**estate.access, **access}, locks=locks)
+    for scope, raw in zip(scopes, raws, strict=True):
+        missing = estate.missing | {scope}
+        estate = replace(estate, missing=missing) if raw is None else _with(estate, scope, raw)
+    return estate
+
+
+def _with(estate: Estate, scope: Scope, raw: Raw) -> Estate:
+    match scope.resource_type:
+        case "microsoft.containerregistry/registries":
+            return replace(estate, registries={**estate.registries, scope: parse.registry(raw)})
+        case "microsoft.keyvault/vaults":
+            return replace(estate, vaults={**estate.vaults, scope: parse.vault(raw)})
+        case _:
+            kubelet = parse.cluster(raw)
+            return replace(estate, clusters={**estate.clusters, scope: kubelet}) if kubelet else estate
+
+
+def _dependencies(estate: Estate) -> set[Scope]:
+    """What has properties that rules look at; storage accounts and components are only ever named."""
+    found: set[Scope] = set()
+    for workspace in estate.workspaces:
+        named = (workspace.registry, *(connection.registry for connection in workspace.connections))
+        found |= {scope for scope in named if scope}
+        if workspace.vault and granted_by_nobody(workspace, workspace.vault):
+            found.add(workspace.vault)
+        found |= {cluster for compute in workspace.computes if (cluster := _cluster(compute))}
+    return found
+
+
+def _cluster(compute: Compute) -> Scope | None:
+    return compute.attached if compute.type is ComputeType.AKS else None
+
+
+def _principals(asked: Iterable[Asked]) -> set[str]:
+    return {one.principal.id for each in asked for _, one in each.grants}
+
+
+def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
+    asked = list(asked)
+    targets = [one.scope for each in asked for _, one in each.grants]
+    targets += [one.resource for each in asked for _, one in each.settings]
+    return frozenset(scope for target in targets if (scope := target.subscription))
+
+
+async def _access(principals: Sequence[str], subscriptions: Sequence[Scope], azure: Azure) -> dict[str, Access]:
+    pairs = [(principal, subscription) for principal in principals for subscription in subscriptions]
+    assignments, denies = await asyncio.gather(
+        asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs)),
+        asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions)),
+    )
+    held = _by_principal(pairs, assignments)
+    roles = (
+        await azure.role_definitions(
+            frozenset(one.role_id for one in chain.from_iterable(assignments)), subscriptions[0]
+        )
+        if pairs
+        else {}
+    )
+    denied = await _denies(pairs, dict(zip(subscriptions, denies, strict=True)), azure)
+    return {
+        principal: Access(
+            tuple(one for one in held[principal] if one.role_id in roles), roles, denied.get(principal, ())
+        )
+        for principal in principals
+    }
+
+
+def _by_principal(
+    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]]
+) -> dict[str, dict[RoleAssignment, None]]:
+    """An assignment of a management group comes with every subscription below it: once is enough."""
+    held: dict[str, dict[RoleAssignment, None]] = {principal: {} for principal, _ in pairs}
+    for (principal, _), answer in zip(pairs, answers, strict=True):
+        held[principal].update(dict.fromkeys(answer))
+    return held
+
+
+async def _denies(
+    pairs: Sequence[tuple[str, Scope]], all_denies: Mapping[Scope, Sequence[DenyAssignment]], azure: Azure
+) -> dict[str, tuple[DenyAssignment, ...]]:
+    """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!)."""
+    asking = [pair for pair in pairs if all_denies[pair[1]]]
+    answers = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
+    denied: dict[str, tuple[DenyAssignment, ...]] = {}
+    for (principal, _), answer in zip(asking, answers, strict=True):
+        denied[principal] = (*denied.get(principal, ()), *answer)
+    return denied
+
+
+async def _locks(subscriptions: Sequence[Scope], azure: Azure) -> tuple[Lock, ...]:
+    raws = await asyncio.gather(*(azure.children(subscription, _LOCKS) for subscription in subscriptions))
+    found = (parse.lock(raw) for raw in chain.from_iterable(rows or () for rows in raws))
+    return tuple(lock for lock in found if lock)
+
+
+async def _neighbours(estate: Estate, azure: Azure, terms: Terms) -> tuple[Workspace, ...]:
+    """The other workspaces on the subject's registry, wherever they are."""
+    registry = estate.subject.registry
+    ids = await using(registry, azure) - {estate.subject.id} if registry else set()
+    found = await asyncio.gather(*(_workspace(scope, azure, terms) for scope in sorted(ids, key=str)))
+    return tuple(workspace for workspace in found if workspace and workspace.registry == registry)
+
+
+async def using(dependency: Scope, azure: Azure) -> set[Scope]:
+    """The workspaces that name `dependency` as registry, storage account, vault or component.
+
+    ARM's list of the dependency's own subscription is current; Resource Graph adds the other subscriptions, late.
+    """
+    names = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
+    uses = " or ".join(f"tolower(tostring(properties.{name})) == '{dependency.key}'" for name in names)
+    subscription = dependency.subscription
+    raws, rows = await asyncio.gather(
+        azure.children(subscription, _WORKSPACES) if subscription else _nothing(),
+        _all(azure.query(f"resources | where type =~ '{_WORKSPACES}' | where {uses} | project id | order by id asc")),
+    )
+    named = [raw for raw in raws or () if dependency in _named_by(raw, names)]
+    return {Scope.parse(raw.get("id")) for raw in (*named, *rows)}
+
+
+def _named_by(raw: Raw, names: Iterable[str]) -> set[Scope]:
+    body = raw.get("properties") or {}
+    found = set()
+    for name in names:
+        with suppress(InvalidScopeError):
+            found.add(Scope.parse(body.get(name)))
+    return found
+
+
+async def _container_groups(estate: Estate, azure: Azure) -> tuple[ContainerGroup, ...]:
+    """AML-23: Container Instances of the registry's subscription; ARM's list, since a switch-off hangs on it."""
+    subscription = estate.subject.registry.subscription if estate.subject.registry else None
+    raws = await azure.children(subscription, _CONTAINER_GROUPS) if subscription else None
+    return tuple(parse.container_group(raw) for raw in raws or ())
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _all(rows: AsyncIterator[Raw]) -> list[Raw]:
+    return [row async for row in rows]

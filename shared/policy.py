@@ -1,0 +1,148 @@
+"""The policy file: YAML, every key optional, unknown keys an error that names the path (design §4)."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from shared.access.guardrails import Action, Boundary, Exemption, RuleTerms, Terms
+from shared.access.rules import RULES
+from shared.access.scope import InvalidScopeError, Scope
+
+
+class PolicyError(ValueError):
+    """The policy file is wrong; the message names the file, the path in it and what would be right."""
+
+
+class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Trust(_Part, frozen=True):
+    boundary: Annotated[
+        Boundary, Meta(description="how far a workspace is trusted: what it names inside may be used")
+    ] = Boundary.RESOURCE_GROUP
+    allow: Annotated[
+        tuple[str, ...], Meta(description="scopes whose resources and identities may be used besides")
+    ] = ()
+
+
+class _Rule(_Part, frozen=True):
+    enabled: Annotated[bool | None, Meta(description="turns an F? rule on, or any rule off")] = None
+    mode: Annotated[Action | None, Meta(description="report: what the rule would change is withheld and recorded")] = (
+        None
+    )
+
+
+class _Exemption(_Part, frozen=True):
+    scope: Annotated[str, Meta(description="the resource, or any scope above it")]
+    rules: Annotated[tuple[str, ...], Meta(min_length=1, description="AML-ids or rule names")]
+    until: Annotated[date, Meta(description="the last day on which it holds")]
+    reason: Annotated[str, Meta(min_length=1)]
+
+
+class _Caps(_Part, frozen=True):
+    per_run: Annotated[int, Meta(ge=0, description="changes that one reconcile may make")] = 50
+    per_hour: Annotated[int, Meta(ge=0, description="changes an hour, across instances (not enforced yet)")] = 200
+
+
+class _Evidence(_Part, frozen=True):
+    look_back_days: Annotated[int, Meta(ge=1, le=730, description="not used yet")] = 30
+    required: Annotated[bool, Meta(description="not used yet")] = False
+
+
+class Policy(_Part, frozen=True):
+    """What amlguard may do, where, and for whom."""
+
+    mode: Annotated[Action, Meta(description="what the triggers do; report changes nothing")] = Action.REPORT
+    scopes: Annotated[
+        tuple[str, ...], Meta(description="watched scopes; without any, all that the identity reads")
+    ] = ()
+    settle_minutes: Annotated[float, Meta(ge=0, description="grants act this long before the admin user goes off")] = 15
+    trust: _Trust = _Trust()
+    rules: Annotated[dict[str, _Rule], Meta(description="by AML-id or rule name")] = {}
+    exemptions: tuple[_Exemption, ...] = ()
+    caps: _Caps = _Caps()
+    evidence: _Evidence = _Evidence()
+    contested_after: Annotated[int, Meta(ge=1, description="stop after so many reverted changes (not used yet)")] = 3
+
+    def terms(self) -> Terms:
+        """Raises `PolicyError` for a rule that does not exist or a scope that is no ARM id."""
+        return Terms(
+            mode=self.mode,
+            scopes=_scopes(self.scopes, "scopes"),
+            settle=timedelta(minutes=self.settle_minutes),
+            boundary=self.trust.boundary,
+            allow=_scopes(self.trust.allow, "trust.allow"),
+            rules={_rule(name, "rules"): RuleTerms(rule.enabled, rule.mode) for name, rule in self.rules.items()},
+            exemptions=tuple(_exemption(e, f"exemptions[{i}]") for i, e in enumerate(self.exemptions)),
+            per_run=self.caps.per_run,
+        )
+
+
+def load(path: Path) -> Policy:
+    """Raises `PolicyError`, also when the file cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PolicyError(f"{path}: {error.strerror or error}") from error
+    try:
+        return parse(text)
+    except PolicyError as error:
+        raise PolicyError(f"{path}: {error}") from error
+
+
+def parse(text: str) -> Policy:
+    import yaml  # noqa: PLC0415 - a cold start should not pay for it before a policy is read
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise PolicyError(f"not YAML: {error}") from error
+    try:
+        policy = msgspec.convert({} if document is None else document, Policy)
+    except msgspec.ValidationError as error:
+        raise PolicyError(_readable(str(error))) from error
+    policy.terms()
+    return policy
+
+
+def schema() -> Mapping[str, Any]:
+    """JSON Schema of the policy file, for editors."""
+    return msgspec.json.schema(Policy)
+
+
+def _readable(message: str) -> str:
+    """`Object contains unknown field `x` - at `$.trust`` → `trust: unknown key x`."""
+    what, _, path = message.partition(" - at ")
+    where = path.strip("`").removeprefix("$").lstrip(".")
+    what = what.replace("Object contains unknown field ", "unknown key ").replace(
+        "Object missing required field ", "missing key "
+    )
+    return f"{where}: {what}" if where else what
+
+
+def _scopes(texts: tuple[str, ...], path: str) -> tuple[Scope, ...]:
+    return tuple(_scope(text, f"{path}[{i}]") for i, text in enumerate(texts))
+
+
+def _scope(text: str, path: str) -> Scope:
+    try:
+        return Scope.parse(text)
+    except InvalidScopeError as error:
+        raise PolicyError(f"{path}: {error}") from error
+
+
+def _rule(name: str, path: str) -> str:
+    known = {known.casefold() for rule in RULES for known in (rule.name, *rule.requirements, *rule.also)}
+    if name.casefold() not in known:
+        raise PolicyError(f"{path}: no rule {name!r}; `amlguard rules` lists them")
+    return name.casefold()
+
+
+def _exemption(part: _Exemption, path: str) -> Exemption:
+    rules = frozenset(_rule(name, f"{path}.rules") for name in part.rules)
+    return Exemption(_scope(part.scope, f"{path}.scope"), rules, part.until, part.reason)

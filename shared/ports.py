@@ -1,0 +1,100 @@
+"""The one seam between deciding and Azure: what `shared.reconcile` is handed, and how those parts fail.
+
+    AzureFailureError              something that was asked of Azure did not happen
+    ├── ReadFailedError            so the state is unknown: this reconcile stops and is retried (law 2)
+    ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
+    └── WriteRefusedError          Azure refused a change
+        └── NotYetError            it may accept the same change later
+
+`shared.azure` implements these for Azure; the tests have a fake of them.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from shared.access.outcomes import Grant, Setting
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.scope import Scope
+
+type Raw = Mapping[str, Any]
+type Row = Mapping[str, Any]
+
+
+class AzureFailureError(Exception):
+    """`code` is Azure's error code (or the exception's name), `operation` what was tried; no secrets in either."""
+
+    def __init__(self, operation: str, code: str, reason: str) -> None:
+        super().__init__(f"{operation}: {reason} ({code})")
+        self.operation = operation
+        self.code = code
+        self.reason = reason
+
+
+class ReadFailedError(AzureFailureError):
+    pass
+
+
+class AuditFailedError(AzureFailureError):
+    pass
+
+
+class WriteRefusedError(AzureFailureError):
+    pass
+
+
+class NotYetError(WriteRefusedError):
+    pass
+
+
+class Azure(Protocol):
+    """Reads raise `ReadFailedError` for anything but a whole answer; only a 404 of the very thing is None."""
+
+    def now(self) -> datetime:
+        """ARM's clock, as of its last answer: settle times must not depend on the clock of a worker."""
+        ...
+
+    async def resource(self, scope: Scope) -> Raw | None: ...
+
+    async def children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
+        """All pages of `{parent}/{collection}`; a collection with a provider (`NS/type`) hangs below /providers.
+
+        None when the parent is not there.
+        """
+        ...
+
+    def query(self, kql: str) -> AsyncIterator[Raw]:
+        """Rows of Resource Graph: eventually consistent, so only ever a hint of where to look."""
+        ...
+
+    async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
+        """At, above and below the subscription, groups expanded."""
+        ...
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
+        """A role that does not exist (any more) is not in the answer."""
+        ...
+
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
+        """All of them, or those that ARM says are assigned to the principal (groups expanded)."""
+        ...
+
+    async def grant(self, grant: Grant, description: str) -> bool:
+        """True if made, False if it was there already. Raises `WriteRefusedError`."""
+        ...
+
+    async def change(self, setting: Setting) -> None:
+        """Raises `WriteRefusedError`."""
+        ...
+
+
+class AuditLog(Protocol):
+    async def record(self, table: str, rows: Sequence[Row]) -> None:
+        """Returns when the log has accepted the rows. Raises `AuditFailedError`."""
+        ...
+
+
+class WorkQueue(Protocol):
+    async def put(self, message: bytes, delay: timedelta) -> None:
+        """Work that must wait. Raises `AzureFailureError`."""
+        ...
