@@ -19,6 +19,7 @@ from shared.access.scope import Scope
 
 type Raw = Mapping[str, Any]
 type Row = Mapping[str, Any]
+type Receipt = tuple[str, str]
 
 
 class AzureFailureError(Exception):
@@ -95,6 +96,10 @@ class AuditLog(Protocol):
 
 
 class WorkQueue(Protocol):
-    async def put(self, message: bytes, delay: timedelta) -> None:
+    async def put(self, message: bytes, delay: timedelta) -> Receipt:
         """Work that must wait. Raises `AzureFailureError`."""
+        ...
+
+    async def withdraw(self, receipt: Receipt) -> None:
+        """Takes back what was put, if nobody has it yet."""
         ...

@@ -75,6 +75,7 @@ def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 BOTH_KINDS = "compute-identity-kinds"
 ADMIN_USER = "registry-admin-user"
+CACHED_KEYS = "workspace-cached-keys"
 _REGISTRY_WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.ContainerRegistry/registries")
 
 RULES = (
@@ -91,7 +92,7 @@ RULES = (
         watches=_REGISTRY_WATCHES,
     ),
     Rule(
-        "workspace-cached-keys",
+        CACHED_KEYS,
         ("AML-71",),
         Mode.FIX,
         "After the admin user went off, the workspace's cached keys are resynced.",

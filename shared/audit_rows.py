@@ -1,0 +1,105 @@
+"""Rows of the audit tables (infra/tables.json): one an action and phase, one a finding."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from shared.access.asks import Finding
+from shared.access.guardrails import Action as Mode
+from shared.access.guardrails import Refusal
+from shared.access.outcomes import Action, Grant, Setting
+from shared.work import Trigger
+
+REMEDIATIONS = "AmlGuardRemediation_CL"
+FINDINGS = "AmlGuardFinding_CL"
+_FINDING_IDS = uuid.UUID("0d0b3c5e-1c43-5a5f-8f0f-6f1f8a8f7c55")
+
+
+class Phase(StrEnum):
+    PLANNED = "Planned"
+    APPLIED = "Applied"
+    FAILED = "Failed"
+    WITHHELD = "Withheld"
+    DEFERRED = "Deferred"
+    UNDONE = "Undone"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One reconcile of one workspace; its id is on every row and in the description of every grant it makes."""
+
+    mode: Mode
+    trigger: Trigger = field(default_factory=Trigger)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def remediation(
+    run: Run, action: Action, phase: Phase, reason: str, *, guard: str = "", duration_ms: int | None = None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "TimeGenerated": _now(),
+        "RunId": run.id,
+        "ActionId": action.action_id,
+        "Action": type(action).__name__,
+        "RuleId": action.rule,
+        "Requirements": list(action.requirements),
+        "ResourceId": str(action.resource),
+        "Mode": str(run.mode),
+        "Outcome": str(phase),
+        "Guard": guard,
+        "Reason": reason,
+        "DurationMs": duration_ms,
+        **_origin(run),
+    }
+    match action:
+        case Grant():
+            row |= {
+                "PrincipalId": action.principal.id,
+                "RoleDefinitionId": action.role_definition_id,
+                "RoleAssignmentId": f"{action.scope}/providers/Microsoft.Authorization/roleAssignments/{action.name}",
+                "Scope": str(action.scope),
+            }
+        case Setting():
+            row |= {
+                "Property": str(action.name),
+                "From": action.current,
+                "To": action.to,
+                "Scope": str(action.resource),
+            }
+            row["PrincipalId"] = action.principal.id if action.principal else ""
+    return row
+
+
+def withheld(run: Run, action: Action, refusal: Refusal) -> dict[str, Any]:
+    return remediation(run, action, Phase.WITHHELD, refusal.reason, guard=refusal.guard)
+
+
+def finding(run: Run, one: Finding) -> dict[str, Any]:
+    return {
+        "TimeGenerated": _now(),
+        "RunId": run.id,
+        "FindingId": str(uuid.uuid5(_FINDING_IDS, f"{one.resource.key}|{one.rule}|{'|'.join(one.requirements)}")),
+        "RuleId": one.rule,
+        "Requirements": list(one.requirements),
+        "ResourceId": str(one.resource),
+        "Severity": str(one.severity),
+        "Message": one.message,
+        "Remedy": one.remedy,
+        "Mode": str(run.mode),
+        **_origin(run),
+    }
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    time = run.trigger.event_time
+    return {
+        "CorrelationId": run.trigger.correlation_id,
+        "CallerObjectId": run.trigger.caller_object_id,
+        "EventTime": time.isoformat() if time else None,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

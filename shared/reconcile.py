@@ -1,0 +1,200 @@
+"""Read → require → compare → guard → record intent → apply → record outcome, for one workspace.
+
+The laws of design §2 are kept here: nothing is written before the audit log has accepted the intent; grants go
+before settings; what a guard names, what Azure refuses and what must wait are outcomes on the record, not silence.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.access.asks import Property
+from shared.access.guardrails import Action as Mode
+from shared.access.guardrails import Terms
+from shared.access.outcomes import Grant, Plan, Setting
+from shared.access.plan import plan
+from shared.access.rules.registry import CACHED_KEYS
+from shared.access.scope import Scope
+from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
+from shared.observe import observe
+from shared.ports import AuditFailedError, AuditLog, Azure, NotYetError, WorkQueue, WriteRefusedError
+from shared.work import Reconcile, Record, Resync, Trigger, encode
+
+_PASSES = 3
+_SOON = timedelta(seconds=2)
+_REMINDER = timedelta(minutes=5)
+_CONCURRENT_GRANTS = 8
+_RETRY = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(minutes=32)
+_MOST_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    action: Grant | Setting
+    phase: Phase
+    reason: str
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`plan` is the last one made, `outcomes` what was done over all passes."""
+
+    workspace: Scope
+    run: Run
+    plan: Plan = field(default_factory=Plan)
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported."""
+
+    azure: Azure
+    audit: AuditLog | None
+    queue: WorkQueue | None
+    terms: Terms
+
+    async def prepare(self, workspace: Scope) -> Plan:
+        """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
+        estate = await observe(workspace, self.azure, self.terms)
+        return plan(estate, self.terms) if estate else Plan()
+
+    async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
+        """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
+
+        Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1); and
+        `TimeoutError` when the deadline passed before anything was recorded.
+        """
+        done: list[Outcome] = []
+        recorded: set[tuple[str, str]] = set()
+        for _ in range(_PASSES):
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
+                made = await self.prepare(workspace)
+            await self._record_intent(made, run, recorded)
+            if run.mode is Mode.REPORT:
+                return Result(workspace, run, made)
+            outcomes = await self._carry_out(made, run, deadline)
+            done += outcomes
+            if not outcomes or not self._due(made):
+                break
+        await self._put_off(workspace, made, outcomes, run.trigger, attempt)
+        return Result(workspace, run, made, tuple(done))
+
+    async def resync(self, workspace: Scope, run: Run) -> Outcome:
+        """Finishes a switch-off that was cut short after the admin user went off (AML-71)."""
+        reason = "the admin user of the workspace's registry went off: its cached password is stale"
+        setting = Setting(
+            workspace, Property.CACHED_KEYS, "cached", "resynced", CACHED_KEYS, ("AML-71",), reason, "AML-71"
+        )
+        await self._record(REMEDIATIONS, [remediation(run, setting, Phase.PLANNED, setting.reason)])
+        outcome = await self._apply(setting, run, None)
+        await self._record_outcomes([outcome], run)
+        return outcome
+
+    def _due(self, made: Plan) -> bool:
+        """Whether a setting waited only for this pass's grants and may follow at once (no settle time)."""
+        soon = self.azure.now() + _SOON
+        return any(isinstance(waiting.action, Setting) and waiting.until <= soon for waiting in made.deferred)
+
+    async def _record_intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
+        rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
+        rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
+        rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
+        rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
+        await self._record(REMEDIATIONS, rows)
+        findings = [finding(run, one) for one in made.findings]
+        await self._record(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
+        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
+
+    async def _record(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        if rows and self.audit is None:
+            raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
+        if rows and self.audit:
+            await self.audit.record(table, rows)
+
+    async def _carry_out(self, made: Plan, run: Run, deadline: float | None) -> list[Outcome]:
+        limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
+
+        async def limited(grant: Grant) -> Outcome:
+            async with limit:
+                return await self._apply(grant, run, deadline)
+
+        outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
+        outcomes += await self._change_settings(made.settings, run, deadline)
+        await self._record_outcomes(outcomes, run)
+        return outcomes
+
+    async def _change_settings(self, settings: Sequence[Setting], run: Run, deadline: float | None) -> list[Outcome]:
+        """In order. The keys are resynced only once the admin user is off; until they are, the queue remembers."""
+        outcomes: list[Outcome] = []
+        resyncs = [str(one.resource) for one in settings if one.name is Property.CACHED_KEYS]
+        reminder = None
+        if resyncs and self.queue:
+            reminder = await self.queue.put(encode(Resync(tuple(resyncs), run.trigger)), _REMINDER)
+        switched_off = True
+        for setting in settings:
+            if setting.name is Property.CACHED_KEYS and not switched_off:
+                refusal = "the admin user did not go off, so the cached keys are still right"
+                outcomes.append(Outcome(setting, Phase.WITHHELD, refusal))
+                continue
+            outcomes.append(await self._apply(setting, run, deadline))
+            if setting.name is Property.ADMIN_USER:
+                switched_off = outcomes[-1].phase is Phase.APPLIED
+        done = not switched_off or all(
+            o.phase is Phase.APPLIED for o in outcomes if o.action.name is Property.CACHED_KEYS
+        )
+        if reminder and self.queue and done:
+            await self.queue.withdraw(reminder)
+        return outcomes
+
+    async def _apply(self, action: Grant | Setting, run: Run, deadline: float | None) -> Outcome:
+        if deadline is not None and time.monotonic() >= deadline:
+            return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on", 0)
+        started = time.monotonic()
+        phase, reason = Phase.APPLIED, action.reason
+        try:
+            match action:
+                case Grant():
+                    made = await self.azure.grant(action, describe(action, run))
+                    reason = action.reason if made else f"it was there already: {action.reason}"
+                case Setting():
+                    await self.azure.change(action)
+        except NotYetError as error:
+            phase, reason = Phase.DEFERRED, error.reason
+        except WriteRefusedError as error:
+            phase, reason = Phase.FAILED, f"{error.reason} ({error.code})"
+        return Outcome(action, phase, reason, round((time.monotonic() - started) * 1000))
+
+    async def _record_outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
+        """What has happened must reach the log: if it does not take it now, the queue keeps it."""
+        rows = [remediation(run, o.action, o.phase, o.reason, duration_ms=o.duration_ms) for o in outcomes]
+        try:
+            await self._record(REMEDIATIONS, rows)
+        except AuditFailedError:
+            if self.queue is None:
+                raise
+            await self.queue.put(encode(Record(REMEDIATIONS, tuple(rows))), _RETRY)
+
+    async def _put_off(
+        self, workspace: Scope, made: Plan, outcomes: Sequence[Outcome], trigger: Trigger, attempt: int
+    ) -> None:
+        """Queues another look for the earliest moment at which something that waits could go on."""
+        now = self.azure.now()
+        backoff = min(_RETRY * 2**attempt, _LONGEST_WAIT)
+        waits = [_RETRY if o.phase is Phase.DEFERRED else None for o in outcomes]
+        delays = [max(backoff, wait) for wait in waits if wait]
+        for one in made.deferred:
+            delays.append(max(one.until - now, timedelta()) if isinstance(one.action, Setting) else backoff)
+        if delays and self.queue and attempt < _MOST_ATTEMPTS:
+            again = Reconcile((str(workspace),), trigger, attempt + 1)
+            await self.queue.put(encode(again), min(delays))
+
+
+def describe(grant: Grant, run: Run) -> str:
+    """Names rule and run: undo and pruning know our assignments by it (law 8). At most 2 KB."""
+    return f"amlguard: {grant.rule} ({', '.join(grant.requirements)}), run {run.id}"[:1024]

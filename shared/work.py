@@ -1,0 +1,74 @@
+"""What goes on the work queue: typed, versioned by its tags, and without secrets.
+
+A message that this version cannot read is left to the queue's own retries and ends in the poison queue.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Trigger(Struct, frozen=True, omit_defaults=True):
+    """What set a run off, as far as it may be kept: object ids only, never names or addresses (law 11)."""
+
+    correlation_id: str = ""
+    caller_object_id: str = ""
+    event_time: datetime | None = None
+
+
+class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):
+    """Look at these workspaces. `attempt` counts how often the same wait was put off."""
+
+    workspaces: tuple[str, ...]
+    trigger: Trigger = Trigger()
+    attempt: int = 0
+
+
+class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
+    """Look at the workspaces that use, or lie in, this scope."""
+
+    scope: str
+    trigger: Trigger = Trigger()
+
+
+class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
+    """Find all workspaces."""
+
+    trigger: Trigger = Trigger()
+
+
+class Resync(Struct, frozen=True, tag="resync", omit_defaults=True):
+    """Resync these workspaces' cached keys: the admin user of their registry went off."""
+
+    workspaces: tuple[str, ...]
+    trigger: Trigger = Trigger()
+
+
+class Record(Struct, frozen=True, tag="record"):
+    """Outcomes that the audit log did not accept when they happened."""
+
+    table: str
+    rows: tuple[dict[str, Any], ...]
+
+
+type Work = Reconcile | Dependency | Sweep | Resync | Record
+
+_decoder = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Resync | Record)
+
+
+class MalformedWorkError(ValueError):
+    """The message is not one of ours."""
+
+
+def encode(work: Work) -> bytes:
+    return msgspec.json.encode(work)
+
+
+def decode(message: bytes | str) -> Work:
+    """Raises `MalformedWorkError`."""
+    try:
+        return _decoder.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedWorkError(str(error)) from error
