@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import yaml
 from msgspec import Meta, Struct
 
 from shared.access.guardrails import Action, Boundary, Exemption, RuleTerms, Terms
@@ -96,8 +97,6 @@ def load(path: Path) -> Policy:
 
 
 def parse(text: str) -> Policy:
-    import yaml  # noqa: PLC0415 - a cold start should not pay for it before a policy is read
-
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:

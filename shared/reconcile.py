@@ -188,8 +188,9 @@ class Reconciler:
         backoff = min(_RETRY * 2**attempt, _LONGEST_WAIT)
         waits = [_RETRY if o.phase is Phase.DEFERRED else None for o in outcomes]
         delays = [max(backoff, wait) for wait in waits if wait]
-        for one in made.deferred:
-            delays.append(max(one.until - now, timedelta()) if isinstance(one.action, Setting) else backoff)
+        delays += [
+            max(one.until - now, timedelta()) if isinstance(one.action, Setting) else backoff for one in made.deferred
+        ]
         if delays and self.queue and attempt < _MOST_ATTEMPTS:
             again = Reconcile((str(workspace),), trigger, attempt + 1)
             await self.queue.put(encode(again), min(delays))

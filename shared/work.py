@@ -55,7 +55,7 @@ class Record(Struct, frozen=True, tag="record"):
 
 type Work = Reconcile | Dependency | Sweep | Resync | Record
 
-_decoder = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Resync | Record)
+_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Resync | Record)
 
 
 class MalformedWorkError(ValueError):

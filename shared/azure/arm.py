@@ -1,0 +1,141 @@
+"""ARM REST on an azure-core pipeline, with the api-version pinned for each provider (azure-facts §5)."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import HttpResponseError, map_error
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy, RequestIdPolicy
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import AsyncARMPipelineClient
+from azure.mgmt.core.exceptions import ARMErrorFormat
+
+from shared.access.scope import Scope
+from shared.azure.errors import reading, writing
+from shared.azure.session import RETRY, Clock
+from shared.ports import Raw, ReadFailedError
+
+API_VERSIONS: Mapping[str, str] = {
+    "microsoft.authorization": "2020-05-01",
+    "microsoft.containerinstance": "2023-05-01",
+    "microsoft.containerregistry": "2025-11-01",
+    "microsoft.containerservice": "2025-05-01",
+    "microsoft.keyvault": "2026-02-01",
+    "microsoft.machinelearningservices": "2025-12-01",
+    "microsoft.managedidentity": "2024-11-30",
+    "microsoft.storage": "2025-08-01",
+}
+_GRAPH_API = "2024-04-01"
+_PAGE = 1000
+
+
+class Arm:
+    """Reads give raw JSON; `None` only where the very thing that was asked for does not exist."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        credential: AsyncTokenCredential,
+        scope: str,
+        transport: AsyncHttpTransport[Any, Any],
+        clock: Clock,
+    ) -> None:
+        self._client: AsyncARMPipelineClient[Any, Any] = AsyncARMPipelineClient(
+            endpoint,
+            transport=transport,
+            policies=[
+                RequestIdPolicy(),
+                AsyncRetryPolicy(**RETRY),
+                AsyncBearerTokenCredentialPolicy(credential, scope),
+                clock,
+            ],
+        )
+
+    async def get(self, scope: Scope) -> Raw | None:
+        """Raises `ReadFailedError`."""
+        with reading(f"read {scope.resource_type} {scope.name}"):
+            return await self._get(_url(scope, _api_version(scope.resource_type)))
+
+    async def list(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
+        """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page."""
+        provider = collection.partition("/")[0] if "/" in collection else parent.resource_type
+        path = f"{parent}/providers/{collection}" if "/" in collection else f"{parent}/{collection}"
+        url: str | None = f"{path}?api-version={_api_version(provider)}"
+        operation = f"list {collection} of {parent.name}"
+        rows: list[Raw] = []
+        with reading(operation):
+            while url:
+                page = await self._get(url)
+                if page is None and not rows:
+                    return None
+                rows += _rows(page, operation)
+                url = (page or {}).get("nextLink")
+        return rows
+
+    async def query(self, kql: str) -> AsyncIterator[Raw]:
+        """Rows of Resource Graph, page by page. Raises `ReadFailedError`."""
+        options: dict[str, Any] = {"$top": _PAGE, "resultFormat": "objectArray"}
+        while True:
+            with reading("query Resource Graph"):
+                page = await self._send(
+                    HttpRequest(
+                        "POST",
+                        f"/providers/Microsoft.ResourceGraph/resources?api-version={_GRAPH_API}",
+                        json={"query": kql, "options": options},
+                    )
+                )
+            for row in _rows(page, "query Resource Graph", "data"):
+                yield row
+            token = page.get("$skipToken")
+            if not token:
+                if page.get("resultTruncated") == "true":
+                    raise ReadFailedError("query Resource Graph", "Truncated", "rows are missing from the answer")
+                return
+            options["$skipToken"] = token
+
+    async def post(self, scope: Scope, action: str) -> None:
+        """A POST action, waited for when it is a long-running one. Raises `WriteRefusedError`."""
+        with writing(f"{action} {scope.name}"):
+            await self._send(HttpRequest("POST", f"{scope}/{action}?api-version={_api_version(scope.resource_type)}"))
+
+    async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
+        """Raises `WriteRefusedError`."""
+        with writing(f"write {path.rpartition('/')[2]}"):
+            await self._send(HttpRequest("PUT", f"{path}?api-version={_api_version(provider)}", json=dict(body)))
+
+    async def _get(self, url: str) -> Raw | None:
+        try:
+            return await self._send(HttpRequest("GET", url))
+        except HttpResponseError as error:
+            if error.status_code == 404:
+                return None
+            raise
+
+    async def _send(self, request: HttpRequest) -> dict[str, Any]:
+        request.url = self._client.format_url(request.url)
+        response = await self._client.send_request(request)
+        await response.read()
+        if not 200 <= response.status_code < 300:
+            map_error(status_code=response.status_code, response=response, error_map={})
+            raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+        body = response.json() if response.content else {}
+        return body if isinstance(body, dict) else {}
+
+
+def _url(scope: Scope, api_version: str) -> str:
+    return f"{scope}?api-version={api_version}"
+
+
+def _api_version(resource_type: str) -> str:
+    provider = resource_type.casefold().partition("/")[0]
+    if provider not in API_VERSIONS:
+        raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
+    return API_VERSIONS[provider]
+
+
+def _rows(page: Raw | None, operation: str, key: str = "value") -> Sequence[Raw]:
+    rows = page.get(key) if page else None
+    if not isinstance(rows, list):
+        raise ReadFailedError(operation, "PartialPage", "a page of the answer is missing or malformed")
+    return rows

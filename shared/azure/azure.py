@@ -1,0 +1,83 @@
+"""Azure as `shared.reconcile` sees it: the clients behind `shared.ports.Azure`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.transport import AsyncHttpTransport
+
+from shared.access.asks import Property
+from shared.access.needs import VAULT_PERMISSIONS
+from shared.access.outcomes import Grant, Setting
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.scope import Scope
+from shared.azure.arm import Arm
+from shared.azure.registries import Registries
+from shared.azure.role_assignments import RoleAssignments
+from shared.azure.session import Clock, Cloud
+from shared.ports import Raw, WriteRefusedError
+
+
+class LiveAzure:
+    """See `shared.ports.Azure` for what each method promises."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        cloud: Cloud,
+        credential: AsyncTokenCredential,
+        transport: AsyncHttpTransport[Any, Any],
+    ) -> None:
+        self._clock = Clock()
+        common = (endpoint, credential, cloud.arm_scope, transport, self._clock)
+        self._arm = Arm(*common)
+        self._assignments = RoleAssignments(*common)
+        self._registries = Registries(*common)
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def resource(self, scope: Scope) -> Raw | None:
+        return await self._arm.get(scope)
+
+    async def children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
+        return await self._arm.list(parent, collection)
+
+    def query(self, kql: str) -> AsyncIterator[Raw]:
+        return self._arm.query(kql)
+
+    async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
+        return await self._assignments.assigned_to(principal_id, subscription)
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
+        return await self._assignments.definitions(role_ids, scope)
+
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
+        return await self._assignments.denies(subscription, principal_id)
+
+    async def grant(self, grant: Grant, description: str) -> bool:
+        return await self._assignments.create(grant, description)
+
+    async def change(self, setting: Setting) -> None:
+        match setting.name:
+            case Property.ADMIN_USER:
+                await self._registries.turn_off_admin_user(setting.resource)
+            case Property.CACHED_KEYS:
+                await self._arm.post(setting.resource, "resyncKeys")
+            case Property.ACCESS_POLICY:
+                await self._add_access_policy(setting)
+
+    async def _add_access_policy(self, setting: Setting) -> None:
+        """Adds to the vault's policies and never replaces them: a PUT of the vault would drop the others."""
+        vault = await self._arm.get(setting.resource)
+        tenant = ((vault or {}).get("properties") or {}).get("tenantId")
+        if setting.principal is None or tenant is None:
+            raise WriteRefusedError("add an access policy", "VaultNotReadable", "the vault or its tenant is not known")
+        permissions: dict[str, list[str]] = {}
+        for permission in sorted(VAULT_PERMISSIONS):
+            kind, _, name = permission.partition("/")
+            permissions.setdefault(kind, []).append(name)
+        entry = {"tenantId": tenant, "objectId": setting.principal.id, "permissions": permissions}
+        body = {"properties": {"accessPolicies": [entry]}}
+        await self._arm.put(f"{setting.resource}/accessPolicies/add", "microsoft.keyvault", body)

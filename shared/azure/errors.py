@@ -1,0 +1,97 @@
+"""Azure's errors in amlguard's words. ARM's own messages are dropped: they may name people (law 11)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
+
+from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, WriteRefusedError
+
+# What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
+_LATER = {"PrincipalNotFound", "RoleAssignmentExists", "TooManyRequests", "SubscriptionRequestsThrottled"}
+
+_REFUSALS = {
+    "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
+    "RoleAssignmentUpdateNotPermitted": "an assignment of the same name belongs to an identity that was re-created",
+    "ScopeLocked": "a lock forbids the change",
+    "DenyAssignmentAuthorizationFailed": "a deny assignment forbids amlguard to make the change",
+    "PrincipalNotFound": "the identity is not in the directory yet",
+    "RoleDefinitionDoesNotExist": "the role does not exist in this cloud",
+    "ResourceNotFound": "the resource is not there (any more)",
+    "ResourceGroupNotFound": "the resource group is not there (any more)",
+}
+
+
+def code(error: AzureError) -> str:
+    """Azure's error code, else the exception's name."""
+    inner = getattr(error, "error", None)
+    return str(getattr(inner, "code", None) or type(error).__name__)
+
+
+def status(error: AzureError) -> int | None:
+    return error.status_code if isinstance(error, HttpResponseError) else None
+
+
+@contextmanager
+def reading(operation: str) -> Iterator[None]:
+    """Raises `ReadFailedError` for whatever goes wrong inside."""
+    try:
+        yield
+    except AzureError as error:
+        raise ReadFailedError(operation, code(error), _explain(error)) from None
+
+
+@contextmanager
+def recording(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except AzureError as error:
+        raise AuditFailedError(operation, code(error), _explain(error)) from None
+
+
+@contextmanager
+def queueing(operation: str) -> Iterator[None]:
+    try:
+        yield
+    except AzureError as error:
+        raise AzureFailureError(operation, code(error), _explain(error)) from None
+
+
+@contextmanager
+def writing(operation: str) -> Iterator[None]:
+    """Raises `NotYetError` for what may succeed later, else `WriteRefusedError`."""
+    try:
+        yield
+    except AzureError as error:
+        kind = NotYetError if _transient(error) else WriteRefusedError
+        raise kind(operation, code(error), _refusal(error)) from None
+
+
+def _transient(error: AzureError) -> bool:
+    answered = status(error)
+    return answered is None or answered in (408, 429) or answered >= 500 or code(error) in _LATER
+
+
+def _refusal(error: AzureError) -> str:
+    known = _REFUSALS.get(code(error))
+    if known:
+        return known
+    if status(error) == 403 and "condition" in str(error).casefold():
+        return (
+            "Azure refused it: the condition on amlguard's own role assignment does not allow this role or principal "
+            "(`amlguard rules` lists the roles that the enabled rules need)"
+        )
+    if status(error) == 403:
+        return "Azure refused it: amlguard's identity lacks the right to make this change here"
+    return _explain(error)
+
+
+def _explain(error: AzureError) -> str:
+    if isinstance(error, ClientAuthenticationError):
+        return "no token could be had: check the identity and how it signs in"
+    if isinstance(error, HttpResponseError) and error.status_code:
+        lacking = ": the identity lacks the right to do this" if error.status_code == 403 else ""
+        return f"Azure answered {error.status_code}{lacking}"
+    if isinstance(error, ServiceRequestError):
+        return "Azure could not be reached"
+    return "Azure did not answer"

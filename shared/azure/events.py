@@ -1,0 +1,106 @@
+"""Event Grid deliveries, in either schema, through azure-eventgrid's own types, to what amlguard needs of them.
+
+No event carries the resource: it is only a hint of where to look (law 1). Of the claims only the caller's object id
+is taken; names, addresses and tokens stay behind (law 11).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from azure.core.messaging import CloudEvent
+from azure.eventgrid import EventGridEvent, SystemEventNames
+
+from shared.access.scope import InvalidScopeError, Scope
+
+_OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+_KINDS: Mapping[str, str] = {
+    SystemEventNames.ResourceWriteSuccessEventName: "write",
+    SystemEventNames.ResourceDeleteSuccessEventName: "delete",
+    SystemEventNames.ResourceActionSuccessEventName: "action",
+    "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated": "write",
+    "Microsoft.ResourceNotifications.Resources.Deleted": "delete",
+}
+
+
+class MalformedEventError(ValueError):
+    """Not an event, or one about something that is not an ARM id; the message quotes nothing of the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceEvent:
+    """`kind` is write, delete or action; `caller` an object id in lower case, empty where the event names none."""
+
+    kind: str
+    scope: Scope
+    caller: str
+    correlation_id: str
+    time: datetime | None
+
+
+def read(raw: object) -> ResourceEvent | None:
+    """None for events of other types (failures, cancellations, other sources). Raises `MalformedEventError`."""
+    if not isinstance(raw, Mapping):
+        raise MalformedEventError("an event is an object")
+    kind, subject, time, data = _cloud_event(raw) if "specversion" in raw else _event_grid_event(raw)
+    if kind not in _KINDS:
+        return None
+    if not isinstance(data, Mapping):
+        raise MalformedEventError("the event's data is not an object")
+    try:
+        scope = Scope.parse(_resource(data) or subject)
+    except InvalidScopeError as error:
+        raise MalformedEventError(f"the event names no resource: {error}") from None
+    return ResourceEvent(_KINDS[kind], scope, _caller(data), _text(data.get("correlationId")), time)
+
+
+def _event_grid_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, object]:
+    try:
+        event = EventGridEvent.from_dict(dict(raw))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise MalformedEventError("not an event of the Event Grid schema") from None
+    return _text(event.event_type), event.subject, _time(event.event_time), event.data
+
+
+def _cloud_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, object]:
+    try:
+        event: CloudEvent[Any] = CloudEvent.from_dict(dict(raw))
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise MalformedEventError("not an event of the CloudEvents schema") from None
+    return _text(event.type), event.subject, _time(event.time), event.data
+
+
+def _resource(data: Mapping[str, Any]) -> object:
+    info = data.get("resourceInfo")
+    return info.get("id") if isinstance(info, Mapping) else data.get("resourceUri")
+
+
+def _caller(data: Mapping[str, Any]) -> str:
+    claims = data.get("claims")
+    named = _text(claims.get(_OBJECT_ID)) if isinstance(claims, Mapping) else ""
+    authorization = data.get("authorization")
+    evidence = authorization.get("evidence") if isinstance(authorization, Mapping) else None
+    principal = _text(evidence.get("principalId")) if isinstance(evidence, Mapping) else ""
+    return _object_id(named) or _object_id(principal)
+
+
+def _object_id(text: str) -> str:
+    """A GUID with or without dashes, in the usual form; anything else is not an object id and is not kept."""
+    digits = text.replace("-", "").casefold()
+    if len(digits) != 32 or not all(c in "0123456789abcdef" for c in digits):
+        return ""
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and len(value) <= 128 else ""
+
+
+def _time(value: object) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,53 @@
+"""The work queue: Azure Queue Storage, in the encoding that the Functions host expects (base64)."""
+
+from datetime import timedelta
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ResourceNotFoundError
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient
+
+from shared.azure.errors import queueing
+from shared.azure.settings import QUEUE, Settings, SettingsError
+from shared.ports import Receipt
+
+_LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
+
+
+class LiveWorkQueue:
+    def __init__(
+        self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
+    ) -> None:
+        """Raises `SettingsError` when no queue is configured."""
+        options: dict[str, Any] = {
+            "message_encode_policy": BinaryBase64EncodePolicy(),
+            "message_decode_policy": BinaryBase64DecodePolicy(),
+            "transport": transport,
+        }
+        if settings.queue_connection:
+            self._client = QueueClient.from_connection_string(settings.queue_connection, QUEUE, **options)
+        elif settings.queue_url:
+            self._client = QueueClient(settings.queue_url, QUEUE, credential=credential, **options)
+        else:
+            raise SettingsError("no work queue: set AzureWebJobsStorage or AzureWebJobsStorage__queueServiceUri")
+
+    async def put(self, message: bytes, delay: timedelta) -> Receipt:
+        """The delay is whole seconds, rounded up, at most seven days (the storage service's own bound)."""
+        seconds = min(delay, _LONGEST_DELAY).total_seconds()
+        hidden = max(0, int(-(-seconds // 1)))
+        with queueing("put work on the queue"):
+            try:
+                sent = await self._client.send_message(message, visibility_timeout=hidden, time_to_live=-1)
+            except ResourceNotFoundError:
+                await self._client.create_queue()
+                sent = await self._client.send_message(message, visibility_timeout=hidden, time_to_live=-1)
+        return str(sent.id), str(sent.pop_receipt)
+
+    async def withdraw(self, receipt: Receipt) -> None:
+        with queueing("take work off the queue"):
+            try:
+                await self._client.delete_message(*receipt)
+            except ResourceNotFoundError:
+                return

@@ -1,0 +1,51 @@
+"""The registry's admin user, through azure-mgmt-containerregistry (2025-11-01)."""
+
+from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+from azure.mgmt.containerregistry.models import RegistryUpdateParameters
+
+from shared.access.scope import Scope
+from shared.azure.errors import writing
+from shared.azure.session import RETRY, Clock
+from shared.ports import WriteRefusedError
+
+
+class Registries:
+    def __init__(
+        self,
+        endpoint: str,
+        credential: AsyncTokenCredential,
+        scope: str,
+        transport: AsyncHttpTransport[Any, Any],
+        clock: Clock,
+    ) -> None:
+        self._endpoint, self._credential, self._scope = endpoint, credential, scope
+        self._transport, self._clock = transport, clock
+        self._clients: dict[str, ContainerRegistryManagementClient] = {}
+
+    async def turn_off_admin_user(self, registry: Scope) -> None:
+        """Waits until Azure has done it. Raises `WriteRefusedError`."""
+        group = registry.resource_group
+        if registry.subscription is None or group is None:
+            raise WriteRefusedError("turn off the admin user", "InvalidScope", f"{registry} is not a registry's id")
+        off = RegistryUpdateParameters(admin_user_enabled=False)
+        with writing(f"turn off the admin user of {registry.name}"):
+            client = self._client(registry.subscription.name)
+            poller = await client.registries.begin_update(group.name, registry.name, off, polling_interval=2)
+            await poller.result()
+
+    def _client(self, subscription: str) -> ContainerRegistryManagementClient:
+        if subscription not in self._clients:
+            self._clients[subscription] = ContainerRegistryManagementClient(
+                self._credential,
+                subscription,
+                self._endpoint,
+                credential_scopes=[self._scope],
+                transport=self._transport,
+                per_call_policies=[self._clock],
+                **RETRY,
+            )
+        return self._clients[subscription]

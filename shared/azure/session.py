@@ -1,0 +1,96 @@
+"""Credential, clouds and pipelines: made once a process, when first needed, and shared by all clients."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from azure.core import AsyncPipelineClient
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
+from azure.core.rest import HttpRequest
+from azure.identity.aio import DefaultAzureCredential
+
+from shared.azure.errors import reading
+from shared.azure.settings import PUBLIC_ARM
+
+# Enough to ride out a blip inside the handler's deadline; anything longer is Event Grid's or the queue's retry.
+RETRY: Mapping[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.4, "retry_backoff_max": 4, "timeout": 12}
+
+
+class Clock(SansIOHTTPPolicy[Any, Any]):
+    """ARM's clock: the Date of its last answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now: datetime | None = None
+
+    def on_response(self, request: Any, response: Any) -> None:  # noqa: ARG002 - azure-core's signature
+        date = response.http_response.headers.get("Date")
+        if date:
+            self._now = parsedate_to_datetime(date).astimezone(UTC)
+
+    def now(self) -> datetime:
+        return self._now or datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Token scopes and endpoints of the cloud that the ARM endpoint belongs to."""
+
+    arm_scope: str
+    logs_endpoint: str
+    logs_scope: str
+    ingestion_scope: str
+
+
+PUBLIC = Cloud(
+    "https://management.azure.com/.default",
+    "https://api.loganalytics.io/v1",
+    "https://api.loganalytics.io/.default",
+    "https://monitor.azure.com/.default",
+)
+
+
+def cloud_of(metadata: Mapping[str, Any]) -> Cloud:
+    """From `GET {arm}/metadata/endpoints`; Log Analytics' domain tells the ingestion audience of the cloud."""
+    audiences = (metadata.get("authentication") or {}).get("audiences") or [PUBLIC.arm_scope.removesuffix("/.default")]
+    logs = str(metadata.get("logAnalyticsResourceId") or PUBLIC.logs_endpoint.removesuffix("/v1")).rstrip("/")
+    ingestion = {"us": "https://monitor.azure.us", "cn": "https://monitor.azure.cn"}.get(
+        logs.rpartition(".")[2], "https://monitor.azure.com"
+    )
+    arm = str(audiences[-1]).rstrip("/")
+    return Cloud(f"{arm}/.default", f"{logs}/v1", f"{logs}/.default", f"{ingestion}/.default")
+
+
+def quiet_sdk_logging() -> None:
+    """azure-core logs every request at INFO: noise and cost in Application Insights, and URLs hold ids."""
+    for name in ("azure", "msal"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def credential() -> AsyncTokenCredential:
+    """Managed identity in the cloud; Azure CLI, environment and so on at a desk."""
+    return DefaultAzureCredential(process_timeout=30)
+
+
+def transport() -> AsyncHttpTransport[Any, Any]:
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport()
+    return made
+
+
+async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, Any]) -> Cloud:
+    """The public cloud is known; every other one tells (law 12). Raises `ReadFailedError`."""
+    if arm_endpoint == PUBLIC_ARM:
+        return PUBLIC
+    client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
+        arm_endpoint, transport=shared_transport, policies=[AsyncRetryPolicy(**RETRY)]
+    )
+    with reading("read the cloud's metadata"):
+        response = await client.send_request(HttpRequest("GET", "/metadata/endpoints?api-version=2022-09-01"))
+        response.raise_for_status()
+        await response.read()
+    return cloud_of(response.json())

@@ -1,0 +1,59 @@
+"""App settings: read once from the environment, handed on as a value. README's table of settings is held to this."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+PUBLIC_ARM = "https://management.azure.com"
+QUEUE = "amlguard-work"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the message says which and what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`queue_connection` is a connection string, `queue_url` the identity-based alternative to it."""
+
+    arm_endpoint: str = PUBLIC_ARM
+    policy_file: str | None = None
+    ingestion_endpoint: str | None = None
+    ingestion_rule: str | None = None
+    logs_query_endpoint: str | None = None
+    logs_workspace: str | None = None
+    queue_connection: str | None = None
+    queue_url: str | None = None
+    deadline_seconds: float = 20.0
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises `SettingsError`."""
+
+        def get(name: str) -> str | None:
+            return environment.get(name, "").strip() or None
+
+        arm = (get("AMLGUARD_ARM_ENDPOINT") or PUBLIC_ARM).rstrip("/")
+        if not arm.startswith("https://"):
+            raise SettingsError("AMLGUARD_ARM_ENDPOINT must be an https URL, for example https://management.azure.com")
+        return cls(
+            arm_endpoint=arm,
+            policy_file=get("AMLGUARD_POLICY"),
+            ingestion_endpoint=get("AMLGUARD_LOGS_INGESTION_ENDPOINT"),
+            ingestion_rule=get("AMLGUARD_LOGS_RULE_ID"),
+            logs_query_endpoint=get("AMLGUARD_LOGS_QUERY_ENDPOINT"),
+            logs_workspace=get("AMLGUARD_LOG_WORKSPACE_ID"),
+            queue_connection=get("AzureWebJobsStorage"),
+            queue_url=get("AzureWebJobsStorage__queueServiceUri"),
+            deadline_seconds=_seconds(get("AMLGUARD_DEADLINE_SECONDS")),
+        )
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        seconds = float(text or 20)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= 28:
+        # Event Grid waits 30 s for the answer; the rest is for the way there and back.
+        raise SettingsError("AMLGUARD_DEADLINE_SECONDS must be a number of seconds above 0 and at most 28")
+    return seconds
