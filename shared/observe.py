@@ -6,8 +6,7 @@ other workspaces on the registry are read only where there are any.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -20,10 +19,10 @@ from shared.access.permissions import Access, DenyAssignment, RoleAssignment
 from shared.access.plan import plan
 from shared.access.rules import RULES, List
 from shared.access.rules.workspace import granted_by_nobody
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import Scope
+from shared.discover import workspaces_at
 from shared.ports import Azure, Raw, ReadFailedError
 
-_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _LOCKS = "Microsoft.Authorization/locks"
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
@@ -203,34 +202,9 @@ async def _locks(subscriptions: Sequence[Scope], azure: Azure) -> tuple[Lock, ..
 async def _neighbours(estate: Estate, azure: Azure, terms: Terms) -> tuple[Workspace, ...]:
     """The other workspaces on the subject's registry, wherever they are."""
     registry = estate.subject.registry
-    ids = await using(registry, azure) - {estate.subject.id} if registry else set()
+    ids = set(await workspaces_at(registry, azure)) - {estate.subject.id} if registry else set()
     found = await asyncio.gather(*(_workspace(scope, azure, terms) for scope in sorted(ids, key=str)))
     return tuple(workspace for workspace in found if workspace and workspace.registry == registry)
-
-
-async def using(dependency: Scope, azure: Azure) -> set[Scope]:
-    """The workspaces that name `dependency` as registry, storage account, vault or component.
-
-    ARM's list of the dependency's own subscription is current; Resource Graph adds the other subscriptions, late.
-    """
-    names = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
-    uses = " or ".join(f"tolower(tostring(properties.{name})) == '{dependency.key}'" for name in names)
-    subscription = dependency.subscription
-    raws, rows = await asyncio.gather(
-        azure.children(subscription, _WORKSPACES) if subscription else _nothing(),
-        _all(azure.query(f"resources | where type =~ '{_WORKSPACES}' | where {uses} | project id | order by id asc")),
-    )
-    named = [raw for raw in raws or () if dependency in _named_by(raw, names)]
-    return {Scope.parse(raw.get("id")) for raw in (*named, *rows)}
-
-
-def _named_by(raw: Raw, names: Iterable[str]) -> set[Scope]:
-    body = raw.get("properties") or {}
-    found = set()
-    for name in names:
-        with suppress(InvalidScopeError):
-            found.add(Scope.parse(body.get(name)))
-    return found
 
 
 async def _container_groups(estate: Estate, azure: Azure) -> tuple[ContainerGroup, ...]:
@@ -238,11 +212,3 @@ async def _container_groups(estate: Estate, azure: Azure) -> tuple[ContainerGrou
     subscription = estate.subject.registry.subscription if estate.subject.registry else None
     raws = await azure.children(subscription, _CONTAINER_GROUPS) if subscription else None
     return tuple(parse.container_group(raw) for raw in raws or ())
-
-
-async def _nothing() -> None:
-    return None
-
-
-async def _all(rows: AsyncIterator[Raw]) -> list[Raw]:
-    return [row async for row in rows]

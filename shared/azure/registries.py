@@ -5,7 +5,7 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
-from azure.mgmt.containerregistry.models import RegistryUpdateParameters
+from azure.mgmt.containerregistry.models import RegistryPropertiesUpdateParameters, RegistryUpdateParameters
 
 from shared.access.scope import Scope
 from shared.azure.errors import writing
@@ -31,7 +31,7 @@ class Registries:
         group = registry.resource_group
         if registry.subscription is None or group is None:
             raise WriteRefusedError("turn off the admin user", "InvalidScope", f"{registry} is not a registry's id")
-        off = RegistryUpdateParameters(admin_user_enabled=False)
+        off = RegistryUpdateParameters(properties=RegistryPropertiesUpdateParameters(admin_user_enabled=False))
         with writing(f"turn off the admin user of {registry.name}"):
             client = self._client(registry.subscription.name)
             poller = await client.registries.begin_update(group.name, registry.name, off, polling_interval=2)

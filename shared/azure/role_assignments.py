@@ -65,7 +65,7 @@ class RoleAssignments:
     async def _definition(self, role_id: str, scope: Scope) -> RoleDefinition | None:
         with reading(f"read role definition {role_id}"):
             try:
-                raw = await self._client.role_definitions.get(str(scope)[1:], role_id, cls=_raw)
+                raw: Any = await self._client.role_definitions.get(str(scope)[1:], role_id, cls=_raw)
             except ResourceNotFoundError:
                 return None
         return role_definition(raw)

@@ -1,0 +1,40 @@
+"""Where an event says to look. What is worth an event follows from the rules' `watches`."""
+
+from dataclasses import dataclass
+
+from shared.access.rules import RULES
+from shared.access.scope import Scope
+
+WORKSPACE = "microsoft.machinelearningservices/workspaces"
+_ROLE_ASSIGNMENT = "microsoft.authorization/roleassignments"
+
+# What the rules watch, in Azure's spelling; a role assignment matters when it is deleted.
+WATCHED = tuple(sorted({kind for rule in RULES for kind in rule.watches}))
+_WATCHED = frozenset(kind.casefold() for kind in WATCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At one workspace, or (`workspace` None) at those that lie in or use `scope`."""
+
+    scope: Scope
+    workspace: Scope | None = None
+
+
+def operations() -> tuple[str, ...]:
+    """The operation names that an Event Grid subscription should let through."""
+    changed = [f"{kind}/{verb}" for kind in WATCHED for verb in ("write", "delete")]
+    return (*changed, "Microsoft.Authorization/roleAssignments/delete")
+
+
+def route(scope: Scope, kind: str) -> Look | None:
+    """`kind` is write, delete or action; None when nothing that amlguard keeps can depend on it."""
+    if kind == "action":
+        return None
+    if scope.resource_type == _ROLE_ASSIGNMENT:
+        return _at(scope.parent) if kind == "delete" else None
+    return _at(scope) if scope.resource_type in _WATCHED else None
+
+
+def _at(scope: Scope) -> Look:
+    return Look(scope, scope.ancestor(WORKSPACE))
