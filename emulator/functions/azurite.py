@@ -12,6 +12,7 @@ from emulator.clock import Clock
 from emulator.functions.node import NODE
 
 _ROOT = Path(__file__).parents[2]
+_PROGRAM = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _PRELOAD = Path(__file__).with_name("azurite_clock.cjs")
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
 _READY_SECONDS = 60
@@ -31,7 +32,8 @@ _OPTIONS = (
 class Azurite:
     """Blob, queue and table service on free ports, in memory; gone when stopped or when this process dies."""
 
-    def __init__(self, clock: Clock, run_dir: Path) -> None:
+    def __init__(self, clock: Clock, run_dir: Path, program: Path = _PROGRAM) -> None:
+        self._program = program
         self._clock = clock
         self._run_dir = run_dir
         self._clock_file = -1
@@ -45,8 +47,7 @@ class Azurite:
         return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
 
     async def start(self) -> None:
-        program = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-        if not program.exists():
+        if not self._program.exists():
             raise RuntimeError("Azurite is not installed: run `make setup`")
         self._run_dir.mkdir(parents=True, exist_ok=True)
         clock_path = self._run_dir / "azurite-clock"
@@ -54,7 +55,7 @@ class Azurite:
         self._write_offset(self._clock.offset)
         self._clock.on_advance(self._write_offset)
         self._process = await asyncio.create_subprocess_exec(
-            *(NODE, "--require", _PRELOAD, program, *_OPTIONS),
+            *(NODE, "--require", _PRELOAD, self._program, *_OPTIONS),
             cwd=self._run_dir,
             # the compile cache takes a third off the start
             env={

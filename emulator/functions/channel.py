@@ -112,6 +112,10 @@ class Worker:
         return worker
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def in_flight(self) -> int:
         return len(self._waiting)
 
@@ -157,6 +161,8 @@ class Worker:
         if failed := loaded.get("failed"):
             raise WorkerError(f"{failed['message']}\n{failed['stack']}".rstrip())
         self.functions = [Function(**function) for function in loaded["functions"]]
+        if not self.functions:
+            raise WorkerError("0 functions found")
         self._task = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:

@@ -95,6 +95,9 @@ class FunctionsHost:
     ) -> Listener | None:
         """What waits for the function's trigger, unless the web server does."""
         trigger = function.trigger
+        for binding in function.bindings:
+            if binding is not trigger:  # to pass over an output would be to lose what the app says
+                raise HostSettingsError(f"The binding type(s) '{binding['type']}' are not registered.")
         match trigger["type"].lower():
             case "eventgridtrigger":
                 return None

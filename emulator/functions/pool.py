@@ -31,6 +31,10 @@ class WorkerPool:
         self._keepers: list[asyncio.Task[None]] = []
         self._invocations: set[asyncio.Task[None]] = set()
 
+    @property
+    def workers(self) -> list[Worker]:
+        return list(self._workers)
+
     async def start(self) -> list[Function]:
         """The functions of the app; WorkerError when it cannot be indexed."""
         try:
@@ -80,8 +84,9 @@ class WorkerPool:
                 await worker.invoke(invocation)
         except TimeoutError:
             worker.kill()
+            timeout = str(self._timeout)
             raise InvocationError(
-                f"FunctionTimeoutException: Timeout value of {self._timeout} was exceeded by function: {name}"
+                f"FunctionTimeoutException: Timeout value of {timeout:0>8} was exceeded by function: {name}"
             ) from None
 
     async def _least_busy(self) -> Worker:

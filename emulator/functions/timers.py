@@ -63,7 +63,12 @@ class TimerListener:
                     return
                 await self._alarm.after(_delay(retry["intervals"], attempts))
                 attempts += 1
-                context = {"retry_count": attempts, "max_retry_count": most, "exception": _exception(error)}
+                context = {
+                    "retry_count": attempts,
+                    "max_retry_count": most,
+                    "message": error.message,
+                    "stack": error.stack,
+                }
             else:
                 return
 
@@ -74,7 +79,3 @@ def _delay(intervals: list[float], attempts: int) -> float:
         return intervals[0]
     least, greatest = intervals
     return min(greatest, max(least, 1.0) * 2.0**attempts)
-
-
-def _exception(error: InvocationError) -> dict[str, str]:
-    return {"source": "", "stack_trace": error.stack, "message": error.message}

@@ -3,7 +3,8 @@
 Loads, indexes and invokes `function_app.py` with Microsoft's own worker library, as the service does. It says first
 `{"functions": [{"id", "name", "bindings", "retry"}]}` or `{"failed": {"message", "stack"}}`; then it answers each
 `{"id", "function", "parameter", "value", "metadata", "retry"}` with `{"id", "error": null | {"message", "stack"}}`,
-in the order in which the invocations end. A value is `[kind, text]` with kind `json` or `string`.
+in the order in which the invocations end. A value is `[kind, text]` with kind `json` or `string`; a retry is
+`{"retry_count", "max_retry_count", "message", "stack"}`, the last two those of the attempt before.
 It ends when the socket does, so that no host leaves it behind.
 """
 
@@ -98,7 +99,7 @@ def _function(metadata: Any) -> dict[str, Any]:
 
 
 def _invocation(request: dict[str, Any]) -> SimpleNamespace:
-    retry = request["retry"] or {"retry_count": 0, "max_retry_count": 0, "exception": None}
+    retry = request["retry"] or {"retry_count": 0, "max_retry_count": 0, "message": "", "stack": ""}
     return SimpleNamespace(
         invocation_id=request["id"],
         function_id=request["function"],
@@ -107,7 +108,11 @@ def _invocation(request: dict[str, Any]) -> SimpleNamespace:
         trace_context=SimpleNamespace(
             trace_parent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-00", trace_state="", attributes={}
         ),
-        retry_context=SimpleNamespace(**retry),
+        retry_context=SimpleNamespace(
+            retry_count=retry["retry_count"],
+            max_retry_count=retry["max_retry_count"],
+            exception=protos.RpcException(source="", message=retry["message"], stack_trace=retry["stack"]),
+        ),
     )
 
 

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+from azure.storage.queue.aio import QueueClient
+
+from emulator.clock import Clock
+from emulator.functions.azurite import Azurite
+
+
+async def test_messages_become_visible_and_expire_by_the_clock(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.advance(3600)  # before Azurite starts
+    azurite = Azurite(clock, tmp_path)
+    await azurite.start()
+    async with QueueClient.from_connection_string(azurite.connection_string, "queue") as queue:
+        await queue.create_queue()
+        sent = await queue.send_message("hidden", visibility_timeout=900, time_to_live=1800)
+        assert sent.inserted_on
+        assert abs((clock.now() - sent.inserted_on).total_seconds()) < 5
+
+        assert [message.content for message in await queue.peek_messages()] == []
+        clock.advance(890)
+        assert [message.content for message in await queue.peek_messages()] == []
+        clock.advance(11)
+        assert [message.content for message in await queue.peek_messages()] == ["hidden"]
+        clock.advance(900)
+        assert [message.content for message in await queue.peek_messages()] == []
+    await azurite.stop()
+    clock.advance(1)  # nobody listens any more
+
+
+async def test_without_azurite_the_remedy_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="make setup"):
+        await Azurite(Clock(), tmp_path, program=tmp_path / "azurite.js").start()
+
+
+async def test_an_azurite_that_does_not_start_says_why(tmp_path: Path) -> None:
+    program = tmp_path / "azurite.js"
+    program.write_text("console.error('no more ports'); process.exit(1)")
+    with pytest.raises(RuntimeError, match="no more ports"):
+        await Azurite(Clock(), tmp_path, program=program).start()

@@ -1,0 +1,210 @@
+"""Event Grid against a webhook of the test's own."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from eventually import eventually
+
+from emulator.clock import Clock
+from emulator.events import EventGrid
+
+
+class Webhook:
+    """Answers the handshake, and each delivery with what `answer` says (default 202)."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.validations = 0
+        self.validate = True
+        self.answer: Callable[[str, int], int] = lambda _id, _attempt: 202
+
+    async def handle(self, request: web.Request) -> web.Response:
+        [event] = await request.json()
+        if request.headers["aeg-event-type"] == "SubscriptionValidation":
+            self.validations += 1
+            code = event["data"]["validationCode"]
+            return web.json_response({"validationResponse": code if self.validate else "other"})
+        attempt = request.headers["aeg-delivery-count"]
+        self.received.append((event["id"], attempt))
+        self.headers.append(dict(request.headers))
+        return web.Response(status=self.answer(event["id"], int(attempt)))
+
+    @property
+    def ids(self) -> list[str]:
+        return [id_ for id_, _ in self.received]
+
+
+@pytest.fixture
+async def webhook() -> AsyncIterator[tuple[Webhook, str]]:
+    webhook = Webhook()
+    application = web.Application()
+    application.router.add_post("/", webhook.handle)
+    server = TestServer(application)
+    await server.start_server()
+    yield webhook, str(server.make_url("/"))
+    await server.close()
+
+
+def event(id_: str, operation: str = "Microsoft.MachineLearningServices/workspaces/write") -> dict[str, Any]:
+    return {
+        "id": id_,
+        "subject": "/subscriptions/s",
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "dataVersion": "2",
+        "metadataVersion": "1",
+        "data": {"operationName": operation},
+    }
+
+
+async def test_everything_arrives_at_least_once_some_twice_in_no_order(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    grid = EventGrid(Clock(), random.Random(1), url)
+    ids = [str(number) for number in range(100)]
+    for id_ in ids[:50]:
+        grid.publish(event(id_))
+    assert hook.received == []
+    await grid.start()
+    for id_ in ids[50:]:
+        grid.publish(event(id_))
+    await grid.drain(10)
+    counts = Counter(hook.ids)
+    assert set(counts) == set(ids)
+    assert set(counts.values()) == {1, 2}
+    assert hook.ids != sorted(hook.ids, key=int)
+    assert hook.validations == 1
+    assert hook.headers[0]["aeg-event-type"] == "Notification"
+    assert hook.headers[0]["aeg-subscription-name"] == "AMLGUARD"
+    assert grid.dead_letters == []
+    await grid.stop()
+
+
+async def test_only_the_named_operations_are_delivered_whatever_their_case(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    grid = EventGrid(Clock(), random.Random(0), url, frozenset({"Microsoft.ContainerRegistry/registries/write"}))
+    await grid.start()
+    grid.publish(event("wanted", "microsoft.containerregistry/REGISTRIES/write"))
+    grid.publish(event("other", "Microsoft.ContainerRegistry/registries/delete"))
+    grid.publish({"id": "no data", "data": None})
+    await grid.drain(5)
+    assert set(hook.ids) == {"wanted"}
+    await grid.stop()
+
+
+async def test_a_refused_delivery_is_tried_again_when_the_clock_says_so(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    clock = Clock()
+    hook.answer = lambda _id, attempt: 500 if attempt < 2 else 200
+    grid = EventGrid(clock, random.Random(3), url)
+    await grid.start()
+    grid.publish(event("a"))
+    await eventually(lambda: ("a", "0") in hook.received)
+    clock.advance(9)
+    with pytest.raises(TimeoutError):
+        await grid.drain(0.2)
+    assert ("a", "1") not in hook.received
+    clock.advance(1.5)
+    await eventually(lambda: ("a", "1") in hook.received)
+    await asyncio.sleep(0.05)
+    clock.advance(30)
+    await grid.drain(5)
+    assert ("a", "2") in hook.received
+    assert grid.dead_letters == []
+    await grid.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "outcome"),
+    [
+        (400, "UndeliverableDueToHttpBadRequest", "BadRequest"),
+        (413, "UndeliverableDueToHttpRequestEntityTooLarge", "RequestEntityTooLarge"),
+    ],
+)
+async def test_what_cannot_get_better_is_a_dead_letter_at_once(
+    webhook: tuple[Webhook, str], status: int, reason: str, outcome: str
+) -> None:
+    hook, url = webhook
+    hook.answer = lambda id_, _attempt: status if id_ == "bad" else 202
+    grid = EventGrid(Clock(), random.Random(0), url)
+    await grid.start()
+    grid.publish(event("bad"))
+    grid.publish(event("good"))
+    await grid.drain(5)
+    [letter] = grid.dead_letters
+    assert letter["id"] == "bad"
+    assert letter["data"] == event("bad")["data"]
+    assert (letter["deadLetterReason"], letter["lastDeliveryOutcome"]) == (reason, outcome)
+    assert letter["deliveryAttempts"] == 1
+    await grid.stop()
+
+
+async def test_after_thirty_attempts_an_event_is_given_up(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    hook.answer = lambda _id, _attempt: 404
+    grid = EventGrid(Clock(), random.Random(0), url, retry_schedule=(0.001,))
+    await grid.start()
+    grid.publish(event("a"))
+    await grid.drain(10)
+    [letter] = grid.dead_letters
+    assert (letter["deadLetterReason"], letter["deliveryAttempts"]) == ("MaxDeliveryAttemptsExceeded", 30)
+    assert letter["lastDeliveryOutcome"] == "NotFound"
+    await grid.stop()
+
+
+async def test_after_a_day_an_event_is_given_up(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    clock = Clock()
+    hook.answer = lambda _id, _attempt: 503
+    grid = EventGrid(clock, random.Random(0), url)
+    await grid.start()
+    grid.publish(event("a"))
+    await eventually(lambda: len(hook.received) > 0)
+    await asyncio.sleep(0.05)
+    clock.advance(24 * 3600)
+    await grid.drain(5)
+    [letter] = grid.dead_letters
+    assert (letter["deadLetterReason"], letter["deliveryAttempts"]) == ("TimeToLiveExceeded", 1)
+    await grid.stop()
+
+
+async def test_a_webhook_that_is_gone_is_tried_again(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    grid = EventGrid(Clock(), random.Random(0), url, retry_schedule=(0.01,))
+    await grid.start()
+    grid.webhook = "http://127.0.0.1:9/"
+    grid.publish(event("a"))
+    with pytest.raises(TimeoutError):
+        await grid.drain(0.1)
+    grid.webhook = url
+    await grid.drain(5)
+    assert set(hook.ids) == {"a"}
+    await grid.stop()
+
+
+async def test_no_handshake_no_events(webhook: tuple[Webhook, str]) -> None:
+    hook, url = webhook
+    hook.validate = False
+    grid = EventGrid(Clock(), random.Random(0), url)
+    grid.publish(event("a"))
+    with pytest.raises(RuntimeError, match="validation handshake failed"):
+        await grid.start()
+    with pytest.raises(RuntimeError, match="validation handshake failed"):
+        await EventGrid(Clock(), random.Random(0), "http://127.0.0.1:9/").start()
+    assert hook.received == []
+    await grid.stop()
+
+
+async def test_without_a_webhook_nothing_is_kept() -> None:
+    grid = EventGrid(Clock(), random.Random(0), None)
+    grid.publish(event("a"))
+    await grid.start()
+    grid.publish(event("b"))
+    await grid.drain(1)
+    assert grid.dead_letters == []
+    await grid.stop()
