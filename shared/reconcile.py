@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.access.asks import Property
+from shared.access.documents import restrict
 from shared.access.guardrails import Action as Mode
 from shared.access.guardrails import Terms
 from shared.access.outcomes import Grant, Plan, Setting
@@ -52,17 +53,22 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported."""
+    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
+
+    `only` restricts what is done to the actions that a plan document names (`shared.access.documents.key`).
+    """
 
     azure: Azure
     audit: AuditLog | None
     queue: WorkQueue | None
     terms: Terms
+    only: frozenset[tuple[str, ...]] | None = None
 
     async def prepare(self, workspace: Scope) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
         estate = await observe(workspace, self.azure, self.terms)
-        return plan(estate, self.terms) if estate else Plan()
+        made = plan(estate, self.terms) if estate else Plan()
+        return made if self.only is None else restrict(made, self.only)
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.

@@ -24,6 +24,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.keyvault": "2026-02-01",
     "microsoft.machinelearningservices": "2025-12-01",
     "microsoft.managedidentity": "2024-11-30",
+    "microsoft.resources": "2022-12-01",
     "microsoft.storage": "2025-08-01",
 }
 _GRAPH_API = "2024-04-01"
@@ -60,7 +61,8 @@ class Arm:
     async def list(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
         """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page."""
         provider = collection.partition("/")[0] if "/" in collection else parent.resource_type
-        path = f"{parent}/providers/{collection}" if "/" in collection else f"{parent}/{collection}"
+        base = str(parent).rstrip("/")
+        path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
         url: str | None = f"{path}?api-version={_api_version(provider)}"
         operation = f"list {collection} of {parent.name}"
         rows: list[Raw] = []
@@ -128,7 +130,7 @@ def _url(scope: Scope, api_version: str) -> str:
 
 
 def _api_version(resource_type: str) -> str:
-    provider = resource_type.casefold().partition("/")[0]
+    provider = resource_type.casefold().partition("/")[0] or "microsoft.resources"
     if provider not in API_VERSIONS:
         raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
     return API_VERSIONS[provider]

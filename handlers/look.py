@@ -1,0 +1,71 @@
+"""Looking at workspaces: what all triggers do once they know where."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from handlers.services import Services
+from shared.access.scope import Scope
+from shared.audit_rows import Run
+from shared.ports import AzureFailureError
+from shared.reconcile import Result
+from shared.work import Reconcile, Trigger, encode
+
+_log = logging.getLogger("amlguard")
+
+# More than these are left to the queue: it scales out, an Event Grid delivery does not.
+INLINE = 3
+PER_MESSAGE = 10
+
+
+async def look_now(
+    workspaces: Sequence[Scope],
+    services: Services,
+    trigger: Trigger,
+    *,
+    deadline: float | None = None,
+    attempt: int = 0,
+) -> list[Result]:
+    """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others."""
+    runs = [_reconcile(scope, services, trigger, deadline, attempt) for scope in workspaces]
+    answers = await asyncio.gather(*runs, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    for failure in failures:
+        if not isinstance(failure, AzureFailureError | TimeoutError):
+            raise failure
+    if failures:
+        raise failures[0]
+    return [answer for answer in answers if isinstance(answer, Result)]
+
+
+async def _reconcile(
+    scope: Scope, services: Services, trigger: Trigger, deadline: float | None, attempt: int
+) -> Result:
+    run = Run(services.terms.mode, trigger)
+    result = await services.reconciler.run(scope, run, deadline=deadline, attempt=attempt)
+    _log.info(
+        "run %s of %s: %d grants, %d settings, %d findings, %d withheld, %d deferred, %d satisfied (mode %s)",
+        run.id,
+        scope,
+        len(result.plan.grants),
+        len(result.plan.settings),
+        len(result.plan.findings),
+        len(result.plan.withheld),
+        len(result.plan.deferred),
+        result.plan.satisfied,
+        run.mode,
+    )
+    return result
+
+
+async def look_later(workspaces: Iterable[Scope], services: Services, trigger: Trigger) -> int:
+    """Puts the workspaces on the queue; gives the number of messages. Raises `AzureFailureError`."""
+    names = [str(scope) for scope in workspaces]
+    batches = [tuple(names[at : at + PER_MESSAGE]) for at in range(0, len(names), PER_MESSAGE)]
+    if batches and services.queue is None:
+        raise AzureFailureError("put work on the queue", "NoQueue", "no work queue is configured")
+    for batch in batches:
+        if services.queue:
+            await services.queue.put(encode(Reconcile(batch, trigger)), timedelta())
+    return len(batches)

@@ -1,0 +1,76 @@
+"""Event Grid: something about an AML resource, or about what it depends on, has changed."""
+
+import logging
+from datetime import timedelta
+
+from handlers.look import INLINE, look_later, look_now
+from handlers.services import Services
+from shared.access.asks import Finding, Severity
+from shared.access.routing import route
+from shared.access.scope import Scope
+from shared.audit_rows import FINDINGS, Run, finding
+from shared.azure.events import MalformedEventError, read
+from shared.discover import workspaces_at
+from shared.work import Dependency, Trigger, encode
+
+_log = logging.getLogger("amlguard")
+
+
+async def handle(raw: object, services: Services) -> None:
+    """Takes one event in either schema. What is not for us is acknowledged; what is malformed also goes on record.
+
+    Raises `AzureFailureError` when the state could not be read or recorded: Event Grid then delivers again.
+    """
+    try:
+        event = read(raw)
+    except MalformedEventError as error:
+        await _record_malformed(str(error), services)
+        return
+    if event is None or (event.caller and event.caller == services.own_object_id):
+        return
+    look = route(event.scope, event.kind)
+    if look is None:
+        return
+    trigger = Trigger(event.correlation_id, event.caller, event.time)
+    if look.workspace:
+        await _within_deadline([look.workspace], services, trigger, services.deadline())
+    else:
+        await _look_at_users(look.scope, services, trigger)
+
+
+async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> None:
+    """A dependency, or a scope at which a role was taken away: the workspaces that use it or lie in it."""
+    deadline = services.deadline()
+    if scope.subscription is None or scope.resource_group is None:
+        # The whole subscription or more: finding out where to look is work of its own.
+        if services.queue:
+            await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
+        return
+    await _within_deadline(await workspaces_at(scope, services.azure), services, trigger, deadline)
+
+
+async def _within_deadline(workspaces: list[Scope], services: Services, trigger: Trigger, deadline: float) -> None:
+    watched = [scope for scope in workspaces if services.terms.watches(scope)]
+    if len(watched) > INLINE:
+        await look_later(watched, services, trigger)
+        return
+    try:
+        await look_now(watched, services, trigger, deadline=deadline)
+    except TimeoutError:
+        _log.warning("the time to answer Event Grid was up; %d workspaces go to the queue", len(watched))
+        await look_later(watched, services, trigger)
+
+
+async def _record_malformed(reason: str, services: Services) -> None:
+    """Nothing of the event itself is kept: it may hold anything, personal data included."""
+    _log.warning("a malformed event was dropped: %s", reason)
+    if services.audit:
+        one = Finding(
+            Scope.parse("/"),
+            "malformed-event",
+            (),
+            Severity.LOW,
+            f"An event could not be read and was dropped: {reason}.",
+            "Check who can post to the webhook; the sweep covers what a lost event would have told.",
+        )
+        await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])

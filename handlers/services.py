@@ -1,0 +1,88 @@
+"""What every trigger works with, made once a process from the settings."""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared import policy
+from shared.access.guardrails import Terms
+from shared.azure.audit_log import AuditReader, LiveAuditLog
+from shared.azure.azure import LiveAzure
+from shared.azure.errors import reading
+from shared.azure.queue import LiveWorkQueue
+from shared.azure.session import credential, discover, quiet_sdk_logging, transport
+from shared.azure.settings import Settings
+from shared.policy import Policy
+from shared.ports import AuditLog, Azure, WorkQueue
+from shared.reconcile import Reconciler
+
+DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`own_object_id` is the identity that amlguard itself acts as; events that it caused are ignored."""
+
+    azure: Azure
+    audit: AuditLog | None
+    audit_reader: AuditReader | None
+    queue: WorkQueue | None
+    terms: Terms
+    own_object_id: str
+    deadline_seconds: float
+
+    @property
+    def reconciler(self) -> Reconciler:
+        return Reconciler(self.azure, self.audit, self.queue, self.terms)
+
+    def deadline(self) -> float:
+        """In `time.monotonic()` seconds, from now."""
+        return time.monotonic() + self.deadline_seconds
+
+
+async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None, queue: bool = True) -> Services:
+    """Raises `SettingsError`, `PolicyError` and, when Azure cannot be reached, `ReadFailedError`."""
+    settings = Settings.read(environment)
+    quiet_sdk_logging()
+    rules = read_policy(policy_file, settings)
+    identity, shared = credential(), transport()
+    cloud = await discover(settings.arm_endpoint, shared)
+    with reading("sign in"):
+        token = await identity.get_token(cloud.arm_scope)
+    audit = reader = None
+    if settings.ingestion_endpoint and settings.ingestion_rule:
+        audit = LiveAuditLog(settings.ingestion_endpoint, settings.ingestion_rule, cloud, identity, shared)
+    if settings.logs_workspace:
+        endpoint = settings.logs_query_endpoint or cloud.logs_endpoint
+        reader = AuditReader(endpoint, settings.logs_workspace, cloud, identity, shared)
+    return Services(
+        LiveAzure(settings.arm_endpoint, cloud, identity, shared),
+        audit,
+        reader,
+        LiveWorkQueue(settings, identity, shared) if queue else None,
+        rules.terms(),
+        object_id(token.token),
+        settings.deadline_seconds,
+    )
+
+
+def read_policy(chosen: Path | None, settings: Settings) -> Policy:
+    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, else the defaults (mode report)."""
+    if chosen is None and settings.policy_file:
+        chosen = Path(settings.policy_file)
+    if chosen is None and DEFAULT_POLICY.exists():
+        chosen = DEFAULT_POLICY
+    return policy.load(chosen) if chosen else Policy()
+
+
+def object_id(token: str) -> str:
+    """The `oid` claim; empty when the token is not a JWT. Nothing is decided by it but which events to skip."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims.get("oid", "")).casefold()
+    except (IndexError, ValueError, AttributeError):
+        return ""

@@ -1,0 +1,113 @@
+"""A plan as the JSON document of design §4, and back to the actions that a document names."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.access.asks import Finding
+from shared.access.outcomes import Action, Grant, Plan, Setting
+
+type Document = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Report:
+    """Plans of several workspaces in one document; `errors` are the workspaces that could not be read."""
+
+    plans: list[Plan] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def compliant(self) -> bool:
+        return not self.errors and all(plan.compliant for plan in self.plans)
+
+    def document(self) -> Document:
+        return {
+            "grants": _distinct(action(one) for plan in self.plans for one in plan.grants),
+            "settings": _distinct(action(one) for plan in self.plans for one in plan.settings),
+            "findings": _distinct(finding(one) for plan in self.plans for one in plan.findings),
+            "withheld": _distinct(
+                {"action": action(one.action), "guard": one.refusal.guard, "reason": one.refusal.reason}
+                for plan in self.plans
+                for one in plan.withheld
+            ),
+            "deferred": _distinct(
+                {"action": action(one.action), "until": one.until.isoformat(), "reason": one.reason}
+                for plan in self.plans
+                for one in plan.deferred
+            ),
+            "satisfied": sum(plan.satisfied for plan in self.plans),
+            "errors": self.errors,
+        }
+
+
+def action(one: Action) -> Document:
+    match one:
+        case Grant():
+            return {
+                "principalId": one.principal.id,
+                "principalType": "ServicePrincipal",
+                "roleDefinitionId": one.role_definition_id,
+                "roleName": one.need.role_name,
+                "scope": str(one.scope),
+                "resourceId": str(one.on),
+                "rule": one.rule,
+                "requirements": list(one.requirements),
+                "reason": one.reason,
+                "source": one.source,
+            }
+        case Setting():
+            document = {
+                "resourceId": str(one.resource),
+                "property": str(one.name),
+                "from": one.current,
+                "to": one.to,
+                "rule": one.rule,
+                "requirements": list(one.requirements),
+                "reason": one.reason,
+                "source": one.source,
+            }
+            return document | ({"principalId": one.principal.id} if one.principal else {})
+        case _:
+            return {"resourceId": str(one.resource), "rule": one.rule, "requirements": list(one.requirements)}
+
+
+def finding(one: Finding) -> Document:
+    return {
+        "resourceId": str(one.resource),
+        "rule": one.rule,
+        "requirements": list(one.requirements),
+        "severity": str(one.severity),
+        "message": one.message,
+        "remedy": one.remedy,
+    }
+
+
+def key(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes an action of a plan document the same action, whoever wrote the document."""
+    if "roleDefinitionId" in document:
+        role = str(document["roleDefinitionId"]).rpartition("/")[2]
+        parts = (document.get("principalId"), role, document.get("scope"))
+    else:
+        parts = (document.get("resourceId"), document.get("property"), document.get("principalId"))
+    return tuple(str(part or "").casefold().rstrip("/") for part in parts)
+
+
+def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
+    """`plan` with only those of its actions that `keys` (of a plan document) name."""
+    return Plan(
+        tuple(one for one in plan.grants if key(action(one)) in keys),
+        tuple(one for one in plan.settings if key(action(one)) in keys),
+        plan.findings,
+        plan.withheld,
+        plan.deferred,
+        plan.satisfied,
+    )
+
+
+def _distinct(documents: Iterable[Document]) -> list[Document]:
+    """A registry that two workspaces share is planned with each of them, and is one setting all the same."""
+    seen: dict[str, Document] = {}
+    for document in documents:
+        seen.setdefault(repr(document), document)
+    return list(seen.values())
