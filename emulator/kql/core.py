@@ -21,10 +21,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows hold one value a column, in the columns' order; strings are never None."""
+    """Rows hold one value a column, in the columns' order; strings are never None.
+
+    Until the table is `settled`, `visible` has yet to say which rows the query may see. That may cost much for a
+    row, so the first `where`s go before it.
+    """
 
     columns: tuple[Column, ...]
     rows: Sequence[Row]
+    visible: Callable[[Row], bool] | None = None
+
+    def settled(self) -> "Table":
+        return self if self.visible is None else Table(self.columns, list(filter(self.visible, self.rows)))
 
     def index(self, name: str) -> int | None:
         return next((at for at, column in enumerate(self.columns) if column.name == name), None)

@@ -26,16 +26,9 @@ def run(text: str, environment: Environment) -> Table:
     return _query(script.query, environment)
 
 
-def table_names(text: str) -> frozenset[str]:
-    """The tables that a query names, as it writes them."""
-    script = _parsed(text)
-    return frozenset(
-        node.source.name
-        for query in (script.query, *(let.value for let in script.lets))
-        if isinstance(query, s.Query)
-        for node in _queries(query)
-        if isinstance(node.source, s.TableName)
-    )
+def operators_of(text: str) -> list[str]:
+    """The operators of the query's own pipeline, by their names: `limit` is `take`, `sort` is `order`."""
+    return [_operator_name(node) for node in _parsed(text).query.operators]
 
 
 def _bound(environment: Environment, let: s.Let) -> Scalar | Table:
@@ -43,7 +36,7 @@ def _bound(environment: Environment, let: s.Let) -> Scalar | Table:
     if isinstance(value, s.Query):
         return _query(value, environment)
     if isinstance(value, s.Name) and value.name not in environment.lets:
-        return _table(environment, value.name, "")
+        return _table(environment, value.name, "").settled()
     if isinstance(value, s.Name) and isinstance(table := environment.lets[value.name], Table):
         return table
     return compile_expression(Scope.over(environment, "'let' statement: ", ()), value).folded()
@@ -53,8 +46,8 @@ def _query(query: s.Query, environment: Environment) -> Table:
     operator = f"'{_operator_name(query.operators[0])}' operator: " if query.operators else ""
     table = _source(query.source, environment, operator)
     for node in query.operators:
-        table = apply(environment, node, table)
-    return table
+        table = apply(environment, node, table if isinstance(node, s.Where) else table.settled())
+    return table.settled()
 
 
 def _source(source: s.Source, environment: Environment, operator: str) -> Table:

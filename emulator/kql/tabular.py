@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -23,7 +24,7 @@ def apply(environment: Environment, node: s.Operator, table: Table) -> Table:
 def _where(environment: Environment, node: s.Where, table: Table) -> Table:
     """Keeps the rows for which the predicate is true: not false, not null."""
     predicate = compile_predicate(Scope.over(environment, "'where' operator: ", table.columns), node.predicate).evaluate
-    return Table(table.columns, [row for row in table.rows if predicate(row)])
+    return replace(table, rows=list(filter(predicate, table.rows)))
 
 
 def _project(environment: Environment, node: s.Project, table: Table) -> Table:
