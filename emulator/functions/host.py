@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -21,6 +22,7 @@ from emulator.functions.queues import QueueListener
 from emulator.functions.settings import HostSettings, HostSettingsError
 from emulator.functions.timers import TimerListener
 
+_LOG = logging.getLogger(__name__)
 _INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "TZ")
 _STOP_SECONDS = 5
 
@@ -70,7 +72,7 @@ class FunctionsHost:
             listeners = [self._listen(function, pool, host_settings, environment) for function in functions]
             self._functions = {function.name.lower(): function for function in functions}
             self._port = await self._serve(pool, stack)
-            tasks = [asyncio.create_task(run()) for run in listeners if run]
+            tasks = [asyncio.create_task(_watch(listen)) for listen in listeners if listen]
             stack.push_async_callback(_cancel, tasks)
             self._running = stack.pop_all()
 
@@ -155,7 +157,7 @@ class FunctionsHost:
         return Invocation(function, (kind, text))
 
     async def _finish_background(self) -> None:
-        await asyncio.gather(*self._background)
+        await asyncio.gather(*self._background, return_exceptions=True)
 
 
 async def _status(_request: web.Request) -> web.Response:
@@ -167,9 +169,15 @@ async def _invoke(pool: WorkerPool, invocation: Invocation) -> None:
         await pool.invoke(invocation)
 
 
+async def _watch(listen: Listener) -> None:
+    try:
+        await listen()
+    except Exception:
+        _LOG.exception("A trigger no longer fires")
+        raise
+
+
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
+    await asyncio.gather(*tasks, return_exceptions=True)

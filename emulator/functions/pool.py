@@ -55,6 +55,8 @@ class WorkerPool:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in self._workers))
+        for invocation in self._invocations:  # those that still wait for a worker
+            invocation.cancel()
 
     async def invoke(self, invocation: Invocation) -> None:
         """Returns when the function has succeeded; raises InvocationError otherwise.

@@ -9,7 +9,7 @@ import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -29,10 +29,11 @@ Invoke = Callable[[Invocation], Awaitable[None]]
 
 @dataclass
 class _Processing:
-    """A message whose function runs; its receipt changes whenever its invisibility is renewed."""
+    """A message whose function runs; its receipt changes whenever its invisibility is renewed, under the lock."""
 
     receipt: str
     renew_at: datetime
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class QueueListener:
@@ -56,6 +57,7 @@ class QueueListener:
             await _create(self._queue)  # which the real host leaves to whoever deploys the storage account
             interval = _LEAST_INTERVAL
             while True:
+                self._done.clear()
                 found = await self._poll(tasks)
                 interval = _LEAST_INTERVAL if found else min(2 * interval, self._settings.max_polling_interval)
                 if not found or self._busy:
@@ -76,12 +78,13 @@ class QueueListener:
             _LOG.warning("Queue '%s' cannot be read: %s", self._queue.queue_name, error)
             return False
         for message in batch:
-            self._processing[message.id] = _Processing(str(message.pop_receipt), self._half_time())
-            tasks.create_task(self._process(message))
+            processing = _Processing(str(message.pop_receipt), self._half_time())
+            self._processing[message.id] = processing
+            tasks.create_task(self._process(message, processing))
         return bool(batch)
 
     async def _pause(self, interval: timedelta) -> None:
-        self._done.clear()
+        """Waits for the interval or the end of an invocation."""
         waits = [
             asyncio.create_task(self._alarm.after(interval.total_seconds())),
             asyncio.create_task(self._done.wait()),
@@ -103,33 +106,36 @@ class QueueListener:
 
     async def _renew(self) -> None:
         for id_, processing in list(self._processing.items()):
-            if processing.renew_at <= self._alarm.now():
-                renewed = await self._queue.update_message(
-                    id_, processing.receipt, visibility_timeout=int(_INVISIBLE.total_seconds())
-                )
-                processing.receipt = str(renewed.pop_receipt)
-                processing.renew_at = self._half_time()
+            async with processing.lock:
+                if id_ in self._processing and processing.renew_at <= self._alarm.now():
+                    processing.renew_at = self._half_time()
+                    renewed = await self._queue.update_message(
+                        id_, processing.receipt, visibility_timeout=int(_INVISIBLE.total_seconds())
+                    )
+                    processing.receipt = str(renewed.pop_receipt)
 
     def _half_time(self) -> datetime:
         return self._alarm.now() + _INVISIBLE / 2
 
-    async def _process(self, message: QueueMessage) -> None:
-        try:
-            succeeded = await self._execute(message)
-            receipt = self._processing[message.id].receipt
-            if succeeded:
-                await self._queue.delete_message(message.id, receipt)
-            elif (message.dequeue_count or 0) >= self._settings.max_dequeue_count:
-                await self._to_poison(message, receipt)
-            else:
-                await self._queue.update_message(
-                    message.id, receipt, visibility_timeout=int(self._settings.visibility_timeout.total_seconds())
-                )
-        except AzureError as error:
-            _LOG.warning("Queue '%s', message %s: %s", self._queue.queue_name, message.id, error)
-        finally:
-            del self._processing[message.id]
-            self._done.set()
+    async def _process(self, message: QueueMessage, processing: _Processing) -> None:
+        succeeded = await self._execute(message)
+        async with processing.lock:
+            try:
+                await self._complete(message, processing.receipt, succeeded=succeeded)
+            except AzureError as error:
+                _LOG.warning("Queue '%s', message %s: %s", self._queue.queue_name, message.id, error)
+            finally:
+                del self._processing[message.id]
+        self._done.set()
+
+    async def _complete(self, message: QueueMessage, receipt: str, *, succeeded: bool) -> None:
+        if succeeded:
+            await self._queue.delete_message(message.id, receipt)
+        elif (message.dequeue_count or 0) >= self._settings.max_dequeue_count:
+            await self._to_poison(message, receipt)
+        else:
+            hidden = int(self._settings.visibility_timeout.total_seconds())
+            await self._queue.update_message(message.id, receipt, visibility_timeout=hidden)
 
     async def _execute(self, message: QueueMessage) -> bool:
         if (message.dequeue_count or 0) > self._settings.max_dequeue_count:

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from azure.storage.queue.aio import QueueClient
 from eventually import eventually
 
 from emulator.clock import Clock
+from emulator.events import EventGrid
 from emulator.functions.host import FunctionsHost
 from emulator.functions.settings import HostSettingsError
 
@@ -154,6 +156,18 @@ async def test_the_handshakes(local: Local) -> None:
         assert response.headers["WebHook-Allowed-Rate"] == "*"
     async with local.http.options(path) as response:
         assert response.status == 400
+
+
+async def test_event_grid_delivers_to_the_host(local: Local) -> None:
+    webhook = f"{local.host.url}/runtime/webhooks/EventGrid?functionName=changed"
+    grid = EventGrid(local.clock, random.Random(0), webhook)
+    await grid.start()
+    grid.publish(event("published"))
+    await grid.drain(5)
+    assert local.lines("changed", id="published", done=True)
+    await grid.stop()
+    with pytest.raises(RuntimeError, match="404 b\"cannot find function: 'none'\""):
+        await EventGrid(local.clock, random.Random(0), webhook.replace("changed", "none")).start()
 
 
 async def test_what_is_no_delivery_reaches_no_function(local: Local) -> None:
