@@ -87,9 +87,9 @@ def key(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes an action of a plan document the same action, whoever wrote the document."""
     if "roleDefinitionId" in document:
         role = str(document["roleDefinitionId"]).rpartition("/")[2]
-        parts = (document.get("principalId"), role, document.get("scope"))
+        parts = [document.get("principalId"), role, document.get("scope")]
     else:
-        parts = (document.get("resourceId"), document.get("property"), document.get("principalId"))
+        parts = [document.get("resourceId"), document.get("property"), document.get("principalId")]
     return tuple(str(part or "").casefold().rstrip("/") for part in parts)
 
 

@@ -1,0 +1,220 @@
+"""The command line. Exit codes: 0 fine, 1 error, 2 something is left to do or to look at (design §4)."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from handlers.present import catalogue, result_document, result_text, rules_text
+from shared import policy
+from shared.access.condition import condition
+from shared.access.documents import Report
+from shared.policy import PolicyError
+from shared.ports import AzureFailureError
+
+_EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
+
+
+class UsageError(Exception):
+    """The command was given something that it cannot work with."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (UsageError, PolicyError, AzureFailureError, ValueError, OSError) as error:
+        print(f"amlguard: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from handlers.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
+
+    report = asyncio.run(plan(options.scope, options.policy))
+    _write(options, result_text(report), result_document(report))
+    return 1 if report.errors else 0 if report.compliant else 2
+
+
+def _apply(options: argparse.Namespace) -> int:
+    from handlers.desk import apply, plan  # noqa: PLC0415 - see _plan
+
+    only = _actions_of(options.plan) if options.plan else None
+    if not options.yes:
+        report = asyncio.run(plan(options.scope, options.policy, only))
+        print(result_text(report), file=sys.stderr)
+        if report.errors:
+            return 1
+        if not _confirmed(report):
+            return 2
+    applied = asyncio.run(apply(options.scope, options.policy, only))
+    _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
+    return applied.exit_code
+
+
+def _confirmed(report: Report) -> bool:
+    changes = sum(len(plan.actions) for plan in report.plans)
+    if not changes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("apply asks before it changes anything; without a terminal, say --yes")
+    print(f"Make these {changes} changes? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
+    from shared.access.documents import key  # noqa: PLC0415 - see _plan
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return frozenset(key(action) for part in ("grants", "settings") for action in document[part])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is not a plan of amlguard (`amlguard plan --format json --out FILE`)") from error
+
+
+def _event(options: argparse.Namespace) -> int:
+    from handlers.desk import deliver  # noqa: PLC0415 - see _plan
+
+    text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
+    try:
+        delivery = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{options.file} is not JSON: {error}") from error
+    count = asyncio.run(deliver(delivery if isinstance(delivery, list) else [delivery], options.policy))
+    print(f"{count} events handled")
+    return 0
+
+
+def _rules(options: argparse.Namespace) -> int:
+    print(json.dumps(catalogue(), indent=2) if options.format == "json" else rules_text())
+    return 0
+
+
+def _policy_check(options: argparse.Namespace) -> int:
+    checked = policy.load(options.file)
+    print(f"{options.file} is right: mode {checked.mode}, {len(checked.rules)} rules set")
+    return 0
+
+
+def _policy_schema(_: argparse.Namespace) -> int:
+    print(json.dumps(policy.schema(), indent=2))
+    return 0
+
+
+def _emulate(options: argparse.Namespace) -> int:
+    """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
+    terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
+    arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
+    for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy"):
+        value = getattr(options, name)
+        if value is not None:
+            arguments += [f"--{name.replace('_', '-')}", str(value)]
+    arguments += ["--no-functions"] if options.no_functions else []
+    arguments += ["--verbose"] if options.verbose else []
+    sys.stdout.flush()
+    os.execv(sys.executable, arguments)  # noqa: S606 - our own interpreter and module, no shell
+
+
+def _write(options: argparse.Namespace, text: str, document: object) -> None:
+    from handlers.present import html, sarif  # noqa: PLC0415 - see _plan
+
+    match options.format:
+        case "json":
+            text = json.dumps(document, indent=2)
+        case "sarif":
+            text = json.dumps(sarif(document), indent=2)
+        case "html":
+            text = html(document)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="amlguard",
+        description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
+        epilog=f"{_EXIT_CODES} The ARM endpoint is AMLGUARD_ARM_ENDPOINT; sign-in is azure-identity's.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    planning = commands.add_parser("plan", help="what is missing or wrong; reads only", epilog=_EXIT_CODES)
+    _reporting(planning)
+    planning.set_defaults(run=_plan)
+
+    applying = commands.add_parser(
+        "apply",
+        help="grants what is missing and turns admin users off, after asking",
+        epilog=f"{_EXIT_CODES} Every change is recorded in the audit log first: without one, nothing is changed.",
+    )
+    _reporting(applying)
+    applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
+    applying.add_argument("--yes", action="store_true", help="do not ask")
+    applying.set_defaults(run=_apply)
+
+    event = commands.add_parser("event", help="handles one Event Grid delivery as the trigger would")
+    event.add_argument("file", metavar="FILE", help="JSON: an event or an array of them; - for standard input")
+    _policy_option(event)
+    event.set_defaults(run=_event)
+
+    rules = commands.add_parser("rules", help="the catalogue of rules")
+    rules.add_argument("--format", choices=("text", "json"), default="text")
+    rules.set_defaults(run=_rules)
+    _policy_commands(commands)
+    _emulate_command(commands)
+    return parser
+
+
+def _reporting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--scope",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a workspace, or a scope or dependency whose workspaces are meant; repeatable; default: all",
+    )
+    _policy_option(parser)
+    parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
+
+
+def _policy_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
+
+
+def _policy_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parts = commands.add_parser("policy", help="checks a policy file, or prints its JSON Schema")
+    kinds = parts.add_subparsers(required=True, metavar="COMMAND")
+    check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.set_defaults(run=_policy_check)
+    kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
+
+
+def _emulate_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "emulate",
+        help="a local Azure with the app on it",
+        description="Serves a local Azure over TLS, and the app on it; prints one JSON line when ready; runs until "
+        "SIGTERM.",
+    )
+    parser.add_argument("--tenant", type=Path, metavar="FILE", help="raw ARM objects (JSON); default: an empty tenant")
+    parser.add_argument("--port", type=int, metavar="N", help="ARM's port; 0 picks a free one")
+    parser.add_argument("--functions-port", type=int, metavar="N", help="the functions' port; 0 picks a free one")
+    parser.add_argument("--latency-ms", type=float, metavar="N", help="delays every answer of Azure")
+    parser.add_argument("--seed", type=int, metavar="N", help="makes disorder and made-up ids repeatable")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
+    parser.add_argument("--no-functions", action="store_true", help="only Azure, without the app")
+    parser.add_argument("--verbose", action="store_true", help="logs to standard error")
+    _policy_option(parser)
+    parser.set_defaults(run=_emulate)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The commands that talk to Azure, run at a desk or in a pipeline, with progress on standard error."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from handlers import resource_changed
+from handlers.services import Services, connect
+from shared.access.documents import Report
+from shared.access.guardrails import Action as Mode
+from shared.access.outcomes import Plan
+from shared.access.scope import Scope
+from shared.audit_rows import Phase, Run
+from shared.discover import all_workspaces, workspaces_at
+from shared.ports import AzureFailureError, ReadFailedError
+from shared.reconcile import Reconciler, Result
+
+_AT_ONCE = 4
+type Keys = frozenset[tuple[str, ...]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What `apply` did. `report` is what was planned at the end, `results` with their outcomes."""
+
+    run: str
+    report: Report
+    results: tuple[Result, ...]
+
+    @property
+    def exit_code(self) -> int:
+        outcomes = [outcome.phase for result in self.results for outcome in result.outcomes]
+        if self.report.errors or Phase.FAILED in outcomes:
+            return 1
+        left = any(plan.withheld or plan.deferred for plan in self.report.plans)
+        return 2 if left or Phase.DEFERRED in outcomes or Phase.WITHHELD in outcomes else 0
+
+
+async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Report:
+    """Raises `AzureFailureError` when it cannot even find out where to look."""
+    services = await connect(os.environ, policy_file=policy_file, queue=False)
+    reconciler = replace(services.reconciler, only=only)
+    report = Report()
+
+    async def one(scope: Scope) -> Plan:
+        return await reconciler.prepare(scope)
+
+    await _each(await _workspaces(scopes, services), one, report)
+    return report
+
+
+async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Applied:
+    services = await connect(os.environ, policy_file=policy_file, queue=False)
+    if services.audit is None:
+        raise AzureFailureError(
+            "apply",
+            "NoAuditLog",
+            "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
+        )
+    reconciler: Reconciler = replace(services.reconciler, only=only)
+    report, results, run = Report(), [], Run(Mode.ENFORCE)
+
+    async def one(scope: Scope) -> Plan:
+        result = await reconciler.run(scope, run)
+        results.append(result)
+        return result.plan
+
+    await _each(await _workspaces(scopes, services), one, report)
+    return Applied(run.id, report, tuple(results))
+
+
+async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
+    """Handles the events as the Event Grid trigger does, each on its own; raises the first failure at the end."""
+    services = await connect(os.environ, policy_file=policy_file, queue=bool(os.environ.get("AzureWebJobsStorage")))
+    answers = await asyncio.gather(
+        *(resource_changed.handle(event, services) for event in events), return_exceptions=True
+    )
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return len(answers)
+
+
+async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
+    if not scopes:
+        return [scope async for scope in all_workspaces(services.azure, services.terms)]
+    found: dict[Scope, None] = {}
+    for scope in map(Scope.parse, scopes):
+        at = await workspaces_at(scope, services.azure)
+        if at == [scope] and await services.azure.resource(scope) is None:
+            raise ReadFailedError("find workspaces", "ResourceNotFound", f"there is no workspace {scope}")
+        if not at:
+            print(f"no workspace lies in or uses {scope}", file=sys.stderr)
+        found.update(dict.fromkeys(at))
+    return list(found)
+
+
+async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
+    """Runs `work` on every workspace, a few at once; a workspace that fails is reported and holds up no other."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+    plans: dict[Scope, Plan] = {}
+
+    async def one(scope: Scope) -> None:
+        async with limit:
+            try:
+                plans[scope] = await work(scope)
+            except (AzureFailureError, ValueError) as error:
+                report.errors.append(f"{scope}: {error}")
+        _progress(len(plans) + len(report.errors), len(scopes))
+
+    await asyncio.gather(*(one(scope) for scope in scopes))
+    report.plans += [plans[scope] for scope in scopes if scope in plans]
+
+
+def _progress(done: int, of: int) -> None:
+    if sys.stderr.isatty() and of > 1:
+        end = "\n" if done == of else ""
+        print(f"\r{done} of {of} workspaces", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,143 @@
+"""Plans and the catalogue for people and for other programs."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+from shared.access.documents import Document, Report, action
+from shared.access.outcomes import Grant, Setting
+from shared.access.rules import RULES, Rule
+
+if TYPE_CHECKING:
+    from handlers.desk import Applied
+
+_SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informational": "note"}
+
+
+def result_document(report: Report, applied: "Applied | None" = None) -> Document:
+    """Design §4's JSON; `apply` adds its run and an outcome to each action."""
+    document = report.document()
+    if applied is None:
+        return document
+    done: dict[type, list[Document]] = {Grant: [], Setting: []}
+    for result in applied.results:
+        for outcome in result.outcomes:
+            done[type(outcome.action)].append(
+                action(outcome.action) | {"outcome": str(outcome.phase), "outcomeReason": outcome.reason}
+            )
+    return document | {"run": applied.run, "grants": done[Grant], "settings": done[Setting]}
+
+
+def result_text(report: Report, applied: "Applied | None" = None) -> str:
+    return "\n".join(_lines(result_document(report, applied), applied is not None))
+
+
+def _lines(document: Document, done: bool) -> Iterator[str]:
+    for one in document["grants"]:
+        verb = one["outcome"] if done else "grant"
+        yield f"+ {verb}: {one['roleName']} on {one['scope']} to {one['principalId']}"
+        yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
+    for one in document["settings"]:
+        verb = one["outcome"] if done else "set"
+        yield f"~ {verb}: {one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
+    for one in document["withheld"]:
+        yield f"! withheld ({one['guard']}): {_short(one['action'])}"
+        yield f"    {one['reason']}  [{_ids(one['action'])}]"
+    for one in document["deferred"]:
+        yield f"… deferred until {one['until']}: {_short(one['action'])}"
+        yield f"    {one['reason']}"
+    for one in document["findings"]:
+        yield f"? {one['severity']}: {one['message']}  [{_ids(one)}]"
+        yield f"    {one['remedy']}"
+    for error in document["errors"]:
+        yield f"✗ error: {error}"
+    yield _summary(document)
+
+
+def _summary(document: Document) -> str:
+    counts = [f"{len(document[part])} {part}" for part in ("grants", "settings", "findings", "withheld", "deferred")]
+    errors = f", {len(document['errors'])} errors" if document["errors"] else ""
+    return f"{', '.join(counts)}; {document['satisfied']} needs already satisfied{errors}"
+
+
+def _ids(one: Document) -> str:
+    return ", ".join(filter(None, (one["rule"], *one["requirements"])))
+
+
+def _short(one: Document) -> str:
+    if "roleName" in one:
+        return f"{one['roleName']} on {one['scope']} to {one['principalId']}"
+    if "property" in one:
+        return f"{one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+    return str(one["resourceId"])
+
+
+def catalogue() -> list[Document]:
+    return [
+        {
+            "rule": rule.name,
+            "requirements": list(rule.requirements),
+            "also": list(rule.also),
+            "mode": str(rule.mode),
+            "title": rule.title,
+            "roles": [need.role_name for need in rule.grants],
+            "watches": list(rule.watches),
+            "acts": rule.acts,
+            "leaves": rule.leaves,
+            "source": rule.source,
+        }
+        for rule in RULES
+    ]
+
+
+def rules_text() -> str:
+    width = max(len(rule.name) for rule in RULES)
+    return "\n".join(f"{rule.name:<{width}}  {rule.mode:<2}  {_requirements(rule):<16}  {rule.title}" for rule in RULES)
+
+
+def _requirements(rule: Rule) -> str:
+    return ", ".join(rule.requirements or rule.also) or "–"
+
+
+def sarif(document: Document) -> Document:
+    """SARIF 2.1.0: what is missing, wrong or withheld, one result each, located by resource id."""
+    results = [
+        _result(f["rule"], _SARIF_LEVELS[f["severity"]], f["message"], f["resourceId"]) for f in document["findings"]
+    ]
+    wanted = (*document["grants"], *document["settings"])
+    results += [_result(one["rule"], "error", one["reason"], one["resourceId"]) for one in wanted]
+    held = [(one["action"], one["reason"]) for one in document["withheld"]]
+    results += [_result(one["rule"], "warning", reason, one["resourceId"]) for one, reason in held]
+    known = [{"id": rule.name, "shortDescription": {"text": rule.title}} for rule in RULES]
+    invocation = {
+        "executionSuccessful": not document["errors"],
+        "toolExecutionNotifications": [{"level": "error", "message": {"text": error}} for error in document["errors"]],
+    }
+    driver = {"name": "amlguard", "rules": known}
+    return {
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "results": results, "invocations": [invocation]}],
+    }
+
+
+def _result(rule: str, level: str, text: str, resource: str) -> Document:
+    location = {"logicalLocations": [{"fullyQualifiedName": resource, "kind": "resource"}]}
+    return {
+        "ruleId": rule.split(", ", maxsplit=1)[0],
+        "level": level,
+        "message": {"text": text},
+        "locations": [location],
+    }
+
+
+def html(document: Document) -> str:
+    """One page without scripts or anything fetched."""
+    lines = "\n".join(f"<li>{escape(line)}</li>" for line in _lines(document, "run" in document))
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>amlguard plan</title>\n'
+        "<style>body{font:15px/1.5 system-ui;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+        "li{list-style:none;white-space:pre-wrap;overflow-wrap:anywhere}</style>\n"
+        f"<h1>amlguard plan</h1>\n<p>{escape(_summary(document))}</p>\n<ul>\n{lines}\n</ul></html>"
+    )
