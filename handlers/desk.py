@@ -42,7 +42,7 @@ class Applied:
 
 async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
-    services = await connect(os.environ, policy_file=policy_file, queue=False)
+    services = replace(await connect(os.environ, policy_file=policy_file), queue=None)
     reconciler = replace(services.reconciler, only=only)
     report = Report()
 
@@ -54,7 +54,7 @@ async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = Non
 
 
 async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Applied:
-    services = await connect(os.environ, policy_file=policy_file, queue=False)
+    services = replace(await connect(os.environ, policy_file=policy_file), queue=None)
     if services.audit is None:
         raise AzureFailureError(
             "apply",
@@ -75,7 +75,7 @@ async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = No
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
     """Handles the events as the Event Grid trigger does, each on its own; raises the first failure at the end."""
-    services = await connect(os.environ, policy_file=policy_file, queue=bool(os.environ.get("AzureWebJobsStorage")))
+    services = await connect(os.environ, policy_file=policy_file)
     answers = await asyncio.gather(
         *(resource_changed.handle(event, services) for event in events), return_exceptions=True
     )

@@ -43,7 +43,7 @@ class Services:
         return time.monotonic() + self.deadline_seconds
 
 
-async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None, queue: bool = True) -> Services:
+async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None) -> Services:
     """Raises `SettingsError`, `PolicyError` and, when Azure cannot be reached, `ReadFailedError`."""
     settings = Settings.read(environment)
     quiet_sdk_logging()
@@ -62,7 +62,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         LiveAzure(settings.arm_endpoint, cloud, identity, shared),
         audit,
         reader,
-        LiveWorkQueue(settings, identity, shared) if queue else None,
+        LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,
         rules.terms(),
         object_id(token.token),
         settings.deadline_seconds,

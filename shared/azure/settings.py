@@ -25,6 +25,10 @@ class Settings:
     queue_url: str | None = None
     deadline_seconds: float = 20.0
 
+    @property
+    def has_queue(self) -> bool:
+        return bool(self.queue_connection or self.queue_url)
+
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
         """Raises `SettingsError`."""
