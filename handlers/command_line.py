@@ -11,7 +11,7 @@ from pathlib import Path
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
-from shared.access.documents import Report
+from shared.access.documents import Document, Report
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (UsageError, PolicyError, AzureFailureError, ValueError, OSError) as error:
         print(f"amlguard: {error}", file=sys.stderr)
         return 1
@@ -121,7 +126,7 @@ def _emulate(options: argparse.Namespace) -> int:
     os.execv(sys.executable, arguments)  # noqa: S606 - our own interpreter and module, no shell
 
 
-def _write(options: argparse.Namespace, text: str, document: object) -> None:
+def _write(options: argparse.Namespace, text: str, document: Document) -> None:
     from handlers.present import html, sarif  # noqa: PLC0415 - see _plan
 
     match options.format:
