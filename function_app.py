@@ -3,6 +3,7 @@
 Importing this costs no more than azure.functions itself, so that a cold instance is indexed at once.
 """
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,15 @@ class _Once:
 
     def __init__(self) -> None:
         self._services: Services | None = None
+        self._connecting = asyncio.Lock()
 
     async def get(self) -> "Services":
         from handlers.services import connect  # noqa: PLC0415 - the Azure SDKs must not slow indexing down
 
-        if self._services is None:
-            self._services = await connect(os.environ)
-        return self._services
+        async with self._connecting:
+            if self._services is None:
+                self._services = await connect(os.environ)
+            return self._services
 
 
 _services = _Once()

@@ -49,9 +49,14 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
     quiet_sdk_logging()
     rules = read_policy(policy_file, settings)
     identity, shared = credential(), transport()
-    cloud = await discover(settings.arm_endpoint, shared)
-    with reading("sign in"):
-        token = await identity.get_token(cloud.arm_scope)
+    try:
+        cloud = await discover(settings.arm_endpoint, shared)
+        with reading("sign in"):
+            token = await identity.get_token(cloud.arm_scope)
+    except BaseException:
+        await identity.close()
+        await shared.close()
+        raise
     audit = reader = None
     if settings.ingestion_endpoint and settings.ingestion_rule:
         audit = LiveAuditLog(settings.ingestion_endpoint, settings.ingestion_rule, cloud, identity, shared)
