@@ -1,0 +1,56 @@
+"""`python -m emulator`: prints one JSON line when ready, then runs until SIGTERM or SIGINT."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from emulator.deployment import AccessFileError
+from emulator.faults import FaultsError
+from emulator.functions.channel import WorkerError
+from emulator.functions.settings import HostSettingsError
+from emulator.options import Options, parse
+from emulator.server import LocalAzure
+from emulator.tenant import TenantFileError
+
+_REFUSALS = (TenantFileError, FaultsError, AccessFileError, WorkerError, HostSettingsError, OSError, RuntimeError)
+
+
+async def run(options: Options, run_dir: Path) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    azure = LocalAzure(options, run_dir)
+    starting = asyncio.create_task(azure.start())
+    stopping = asyncio.create_task(stopped.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return
+    await starting
+    try:
+        print(json.dumps(azure.ready()), flush=True)  # noqa: T201 - the one line that callers wait for
+        await stopping
+    finally:
+        await azure.stop()
+
+
+def main() -> int:
+    options = parse()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO if options.verbose else logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="amlguard-", ignore_cleanup_errors=True) as run_dir:
+        try:
+            asyncio.run(run(options, Path(run_dir)))
+        except _REFUSALS as error:
+            print(f"amlguard emulate: {error}", file=sys.stderr)  # noqa: T201 - a command's own words
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

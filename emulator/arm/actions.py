@@ -1,0 +1,102 @@
+"""POST actions of resources: the ones that this local Azure knows; any other is not found, as in Azure."""
+
+from collections.abc import Callable
+from typing import Any
+
+from emulator.arm.call import Answer, Call
+from emulator.clock import Clock
+from emulator.errors import AzureError
+from emulator.ids import ResourcePath
+from emulator.made_up import MadeUp
+from emulator.tenant import Tenant
+
+type Json = dict[str, Any]
+type _Action = Callable[[Call, ResourcePath, Json], Answer]
+
+_AML = "microsoft.machinelearningservices/workspaces"
+
+
+class Actions:
+    def __init__(self, tenant: Tenant, clock: Clock, made_up: MadeUp) -> None:
+        self._tenant = tenant
+        self._clock = clock
+        self._made_up = made_up
+        keys, done = self._two_keys, _done
+        self._known: dict[tuple[str, str], tuple[str, _Action]] = {
+            (_AML, "resynckeys"): ("resyncKeys", self._resync_keys),
+            (_AML, "listkeys"): ("listKeys", self._workspace_keys),
+            (f"{_AML}/onlineendpoints", "listkeys"): ("listKeys", keys("primaryKey", "secondaryKey")),
+            (f"{_AML}/onlineendpoints", "regeneratekeys"): ("regenerateKeys", done),
+            (f"{_AML}/onlineendpoints", "token"): ("token", self._endpoint_token),
+            (f"{_AML}/batchendpoints", "listkeys"): ("listKeys", keys("primaryKey", "secondaryKey")),
+            (f"{_AML}/computes", "start"): ("start", done),
+            (f"{_AML}/computes", "stop"): ("stop", done),
+            (f"{_AML}/computes", "restart"): ("restart", done),
+            (f"{_AML}/jobs", "cancel"): ("cancel", done),
+            ("microsoft.containerregistry/registries", "listcredentials"): ("listCredentials", self._credentials),
+            ("microsoft.containerregistry/registries", "regeneratecredential"): (
+                "regenerateCredential",
+                self._credentials,
+            ),
+            ("microsoft.storage/storageaccounts", "listkeys"): ("listKeys", self._storage_keys),
+            ("microsoft.storage/storageaccounts", "regeneratekey"): ("regenerateKey", self._storage_keys),
+        }
+
+    def name(self, path: ResourcePath) -> str | None:
+        """The action's name in Azure's casing; None when the type has no such action."""
+        known = self._known.get(_split(path))
+        return known[0] if known else None
+
+    def run(self, call: Call, owner: ResourcePath, resource: Json) -> Answer:
+        return self._known[_split(call.path)][1](call, owner, resource)
+
+    def _resync_keys(self, _: Call, owner: ResourcePath, __: Json) -> Answer:
+        def finish() -> None:
+            self._tenant.synced_keys[owner.key] = self._clock.now()
+
+        return Answer(202, finish=finish)
+
+    def _workspace_keys(self, _: Call, __: ResourcePath, resource: Json) -> Answer:
+        properties = resource.get("properties") or {}
+        body = {"userStorageResourceId": properties.get("storageAccount"), "userStorageKey": self._secret()}
+        return Answer(200, body)
+
+    def _two_keys(self, one: str, other: str) -> _Action:
+        return lambda *_: Answer(200, {one: self._secret(), other: self._secret()})
+
+    def _endpoint_token(self, *_: object) -> Answer:
+        soon = int(self._clock.now().timestamp()) + 3600
+        body = {
+            "accessToken": self._secret(),
+            "tokenType": "Bearer",
+            "expiryTimeUtc": soon,
+            "refreshAfterTimeUtc": soon,
+        }
+        return Answer(200, body)
+
+    def _credentials(self, _: Call, owner: ResourcePath, registry: Json) -> Answer:
+        if not (registry.get("properties") or {}).get("adminUserEnabled"):
+            raise AzureError(
+                400,
+                "UnAuthorizedForCredentialOperations",
+                f"Cannot perform credential operations for {owner.text} as admin user is disabled. Kindly enable admin user "
+                "as per docs: https://aka.ms/acr/authentication",
+            )
+        passwords = [{"name": name, "value": self._secret()} for name in ("password", "password2")]
+        return Answer(200, {"username": owner.name, "passwords": passwords})
+
+    def _storage_keys(self, *_: object) -> Answer:
+        keys = [{"keyName": name, "value": self._secret(), "permissions": "FULL"} for name in ("key1", "key2")]
+        return Answer(200, {"keys": keys})
+
+    def _secret(self) -> str:
+        return self._made_up.guid().replace("-", "")
+
+
+def _split(path: ResourcePath) -> tuple[str, str]:
+    owner, _, action = path.type.lower().rpartition("/")
+    return owner, action
+
+
+def _done(*_: object) -> Answer:
+    return Answer(200)

@@ -1,0 +1,132 @@
+"""Azure Resource Manager: one call in, one answer out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from emulator.arm.actions import Actions
+from emulator.arm.announcer import Announcer
+from emulator.arm.authorizer import Authorizer
+from emulator.arm.call import Answer, Call
+from emulator.arm.locks import Locks
+from emulator.arm.providers import Providers
+from emulator.arm.provisioning import Provisioning
+from emulator.arm.resources import Resources
+from emulator.arm.role_assignments import RoleAssignments
+from emulator.arm.scopes import Scopes
+from emulator.errors import AzureError
+
+type Json = dict[str, Any]
+type Handler = Callable[[Call], Answer]
+
+_VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_READS = {"HEAD": "GET"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    routes: Mapping[str, Mapping[str, Handler]]
+    """Lower-case type → method → handler; every other type is a plain resource."""
+    providers: Providers
+    scopes: Scopes
+    authorizer: Authorizer
+    locks: Locks
+    resources: Resources
+    role_assignments: RoleAssignments
+    actions: Actions
+    provisioning: Provisioning
+    announcer: Announcer
+
+    def handle(self, call: Call) -> Answer:
+        """AzureError when ARM refuses; nothing is changed then."""
+        if call.path.type.lower().endswith(("/operationstatuses", "/operationresults")):
+            return self._operation(call)
+        handler = self._handler(call)
+        self.scopes.require(call.path)
+        operation = self._operation_name(call)
+        evidence = self._authorize(call, operation)
+        self._require_places(call)
+        self.locks.require(call.method, call.path)
+        answer = handler(call)
+        if _is_filtered_list(call) and not answer.body["value"] and call.path.subscription:
+            # Azure filters lists by what the caller may read, and refuses whoever may read nothing of it
+            self.authorizer.require(call.caller, operation, call.path.parent)
+        if call.method not in ("GET", "HEAD") and answer.status != 204:
+            announce = partial(self._announce, call, operation, evidence, created=answer.status == 201)
+            announce()
+            if answer.finish is not None:
+                return self._begun(call, answer, answer.finish, announce)
+        return answer
+
+    def _handler(self, call: Call) -> Handler:
+        self.providers.check(call.path, call.query.get("api-version"), action=call.method == "POST")
+        if call.method == "POST":
+            if self.actions.name(call.path) is None:
+                raise AzureError(
+                    404,
+                    "InvalidResourceType",
+                    f"The resource type '{call.path.type.partition('/')[2]}' could not be found in the namespace "
+                    f"'{call.path.namespace}' for api version '{call.api_version}'.",
+                )
+            return self.resources.post
+        routes = self.routes.get(call.path.type.lower(), self.routes[""])
+        handler = routes.get(_READS.get(call.method, call.method))
+        if handler is None or (call.path.is_collection and call.method not in ("GET", "HEAD")):
+            message = f"The requested resource does not support http method '{call.method}'."
+            raise AzureError(405, "UnsupportedHttpMethod", message)
+        return handler
+
+    def _operation_name(self, call: Call) -> str:
+        """`namespace/type/verb` in Azure's casing."""
+        if call.method == "POST":
+            owner = self.providers.canonical(call.path.type.rpartition("/")[0])
+            return f"{owner}/{self.actions.name(call.path)}/action"
+        return f"{self.providers.canonical(call.path.type)}/{_VERBS[_READS.get(call.method, call.method)]}"
+
+    def _authorize(self, call: Call, operation: str) -> Json:
+        path = call.path
+        if _is_filtered_list(call):
+            return {}
+        if path.type.lower() == "microsoft.authorization/roleassignments" and not path.is_collection:
+            # deleting what is not there succeeds: there is nothing that a condition could look at
+            gone = call.method == "DELETE" and self.role_assignments.find(path) is None
+            attributes = self.role_assignments.attributes(call)
+            return self.authorizer.require(call.caller, operation, path.text, attributes, whatever_conditions=gone)
+        return self.authorizer.require(call.caller, operation, path.parent if path.is_collection else path.text)
+
+    def _require_places(self, call: Call) -> None:
+        """The resource group, and the resource that an extension resource is about."""
+        path = call.path
+        if path.type.lower() != "microsoft.resources/subscriptions/resourcegroups" or call.method != "PUT":
+            self.scopes.require_group(path)
+        if path.namespace.lower() == "microsoft.authorization" and call.method == "PUT":
+            self.resources.require_extended(path)
+
+    def _announce(self, call: Call, operation: str, evidence: Json, *, created: bool) -> None:
+        request = None if created else (call.method, call.url)
+        self.announcer.announce(call.path, operation, call.caller, evidence, call.correlation_id, request=request)
+
+    def _begun(self, call: Call, answer: Answer, finish: Callable[[], None], announce: Callable[[], None]) -> Answer:
+        """Event Grid hears of a slow creation when it is accepted and when it is done."""
+
+        def done() -> None:
+            finish()
+            if answer.status == 201:
+                announce()
+
+        return replace(answer, headers=self.provisioning.begin(call, done), finish=None)
+
+    def _operation(self, call: Call) -> Answer:
+        self.authorizer.require(call.caller, f"{call.path.type}/read", call.path.text)
+        if call.path.type.lower().endswith("/operationstatuses"):
+            return self.provisioning.status(call)
+        return self.resources.operation_result(call)
+
+
+def _is_filtered_list(call: Call) -> bool:
+    """Lists of subscriptions, groups and top-level resources hold what the caller may read."""
+    path = call.path
+    authorization = path.namespace.lower() == "microsoft.authorization"
+    top_level = len(path.types) == 1 or path.namespace == "Microsoft.Resources"
+    return path.is_collection and call.method in ("GET", "HEAD") and top_level and not authorization

@@ -1,0 +1,133 @@
+"""The rest of Microsoft.Authorization: role definitions, deny assignments and locks."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from emulator.arm.call import Answer, Call, page
+from emulator.arm.scoped_lists import Filter, holding_at
+from emulator.errors import AzureError
+from emulator.ids import ROOT, key_of
+from emulator.rbac import EVERYONE, Rbac
+from emulator.tenant import Tenant
+
+type Json = dict[str, Any]
+
+_ROLE_TERM = re.compile(
+    r"(?P<at>atScopeAndBelow\(\)|atScope\(\))|type\s+eq\s+'(?P<type>\w+)'|roleName\s+eq\s+'(?P<name>[^']*)'",
+    re.IGNORECASE,
+)
+
+
+class RoleDefinitions:
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def get(self, call: Call) -> Answer:
+        if call.path.is_collection:
+            return page(call, self._listed(call.path.extends, call.query.get("$filter")))
+        role = self._tenant.role_definitions.get(call.path.name.lower())
+        if role is None:
+            message = f"The specified role definition with ID '{call.path.name}' does not exist."
+            raise AzureError(404, "RoleDefinitionDoesNotExist", message)
+        return Answer(200, _at(role, call.path.extends))
+
+    def _listed(self, scope: str, text: str | None) -> Iterator[Json]:
+        terms: dict[str, str] = {}
+        for term in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text and text.strip() else ():
+            found = _ROLE_TERM.fullmatch(term.strip())
+            if found is None:
+                raise AzureError(400, "UnsupportedQuery", f"The filter '{text}' is not supported.")
+            terms |= {key: value.lower() for key, value in found.groupdict().items() if value}
+        hierarchy = self._tenant.hierarchy
+        below = terms.get("at") == "atscopeandbelow()"
+        for role in self._tenant.role_definitions.values():
+            properties = role["properties"]
+            assignable = properties.get("assignableScopes") or [ROOT]
+            if (
+                terms.get("type") in (None, str(properties.get("type", "")).lower())
+                and terms.get("name") in (None, str(properties.get("roleName", "")).lower())
+                and any(
+                    hierarchy.contains(place, scope) or (below and hierarchy.contains(scope, place))
+                    for place in assignable
+                )
+            ):
+                yield _at(role, scope)
+
+
+class DenyAssignments:
+    def __init__(self, tenant: Tenant, rbac: Rbac) -> None:
+        self._tenant = tenant
+        self._rbac = rbac
+
+    def get(self, call: Call) -> Answer:
+        if not call.path.is_collection:
+            found = self._tenant.deny_assignments.get(call.path.key)
+            if found is None:
+                raise AzureError(404, "DenyAssignmentNotFound", f"The deny assignment '{call.path.name}' is not found.")
+            return Answer(200, found)
+        wanted = Filter.parse(call.query.get("$filter"))
+        identities: set[str] | None = None
+        if wanted.assigned_to:
+            identities = self._rbac.identities(wanted.assigned_to) | {EVERYONE}
+        elif wanted.principal:
+            identities = {wanted.principal}
+        named = (
+            deny for deny in self._tenant.deny_assignments.values() if identities is None or _names(deny, identities)
+        )
+        scope = call.path.extends
+        return page(call, holding_at(named, _scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope))
+
+
+class LockRoutes:
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def get(self, call: Call) -> Answer:
+        if not call.path.is_collection:
+            return Answer(200, self._found(call))
+        wanted = Filter.parse(call.query.get("$filter"))
+        scope, locks = call.path.extends, self._tenant.locks.values()
+        return page(call, holding_at(locks, _lock_scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope))
+
+    def put(self, call: Call) -> Answer:
+        properties = call.object_body().get("properties")
+        if not isinstance(properties, dict) or properties.get("level") not in ("CanNotDelete", "ReadOnly"):
+            raise AzureError(400, "InvalidRequestContent", "The level of a lock is CanNotDelete or ReadOnly.")
+        existed = call.path.key in self._tenant.locks
+        lock = {
+            "id": call.path.text,
+            "name": call.path.name,
+            "type": "Microsoft.Authorization/locks",
+            "properties": properties,
+        }
+        self._tenant.locks[call.path.key] = lock
+        return Answer(200 if existed else 201, lock)
+
+    def delete(self, call: Call) -> Answer:
+        return Answer(204 if self._tenant.locks.pop(call.path.key, None) is None else 200)
+
+    def _found(self, call: Call) -> Json:
+        found = self._tenant.locks.get(call.path.key)
+        if found is None:
+            raise AzureError(404, "LockNotFound", f"The lock '{call.path.text}' could not be found.")
+        return found
+
+
+def _at(role: Json, scope: str) -> Json:
+    """A role definition's id begins with the subscription that it is asked of."""
+    subscription = "/".join(scope.split("/")[:3]) if key_of(scope).startswith("/subscriptions/") else ""
+    return {**role, "id": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role['name']}"}
+
+
+def _names(deny: Json, identities: set[str]) -> bool:
+    principals = deny["properties"].get("principals") or ()
+    return any(str(principal.get("id", "")).lower() in identities for principal in principals)
+
+
+def _scope(item: Json) -> str:
+    return str(item["properties"]["scope"])
+
+
+def _lock_scope(lock: Json) -> str:
+    return key_of(lock["id"]).rpartition("/providers/microsoft.authorization/")[0] or ROOT

@@ -1,0 +1,40 @@
+"""What a resource type does of its own when it is written, read or deleted; the default is nothing."""
+
+from typing import Any
+
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+
+class Behaviour:
+    asynchronous = False
+    """Creation answers `Creating` first."""
+    identity_comes_late = False
+    """The identity is not there before provisioning is done."""
+    identity_is_fixed = False
+    has_state = True
+    """Its properties hold a provisioningState."""
+    keeps_when_replaced: tuple[str, ...] = ()
+    """Properties that a PUT without them does not take away."""
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        """The resource with what the service adds; AzureError when the service refuses it."""
+        del before, caller
+        return resource
+
+    def settled(self, resource: Json, *, created: bool) -> None:
+        """Called when a write is through."""
+
+    def view(self, resource: Json, api_version: str) -> Json:
+        """The resource as this api-version shows it."""
+        del api_version
+        return resource
+
+
+class Tracked(Behaviour):
+    asynchronous = True
+
+
+class Plain(Behaviour):
+    has_state = False

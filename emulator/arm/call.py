@@ -1,0 +1,83 @@
+"""One call of Azure Resource Manager and its answer, free of HTTP."""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from emulator.errors import AzureError
+from emulator.ids import ResourcePath
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    method: str
+    path: ResourcePath
+    query: Mapping[str, str]
+    """Names in lower case: ARM does not mind theirs."""
+    body: Any
+    """Parsed JSON; None when the request has no body."""
+    caller: Caller
+    correlation_id: str
+    base: str
+    """Scheme and authority under which the caller reaches ARM."""
+
+    @property
+    def url(self) -> str:
+        return f"{self.base}{self.path.text}?{urlencode(self.query)}"
+
+    @property
+    def api_version(self) -> str:
+        return self.query["api-version"]
+
+    def object_body(self) -> Json:
+        """400 when the body is not a JSON object."""
+        if not isinstance(self.body, dict):
+            raise AzureError(
+                400, "InvalidRequestContent", "The request content was invalid and could not be deserialized."
+            )
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    finish: Callable[[], None] | None = None
+    """What is to happen when the operation that this answer began is done; None when it is done already."""
+
+
+def page(call: Call, items: Iterable[Json]) -> Answer:
+    """The page of a list that the call asks for, with the link to the next one."""
+    everything = list(items)
+    size = _number(call.query.get("$top"), PAGE)
+    start = _offset(call.query.get("$skiptoken"))
+    body: Json = {"value": everything[start : start + size]}
+    if start + size < len(everything):
+        token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+        query = {**call.query, "$skiptoken": token}
+        query["$skipToken"] = query.pop("$skiptoken")
+        body["nextLink"] = f"{call.base}{call.path.text}?{urlencode(query)}"
+    return Answer(200, body)
+
+
+def _number(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or not 0 < int(text) <= 1000:
+        raise AzureError(400, "InvalidTopQueryString", f"The value '{text}' of $top must be between 1 and 1000.")
+    return int(text)
+
+
+def _offset(token: str | None) -> int:
+    try:
+        return int(base64.urlsafe_b64decode(token or "MA==").decode())
+    except ValueError:
+        raise AzureError(400, "InvalidSkipToken", f"The skip token '{token}' is invalid.") from None

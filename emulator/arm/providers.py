@@ -1,0 +1,82 @@
+"""Resource providers: their types in Azure's casing, and the api-versions that each of them answers."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from emulator.errors import AzureError
+from emulator.ids import ResourcePath
+from emulator.tenant import Tenant
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(-(preview|alpha|beta|privatepreview))?", re.IGNORECASE)
+_LOCATIONS = "global,westeurope,northeurope,eastus,eastus2,westus2"
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    name: str
+    versions: tuple[str, ...] | None
+    """Newest first; None when any date will do."""
+
+
+class Providers:
+    def __init__(self, types: dict[str, _Type], tenant: Tenant) -> None:
+        """`types` is keyed by lower-case `namespace/type`."""
+        self._types = types
+        self._namespaces = {known.partition("/")[0]: entry.name.partition("/")[0] for known, entry in types.items()}
+        self._tenant = tenant
+
+    @classmethod
+    def load(cls, tenant: Tenant, file: Path = Path(__file__).parents[1] / "data" / "providers.json") -> Self:
+        types: dict[str, _Type] = {}
+        for namespace, provider in json.loads(file.read_text()).items():
+            for name in provider["types"]:
+                versions = provider.get("own", {}).get(name, provider["versions"])
+                full = f"{namespace}/{name}"
+                types[full.lower()] = _Type(full, None if versions is None else tuple(versions))
+        return cls(types, tenant)
+
+    def canonical(self, kind: str) -> str:
+        """The type `namespace/type` in Azure's casing."""
+        known = self._types.get(kind.lower())
+        return known.name if known else kind
+
+    def check(self, path: ResourcePath, version: str | None, *, action: bool) -> None:
+        """Refuses a missing or unknown api-version, an unknown namespace and an unknown type."""
+        if not version:
+            raise AzureError(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        if _DATE.fullmatch(version) is None:
+            raise AzureError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+        owner = "/".join((path.namespace, *(path.types[:-1] if action else path.types)))
+        known = self._types.get(owner.lower())
+        if known is None:
+            self._require_in_tenant(path, owner, version)
+        elif known.versions is not None and version.lower() not in known.versions:
+            kind = owner.partition("/")[2]
+            raise AzureError(
+                400,
+                "NoRegisteredProviderFound",
+                f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. "
+                f"The supported api-versions are '{', '.join(known.versions)}'. The supported locations are '{_LOCATIONS}'.",
+            )
+
+    def _require_in_tenant(self, path: ResourcePath, owner: str, version: str) -> None:
+        held = self._tenant.resources.values_of("type")
+        if owner.lower() in held:
+            return
+        namespace = path.namespace.lower()
+        if namespace not in self._namespaces and not any(kind.startswith(namespace + "/") for kind in held):
+            message = f"The resource namespace '{path.namespace}' is invalid."
+            raise AzureError(404, "InvalidResourceNamespace", message)
+        raise AzureError(
+            404,
+            "InvalidResourceType",
+            f"The resource type '{owner.partition('/')[2]}' could not be found in the namespace '{path.namespace}' "
+            f"for api version '{version}'.",
+        )

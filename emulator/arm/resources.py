@@ -1,0 +1,116 @@
+"""CRUD of resources of any type, as ARM answers it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from emulator.arm.actions import Actions
+from emulator.arm.authorizer import Authorizer
+from emulator.arm.call import Answer, Call, page
+from emulator.arm.providers import Providers
+from emulator.arm.provisioning import Provisioning
+from emulator.arm.store import ResourceStore, not_found
+from emulator.errors import AzureError
+from emulator.ids import ResourcePath, key_of
+from emulator.made_up import MadeUp
+from emulator.tenant import Tenant
+
+type Json = dict[str, Any]
+
+
+class Resources:
+    def __init__(
+        self,
+        tenant: Tenant,
+        made_up: MadeUp,
+        store: ResourceStore,
+        providers: Providers,
+        provisioning: Provisioning,
+        authorizer: Authorizer,
+        actions: Actions,
+    ) -> None:
+        self._tenant = tenant
+        self._made_up = made_up
+        self._store = store
+        self._providers = providers
+        self._provisioning = provisioning
+        self._authorizer = authorizer
+        self._actions = actions
+
+    def get(self, call: Call) -> Answer:
+        if not call.path.is_collection:
+            return Answer(200, self._view(call, self._store.find(call.path)))
+        found = list(self._listed(call.path))
+        if not found:
+            self._require_parent(call.path)
+        start = self._made_up.start(call.path.key, len(found))
+        found = found[start:] + found[:start]
+        return page(call, (self._view(call, resource) for resource in found if self._readable(call, resource)))
+
+    def put(self, call: Call) -> Answer:
+        self._require_parent(call.path)
+        existed = call.path.key in self._tenant.resources
+        resource, finish = self._store.replace(call.path, call.object_body(), call.caller)
+        return Answer(200 if existed else 201, self._view(call, resource), finish=finish)
+
+    def patch(self, call: Call) -> Answer:
+        return Answer(200, self._view(call, self._store.merge(call.path, call.object_body(), call.caller)))
+
+    def delete(self, call: Call) -> Answer:
+        return Answer(200 if self._store.remove(call.path) else 204)
+
+    def post(self, call: Call) -> Answer:
+        owner = ResourcePath.parse(call.path.parent)
+        return self._actions.run(call, owner, self._store.find(owner))
+
+    def operation_result(self, call: Call) -> Answer:
+        path, done = self._provisioning.result(call)
+        if not done:
+            return Answer(202, None, {"Retry-After": "1", "Location": call.url})
+        resource = self._tenant.resources.get(path.key)
+        return Answer(204) if resource is None else Answer(200, self._view(call, resource))
+
+    def _view(self, call: Call, resource: Json) -> Json:
+        return self._store.behaviour(ResourcePath.parse(resource["id"])).view(resource, call.api_version)
+
+    def _listed(self, path: ResourcePath) -> Iterator[Json]:
+        """A nested or resource-group-wide collection is one key; a subscription-wide one gathers the groups'."""
+        yield from self._tenant.resources.where("collection", path.key)
+        if path.resource_group is None and path.subscription is not None and len(path.types) == 1:
+            within = f"/subscriptions/{path.subscription.lower()}/"
+            for resource in self._tenant.resources.where("type", path.type.lower()):
+                key = key_of(resource["id"])
+                if key.startswith(within) and not key.startswith(path.key + "/"):
+                    yield resource
+
+    def _readable(self, call: Call, resource: Json) -> bool:
+        """Lists of top-level resources hold only what the caller may read."""
+        if len(call.path.types) > 1:
+            return True
+        return self._authorizer.may(call.caller, f"{call.path.type}/read", resource["id"])
+
+    def require_extended(self, path: ResourcePath) -> None:
+        """404 when an extension resource is about a resource whose top-level resource does not exist."""
+        words = path.extends.split("/")
+        if path.resource_group is not None and len(words) > 8:
+            top = ResourcePath.parse("/".join(words[:9]))
+            if top.key not in self._tenant.resources:
+                raise not_found(top, self._providers.canonical(top.type))
+
+    def _require_parent(self, path: ResourcePath) -> None:
+        if len(path.types) == 1:
+            if path.resource_group is None or path.extends.count("/") <= 4:
+                return
+            missing = ResourcePath.parse(path.extends)
+        else:
+            words = path.text.rsplit("/", 1 if path.is_collection else 2)
+            missing = ResourcePath.parse(words[0])
+        if missing.key in self._tenant.resources:
+            return
+        if path.is_collection:
+            raise not_found(missing, self._providers.canonical(missing.type))
+        raise AzureError(
+            404,
+            "ParentResourceNotFound",
+            f"Failed to perform 'write' on resource(s) of type '{path.type.partition('/')[2]}', because the parent resource "
+            f"'{missing.text}' could not be found.",
+        )

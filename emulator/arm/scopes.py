@@ -1,0 +1,138 @@
+"""Subscriptions, resource groups and management groups."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from emulator.arm.authorizer import Authorizer
+from emulator.arm.call import Answer, Call, page
+from emulator.arm.store import ResourceStore
+from emulator.errors import AzureError
+from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.rbac import Rbac
+from emulator.tenant import Tenant
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+_GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+
+
+class Scopes:
+    def __init__(self, tenant: Tenant, rbac: Rbac, authorizer: Authorizer, store: ResourceStore) -> None:
+        self._tenant = tenant
+        self._rbac = rbac
+        self._authorizer = authorizer
+        self._store = store
+
+    def require(self, path: ResourcePath) -> None:
+        """404 for an unknown subscription."""
+        if path.subscription is not None and path.subscription.lower() not in self._tenant.subscriptions:
+            message = f"The subscription '{path.subscription}' could not be found."
+            raise AzureError(404, "SubscriptionNotFound", message)
+
+    def require_group(self, path: ResourcePath) -> None:
+        group = "/".join(path.key.split("/")[:5])
+        if path.resource_group is not None and not self._tenant.resource_group_exists(group):
+            message = f"Resource group '{path.resource_group}' could not be found."
+            raise AzureError(404, "ResourceGroupNotFound", message)
+
+    def subscriptions(self, call: Call) -> Answer:
+        if not call.path.is_collection:
+            return Answer(200, self._tenant.subscriptions[call.path.name.lower()])
+        seen = (item for item in self._tenant.subscriptions.values() if self._sees(call.caller, key_of(item["id"])))
+        return page(call, seen)
+
+    def groups(self, call: Call) -> Answer:
+        if not call.path.is_collection:
+            return Answer(200, self._group(call.path.key))
+        within = key_of(call.path.parent) + "/resourcegroups/"
+        keys = sorted(key for key in self._tenant.resources.values_of("group") if key.startswith(within))
+        action = "Microsoft.Resources/subscriptions/resourceGroups/read"
+        return page(call, (self._group(key) for key in keys if self._authorizer.may(call.caller, action, key)))
+
+    def put_group(self, call: Call) -> Answer:
+        body = call.object_body()
+        if not isinstance(body.get("location"), str):
+            raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
+        existed = self._tenant.resource_group_exists(call.path.key)
+        kept = {key: body[key] for key in ("location", "tags", "managedBy") if key in body}
+        named = {"id": call.path.text, "name": call.path.name, "type": _GROUP_TYPE}
+        group = {**named, **kept, "properties": {"provisioningState": "Succeeded"}}
+        self._tenant.resources[call.path.key] = group
+        return Answer(200 if existed else 201, group)
+
+    def delete_group(self, call: Call) -> Answer:
+        self._store.remove(call.path)
+        return Answer(200)
+
+    def resources(self, call: Call) -> Answer:
+        """Top-level resources of a subscription or a group; `$filter=resourceType eq '…'` is the only filter known."""
+        wanted = call.query.get("$filter")
+        kind = wanted.partition(" eq ")[2].strip().strip("'").lower() if wanted else None
+        if wanted and (not wanted.lower().startswith("resourcetype eq '") or " and " in wanted.lower()):
+            raise AzureError(
+                400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
+            )
+        return page(call, self._resources(call.caller, key_of(call.path.parent), kind))
+
+    def management_group(self, call: Call) -> Answer:
+        name = call.path.name.lower()
+        found = next((group for group in self._tenant.management_groups if group["name"].lower() == name), None)
+        if found is None and name != self._tenant.tenant_id.lower():
+            raise AzureError(404, "NotFound", f"'{call.path.text}' not found")
+        group = found or {"name": self._tenant.tenant_id}
+        parent = group.get("parent") or (self._tenant.tenant_id if found else None)
+        prefix = "/providers/Microsoft.Management/managementGroups/"
+        details: Json = {"parent": {"id": prefix + guid_at_end(parent), "name": guid_at_end(parent)}} if parent else {}
+        return Answer(
+            200,
+            {
+                "id": prefix + group["name"],
+                "type": "Microsoft.Management/managementGroups",
+                "name": group["name"],
+                "properties": {
+                    "tenantId": self._tenant.tenant_id,
+                    "displayName": group.get("displayName", group["name"]),
+                    "details": details,
+                },
+            },
+        )
+
+    def _sees(self, caller: Caller, subscription: str) -> bool:
+        """A subscription is listed for whoever holds any role in it or above it."""
+        if caller.operator:
+            return True
+        lineage = set(self._tenant.hierarchy.lineage(subscription))
+        held = (
+            key_of(assignment["properties"]["scope"])
+            for identity in self._rbac.identities(caller.object_id)
+            for assignment in self._tenant.role_assignments.where("principal", identity)
+        )
+        return any(scope in lineage or scope.startswith(subscription + "/") for scope in held)
+
+    def _resources(self, caller: Caller, within: str, kind: str | None) -> Iterator[Json]:
+        for key, resource in self._tenant.resources.items():
+            path = ResourcePath.parse(key)
+            if (
+                key.startswith(within + "/")
+                and len(path.types) == 1
+                and path.extends == "/".join(key.split("/")[:5])
+                and kind in (None, path.type)
+                and self._authorizer.may(caller, f"{path.type}/read", key)
+            ):
+                yield resource
+
+    def _group(self, key: str) -> Json:
+        own = self._tenant.resources.get(key)
+        if own is not None:
+            return {**own, "type": _GROUP_TYPE}
+        inside = next(self._tenant.resources.where("group", key))
+        name = inside["id"].split("/")[4]
+        parent = "/".join(inside["id"].split("/")[:3])
+        return {
+            "id": f"{parent}/resourceGroups/{name}",
+            "name": name,
+            "type": _GROUP_TYPE,
+            "location": inside.get("location", "westeurope"),
+            "properties": {"provisioningState": "Succeeded"},
+        }

@@ -1,0 +1,145 @@
+"""What the services beside AML do of their own: registries, vaults, identities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.clock import Clock
+from emulator.errors import AzureError
+from emulator.ids import key_of
+from emulator.made_up import MadeUp
+from emulator.tenant import Tenant
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+_ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
+
+
+class Registry(Tracked):
+    keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        del caller
+        if before is not None:
+            return resource
+        defaults = {
+            "loginServer": f"{resource['name'].lower()}.azurecr.io",
+            "creationDate": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
+            "adminUserEnabled": False,
+            "anonymousPullEnabled": False,
+            "publicNetworkAccess": "Enabled",
+            "zoneRedundancy": "Disabled",
+            "roleAssignmentMode": "LegacyRegistryPermissions",
+        }
+        return {**resource, "properties": defaults | (resource.get("properties") or {})}
+
+    def view(self, resource: Json, api_version: str) -> Json:
+        properties = resource.get("properties")
+        if api_version >= _ROLE_ASSIGNMENT_MODE_SINCE or not isinstance(properties, dict):
+            return resource
+        shown = {key: value for key, value in properties.items() if key != "roleAssignmentMode"}
+        return {**resource, "properties": shown}
+
+
+class UserAssignedIdentity(Plain):
+    def __init__(self, tenant: Tenant, made_up: MadeUp) -> None:
+        self._tenant = tenant
+        self._made_up = made_up
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        del caller
+        held = (before or {}).get("properties") or {}
+        fixed = {
+            "tenantId": self._tenant.tenant_id,
+            "principalId": held.get("principalId") or self._made_up.guid(),
+            "clientId": held.get("clientId") or self._made_up.guid(),
+        }
+        principal = fixed["principalId"]
+        named = {"id": principal, "type": "ServicePrincipal", "displayName": resource["name"]}
+        self._tenant.principals.setdefault(principal.lower(), named)
+        return {**resource, "properties": {**(resource.get("properties") or {}), **fixed}}
+
+
+class Vault(Tracked):
+    keeps_when_replaced = ("tenantId", "vaultUri")
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        del caller
+        if before is not None:
+            return resource
+        uri = f"https://{resource['name'].lower()}.vault.azure.net/"
+        defaults = {"tenantId": self._tenant.tenant_id, "vaultUri": uri, "enableSoftDelete": True}
+        return {**resource, "properties": defaults | (resource.get("properties") or {})}
+
+
+class AccessPolicies(Plain):
+    """`PUT …/vaults/{vault}/accessPolicies/add|replace|remove` changes the vault; it is no resource of its own."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        del before, caller
+        kind, wanted = resource["name"].lower(), (resource.get("properties") or {}).get("accessPolicies")
+        if kind not in ("add", "replace", "remove") or not isinstance(wanted, list):
+            raise AzureError(
+                400, "BadRequest", "An access policy update is add, replace or remove, with accessPolicies."
+            )
+        key = key_of(resource["id"]).rpartition("/accesspolicies/")[0]
+        vault = self._tenant.resources[key]
+        held = (vault.get("properties") or {}).get("accessPolicies") or []
+        after = _changed(held, wanted, kind)
+        if len(after) > 1024:
+            raise AzureError(400, "BadRequest", "A vault has at most 1024 access policies.")
+        self._tenant.resources[key] = {
+            **vault,
+            "properties": {**(vault.get("properties") or {}), "accessPolicies": after},
+        }
+        return {**resource, "properties": {"accessPolicies": after}}
+
+    def settled(self, resource: Json, *, created: bool) -> None:
+        del created
+        del self._tenant.resources[key_of(resource["id"])]
+
+
+def _changed(held: list[Json], wanted: list[Json], kind: str) -> list[Json]:
+    """`add` merges the permissions of an identity that the vault knows already."""
+    result = {_who(policy): policy for policy in held}
+    for policy in wanted:
+        who = _who(policy)
+        if kind == "remove":
+            result.pop(who, None)
+        elif kind == "add" and who in result:
+            result[who] = {**result[who], "permissions": _united(result[who], policy)}
+        else:
+            result[who] = policy
+    return list(result.values())
+
+
+def _who(policy: Json) -> str:
+    return f"{policy.get('objectId', '')}|{policy.get('applicationId') or ''}".lower()
+
+
+def _united(one: Json, other: Json) -> Json:
+    ours, theirs = one.get("permissions") or {}, other.get("permissions") or {}
+    united: Json = {}
+    for kind in {*ours, *theirs}:
+        names = {name.lower(): name for name in (*(theirs.get(kind) or ()), *(ours.get(kind) or ()))}
+        united[kind] = list(names.values())
+    return united
+
+
+def behaviours(tenant: Tenant, clock: Clock, made_up: MadeUp) -> Mapping[str, Behaviour]:
+    return {
+        "microsoft.containerregistry/registries": Registry(clock),
+        "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
+        "microsoft.keyvault/vaults": Vault(tenant),
+        "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
+    }

@@ -1,0 +1,177 @@
+"""Reads and writes of resources below HTTP: shared by ARM's own routes and by AML's writes of its own accord."""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.identity_blocks import IdentityBlocks
+from emulator.arm.providers import Providers
+from emulator.clock import Clock
+from emulator.errors import AzureError
+from emulator.identities import own_principal_of
+from emulator.ids import ResourcePath
+from emulator.tenant import Tenant
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+_WITH_SYSTEM_DATA = ("microsoft.machinelearningservices", "microsoft.containerregistry", "microsoft.keyvault")
+
+
+class ResourceStore:
+    def __init__(
+        self,
+        tenant: Tenant,
+        clock: Clock,
+        providers: Providers,
+        identities: IdentityBlocks,
+        behaviours: Mapping[str, Behaviour],
+    ) -> None:
+        """`behaviours` is keyed by lower-case type; AML's are added once they know this store."""
+        self._tenant = tenant
+        self._clock = clock
+        self._providers = providers
+        self._identities = identities
+        self._behaviours = dict(behaviours)
+        self._tracked, self._plain = Tracked(), Plain()
+
+    def add_behaviours(self, behaviours: Mapping[str, Behaviour]) -> None:
+        self._behaviours |= behaviours
+
+    def behaviour(self, path: ResourcePath) -> Behaviour:
+        default = self._tracked if len(path.types) == 1 and path.resource_group else self._plain
+        return self._behaviours.get(path.type.lower(), default)
+
+    def find(self, path: ResourcePath) -> Json:
+        """404 in ARM's words."""
+        found = self._tenant.resources.get(path.key)
+        if found is None:
+            raise not_found(path, self._providers.canonical(path.type))
+        return found
+
+    def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Callable[[], None] | None]:
+        """Writes the whole resource; also gives what is to run when a slow creation is done."""
+        before = self._tenant.resources.get(path.key)
+        behaviour = self.behaviour(path)
+        given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
+        if before is not None:
+            given = _keeping(before, given, behaviour.keeps_when_replaced)
+        return self._write(path, given, before, caller, behaviour)
+
+    def merge(self, path: ResourcePath, body: Json, caller: Caller) -> Json:
+        """PATCH: properties merge; tags and identity are replaced, as Azure does."""
+        before = self.find(path)
+        given = {
+            key: value for key, value in deepcopy(before).items() if key not in ("id", "name", "type", "systemData")
+        }
+        for key, value in body.items():
+            if key in ("id", "name", "type", "systemData"):
+                continue
+            whole = key in ("identity", "tags") or not isinstance(value, dict)
+            given[key] = deepcopy(value) if whole else _merged(given.get(key), value)
+        resource, _ = self._write(path, given, before, caller, self.behaviour(path))
+        return resource
+
+    def remove(self, path: ResourcePath) -> bool:
+        """Deletes the resource with all that is below it; whether there was anything."""
+        below = [key for key in self._tenant.resources if key == path.key or key.startswith(path.key + "/")]
+        for key in below:
+            principal = own_principal_of(self._tenant.resources[key])
+            if principal is not None:
+                self._tenant.principals.pop(principal, None)
+            del self._tenant.resources[key]
+        for held in (self._tenant.role_assignments, self._tenant.locks):
+            for key in [key for key in held if key.startswith(path.key + "/")]:
+                del held[key]
+        return bool(below)
+
+    def _write(
+        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour
+    ) -> tuple[Json, Callable[[], None] | None]:
+        identity = self._identity(path, given, before, caller, behaviour)
+        resource: Json = {"id": path.text, "name": path.name, "type": self._providers.canonical(path.type), **given}
+        if before is not None:
+            resource |= {key: before[key] for key in ("id", "name", "type") if key in before}
+        resource.pop("identity", None)
+        if identity is not None:
+            resource["identity"] = identity
+        resource = behaviour.shaped(resource, before, caller)
+        if path.namespace.lower() in _WITH_SYSTEM_DATA:
+            resource["systemData"] = self._system_data(before, caller)
+        slow = before is None and behaviour.asynchronous
+        if behaviour.has_state:
+            resource = _in_state(resource, "Creating" if slow else "Succeeded")
+        if not slow:
+            self._tenant.resources[path.key] = resource
+            behaviour.settled(resource, created=before is None)
+            return resource, None
+        late = {key: value for key, value in resource.items() if key == "identity" and behaviour.identity_comes_late}
+        self._tenant.resources[path.key] = {key: value for key, value in resource.items() if key not in late}
+        return self._tenant.resources[path.key], lambda: self._settle(path, late)
+
+    def _settle(self, path: ResourcePath, late: Json) -> None:
+        now = self._tenant.resources.get(path.key)
+        if now is not None:
+            resource = _in_state({**now, **late}, "Succeeded")
+            self._tenant.resources[path.key] = resource
+            self.behaviour(path).settled(resource, created=True)
+
+    def _identity(
+        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour
+    ) -> Json | None:
+        held = (before or {}).get("identity")
+        if given.get("identity") in (None, held):
+            return held
+        filled = self._identities.filled(given["identity"], held, caller, path.text)
+        if before is not None and behaviour.identity_is_fixed and _identity_key(filled) != _identity_key(held):
+            raise AzureError(400, "BadRequest", f"The identity of '{path.text}' cannot be changed after its creation.")
+        return filled
+
+    def _system_data(self, before: Json | None, caller: Caller) -> Json:
+        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        kind = "User" if caller.kind == "User" else "Application"
+        by = {"lastModifiedBy": caller.name, "lastModifiedByType": kind, "lastModifiedAt": now}
+        if before is not None:
+            return {**(before.get("systemData") or {}), **by}
+        return {"createdBy": caller.name, "createdByType": kind, "createdAt": now, **by}
+
+
+def not_found(path: ResourcePath, canonical: str) -> AzureError:
+    kind = canonical.split("/")
+    full = "/".join((f"{kind[0]}/{kind[1]}", *(f"{name}" for name in _interleaved(path))))
+    return AzureError(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{full}' under resource group '{path.resource_group or '<null>'}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
+def _interleaved(path: ResourcePath) -> list[str]:
+    words = [word for pair in zip(path.types, path.names, strict=False) for word in pair]
+    return words[1:]
+
+
+def _identity_key(identity: Json | None) -> tuple[str, frozenset[str]]:
+    block = identity or {}
+    kinds = ",".join(sorted(kind.strip().lower() for kind in str(block.get("type", "None")).split(",")))
+    return kinds, frozenset(name.lower() for name in block.get("userAssignedIdentities") or ())
+
+
+def _keeping(before: Json, given: Json, names: tuple[str, ...]) -> Json:
+    held = before.get("properties") or {}
+    kept = {name: held[name] for name in names if name in held}
+    wanted = {name: value for name, value in (given.get("properties") or {}).items() if value is not None}
+    return {**given, "properties": {**kept, **wanted}}
+
+
+def _merged(before: Any, change: Json) -> Json:
+    result = dict(before) if isinstance(before, dict) else {}
+    for key, value in change.items():
+        result[key] = _merged(result.get(key), value) if isinstance(value, dict) else value
+    return result
+
+
+def _in_state(resource: Json, state: str) -> Json:
+    return {**resource, "properties": {**(resource.get("properties") or {}), "provisioningState": state}}

@@ -1,0 +1,68 @@
+"""The control routes, for the operator alone."""
+
+from aiohttp import web
+
+from emulator.clock import Clock
+from emulator.errors import AzureError
+from emulator.faults import Faults, FaultsError
+from emulator.fronts import json_body
+from emulator.middlewares import Handler, json_response
+from emulator.request_log import RequestLog
+from emulator.tenant import Tenant
+from emulator.tokens import Audience, Tokens
+
+
+class Control:
+    def __init__(self, tenant: Tenant, clock: Clock, tokens: Tokens, requests: RequestLog, faults: Faults) -> None:
+        self._tenant = tenant
+        self._clock = clock
+        self._tokens = tokens
+        self._requests = requests
+        self._faults = faults
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/_local/requests", self._guarded(self._list_requests)),
+            web.delete("/_local/requests", self._guarded(self._clear_requests)),
+            web.get("/_local/logs/{table}", self._guarded(self._rows)),
+            web.post("/_local/faults", self._guarded(self._replace_faults)),
+            web.post("/_local/clock", self._guarded(self._advance)),
+            web.route("*", "/_local/{rest:.*}", self._guarded(self._unknown)),
+        ]
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            caller = self._tokens.verify(request.headers.get("Authorization"), Audience.ARM)
+            if not caller.operator:
+                raise AzureError(403, "AuthorizationFailed", "The control routes are for the operator's token only.")
+            return await handler(request)
+
+        return guarded
+
+    async def _list_requests(self, _: web.Request) -> web.Response:
+        return json_response(200, self._requests.as_json())
+
+    async def _clear_requests(self, _: web.Request) -> web.Response:
+        self._requests.clear()
+        return web.Response(status=204)
+
+    async def _rows(self, request: web.Request) -> web.Response:
+        return json_response(200, self._tenant.logs.get(request.match_info["table"], []))
+
+    async def _replace_faults(self, request: web.Request) -> web.Response:
+        try:
+            self._faults.replace(await json_body(request))
+        except FaultsError as error:
+            raise AzureError(400, "BadRequest", str(error)) from error
+        return web.Response(status=204)
+
+    async def _advance(self, request: web.Request) -> web.Response:
+        body = await json_body(request)
+        seconds = body.get("advanceSeconds") if isinstance(body, dict) else None
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < 10**9:
+            raise AzureError(400, "BadRequest", "advanceSeconds is a number of seconds that is not negative.")
+        self._clock.advance(seconds)
+        return json_response(200, {"now": self._clock.now().isoformat()})
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        raise AzureError(404, "NotFound", f"{request.method} {request.path} is no control route.")

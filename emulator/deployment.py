@@ -1,0 +1,110 @@
+"""The app's own deployment in the local Azure: its identity, its resources, and the roles that `infra/` gives it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.made_up import MadeUp
+from emulator.roles import as_resource
+from emulator.tenant import Tenant
+from emulator.tokens import Caller
+
+type Json = dict[str, Any]
+
+_DATA = Path(__file__).parent / "data"
+
+
+class AccessFileError(Exception):
+    """The file of the app's role assignments cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    app: Caller
+    rule_resource: str
+    """ARM id of the data collection rule."""
+    rule_id: str
+    """Its immutable id, which the Logs Ingestion API goes by."""
+    workspace_resource: str
+    workspace_id: str
+    """The log workspace's own GUID, which log queries go by."""
+
+
+def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None) -> Deployment:
+    """`condition` is what the access file's `{condition}` stands for; by default that of the five default roles."""
+    group = f"/subscriptions/{next(iter(tenant.subscriptions))}/resourceGroups/amlguard"
+    deployment = Deployment(
+        app=Caller(made_up.guid("app"), made_up.guid("app client"), "amlguard"),
+        rule_resource=f"{group}/providers/Microsoft.Insights/dataCollectionRules/amlguard",
+        rule_id="dcr-" + made_up.guid("rule").replace("-", ""),
+        workspace_resource=f"{group}/providers/Microsoft.OperationalInsights/workspaces/amlguard",
+        workspace_id=made_up.guid("log workspace"),
+    )
+    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard"
+    _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
+    _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
+    _add(tenant, storage, {"allowSharedKeyAccess": False})
+    app = deployment.app
+    named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
+    tenant.principals[app.object_id] = named
+    scopes = {
+        "watched": [f"/subscriptions/{name}" for name in tenant.subscriptions],
+        "dataCollectionRule": [deployment.rule_resource],
+        "logAnalyticsWorkspace": [deployment.workspace_resource],
+        "storageAccount": [storage],
+    }
+    text = condition or (_DATA / "default_condition.txt").read_text().strip()
+    _grant(tenant, made_up, app.object_id, _read(access), scopes, text)
+    return deployment
+
+
+def _read(access: Path) -> Json:
+    try:
+        document = json.loads(access.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise AccessFileError(f"{access}: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("roleAssignments"), list):
+        raise AccessFileError(f"{access} holds no roleAssignments")
+    return document
+
+
+def _add(tenant: Tenant, identifier: str, properties: Json) -> None:
+    parts = identifier.split("/")
+    tenant.resources[identifier.lower()] = {
+        "id": identifier,
+        "name": parts[-1],
+        "type": "/".join(parts[-3:-1]),
+        "location": "westeurope",
+        "properties": {"provisioningState": "Succeeded", **properties},
+    }
+
+
+def _grant(
+    tenant: Tenant, made_up: MadeUp, principal: str, access: Json, scopes: dict[str, list[str]], condition: str
+) -> None:
+    if isinstance(access.get("roleDefinition"), dict):
+        own = {"roleType": "CustomRole", "assignableScopes": scopes["watched"], **access["roleDefinition"]}
+        tenant.role_definitions[own["name"].lower()] = as_resource(own)
+    roles = {role["properties"]["roleName"]: guid for guid, role in tenant.role_definitions.items()}
+    for place, wanted in enumerate(access["roleAssignments"]):
+        if wanted.get("role") not in roles or wanted.get("on") not in scopes:
+            raise AccessFileError(f"roleAssignments[{place}] names an unknown role or place: {wanted}")
+        for scope in scopes[wanted["on"]]:
+            name = made_up.guid(f"{wanted['role']} {scope}")
+            subscription = "/".join(scope.split("/")[:3])
+            role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{roles[wanted['role']]}"
+            text = (wanted.get("condition") or "").replace("{condition}", condition)
+            identifier = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
+            tenant.role_assignments[identifier.lower()] = {
+                "id": identifier,
+                "name": name,
+                "type": "Microsoft.Authorization/roleAssignments",
+                "properties": {
+                    "roleDefinitionId": role,
+                    "principalId": principal,
+                    "principalType": "ServicePrincipal",
+                    "scope": scope,
+                    **({"condition": text, "conditionVersion": "2.0"} if text else {}),
+                },
+            }

@@ -1,0 +1,104 @@
+"""Faults on demand: which calls fail, how and how often."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from emulator.errors import AzureError
+
+_KEYS = {"method": str, "path": str, "status": int, "code": str, "message": str, "times": int, "delayMs": int}
+_KEYS |= {"caller": str, "drop": bool}
+
+
+class FaultsError(ValueError):
+    """The list of faults cannot be used; the message names the place in it."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """Answers matching calls with `status` (or closes the connection, or only delays them), `times` times."""
+
+    path: re.Pattern[str]
+    method: str | None
+    caller: str | None
+    status: int | None
+    code: str
+    message: str
+    times: int | None
+    delay_ms: int
+    drop: bool
+
+    @classmethod
+    def parse(cls, place: int, raw: Any) -> Self:
+        if not isinstance(raw, dict):
+            raise FaultsError(f"faults[{place}] is not an object")
+        for key, value in raw.items():
+            if key not in _KEYS:
+                raise FaultsError(f"faults[{place}].{key} is unknown; known: {', '.join(_KEYS)}")
+            if value is not None and type(value) is not _KEYS[key]:
+                raise FaultsError(f"faults[{place}].{key} is not a {_KEYS[key].__name__}")
+        try:
+            path = re.compile(raw.get("path") or "", re.IGNORECASE)
+        except re.error as error:
+            raise FaultsError(f"faults[{place}].path is not a regular expression: {error}") from error
+        status = raw.get("status")
+        if status is not None and not 200 <= status <= 599:
+            raise FaultsError(f"faults[{place}].status {status} is not an HTTP status")
+        if status is None and not raw.get("drop") and not raw.get("delayMs"):
+            raise FaultsError(f"faults[{place}] does nothing: give it a status, drop or delayMs")
+        return cls(
+            path,
+            (raw.get("method") or "").upper() or None,
+            (raw.get("caller") or "").lower() or None,
+            status,
+            raw.get("code") or "InternalServerError",
+            raw.get("message") or "The server encountered an internal error. Please retry the request.",
+            raw.get("times"),
+            raw.get("delayMs") or 0,
+            bool(raw.get("drop")),
+        )
+
+    def error(self) -> AzureError | None:
+        if self.status is None:
+            return None
+        headers = {"Retry-After": "1"} if self.status in (429, 503) else {}
+        return AzureError(self.status, self.code, self.message, headers)
+
+
+class Faults:
+    def __init__(self, raw: Any = ()) -> None:
+        self.replace(raw)
+
+    @classmethod
+    def load(cls, file: Path | None) -> Self:
+        if file is None:
+            return cls()
+        try:
+            return cls(json.loads(file.read_text(encoding="utf-8-sig")))
+        except OSError as error:
+            raise FaultsError(f"{file}: {error.strerror}") from error
+        except ValueError as error:
+            raise FaultsError(f"{file}: {error}") from error
+
+    def replace(self, raw: Any) -> None:
+        if not isinstance(raw, list | tuple):
+            raise FaultsError("faults are a JSON list")
+        self._faults = [Fault.parse(place, item) for place, item in enumerate(raw)]
+
+    def strike(self, method: str, path: str, caller: str) -> Iterator[Fault]:
+        """Every fault that hits this call, used up once, until one that answers it."""
+        for fault in self._faults:
+            if (
+                fault.times != 0
+                and fault.method in (None, method)
+                and fault.caller in (None, caller.lower())
+                and fault.path.search(path)
+            ):
+                if fault.times is not None:
+                    fault.times -= 1
+                yield fault
+                if fault.status is not None or fault.drop:
+                    return

@@ -1,0 +1,123 @@
+"""HTTP in front of Azure Resource Manager, Resource Graph, logs and the managed identity endpoint."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from emulator.arm.api import Arm
+from emulator.arm.call import Call
+from emulator.deployment import Deployment
+from emulator.errors import AzureError
+from emulator.graph import ResourceGraph
+from emulator.ids import ResourcePath
+from emulator.logs import Logs
+from emulator.middlewares import CORRELATION_ID, json_response
+from emulator.rbac import Rbac
+from emulator.throttle import Throttle
+from emulator.tokens import Audience, Caller, Tokens
+
+_GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")
+_INGESTION_VERSION = "2023-01-01"
+
+
+class ArmFront:
+    def __init__(self, arm: Arm, graph: ResourceGraph, tokens: Tokens, throttle: Throttle | None) -> None:
+        """Without a throttle ARM never answers 429."""
+        self._arm = arm
+        self._graph = graph
+        self._tokens = tokens
+        self._throttle = throttle
+
+    async def arm(self, request: web.Request) -> web.Response:
+        caller = self._tokens.verify(request.headers.get("Authorization"), Audience.ARM)
+        try:
+            path = ResourcePath.parse(request.path)
+        except ValueError:
+            message = f"The request path '{request.path}' is not valid."
+            raise AzureError(404, "InvalidRequestUri", message) from None
+        remaining = self._take(request.method, path.subscription, caller)
+        call = Call(
+            method=request.method,
+            path=path,
+            query={name.lower(): value for name, value in request.query.items()},
+            body=await json_body(request),
+            caller=caller,
+            correlation_id=request[CORRELATION_ID],
+            base=f"https://{request.host}",
+        )
+        answer = self._arm.handle(call)
+        return json_response(answer.status, answer.body, {**remaining, **answer.headers})
+
+    async def resources_query(self, request: web.Request) -> web.Response:
+        """Resource Graph has a quota of its own."""
+        caller = self._tokens.verify(request.headers.get("Authorization"), Audience.ARM)
+        if request.query.get("api-version") not in _GRAPH_VERSIONS:
+            given = request.query.get("api-version")
+            if not given:
+                message = "The api-version query parameter (?api-version=) is required for all requests."
+                raise AzureError(400, "MissingApiVersionParameter", message)
+            message = f"The api-version '{given}' is invalid. The supported versions are '{','.join(_GRAPH_VERSIONS)}'."
+            raise AzureError(400, "InvalidApiVersionParameter", message)
+        body, headers = self._graph.query(caller.object_id, await json_body(request))
+        return json_response(200, body, headers)
+
+    def _take(self, method: str, subscription: str | None, caller: Caller) -> dict[str, str]:
+        if self._throttle is None or caller.operator:
+            return {}
+        return self._throttle.take(method, subscription, caller.object_id)
+
+
+class LogsFront:
+    def __init__(self, logs: Logs, deployment: Deployment, tokens: Tokens, rbac: Rbac) -> None:
+        self._logs = logs
+        self._deployment = deployment
+        self._tokens = tokens
+        self._rbac = rbac
+
+    async def ingest(self, request: web.Request) -> web.Response:
+        caller = self._tokens.verify(request.headers.get("Authorization"), Audience.INGESTION)
+        if request.query.get("api-version") != _INGESTION_VERSION:
+            raise AzureError(400, "InvalidApiVersion", f"The api-version is not {_INGESTION_VERSION}.")
+        rule = request.match_info["rule"]
+        if rule.lower() != self._deployment.rule_id:
+            raise AzureError(404, "NotFound", f"Data collection rule with immutable Id '{rule}' not found.")
+        if not caller.operator and not self._rbac.allowed(
+            caller.object_id, "Microsoft.Insights/Telemetry/Write", self._deployment.rule_resource, data=True
+        ):
+            raise AzureError(
+                403,
+                "OperationFailed",
+                "The authentication token provided does not have access to ingest data for the data collection rule with "
+                f"immutable Id '{rule}'.",
+            )
+        self._logs.ingest(request.match_info["stream"], await request.read(), request.headers.get("Content-Encoding"))
+        return web.Response(status=204)
+
+    async def query(self, request: web.Request) -> web.Response:
+        caller = self._tokens.verify(request.headers.get("Authorization"), Audience.LOGS_QUERY)
+        workspace = request.match_info["workspace"]
+        if workspace.lower() != self._deployment.workspace_id:
+            raise AzureError(404, "WorkspaceNotFoundError", f"The workspace {workspace} could not be found.")
+        if not caller.operator and not self._rbac.allowed(
+            caller.object_id, "Microsoft.OperationalInsights/workspaces/query/read", self._deployment.workspace_resource
+        ):
+            message = "The provided credentials have insufficient access to perform the requested operation"
+            raise AzureError(403, "InsufficientAccessError", message)
+        return json_response(200, self._logs.query(workspace, await json_body(request)))
+
+
+async def managed_identity(tokens: Tokens, request: web.Request) -> web.Response:
+    return json_response(200, tokens.managed_identity(request.headers.get("X-IDENTITY-HEADER"), dict(request.query)))
+
+
+async def json_body(request: web.Request) -> Any:
+    """None without a body; 400 when it is not JSON."""
+    text = await request.read()
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        message = "The request content was invalid and could not be deserialized."
+        raise AzureError(400, "InvalidRequestContent", message) from None

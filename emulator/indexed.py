@@ -1,0 +1,42 @@
+"""ARM objects by lower-cased id, with further keys to find them by without looking through all of them."""
+
+from collections import UserDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+type Json = dict[str, Any]
+
+
+class Indexed(UserDict[str, Json]):
+    """`Indexed(type=…)` makes `where("type", value)` cheap. Values are replaced, never changed in place."""
+
+    def __init__(self, **keys: Callable[[str, Json], str]) -> None:
+        self._keys = keys
+        self._found: dict[str, dict[str, dict[str, Json]]] = {name: {} for name in keys}
+        super().__init__()
+
+    def __setitem__(self, identifier: str, value: Json) -> None:
+        if identifier in self.data:
+            del self[identifier]
+        super().__setitem__(identifier, value)
+        for name, key in self._keys.items():
+            self._found[name].setdefault(key(identifier, value), {})[identifier] = value
+
+    def __delitem__(self, identifier: str) -> None:
+        value = self.data[identifier]
+        for name, key in self._keys.items():
+            group = self._found[name][key(identifier, value)]
+            del group[identifier]
+            if not group:
+                del self._found[name][key(identifier, value)]
+        super().__delitem__(identifier)
+
+    def where(self, name: str, value: str) -> Iterator[Json]:
+        return iter(list(self._found[name].get(value, {}).values()))
+
+    def count(self, name: str, value: str) -> int:
+        return len(self._found[name].get(value, ()))
+
+    def values_of(self, name: str) -> set[str]:
+        """Every value that some object has for this key."""
+        return set(self._found[name])

@@ -1,0 +1,104 @@
+"""What every request passes before its handler: the log, faults, latency."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
+from typing import Any
+
+from aiohttp import web
+
+from emulator.clock import Clock
+from emulator.errors import AzureError
+from emulator.faults import Faults
+from emulator.made_up import MadeUp
+from emulator.request_log import LoggedRequest, RequestLog
+from emulator.tokens import Tokens
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CORRELATION_ID = web.RequestKey("correlation_id", str)
+CONTROL = "/_local/"
+
+_LOG = logging.getLogger(__name__)
+
+
+class Middlewares:
+    def __init__(
+        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: int
+    ) -> None:
+        self._clock = clock
+        self._made_up = made_up
+        self._tokens = tokens
+        self._requests = requests
+        self._faults = faults
+        self._latency = latency_ms / 1000
+
+    def all(self) -> tuple[Any, ...]:
+        """In the order in which a request meets them."""
+        return self.answer, self.strike, self.delay
+
+    @web.middleware
+    async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Logs the call and gives every answer, refusals and failures too, the headers that Azure gives."""
+        started, moment = time.perf_counter(), self._clock.now()
+        correlation = request.headers.get("x-ms-correlation-request-id") or self._made_up.guid()
+        request[CORRELATION_ID] = correlation
+        response = await self._handled(request, handler)
+        response.headers["x-ms-request-id"] = self._made_up.guid()
+        response.headers["x-ms-correlation-request-id"] = correlation
+        response.headers["Date"] = format_datetime(self._clock.now(), usegmt=True)
+        if not request.path.startswith(CONTROL):
+            dropped = request.transport is None or request.transport.is_closing()
+            status = 0 if dropped else response.status
+            duration = round((time.perf_counter() - started) * 1000, 3)
+            self._requests.add(
+                LoggedRequest(request.method, request.path_qs, self._who(request), status, moment.isoformat(), duration)
+            )
+        return response
+
+    @web.middleware
+    async def strike(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(CONTROL):
+            for fault in self._faults.strike(request.method, request.path_qs, self._who(request)):
+                await asyncio.sleep(fault.delay_ms / 1000)
+                if fault.drop and request.transport is not None:
+                    request.transport.abort()
+                    return web.Response(status=503)
+                if (error := fault.error()) is not None:
+                    raise error
+        return await handler(request)
+
+    @web.middleware
+    async def delay(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self._latency and not request.path.startswith(CONTROL):
+            await asyncio.sleep(self._latency)
+        return await handler(request)
+
+    async def _handled(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except AzureError as error:
+            return json_response(error.status, error.body(), error.headers)
+        except web.HTTPException as error:
+            body = {"error": {"code": error.reason.replace(" ", ""), "message": error.text or error.reason}}
+            return json_response(error.status, body)
+        except Exception:
+            _LOG.exception("%s %s failed", request.method, request.path)
+            message = "The local Azure failed; its log says why."
+            return json_response(500, {"error": {"code": "InternalServerError", "message": message}})
+
+    def _who(self, request: web.Request) -> str:
+        caller = self._tokens.claimed(request.headers.get("Authorization"))
+        if caller is None:
+            return ""
+        return "operator" if caller.operator else caller.object_id
+
+
+def json_response(status: int, body: Any, headers: Any = None) -> web.Response:
+    if body is None:
+        return web.Response(status=status, headers=headers)
+    text = json.dumps(body)
+    return web.Response(status=status, text=text, content_type="application/json", headers=headers)

@@ -1,0 +1,113 @@
+"""Who may do what where: Azure's role-based access control, with groups, conditions and deny assignments.
+
+https://learn.microsoft.com/azure/role-based-access-control/overview#how-azure-rbac-determines-if-a-user-has-access-to-a-resource
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from emulator.conditions import Attributes, Conditions
+from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.tenant import Tenant, holding
+from emulator.wildcards import matches
+
+type Json = dict[str, Any]
+
+EVERYONE = "00000000-0000-0000-0000-000000000000"
+
+
+class Verdict(Enum):
+    ALLOWED = auto()
+    NOT_GRANTED = auto()
+    CONDITION_NOT_FULFILLED = auto()
+    DENIED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    verdict: Verdict
+    assignment: Json | None = None
+    """The role assignment that allows, or the deny assignment that denies."""
+
+
+class Rbac:
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+        self._conditions = Conditions()
+
+    def allowed(
+        self, principal_id: str, action: str, scope: str, *, data: bool = False, attributes: Attributes | None = None
+    ) -> bool:
+        """`data` asks for a data action. Without attributes no condition that compares any is fulfilled."""
+        decision = self.decide(principal_id, action, scope, data=data, attributes=attributes)
+        return decision.verdict is Verdict.ALLOWED
+
+    def can_read(self, principal_id: str, resource_id: str) -> bool:
+        return self.allowed(principal_id, f"{ResourcePath.parse(resource_id).type}/read", resource_id)
+
+    def identities(self, principal_id: str) -> set[str]:
+        """The principal and every group that it is in; lower-case."""
+        return {principal_id.lower()} | self._tenant.groups_of(principal_id)
+
+    def decide(
+        self, principal_id: str, action: str, scope: str, *, data: bool = False, attributes: Attributes | None = None
+    ) -> Decision:
+        identities = self.identities(principal_id)
+        lineage = self._tenant.hierarchy.lineage(scope)
+        given = attributes or Attributes()
+        granted = self._grant(identities, lineage, action, data, given)
+        if granted.verdict is not Verdict.ALLOWED:
+            return granted
+        denied = self.denied(identities, lineage, action, data=data)
+        return Decision(Verdict.DENIED, denied) if denied else granted
+
+    def denied(self, identities: set[str], lineage: list[str], action: str, *, data: bool) -> Json | None:
+        """The deny assignment that forbids the action at lineage[0]."""
+        for deny in self._tenant.deny_assignments.values():
+            properties = deny["properties"]
+            scope = key_of(properties["scope"])
+            reach = lineage[:1] if properties.get("doNotApplyToChildScopes") else lineage
+            if (
+                scope in reach
+                and _names(properties.get("principals"), identities | {EVERYONE})
+                and not _names(properties.get("excludePrincipals"), identities)
+                and any(_covers(block, action, data=data) for block in properties.get("permissions") or ())
+            ):
+                return deny
+        return None
+
+    def _grant(
+        self, identities: set[str], lineage: list[str], action: str, data: bool, attributes: Attributes
+    ) -> Decision:
+        conditional = False
+        for assignment in self._held(identities, lineage):
+            properties = assignment["properties"]
+            role = self._tenant.role_definitions.get(guid_at_end(properties.get("roleDefinitionId") or ""))
+            for block in role["properties"].get("permissions") or () if role else ():
+                if not _covers(block, action, data=data):
+                    continue
+                if self._fulfilled((properties.get("condition"), block.get("condition")), action, attributes):
+                    return Decision(Verdict.ALLOWED, assignment)
+                conditional = True
+        return Decision(Verdict.CONDITION_NOT_FULFILLED if conditional else Verdict.NOT_GRANTED)
+
+    def _held(self, identities: set[str], lineage: list[str]) -> Iterator[Json]:
+        for scope in lineage:
+            for identity in identities:
+                yield from self._tenant.role_assignments.where("holding", holding(scope, identity))
+
+    def _fulfilled(self, conditions: Iterable[str | None], action: str, attributes: Attributes) -> bool:
+        return all(self._conditions.fulfilled(text, action, attributes) for text in conditions if text)
+
+
+def _covers(block: Json, action: str, *, data: bool) -> bool:
+    granted, taken = ("dataActions", "notDataActions") if data else ("actions", "notActions")
+    return any(matches(pattern, action) for pattern in block.get(granted) or ()) and not any(
+        matches(pattern, action) for pattern in block.get(taken) or ()
+    )
+
+
+def _names(principals: Iterable[Json] | None, identities: set[str]) -> bool:
+    return any(str(principal.get("id", "")).lower() in identities for principal in principals or ())

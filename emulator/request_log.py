@@ -1,0 +1,41 @@
+"""What was asked of the local Azure, for `GET /_local/requests`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    method: str
+    path: str
+    """With the query."""
+    caller: str
+    """Object id, "operator", or "" when nobody can tell."""
+    status: int
+    """0 when the connection was dropped."""
+    time: str
+    duration_ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "path": self.path,
+            "caller": self.caller,
+            "status": self.status,
+            "time": self.time,
+            "durationMs": self.duration_ms,
+        }
+
+
+class RequestLog:
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+
+    def add(self, request: LoggedRequest) -> None:
+        self._requests.append(request)
+
+    def clear(self) -> None:
+        self._requests.clear()
+
+    def as_json(self) -> list[dict[str, Any]]:
+        return [request.as_json() for request in self._requests]

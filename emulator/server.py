@@ -1,0 +1,155 @@
+"""The local Azure: everything put together, and served over TLS on 127.0.0.1."""
+
+import ssl
+import time
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trustme
+from aiohttp import web
+
+from emulator import metadata
+from emulator.arm import routes
+from emulator.clock import Clock
+from emulator.control import Control
+from emulator.deployment import deploy
+from emulator.events import EventGrid
+from emulator.faults import Faults
+from emulator.fronts import ArmFront, LogsFront, managed_identity
+from emulator.functions.host import FunctionsHost
+from emulator.graph import ResourceGraph
+from emulator.logs import Logs
+from emulator.made_up import MadeUp
+from emulator.middlewares import Middlewares
+from emulator.options import Options
+from emulator.rbac import Rbac
+from emulator.request_log import RequestLog
+from emulator.tenant import Tenant
+from emulator.throttle import Throttle
+from emulator.tokens import Caller, Tokens
+
+_HOST = "127.0.0.1"
+_MOST_BYTES = 4 * 1024 * 1024
+_INGESTION = "/ingestion"
+
+
+class LocalAzure:
+    """Built without I/O but the files that the options name; `start` opens the ports."""
+
+    def __init__(self, options: Options, run_dir: Path) -> None:
+        self.options = options
+        self.run_dir = run_dir
+        self.clock = Clock()
+        self.made_up = MadeUp(options.seed)
+        self.tenant = Tenant.load(options.tenant)
+        self.faults = Faults.load(options.faults)
+        self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition)
+        operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
+        self.tokens = Tokens(self.tenant.tenant_id, self.made_up, app=self.deployment.app, operator=operator)
+        self.rbac = Rbac(self.tenant)
+        self.requests = RequestLog()
+        self.events = EventGrid(self.clock, self.made_up.random, None)
+        self.logs = Logs(self.tenant.logs, self.clock, options.tables)
+        self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
+        seconds = options.operation_ms / 1000
+        publish = self.events.publish
+        self.arm = routes.build(self.tenant, self.rbac, self.clock, self.made_up, publish, operation_seconds=seconds)
+        self.functions: FunctionsHost | None = None
+        self.url = self.identity_url = ""
+        self.ca = run_dir / "ca.pem"
+        self._running = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Opens everything, or nothing when something fails."""
+        async with AsyncExitStack() as stack:
+            middlewares = Middlewares(
+                self.clock, self.made_up, self.tokens, self.requests, self.faults, self.options.latency_ms
+            )
+            azure = web.Application(middlewares=middlewares.all(), client_max_size=_MOST_BYTES)
+            azure.add_routes(self._routes())
+            identity = web.Application(middlewares=middlewares.all())
+            identity.add_routes([web.get("/msi/token", partial(managed_identity, self.tokens))])
+            port = await _serve(stack, azure, self.options.port, self._certificate())
+            self.url = f"https://{_HOST}:{port}"
+            self.identity_url = f"http://{_HOST}:{await _serve(stack, identity, 0, None)}/msi/token"
+            if self.options.functions:
+                await self._start_functions(stack)
+            await self.events.start()
+            stack.push_async_callback(self.events.stop)
+            self._running = stack.pop_all()
+
+    async def stop(self) -> None:
+        await self._running.aclose()
+
+    def ready(self) -> dict[str, Any]:
+        """The line that says so: design §4."""
+        return {
+            "ready": True,
+            "arm": self.url,
+            "functions": self.functions.url if self.functions else None,
+            "ca": str(self.ca),
+            "operatorToken": self.tokens.operator_token(),
+            "env": self.environment(),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """What a client needs in its environment to act as the function app's identity."""
+        environment = {
+            "AMLGUARD_ARM_ENDPOINT": self.url,
+            "AMLGUARD_LOGS_INGESTION_ENDPOINT": self.url + _INGESTION,
+            "AMLGUARD_LOGS_RULE_ID": self.deployment.rule_id,
+            "AMLGUARD_LOGS_QUERY_ENDPOINT": f"{self.url}/v1",
+            "AMLGUARD_LOG_WORKSPACE_ID": self.deployment.workspace_id,
+            "IDENTITY_ENDPOINT": self.identity_url,
+            "IDENTITY_HEADER": self.tokens.identity_header,
+            "SSL_CERT_FILE": str(self.ca),
+            "REQUESTS_CA_BUNDLE": str(self.ca),
+        }
+        if self.functions:
+            environment["AzureWebJobsStorage"] = self.functions.storage_connection
+        if self.options.policy:
+            environment["AMLGUARD_POLICY"] = str(self.options.policy.resolve())
+        return environment
+
+    def _routes(self) -> list[web.AbstractRouteDef]:
+        throttle = Throttle(time.monotonic) if self.options.throttle else None
+        front = ArmFront(self.arm, self.graph, self.tokens, throttle)
+        logs = LogsFront(self.logs, self.deployment, self.tokens, self.rbac)
+        control = Control(self.tenant, self.clock, self.tokens, self.requests, self.faults)
+        return [
+            *control.routes(),
+            web.get("/metadata/endpoints", metadata.endpoints),
+            web.post("/{_:(?i:providers/microsoft.resourcegraph/resources)}", front.resources_query),
+            web.post(f"{_INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", logs.ingest),
+            web.post("/v1/workspaces/{workspace}/query", logs.query),
+            web.route("*", "/{_:.*}", front.arm),
+        ]
+
+    def _can_read(self, principal: str, resource: str) -> bool:
+        return principal == self.tokens.operator.object_id or self.rbac.can_read(principal, resource)
+
+    def _certificate(self) -> ssl.SSLContext:
+        authority = trustme.CA(organization_name="amlguard local Azure")
+        authority.cert_pem.write_to_path(str(self.ca))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(_HOST, "localhost").configure_cert(context)
+        return context
+
+    async def _start_functions(self, stack: AsyncExitStack) -> None:
+        options = self.options
+        host = FunctionsHost(options.app, self.environment(), options.functions_port, self.clock, self.run_dir)
+        await host.start()
+        stack.push_async_callback(host.stop)
+        self.functions = host
+        self.events.webhook = f"{host.url}/runtime/webhooks/EventGrid?functionName=resource_changed"
+
+
+async def _serve(stack: AsyncExitStack, application: web.Application, port: int, tls: ssl.SSLContext | None) -> int:
+    """The port on which it listens."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, _HOST, port, ssl_context=tls).start()
+    return int(runner.addresses[0][1])

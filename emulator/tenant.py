@@ -1,0 +1,215 @@
+"""The store: everything that the local Azure knows of a tenant, loaded from a tenant file.
+
+The file holds raw ARM objects. They are kept and served as they are; only what has no id, name, type or scope of
+its own gets it from what it does have.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from emulator.identities import principals_of
+from emulator.ids import Hierarchy, ResourcePath, guid_at_end, key_of, parent_of, segments
+from emulator.indexed import Indexed
+from emulator.roles import as_resource, built_in
+
+type Json = dict[str, Any]
+
+_TENANT_ID = "00000000-0000-0000-0000-0000000000aa"
+_SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+_LISTS = (
+    "resources",
+    "roleAssignments",
+    "roleDefinitions",
+    "denyAssignments",
+    "locks",
+    "managementGroups",
+    "principals",
+)
+_MAPS = ("groups", "logs")
+_BELOW_SCOPE = "/providers/microsoft.authorization/"
+
+
+class TenantFileError(Exception):
+    """The tenant file cannot be used; the message names the place in it."""
+
+
+class Tenant:
+    """Everything is keyed by lower-cased id or GUID; values keep the casing that they came with."""
+
+    def __init__(self, document: Json | None = None) -> None:
+        document = _checked(document or {})
+        self.tenant_id: str = document.get("tenantId") or _TENANT_ID
+        self.management_groups: list[Json] = document.get("managementGroups") or []
+        self.hierarchy = Hierarchy(self.tenant_id, self.management_groups)
+        self.groups = {
+            group.lower(): [member.lower() for member in members]
+            for group, members in (document.get("groups") or {}).items()
+        }
+        self._memberships: dict[str, list[str]] = {}
+        for group, members in self.groups.items():
+            for member in members:
+                self._memberships.setdefault(member, []).append(group)
+        self.synced_keys: dict[str, datetime] = {}
+        """When each workspace (lower-cased id) last read its keys anew."""
+        self.logs: dict[str, list[Json]] = document.get("logs") or {}
+        self.role_definitions = built_in()
+        for role in document.get("roleDefinitions") or []:
+            custom = as_resource({"roleType": "CustomRole", **role})
+            self.role_definitions[custom["name"].lower()] = custom
+        self.resources = Indexed(
+            type=lambda key, _: ResourcePath.parse(key).type,
+            collection=lambda key, _: parent_of(key),
+            group=lambda key, _: "/".join(key.split("/")[:5]),
+        )
+        self.role_assignments = Indexed(
+            name=lambda _, assignment: assignment["name"].lower(),
+            scope=lambda _, assignment: key_of(assignment["properties"]["scope"]),
+            principal=lambda _, assignment: principal_id(assignment),
+            limited=lambda _, assignment: limited_scope(assignment["properties"]["scope"]),
+            holding=lambda _, assignment: holding(assignment["properties"]["scope"], principal_id(assignment)),
+        )
+        self.deny_assignments = Indexed()
+        self.locks = Indexed(scope=lambda key, _: key.rpartition(_BELOW_SCOPE)[0] or "/")
+        self._load(document)
+        self.subscriptions = self._all_subscriptions()
+        """By lower-case GUID, whether the tenant lists it or only something inside it."""
+        self.principals = {principal["id"].lower(): principal for principal in document.get("principals") or []}
+        for group in self.groups:
+            self.principals.setdefault(group, {"id": group, "type": "Group"})
+        for principal in self._implied_principals():
+            self.principals.setdefault(principal["id"], principal)
+
+    @classmethod
+    def load(cls, file: Path | None) -> Self:
+        if file is None:
+            return cls()
+        try:
+            return cls(json.loads(file.read_text(encoding="utf-8-sig")))
+        except OSError as error:
+            raise TenantFileError(f"{file}: {error.strerror}") from error
+        except ValueError as error:
+            raise TenantFileError(f"{file} is not JSON: {error}") from error
+        except TenantFileError as error:
+            raise TenantFileError(f"{file}: {error}") from error
+
+    def groups_of(self, principal: str) -> set[str]:
+        """Every group (lower-case id) that the principal is in, directly or through other groups."""
+        found: set[str] = set()
+        seeking = set(self._memberships.get(principal.lower(), ()))
+        while seeking:
+            found |= seeking
+            seeking = {group for known in seeking for group in self._memberships.get(known, ())} - found
+        return found
+
+    def resource_group_exists(self, key: str) -> bool:
+        return next(self.resources.where("group", key), None) is not None
+
+    def _all_subscriptions(self) -> dict[str, Json]:
+        named = {guid_at_end(name) for group in self.management_groups for name in group.get("subscriptions") or ()}
+        for key in (*self.resources.values_of("group"), *self.role_assignments.values_of("scope")):
+            parts = segments(key)
+            if parts[:1] == ("subscriptions",) and len(parts) > 1:
+                named.add(parts[1])
+        return {name: self._subscription(name) for name in sorted(named or {_SUBSCRIPTION})}
+
+    def _subscription(self, name: str) -> Json:
+        return {
+            "id": f"/subscriptions/{name}",
+            "subscriptionId": name,
+            "tenantId": self.tenant_id,
+            "displayName": name,
+            "state": "Enabled",
+            **self.resources.get(f"/subscriptions/{name}", {}),
+        }
+
+    def _load(self, document: Json) -> None:
+        for place, resource in enumerate(document.get("resources") or []):
+            try:
+                path = ResourcePath.parse(resource["id"])
+            except ValueError as error:
+                raise TenantFileError(f"resources[{place}].id: {error}") from error
+            given = {key: value for key, value in resource.items() if key not in ("name", "type") or value}
+            self.resources[key_of(resource["id"])] = {"name": path.name, "type": path.type, **given}
+        for kind, store in (
+            ("roleAssignments", self.role_assignments),
+            ("denyAssignments", self.deny_assignments),
+            ("locks", self.locks),
+        ):
+            for place, item in enumerate(document.get(kind) or []):
+                try:
+                    whole = _completed(item, kind)
+                except (KeyError, ValueError) as error:
+                    raise TenantFileError(f"{kind}[{place}]: {error}") from error
+                store[key_of(whole["id"])] = whole
+
+    def _implied_principals(self) -> Iterable[Json]:
+        """Whoever is named anywhere exists; a type is only given where it is known."""
+        for resource in self.resources.values():
+            for identifier in principals_of(resource):
+                yield {"id": identifier, "type": "ServicePrincipal"}
+        for assignment in self.role_assignments.values():
+            kind = assignment["properties"].get("principalType")
+            yield {"id": principal_id(assignment)} | ({"type": kind} if kind else {})
+        for members in self.groups.values():
+            for identifier in members:
+                yield {"id": identifier}
+
+
+def principal_id(assignment: Json) -> str:
+    return str(assignment["properties"].get("principalId", "")).lower()
+
+
+def holding(scope: str, principal: str) -> str:
+    """The key under which `role_assignments.where("holding", …)` finds what a principal holds at exactly a scope."""
+    return f"{key_of(scope)}|{principal.lower()}"
+
+
+def limited_scope(scope: str) -> str:
+    """The subscription or management group whose number of role assignments is limited."""
+    key = key_of(scope)
+    return "/".join(key.split("/")[:3]) if key.startswith("/subscriptions/") else key
+
+
+def _completed(item: Json, kind: str) -> Json:
+    """An authorization object with id, name, type and, except for locks, properties.scope."""
+    properties = item.get("properties")
+    if not isinstance(properties, dict):
+        properties = {key: value for key, value in item.items() if key not in ("id", "name", "type")}
+        item = {key: value for key, value in item.items() if key in ("id", "name", "type")}
+    scope = properties.get("scope") or _scope_in(item.get("id"))
+    if scope is None:
+        raise ValueError("neither id nor scope says where it holds")
+    name = item.get("name") or (guid_at_end(item["id"]) if item.get("id") else _name_of(scope, properties))
+    identifier = item.get("id") or f"{scope.rstrip('/')}/providers/Microsoft.Authorization/{kind}/{name}"
+    if kind != "locks":
+        properties = {**properties, "scope": scope}
+    return {"type": f"Microsoft.Authorization/{kind}", **item, "id": identifier, "name": name, "properties": properties}
+
+
+def _scope_in(identifier: str | None) -> str | None:
+    if identifier is None:
+        return None
+    before, found, _ = identifier.lower().rpartition(_BELOW_SCOPE)
+    return (identifier[: len(before)] or "/") if found else None
+
+
+def _name_of(scope: str, properties: Json) -> str:
+    text = f"{key_of(scope)}|{json.dumps(properties, sort_keys=True).lower()}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, text))
+
+
+def _checked(document: Any) -> Json:
+    if not isinstance(document, dict):
+        raise TenantFileError("the tenant is not a JSON object")
+    for name, expected in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPS)):
+        if not isinstance(document.get(name) or expected(), expected):
+            raise TenantFileError(f"{name} is not {'a list' if expected is list else 'an object'}")
+    for name in ("resources", "principals"):
+        for place, item in enumerate(document.get(name) or []):
+            if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+                raise TenantFileError(f"{name}[{place}] has no id")
+    return document

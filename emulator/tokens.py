@@ -1,0 +1,129 @@
+"""Access tokens: issued by the managed identity endpoint, verified on every call.
+
+Tokens follow real time, not the local Azure's clock: clients cache them by their own.
+"""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+
+import jwt
+
+from emulator.errors import AzureError
+from emulator.made_up import MadeUp
+
+_LIFETIME_SECONDS = 24 * 3600
+_SKEW_SECONDS = 300
+
+
+class Audience(Enum):
+    """What a token is for; each may be named in several ways."""
+
+    ARM = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
+    INGESTION = frozenset({"https://monitor.azure.com"})
+    LOGS_QUERY = frozenset({"https://api.loganalytics.io"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    object_id: str
+    app_id: str
+    name: str
+    kind: str = "ServicePrincipal"
+    """ServicePrincipal or User."""
+    operator: bool = False
+    """May do everything, and alone may use the control routes."""
+
+
+class Tokens:
+    def __init__(self, tenant_id: str, made_up: MadeUp, *, app: Caller, operator: Caller) -> None:
+        self._tenant_id = tenant_id
+        self._issuer = f"https://sts.windows.net/{tenant_id}/"
+        self._key = made_up.guid("token key") * 2
+        self._app = app
+        self.operator = operator
+        self.identity_header = made_up.guid("identity header")
+        self._callers = {caller.object_id: caller for caller in (app, operator)}
+
+    def issue(self, caller: Caller, resource: str, *, lifetime: int = _LIFETIME_SECONDS) -> dict[str, str]:
+        """The managed identity endpoint's answer (api-version 2019-08-01)."""
+        now = int(time.time())
+        claims = {
+            "aud": resource,
+            "iss": self._issuer,
+            "iat": now,
+            "nbf": now - _SKEW_SECONDS,
+            "exp": now + lifetime,
+            "appid": caller.app_id,
+            "oid": caller.object_id,
+            "sub": caller.object_id,
+            "tid": self._tenant_id,
+            "idtyp": "app" if caller.kind == "ServicePrincipal" else "user",
+            "ver": "1.0",
+        }
+        return {
+            "access_token": jwt.encode(claims, self._key, algorithm="HS256"),
+            "expires_on": str(now + lifetime),
+            "resource": resource,
+            "token_type": "Bearer",
+            "client_id": caller.app_id,
+        }
+
+    def operator_token(self) -> str:
+        return self.issue(self.operator, "https://management.azure.com/")["access_token"]
+
+    def managed_identity(self, header: str | None, query: dict[str, str]) -> dict[str, str]:
+        """App Service's endpoint: 401 without the right secret, 400 for an identity that the app does not have."""
+        if header != self.identity_header:
+            raise AzureError(401, "Unauthorized", "The X-IDENTITY-HEADER does not match.")
+        if query.get("api-version") != "2019-08-01" or not query.get("resource"):
+            raise AzureError(400, "BadRequest", "api-version 2019-08-01 and a resource are required.")
+        wanted = query.get("client_id", self._app.app_id), query.get("principal_id", self._app.object_id)
+        if wanted != (self._app.app_id, self._app.object_id) or "mi_res_id" in query:
+            raise AzureError(400, "BadRequest", "No User Assigned or Delegated Managed Identity found for these ids.")
+        return self.issue(self._app, query["resource"])
+
+    def verify(self, authorization: str | None, audience: Audience) -> Caller:
+        """The caller; 401 in ARM's words for anything but a fitting token of this tenant."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise self._refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+        try:
+            claims = jwt.decode(
+                token, self._key, algorithms=["HS256"], options={"verify_aud": False, "verify_iat": False}
+            )
+        except jwt.ExpiredSignatureError:
+            raise self._refused("ExpiredAuthenticationToken", "The access token expiry is in the past.") from None
+        except jwt.InvalidTokenError:
+            raise self._refused("InvalidAuthenticationToken", "The access token is invalid.") from None
+        caller = self._caller(claims)
+        if not caller.operator:
+            self._require_audience(claims["aud"], audience.value)
+        return caller
+
+    def claimed(self, authorization: str | None) -> Caller | None:
+        """Who calls, whatever the token is for; None when nobody can tell."""
+        try:
+            return self._caller(
+                jwt.decode((authorization or "").rpartition(" ")[2], options={"verify_signature": False})
+            )
+        except (jwt.InvalidTokenError, KeyError):
+            return None
+
+    def _caller(self, claims: dict[str, str]) -> Caller:
+        return self._callers.get(claims["oid"]) or Caller(claims["oid"], claims["appid"], claims["appid"])
+
+    def _require_audience(self, given: str, accepted: Collection[str]) -> None:
+        if given.rstrip("/").lower() not in accepted:
+            expected = ",".join(f"{name}/" for name in sorted(accepted))
+            raise self._refused(
+                "InvalidAuthenticationTokenAudience",
+                "The access token has been obtained for wrong audience or resource "
+                f"'{given}'. It should exactly match with one of the allowed audiences '{expected}'.",
+            )
+
+    def _refused(self, code: str, message: str) -> AzureError:
+        authority = f"https://login.microsoftonline.com/{self._tenant_id}"
+        challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
+        return AzureError(401, code, message, {"WWW-Authenticate": challenge})
