@@ -74,10 +74,11 @@ class GraphTables:
 
     def _resources(self, view: View) -> Iterator[Row]:
         covered = self._covered_subscriptions(view.scopes)
-        for type_ in self._tenant.resources.values_of("type"):
+        for known in sorted(self._tenant.resources.values_of("type")):
+            type_ = known.lower()
             if type_ in _UNTRACKED or type_.startswith(_ELSEWHERE):
                 continue
-            for raw in self._tenant.resources.where("type", type_):
+            for raw in self._tenant.resources.where("type", known):
                 row = self._resource(type_, raw)
                 if row is not None and (covered is None or row[7] in covered):
                     yield row
@@ -92,7 +93,7 @@ class GraphTables:
     def _tracked(self, type_: str, raw: Json) -> Row | None:
         """Tracked child types have a location of their own; extensions of other resources are never tracked."""
         parts = raw["id"].split("/")
-        extension = [part.lower() for part in parts[::2]].count("providers") > 1
+        extension = [part.lower() for part in parts[1::2]].count("providers") > 1
         child = type_.count("/") > 1 and type_ not in _TRACKED and not raw.get("location")
         if extension or child or len(parts) < 5 or parts[1].lower() != "subscriptions":
             return None

@@ -25,11 +25,7 @@ def parse(text: str) -> s.Script:
         tree = _parser().parse(text)
         script: s.Script = _Builder().transform(tree)
     except UnexpectedToken as error:
-        # An unknown `project-reorder` is read as `project` and a minus: name the whole word.
-        line = text.splitlines()[error.line - 1 :][:1]
-        word = _HYPHENATED.search("".join(line), endpos=error.column - 1)
-        token = word[1] if word else error.token.value or "<EOF>"
-        raise KqlSyntaxError(error.line, error.column - 1, token) from error
+        raise _unexpected(text, error) from error
     except UnexpectedCharacters as error:
         raise KqlSyntaxError(error.line, error.column - 1, error.char) from error
     except VisitError as error:
@@ -37,6 +33,15 @@ def parse(text: str) -> s.Script:
             raise error.orig_exc from error
         raise
     return script
+
+
+def _unexpected(text: str, error: UnexpectedToken) -> KqlSyntaxError:
+    lines = text.split("\n")
+    if error.token.type == "$END":
+        return KqlSyntaxError(len(lines), len(lines[-1]), "<EOF>")
+    # An unknown `project-reorder` is read as `project` and a minus: name the whole word.
+    word = _HYPHENATED.search(lines[error.line - 1], endpos=error.column - 1)
+    return KqlSyntaxError(error.line, error.column - 1, word[1] if word else error.token.value)
 
 
 @v_args(inline=True)
