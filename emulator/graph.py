@@ -71,7 +71,7 @@ class ResourceGraph:
         self._quotas = _Quotas(seconds) if throttles else None
         self._results: OrderedDict[Question, Table] = OrderedDict()
 
-    def query(self, principal_id: str, body: Json) -> tuple[Json, dict[str, str]]:
+    def query(self, principal_id: str, body: object) -> tuple[Json, dict[str, str]]:
         """The answer to a `POST …/resources` body and its quota headers; GraphError for what Azure refuses."""
         now = self._clock.now()
         headers = self._quotas.spend(principal_id.lower(), now) if self._quotas else {}

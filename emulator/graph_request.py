@@ -49,10 +49,10 @@ def skip_token(question: Question, offset: int, size: int) -> str:
 class Request:
     """Every method raises GraphError for what Azure refuses."""
 
-    def __init__(self, body: Json, now: datetime) -> None:
-        self._body = body
+    def __init__(self, body: object, now: datetime) -> None:
         self._now = now
-        self._options: Json = self._typed(body, "options", dict, {})
+        self._body: Json = self._typed({"body": body}, "body", dict, {})
+        self._options: Json = self._typed(self._body, "options", dict, {})
 
     def question(self, principal_id: str) -> Question:
         query = self._body.get("query")

@@ -63,12 +63,13 @@ class Logs:
         at = parse_datetime(given) if isinstance(given, str) else None
         return timestamp(at if at is not None and now - _OLDEST <= at <= now + _NEWEST else now)
 
-    def query(self, workspace_id: str, body: Json) -> Json:
+    def query(self, workspace_id: str, body: object) -> Json:
         """The v1 answer to `{"query", "timespan"?}`; LogsQueryError for what the service refuses."""
-        text, now = body.get("query"), self._clock.now()
+        asked, now = body if isinstance(body, dict) else {}, self._clock.now()
+        text = asked.get("query")
         if not isinstance(text, str) or not text.strip():
             raise LogsQueryError("SyntaxError", "The query is missing.")
-        within = _interval(body.get("timespan"), now)
+        within = _interval(asked.get("timespan"), now)
         environment = Environment(lambda name: self._tables.table(name, workspace_id, within), now)
         try:
             return {"tables": [rendered(run(text, environment))]}

@@ -270,6 +270,8 @@ def test_unknown_table_is_disallowed() -> None:
     "body",
     [
         {},
+        None,
+        [],
         {"query": "  "},
         {"query": "resources", "subscriptions": [SUB] * 1001},
         {"query": "resources", "subscriptions": SUB},
@@ -284,7 +286,7 @@ def test_unknown_table_is_disallowed() -> None:
         {"query": "resources", "facets": [{"expression": "type"}]},
     ],
 )
-def test_bad_bodies_are_bad_requests(body: Json) -> None:
+def test_bad_bodies_are_bad_requests(body: Any) -> None:
     assert details(graph(), body)[:2] == (400, "BadRequest")
 
 

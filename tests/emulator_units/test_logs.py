@@ -185,7 +185,7 @@ def test_errors_are_nested(logs: Logs) -> None:
         assert (refused.value.status, error["code"]) == (400, "BadArgumentError")
         assert (error["innererror"]["code"], error["innererror"]["innererror"]["code"]) == (code, cause)
         assert named in error["innererror"]["innererror"]["message"]
-    for body in ({}, {"query": f"{TABLE}", "timespan": "yesterday"}):
+    for body in (None, {}, {"query": f"{TABLE}", "timespan": "yesterday"}):
         with pytest.raises(AzureError, match="BadArgumentError"):
             logs.query(WORKSPACE, body)
 
