@@ -69,7 +69,7 @@ class AzureMachineLearning:
     def grant(self, resource: Json, role: str, scope: str | None) -> None:
         """To the resource's system-assigned identity, unless it has none or there is no such scope."""
         principal = (resource.get("identity") or {}).get("principalId")
-        if not principal or scope is None or self._role_assignments.held(scope, principal, role):
+        if not principal or scope is None or self._role_assignments.holds(scope, principal, role):
             return
         path = ResourcePath.parse(f"{scope}/providers/Microsoft.Authorization/roleAssignments/{self._made_up.guid()}")
         properties = {"principalId": principal, "roleDefinitionId": role, "principalType": "ServicePrincipal"}
@@ -116,7 +116,8 @@ class _Workspace(Behaviour):
     def settled(self, resource: Json, *, created: bool) -> None:
         if created:
             group = "/".join(resource["id"].split("/")[:5])
-            self._aml.grant(resource, _AI_ADMINISTRATOR, group)
+            if (resource.get("properties") or {}).get("allowRoleAssignmentOnRG") is not False:
+                self._aml.grant(resource, _AI_ADMINISTRATOR, group)
             self._aml.grant(resource, _BLOB_CONTRIBUTOR, self._aml.dependency(resource, "storageAccount"))
 
 

@@ -40,7 +40,7 @@ type _Test = Callable[[_Asked], bool]
 type _Operand = Callable[[_Asked], Values | None]
 
 
-class _Unsupported(Exception):
+class _UnsupportedError(Exception):
     pass
 
 
@@ -55,7 +55,7 @@ class Conditions:
             self._parsed[condition] = _parse(condition)
         try:
             return self._parsed[condition](_Asked(action, attributes))
-        except _Unsupported:
+        except _UnsupportedError:
             return False
 
 
@@ -125,7 +125,7 @@ type _Quantifier = Callable[[Iterable[bool]], bool]
 
 
 def _unsupported(*_: object) -> bool:
-    raise _Unsupported
+    raise _UnsupportedError
 
 
 def _like(value: str, pattern: str) -> bool:

@@ -84,8 +84,8 @@ def _grant(
     tenant: Tenant, made_up: MadeUp, principal: str, access: Json, scopes: dict[str, list[str]], condition: str
 ) -> None:
     if isinstance(access.get("roleDefinition"), dict):
-        own = {"roleType": "CustomRole", "assignableScopes": scopes["watched"], **access["roleDefinition"]}
-        tenant.role_definitions[own["name"].lower()] = as_resource(own)
+        own = {"assignableScopes": scopes["watched"], **access["roleDefinition"]}
+        tenant.role_definitions[own["name"].lower()] = as_resource(own, "CustomRole")
     roles = {role["properties"]["roleName"]: guid for guid, role in tenant.role_definitions.items()}
     for place, wanted in enumerate(access["roleAssignments"]):
         if wanted.get("role") not in roles or wanted.get("on") not in scopes:

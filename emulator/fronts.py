@@ -88,8 +88,8 @@ class LogsFront:
             raise AzureError(
                 403,
                 "OperationFailed",
-                "The authentication token provided does not have access to ingest data for the data collection rule with "
-                f"immutable Id '{rule}'.",
+                "The authentication token provided does not have access to ingest data for the data collection rule "
+                f"with immutable Id '{rule}'.",
             )
         self._logs.ingest(request.match_info["stream"], await request.read(), request.headers.get("Content-Encoding"))
         return web.Response(status=204)

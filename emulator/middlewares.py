@@ -85,7 +85,7 @@ class Middlewares:
         except web.HTTPException as error:
             body = {"error": {"code": error.reason.replace(" ", ""), "message": error.text or error.reason}}
             return json_response(error.status, body)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever went wrong, the caller gets an answer and the log the reason
             _LOG.exception("%s %s failed", request.method, request.path)
             message = "The local Azure failed; its log says why."
             return json_response(500, {"error": {"code": "InternalServerError", "message": message}})

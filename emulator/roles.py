@@ -16,19 +16,18 @@ def built_in(file: Path = Path(__file__).parent / "data" / "roles.json") -> dict
     return {role["name"].lower(): as_resource(role) for role in json.loads(file.read_text())}
 
 
-def as_resource(role: Json) -> Json:
+def as_resource(role: Json, kind: str = "BuiltInRole") -> Json:
     """REST's shape, from that or from the flat one that `az role definition list` prints."""
     if isinstance(role.get("properties"), dict):
         name = role.get("name") or guid_at_end(role["id"])
         return {"id": _PREFIX + name, "type": "Microsoft.Authorization/roleDefinitions", **role, "name": name}
-    kind = role.get("roleType", "BuiltInRole")
     return {
         "id": role.get("id", _PREFIX + role["name"]),
         "type": "Microsoft.Authorization/roleDefinitions",
         "name": role["name"],
         "properties": {
             "roleName": role.get("roleName"),
-            "type": kind,
+            "type": role.get("roleType", kind),
             "description": role.get("description", ""),
             "assignableScopes": role.get("assignableScopes", ["/"]),
             "permissions": role.get("permissions", []),

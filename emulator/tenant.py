@@ -58,20 +58,10 @@ class Tenant:
         self.logs: dict[str, list[Json]] = document.get("logs") or {}
         self.role_definitions = built_in()
         for role in document.get("roleDefinitions") or []:
-            custom = as_resource({"roleType": "CustomRole", **role})
+            custom = as_resource(role, "CustomRole")
             self.role_definitions[custom["name"].lower()] = custom
-        self.resources = Indexed(
-            type=lambda key, _: ResourcePath.parse(key).type,
-            collection=lambda key, _: parent_of(key),
-            group=lambda key, _: "/".join(key.split("/")[:5]),
-        )
-        self.role_assignments = Indexed(
-            name=lambda _, assignment: assignment["name"].lower(),
-            scope=lambda _, assignment: key_of(assignment["properties"]["scope"]),
-            principal=lambda _, assignment: principal_id(assignment),
-            limited=lambda _, assignment: limited_scope(assignment["properties"]["scope"]),
-            holding=lambda _, assignment: holding(assignment["properties"]["scope"], principal_id(assignment)),
-        )
+        self.resources = _resources()
+        self.role_assignments = _role_assignments()
         self.deny_assignments = Indexed()
         self.locks = Indexed(scope=lambda key, _: key.rpartition(_BELOW_SCOPE)[0] or "/")
         self._load(document)
@@ -157,6 +147,24 @@ class Tenant:
         for members in self.groups.values():
             for identifier in members:
                 yield {"id": identifier}
+
+
+def _resources() -> Indexed:
+    return Indexed(
+        type=lambda key, _: ResourcePath.parse(key).type,
+        collection=lambda key, _: parent_of(key),
+        group=lambda key, _: "/".join(key.split("/")[:5]),
+    )
+
+
+def _role_assignments() -> Indexed:
+    return Indexed(
+        name=lambda _, assignment: assignment["name"].lower(),
+        scope=lambda _, assignment: key_of(assignment["properties"]["scope"]),
+        principal=lambda _, assignment: principal_id(assignment),
+        limited=lambda _, assignment: limited_scope(assignment["properties"]["scope"]),
+        holding=lambda _, assignment: holding(assignment["properties"]["scope"], principal_id(assignment)),
+    )
 
 
 def principal_id(assignment: Json) -> str:

@@ -51,7 +51,8 @@ class Throttle:
         return AzureError(
             429,
             "SubscriptionRequestsThrottled" if subscription else "TenantRequestsThrottled",
-            f"Number of '{kind}' requests for {where} actor '{caller}' exceeded. Please try again after '{wait}' seconds "
-            "after additional tokens are available. Refer to https://aka.ms/arm-throttling for additional information.",
+            f"Number of '{kind}' requests for {where} actor '{caller}' exceeded. Please try again after '{wait}' "
+            "seconds after additional tokens are available. "
+            "Refer to https://aka.ms/arm-throttling for additional information.",
             {"Retry-After": str(wait), header: "0"},
         )

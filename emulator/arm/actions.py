@@ -79,8 +79,8 @@ class Actions:
             raise AzureError(
                 400,
                 "UnAuthorizedForCredentialOperations",
-                f"Cannot perform credential operations for {owner.text} as admin user is disabled. Kindly enable admin user "
-                "as per docs: https://aka.ms/acr/authentication",
+                f"Cannot perform credential operations for {owner.text} as admin user is disabled. Kindly enable admin "
+                "user as per docs: https://aka.ms/acr/authentication",
             )
         passwords = [{"name": name, "value": self._secret()} for name in ("password", "password2")]
         return Answer(200, {"username": owner.name, "passwords": passwords})

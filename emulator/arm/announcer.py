@@ -14,6 +14,7 @@ from emulator.tokens import Caller
 type Json = dict[str, Any]
 type Publish = Callable[[Json], None]
 
+_ADDRESS = "203.0.113.7"
 _CLAIM = "http://schemas.microsoft.com/identity/claims/"
 _PERSON = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 
@@ -50,12 +51,9 @@ class Announcer:
             "tenantId": self._tenant_id,
         }
         if request is not None:
-            data["httpRequest"] = {
-                "clientRequestId": self._made_up.guid(),
-                "clientIpAddress": "203.0.113.7",
-                "method": request[0],
-                "url": request[1],
-            }
+            method, url = request
+            client = {"clientRequestId": self._made_up.guid(), "clientIpAddress": _ADDRESS}
+            data["httpRequest"] = {**client, "method": method, "url": url}
         self._publish(
             {
                 "subject": path.text,
@@ -88,5 +86,5 @@ class Announcer:
         if caller.kind == "User":
             # what Azure puts there of a person: the product must keep it out of its records
             mail = f"{caller.name.lower()}@contoso.example"
-            claims |= {"ipaddr": "203.0.113.7", "name": caller.name, f"{_PERSON}upn": mail, f"{_PERSON}name": mail}
+            claims |= {"ipaddr": _ADDRESS, "name": caller.name, f"{_PERSON}upn": mail, f"{_PERSON}name": mail}
         return claims

@@ -82,7 +82,8 @@ class Arm:
         if call.method == "POST":
             owner = self.providers.canonical(call.path.type.rpartition("/")[0])
             return f"{owner}/{self.actions.name(call.path)}/action"
-        return f"{self.providers.canonical(call.path.type)}/{_VERBS[_READS.get(call.method, call.method)]}"
+        verb = _VERBS[_READS.get(call.method, call.method)]
+        return f"{self.resources.operation_type(call)}/{verb}"
 
     def _authorize(self, call: Call, operation: str) -> Json:
         path = call.path

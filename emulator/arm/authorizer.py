@@ -61,8 +61,8 @@ def _refusal(caller: Caller, action: str, scope: str, decision: Decision) -> Azu
             403,
             "DenyAssignmentAuthorizationFailed",
             f"{client} has permission to perform action '{action}' on scope '{scope}'; however, it does not have "
-            "permission to perform the action on the linked or requested scope because of the deny assignment with name "
-            f"'{properties.get('denyAssignmentName', '')}' and Id '{guid_at_end(deny['name'])}' "
+            "permission to perform the action on the linked or requested scope because of the deny assignment with "
+            f"name '{properties.get('denyAssignmentName', '')}' and Id '{guid_at_end(deny['name'])}' "
             f"at scope '{properties['scope']}'.",
         )
     lacking = "authorization"

@@ -56,16 +56,16 @@ class IdentityBlocks:
             raise AzureError(
                 400,
                 "FailedIdentityOperation",
-                f"Identity operation for resource '{resource_id}' failed with error 'Failed to perform resource identity "
-                f"operation. Status: 'BadRequest'. The user assigned identity '{name}' was not found.'.",
+                f"Identity operation for resource '{resource_id}' failed with error 'Failed to perform resource "
+                f"identity operation. Status: 'BadRequest'. The user assigned identity '{name}' was not found.'.",
             )
         if not known and not self._authorizer.may(caller, _ASSIGN, name):
             raise AzureError(
                 403,
                 "LinkedAuthorizationFailed",
-                f"The client '{caller.name}' with object id '{caller.object_id}' has permission to perform the write on scope "
-                f"'{resource_id}'; however, it does not have permission to perform action '{_ASSIGN}' on the linked scope(s) "
-                f"'{name}' or the linked scope(s) are invalid.",
+                f"The client '{caller.name}' with object id '{caller.object_id}' has permission to perform the write "
+                f"on scope '{resource_id}'; however, it does not have permission to perform action '{_ASSIGN}' on the "
+                f"linked scope(s) '{name}' or the linked scope(s) are invalid.",
             )
         properties = identity.get("properties") or {}
         return {key: properties[key] for key in ("principalId", "clientId") if key in properties}

@@ -59,11 +59,12 @@ class Providers:
             self._require_in_tenant(path, owner, version)
         elif known.versions is not None and version.lower() not in known.versions:
             kind = owner.partition("/")[2]
+            supported = ", ".join(known.versions)
             raise AzureError(
                 400,
                 "NoRegisteredProviderFound",
                 f"No registered resource provider found for location '' and API version '{version}' for type '{kind}'. "
-                f"The supported api-versions are '{', '.join(known.versions)}'. The supported locations are '{_LOCATIONS}'.",
+                f"The supported api-versions are '{supported}'. The supported locations are '{_LOCATIONS}'.",
             )
 
     def _require_in_tenant(self, path: ResourcePath, owner: str, version: str) -> None:

@@ -16,6 +16,9 @@ from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
 
+_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+_OF_KIND = {"hub": "/hubs", "featurestore": "/featurestores"}
+
 
 class Resources:
     def __init__(
@@ -88,6 +91,15 @@ class Resources:
             return True
         return self._authorizer.may(call.caller, f"{call.path.type}/read", resource["id"])
 
+    def operation_type(self, call: Call) -> str:
+        """The type in Azure's casing; hubs and feature stores are workspaces with operations of their own."""
+        kind = self._providers.canonical(call.path.type)
+        if kind == _WORKSPACES and call.method not in ("GET", "HEAD"):
+            held = self._tenant.resources.get(call.path.key, {})
+            body = call.body if isinstance(call.body, dict) else {}
+            return kind + _OF_KIND.get(str(held.get("kind") or body.get("kind") or "").lower(), "")
+        return kind
+
     def require_extended(self, path: ResourcePath) -> None:
         """404 when an extension resource is about a resource whose top-level resource does not exist."""
         words = path.extends.split("/")
@@ -111,6 +123,6 @@ class Resources:
         raise AzureError(
             404,
             "ParentResourceNotFound",
-            f"Failed to perform 'write' on resource(s) of type '{path.type.partition('/')[2]}', because the parent resource "
-            f"'{missing.text}' could not be found.",
+            f"Failed to perform 'write' on resource(s) of type '{path.type.partition('/')[2]}', because the parent "
+            f"resource '{missing.text}' could not be found.",
         )

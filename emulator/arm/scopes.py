@@ -55,7 +55,7 @@ class Scopes:
         if not isinstance(body.get("location"), str):
             raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
         existed = self._tenant.resource_group_exists(call.path.key)
-        kept = {key: body[key] for key in ("location", "tags", "managedBy") if key in body}
+        kept: Json = {key: body[key] for key in ("location", "tags", "managedBy") if key in body}
         named = {"id": call.path.text, "name": call.path.name, "type": _GROUP_TYPE}
         group = {**named, **kept, "properties": {"provisioningState": "Succeeded"}}
         self._tenant.resources[call.path.key] = group
@@ -81,7 +81,7 @@ class Scopes:
         if found is None and name != self._tenant.tenant_id.lower():
             raise AzureError(404, "NotFound", f"'{call.path.text}' not found")
         group = found or {"name": self._tenant.tenant_id}
-        parent = group.get("parent") or (self._tenant.tenant_id if found else None)
+        parent: str | None = group.get("parent") or (self._tenant.tenant_id if found else None)
         prefix = "/providers/Microsoft.Management/managementGroups/"
         details: Json = {"parent": {"id": prefix + guid_at_end(parent), "name": guid_at_end(parent)}} if parent else {}
         return Answer(
@@ -120,7 +120,8 @@ class Scopes:
                 and kind in (None, path.type)
                 and self._authorizer.may(caller, f"{path.type}/read", key)
             ):
-                yield resource
+                # this list leaves the properties out
+                yield {name: value for name, value in resource.items() if name != "properties"}
 
     def _group(self, key: str) -> Json:
         own = self._tenant.resources.get(key)
