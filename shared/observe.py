@@ -15,11 +15,11 @@ from shared.access.asks import Property
 from shared.access.compare import Asked, ask
 from shared.access.guardrails import Terms
 from shared.access.model import Compute, ComputeType, ContainerGroup, Estate, Lock, Workspace
-from shared.access.permissions import Access, DenyAssignment, RoleAssignment
+from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.rules import RULES, List
 from shared.access.rules.workspace import granted_by_nobody
-from shared.access.scope import Scope
+from shared.access.scope import InvalidScopeError, Scope
 from shared.discover import workspaces_at
 from shared.ports import Azure, Raw, ReadFailedError
 
@@ -29,6 +29,13 @@ _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 async def observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | None:
     """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate."""
+    try:
+        return await _observe(workspace, azure, terms)
+    except InvalidScopeError as error:
+        raise ReadFailedError(f"read workspace {workspace.name}", "InvalidResourceId", str(error)) from error
+
+
+async def _observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | None:
     subject = await _workspace(workspace, azure, terms)
     if subject is None:
         return None
@@ -59,7 +66,8 @@ async def _workspace(scope: Scope, azure: Azure, terms: Terms) -> Workspace | No
 
 def _lists(terms: Terms) -> list[List]:
     """What the rules read; connections only where the policy allows any registry beyond the boundary (AML-28)."""
-    wanted = {name for rule in RULES if terms.enabled(rule) for name in rule.reads}
+    acting = [rule for rule in RULES if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
+    wanted = {name for rule in acting for name in rule.reads}
     return sorted(wanted if terms.allow else wanted - {List.CONNECTIONS})
 
 
@@ -84,14 +92,19 @@ async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
+    known: frozenset[Scope] = frozenset()
     while True:
         asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
         dependencies = _dependencies(estate) - seen
+        subscriptions = _subscriptions(asked)
+        if not subscriptions <= known:  # what was read so far says nothing of the new ones
+            estate = replace(estate, access={})
         principals = _principals(asked) - estate.access.keys()
-        if not dependencies and not principals:
+        if not dependencies and not principals and subscriptions <= known:
             return replace(estate, now=azure.now())
         seen |= dependencies
-        estate = await _read(estate, dependencies, principals, _subscriptions(asked), azure)
+        known |= subscriptions
+        estate = await _read(estate, dependencies, principals, known, azure)
 
 
 async def _read(
@@ -142,9 +155,11 @@ def _principals(asked: Iterable[Asked]) -> set[str]:
 
 
 def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
+    """Of all that might be changed; the workspace's and its registry's from the start, as most changes are there."""
     asked = list(asked)
     targets = [one.scope for each in asked for _, one in each.grants]
     targets += [one.resource for each in asked for _, one in each.settings]
+    targets += [scope for each in asked for scope in (each.workspace.id, each.workspace.registry) if scope]
     return frozenset(scope for target in targets if (scope := target.subscription))
 
 
@@ -155,13 +170,7 @@ async def _access(principals: Sequence[str], subscriptions: Sequence[Scope], azu
         asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions)),
     )
     held = _by_principal(pairs, assignments)
-    roles = (
-        await azure.role_definitions(
-            frozenset(one.role_id for one in chain.from_iterable(assignments)), subscriptions[0]
-        )
-        if pairs
-        else {}
-    )
+    roles = await _roles(pairs, assignments, azure)
     denied = await _denies(pairs, dict(zip(subscriptions, denies, strict=True)), azure)
     return {
         principal: Access(
@@ -174,22 +183,41 @@ async def _access(principals: Sequence[str], subscriptions: Sequence[Scope], azu
 def _by_principal(
     pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]]
 ) -> dict[str, dict[RoleAssignment, None]]:
-    """An assignment of a management group comes with every subscription below it: once is enough."""
     held: dict[str, dict[RoleAssignment, None]] = {principal: {} for principal, _ in pairs}
-    for (principal, _), answer in zip(pairs, answers, strict=True):
-        held[principal].update(dict.fromkeys(answer))
+    for (principal, subscription), answer in zip(pairs, answers, strict=True):
+        held[principal].update(dict.fromkeys(_seen_from(subscription, one) for one in answer))
     return held
+
+
+def _seen_from[T: (RoleAssignment, DenyAssignment)](subscription: Scope, one: T) -> T:
+    """ARM lists a management group's assignments with the subscriptions below it, and only there do they count."""
+    return replace(one, within=subscription) if one.scope.is_management_group else one
+
+
+async def _roles(
+    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]], azure: Azure
+) -> dict[str, RoleDefinition]:
+    """Read where their assignments were found: a custom role is known in its assignable scopes only."""
+    wanted: dict[Scope, set[str]] = {}
+    for (_, subscription), answer in zip(pairs, answers, strict=True):
+        wanted.setdefault(subscription, set()).update(one.role_id for one in answer)
+    found = await asyncio.gather(*(azure.role_definitions(frozenset(ids), sub) for sub, ids in wanted.items()))
+    return {role_id: role for each in found for role_id, role in each.items()}
 
 
 async def _denies(
     pairs: Sequence[tuple[str, Scope]], all_denies: Mapping[Scope, Sequence[DenyAssignment]], azure: Azure
 ) -> dict[str, tuple[DenyAssignment, ...]]:
-    """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!)."""
+    """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!).
+
+    ARM's filter leaves exclusions aside.
+    """
     asking = [pair for pair in pairs if all_denies[pair[1]]]
     answers = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
     denied: dict[str, tuple[DenyAssignment, ...]] = {}
-    for (principal, _), answer in zip(asking, answers, strict=True):
-        denied[principal] = (*denied.get(principal, ()), *answer)
+    for (principal, subscription), answer in zip(asking, answers, strict=True):
+        concerned = (_seen_from(subscription, one) for one in answer if principal.casefold() not in one.excluded)
+        denied[principal] = (*denied.get(principal, ()), *concerned)
     return denied
 
 

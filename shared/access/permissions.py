@@ -59,7 +59,10 @@ class RoleDefinition:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """`principal_id` may be a group: ARM's `assignedTo` filter returns the groups' assignments as well."""
+    """`principal_id` may be a group: ARM's `assignedTo` filter returns the groups' assignments as well.
+
+    `within`, for an assignment of a management group: a subscription below it, as far as is known.
+    """
 
     id: str
     scope: Scope
@@ -68,11 +71,12 @@ class RoleAssignment:
     condition: str | None = None
     created_on: datetime | None = None
     description: str | None = None
+    within: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DenyAssignment:
-    """`principals` and `excluded` are object ids in lower case; `EVERYONE` stands for all."""
+    """`principals` and `excluded` are object ids in lower case; `EVERYONE` stands for all. `within` as above."""
 
     id: str
     name: str
@@ -81,6 +85,7 @@ class DenyAssignment:
     principals: frozenset[str]
     excluded: frozenset[str] = frozenset()
     only_at_scope: bool = False
+    within: Scope | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class UnknownRoleError(LookupError):
 
 def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Coverage:
     """Whether `access` holds every one of `needed` at `target`. Raises `UnknownRoleError`."""
-    here = [a for a in access.assignments if applies_at(a.scope, target)]
+    here = [a for a in access.assignments if applies_at(a.scope, target, a.within)]
     missing: list[Permission] = []
     through: dict[str, RoleAssignment] = {}
     conditional: dict[str, RoleAssignment] = {}
@@ -142,13 +147,14 @@ def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Cov
     )
 
 
-def applies_at(assigned: Scope, target: Scope) -> bool:
+def applies_at(assigned: Scope, target: Scope, within: Scope | None = None) -> bool:
     """Whether an assignment at `assigned` reaches `target`.
 
-    ARM lists assignments of a management group only when it is above the subscription that was asked about, so
-    one that is there reaches every target in it.
+    What lies below a management group no id shows; `within` is a subscription that is known to.
     """
-    return assigned.is_management_group or assigned.contains(target)
+    return assigned.contains(target) or (
+        assigned.is_management_group and within is not None and within.contains(target)
+    )
 
 
 def _age(assignment: RoleAssignment) -> float:
@@ -172,7 +178,7 @@ def _allows(
 
 
 def _denies(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -> bool:
-    reaches = deny.scope == target if deny.only_at_scope else applies_at(deny.scope, target)
+    reaches = deny.scope == target if deny.only_at_scope else applies_at(deny.scope, target, deny.within)
     return reaches and any(block.touches(permission) for block in deny.blocks for permission in needed)
 
 
