@@ -1,0 +1,153 @@
+"""`python -m docs.generate [--check]`: what the rule table and the policy's types say, as files to read.
+
+`--check` writes nothing and exits 1 when a file is not what it would write.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from shared import policy
+from shared.access.condition import assignable, condition
+from shared.access.guardrails import Terms
+from shared.access.needs import Need
+from shared.access.permissions import Permission
+from shared.access.rules import RULES, Mode, Rule
+
+DOCS = Path(__file__).parent
+
+_MODES: Mapping[Mode, str] = {
+    Mode.FIX: "fix: on unless the policy turns it off",
+    Mode.OPT_IN: "fix, once the policy turns it on",
+    Mode.AUDIT: "audit: a finding with its remedy, never a change",
+    Mode.GUARD: "guard: a state in which amlguard does not act, and says why",
+    Mode.INPUT: "an input that other rules use",
+}
+
+_INTRODUCTION = """\
+# Rules
+
+<!-- Generated from shared/access/rules by `make docs`; edit the rules, not this file. -->
+
+Each rule is one entry in `shared/access/rules/`. The AML-ids number the requirements that were drawn from Microsoft's
+Azure Machine Learning documents; the policy file names rules by AML-id or by name. Nothing is granted that is already
+held: the permission decides, not the role ([ADR 2](adr/0002-coverage-not-equality.md)).
+
+Besides the events that a rule names, the deletion of a role assignment leads to the workspaces that lie in its scope or
+use it, and the sweep looks at every workspace whatever happened.
+"""
+
+_ROLES = """\
+## Roles
+
+What amlguard can assign is bounded by Azure itself: the app's own Role Based Access Control Administrator assignment
+carries a condition that is derived from the enabled rules. With the default policy these are the roles that it needs:
+"""
+
+_CONDITION = """\
+The condition (version 2.0) that follows:
+"""
+
+_OPT_IN = """\
+Rules that are off by default add these to the condition once the policy turns them on. Renew the condition then:
+until that is done, Azure refuses the grants and amlguard records them as Failed.
+"""
+
+
+def documents() -> dict[Path, str]:
+    """Every generated file and its text."""
+    return {
+        DOCS / "rules.md": rules_page(RULES),
+        DOCS / "policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
+    }
+
+
+def stale() -> list[Path]:
+    """Generated files that are missing or say something else."""
+    return [path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text]
+
+
+def rules_page(rules: Sequence[Rule]) -> str:
+    parts = (_INTRODUCTION, _overview(rules), _roles(rules), *(_section(rule) for rule in rules))
+    return "\n".join(parts)
+
+
+def _overview(rules: Iterable[Rule]) -> str:
+    rows = ((f"[{r.name}](#{r.name})", _ids(r.requirements), r.mode, r.title) for r in rules)
+    used = {rule.mode for rule in rules}
+    meanings = "".join(f"- **{mode}** {meaning}\n" for mode, meaning in _MODES.items() if mode in used)
+    return _table(("rule", "requirements", "mode", "what it keeps"), rows) + "\nModes:\n\n" + meanings
+
+
+def _roles(rules: Sequence[Rule]) -> str:
+    terms = Terms()
+    default = assignable(terms)
+    more = {need.role_id: need for rule in rules for need in rule.grants if need not in default}
+    return "\n".join(
+        (
+            _ROLES,
+            _role_table(default, [rule for rule in rules if terms.enabled(rule)]),
+            _CONDITION,
+            f"```text\n{condition(terms)}\n```\n",
+            _OPT_IN,
+            _role_table(more.values(), rules),
+        )
+    )
+
+
+def _role_table(needs: Iterable[Need], rules: Sequence[Rule]) -> str:
+    def asking(role_id: str) -> str:
+        return ", ".join(r.name for r in rules if role_id in {need.role_id for need in r.grants})
+
+    rows = ((need.role_name, f"`{need.role_id}`", asking(need.role_id)) for need in needs)
+    return _table(("role", "id", "rules that grant it"), rows)
+
+
+def _section(rule: Rule) -> str:
+    return f"## {rule.name}\n\n{rule.title}\n\n" + "".join(f"- {line}\n" for line in _facts(rule))
+
+
+def _facts(rule: Rule) -> Iterator[str]:
+    yield f"Requirements: {_ids(rule.requirements)}" + (f"; also {_ids(rule.also)}" if rule.also else "")
+    yield f"Mode: **{rule.mode}**, {_MODES[rule.mode]}" + ("; silent while it is off" if rule.optional else "")
+    for need in rule.grants:
+        yield f"Needs to {need.name}: {_permissions(need.permissions)}. Grants: **{need.role_name}**"
+    if not rule.grants:
+        yield "Grants: nothing"
+    yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
+    yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
+    yield f"Acts when: {rule.acts}"
+    yield f"Leaves alone: {rule.leaves}"
+    yield f"Source: <https://{rule.source}>"
+
+
+def _permissions(permissions: Iterable[Permission]) -> str:
+    return ", ".join(f"`{one.action}`" + (" (data)" if one.data else "") for one in permissions)
+
+
+def _ids(requirements: Iterable[str]) -> str:
+    return ", ".join(requirements) or "–"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not current")
+    if parser.parse_args(arguments).check:
+        late = stale()
+        for path in late:
+            print(f"docs/{path.name} is not current: run `make docs`", file=sys.stderr)
+        return 1 if late else 0
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
