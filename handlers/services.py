@@ -4,7 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared import policy
@@ -15,6 +15,7 @@ from shared.azure.errors import reading
 from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, discover, quiet_sdk_logging, transport
 from shared.azure.settings import Settings
+from shared.memory import Memory
 from shared.policy import Policy
 from shared.ports import AuditLog, Azure, WorkQueue
 from shared.reconcile import Reconciler
@@ -33,10 +34,11 @@ class Services:
     terms: Terms
     own_object_id: str
     deadline_seconds: float
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.azure, self.audit, self.queue, self.terms)
+        return Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)
 
     def deadline(self) -> float:
         """In `time.monotonic()` seconds, from now."""

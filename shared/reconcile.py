@@ -7,6 +7,7 @@ before settings; what a guard names, what Azure refuses and what must wait are o
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
+from shared.memory import Memory
 from shared.observe import observe
 from shared.ports import AuditFailedError, AuditLog, Azure, NotYetError, WorkQueue, WriteRefusedError
 from shared.work import Reconcile, Record, Resync, Trigger, encode
@@ -62,6 +64,7 @@ class Reconciler:
     audit: AuditLog | None
     queue: WorkQueue | None
     terms: Terms
+    memory: Memory = field(default_factory=Memory)
     only: frozenset[tuple[str, ...]] | None = None
 
     async def prepare(self, workspace: Scope) -> Plan:
@@ -76,19 +79,29 @@ class Reconciler:
         Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1); and
         `TimeoutError` when the deadline passed before anything was recorded.
         """
+        async with asyncio.timeout(_left(deadline)) as patience, self.memory.alone(workspace):
+            patience.reschedule(None)
+            return await self._run(workspace, run, deadline, attempt)
+
+    async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
         done: list[Outcome] = []
         recorded: set[tuple[str, str]] = set()
         for _ in range(_PASSES):
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
+            async with asyncio.timeout(_left(deadline)):
                 made = await self.prepare(workspace)
-            await self._record_intent(made, run, recorded)
-            if run.mode is Mode.REPORT:
-                return Result(workspace, run, made)
-            outcomes = await self._carry_out(made, run, deadline)
+            registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
+            async with self.memory.alone(registry) if registry else nullcontext():
+                if registry:
+                    # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
+                    async with asyncio.timeout(_left(deadline)):
+                        made = await self.prepare(workspace)
+                await self._record_intent(made, run, recorded)
+                outcomes = await self._carry_out(made, run, deadline) if run.mode is Mode.ENFORCE else []
             done += outcomes
             if not outcomes or not self._due(made):
                 break
-        await self._put_off(workspace, made, outcomes, run.trigger, attempt)
+        if run.mode is Mode.ENFORCE:
+            await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:
@@ -197,9 +210,16 @@ class Reconciler:
         delays += [
             max(one.until - now, timedelta()) if isinstance(one.action, Setting) else backoff for one in made.deferred
         ]
-        if delays and self.queue and attempt < _MOST_ATTEMPTS:
-            again = Reconcile((str(workspace),), trigger, attempt + 1)
-            await self.queue.put(encode(again), min(delays))
+        if not delays or self.queue is None or attempt >= _MOST_ATTEMPTS:
+            return
+        at = now + min(delays)
+        if not self.memory.wake_is_due(workspace, at, now):
+            await self.queue.put(encode(Reconcile((str(workspace),), trigger, attempt + 1)), min(delays))
+            self.memory.remember_wake(workspace, at)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def describe(grant: Grant, run: Run) -> str:

@@ -28,9 +28,7 @@ def operations() -> tuple[str, ...]:
 
 
 def route(scope: Scope, kind: str) -> Look | None:
-    """`kind` is write, delete or action; None when nothing that amlguard keeps can depend on it."""
-    if kind == "action":
-        return None
+    """`kind` is write or delete; None when nothing that amlguard keeps can depend on it."""
     if scope.resource_type == _ROLE_ASSIGNMENT:
         return _at(scope.parent) if kind == "delete" else None
     return _at(scope) if scope.resource_type in _WATCHED else None

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import HttpResponseError, map_error
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy, RequestIdPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.core.rest import HttpRequest
+from azure.core.polling import AsyncLROPoller
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core import AsyncARMPipelineClient
 from azure.mgmt.core.exceptions import ARMErrorFormat
+from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
 from shared.access.scope import Scope
 from shared.azure.errors import reading, writing
@@ -29,6 +31,7 @@ API_VERSIONS: Mapping[str, str] = {
 }
 _GRAPH_API = "2024-04-01"
 _PAGE = 1000
+_POLL_SECONDS = 2
 
 
 class Arm:
@@ -97,9 +100,14 @@ class Arm:
             options["$skipToken"] = token
 
     async def post(self, scope: Scope, action: str) -> None:
-        """A POST action, waited for when it is a long-running one. Raises `WriteRefusedError`."""
+        """A POST action; a long-running one is waited for. Raises `WriteRefusedError`."""
+        request = HttpRequest("POST", f"{scope}/{action}?api-version={_api_version(scope.resource_type)}")
+        request.url = self._client.format_url(request.url)
         with writing(f"{action} {scope.name}"):
-            await self._send(HttpRequest("POST", f"{scope}/{action}?api-version={_api_version(scope.resource_type)}"))
+            answer = await self._client.send_request(request, _return_pipeline_response=True)
+            _check(answer.http_response)
+            polling = AsyncARMPolling(_POLL_SECONDS)
+            await AsyncLROPoller(self._client, answer, lambda response: response, polling).result()
 
     async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
         """Raises `WriteRefusedError`."""
@@ -117,12 +125,14 @@ class Arm:
     async def _send(self, request: HttpRequest) -> dict[str, Any]:
         request.url = self._client.format_url(request.url)
         response = await self._client.send_request(request)
-        await response.read()
-        if not 200 <= response.status_code < 300:
-            map_error(status_code=response.status_code, response=response, error_map={})
-            raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+        _check(response)
         body = response.json() if response.content else {}
         return body if isinstance(body, dict) else {}
+
+
+def _check(response: AsyncHttpResponse) -> None:
+    if not 200 <= response.status_code < 300:
+        raise HttpResponseError(response=response, error_format=ARMErrorFormat)
 
 
 def _url(scope: Scope, api_version: str) -> str:

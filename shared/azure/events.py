@@ -18,7 +18,6 @@ _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 _KINDS: Mapping[str, str] = {
     SystemEventNames.ResourceWriteSuccessEventName: "write",
     SystemEventNames.ResourceDeleteSuccessEventName: "delete",
-    SystemEventNames.ResourceActionSuccessEventName: "action",
     "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated": "write",
     "Microsoft.ResourceNotifications.Resources.Deleted": "delete",
 }
@@ -30,7 +29,7 @@ class MalformedEventError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ResourceEvent:
-    """`kind` is write, delete or action; `caller` an object id in lower case, empty where the event names none."""
+    """`kind` is write or delete; `caller` an object id in lower case, empty where the event names none."""
 
     kind: str
     scope: Scope
@@ -40,7 +39,7 @@ class ResourceEvent:
 
 
 def read(raw: object) -> ResourceEvent | None:
-    """None for events of other types (failures, cancellations, other sources). Raises `MalformedEventError`."""
+    """None for events of other types (actions, failures, cancellations). Raises `MalformedEventError`."""
     if not isinstance(raw, Mapping):
         raise MalformedEventError("an event is an object")
     kind, subject, time, data = _cloud_event(raw) if "specversion" in raw else _event_grid_event(raw)

@@ -90,7 +90,9 @@ async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, 
         arm_endpoint, transport=shared_transport, policies=[AsyncRetryPolicy(**RETRY)]
     )
     with reading("read the cloud's metadata"):
-        response = await client.send_request(HttpRequest("GET", f"{arm_endpoint}/metadata/endpoints?api-version=2022-09-01"))
+        response = await client.send_request(
+            HttpRequest("GET", f"{arm_endpoint}/metadata/endpoints?api-version=2022-09-01")
+        )
         response.raise_for_status()
         await response.read()
     return cloud_of(response.json())
