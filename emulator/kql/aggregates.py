@@ -15,38 +15,40 @@ type Values = list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """`of` folds the values of the first argument; the other arguments are constants and come after.
+    """`of` folds the values of the first argument; the other arguments are constant numbers and come after.
 
-    `result` None stands for the first argument's type.
+    `result` None stands for the first argument's type. `prefix` makes the column's name: `set_x`, or just `x`.
     """
 
     of: Callable[..., Any]
     result: Type | None
-    accepts: frozenset[Type] = frozenset(Type)
+    accepts: frozenset[Type]
     constants: int = 0
     optional: int = 0
     prefix: str | None = None
 
 
+def is_aggregate(name: str) -> bool:
+    return name in AGGREGATES or name in _CONDITIONAL or name in {"count", "arg_max", "arg_min"}
+
+
+def prefix_of(name: str) -> str:
+    """What the name of an unnamed aggregate's column starts with."""
+    known = AGGREGATES.get(_CONDITIONAL.get(name, name))
+    return name if known is None or known.prefix is None else known.prefix
+
+
 def build(scope: Scope, name: str, arguments: Sequence[Scalar]) -> tuple[Type, Fold]:
     """The result type of `name(arguments)` and how to fold a group's rows into it."""
-    base, condition = name, None
-    if name.removesuffix("if") in _CONDITIONAL:
-        base = name.removesuffix("if")
-    elif name.removesuffix("_if") in {"make_list", "make_set", "make_bag"} and name.endswith("_if"):
-        base = name.removesuffix("_if")
-    if base != name:
-        at = 0 if base == "count" else 1
-        if len(arguments) <= at or arguments[at].type is not Type.BOOL:
-            raise scope.error(f"{name}(): argument #{at + 1} must be of type bool", "SEM0219")
-        condition = arguments[at].evaluate
-        arguments = [*arguments[:at], *arguments[at + 1 :]]
-    type_, fold = _unconditional(scope, base, arguments)
-    return type_, fold if condition is None else _filtered(fold, condition)
-
-
-def _filtered(fold: Fold, condition: Evaluate) -> Fold:
-    return lambda rows: fold([row for row in rows if condition(row)])
+    if name not in _CONDITIONAL:
+        return _unconditional(scope, name, arguments)
+    base = _CONDITIONAL[name]
+    at = 0 if base == "count" else 1
+    if len(arguments) <= at or arguments[at].type is not Type.BOOL:
+        raise scope.error(f"{name}(): argument #{at + 1} must be of type bool", "SEM0219")
+    condition = arguments[at].evaluate
+    type_, fold = _unconditional(scope, base, [*arguments[:at], *arguments[at + 1 :]])
+    return type_, lambda rows: fold(list(filter(condition, rows)))
 
 
 def _unconditional(scope: Scope, name: str, arguments: Sequence[Scalar]) -> tuple[Type, Fold]:
@@ -61,13 +63,13 @@ def _unconditional(scope: Scope, name: str, arguments: Sequence[Scalar]) -> tupl
     value, *constants = arguments
     if value.type not in aggregate.accepts:
         raise scope.error(f"{name}(): argument #1 cannot be of type {value.type}", "SEM0219")
-    if any(not c.constant or c.type not in NUMBERS for c in constants):
+    if any(not constant.constant or constant.type not in NUMBERS for constant in constants):
         raise scope.error(f"{name}(): argument #2 must be a constant number", "SEM0219")
+    if value.type is Type.DYNAMIC and aggregate.accepts >= NUMBERS and aggregate.accepts != _ANYTHING:
+        value = Scalar(Type.REAL, _number(value.evaluate))
     evaluate, extra = value.evaluate, [constant.evaluate(()) for constant in constants]
-    if value.type is Type.DYNAMIC and aggregate.accepts is not _ANYTHING:
-        evaluate = _number(evaluate)
     result = _result(aggregate, value.type)
-    return result, lambda rows: aggregate.of([v for r in rows if (v := evaluate(r)) is not None], *extra)
+    return result, lambda rows: aggregate.of([v for row in rows if (v := evaluate(row)) is not None], *extra)
 
 
 def _number(evaluate: Evaluate) -> Evaluate:
@@ -75,11 +77,11 @@ def _number(evaluate: Evaluate) -> Evaluate:
 
 
 def _result(aggregate: Aggregate, type_: Type) -> Type:
-    if aggregate.result is not None:
-        return Type.TIMESPAN if aggregate.of is _average and type_ is Type.TIMESPAN else aggregate.result
-    if aggregate.of is _sum:
-        return Type.LONG if type_ in WHOLE_NUMBERS else type_
-    return Type.REAL if type_ is Type.DYNAMIC and aggregate.accepts is not _ANYTHING else type_
+    if aggregate.of is _average and type_ is Type.TIMESPAN:
+        return Type.TIMESPAN
+    if aggregate.of is _sum and type_ in WHOLE_NUMBERS:
+        return Type.LONG
+    return aggregate.result or type_
 
 
 def _sum(values: Values) -> Any:
@@ -118,32 +120,31 @@ def _distinct_count(values: Values) -> int:
     return len(set(map(hashable, values)))
 
 
+def _first(values: Values) -> Any:
+    return values[0] if values else None
+
+
 _ANYTHING = frozenset(Type)
 _SUMMABLE = NUMBERS | {Type.TIMESPAN, Type.DYNAMIC}
 
 AGGREGATES: Mapping[str, Aggregate] = {
-    "count": Aggregate(len, Type.LONG, _ANYTHING),
-    "dcount": Aggregate(_distinct_count, Type.LONG, _ANYTHING, optional=0),
-    "count_distinct": Aggregate(_distinct_count, Type.LONG, _ANYTHING),
-    "sum": Aggregate(_sum, None, _SUMMABLE),
+    "any": Aggregate(_first, None, _ANYTHING),
     "avg": Aggregate(_average, Type.REAL, _SUMMABLE),
-    "min": Aggregate(lambda values: min(values, default=None), None, ORDERED),
-    "max": Aggregate(lambda values: max(values, default=None), None, ORDERED),
-    "percentile": Aggregate(_percentile, None, _SUMMABLE | {Type.DATETIME}, constants=1),
-    "make_set": Aggregate(_set, Type.DYNAMIC, _ANYTHING, optional=1, prefix="set"),
-    "make_list": Aggregate(_list, Type.DYNAMIC, _ANYTHING, optional=1, prefix="list"),
+    "count_distinct": Aggregate(_distinct_count, Type.LONG, _ANYTHING),
+    "dcount": Aggregate(_distinct_count, Type.LONG, _ANYTHING),
     "make_bag": Aggregate(_bag, Type.DYNAMIC, frozenset({Type.DYNAMIC}), prefix="bag"),
-    "any": Aggregate(lambda values: values[0] if values else None, None, _ANYTHING),
-    "take_any": Aggregate(lambda values: values[0] if values else None, None, _ANYTHING, prefix=""),
+    "make_list": Aggregate(_list, Type.DYNAMIC, _ANYTHING, optional=1, prefix="list"),
+    "make_set": Aggregate(_set, Type.DYNAMIC, _ANYTHING, optional=1, prefix="set"),
+    "max": Aggregate(lambda values: max(values, default=None), None, ORDERED),
+    "min": Aggregate(lambda values: min(values, default=None), None, ORDERED),
+    "percentile": Aggregate(_percentile, None, _SUMMABLE | {Type.DATETIME}, constants=1),
+    "sum": Aggregate(_sum, None, _SUMMABLE),
+    "take_any": Aggregate(_first, None, _ANYTHING, prefix=""),
 }
-_CONDITIONAL = frozenset({"count", "dcount", "sum", "avg", "min", "max"})
-SELECTING = frozenset({"arg_max", "arg_min", "take_any", "any"})
-"""These may give several columns: the whole rows that they select from."""
-
-
-def is_aggregate(name: str) -> bool:
-    plain = name.removesuffix("if") if name.removesuffix("if") in _CONDITIONAL else name.removesuffix("_if")
-    return plain in AGGREGATES or name in SELECTING
+_CONDITIONAL: Mapping[str, str] = {
+    **{f"{name}if": name for name in ("avg", "count", "dcount", "max", "min", "sum", "take_any")},
+    **{f"{name}_if": name for name in ("make_bag", "make_list", "make_set")},
+}
 
 
 def select(name: str, by: Scalar, rows: Sequence[Row]) -> Row | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from emulator.kql import syntax as s
 from emulator.kql.core import Column, Dialect, Environment, Scalar, Scope, Table
@@ -13,12 +12,10 @@ from emulator.kql.tabular import apply, project
 from emulator.kql.unions import union
 from emulator.kql.values import type_named
 
-_parsed = lru_cache(maxsize=256)(parse)
-
 
 def run(text: str, environment: Environment) -> Table:
     """Raises KqlSyntaxError or KqlSemanticError; never guesses at what it does not know."""
-    script = _parsed(text)
+    script = parse(text)
     check(script, environment.dialect)
     environment = replace(environment, run=_query)
     for let in script.lets:
@@ -28,7 +25,7 @@ def run(text: str, environment: Environment) -> Table:
 
 def operators_of(text: str) -> list[str]:
     """The operators of the query's own pipeline, by their names: `limit` is `take`, `sort` is `order`."""
-    return [_operator_name(node) for node in _parsed(text).query.operators]
+    return [_operator_name(node) for node in parse(text).query.operators]
 
 
 def _bound(environment: Environment, let: s.Let) -> Scalar | Table:

@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from emulator.kql import syntax as s
-from emulator.kql.aggregates import AGGREGATES
+from emulator.kql.aggregates import is_aggregate
 from emulator.kql.arithmetic import compute
 from emulator.kql.comparisons import between, compare, matches, membership, search
 from emulator.kql.core import Evaluate, Row, Scalar, Scope, Table
@@ -106,7 +106,7 @@ def _call(scope: Scope, node: s.Call) -> Scalar:
         return _column_if_exists(scope, node)
     special, function = SPECIAL_FUNCTIONS.get(node.name), FUNCTIONS.get(node.name)
     if special is None and function is None:
-        if node.name in AGGREGATES:
+        if is_aggregate(node.name):
             raise scope.error(f"the aggregate '{node.name}' is not allowed in this context", "SEM0101")
         raise scope.error(f"Unknown function: '{node.name}'.", "SEM0260")
     arguments = [compile_expression(scope, argument) for argument in node.arguments]

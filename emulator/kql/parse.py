@@ -1,7 +1,7 @@
 """From KQL text to the syntax tree."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken, v_args
@@ -19,6 +19,7 @@ def _parser() -> Lark:
     return Lark.open("grammar.lark", rel_to=__file__, parser="lalr", maybe_placeholders=False)
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> s.Script:
     """Raises KqlSyntaxError where the text stops making sense."""
     try:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from emulator.kql import syntax as s
-from emulator.kql.aggregates import AGGREGATES, Fold, build, is_aggregate, select
+from emulator.kql.aggregates import Fold, build, is_aggregate, prefix_of, select
 from emulator.kql.core import Column, Environment, Row, Scalar, Scope, Table
 from emulator.kql.expressions import compile_expression, derived_name
 from emulator.kql.names import Names
@@ -144,8 +144,7 @@ def _of_row(row: Scalar, column: Column, value: Scalar) -> Output:
 
 def _default_name(call: s.Call) -> str:
     """`count_`, `dcount_x`, `set_x`, `percentile_x_95`; `take_any(x)` is `x`."""
-    known = AGGREGATES.get(call.name.removesuffix("_if"))
-    prefix = call.name if known is None or known.prefix is None else known.prefix
+    prefix = prefix_of(call.name)
     of = derived_name(call.arguments[0]) if call.arguments else None
     constants = [str(a.value) for a in call.arguments[1:] if isinstance(a, s.Literal)]
     suffix = constants if call.name == "percentile" else []

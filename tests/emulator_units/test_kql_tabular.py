@@ -80,6 +80,14 @@ def test_make_set_takes_arrays_apart() -> None:
     assert ask("T | summarize make_set(d.a, 2)") == [[["x", "p"]]]
 
 
+def test_aggregates_over_dynamic() -> None:
+    bags = "datatable(d:dynamic)[dynamic({'a':1}), dynamic({'b':2}), dynamic(null)]"
+    assert ask(f"{bags} | summarize make_bag(d), sum(d.a), avg(d.b), make_list(d.a)") == [
+        [{"a": 1, "b": 2}, 1.0, 2.0, [1]]
+    ]
+    assert names("T | summarize make_set_if(s, b), take_anyif(s, b)") == ["set_s", "s"]
+
+
 def test_arg_max_brings_the_row_along() -> None:
     twice = "datatable(k:string, t:long, v:string)['a', 1, 'old', 'a', 2, 'new', 'b', 1, 'only']"
     assert ask(f"{twice} | summarize arg_max(t, *) by k") == [["a", 2, "new"], ["b", 1, "only"]]
