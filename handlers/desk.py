@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers import resource_changed
-from handlers.services import Services, connect
+from handlers.services import Services, connected
 from shared.access.documents import Report
 from shared.access.guardrails import Action as Mode
 from shared.access.outcomes import Plan
@@ -42,47 +42,47 @@ class Applied:
 
 async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
-    services = replace(await connect(os.environ, policy_file=policy_file), queue=None)
-    reconciler = replace(services.reconciler, only=only)
     report = Report()
-
-    async def one(scope: Scope) -> Plan:
-        return await reconciler.prepare(scope)
-
-    await _each(await _workspaces(scopes, services), one, report)
+    async with connected(os.environ, policy_file) as services:
+        reconciler = _at_a_desk(services, only)
+        await _each(await _workspaces(scopes, services), reconciler.prepare, report)
     return report
 
 
 async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Applied:
-    services = replace(await connect(os.environ, policy_file=policy_file), queue=None)
-    if services.audit is None:
-        raise AzureFailureError(
-            "apply",
-            "NoAuditLog",
-            "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
-        )
-    reconciler: Reconciler = replace(services.reconciler, only=only)
     report, results, run = Report(), [], Run(Mode.ENFORCE)
+    async with connected(os.environ, policy_file) as services:
+        if services.audit is None:
+            raise AzureFailureError(
+                "apply",
+                "NoAuditLog",
+                "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
+            )
+        reconciler = _at_a_desk(services, only)
 
-    async def one(scope: Scope) -> Plan:
-        result = await reconciler.run(scope, run)
-        results.append(result)
-        return result.plan
+        async def one(scope: Scope) -> Plan:
+            result = await reconciler.run(scope, run)
+            results.append(result)
+            return result.plan
 
-    await _each(await _workspaces(scopes, services), one, report)
+        await _each(await _workspaces(scopes, services), one, report)
     return Applied(run.id, report, tuple(results))
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
     """Handles the events as the Event Grid trigger does, each on its own; raises the first failure at the end."""
-    services = await connect(os.environ, policy_file=policy_file)
-    answers = await asyncio.gather(
-        *(resource_changed.handle(event, services) for event in events), return_exceptions=True
-    )
+    async with connected(os.environ, policy_file) as services:
+        handled = (resource_changed.handle(event, services) for event in events)
+        answers = await asyncio.gather(*handled, return_exceptions=True)
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
     return len(answers)
+
+
+def _at_a_desk(services: Services, only: Keys) -> Reconciler:
+    """Without the queue: what must wait is told, not left to an app that may not be there."""
+    return replace(services.reconciler, queue=None, only=only)
 
 
 async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:

@@ -3,9 +3,11 @@
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shared import policy
 from shared.access.guardrails import Terms
@@ -35,10 +37,15 @@ class Services:
     own_object_id: str
     deadline_seconds: float
     memory: Memory = field(default_factory=Memory)
+    opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)
+
+    async def close(self) -> None:
+        for one in self.opened:
+            await one.__aexit__(None, None, None)
 
     def deadline(self) -> float:
         """In `time.monotonic()` seconds, from now."""
@@ -73,7 +80,18 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         rules.terms(),
         object_id(token.token),
         settings.deadline_seconds,
+        opened=(identity, shared),
     )
+
+
+@asynccontextmanager
+async def connected(environment: Mapping[str, str], policy_file: Path | None) -> AsyncIterator[Services]:
+    """For a command: services that are closed at its end."""
+    services = await connect(environment, policy_file=policy_file)
+    try:
+        yield services
+    finally:
+        await services.close()
 
 
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:

@@ -50,7 +50,7 @@ class Scope:
         names = text.removesuffix("/").split("/")[1:]
         if any(name in {"", ".", ".."} for name in names):
             raise InvalidScopeError("an ARM id holds no empty or relative segment")
-        segments = tuple(name.casefold() for name in names)
+        segments = tuple(_fold(name) for name in names)
         _check_shape(segments)
         return cls(segments, "/" + "/".join(names))
 
@@ -83,7 +83,7 @@ class Scope:
 
     @property
     def resource_group(self) -> "Scope | None":
-        return self._prefix(4) if self.segments[2:3] == ("resourcegroups",) else None
+        return self._prefix(4) if self.subscription and self.segments[2:3] == ("resourcegroups",) else None
 
     @property
     def resource_type(self) -> str:
@@ -91,7 +91,7 @@ class Scope:
 
         Containers have ARM's own: `…/subscriptions`, `…/resourcegroups`; the root has none.
         """
-        if "providers" not in self.segments:
+        if "providers" not in self.segments[::2]:
             return "/".join(("microsoft.resources", *self.segments[::2])) if self.segments else ""
         at = _last_provider(self.segments)
         return "/".join((self.segments[at + 1], *self.segments[at + 2 :: 2]))
@@ -119,6 +119,19 @@ class Scope:
 
     def _prefix(self, length: int) -> "Scope":
         return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
+
+
+def _fold(name: str) -> str:
+    """Lower case, letter by letter as ARM does it: `ß` is not `ss`, and the Kelvin sign is not `k`.
+
+    Resource groups may hold any letter and are the trust boundary: no two of them may look the same.
+    """
+    return name.lower() if name.isascii() else "".join(map(_fold_letter, name))
+
+
+def _fold_letter(letter: str) -> str:
+    lower = letter.lower()
+    return lower if lower.upper() == letter else letter
 
 
 def _last_provider(segments: tuple[str, ...]) -> int:

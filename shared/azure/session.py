@@ -94,5 +94,4 @@ async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, 
             HttpRequest("GET", f"{arm_endpoint}/metadata/endpoints?api-version=2022-09-01")
         )
         response.raise_for_status()
-        await response.read()
     return cloud_of(response.json())
