@@ -104,7 +104,7 @@ def parse(text: str) -> Policy:
     try:
         policy = msgspec.convert({} if document is None else document, Policy)
     except msgspec.ValidationError as error:
-        raise PolicyError(_readable(str(error))) from error
+        raise PolicyError(_wrong_rule(document) or _readable(str(error))) from error
     policy.terms()
     return policy
 
@@ -112,6 +112,17 @@ def parse(text: str) -> Policy:
 def schema() -> Mapping[str, Any]:
     """JSON Schema of the policy file, for editors."""
     return msgspec.json.schema(Policy)
+
+
+def _wrong_rule(document: object) -> str | None:
+    """Msgspec does not name the key of a wrong entry of a mapping; people want to know which rule it is."""
+    rules = document.get("rules") if isinstance(document, dict) else None
+    for name, rule in rules.items() if isinstance(rules, dict) else ():
+        try:
+            msgspec.convert(rule, _Rule)
+        except msgspec.ValidationError as error:
+            return _readable(f"{str(error).partition(' - at ')[0]} - at `$.rules.{name}`")
+    return None
 
 
 def _readable(message: str) -> str:

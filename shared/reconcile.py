@@ -121,13 +121,14 @@ class Reconciler:
         return any(isinstance(waiting.action, Setting) and waiting.until <= soon for waiting in made.deferred)
 
     async def _record_intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
+        findings = [finding(run, one) for one in made.findings]
+        await self._record(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
         rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
         rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
         rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
+        # Last before the first write, so that an intent that was accepted is one that is carried out.
         await self._record(REMEDIATIONS, rows)
-        findings = [finding(run, one) for one in made.findings]
-        await self._record(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
         recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
 
     async def _record(self, table: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -47,7 +47,8 @@ def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> dateti
     latest = estate.now - terms.settle
     for one in pulls:
         cover = held(one, estate)
-        since = cover.since if cover.held else estate.now
+        # ARM's clock is a Date header: whole seconds. What was made in this second is not in the future.
+        since = (cover.since and cover.since.replace(microsecond=0)) if cover.held else estate.now
         latest = max(latest, since or latest)
     # Planned grants need a later look even without a settle time: the admin user goes off in a run of its own.
     floor = timedelta(seconds=1) if any(not held(one, estate).held for one in pulls) else timedelta()

@@ -21,10 +21,17 @@ class Look:
     workspace: Scope | None = None
 
 
+# Kinds of workspaces that have operation names of their own (azure-facts §2); their events name a workspace.
+_OTHER_NAMES = (
+    "Microsoft.MachineLearningServices/workspaces/hubs/write",
+    "Microsoft.MachineLearningServices/workspaces/featurestores/write",
+)
+
+
 def operations() -> tuple[str, ...]:
     """The operation names that an Event Grid subscription should let through."""
     changed = [f"{kind}/{verb}" for kind in WATCHED for verb in ("write", "delete")]
-    return (*changed, "Microsoft.Authorization/roleAssignments/delete")
+    return (*changed, *_OTHER_NAMES, "Microsoft.Authorization/roleAssignments/delete")
 
 
 def route(scope: Scope, kind: str) -> Look | None:

@@ -5,7 +5,12 @@ from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy, RequestIdPolicy
+from azure.core.pipeline.policies import (
+    AsyncBearerTokenCredentialPolicy,
+    AsyncRetryPolicy,
+    RequestIdPolicy,
+    UserAgentPolicy,
+)
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.polling import AsyncLROPoller
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -50,6 +55,7 @@ class Arm:
             transport=transport,
             policies=[
                 RequestIdPolicy(),
+                UserAgentPolicy(sdk_moniker="amlguard"),
                 AsyncRetryPolicy(**RETRY),
                 AsyncBearerTokenCredentialPolicy(credential, scope),
                 clock,

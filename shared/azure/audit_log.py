@@ -1,5 +1,6 @@
 """The audit log: rows go in through azure-monitor-ingestion and are read back through azure-monitor-query."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -51,8 +52,11 @@ class AuditReader:
         self._client = LogsQueryClient(credential, endpoint=endpoint, audience=scope, transport=transport, **RETRY)
 
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
-        """(ActionId, Outcome) of every row of a run that the log shows. Raises `ReadFailedError`."""
-        kql = f"{REMEDIATIONS} | where RunId == '{run_id}' | project ActionId, Outcome"
+        """(ActionId, Outcome) of every row of a run that the log shows.
+
+        Raises `ReadFailedError`, and `ValueError` for an id that is none of ours (it goes into a query).
+        """
+        kql = f"{REMEDIATIONS} | where RunId == '{uuid.UUID(run_id)}' | project ActionId, Outcome"
         with reading("read the audit log"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=timedelta(days=2))
         if answer.status != LogsQueryStatus.SUCCESS:

@@ -8,7 +8,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, WriteRefusedError
 
 # What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
-_LATER = {"PrincipalNotFound", "RoleAssignmentExists", "TooManyRequests", "SubscriptionRequestsThrottled"}
+_LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled"}
 
 _REFUSALS = {
     "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
