@@ -1,0 +1,163 @@
+"""Scopes: what is an ARM id, what contains what, and what part of it is what."""
+
+import pytest
+
+from shared.access.scope import MAX_LENGTH, InvalidScopeError, Scope
+
+SUB = "/subscriptions/11111111-1111-4111-8111-111111111111"
+RG = f"{SUB}/resourceGroups/rg"
+ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acr"
+WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+COMPUTE = f"{WS}/computes/c1"
+ASSIGNED_TO_WS = f"{WS}/providers/Microsoft.Authorization/roleAssignments/a1"
+MG = "/providers/Microsoft.Management/managementGroups/research"
+
+
+@pytest.mark.parametrize("text", ["/", MG, SUB, RG, ACR, WS, COMPUTE, ASSIGNED_TO_WS, f"{RG}/", f"{RG}-Ünïcode_(1).x"])
+def test_an_arm_id_is_read(text: str) -> None:
+    assert str(Scope.parse(text)) == (text.rstrip("/") or "/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        7,
+        b"/subscriptions/s",
+        "",
+        "subscriptions/s",
+        "//subscriptions/s",
+        "/subscriptions",
+        "/subscriptions//resourceGroups/rg",
+        f"{SUB}/resourceGroups",
+        f"{SUB}/resourceGroups/",
+        f"{SUB}/whatever/x",
+        f"{RG}/workspaces/ws",
+        f"{RG}/providers/Microsoft.ContainerRegistry",
+        f"{RG}/providers/Microsoft.ContainerRegistry/registries",
+        f"{ACR}/pipelines",
+        f"{RG}/../rg-prod",
+        f"{RG}/providers/../providers/Microsoft.ContainerRegistry/registries/acr",
+        f"{RG}/./x",
+        f"{ACR}/%2e%2e/x",
+        f"{ACR}*",
+        f"{SUB}/resourceGroups/*",
+        f"{ACR}?api-version=1",
+        f"{ACR}#x",
+        f"{SUB}\\resourceGroups\\rg",
+        f"{ACR}' or 1 eq 1",
+        f'{ACR}"',
+        f"{ACR} | where true",
+        f"{ACR}\n",
+        f"{ACR}\x00",
+        f"{ACR};drop",
+        "/" * 10,
+        f"{RG}/providers/Microsoft.ContainerRegistry/registries/{'a' * MAX_LENGTH}",
+    ],
+)
+def test_anything_else_is_refused(text: object) -> None:
+    with pytest.raises(InvalidScopeError):
+        Scope.parse(text)
+
+
+def test_a_refusal_quotes_nothing_of_what_was_sent() -> None:
+    with pytest.raises(InvalidScopeError) as refusal:
+        Scope.parse("/subscriptions/jane.doe@example.com/../x")
+    assert "jane" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "contains"),
+    [
+        ("/", ACR, True),
+        (SUB, RG, True),
+        (SUB, ACR, True),
+        (RG, ACR, True),
+        (RG, RG, True),
+        (WS, COMPUTE, True),
+        (WS, ASSIGNED_TO_WS, True),
+        (RG.upper().replace("RG", "rg"), ACR, True),
+        (RG, ACR.replace("resourceGroups", "resourcegroups"), True),
+        (RG, f"{RG}-prod", False),
+        (RG, f"{RG}-prod/providers/Microsoft.ContainerRegistry/registries/acr", False),
+        (f"{RG}-prod", ACR, False),
+        (ACR, RG, False),
+        (COMPUTE, WS, False),
+        (ACR, f"{ACR}2", False),
+        (MG, SUB, False),  # by its path; permissions.applies_at knows better
+    ],
+)
+def test_containment_goes_segment_by_segment(outer: str, inner: str, contains: bool) -> None:
+    assert Scope.parse(outer).contains(Scope.parse(inner)) is contains
+
+
+def test_the_spelling_does_not_matter_and_is_kept() -> None:
+    shouted = Scope.parse(ACR.upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
+    assert shouted == Scope.parse(ACR)
+    assert hash(shouted) == hash(Scope.parse(ACR))
+    assert shouted.key == Scope.parse(ACR).key
+    assert shouted.name == "ACR"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("straße", "strasse"), ("\u212ael", "kel"), ("\u017ftore", "store"), ("\u0130x", "i\u0307x")]
+)
+def test_names_that_only_look_alike_when_folded_are_different(one: str, other: str) -> None:
+    # Resource groups may hold any letter, and the trust boundary is a resource group.
+    assert Scope.parse(f"{SUB}/resourceGroups/{one}") != Scope.parse(f"{SUB}/resourceGroups/{other}")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("/", ""),
+        (SUB, "microsoft.resources/subscriptions"),
+        (RG, "microsoft.resources/subscriptions/resourcegroups"),
+        (f"{SUB}/resourceGroups/providers", "microsoft.resources/subscriptions/resourcegroups"),
+        (ACR, "microsoft.containerregistry/registries"),
+        (COMPUTE, "microsoft.machinelearningservices/workspaces/computes"),
+        (ASSIGNED_TO_WS, "microsoft.authorization/roleassignments"),
+        (MG, "microsoft.management/managementgroups"),
+    ],
+)
+def test_resource_type(text: str, kind: str) -> None:
+    assert Scope.parse(text).resource_type == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "parent"),
+    [
+        (COMPUTE, WS),
+        (ASSIGNED_TO_WS, WS),
+        (f"{RG}/providers/Microsoft.Authorization/locks/l", RG),
+        (f"{SUB}/providers/Microsoft.Authorization/locks/l", SUB),
+        (f"{ACR}/providers/Microsoft.Authorization/locks/l", ACR),
+        ("/providers/Microsoft.Authorization/roleAssignments/a", "/"),
+        (f"{MG}/providers/Microsoft.Authorization/roleAssignments/a", MG),
+    ],
+)
+def test_parent(text: str, parent: str) -> None:
+    assert Scope.parse(text).parent == Scope.parse(parent)
+
+
+def test_the_parts_of_an_id() -> None:
+    compute = Scope.parse(COMPUTE)
+    assert str(compute.subscription) == SUB
+    assert str(compute.resource_group) == RG
+    assert str(compute.ancestor("microsoft.machinelearningservices/workspaces")) == WS
+    assert compute.ancestor("microsoft.containerregistry/registries") is None
+    assert str(Scope.parse(WS).child("computes", "c1")) == COMPUTE
+
+
+def test_what_lies_in_no_subscription_has_none_and_no_resource_group() -> None:
+    for text in ("/", MG, "/providers/resourceGroups/resourceGroups/x"):
+        assert Scope.parse(text).subscription is None
+        assert Scope.parse(text).resource_group is None
+    assert Scope.parse(SUB).resource_group is None
+
+
+def test_management_groups_are_known() -> None:
+    assert Scope.parse(MG.upper()).is_management_group
+    assert not Scope.parse(SUB).is_management_group
+    assert not Scope.parse(f"{MG}/providers/Microsoft.Authorization/roleAssignments/a").is_management_group
+    assert Scope.parse("/").is_root
