@@ -30,6 +30,12 @@ _LISTS = (
     "principals",
 )
 _MAPS = ("groups", "logs")
+_NEEDED = {
+    "resources": ("id",),
+    "principals": ("id",),
+    "managementGroups": ("name", "id"),
+    "roleDefinitions": ("name", "id"),
+}
 _BELOW_SCOPE = "/providers/microsoft.authorization/"
 
 
@@ -41,9 +47,12 @@ class Tenant:
     """Everything is keyed by lower-cased id or GUID; values keep the casing that they came with."""
 
     def __init__(self, document: Json | None = None) -> None:
-        document = _checked(document or {})
+        document = _checked({} if document is None else document)
         self.tenant_id: str = document.get("tenantId") or _TENANT_ID
-        self.management_groups: list[Json] = document.get("managementGroups") or []
+        self.management_groups: list[Json] = [
+            {"name": guid_at_end(group.get("name") or group["id"]), **group}
+            for group in document.get("managementGroups") or []
+        ]
         self.hierarchy = Hierarchy(self.tenant_id, self.management_groups)
         self.groups = {
             group.lower(): [member.lower() for member in members]
@@ -95,8 +104,13 @@ class Tenant:
             seeking = {group for known in seeking for group in self._memberships.get(known, ())} - found
         return found
 
+    def resource_groups(self) -> set[str]:
+        """Lower-cased ids of all that a resource or a role assignment is in."""
+        known = self.resources.values_of("group") | self.role_assignments.values_of("group")
+        return {key for key in known if key.count("/") == 4}
+
     def resource_group_exists(self, key: str) -> bool:
-        return next(self.resources.where("group", key), None) is not None
+        return self.resources.count("group", key) > 0 or self.role_assignments.count("group", key) > 0
 
     def _all_subscriptions(self) -> dict[str, Json]:
         named = {guid_at_end(name) for group in self.management_groups for name in group.get("subscriptions") or ()}
@@ -153,7 +167,7 @@ def _resources() -> Indexed:
     return Indexed(
         type=lambda key, _: ResourcePath.parse(key).type,
         collection=lambda key, _: parent_of(key),
-        group=lambda key, _: "/".join(key.split("/")[:5]),
+        group=lambda key, _: group_scope(key),
     )
 
 
@@ -161,6 +175,7 @@ def _role_assignments() -> Indexed:
     return Indexed(
         name=lambda _, assignment: assignment["name"].lower(),
         scope=lambda _, assignment: key_of(assignment["properties"]["scope"]),
+        group=lambda _, assignment: group_scope(key_of(assignment["properties"]["scope"])),
         principal=lambda _, assignment: principal_id(assignment),
         limited=lambda _, assignment: limited_scope(assignment["properties"]["scope"]),
         holding=lambda _, assignment: holding(assignment["properties"]["scope"], principal_id(assignment)),
@@ -174,6 +189,10 @@ def principal_id(assignment: Json) -> str:
 def holding(scope: str, principal: str) -> str:
     """The key under which `role_assignments.where("holding", …)` finds what a principal holds at exactly a scope."""
     return f"{key_of(scope)}|{principal.lower()}"
+
+
+def group_scope(key: str) -> str:
+    return "/".join(key.split("/")[:5])
 
 
 def limited_scope(scope: str) -> str:
@@ -213,11 +232,21 @@ def _name_of(scope: str, properties: Json) -> str:
 def _checked(document: Any) -> Json:
     if not isinstance(document, dict):
         raise TenantFileError("the tenant is not a JSON object")
-    for name, expected in (*((name, list) for name in _LISTS), *((name, dict) for name in _MAPS)):
-        if not isinstance(document.get(name) or expected(), expected):
-            raise TenantFileError(f"{name} is not {'a list' if expected is list else 'an object'}")
-    for name in ("resources", "principals"):
-        for place, item in enumerate(document.get(name) or []):
-            if not isinstance(item, dict) or not isinstance(item.get("id"), str):
-                raise TenantFileError(f"{name}[{place}] has no id")
+    for name in _LISTS:
+        if document.get(name) is not None:
+            _require_objects(name, document[name])
+    for name in _MAPS:
+        if not isinstance(document.get(name), dict | None):
+            raise TenantFileError(f"{name} is not an object")
     return document
+
+
+def _require_objects(name: str, items: Any) -> None:
+    if not isinstance(items, list):
+        raise TenantFileError(f"{name} is not a list")
+    needed = _NEEDED.get(name, ())
+    for place, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise TenantFileError(f"{name}[{place}] is not an object")
+        if needed and not any(isinstance(item.get(key), str) and item[key] for key in needed):
+            raise TenantFileError(f"{name}[{place}] has no {' or '.join(needed)}")

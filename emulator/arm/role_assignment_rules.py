@@ -82,8 +82,8 @@ class RoleAssignmentRules:
                 "PrincipalNotFound",
                 f"Principal {given.replace('-', '')} does not exist in the directory {self._tenant.tenant_id}. "
                 "Check that you have the correct principal ID. If you are creating this principal and then immediately "
-                "assigning a role, this error might be related to a replication delay. In this case, set the role assignment "
-                "principalType property to a value, such as ServicePrincipal, User, or Group.  "
+                "assigning a role, this error might be related to a replication delay. In this case, set the role "
+                "assignment principalType property to a value, such as ServicePrincipal, User, or Group.  "
                 "See https://aka.ms/docs-principaltype",
             )
         if known.get("type") and wanted and _kind(known["type"]) != _kind(wanted):

@@ -9,7 +9,7 @@ from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath, guid_at_end, key_of
 from emulator.rbac import Rbac
-from emulator.tenant import Tenant
+from emulator.tenant import Tenant, group_scope
 from emulator.tokens import Caller
 
 type Json = dict[str, Any]
@@ -31,8 +31,7 @@ class Scopes:
             raise AzureError(404, "SubscriptionNotFound", message)
 
     def require_group(self, path: ResourcePath) -> None:
-        group = "/".join(path.key.split("/")[:5])
-        if path.resource_group is not None and not self._tenant.resource_group_exists(group):
+        if path.resource_group is not None and not self._tenant.resource_group_exists(group_scope(path.key)):
             message = f"Resource group '{path.resource_group}' could not be found."
             raise AzureError(404, "ResourceGroupNotFound", message)
 
@@ -46,7 +45,7 @@ class Scopes:
         if not call.path.is_collection:
             return Answer(200, self._group(call.path.key))
         within = key_of(call.path.parent) + "/resourcegroups/"
-        keys = sorted(key for key in self._tenant.resources.values_of("group") if key.startswith(within))
+        keys = sorted(key for key in self._tenant.resource_groups() if key.startswith(within))
         action = "Microsoft.Resources/subscriptions/resourceGroups/read"
         return page(call, (self._group(key) for key in keys if self._authorizer.may(call.caller, action, key)))
 
@@ -127,11 +126,10 @@ class Scopes:
         own = self._tenant.resources.get(key)
         if own is not None:
             return {**own, "type": _GROUP_TYPE}
-        inside = next(self._tenant.resources.where("group", key))
-        name = inside["id"].split("/")[4]
-        parent = "/".join(inside["id"].split("/")[:3])
+        inside = next(self._tenant.resources.where("group", key), {})
+        _, _, subscription, _, name, *_ = (inside.get("id") or key).split("/")
         return {
-            "id": f"{parent}/resourceGroups/{name}",
+            "id": f"/subscriptions/{subscription}/resourceGroups/{name}",
             "name": name,
             "type": _GROUP_TYPE,
             "location": inside.get("location", "westeurope"),

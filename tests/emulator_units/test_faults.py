@@ -1,0 +1,67 @@
+"""Faults hit what they name, as often as they say, and nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.faults import Faults, FaultsError
+
+
+def hits(
+    faults: Faults, method: str = "GET", path: str = "/subscriptions/x?a=b", caller: str = "me"
+) -> list[int | None]:
+    return [fault.status for fault in faults.strike(method, path, caller)]
+
+
+def test_times() -> None:
+    faults = Faults([{"path": "subscriptions", "status": 500, "times": 2}])
+    assert [hits(faults), hits(faults), hits(faults)] == [[500], [500], []]
+
+
+def test_first_fault_that_answers_wins_and_delays_add_up() -> None:
+    faults = Faults([{"delayMs": 1}, {"status": 503}, {"status": 500}])
+    assert hits(faults) == [None, 503]
+
+
+@pytest.mark.parametrize("other", [{"method": "PUT"}, {"path": "^/other"}, {"caller": "you"}, {"times": 0}])
+def test_others_pass(other: dict[str, Any]) -> None:
+    assert hits(Faults([{"status": 500, **other}])) == []
+
+
+def test_matches_whatever_the_casing() -> None:
+    assert hits(Faults([{"status": 500, "method": "get", "path": "SUBscriptions", "caller": "ME"}])) == [500]
+
+
+def test_what_it_answers() -> None:
+    (fault,) = Faults([{"status": 429, "code": "Slow", "message": "down"}]).strike("GET", "/", "me")
+    error = fault.error()
+    assert error is not None
+    assert (error.status, error.code, error.message, error.headers) == (429, "Slow", "down", {"Retry-After": "1"})
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({}, "JSON list"),
+        (["x"], r"faults\[0\] is not an object"),
+        ([{"status": 500}, {"stat": 1}], r"faults\[1\].stat is unknown"),
+        ([{"status": "500"}], "status is not a int"),
+        ([{"status": True}], "status is not a int"),
+        ([{"path": "("}], "regular expression"),
+        ([{"status": 99}], "not an HTTP status"),
+        ([{"path": "x"}], "does nothing"),
+    ],
+)
+def test_what_is_no_list_of_faults(raw: Any, message: str) -> None:
+    with pytest.raises(FaultsError, match=message):
+        Faults(raw)
+
+
+def test_files(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text('[{"status": 500}]')
+    assert hits(Faults.load(file)) == [500]
+    file.write_text("[")
+    with pytest.raises(FaultsError, match=r"faults\.json"):
+        Faults.load(file)
