@@ -17,7 +17,8 @@ from shared.access.scope import Scope
 class Principal:
     """A managed identity or service principal that may hold roles.
 
-    `resource` is the user-assigned identity's own id, None for a system-assigned identity; `label` is for people.
+    `resource` is what must be trusted before it gets a role: the user-assigned identity's own id, or the AKS cluster
+    whose kubelet it is; None for a system-assigned identity. `label` is for people.
     """
 
     id: str

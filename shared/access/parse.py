@@ -5,6 +5,7 @@ about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, si
 "no registry".
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,9 @@ from shared.access.rules.rule import List
 from shared.access.scope import InvalidScopeError, Scope
 
 type Raw = Mapping[str, Any]
+
+_REGISTRY = "microsoft.containerregistry/registries"
+_LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IGNORECASE)
 
 
 def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
@@ -121,14 +125,17 @@ def _spelled_out(granted: set[str]) -> set[str]:
 
 
 def cluster(raw: Raw) -> Principal | None:
-    """The identity with which an AKS cluster pulls; None when ARM names only a client id (a service principal)."""
+    """The identity with which an AKS cluster pulls; None when ARM names only a client id (a service principal).
+
+    The cluster is its `resource`: it must be trusted, as its kubelet's own identity lies in a group that AKS made.
+    """
     kubelet = _text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
     scope = Scope.parse(raw.get("id"))
-    return Principal(kubelet.casefold(), f"kubelet of {scope.name}") if kubelet else None
+    return Principal(kubelet.casefold(), f"kubelet of {scope.name}", scope) if kubelet else None
 
 
 def container_group(raw: Raw) -> ContainerGroup:
-    containers = _get(raw, "properties", "containers") or []
+    containers = [c for key in ("containers", "initContainers") for c in _get(raw, "properties", key) or ()]
     credentials = _get(raw, "properties", "imageRegistryCredentials") or []
     images = [_text(c, "properties", "image") or "" for c in containers]
     hosts = [image.split("/", 1)[0] for image in images if "/" in image]
@@ -137,10 +144,10 @@ def container_group(raw: Raw) -> ContainerGroup:
 
 
 def lock(raw: Raw) -> Lock | None:
-    """None for a lock whose id names no scope that anything of ours could lie in."""
-    try:
-        scope = Scope.parse(raw.get("id")).parent
-    except InvalidScopeError:
+    """None for a lock on what no workspace can name. A lock itself may have any name."""
+    found = _LOCK.fullmatch(str(raw.get("id")))
+    scope = _scope_or_none(found[1] or "/") if found else None
+    if scope is None:
         return None
     level = (_text(raw, "properties", "level") or "").casefold()
     return Lock(str(raw.get("id")), scope, level == "readonly")
@@ -202,12 +209,12 @@ def _connection(raw: Raw) -> Connection:
     category = (_text(raw, "properties", "category") or "").casefold()
     metadata = _get(raw, "properties", "metadata")
     named = {str(k).casefold(): v for k, v in metadata.items()} if isinstance(metadata, Mapping) else {}
-    registry_id = named.get("resourceid") if category in {"acr", "containerregistry"} else None
+    target = _scope_or_none(named.get("resourceid")) if category in {"acr", "containerregistry"} else None
     return Connection(
         id=Scope.parse(raw.get("id")),
         category=category,
         target=_text(raw, "properties", "target"),
-        registry=_scope_or_none(registry_id),
+        registry=target if target and target.resource_type == _REGISTRY else None,
     )
 
 
