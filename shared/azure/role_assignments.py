@@ -140,7 +140,7 @@ def _deny_assignment(one: models.DenyAssignment) -> DenyAssignment | None:
 
 def _raw(response: Any, _: object, __: object) -> Any:
     """The answer as JSON: the SDK's model leaves out the condition that a block of permissions may carry."""
-    return response.http_response.json()
+    return json.loads(response.http_response.body())
 
 
 def _built_in_roles() -> dict[str, RoleDefinition]:
