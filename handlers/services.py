@@ -73,7 +73,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         endpoint = settings.logs_query_endpoint or cloud.logs_endpoint
         reader = AuditReader(endpoint, settings.logs_workspace, cloud, identity, shared)
     return Services(
-        LiveAzure(settings.arm_endpoint, cloud, identity, shared),
+        LiveAzure(settings.arm_endpoint, cloud, identity, shared, reader),
         audit,
         reader,
         LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,

@@ -14,16 +14,28 @@ from shared.access import parse
 from shared.access.asks import Property
 from shared.access.compare import Asked, ask
 from shared.access.guardrails import Terms
-from shared.access.model import Compute, ComputeType, ContainerGroup, Estate, Lock, Workspace
+from shared.access.model import (
+    Compute,
+    ComputeType,
+    ContainerGroup,
+    Estate,
+    Fact,
+    Lock,
+    Unreadable,
+    Want,
+    Workspace,
+)
 from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
-from shared.access.rules import RULES, List
+from shared.access.rules import RULES, List, Mode
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.discover import workspaces_at
 from shared.ports import Azure, Raw, ReadFailedError
 
 _LOCKS = "Microsoft.Authorization/locks"
+# Of the other workspaces on the registry only what bears on the registry matters, not their findings.
+_OF_NEIGHBOURS = (Mode.FIX, Mode.GUARD)
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
@@ -39,7 +51,7 @@ async def _observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | Non
     subject = await _workspace(workspace, azure, terms)
     if subject is None:
         return None
-    estate = await _complete(Estate(azure.now(), subject), azure, terms)
+    estate = await _complete(Estate(azure.now(), subject, people=terms.people), azure, terms)
     if not any(setting.name is Property.ADMIN_USER for setting in plan(estate, terms).settings):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
@@ -96,15 +108,19 @@ async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
     while True:
         asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
         dependencies = _dependencies(estate) - seen
+        wants = _wants(estate, terms) - estate.facts.keys()
         subscriptions = _subscriptions(asked)
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
         principals = _principals(asked) - estate.access.keys()
-        if not dependencies and not principals and subscriptions <= known:
+        if not dependencies and not principals and not wants and subscriptions <= known:
             return replace(estate, now=azure.now())
         seen |= dependencies
         known |= subscriptions
-        estate = await _read(estate, dependencies, principals, known, azure)
+        facts, estate = await asyncio.gather(
+            _facts(wants, azure), _read(estate, dependencies, principals, known, azure)
+        )
+        estate = replace(estate, facts={**estate.facts, **facts})
 
 
 async def _read(
@@ -132,6 +148,38 @@ def _with(estate: Estate, scope: Scope, raw: Raw) -> Estate:
         case _:
             kubelet = parse.cluster(raw)
             return replace(estate, clusters={**estate.clusters, scope: kubelet}) if kubelet else estate
+
+
+def _wants(estate: Estate, terms: Terms) -> set[Want]:
+    return {
+        want
+        for rule in RULES
+        if terms.enabled(rule)
+        for workspace in estate.workspaces
+        if workspace is estate.subject or rule.mode in _OF_NEIGHBOURS
+        for want in rule.wants(workspace, estate)
+    }
+
+
+async def _facts(wants: Iterable[Want], azure: Azure) -> dict[Want, Fact]:
+    ordered = list(wants)
+    return dict(zip(ordered, await asyncio.gather(*(_fact(want, azure) for want in ordered)), strict=True))
+
+
+async def _fact(want: Want, azure: Azure) -> Fact:
+    """What may not be read is known to be unknown, and rules say so; any other failure stops the reconcile."""
+    try:
+        if want.query:
+            rows = await azure.logs(want.query)
+            return Unreadable.NOT_CONFIGURED if rows is None else tuple(rows)
+        if want.collection:
+            listed = await azure.children(want.scope, want.collection)
+            return None if listed is None else tuple(listed)
+        return await azure.resource(want.scope)
+    except ReadFailedError as error:
+        if error.forbidden:
+            return Unreadable.FORBIDDEN
+        raise
 
 
 def _dependencies(estate: Estate) -> set[Scope]:

@@ -33,7 +33,11 @@ class AzureFailureError(Exception):
 
 
 class ReadFailedError(AzureFailureError):
-    pass
+    """`forbidden`: Azure said that the identity may not read it (403), which trying again does not change."""
+
+    def __init__(self, operation: str, code: str, reason: str, *, forbidden: bool = False) -> None:
+        super().__init__(operation, code, reason)
+        self.forbidden = forbidden
 
 
 class AuditFailedError(AzureFailureError):
@@ -66,6 +70,10 @@ class Azure(Protocol):
 
     def query(self, kql: str) -> AsyncIterator[Raw]:
         """Rows of Resource Graph: eventually consistent, so only ever a hint of where to look."""
+        ...
+
+    async def logs(self, kql: str) -> Sequence[Raw] | None:
+        """Rows of the Log Analytics workspace, by column name; None when none is configured."""
         ...
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:

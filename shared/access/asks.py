@@ -25,7 +25,10 @@ class Property(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RequiredGrant:
-    """`principal` must be able to do `need` at `scope`; `on` is the resource whose identity it is."""
+    """`principal` must be able to do `need` at `scope`; `on` is the resource whose identity it is.
+
+    `explicit`: only the policy's allow-list opens the way, the boundary does not (what a user of the workspace named).
+    """
 
     principal: Principal
     need: Need
@@ -33,6 +36,7 @@ class RequiredGrant:
     on: Scope
     requirements: tuple[str, ...]
     reason: str
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def action(one: Action) -> Document:
         case Grant():
             return {
                 "principalId": one.principal.id,
-                "principalType": "ServicePrincipal",
+                "principalType": one.principal.type,
                 "roleDefinitionId": one.role_definition_id,
                 "roleName": one.need.role_name,
                 "scope": str(one.scope),

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
-from shared.access.model import Estate, Workspace
+from shared.access.model import Estate, People, Workspace
 from shared.access.permissions import applies_at
 from shared.access.rules.rule import Mode, Rule
 from shared.access.scope import Scope
@@ -50,6 +50,7 @@ class Terms:
     rules: Mapping[str, RuleTerms] = field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
     per_run: int = 50
+    people: tuple[People, ...] = ()
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
@@ -79,11 +80,15 @@ class Terms:
 
     def trusts(self, workspace: Workspace, target: Scope) -> bool:
         """Whether `workspace` may lead to a change at `target`: inside its boundary, or on the allow-list."""
+        if self.allows(target):
+            return True
         group = workspace.id.resource_group
         boundary = group if self.boundary is Boundary.RESOURCE_GROUP else workspace.id.subscription
-        return any(allowed.contains(target) for allowed in self.allow) or (
-            boundary is not None and boundary.contains(target)
-        )
+        return boundary is not None and boundary.contains(target)
+
+    def allows(self, target: Scope) -> bool:
+        """Whether `target` is on the allow-list."""
+        return any(allowed.contains(target) for allowed in self.allow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,8 @@ def refuse_grant(
             return Refusal("rule", objection.reason)
     if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
+    if ask.explicit and not terms.allows(ask.scope):
+        return _outside("target", ask.scope, terms, f"{ask.scope.name} was named by a user of the workspace")
     if ask.scope in estate.missing:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
     return _outside_boundary(workspace, ask.scope, terms) or _locked(ask.scope, estate)
@@ -135,12 +142,12 @@ def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refu
     return None if terms.trusts(workspace, target) else _outside("target", target, terms)
 
 
-def _outside(what: str, target: Scope, terms: Terms) -> Refusal:
+def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
     boundary = terms.boundary.replace("_", " ")
+    why = why or f"{target.name} lies outside the workspace's {boundary}"
     return Refusal(
         f"{what}-outside-boundary",
-        f"{target.name} lies outside the workspace's {boundary}. To allow it, add to the policy: "
-        f'trust: {{allow: ["{target}"]}}',
+        f'{why}. To allow it, add to the policy: trust: {{allow: ["{target}"]}}',
     )
 
 

@@ -7,15 +7,19 @@ Read from raw ARM objects by `shared.access.parse`; nothing here knows how they 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Any
 
 from shared.access.permissions import Access
 from shared.access.scope import Scope
 
+# What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
+type Raw = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A managed identity or service principal that may hold roles.
+    """A managed identity or service principal, or a group that the policy names, that may hold roles.
 
     `resource` is what must be trusted before it gets a role: the user-assigned identity's own id, or the AKS cluster
     whose kubelet it is; None for a system-assigned identity. `label` is for people.
@@ -24,6 +28,7 @@ class Principal:
     id: str
     label: str
     resource: Scope | None = None
+    type: str = "ServicePrincipal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Compute:
     ready: bool = True
     attached: Scope | None = None
     created_on: datetime | None = None
+    raw: Raw = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class Endpoint:
     identity: Identity
     ready: bool = True
     compute: str | None = None
+    raw: Raw = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class Datastore:
     type: str
     account: str | None
     identity_based: bool
+    raw: Raw = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ class Connection:
     category: str
     target: str | None
     registry: Scope | None = None
+    raw: Raw = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ class Workspace:
     storage_by_identity: bool = False
     ready: bool = True
     created_on: datetime | None = None
+    raw: Raw = field(default_factory=dict, compare=False, repr=False)
     computes: tuple[Compute, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     datastores: tuple[Datastore, ...] = ()
@@ -185,13 +195,50 @@ class ContainerGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of the logs.
+
+    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace.
+    """
+
+    scope: Scope
+    collection: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Groups that the policy wants to hold `role_id` on the workspaces in `scopes` that carry all of `tags` (AML-44).
+
+    Without scopes, every workspace is meant that the tags select; never all without either.
+    """
+
+    groups: tuple[str, ...]
+    role_id: str
+    role_name: str
+    scopes: tuple[Scope, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+class Unreadable(Enum):
+    """The identity may not read it, or no log workspace is configured: unknown, and known to be so."""
+
+    FORBIDDEN = "forbidden"
+    NOT_CONFIGURED = "not configured"
+
+
+type Fact = Raw | tuple[Raw, ...] | Unreadable | None
+
+
+@dataclass(frozen=True, slots=True)
 class Estate:
     """All that one reconcile has read, at `now` (ARM's clock, not ours).
 
     `subject` is the workspace to decide about; `neighbours` are the other workspaces that use its registry, read
     only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
     AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about. `missing` are
-    dependencies that a workspace names and that do not exist.
+    dependencies that a workspace names and that do not exist. `facts` is what rules wanted to see, raw; None is
+    a 404. `people` is the policy's; `caller` is who caused the event, if one did and is known.
     """
 
     now: datetime
@@ -203,7 +250,23 @@ class Estate:
     container_groups: tuple[ContainerGroup, ...] = ()
     access: Mapping[str, Access] = field(default_factory=dict)
     missing: frozenset[Scope] = frozenset()
+    facts: Mapping[Want, Fact] = field(default_factory=dict)
+    people: tuple[People, ...] = ()
+    caller: Principal | None = None
     locks: tuple[Lock, ...] = ()
+
+    def resource(self, scope: Scope | None) -> Raw | None:
+        """A wanted resource; None when it does not exist, may not be read, or was not read yet."""
+        fact = self.facts.get(Want(scope)) if scope else None
+        return fact if isinstance(fact, Mapping) else None
+
+    def listed(self, scope: Scope, collection: str = "", query: str = "") -> tuple[Raw, ...]:
+        """A wanted list or the rows of a wanted query; empty also when it could not be read: see `unreadable`."""
+        fact = self.facts.get(Want(scope, collection, query))
+        return fact if isinstance(fact, tuple) else ()
+
+    def unreadable(self, want: Want) -> bool:
+        return isinstance(self.facts.get(want), Unreadable)
 
     @property
     def workspaces(self) -> tuple[Workspace, ...]:

@@ -7,8 +7,6 @@ about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, si
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 from shared.access.model import (
     Compute,
@@ -20,16 +18,17 @@ from shared.access.model import (
     Identity,
     Lock,
     Principal,
+    Raw,
     Registry,
     Vault,
     Workspace,
 )
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import PermissionBlock, RoleDefinition
+from shared.access.raw import get, scope_or_none, text, time
+from shared.access.raw import scope as scope_at
 from shared.access.rules.rule import List
-from shared.access.scope import InvalidScopeError, Scope
-
-type Raw = Mapping[str, Any]
+from shared.access.scope import Scope
 
 _REGISTRY = "microsoft.containerregistry/registries"
 _LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IGNORECASE)
@@ -40,19 +39,20 @@ def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[S
     scope = Scope.parse(raw.get("id"))
     return Workspace(
         id=scope,
-        kind=(_text(raw, "kind") or "default").casefold(),
+        kind=(text(raw, "kind") or "default").casefold(),
         identity=identity(raw, f"workspace {scope.name}", resolved),
-        primary=_scope(raw, "properties", "primaryUserAssignedIdentity"),
-        registry=_scope(raw, "properties", "containerRegistry"),
-        storage=_scope(raw, "properties", "storageAccount"),
-        vault=_scope(raw, "properties", "keyVault"),
-        app_insights=_scope(raw, "properties", "applicationInsights"),
-        hub=_scope(raw, "properties", "hubResourceId"),
-        data_isolation=_get(raw, "properties", "enableDataIsolation") is True,
-        serverless=bool(_get(raw, "properties", "serverlessComputeSettings")),
-        storage_by_identity=(_text(raw, "properties", "systemDatastoresAuthMode") or "").casefold() == "identity",
+        primary=scope_at(raw, "properties", "primaryUserAssignedIdentity"),
+        registry=scope_at(raw, "properties", "containerRegistry"),
+        storage=scope_at(raw, "properties", "storageAccount"),
+        vault=scope_at(raw, "properties", "keyVault"),
+        app_insights=scope_at(raw, "properties", "applicationInsights"),
+        hub=scope_at(raw, "properties", "hubResourceId"),
+        data_isolation=get(raw, "properties", "enableDataIsolation") is True,
+        serverless=bool(get(raw, "properties", "serverlessComputeSettings")),
+        storage_by_identity=(text(raw, "properties", "systemDatastoresAuthMode") or "").casefold() == "identity",
         ready=_ready(raw),
-        created_on=_time(_get(raw, "systemData", "createdAt")) or _time(_get(raw, "properties", "creationTime")),
+        created_on=time(get(raw, "systemData", "createdAt")) or time(get(raw, "properties", "creationTime")),
+        raw=raw,
         computes=tuple(_compute(c, scope, resolved) for c in lists.get(List.COMPUTES, ()) if not _leaving(c)),
         endpoints=tuple(_endpoint(e, scope, resolved) for e in lists.get(List.ENDPOINTS, ()) if not _leaving(e)),
         datastores=tuple(_datastore(d) for d in lists.get(List.DATASTORES, ())),
@@ -63,18 +63,18 @@ def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[S
 def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
     """The `identity` block. A user-assigned identity without a known object id goes to `unresolved`."""
     block = raw.get("identity")
-    kind = (_text(raw, "identity", "type") or "").casefold()
+    kind = (text(raw, "identity", "type") or "").casefold()
     if not isinstance(block, Mapping) or kind == "none":
         return Identity()
-    principal = _text(block, "principalId")
+    principal = text(block, "principalId")
     system = Principal(principal.casefold(), label) if principal and (not kind or "systemassigned" in kind) else None
     if kind and "userassigned" not in kind:
         return Identity(system)
     user: list[Principal] = []
     unresolved: list[Scope] = []
-    for text, known in (_get(block, "userAssignedIdentities") or {}).items():
-        scope = Scope.parse(text)
-        object_id = (_text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
+    for name, known in (get(block, "userAssignedIdentities") or {}).items():
+        scope = Scope.parse(name)
+        object_id = (text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
         if object_id:
             user.append(Principal(object_id.casefold(), scope.name, scope))
         else:
@@ -85,19 +85,19 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
 def registry(raw: Raw) -> Registry:
     return Registry(
         id=Scope.parse(raw.get("id")),
-        admin_user=_get(raw, "properties", "adminUserEnabled") is True,
-        abac=(_text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
-        login_server=_text(raw, "properties", "loginServer"),
-        created_on=_time(_get(raw, "properties", "creationDate")),
+        admin_user=get(raw, "properties", "adminUserEnabled") is True,
+        abac=(text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
+        login_server=text(raw, "properties", "loginServer"),
+        created_on=time(get(raw, "properties", "creationDate")),
     )
 
 
 def vault(raw: Raw) -> Vault:
     return Vault(
         id=Scope.parse(raw.get("id")),
-        rbac=_get(raw, "properties", "enableRbacAuthorization") is True,
-        tenant=_text(raw, "properties", "tenantId"),
-        policies=_access_policies(_get(raw, "properties", "accessPolicies")),
+        rbac=get(raw, "properties", "enableRbacAuthorization") is True,
+        tenant=text(raw, "properties", "tenantId"),
+        policies=_access_policies(get(raw, "properties", "accessPolicies")),
     )
 
 
@@ -105,12 +105,12 @@ def _access_policies(entries: object) -> dict[str, frozenset[str]]:
     """An object id may have several entries (one an application); only those without an application count."""
     policies: dict[str, frozenset[str]] = {}
     for entry in entries if isinstance(entries, list) else []:
-        holder = _text(entry, "objectId")
-        if holder is None or _text(entry, "applicationId"):
+        holder = text(entry, "objectId")
+        if holder is None or text(entry, "applicationId"):
             continue
         granted = {
             f"{kind}/{name}".casefold()
-            for kind, names in (_get(entry, "permissions") or {}).items()
+            for kind, names in (get(entry, "permissions") or {}).items()
             for name in names or ()
         }
         if "all" in {name.rpartition("/")[2] for name in granted}:
@@ -129,27 +129,27 @@ def cluster(raw: Raw) -> Principal | None:
 
     The cluster is its `resource`: it must be trusted, as its kubelet's own identity lies in a group that AKS made.
     """
-    kubelet = _text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
+    kubelet = text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
     scope = Scope.parse(raw.get("id"))
     return Principal(kubelet.casefold(), f"kubelet of {scope.name}", scope) if kubelet else None
 
 
 def container_group(raw: Raw) -> ContainerGroup:
-    containers = [c for key in ("containers", "initContainers") for c in _get(raw, "properties", key) or ()]
-    credentials = _get(raw, "properties", "imageRegistryCredentials") or []
-    images = [_text(c, "properties", "image") or "" for c in containers]
+    containers = [c for key in ("containers", "initContainers") for c in get(raw, "properties", key) or ()]
+    credentials = get(raw, "properties", "imageRegistryCredentials") or []
+    images = [text(c, "properties", "image") or "" for c in containers]
     hosts = [image.split("/", 1)[0] for image in images if "/" in image]
-    hosts += [_text(c, "server") or "" for c in credentials]
+    hosts += [text(c, "server") or "" for c in credentials]
     return ContainerGroup(Scope.parse(raw.get("id")), frozenset(host.casefold() for host in hosts if host))
 
 
 def lock(raw: Raw) -> Lock | None:
     """None for a lock on what no workspace can name. A lock itself may have any name."""
     found = _LOCK.fullmatch(str(raw.get("id")))
-    scope = _scope_or_none(found[1] or "/") if found else None
+    scope = scope_or_none(found[1] or "/") if found else None
     if scope is None:
         return None
-    level = (_text(raw, "properties", "level") or "").casefold()
+    level = (text(raw, "properties", "level") or "").casefold()
     return Lock(str(raw.get("id")), scope, level == "readonly")
 
 
@@ -172,92 +172,59 @@ def _block(raw: Raw) -> PermissionBlock:
 
 def _compute(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Compute:
     scope = Scope.parse(raw.get("id"))
-    type_name = _text(raw, "properties", "computeType") or "unknown type"
+    type_name = text(raw, "properties", "computeType") or "unknown type"
     known = type_name.casefold() in ComputeType
     return Compute(
+        raw=raw,
         id=scope,
         type=ComputeType(type_name.casefold()) if known else ComputeType.UNKNOWN,
         type_name=type_name,
         identity=identity(raw, f"{parent.name}/computes/{scope.name}", resolved),
         ready=_ready(raw),
-        attached=_scope_or_none(_get(raw, "properties", "resourceId")),
-        created_on=_time(_get(raw, "properties", "createdOn")) or _time(_get(raw, "systemData", "createdAt")),
+        attached=scope_or_none(get(raw, "properties", "resourceId")),
+        created_on=time(get(raw, "properties", "createdOn")) or time(get(raw, "systemData", "createdAt")),
     )
 
 
 def _endpoint(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Endpoint:
     scope = Scope.parse(raw.get("id"))
     return Endpoint(
+        raw=raw,
         id=scope,
         identity=identity(raw, f"{parent.name}/onlineEndpoints/{scope.name}", resolved),
         ready=_ready(raw),
-        compute=_text(raw, "properties", "compute"),
+        compute=text(raw, "properties", "compute"),
     )
 
 
 def _datastore(raw: Raw) -> Datastore:
-    credentials = _text(raw, "properties", "credentials", "credentialsType")
+    credentials = text(raw, "properties", "credentials", "credentialsType")
     return Datastore(
+        raw=raw,
         id=Scope.parse(raw.get("id")),
-        type=(_text(raw, "properties", "datastoreType") or "").casefold(),
-        account=_text(raw, "properties", "accountName"),
+        type=(text(raw, "properties", "datastoreType") or "").casefold(),
+        account=text(raw, "properties", "accountName"),
         identity_based=(credentials or "").casefold() == "none",
     )
 
 
 def _connection(raw: Raw) -> Connection:
-    category = (_text(raw, "properties", "category") or "").casefold()
-    metadata = _get(raw, "properties", "metadata")
+    category = (text(raw, "properties", "category") or "").casefold()
+    metadata = get(raw, "properties", "metadata")
     named = {str(k).casefold(): v for k, v in metadata.items()} if isinstance(metadata, Mapping) else {}
-    target = _scope_or_none(named.get("resourceid")) if category in {"acr", "containerregistry"} else None
+    target = scope_or_none(named.get("resourceid")) if category in {"acr", "containerregistry"} else None
     return Connection(
+        raw=raw,
         id=Scope.parse(raw.get("id")),
         category=category,
-        target=_text(raw, "properties", "target"),
+        target=text(raw, "properties", "target"),
         registry=target if target and target.resource_type == _REGISTRY else None,
     )
 
 
 def _ready(raw: Raw) -> bool:
-    return (_text(raw, "properties", "provisioningState") or "").casefold() not in {"creating", "provisioning"}
+    return (text(raw, "properties", "provisioningState") or "").casefold() not in {"creating", "provisioning"}
 
 
 def _leaving(raw: Raw) -> bool:
-    return (_text(raw, "properties", "provisioningState") or "").casefold() == "deleting"
-
-
-def _get(raw: object, *path: str) -> Any:
-    for key in path:
-        if not isinstance(raw, Mapping):
-            return None
-        raw = raw.get(key)
-    return raw
-
-
-def _text(raw: object, *path: str) -> str | None:
-    value = _get(raw, *path)
-    return value if isinstance(value, str) and value else None
-
-
-def _scope(raw: Raw, *path: str) -> Scope | None:
-    """Absent, null and empty mean that there is none; anything else must be an ARM id."""
-    value = _get(raw, *path)
-    return Scope.parse(value) if value not in (None, "") else None
-
-
-def _scope_or_none(value: object) -> Scope | None:
-    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
-    try:
-        return Scope.parse(value)
-    except InvalidScopeError:
-        return None
-
-
-def _time(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return (text(raw, "properties", "provisioningState") or "").casefold() == "deleting"

@@ -1,4 +1,4 @@
-"""ARM REST on an azure-core pipeline, with the api-version pinned for each provider (azure-facts §5)."""
+"""ARM REST on an azure-core pipeline, with the api-version pinned for each provider or type (azure-facts §5)."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -25,12 +25,18 @@ from shared.ports import Raw, ReadFailedError
 
 API_VERSIONS: Mapping[str, str] = {
     "microsoft.authorization": "2020-05-01",
+    "microsoft.authorization/policyassignments": "2022-06-01",
+    "microsoft.authorization/roledefinitions": "2022-04-01",
     "microsoft.containerinstance": "2023-05-01",
     "microsoft.containerregistry": "2025-11-01",
     "microsoft.containerservice": "2025-05-01",
+    "microsoft.insights": "2020-02-02",
+    "microsoft.insights/diagnosticsettings": "2021-05-01-preview",
     "microsoft.keyvault": "2026-02-01",
     "microsoft.machinelearningservices": "2025-12-01",
     "microsoft.managedidentity": "2024-11-30",
+    "microsoft.network": "2024-05-01",
+    "microsoft.network/privatednszones": "2024-06-01",
     "microsoft.resources": "2022-12-01",
     "microsoft.storage": "2025-08-01",
 }
@@ -69,10 +75,10 @@ class Arm:
 
     async def list(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
         """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page."""
-        provider = collection.partition("/")[0] if "/" in collection else parent.resource_type
+        kind = collection if "/" in collection else f"{parent.resource_type}/{collection}"
         base = str(parent).rstrip("/")
         path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
-        url: str | None = f"{path}?api-version={_api_version(provider)}"
+        url: str | None = f"{path}?api-version={_api_version(kind)}"
         operation = f"list {collection} of {parent.name}"
         rows: list[Raw] = []
         with reading(operation):
@@ -146,10 +152,13 @@ def _url(scope: Scope, api_version: str) -> str:
 
 
 def _api_version(resource_type: str) -> str:
-    provider = resource_type.casefold().partition("/")[0] or "microsoft.resources"
-    if provider not in API_VERSIONS:
-        raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
-    return API_VERSIONS[provider]
+    """That of the closest type that has one of its own, else the provider's."""
+    names = (resource_type.casefold() or "microsoft.resources").split("/")
+    for length in range(len(names), 0, -1):
+        found = API_VERSIONS.get("/".join(names[:length]))
+        if found:
+            return found
+    raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
 
 
 def _rows(page: Raw | None, operation: str, key: str = "value") -> Sequence[Raw]:

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -14,7 +13,7 @@ from azure.monitor.query.aio import LogsQueryClient
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
 from shared.azure.session import RETRY, Cloud
-from shared.ports import ReadFailedError, Row
+from shared.ports import Raw, ReadFailedError, Row
 
 
 class LiveAuditLog:
@@ -57,8 +56,12 @@ class AuditReader:
         Raises `ReadFailedError`, and `ValueError` for an id that is none of ours (it goes into a query).
         """
         kql = f"{REMEDIATIONS} | where RunId == '{uuid.UUID(run_id)}' | project ActionId, Outcome"
-        with reading("read the audit log"):
-            answer = await self._client.query_workspace(self._workspace_id, kql, timespan=timedelta(days=2))
+        return frozenset((str(row["ActionId"]), str(row["Outcome"])) for row in await self.rows(kql))
+
+    async def rows(self, kql: str) -> Sequence[Raw]:
+        """By column name; the query bounds its own time. Raises `ReadFailedError`, also for a partial answer."""
+        with reading("query the logs"):
+            answer = await self._client.query_workspace(self._workspace_id, kql, timespan=None)
         if answer.status != LogsQueryStatus.SUCCESS:
-            raise ReadFailedError("read the audit log", "PartialResult", "the answer is not whole")
-        return frozenset((str(row[0]), str(row[1])) for table in answer.tables for row in table.rows)
+            raise ReadFailedError("query the logs", "PartialResult", "the answer is not whole")
+        return [dict(zip(table.columns, row, strict=True)) for table in answer.tables for row in table.rows]

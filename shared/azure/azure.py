@@ -13,6 +13,7 @@ from shared.access.outcomes import Grant, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
+from shared.azure.audit_log import AuditReader
 from shared.azure.registries import Registries
 from shared.azure.role_assignments import RoleAssignments
 from shared.azure.session import Clock, Cloud
@@ -28,8 +29,10 @@ class LiveAzure:
         cloud: Cloud,
         credential: AsyncTokenCredential,
         transport: AsyncHttpTransport[Any, Any],
+        logs: AuditReader | None,
     ) -> None:
         self._clock = Clock()
+        self._logs = logs
         common = (endpoint, credential, cloud.arm_scope, transport, self._clock)
         self._arm = Arm(*common)
         self._assignments = RoleAssignments(*common)
@@ -46,6 +49,9 @@ class LiveAzure:
 
     def query(self, kql: str) -> AsyncIterator[Raw]:
         return self._arm.query(kql)
+
+    async def logs(self, kql: str) -> Sequence[Raw] | None:
+        return await self._logs.rows(kql) if self._logs else None
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
         return await self._assignments.assigned_to(principal_id, subscription)

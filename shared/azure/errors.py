@@ -38,7 +38,8 @@ def reading(operation: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        raise ReadFailedError(operation, code(error), _explain(error)) from None
+        forbidden = status(error) == 403
+        raise ReadFailedError(operation, code(error), _explain(error), forbidden=forbidden) from None
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class RoleAssignments:
         parameters = models.RoleAssignmentCreateParameters(
             role_definition_id=grant.role_definition_id,
             principal_id=grant.principal.id,
-            principal_type="ServicePrincipal",
+            principal_type=grant.principal.type,
             description=description,
         )
         with writing(f"assign {grant.need.role_name} on {grant.scope.name}"):

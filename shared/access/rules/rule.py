@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.access.asks import Ask
-from shared.access.model import Estate, Workspace
+from shared.access.model import Estate, Want, Workspace
 from shared.access.needs import Need
 
 
@@ -32,14 +32,19 @@ class List(StrEnum):
     CONNECTIONS = "connections"
 
 
+def nothing(_: Workspace, __: Estate) -> Iterable[Want]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
 
     `grants` are the needs that it may ever ask for: the app's own condition is made of their roles. `reads` are the
-    lists below a workspace that it looks at; `watches` are the resource types (in Azure's spelling) whose events it
-    wants. `acts` and `leaves` are its example, in words. An `optional` rule that is off is silent; any other F? rule
-    that is off reports what it would grant.
+    lists below a workspace that it looks at; `wants` names what else it must see, found in `Estate.facts` when it
+    examines (it is asked again until it wants nothing new, so that one thing may lead to the next). `watches` are
+    the resource types (in Azure's spelling) whose events it wants. `acts` and `leaves` are its example, in words. An
+    `optional` rule that is off is silent; any other F? rule that is off reports what it would grant.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Rule:
     examine: Callable[[Workspace, Estate], Iterable[Ask]]
     acts: str
     leaves: str
+    wants: Callable[[Workspace, Estate], Iterable[Want]] = nothing
     also: tuple[str, ...] = ()
     grants: tuple[Need, ...] = ()
     reads: tuple[List, ...] = ()

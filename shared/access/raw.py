@@ -1,0 +1,55 @@
+"""Reading raw ARM JSON without trusting its shape: a missing key, a null and a wrong type are all `None`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.access.scope import InvalidScopeError, Scope
+
+
+def get(raw: object, *path: str) -> Any:
+    for key in path:
+        if not isinstance(raw, Mapping):
+            return None
+        raw = raw.get(key)
+    return raw
+
+
+def text(raw: object, *path: str) -> str | None:
+    value = get(raw, *path)
+    return value if isinstance(value, str) and value else None
+
+
+def scope(raw: object, *path: str) -> Scope | None:
+    """Absent, null and empty mean that there is none; anything else must be an ARM id."""
+    value = get(raw, *path)
+    return Scope.parse(value) if value not in (None, "") else None
+
+
+def flag(raw: object, *path: str) -> bool | None:
+    """JSON booleans; Azure Resource Notifications and Resource Graph also write 0 and 1."""
+    value = get(raw, *path)
+    return bool(value) if isinstance(value, bool | int) else None
+
+
+def rows(raw: object, *path: str) -> Sequence[Any]:
+    value = get(raw, *path)
+    return value if isinstance(value, list) else ()
+
+
+def scope_or_none(value: object) -> Scope | None:
+    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
+    try:
+        return Scope.parse(value)
+    except InvalidScopeError:
+        return None
+
+
+def time(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
