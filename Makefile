@@ -35,7 +35,7 @@ check: setup     ## formatter, linter, strict types, layers, generated docs
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache --quiet 2>/dev/null || $(BIN)/lint-imports
+	@report=$$($(BIN)/lint-imports --no-cache --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/python -m docs.generate --check
 
 format: setup    ## formatter and safe fixes

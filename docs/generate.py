@@ -14,6 +14,7 @@ from shared.access.condition import assignable, condition
 from shared.access.guardrails import Terms
 from shared.access.needs import Need
 from shared.access.permissions import Permission
+from shared.access.routing import operations
 from shared.access.rules import RULES, Mode, Rule
 
 DOCS = Path(__file__).parent
@@ -55,22 +56,27 @@ Rules that are off by default add these to the condition once the policy turns t
 until that is done, Azure refuses the grants and amlguard records them as Failed.
 """
 
+_EVENTS = """\
+## Events
 
-def documents() -> dict[Path, str]:
-    """Every generated file and its text."""
-    return {
-        DOCS / "rules.md": rules_page(RULES),
-        DOCS / "policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
-    }
+The operations that an Event Grid subscription should let through (`data.operationName`); all other events are
+acknowledged and lead nowhere:
+"""
 
 
-def stale() -> list[Path]:
+def documents() -> dict[str, str]:
+    """Every generated file, by name, and its text."""
+    return {"rules.md": rules_page(RULES), "policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n"}
+
+
+def stale(folder: Path = DOCS) -> list[Path]:
     """Generated files that are missing or say something else."""
-    return [path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text]
+    files = {folder / name: text for name, text in documents().items()}
+    return [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
-    parts = (_INTRODUCTION, _overview(rules), _roles(rules), *(_section(rule) for rule in rules))
+    parts = (_INTRODUCTION, _overview(rules), _roles(rules), _events(), *(_section(rule) for rule in rules))
     return "\n".join(parts)
 
 
@@ -105,6 +111,10 @@ def _role_table(needs: Iterable[Need], rules: Sequence[Rule]) -> str:
     return _table(("role", "id", "rules that grant it"), rows)
 
 
+def _events() -> str:
+    return f"{_EVENTS}\n" + "".join(f"- `{operation}`\n" for operation in operations())
+
+
 def _section(rule: Rule) -> str:
     return f"## {rule.name}\n\n{rule.title}\n\n" + "".join(f"- {line}\n" for line in _facts(rule))
 
@@ -136,16 +146,16 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not current")
     if parser.parse_args(arguments).check:
-        late = stale()
+        late = stale(folder)
         for path in late:
-            print(f"docs/{path.name} is not current: run `make docs`", file=sys.stderr)
+            print(f"{path.parent.name}/{path.name} is not current: run `make docs`", file=sys.stderr)
         return 1 if late else 0
-    for path, text in documents().items():
-        path.write_text(text, encoding="utf-8")
+    for name, text in documents().items():
+        (folder / name).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.events import EventGrid
 from emulator.faults import Faults, FaultsError
 from emulator.fronts import json_body
 from emulator.middlewares import Handler, json_response
@@ -13,17 +14,21 @@ from emulator.tokens import Audience, Tokens
 
 
 class Control:
-    def __init__(self, tenant: Tenant, clock: Clock, tokens: Tokens, requests: RequestLog, faults: Faults) -> None:
+    def __init__(
+        self, tenant: Tenant, clock: Clock, tokens: Tokens, requests: RequestLog, faults: Faults, events: EventGrid
+    ) -> None:
         self._tenant = tenant
         self._clock = clock
         self._tokens = tokens
         self._requests = requests
         self._faults = faults
+        self._events = events
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/_local/requests", self._guarded(self._list_requests)),
             web.delete("/_local/requests", self._guarded(self._clear_requests)),
+            web.get("/_local/events", self._guarded(self._deliveries)),
             web.get("/_local/logs/{table}", self._guarded(self._rows)),
             web.post("/_local/faults", self._guarded(self._replace_faults)),
             web.post("/_local/clock", self._guarded(self._advance)),
@@ -45,6 +50,10 @@ class Control:
     async def _clear_requests(self, _: web.Request) -> web.Response:
         self._requests.clear()
         return web.Response(status=204)
+
+    async def _deliveries(self, _: web.Request) -> web.Response:
+        """Event Grid's attempts to deliver, oldest first, with the events as they were sent."""
+        return json_response(200, [attempt.as_json() for attempt in self._events.attempts])
 
     async def _rows(self, request: web.Request) -> web.Response:
         return json_response(200, self._tenant.logs.get(request.match_info["table"], []))

@@ -8,6 +8,7 @@ import json
 import logging
 import random
 import uuid
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,27 @@ _TIME_TO_LIVE = timedelta(hours=24)
 _WINDOW_SECONDS = 0.02  # events of this window overtake each other
 _TWICE = 0.1
 _AT_ONCE = 50
+_KEPT_ATTEMPTS = 10_000
+
+
+@dataclass
+class Attempt:
+    """One try to deliver one event. `status` is None while the answer is awaited, 0 when there was none."""
+
+    event: dict[str, Any]
+    time: datetime
+    number: int
+    duplicate: bool
+    status: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "time": self.time.isoformat(),
+            "attempt": self.number,
+            "duplicate": self.duplicate,
+            "status": self.status,
+            "event": self.event,
+        }
 
 
 @dataclass
@@ -51,7 +73,8 @@ class EventGrid:
     """Delivers to `webhook`, if one is set by the time of `start`; what is published before that waits.
 
     `operations` stands for an advanced filter on `data.operationName`: without it everything is delivered. Retries
-    follow the local Azure's clock. `dead_letters` holds what was given up, in the shape of dead-lettered events.
+    follow the local Azure's clock. `attempts` holds the latest tries to deliver, `dead_letters` what was given up, in
+    the shape of dead-lettered events.
     """
 
     def __init__(
@@ -63,6 +86,7 @@ class EventGrid:
         retry_schedule: Sequence[float] = RETRY_SCHEDULE,
     ) -> None:
         self.webhook = webhook
+        self.attempts: deque[Attempt] = deque(maxlen=_KEPT_ATTEMPTS)
         self.dead_letters: list[dict[str, Any]] = []
         self._rng = rng
         self._operations = None if operations is None else {operation.lower() for operation in operations}
@@ -157,6 +181,8 @@ class EventGrid:
     async def _attempt(self, session: aiohttp.ClientSession, delivery: _Delivery) -> int:
         """The status of the answer; 0 when there was none in time."""
         delivery.last_attempt = self._alarm.now()
+        attempt = Attempt(delivery.event, delivery.last_attempt, delivery.attempts + 1, delivery.duplicate)
+        self.attempts.append(attempt)
         try:
             status, _ = await self._post(session, "Notification", delivery.event, delivery.attempts)
             delivery.outcome = _outcome(status)
@@ -164,6 +190,7 @@ class EventGrid:
             status, delivery.outcome = 0, "TimedOut"
         except aiohttp.ClientError:
             status, delivery.outcome = 0, "SocketError"
+        attempt.status = status
         delivery.attempts += 1
         if status not in _ACKNOWLEDGED:
             _LOG.info("Event %s: %s at attempt %d", delivery.event.get("id"), delivery.outcome, delivery.attempts)

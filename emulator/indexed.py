@@ -12,6 +12,8 @@ class Indexed(UserDict[str, Json]):
 
     def __init__(self, **keys: Callable[[str, Json], str]) -> None:
         self._keys = keys
+        self.changes = 0
+        """Grows with every write."""
         self._found: dict[str, dict[str, dict[str, Json]]] = {name: {} for name in keys}
         super().__init__()
 
@@ -19,6 +21,7 @@ class Indexed(UserDict[str, Json]):
         if identifier in self.data:
             del self[identifier]
         super().__setitem__(identifier, value)
+        self.changes += 1
         for name, key in self._keys.items():
             self._found[name].setdefault(key(identifier, value), {})[identifier] = value
 
@@ -30,9 +33,11 @@ class Indexed(UserDict[str, Json]):
             if not group:
                 del self._found[name][key(identifier, value)]
         super().__delitem__(identifier)
+        self.changes += 1
 
     def where(self, name: str, value: str) -> Iterator[Json]:
-        return iter(list(self._found[name].get(value, {}).values()))
+        found = self._found[name].get(value)
+        return iter(tuple(found.values()) if found else ())
 
     def count(self, name: str, value: str) -> int:
         return len(self._found[name].get(value, ()))

@@ -36,6 +36,8 @@ class Rbac:
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
         self._conditions = Conditions()
+        self._everywhere: dict[tuple[str, str, str], bool] = {}
+        self._known_at = -1
 
     def allowed(
         self, principal_id: str, action: str, scope: str, *, data: bool = False, attributes: Attributes | None = None
@@ -45,7 +47,10 @@ class Rbac:
         return decision.verdict is Verdict.ALLOWED
 
     def can_read(self, principal_id: str, resource_id: str) -> bool:
-        return self.allowed(principal_id, f"{ResourcePath.parse(resource_id).type}/read", resource_id)
+        """Quick for whoever may read a whole subscription, as Resource Graph asks this of every row."""
+        path = ResourcePath.parse(resource_id)
+        action = f"{path.type}/read"
+        return self._reads_all(principal_id, action, path.subscription) or self.allowed(principal_id, action, path.text)
 
     def identities(self, principal_id: str) -> set[str]:
         """The principal and every group that it is in; lower-case."""
@@ -92,6 +97,17 @@ class Rbac:
                     return Decision(Verdict.ALLOWED, assignment)
                 conditional = True
         return Decision(Verdict.CONDITION_NOT_FULFILLED if conditional else Verdict.NOT_GRANTED)
+
+    def _reads_all(self, principal_id: str, action: str, subscription: str | None) -> bool:
+        if subscription is None or self._tenant.deny_assignments:
+            return False
+        if self._known_at != self._tenant.role_assignments.changes:
+            self._known_at = self._tenant.role_assignments.changes
+            self._everywhere.clear()
+        key = principal_id, action, subscription
+        if key not in self._everywhere:
+            self._everywhere[key] = self.allowed(principal_id, action, f"/subscriptions/{subscription}")
+        return self._everywhere[key]
 
     def _held(self, identities: set[str], lineage: list[str]) -> Iterator[Json]:
         for scope in lineage:

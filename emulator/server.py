@@ -117,7 +117,7 @@ class LocalAzure:
         throttle = Throttle(time.monotonic) if self.options.throttle else None
         front = ArmFront(self.arm, self.graph, self.tokens, throttle)
         logs = LogsFront(self.logs, self.deployment, self.tokens, self.rbac)
-        control = Control(self.tenant, self.clock, self.tokens, self.requests, self.faults)
+        control = Control(self.tenant, self.clock, self.tokens, self.requests, self.faults, self.events)
         return [
             *control.routes(),
             web.get("/metadata/endpoints", metadata.endpoints),

@@ -178,7 +178,7 @@ def _role_assignments() -> Indexed:
         group=lambda _, assignment: group_scope(key_of(assignment["properties"]["scope"])),
         principal=lambda _, assignment: principal_id(assignment),
         limited=lambda _, assignment: limited_scope(assignment["properties"]["scope"]),
-        holding=lambda _, assignment: holding(assignment["properties"]["scope"], principal_id(assignment)),
+        holding=lambda _, assignment: holding(key_of(assignment["properties"]["scope"]), principal_id(assignment)),
     )
 
 
@@ -186,9 +186,9 @@ def principal_id(assignment: Json) -> str:
     return str(assignment["properties"].get("principalId", "")).lower()
 
 
-def holding(scope: str, principal: str) -> str:
+def holding(scope_key: str, principal: str) -> str:
     """The key under which `role_assignments.where("holding", …)` finds what a principal holds at exactly a scope."""
-    return f"{key_of(scope)}|{principal.lower()}"
+    return f"{scope_key}|{principal}"
 
 
 def group_scope(key: str) -> str:

@@ -56,7 +56,7 @@ class RoleAssignmentRules:
 
     def held(self, scope: str, principal: str, role: str) -> Json | None:
         """The assignment of this role to this principal at exactly this scope."""
-        for assignment in self._tenant.role_assignments.where("holding", holding(scope, principal)):
+        for assignment in self._tenant.role_assignments.where("holding", holding(key_of(scope), principal.lower())):
             if role_of(assignment) == role.lower():
                 return assignment
         return None

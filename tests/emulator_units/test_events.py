@@ -79,6 +79,10 @@ async def test_everything_arrives_at_least_once_some_twice_in_no_order(webhook: 
     assert set(counts.values()) == {1, 2}
     assert hook.ids != sorted(hook.ids, key=int)
     assert hook.validations == 1
+    tried = [(attempt.event["id"], str(attempt.number - 1)) for attempt in grid.attempts]
+    assert Counter(tried) == Counter(hook.received)
+    assert {attempt.status for attempt in grid.attempts} == {202}
+    assert sum(attempt.duplicate for attempt in grid.attempts) == len(hook.ids) - len(ids)
     assert hook.headers[0]["aeg-event-type"] == "Notification"
     assert hook.headers[0]["aeg-subscription-name"] == "AMLGUARD"
     assert grid.dead_letters == []

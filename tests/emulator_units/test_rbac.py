@@ -120,6 +120,19 @@ def test_can_read() -> None:
     assert not rbac(held(RG, ACR_PULL, ME)).can_read(ME, REGISTRY)
 
 
+def test_can_read_follows_changes() -> None:
+    mine = held(SUB, READER, ME)
+    tenant = Tenant({"resources": [resource(REGISTRY)], "roleAssignments": [mine]})
+    one = Rbac(tenant)
+    assert one.can_read(ME, REGISTRY)
+    del tenant.role_assignments[mine["id"].lower()]
+    assert not one.can_read(ME, REGISTRY)
+    tenant.role_assignments[mine["id"].lower()] = mine | {"type": "x"}
+    assert one.can_read(ME, REGISTRY)
+    tenant.deny_assignments["x"] = deny(RG, ME, permissions=[{"actions": ["*"]}])
+    assert not one.can_read(ME, REGISTRY)
+
+
 @pytest.mark.parametrize(
     ("pattern", "action", "expected"),
     [

@@ -133,7 +133,7 @@ def uai_workspace(*children: Compute | Endpoint | Datastore | Connection, **more
 
 
 def registry(scope: Scope = REGISTRY, *, admin_user: bool = False, abac: bool = False, **more: Any) -> Registry:
-    return Registry(scope, admin_user, abac, f"{scope.name}.azurecr.io", **more)
+    return Registry(scope, admin_user, abac, **{"login_server": f"{scope.name}.azurecr.io"} | more)
 
 
 def vault(*, rbac: bool, **more: Any) -> Vault:

@@ -74,6 +74,9 @@ def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield pull(principal, workspace.registry, endpoint.id, estate, "AML-42")
         elif not endpoint.ready and not principal:
             yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
+        elif workspace.registry:
+            reason = f"the identity of endpoint {endpoint.id.name} is not known, so nobody can tell whether it can pull"
+            yield Objection(workspace.registry, Property.ADMIN_USER, reason)
 
 
 def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -9,6 +9,7 @@ from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
+_NO_BLOBS = ("azurefile", "azuredatalakegen1")
 _ENDPOINTS = _DOCS + "how-to-access-resources-from-endpoints-managed-identities"
 
 
@@ -26,7 +27,10 @@ def _compute_reads_blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 def _read_by_identity(workspace: Workspace, storage: Scope) -> bool:
     """Whether the default account is reached with the caller's identity: by the workspace or by a datastore."""
     return workspace.storage_by_identity or any(
-        store.identity_based and store.account is not None and store.account.casefold() == storage.name.casefold()
+        store.identity_based
+        and store.type not in _NO_BLOBS
+        and store.account is not None
+        and store.account.casefold() == storage.name.casefold()
         for store in workspace.datastores
     )
 

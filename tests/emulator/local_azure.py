@@ -1,0 +1,305 @@
+"""A local Azure with the app on it, as its users run it: a process of its own, spoken to over the wire only."""
+
+import base64
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ResourceNotFoundError
+from azure.monitor.query import LogsQueryClient
+from azure.storage.queue import QueueClient
+
+type Json = dict[str, Any]
+type Start = Callable[..., "LocalAzure"]
+
+AMLGUARD = Path(sys.executable).with_name("amlguard")
+REMEDIATIONS = "AmlGuardRemediation_CL"
+FINDINGS = "AmlGuardFinding_CL"
+QUEUE = "amlguard-work"
+
+_START_SECONDS = 90
+_STOP_SECONDS = 20
+_WAIT_SECONDS = 45
+_COMMAND_SECONDS = 90
+_QUIET_SECONDS = 0.5
+_WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
+_VERSIONS = {
+    "microsoft.authorization": "2022-04-01",
+    "microsoft.authorization/locks": "2020-05-01",
+    "microsoft.containerregistry": "2025-11-01",
+    "microsoft.keyvault": "2026-02-01",
+    "microsoft.machinelearningservices": "2025-12-01",
+    "microsoft.managedidentity": "2024-11-30",
+    "microsoft.storage": "2025-08-01",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command's end."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Json:
+        loaded: Json = json.loads(self.out)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorToken:
+    token: str
+
+    def get_token(self, *_: str, **__: object) -> AccessToken:
+        return AccessToken(self.token, int(time.time()) + 3600)
+
+
+@dataclass
+class LocalAzure:
+    """`start` runs it until `stop`. `app` is the object id of the app's identity."""
+
+    folder: Path
+    process: "subprocess.Popen[str]"
+    ready: Json
+    http: requests.Session = field(default_factory=requests.Session)
+
+    @classmethod
+    def start(
+        cls, folder: Path, tenant: Mapping[str, Any] | None = None, policy: str = "", *, functions: bool = True
+    ) -> Self:
+        """`folder` is for this local Azure alone. AssertionError, with what it said, when it does not come up."""
+        arguments = [str(AMLGUARD), "emulate"]
+        if tenant is not None:
+            (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
+            arguments += ["--tenant", str(folder / "tenant.json")]
+        (folder / "policy.yaml").write_text(policy, encoding="utf-8")
+        arguments += ["--policy", str(folder / "policy.yaml"), *([] if functions else ["--no-functions"])]
+        with (folder / "stderr").open("w", encoding="utf-8") as errors:
+            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=_clean(folder))
+        line = _first_line(process)
+        if not line:
+            process.kill()
+            process.communicate()
+            raise AssertionError(f"the local Azure did not start: {(folder / 'stderr').read_text(encoding='utf-8')}")
+        azure = cls(folder, process, json.loads(line))
+        azure.http.verify = azure.ready["ca"]
+        azure.http.trust_env = False
+        return azure
+
+    def stop(self) -> None:
+        self.http.close()
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
+
+    @property
+    def env(self) -> dict[str, str]:
+        env: dict[str, str] = self.ready["env"]
+        return env
+
+    # What happens in the tenant, by the hand of its operator
+
+    def arm(self, method: str, path: str, body: Json | None = None, *, version: str | None = None) -> requests.Response:
+        """One call of ARM; `path` may have a query but no api-version."""
+        version = version or _version(path)
+        url = f"{self.ready['arm']}{path}{'&' if '?' in path else '?'}api-version={version}"
+        return self.http.request(method, url, json=body, headers=self._operator, timeout=30)
+
+    def get(self, path: str) -> Json:
+        return self._good(self.arm("GET", path))
+
+    def put(self, path: str, body: Json) -> Json:
+        return self._good(self.arm("PUT", path, body))
+
+    def patch(self, path: str, body: Json) -> Json:
+        return self._good(self.arm("PATCH", path, body))
+
+    def delete(self, path: str) -> None:
+        self._good(self.arm("DELETE", path))
+
+    def grants(self, principal: str, scope: str) -> set[tuple[str, str]]:
+        """(scope, role GUID), in lower case, of what ARM lists for `principal` itself at, above or below `scope`."""
+        collection = f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments"
+        found, link = [], f"{collection}?$filter=principalId eq '{principal}'"
+        while link:
+            page = self.get(link)
+            found += [one["properties"] for one in page["value"]]
+            link = page.get("nextLink", "").partition(self.ready["arm"])[2].replace("api-version=", "x=")
+        return {(one["scope"].lower(), one["roleDefinitionId"].rpartition("/")[2].lower()) for one in found}
+
+    def admin_user(self, registry: str) -> bool:
+        return bool(self.get(registry)["properties"]["adminUserEnabled"])
+
+    # What the app is told
+
+    def deliver(self, *events: object, raw: bytes | None = None, kind: str = "Notification") -> requests.Response:
+        """Posts one delivery to the webhook, as Event Grid does, and waits for its answer."""
+        body = json.dumps(list(events)).encode() if raw is None else raw
+        headers = {"aeg-event-type": kind, "Content-Type": "application/json"}
+        return self.http.post(self.ready["functions"] + _WEBHOOK, data=body, headers=headers, timeout=60)
+
+    def sweep(self) -> None:
+        answer = self.http.post(f"{self.ready['functions']}/admin/functions/sweep", json={"input": ""}, timeout=30)
+        assert answer.status_code == 202, answer.text
+
+    def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
+        """`amlguard` with the ready line's environment, changed by `env`; without a terminal."""
+        ended = subprocess.run(
+            [str(AMLGUARD), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            env=_clean(self.folder, {**self.env, **(env or {})}),
+            check=False,
+        )
+        return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+    # What the tests steer
+
+    def advance(self, seconds: float) -> None:
+        self._control("POST", "clock", {"advanceSeconds": seconds})
+
+    def faults(self, *faults: Json) -> None:
+        """These and no others."""
+        self._control("POST", "faults", list(faults))
+
+    def forget_requests(self) -> None:
+        self._control("DELETE", "requests")
+
+    # What can be seen
+
+    def asked(self) -> list[Json]:
+        logged: list[Json] = self._control("GET", "requests").json()
+        return logged
+
+    def writes(self) -> list[Json]:
+        """What the app asked ARM to change, in order, whatever the answer."""
+        return [one for one in self.asked() if one["caller"] == self.app and _is_write(one)]
+
+    @cached_property
+    def app(self) -> str:
+        """Object id of the identity that the app acts as."""
+        url = f"{self.env['IDENTITY_ENDPOINT']}?api-version=2019-08-01&resource=https://management.azure.com/"
+        answer = self.http.get(url, headers={"X-IDENTITY-HEADER": self.env["IDENTITY_HEADER"]}, timeout=30)
+        return str(_claims(answer.json()["access_token"])["oid"])
+
+    def rows(self, table: str = REMEDIATIONS, where: str = "true") -> list[Json]:
+        """The audit table's rows, as people read them: through Log Analytics."""
+        with LogsQueryClient(
+            OperatorToken(self.ready["operatorToken"]),
+            endpoint=self.env["AMLGUARD_LOGS_QUERY_ENDPOINT"],
+            connection_verify=self.ready["ca"],
+        ) as client:
+            kql = f"{table} | where {where}"
+            answer = client.query_workspace(self.env["AMLGUARD_LOG_WORKSPACE_ID"], kql, timespan=timedelta(days=3650))
+        (found,) = answer.tables
+        return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+    def waiting_work(self) -> list[Json]:
+        """The messages on the work queue that are visible now."""
+        return self._peeked(QUEUE)
+
+    def poisoned_work(self) -> list[str]:
+        return [one["text"] for one in self._peeked(f"{QUEUE}-poison")]
+
+    def until(self, holds: Callable[[], object], what: str, seconds: float = _WAIT_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"not within {seconds} s: {what}"
+            time.sleep(0.1)
+
+    def until_quiet(self, seconds: float = _WAIT_SECONDS) -> None:
+        """Waits until no work is visible on the queue and nothing was asked of Azure for a while."""
+        end = time.monotonic() + seconds
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < _QUIET_SECONDS:
+            assert time.monotonic() < end, f"not quiet within {seconds} s"
+            now = len(self.asked())
+            if now != seen or self.waiting_work():
+                seen, since = now, time.monotonic()
+            time.sleep(0.1)
+
+    def sweep_all(self, workspaces: Iterable[str]) -> None:
+        """Fires the timer and waits until the app has looked at `workspaces` and is done."""
+        before = len(self.asked())
+        self.sweep()
+
+        def looked() -> bool:
+            asked = {one["path"].partition("?")[0].lower() for one in self.asked()[before:]}
+            return all(workspace.lower() in asked for workspace in workspaces)
+
+        self.until(looked, "every workspace is looked at")
+        self.until_quiet()
+
+    @property
+    def _operator(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.ready['operatorToken']}"}
+
+    def _control(self, method: str, route: str, body: object = None) -> requests.Response:
+        answer = self.http.request(
+            method, f"{self.ready['arm']}/_local/{route}", json=body, headers=self._operator, timeout=30
+        )
+        assert answer.ok, answer.text
+        return answer
+
+    def _good(self, answer: requests.Response) -> Json:
+        assert answer.ok, f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text}"
+        body: Json = answer.json() if answer.content else {}
+        return body
+
+    def _peeked(self, name: str) -> Sequence[Any]:
+        try:
+            with QueueClient.from_connection_string(self.env["AzureWebJobsStorage"], name) as queue:
+                return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
+        except ResourceNotFoundError:  # nothing was ever put there
+            return []
+
+
+def _version(path: str) -> str:
+    kinds = re.findall(r"/providers/([^/?]+)(/[^/?]+)?", path.partition("?")[0].lower())
+    namespace, kind = kinds[-1] if kinds else ("microsoft.resources", "")
+    return _VERSIONS.get(namespace + kind) or _VERSIONS.get(namespace, "2022-09-01")
+
+
+def _is_write(request: Json) -> bool:
+    """POSTs that only read, or that go to the logs, are no writes to ARM."""
+    elsewhere = ("/ingestion/", "/v1/workspaces/", "/providers/microsoft.resourcegraph/")
+    return request["method"] not in {"GET", "HEAD"} and not request["path"].lower().startswith(elsewhere)
+
+
+def _first_line(process: "subprocess.Popen[str]") -> str:
+    """Empty when the process ended or said nothing in time."""
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
+    return process.stdout.readline() if ready else ""
+
+
+def _claims(token: str) -> Json:
+    payload = token.split(".")[1]
+    claims: Json = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+def _clean(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Nothing of this machine's but what programs need to run at all; no sign-in that somebody made here."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    return {**inherited, "HOME": str(home), **(env or {})}

@@ -1,0 +1,84 @@
+"""`python -m emulator` as a process: one line when ready, clear refusals, a clean end."""
+
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arm_calls import REGISTRY, resource
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    command = [sys.executable, "-m", "emulator", "--no-functions", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_ready_line_and_clean_end(tmp_path: Path) -> None:
+    tenant = tmp_path / "tenant.json"
+    tenant.write_text(json.dumps({"resources": [resource(REGISTRY)]}))
+    with started("--tenant", tenant, "--seed", "5", "--policy", tenant) as (process, ready):
+        assert ready["ready"] is True
+        assert ready["functions"] is None
+        assert set(ready["env"]) == {
+            "AMLGUARD_ARM_ENDPOINT",
+            "AMLGUARD_LOGS_INGESTION_ENDPOINT",
+            "AMLGUARD_LOGS_QUERY_ENDPOINT",
+            "AMLGUARD_LOGS_RULE_ID",
+            "AMLGUARD_LOG_WORKSPACE_ID",
+            "AMLGUARD_POLICY",
+            "IDENTITY_ENDPOINT",
+            "IDENTITY_HEADER",
+            "REQUESTS_CA_BUNDLE",
+            "SSL_CERT_FILE",
+        }
+        request = urllib.request.Request(
+            f"{ready['arm']}{REGISTRY}?api-version=2025-11-01",
+            headers={"Authorization": f"Bearer {ready['operatorToken']}"},
+        )
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=ready["ca"])) as answer:
+            assert json.load(answer)["name"] == "reg"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+        assert (process.returncode, out, err) == (0, "", "")
+    assert not Path(ready["ca"]).exists()
+
+
+def test_the_same_seed_makes_up_the_same() -> None:
+    with started("--seed", "5") as (_, one), started("--seed", "5") as (_, other), started("--seed", "6") as (_, third):
+        assert one["env"]["AMLGUARD_LOGS_RULE_ID"] == other["env"]["AMLGUARD_LOGS_RULE_ID"]
+        assert one["env"]["AMLGUARD_LOGS_RULE_ID"] != third["env"]["AMLGUARD_LOGS_RULE_ID"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "said"),
+    [
+        ("--tenant", "{", "is not JSON"),
+        ("--tenant", '{"resources": [{}]}', "resources[0] has no id"),
+        ("--faults", '[{"stat": 1}]', "faults[0].stat is unknown"),
+        ("--access", "{}", "no roleAssignments"),
+        ("--access", '{"roleAssignments": [{"role": "King", "on": "watched"}]}', "unknown role"),
+    ],
+)
+def test_refusals(tmp_path: Path, option: str, text: str, said: str) -> None:
+    file = tmp_path / "given.json"
+    file.write_text(text)
+    command = [sys.executable, "-m", "emulator", "--no-functions", option, str(file)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,234 @@
+"""The local Azure over TLS, as Microsoft's own clients see it, and its control routes."""
+
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from arm_calls import ACR_PULL, OWNER, REGISTRY, RG, SUB, WORKSPACE, principal, resource
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.identity.aio import ManagedIdentityCredential
+from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
+from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+from azure.monitor.ingestion.aio import LogsIngestionClient
+from azure.monitor.query.aio import LogsQueryClient
+
+from emulator.options import Options
+from emulator.server import LocalAzure
+
+ME = principal(1)
+SUBSCRIPTION = SUB.rpartition("/")[2]
+AUDIENCE = "https://api.loganalytics.io"
+NAME = "22222222-0000-0000-0000-000000000001"
+TENANT = {
+    "tenantId": "11111111-1111-1111-1111-111111111111",
+    "resources": [
+        resource(REGISTRY, properties={"adminUserEnabled": True}),
+        resource(WORKSPACE, identity={"type": "SystemAssigned", "principalId": ME}),
+    ],
+}
+
+
+@pytest.fixture
+async def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalAzure]:
+    file = tmp_path / "tenant.json"
+    file.write_text(json.dumps(TENANT))
+    local = LocalAzure(Options(tenant=file, functions=False, operation_ms=10), tmp_path)
+    await local.start()
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        monkeypatch.setenv(name, local.environment()[name])
+    yield local
+    await local.stop()
+
+
+@pytest.fixture
+async def credential(azure: LocalAzure) -> AsyncIterator[ManagedIdentityCredential]:
+    assert azure.identity_url
+    async with ManagedIdentityCredential() as one:
+        yield one
+
+
+@pytest.fixture
+async def operator(azure: LocalAzure) -> AsyncIterator[aiohttp.ClientSession]:
+    trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(azure.ca)))
+    token = {"Authorization": f"Bearer {azure.tokens.operator_token()}"}
+    async with aiohttp.ClientSession(azure.url, headers=token, connector=trusted) as session:
+        yield session
+
+
+def trusting(azure: LocalAzure) -> dict[str, Any]:
+    # aiohttp reads SSL_CERT_FILE only once, when it is imported: too early for a test
+    return {"connection_verify": str(azure.ca)}
+
+
+def arm(azure: LocalAzure) -> dict[str, Any]:
+    scopes = ["https://management.azure.com/.default"]
+    return {"base_url": azure.url, "credential_scopes": scopes, **trusting(azure)}
+
+
+def grant(role: str) -> RoleAssignmentCreateParameters:
+    role_id = f"{SUB}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+    return RoleAssignmentCreateParameters(
+        role_definition_id=role_id, principal_id=ME, principal_type="ServicePrincipal"
+    )
+
+
+async def test_role_assignments_with_the_sdk(azure: LocalAzure, credential: ManagedIdentityCredential) -> None:
+    async with AuthorizationManagementClient(credential, SUBSCRIPTION, **arm(azure)) as client:
+        created = await client.role_assignments.create(REGISTRY, NAME, grant(ACR_PULL))
+        assert created.principal_id == ME
+        listed = client.role_assignments.list_for_scope(REGISTRY, filter=f"assignedTo('{ME}')")
+        assert [item.name async for item in listed] == [NAME]
+        with pytest.raises(HttpResponseError) as forbidden:
+            await client.role_assignments.create(REGISTRY, ME, grant(OWNER))
+        assert forbidden.value.status_code == 403
+        assert "ABAC condition not fulfilled" in str(forbidden.value)
+        deleted = await client.role_assignments.delete(REGISTRY, NAME)
+        assert deleted.name == NAME
+
+
+async def test_registries_with_the_sdk(azure: LocalAzure, credential: ManagedIdentityCredential) -> None:
+    async with ContainerRegistryManagementClient(credential, SUBSCRIPTION, **arm(azure)) as client:
+        body = {"properties": {"adminUserEnabled": False}}
+        registry = await (await client.registries.begin_update("rg", "reg", body)).result()
+        assert registry.properties.admin_user_enabled is False
+        assert [item.name async for item in client.registries.list()] == ["reg"]
+        with pytest.raises(HttpResponseError):
+            await client.registries.list_credentials("rg", "reg")
+
+
+async def test_logs_with_the_sdk(
+    azure: LocalAzure, credential: ManagedIdentityCredential, operator: aiohttp.ClientSession
+) -> None:
+    now = datetime.now(UTC).isoformat()
+    row = {"TimeGenerated": now, "RunId": "run", "Outcome": "Planned"}
+    table = "AmlGuardRemediation_CL"
+    environment = azure.environment()
+    ingestion = environment["AMLGUARD_LOGS_INGESTION_ENDPOINT"]
+    async with LogsIngestionClient(ingestion, credential, **trusting(azure)) as client:
+        await client.upload(azure.deployment.rule_id, f"Custom-{table}", [row])
+        with pytest.raises(HttpResponseError) as unknown:
+            await client.upload("dcr-0", f"Custom-{table}", [row])
+        assert unknown.value.status_code == 404
+    endpoint = environment["AMLGUARD_LOGS_QUERY_ENDPOINT"]
+    async with LogsQueryClient(credential, endpoint=endpoint, audience=AUDIENCE, **trusting(azure)) as client:
+        answer = await client.query_workspace(
+            azure.deployment.workspace_id, f"{table} | project RunId, Outcome", timespan=None
+        )
+        assert [list(found) for found in answer.tables[0].rows] == [["run", "Planned"]]
+    stored = await (await operator.get(f"/_local/logs/{table}")).json()
+    assert [found["RunId"] for found in stored] == ["run"]
+
+
+async def test_resource_graph(operator: aiohttp.ClientSession) -> None:
+    url = "/providers/Microsoft.ResourceGraph/resources"
+    query = {"query": "resources | where type =~ 'microsoft.containerregistry/registries' | project id"}
+    answer = await operator.post(url, params={"api-version": "2024-04-01"}, json=query)
+    assert [found["id"] for found in (await answer.json())["data"]] == [REGISTRY]
+    assert (await operator.post(url, json=query)).status == 400
+
+
+async def test_answers_carry_azures_headers_and_the_clocks_date(
+    azure: LocalAzure, operator: aiohttp.ClientSession
+) -> None:
+    before = await operator.get(f"{RG}?api-version=2021-04-01")
+    assert before.headers["x-ms-request-id"]
+    assert before.headers["x-ms-correlation-request-id"]
+    advanced = await operator.post("/_local/clock", json={"advanceSeconds": 86400})
+    assert datetime.fromisoformat((await advanced.json())["now"]) == pytest.approx(azure.clock.now(), abs=_SECONDS)
+    after = await operator.get(f"{RG}?api-version=2021-04-01")
+    passed = parsedate_to_datetime(after.headers["Date"]) - parsedate_to_datetime(before.headers["Date"])
+    assert 86400 <= passed.total_seconds() < 86410
+    assert (await operator.post("/_local/clock", json={"advanceSeconds": -1})).status == 400
+
+
+_SECONDS = datetime.resolution * 5_000_000
+
+
+async def test_the_request_log(operator: aiohttp.ClientSession) -> None:
+    await operator.get(f"{RG}?api-version=2021-04-01")
+    await operator.get("/nonsense")
+    log = await (await operator.get("/_local/requests")).json()
+    assert [(entry["method"], entry["path"], entry["caller"], entry["status"]) for entry in log] == [
+        ("GET", f"{RG}?api-version=2021-04-01", "operator", 200),
+        ("GET", "/nonsense", "operator", 400),
+    ]
+    await operator.delete("/_local/requests")
+    assert await (await operator.get("/_local/requests")).json() == []
+
+
+async def test_control_is_for_the_operator_alone(
+    credential: ManagedIdentityCredential, operator: aiohttp.ClientSession
+) -> None:
+    token = (await credential.get_token("https://management.azure.com/.default")).token
+    for headers, status in (({"Authorization": f"Bearer {token}"}, 403), ({"Authorization": ""}, 401)):
+        assert (await operator.get("/_local/requests", headers=headers)).status == status
+    assert (await operator.get("/_local/nonsense")).status == 404
+
+
+async def test_tokens_are_for_one_audience(azure: LocalAzure, credential: ManagedIdentityCredential) -> None:
+    scopes = {"credential_scopes": ["https://monitor.azure.com/.default"]}
+    async with AuthorizationManagementClient(credential, SUBSCRIPTION, **{**arm(azure), **scopes}) as client:
+        with pytest.raises(ClientAuthenticationError) as refused:
+            await client.role_assignments.get(REGISTRY, NAME)
+        assert "InvalidAuthenticationTokenAudience" in str(refused.value)
+
+
+async def test_faults(azure: LocalAzure, operator: aiohttp.ClientSession) -> None:
+    url = f"{RG}?api-version=2021-04-01"
+    fault = {"method": "GET", "path": "resourceGroups/rg", "status": 503, "code": "Busy", "times": 1}
+    assert (await operator.post("/_local/faults", json=[fault])).status == 204
+    answer = await operator.get(url)
+    assert (answer.status, (await answer.json())["error"]["code"]) == (503, "Busy")
+    assert (await operator.get(url)).status == 200
+    await operator.post("/_local/faults", json=[{"path": "msi/token", "status": 500}, {"path": "rg", "drop": True}])
+    with pytest.raises(aiohttp.ClientError):
+        await operator.get(url)
+    async with aiohttp.ClientSession() as app:
+        asked = {"api-version": "2019-08-01", "resource": "https://management.azure.com"}
+        header = {"X-IDENTITY-HEADER": os.environ["IDENTITY_HEADER"]}
+        assert (await app.get(azure.identity_url, params=asked, headers=header)).status == 500
+    assert (await operator.post("/_local/faults", json=[{"nonsense": 1}])).status == 400
+    await operator.post("/_local/faults", json=[])
+    assert (await operator.get(url)).status == 200
+
+
+async def test_metadata_is_for_everybody(azure: LocalAzure, operator: aiohttp.ClientSession) -> None:
+    url = "/metadata/endpoints?api-version={}"
+    cloud = await (await operator.get(url.format("2022-09-01"), headers={"Authorization": ""})).json()
+    assert cloud["resourceManager"] == f"{azure.url}/"
+    assert "https://management.azure.com/" in cloud["authentication"]["audiences"]
+    assert (await operator.get(url.format("1999-01-01"))).status == 400
+
+
+async def test_bodies_that_are_no_json(operator: aiohttp.ClientSession) -> None:
+    url = f"{REGISTRY}?api-version=2025-11-01"
+    for body in ("{", "[1]", "[" * 100_000, ""):
+        answer = await operator.patch(url, data=body)
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, "InvalidRequestContent")
+    assert (await operator.head(url)).status == 200
+
+
+@pytest.mark.parametrize(("throttle", "refused"), [(True, 50), (False, 0)])
+async def test_throttling(tmp_path: Path, *, throttle: bool, refused: int) -> None:
+    local = LocalAzure(Options(functions=False, throttle=throttle), tmp_path)
+    await local.start()
+    try:
+        trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(local.ca)))
+        token = local.tokens.issue(local.deployment.app, "https://management.azure.com")["access_token"]
+        async with aiohttp.ClientSession(
+            local.url, headers={"Authorization": f"Bearer {token}"}, connector=trusted
+        ) as app:
+            answers = [await app.delete("/subscriptions/x?api-version=2021-04-01") for _ in range(251)]
+            statuses = [answer.status for answer in answers]
+    finally:
+        await local.stop()
+    assert (statuses.count(429) > 0) is bool(refused)
+    assert set(statuses[:200]) == {405}

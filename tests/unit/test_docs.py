@@ -1,0 +1,108 @@
+"""The papers say what the code does: an undocumented setting, target or rule fails here."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+from shared import policy
+from shared.azure.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PAPERS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+class Asked(Mapping[str, str]):
+    """An environment without anything in it, which knows what it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def first_column(table: str) -> list[str]:
+    return [line.split("|")[1].strip().strip("`") for line in table.splitlines() if line.startswith("| ")][2:]
+
+
+def test_settings_table_is_what_is_read() -> None:
+    environment = Asked()
+    Settings.read(environment)
+    assert environment.names == set(first_column(section("App settings")))
+
+
+def test_example_settings_are_read_by_app_or_host() -> None:
+    environment = Asked()
+    Settings.read(environment)
+    values = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
+    assert set(values) - environment.names == {"FUNCTIONS_WORKER_RUNTIME"}
+
+
+def test_rights_table_is_what_the_app_gets() -> None:
+    access = json.loads((ROOT / "infra" / "app_access.json").read_text("utf-8"))
+    documented = {role.removesuffix(" (custom)") for role in first_column(section("Deploying"))}
+    assert documented == {assignment["role"] for assignment in access["roleAssignments"]}
+
+
+def test_every_make_target_is_in_the_readme() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert [target for target in targets if f"make {target}" not in README] == []
+
+
+def test_reasons_for_the_hosts_numbers_are_current() -> None:
+    host = json.loads((ROOT / "host.json").read_text("utf-8"))
+    settings = {
+        "functionTimeout": host["functionTimeout"],
+        **{f"queues.{name}": str(value) for name, value in host["extensions"]["queues"].items()},
+    }
+    table = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("`host.json` knows", 1)[1]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| `")]
+    documented = {row[1].strip().strip("`"): row[2].strip() for row in rows}
+    assert documented | settings == documented
+
+
+def test_generated_files_are_current() -> None:
+    assert generate.stale() == []
+
+
+def test_a_file_that_says_something_else_is_stale(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"], tmp_path) == 1
+    assert "rules.md" in capsys.readouterr().err
+    assert generate.main([], tmp_path) == 0
+    assert generate.main(["--check"], tmp_path) == 0
+    (tmp_path / "rules.md").write_text("something else", "utf-8")
+    assert generate.main(["--check"], tmp_path) == 1
+
+
+def test_example_policy_is_a_policy() -> None:
+    example = policy.load(ROOT / "policy.example.yaml")
+    assert example.mode == policy.Policy().mode
+    assert example.terms().exemptions
+
+
+def test_policy_in_the_readme_is_a_policy() -> None:
+    text = section("The policy file").split("```yaml\n", 1)[1].split("```", 1)[0]
+    assert policy.parse(text).terms().rules
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(paper: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", paper.read_text("utf-8"))
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (paper.parent / target).exists()] == []
