@@ -1,0 +1,60 @@
+"""One rule's example as a piece of a tenant: what is there, and whether the rule acts.
+
+Every case lives in a resource group of its own, so that all of them fit into one tenant and one sweep.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+type Raw = dict[str, Any]
+
+SUBSCRIPTION = "/subscriptions/5b9a4c1e-0000-4000-8000-000000000001"
+ALLOWED_GROUP = f"{SUBSCRIPTION}/resourceGroups/allowed"  # on the policy's allow-list
+
+
+@dataclass(frozen=True)
+class Place:
+    """A case's own corner of the tenant. Object ids are made from names, the same in every run."""
+
+    name: str
+
+    @property
+    def group(self) -> str:
+        return f"{SUBSCRIPTION}/resourceGroups/{self.name}"
+
+    def id(self, resource_type: str, name: str) -> str:
+        return f"{self.group}/providers/{resource_type}/{name}"
+
+    def object_id(self, name: str) -> str:
+        import uuid
+
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/{name}"))
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """What a case puts into the tenant file; keys as in the tenant file (design §4)."""
+
+    resources: Sequence[Raw] = ()
+    role_assignments: Sequence[Raw] = ()
+    role_definitions: Sequence[Raw] = ()
+    deny_assignments: Sequence[Raw] = ()
+    locks: Sequence[Raw] = ()
+    logs: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
+    principals: Sequence[Raw] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """`acts`: the rule yields a grant, a setting, a finding or a withheld action of its name; else none.
+
+    `says` is text that the row's reason, message or remedy must contain when it acts.
+    """
+
+    rule: str
+    acts: bool
+    title: str
+    build: Callable[[Place], Tenant]
+    says: str = ""
+    outcome: str = ""  # Applied, Withheld or Finding; empty: any of them
