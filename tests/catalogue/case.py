@@ -1,34 +1,44 @@
 """One rule's example as a piece of a tenant: what is there, and whether the rule acts.
 
-Every case lives in a resource group of its own, so that all of them fit into one tenant and one sweep.
+Every case lives in a subscription and resource group of its own, so that all of them fit into one tenant and one
+sweep, and what holds for a subscription (locks, custom roles) stays in its case.
 """
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 type Raw = dict[str, Any]
 
-SUBSCRIPTION = "/subscriptions/5b9a4c1e-0000-4000-8000-000000000001"
+SUBSCRIPTION = "/subscriptions/5b9a4c1e-0000-4000-8000-000000000001"  # no case's own
 ALLOWED_GROUP = f"{SUBSCRIPTION}/resourceGroups/allowed"  # on the policy's allow-list
+TENANT_ID = "0c2f6d5e-0000-4000-8000-00000000000a"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A case's own corner of the tenant. Object ids are made from names, the same in every run."""
+    """A case's own corner of the tenant. Ids are made from names, the same in every run."""
 
     name: str
 
     @property
+    def subscription(self) -> str:
+        return f"/subscriptions/{self.object_id('subscription')}"
+
+    @property
     def group(self) -> str:
-        return f"{SUBSCRIPTION}/resourceGroups/{self.name}"
+        return f"{self.subscription}/resourceGroups/{self.name}"
+
+    @property
+    def unique(self) -> str:
+        """For names that are unique in all of Azure: eight letters and digits."""
+        return self.object_id("unique")[:8]
 
     def id(self, resource_type: str, name: str) -> str:
         return f"{self.group}/providers/{resource_type}/{name}"
 
     def object_id(self, name: str) -> str:
-        import uuid
-
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/{name}"))
 
 
@@ -43,13 +53,15 @@ class Tenant:
     locks: Sequence[Raw] = ()
     logs: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     principals: Sequence[Raw] = ()
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Case:
     """`acts`: the rule yields a grant, a setting, a finding or a withheld action of its name; else none.
 
-    `says` is text that the row's reason, message or remedy must contain when it acts.
+    A guard acts when an action is withheld in its name. `says` is text that the row's reason, message or remedy must
+    contain when it acts. `outcome` is Applied, Withheld or Finding; empty: any of them.
     """
 
     rule: str
@@ -57,4 +69,4 @@ class Case:
     title: str
     build: Callable[[Place], Tenant]
     says: str = ""
-    outcome: str = ""  # Applied, Withheld or Finding; empty: any of them
+    outcome: str = ""
