@@ -66,12 +66,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """`target` must be left alone: its `setting`, or (None) grants at it (to `principal` when that is given)."""
+    """`target` must be left alone: its `setting`, or (None) grants at it (to `principal` when that is given).
+
+    `rule` is who objects; rules leave it to `shared.access.compare.ask`.
+    """
 
     target: Scope
     setting: Property | None
     reason: str
     principal: str | None = None
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)

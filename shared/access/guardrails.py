@@ -106,7 +106,7 @@ def refuse_grant(
     for objection in objections:
         concerns = objection.setting is None and objection.target.contains(ask.scope)
         if concerns and objection.principal in (None, ask.principal.id):
-            return Refusal("rule", objection.reason)
+            return Refusal(objection.rule, objection.reason)
     if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
     if ask.explicit and not terms.allows(ask.scope):
@@ -121,7 +121,7 @@ def refuse_setting(
 ) -> Refusal | None:
     for objection in objections:
         if objection.setting is ask.name and objection.target == ask.resource:
-            return Refusal("rule", objection.reason)
+            return Refusal(objection.rule, objection.reason)
     if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
     return _outside_boundary(workspace, ask.resource, terms) or _locked(ask.resource, estate)

@@ -47,7 +47,9 @@ def uai(place: Place, name: str = "id") -> Raw:
     return _resource(place.id(kind, name), kind, {"tenantId": TENANT_ID, **ids})
 
 
-def workspace(place: Place, *, name: str = "ws", identity: Raw | None = None, kind: str = "Default", **more: Any) -> Raw:
+def workspace(
+    place: Place, *, name: str = "ws", identity: Raw | None = None, kind: str = "Default", **more: Any
+) -> Raw:
     """With a system-assigned identity unless another is given. `tags` is its own key, all else are properties."""
     made = _resource(place.id(_AML, name), _AML, {"friendlyName": name, "hbiWorkspace": False})
     made["properties"] |= {"publicNetworkAccess": "Enabled", **{key: more[key] for key in more if key != "tags"}}

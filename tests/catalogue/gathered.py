@@ -1,0 +1,82 @@
+"""All cases of the catalogue, each with its place, and the one tenant that they make together."""
+
+import importlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalogue.case import ALLOWED_GROUP, TENANT_ID, Case, Place, Raw, Tenant
+
+from shared.access.rules import RULES, Mode
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Placed:
+    case: Case
+    place: Place
+
+    @property
+    def id(self) -> str:
+        return self.place.name
+
+
+def placed() -> tuple[Placed, ...]:
+    """Of every `cases_*.py` here; places are named after rule, side and number."""
+    modules = sorted(path.stem for path in _HERE.glob("cases_*.py"))
+    cases = [case for module in modules for case in importlib.import_module(f"catalogue.{module}").CASES]
+    numbers: dict[str, int] = {}
+    found = []
+    for case in cases:
+        side = f"{case.rule}-{'acts' if case.acts else 'leaves'}"
+        numbers[side] = numbers.get(side, 0) + 1
+        found.append(Placed(case, Place(f"{side}-{numbers[side]}")))
+    return tuple(found)
+
+
+def document(parts: Iterable[Tenant]) -> Raw:
+    """A tenant file."""
+    parts = tuple(parts)
+    logs: dict[str, list[Raw]] = {}
+    for part in parts:
+        for table, rows in part.logs.items():
+            logs.setdefault(table, []).extend(rows)
+    return {
+        "tenantId": TENANT_ID,
+        "resources": [one for part in parts for one in part.resources],
+        "roleAssignments": [one for part in parts for one in part.role_assignments],
+        "roleDefinitions": [one for part in parts for one in part.role_definitions],
+        "denyAssignments": [one for part in parts for one in part.deny_assignments],
+        "locks": [one for part in parts for one in part.locks],
+        "principals": [one for part in parts for one in part.principals],
+        "groups": {group: list(members) for part in parts for group, members in part.groups.items()},
+        "logs": logs,
+    }
+
+
+def policy(**more: object) -> str:
+    """Everything on, without waiting."""
+    return json.dumps(
+        {
+            "mode": "enforce",
+            "settle_minutes": 0,
+            "trust": {"allow": [ALLOWED_GROUP]},
+            "rules": {rule.name: {"enabled": True} for rule in RULES if rule.mode is Mode.OPT_IN},
+            "caps": {"per_run": 1000, "per_hour": 100000},
+            **more,
+        }
+    )
+
+
+def requirements() -> Mapping[str, frozenset[str]]:
+    """The modes of each AML-id."""
+    raw = json.loads((_HERE / "requirements.json").read_text(encoding="utf-8"))
+    return {name: frozenset(modes) for name, modes in raw.items()}
+
+
+def workspaces(tenant: Raw) -> list[str]:
+    kind = re.compile(r".*/Microsoft\.MachineLearningServices/workspaces/[^/]+", re.IGNORECASE)
+    return [one["id"] for one in tenant["resources"] if kind.fullmatch(one["id"])]

@@ -1,0 +1,115 @@
+"""Every rule where it acts and where it does not: all cases in one tenant, one sweep through the real host."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from catalogue.case import Raw
+from catalogue.gathered import Placed, document, placed, policy, requirements, workspaces
+from local_azure import FINDINGS, Json, LocalAzure
+
+from shared.access.rules import RULES, Mode
+
+PLACED = placed()
+_SWEEP_SECONDS = 420
+
+
+@dataclass
+class Swept:
+    """The local Azure after the sweep; rows by the case's place."""
+
+    rows: dict[str, list[Json]] = field(default_factory=dict)
+
+    def add(self, row: Json) -> None:
+        places = {_place(row.get(column) or "") for column in ("ResourceId", "Scope")}
+        for place in places - {""}:
+            self.rows.setdefault(place, []).append(row)
+
+    def of(self, one: Placed) -> list[Json]:
+        """The rows in which the case's rule acts."""
+        return [row for row in self.rows.get(one.place.group.lower(), []) if _in_the_name_of(one.case.rule, row)]
+
+
+def _place(scope: str) -> str:
+    return "/".join(scope.lower().split("/")[:5])
+
+
+def _in_the_name_of(rule: str, row: Json) -> bool:
+    """A merged grant names all of its rules; what a guard holds back carries the guard's name as well."""
+    return rule in row["RuleId"].split(", ") or row.get("Guard") == rule
+
+
+def _outcome(row: Json) -> str:
+    return str(row.get("Outcome") or "Finding")
+
+
+def _text(row: Json) -> str:
+    return " ".join(str(row.get(column) or "") for column in ("Reason", "Message", "Remedy"))
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
+    tenant = document(one.case.build(one.place) for one in PLACED)
+    azure = LocalAzure.start(tmp_path_factory.mktemp("catalogue"), tenant, policy())
+    try:
+        _sweep(azure, tenant)
+        seen = Swept()
+        for row in (*azure.rows(), *azure.rows(FINDINGS)):
+            seen.add(row)
+        yield seen
+    finally:
+        azure.stop()
+
+
+def _sweep(azure: LocalAzure, tenant: Raw) -> None:
+    """Waits until the app has looked at every workspace and the queue has drained."""
+    left = {scope.lower() for scope in workspaces(tenant)}
+    azure.sweep()
+    azure.until(lambda: left <= {one["path"].lower() for one in azure.asked()}, "all are looked at", _SWEEP_SECONDS)
+    azure.until_quiet(_SWEEP_SECONDS)
+    assert azure.poisoned_work() == []
+
+
+@pytest.mark.xdist_group("catalogue")
+@pytest.mark.parametrize("one", PLACED, ids=lambda one: one.id)
+def test_case(one: Placed, swept: Swept) -> None:
+    rows, case = swept.of(one), one.case
+    if not case.acts:
+        assert rows == []
+        return
+    fitting = [row for row in rows if not case.outcome or _outcome(row) == case.outcome]
+    assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.group.lower())
+    assert all(row["Remedy"] for row in fitting if _outcome(row) == "Finding")
+
+
+def _cases_of(rule: str, *, acts: bool) -> list[str]:
+    return [one.case.title for one in PLACED if one.case.rule == rule and one.case.acts is acts]
+
+
+# What only feeds other rules has its examples with them.
+_OWN = [rule for rule in RULES if rule.mode is not Mode.INPUT and not rule.through]
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in _OWN])
+@pytest.mark.parametrize("acts", [True, False], ids=["acts", "leaves"])
+def test_every_rule_has_a_case(rule: str, *, acts: bool) -> None:
+    assert _cases_of(rule, acts=acts)
+
+
+def test_every_case_is_of_a_rule() -> None:
+    assert {one.case.rule for one in PLACED} <= {rule.name for rule in RULES}
+
+
+def test_entries_without_a_say_of_their_own_name_the_rules_that_have_it() -> None:
+    known = {rule.name for rule in RULES}
+    for rule in RULES:
+        assert set(rule.through) <= known
+        assert rule.through or rule in _OWN
+
+
+def test_every_requirement_is_in_the_catalogue_in_its_modes() -> None:
+    modes: dict[str, set[str]] = {}
+    for rule in RULES:
+        for name in rule.requirements:
+            modes.setdefault(name, set()).add(str(rule.mode))
+    assert modes == requirements()
