@@ -31,7 +31,7 @@ async def handle(raw: object, services: Services) -> None:
     look = route(event.scope, event.kind)
     if look is None:
         return
-    trigger = Trigger(event.correlation_id, event.caller, event.time)
+    trigger = Trigger(event.correlation_id, event.caller, event.time, str(event.scope))
     if look.workspace:
         await _within_deadline([look.workspace], services, trigger, services.deadline())
     else:

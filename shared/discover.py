@@ -7,13 +7,13 @@ from contextlib import suppress
 from shared.access.guardrails import Terms
 from shared.access.routing import WORKSPACE
 from shared.access.scope import InvalidScopeError, Scope
-from shared.ports import Azure, Raw, ReadFailedError
+from shared.ports import Raw, ReadFailedError, Reads
 
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _DEPENDENCIES = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
 
 
-async def workspaces_at(scope: Scope, azure: Azure) -> list[Scope]:
+async def workspaces_at(scope: Scope, azure: Reads) -> list[Scope]:
     """Workspaces at or below `scope`, and those that use something at or below it.
 
     ARM's list of the scope's own subscription is current; Resource Graph adds the other subscriptions, and is late.
@@ -27,7 +27,7 @@ async def workspaces_at(scope: Scope, azure: Azure) -> list[Scope]:
     return _distinct((*here, *rows))
 
 
-async def all_workspaces(azure: Azure, terms: Terms) -> AsyncIterator[Scope]:
+async def all_workspaces(azure: Reads, terms: Terms) -> AsyncIterator[Scope]:
     """Every workspace of the watched scopes. Raises `ReadFailedError`, also when the identity can read nothing.
 
     Resource Graph answers an identity without rights with no rows at all, which must not look like no workspaces.
@@ -43,7 +43,7 @@ async def all_workspaces(azure: Azure, terms: Terms) -> AsyncIterator[Scope]:
         raise ReadFailedError("find workspaces", "NoSubscription", reason)
 
 
-async def _listed(scope: Scope, azure: Azure) -> Iterable[Raw]:
+async def _listed(scope: Scope, azure: Reads) -> Iterable[Raw]:
     if scope.subscription is None:
         return ()
     listed = await azure.children(scope.subscription, _WORKSPACES)

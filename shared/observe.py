@@ -21,37 +21,46 @@ from shared.access.model import (
     Estate,
     Fact,
     Lock,
+    Principal,
     Unreadable,
     Want,
     Workspace,
 )
-from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
-from shared.access.rules import RULES, List, Mode
+from shared.access.rules import RULES, List, Mode, Rule
+from shared.access.rules.pull import PULLS
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.discover import workspaces_at
-from shared.ports import Azure, Raw, ReadFailedError
+from shared.holdings import access
+from shared.once import Once
+from shared.ports import ReadFailedError, Reads
+from shared.work import Trigger
 
 _LOCKS = "Microsoft.Authorization/locks"
-# Of the other workspaces on the registry only what bears on the registry matters, not their findings.
-_OF_NEIGHBOURS = (Mode.FIX, Mode.GUARD)
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
-async def observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | None:
+async def observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None) -> Estate | None:
     """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate."""
     try:
-        return await _observe(workspace, azure, terms)
+        return await _observe(workspace, Once(azure), terms, trigger or Trigger())
     except InvalidScopeError as error:
         raise ReadFailedError(f"read workspace {workspace.name}", "InvalidResourceId", str(error)) from error
 
 
-async def _observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | None:
+async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger) -> Estate | None:
     subject = await _workspace(workspace, azure, terms)
     if subject is None:
         return None
-    estate = await _complete(Estate(azure.now(), subject, people=terms.people), azure, terms)
+    estate = Estate(
+        azure.now(),
+        subject,
+        people=terms.people,
+        caller=_caller(trigger),
+        changed=Scope.parse(trigger.resource) if trigger.resource else None,
+    )
+    estate = await _complete(estate, azure, terms)
     if not any(setting.name is Property.ADMIN_USER for setting in plan(estate, terms).settings):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
@@ -59,7 +68,13 @@ async def _observe(workspace: Scope, azure: Azure, terms: Terms) -> Estate | Non
     return await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
 
 
-async def _workspace(scope: Scope, azure: Azure, terms: Terms) -> Workspace | None:
+def _caller(trigger: Trigger) -> Principal | None:
+    """Who they are is not kept (law 11), nor whether they are a person."""
+    caller = trigger.caller_object_id
+    return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
+
+
+async def _workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
     lists = _lists(terms)
     raw, children = await asyncio.gather(
         azure.resource(scope), asyncio.gather(*(azure.children(scope, name.value) for name in lists))
@@ -77,10 +92,9 @@ async def _workspace(scope: Scope, azure: Azure, terms: Terms) -> Workspace | No
 
 
 def _lists(terms: Terms) -> list[List]:
-    """What the rules read; connections only where the policy allows any registry beyond the boundary (AML-28)."""
+    """What the rules read that the policy left on."""
     acting = [rule for rule in RULES if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
-    wanted = {name for rule in acting for name in rule.reads}
-    return sorted(wanted if terms.allow else wanted - {List.CONNECTIONS})
+    return sorted({name for rule in acting for name in rule.reads})
 
 
 def _unresolved(workspace: Workspace) -> frozenset[Scope]:
@@ -92,7 +106,7 @@ def _unresolved(workspace: Workspace) -> frozenset[Scope]:
     return frozenset(scope for identity in identities for scope in identity.unresolved)
 
 
-async def _resolve(identities: Iterable[Scope], azure: Azure) -> dict[Scope, str]:
+async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
     """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved."""
     scopes = list(identities)
     raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
@@ -100,7 +114,7 @@ async def _resolve(identities: Iterable[Scope], azure: Azure) -> dict[Scope, str
     return {scope: str(body["principalId"]) for scope, body in found.items() if body.get("principalId")}
 
 
-async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
+async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
@@ -110,6 +124,8 @@ async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, terms) - estate.facts.keys()
         subscriptions = _subscriptions(asked)
+        estate = await _look_abroad(subscriptions - known, estate, azure)
+        subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
         principals = _principals(asked) - estate.access.keys()
@@ -123,23 +139,36 @@ async def _complete(estate: Estate, azure: Azure, terms: Terms) -> Estate:
         estate = replace(estate, facts={**estate.facts, **facts})
 
 
+async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Reads) -> Estate:
+    """Subscriptions to which only a user of the workspace led: that they are closed to us must not stop the rest."""
+    at_home = {scope.subscription for one in estate.workspaces for scope in (one.id, *_named_by(one))}
+    abroad = [scope for scope in subscriptions if scope not in at_home and scope not in estate.blind]
+    looks = await asyncio.gather(*(_fact(Want(scope, _LOCKS), azure) for scope in abroad))
+    closed = (scope for scope, look in zip(abroad, looks, strict=True) if look is None or isinstance(look, Unreadable))
+    return replace(estate, blind=estate.blind.union(closed))
+
+
 async def _read(
-    estate: Estate, dependencies: set[Scope], principals: set[str], subscriptions: frozenset[Scope], azure: Azure
+    estate: Estate, dependencies: set[Scope], principals: set[str], subscriptions: frozenset[Scope], azure: Reads
 ) -> Estate:
     scopes, holders, subs = list(dependencies), sorted(principals), sorted(subscriptions, key=str)
-    raws, access, locks = await asyncio.gather(
-        asyncio.gather(*(azure.resource(scope) for scope in scopes)),
-        _access(holders, subs, azure),
+    named = {scope for workspace in estate.workspaces for scope in _named_by(workspace)}
+    raws, held, locks = await asyncio.gather(
+        asyncio.gather(*(azure.resource(scope) if scope in named else _fact(Want(scope), azure) for scope in scopes)),
+        access(holders, subs, azure),
         _locks(subs, azure),
     )
-    estate = replace(estate, access={**estate.access, **access}, locks=locks)
+    estate = replace(estate, access={**estate.access, **held}, locks=locks)
     for scope, raw in zip(scopes, raws, strict=True):
-        missing = estate.missing | {scope}
-        estate = replace(estate, missing=missing) if raw is None else _with(estate, scope, raw)
+        estate = _with(estate, scope, raw)
     return estate
 
 
-def _with(estate: Estate, scope: Scope, raw: Raw) -> Estate:
+def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
+    if raw is None:
+        return replace(estate, missing=estate.missing | {scope})
+    if not isinstance(raw, Mapping):
+        return replace(estate, blind=estate.blind | {scope})
     match scope.resource_type:
         case "microsoft.containerregistry/registries":
             return replace(estate, registries={**estate.registries, scope: parse.registry(raw)})
@@ -156,24 +185,29 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
         for rule in RULES
         if terms.enabled(rule)
         for workspace in estate.workspaces
-        if workspace is estate.subject or rule.mode in _OF_NEIGHBOURS
+        if workspace is estate.subject or _bears_on_registry(rule)
         for want in rule.wants(workspace, estate)
     }
 
 
-async def _facts(wants: Iterable[Want], azure: Azure) -> dict[Want, Fact]:
+def _bears_on_registry(rule: Rule) -> bool:
+    """Of the other workspaces on the registry nothing else matters."""
+    return rule.mode is Mode.GUARD or any(need in PULLS for need in rule.grants)
+
+
+async def _facts(wants: Iterable[Want], azure: Reads) -> dict[Want, Fact]:
     ordered = list(wants)
     return dict(zip(ordered, await asyncio.gather(*(_fact(want, azure) for want in ordered)), strict=True))
 
 
-async def _fact(want: Want, azure: Azure) -> Fact:
+async def _fact(want: Want, azure: Reads) -> Fact:
     """What may not be read is known to be unknown, and rules say so; any other failure stops the reconcile."""
     try:
         if want.query:
             rows = await azure.logs(want.query)
             return Unreadable.NOT_CONFIGURED if rows is None else tuple(rows)
         if want.collection:
-            listed = await azure.children(want.scope, want.collection)
+            listed = await azure.children(want.scope, want.collection, first_page=want.first_page)
             return None if listed is None else tuple(listed)
         return await azure.resource(want.scope)
     except ReadFailedError as error:
@@ -194,6 +228,12 @@ def _dependencies(estate: Estate) -> set[Scope]:
     return found
 
 
+def _named_by(workspace: Workspace) -> Iterable[Scope]:
+    """What the workspace itself depends on, as against what its users name."""
+    dependencies = (workspace.registry, workspace.storage, workspace.vault, workspace.app_insights)
+    return (scope for scope in dependencies if scope)
+
+
 def _cluster(compute: Compute) -> Scope | None:
     return compute.attached if compute.type is ComputeType.AKS else None
 
@@ -211,71 +251,13 @@ def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
     return frozenset(scope for target in targets if (scope := target.subscription))
 
 
-async def _access(principals: Sequence[str], subscriptions: Sequence[Scope], azure: Azure) -> dict[str, Access]:
-    pairs = [(principal, subscription) for principal in principals for subscription in subscriptions]
-    assignments, denies = await asyncio.gather(
-        asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs)),
-        asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions)),
-    )
-    held = _by_principal(pairs, assignments)
-    roles = await _roles(pairs, assignments, azure)
-    denied = await _denies(pairs, dict(zip(subscriptions, denies, strict=True)), azure)
-    return {
-        principal: Access(
-            tuple(one for one in held[principal] if one.role_id in roles), roles, denied.get(principal, ())
-        )
-        for principal in principals
-    }
-
-
-def _by_principal(
-    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]]
-) -> dict[str, dict[RoleAssignment, None]]:
-    held: dict[str, dict[RoleAssignment, None]] = {principal: {} for principal, _ in pairs}
-    for (principal, subscription), answer in zip(pairs, answers, strict=True):
-        held[principal].update(dict.fromkeys(_seen_from(subscription, one) for one in answer))
-    return held
-
-
-def _seen_from[T: (RoleAssignment, DenyAssignment)](subscription: Scope, one: T) -> T:
-    """ARM lists a management group's assignments with the subscriptions below it, and only there do they count."""
-    return replace(one, within=subscription) if one.scope.is_management_group else one
-
-
-async def _roles(
-    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]], azure: Azure
-) -> dict[str, RoleDefinition]:
-    """Read where their assignments were found: a custom role is known in its assignable scopes only."""
-    wanted: dict[Scope, set[str]] = {}
-    for (_, subscription), answer in zip(pairs, answers, strict=True):
-        wanted.setdefault(subscription, set()).update(one.role_id for one in answer)
-    found = await asyncio.gather(*(azure.role_definitions(frozenset(ids), sub) for sub, ids in wanted.items()))
-    return {role_id: role for each in found for role_id, role in each.items()}
-
-
-async def _denies(
-    pairs: Sequence[tuple[str, Scope]], all_denies: Mapping[Scope, Sequence[DenyAssignment]], azure: Azure
-) -> dict[str, tuple[DenyAssignment, ...]]:
-    """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!).
-
-    ARM's filter leaves exclusions aside.
-    """
-    asking = [pair for pair in pairs if all_denies[pair[1]]]
-    answers = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
-    denied: dict[str, tuple[DenyAssignment, ...]] = {}
-    for (principal, subscription), answer in zip(asking, answers, strict=True):
-        concerned = (_seen_from(subscription, one) for one in answer if principal.casefold() not in one.excluded)
-        denied[principal] = (*denied.get(principal, ()), *concerned)
-    return denied
-
-
-async def _locks(subscriptions: Sequence[Scope], azure: Azure) -> tuple[Lock, ...]:
+async def _locks(subscriptions: Sequence[Scope], azure: Reads) -> tuple[Lock, ...]:
     raws = await asyncio.gather(*(azure.children(subscription, _LOCKS) for subscription in subscriptions))
     found = (parse.lock(raw) for raw in chain.from_iterable(rows or () for rows in raws))
     return tuple(lock for lock in found if lock)
 
 
-async def _neighbours(estate: Estate, azure: Azure, terms: Terms) -> tuple[Workspace, ...]:
+async def _neighbours(estate: Estate, azure: Reads, terms: Terms) -> tuple[Workspace, ...]:
     """The other workspaces on the subject's registry, wherever they are."""
     registry = estate.subject.registry
     ids = set(await workspaces_at(registry, azure)) - {estate.subject.id} if registry else set()
@@ -283,7 +265,7 @@ async def _neighbours(estate: Estate, azure: Azure, terms: Terms) -> tuple[Works
     return tuple(workspace for workspace in found if workspace and workspace.registry == registry)
 
 
-async def _container_groups(estate: Estate, azure: Azure) -> tuple[ContainerGroup, ...]:
+async def _container_groups(estate: Estate, azure: Reads) -> tuple[ContainerGroup, ...]:
     """AML-23: Container Instances of the registry's subscription; ARM's list, since a switch-off hangs on it."""
     subscription = estate.subject.registry.subscription if estate.subject.registry else None
     raws = await azure.children(subscription, _CONTAINER_GROUPS) if subscription else None

@@ -52,8 +52,8 @@ class NotYetError(WriteRefusedError):
     pass
 
 
-class Azure(Protocol):
-    """Reads raise `ReadFailedError` for anything but a whole answer; only a 404 of the very thing is None."""
+class Reads(Protocol):
+    """They raise `ReadFailedError` for anything but a whole answer; only a 404 of the very thing is None."""
 
     def now(self) -> datetime:
         """ARM's clock, as of its last answer: settle times must not depend on the clock of a worker."""
@@ -61,10 +61,10 @@ class Azure(Protocol):
 
     async def resource(self, scope: Scope) -> Raw | None: ...
 
-    async def children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
-        """All pages of `{parent}/{collection}`; a collection with a provider (`NS/type`) hangs below /providers.
+    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        """All pages of `{parent}/{collection}`, or only the first.
 
-        None when the parent is not there.
+        A collection with a provider (`NS/type`) hangs below /providers. None when the parent is not there.
         """
         ...
 
@@ -87,6 +87,10 @@ class Azure(Protocol):
     async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
         """All of them, or those that ARM says are assigned to the principal (groups expanded)."""
         ...
+
+
+class Azure(Reads, Protocol):
+    """What is read, and what is changed."""
 
     async def grant(self, grant: Grant, description: str) -> bool:
         """True if made, False if it was there already. Raises `WriteRefusedError`."""

@@ -67,9 +67,9 @@ class Reconciler:
     memory: Memory = field(default_factory=Memory)
     only: frozenset[tuple[str, ...]] | None = None
 
-    async def prepare(self, workspace: Scope) -> Plan:
+    async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
-        estate = await observe(workspace, self.azure, self.terms)
+        estate = await observe(workspace, self.azure, self.terms, trigger)
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
 
@@ -88,13 +88,13 @@ class Reconciler:
         recorded: set[tuple[str, str]] = set()
         for _ in range(_PASSES):
             async with asyncio.timeout(_left(deadline)):
-                made = await self.prepare(workspace)
+                made = await self.prepare(workspace, run.trigger)
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
             async with self.memory.alone(registry) if registry else nullcontext():
                 if registry:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):
-                        made = await self.prepare(workspace)
+                        made = await self.prepare(workspace, run.trigger)
                 await self._record_intent(made, run, recorded)
                 outcomes = await self._carry_out(made, run, deadline) if run.mode is Mode.ENFORCE else []
             done += outcomes

@@ -11,11 +11,15 @@ from msgspec import Struct
 
 
 class Trigger(Struct, frozen=True, omit_defaults=True):
-    """What set a run off, as far as it may be kept: object ids only, never names or addresses (law 11)."""
+    """What set a run off, as far as it may be kept: object ids only, never names or addresses (law 11).
+
+    `resource` is what an event was about.
+    """
 
     correlation_id: str = ""
     caller_object_id: str = ""
     event_time: datetime | None = None
+    resource: str = ""
 
 
 class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):

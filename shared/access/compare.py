@@ -1,7 +1,7 @@
 """Requirements of one workspace, and whether they are already held."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredSetting
 from shared.access.guardrails import Terms
@@ -41,13 +41,18 @@ def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
         tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
-        tuple(one for _, one in asks if isinstance(one, Objection)),
+        tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
         tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
     )
 
 
 def held(ask: RequiredGrant, estate: Estate) -> Coverage:
-    """Raises `KeyError` when the principal's access was not read: unknown is not empty."""
+    """Raises `KeyError` when the principal's access was not read: unknown is not empty.
+
+    What may not be read counts as not held; `plan` grants nothing there.
+    """
+    if not estate.sees(ask.scope):
+        return Coverage(ask.need.permissions)
     access = estate.access[ask.principal.id]
     return coverage(ask.need.permissions, ask.scope, access)
 

@@ -15,7 +15,8 @@ _DELETE = "Microsoft.Authorization/roleAssignments/delete"
 
 def assignable(terms: Terms) -> tuple[Need, ...]:
     """What the enabled rules may grant, one entry a role."""
-    needs = {need.role_id: need for rule in RULES if terms.enabled(rule) for need in rule.grants}
+    granting = [rule for rule in RULES if terms.enabled(rule) and (terms.allow or not rule.allow_listed)]
+    needs = {need.role_id: need for rule in granting for need in rule.grants}
     return tuple(sorted(needs.values(), key=lambda need: need.role_name))
 
 

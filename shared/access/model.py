@@ -22,7 +22,8 @@ class Principal:
     """A managed identity or service principal, or a group that the policy names, that may hold roles.
 
     `resource` is what must be trusted before it gets a role: the user-assigned identity's own id, or the AKS cluster
-    whose kubelet it is; None for a system-assigned identity. `label` is for people.
+    whose kubelet it is; None for a system-assigned identity. `label` is for people. `type` is Azure's word, empty
+    where nobody said.
     """
 
     id: str
@@ -169,12 +170,16 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """`policies` is what access policies give, by object id: `keys/get` and so on, in lower case."""
+    """`policies` is what access policies give, by object id: `keys/get` and so on, in lower case.
+
+    `full`: the vault has as many policies as Azure allows.
+    """
 
     id: Scope
     rbac: bool
     tenant: str | None = None
     policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +203,14 @@ class ContainerGroup:
 class Want:
     """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of the logs.
 
-    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace.
+    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace. Of what
+    grows without bound (jobs) the `first_page` must do.
     """
 
     scope: Scope
     collection: str = ""
     query: str = ""
+    first_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +245,8 @@ class Estate:
     only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
     AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about. `missing` are
     dependencies that a workspace names and that do not exist. `facts` is what rules wanted to see, raw; None is
-    a 404. `people` is the policy's; `caller` is who caused the event, if one did and is known.
+    a 404. `people` is the policy's; `caller` is who caused the event, if one did and is known, by writing `changed`.
+    `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
     """
 
     now: datetime
@@ -253,6 +261,8 @@ class Estate:
     facts: Mapping[Want, Fact] = field(default_factory=dict)
     people: tuple[People, ...] = ()
     caller: Principal | None = None
+    changed: Scope | None = None
+    blind: frozenset[Scope] = frozenset()
     locks: tuple[Lock, ...] = ()
 
     def resource(self, scope: Scope | None) -> Raw | None:
@@ -260,13 +270,19 @@ class Estate:
         fact = self.facts.get(Want(scope)) if scope else None
         return fact if isinstance(fact, Mapping) else None
 
-    def listed(self, scope: Scope, collection: str = "", query: str = "") -> tuple[Raw, ...]:
+    def listed(
+        self, scope: Scope, collection: str = "", query: str = "", *, first_page: bool = False
+    ) -> tuple[Raw, ...]:
         """A wanted list or the rows of a wanted query; empty also when it could not be read: see `unreadable`."""
-        fact = self.facts.get(Want(scope, collection, query))
+        fact = self.facts.get(Want(scope, collection, query, first_page))
         return fact if isinstance(fact, tuple) else ()
 
     def unreadable(self, want: Want) -> bool:
         return isinstance(self.facts.get(want), Unreadable)
+
+    def sees(self, scope: Scope) -> bool:
+        """Whether what is held at `scope` could be read at all."""
+        return not any(closed.contains(scope) for closed in self.blind)
 
     @property
     def workspaces(self) -> tuple[Workspace, ...]:

@@ -94,6 +94,6 @@ _POLICY_PERMISSIONS = {
         "manageissuers recover backup restore"
     ),
 }
-VAULT_PERMISSIONS = frozenset(
-    f"{kind}/{name}".casefold() for kind, names in _POLICY_PERMISSIONS.items() for name in names.split()
-)
+ACCESS_POLICY = {kind: tuple(names.split()) for kind, names in _POLICY_PERMISSIONS.items()}
+# The same, as they are compared: what a vault recorded may have any case.
+VAULT_PERMISSIONS = frozenset(f"{kind}/{name}".casefold() for kind, names in ACCESS_POLICY.items() for name in names)

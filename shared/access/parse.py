@@ -8,10 +8,10 @@ about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, si
 import re
 from collections.abc import Mapping, Sequence
 
+from shared.access.connections import connection
 from shared.access.model import (
     Compute,
     ComputeType,
-    Connection,
     ContainerGroup,
     Datastore,
     Endpoint,
@@ -20,17 +20,26 @@ from shared.access.model import (
     Principal,
     Raw,
     Registry,
-    Vault,
     Workspace,
 )
-from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import PermissionBlock, RoleDefinition
 from shared.access.raw import get, scope_or_none, text, time
 from shared.access.raw import scope as scope_at
 from shared.access.rules.rule import List
 from shared.access.scope import Scope
+from shared.access.vaults import vault
 
-_REGISTRY = "microsoft.containerregistry/registries"
+__all__ = [
+    "cluster",
+    "container_group",
+    "identity",
+    "lock",
+    "registry",
+    "role_definition",
+    "vault",
+    "workspace",
+]
+
 _LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IGNORECASE)
 
 
@@ -56,7 +65,7 @@ def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[S
         computes=tuple(_compute(c, scope, resolved) for c in lists.get(List.COMPUTES, ()) if not _leaving(c)),
         endpoints=tuple(_endpoint(e, scope, resolved) for e in lists.get(List.ENDPOINTS, ()) if not _leaving(e)),
         datastores=tuple(_datastore(d) for d in lists.get(List.DATASTORES, ())),
-        connections=tuple(_connection(c) for c in lists.get(List.CONNECTIONS, ())),
+        connections=tuple(connection(c) for c in lists.get(List.CONNECTIONS, ())),
     )
 
 
@@ -90,38 +99,6 @@ def registry(raw: Raw) -> Registry:
         login_server=text(raw, "properties", "loginServer"),
         created_on=time(get(raw, "properties", "creationDate")),
     )
-
-
-def vault(raw: Raw) -> Vault:
-    return Vault(
-        id=Scope.parse(raw.get("id")),
-        rbac=get(raw, "properties", "enableRbacAuthorization") is True,
-        tenant=text(raw, "properties", "tenantId"),
-        policies=_access_policies(get(raw, "properties", "accessPolicies")),
-    )
-
-
-def _access_policies(entries: object) -> dict[str, frozenset[str]]:
-    """An object id may have several entries (one an application); only those without an application count."""
-    policies: dict[str, frozenset[str]] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        holder = text(entry, "objectId")
-        if holder is None or text(entry, "applicationId"):
-            continue
-        granted = {
-            f"{kind}/{name}".casefold()
-            for kind, names in (get(entry, "permissions") or {}).items()
-            for name in names or ()
-        }
-        if "all" in {name.rpartition("/")[2] for name in granted}:
-            granted |= _spelled_out(granted)
-        policies[holder.casefold()] = policies.get(holder.casefold(), frozenset()) | granted
-    return policies
-
-
-def _spelled_out(granted: set[str]) -> set[str]:
-    """`all` is an old way to name every permission of a kind but purge."""
-    return {p for p in VAULT_PERMISSIONS if f"{p.partition('/')[0]}/all" in granted}
 
 
 def cluster(raw: Raw) -> Principal | None:
@@ -205,20 +182,6 @@ def _datastore(raw: Raw) -> Datastore:
         type=(text(raw, "properties", "datastoreType") or "").casefold(),
         account=text(raw, "properties", "accountName"),
         identity_based=(credentials or "").casefold() == "none",
-    )
-
-
-def _connection(raw: Raw) -> Connection:
-    category = (text(raw, "properties", "category") or "").casefold()
-    metadata = get(raw, "properties", "metadata")
-    named = {str(k).casefold(): v for k, v in metadata.items()} if isinstance(metadata, Mapping) else {}
-    target = scope_or_none(named.get("resourceid")) if category in {"acr", "containerregistry"} else None
-    return Connection(
-        raw=raw,
-        id=Scope.parse(raw.get("id")),
-        category=category,
-        target=text(raw, "properties", "target"),
-        registry=target if target and target.resource_type == _REGISTRY else None,
     )
 
 

@@ -50,11 +50,12 @@ def _grants(
         if cover.held:
             satisfied += 1
         elif not acting:
-            findings += [_would_grant(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
+            say = _would_grant if estate.sees(one.scope) else _cannot_see
+            findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
             grant = _grant(acting)
             refusal = _impossible(one, cover, estate) or refuse_grant(one, asked.workspace, estate, terms, objections)
-            refusal = refusal or _refused_by_all(acting, estate, terms)
+            refusal = refusal or _unseen(one, estate) or _refused_by_all(acting, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
@@ -89,13 +90,19 @@ def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal 
     if cover.denied_by:
         names = ", ".join(deny.name or deny.id for deny in cover.denied_by)
         return Refusal("deny-assignment", f"a deny assignment takes away what {one.need.role_name} gives: {names}")
-    if same_role_with_condition(one, estate.access[one.principal.id]):
+    if estate.sees(one.scope) and same_role_with_condition(one, estate.access[one.principal.id]):
         return Refusal(
             "conditional-assignment",
             f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
             "Azure allows no second assignment of the role there: remove the condition or the assignment",
         )
     return None
+
+
+def _unseen(one: RequiredGrant, estate: Estate) -> Refusal | None:
+    if estate.sees(one.scope):
+        return None
+    return Refusal("unreadable", f"amlguard may not read who holds what at {one.scope}: it needs Reader there")
 
 
 def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | None:
@@ -109,8 +116,8 @@ def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | 
 
 
 def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
-    """A rule that is on by default and that the policy turned off was turned off to hear nothing of it."""
-    return fixes(rule) and terms.explicitly_off(rule, one.requirements)
+    """A rule that the policy turned off was turned off to hear nothing of it."""
+    return terms.explicitly_off(rule, one.requirements)
 
 
 def _would_grant(rule: Rule, one: RequiredGrant) -> Finding:
@@ -124,10 +131,24 @@ def _would_grant(rule: Rule, one: RequiredGrant) -> Finding:
     )
 
 
+def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
+    return Finding(
+        one.on,
+        rule.name,
+        one.requirements,
+        Severity.LOW,
+        f"{one.reason}. Whether it holds {one.need.role_name} there is not known: amlguard lacks the right "
+        f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
+        "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
+        f'--assignee-principal-type ServicePrincipal --role "Reader" --scope {one.scope.subscription or one.scope}',
+    )
+
+
 def _remedy(rule: Rule, one: RequiredGrant) -> str:
+    kind = f" --assignee-principal-type {one.principal.type}" if one.principal.type else ""
     command = (
-        f"az role assignment create --assignee-object-id {one.principal.id} --assignee-principal-type "
-        f'ServicePrincipal --role "{one.need.role_name}" --scope {one.scope}'
+        f"az role assignment create --assignee-object-id {one.principal.id}{kind} "
+        f'--role "{one.need.role_name}" --scope {one.scope}'
     )
     if not fixes(rule):
         return command

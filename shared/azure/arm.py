@@ -26,6 +26,7 @@ from shared.ports import Raw, ReadFailedError
 API_VERSIONS: Mapping[str, str] = {
     "microsoft.authorization": "2020-05-01",
     "microsoft.authorization/policyassignments": "2022-06-01",
+    "microsoft.authorization/roleassignments": "2022-04-01",
     "microsoft.authorization/roledefinitions": "2022-04-01",
     "microsoft.containerinstance": "2023-05-01",
     "microsoft.containerregistry": "2025-11-01",
@@ -73,8 +74,11 @@ class Arm:
         with reading(f"read {scope.resource_type} {scope.name}"):
             return await self._get(_url(scope, _api_version(scope.resource_type)))
 
-    async def list(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
-        """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page."""
+    async def list(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        """All pages, or the first; None when the parent does not exist.
+
+        Raises `ReadFailedError`, also for a broken page.
+        """
         kind = collection if "/" in collection else f"{parent.resource_type}/{collection}"
         base = str(parent).rstrip("/")
         path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
@@ -87,7 +91,7 @@ class Arm:
                 if page is None and not rows:
                     return None
                 rows += _rows(page, operation)
-                url = (page or {}).get("nextLink")
+                url = None if first_page else (page or {}).get("nextLink")
         return rows
 
     async def query(self, kql: str) -> AsyncIterator[Raw]:

@@ -8,7 +8,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.asks import Property
-from shared.access.needs import VAULT_PERMISSIONS
+from shared.access.needs import ACCESS_POLICY
 from shared.access.outcomes import Grant, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
@@ -44,8 +44,8 @@ class LiveAzure:
     async def resource(self, scope: Scope) -> Raw | None:
         return await self._arm.get(scope)
 
-    async def children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
-        return await self._arm.list(parent, collection)
+    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        return await self._arm.list(parent, collection, first_page=first_page)
 
     def query(self, kql: str) -> AsyncIterator[Raw]:
         return self._arm.query(kql)
@@ -80,10 +80,6 @@ class LiveAzure:
         tenant = ((vault or {}).get("properties") or {}).get("tenantId")
         if setting.principal is None or tenant is None:
             raise WriteRefusedError("add an access policy", "VaultNotReadable", "the vault or its tenant is not known")
-        permissions: dict[str, list[str]] = {}
-        for permission in sorted(VAULT_PERMISSIONS):
-            kind, _, name = permission.partition("/")
-            permissions.setdefault(kind, []).append(name)
-        entry = {"tenantId": tenant, "objectId": setting.principal.id, "permissions": permissions}
+        entry = {"tenantId": tenant, "objectId": setting.principal.id, "permissions": ACCESS_POLICY}
         body = {"properties": {"accessPolicies": [entry]}}
         await self._arm.put(f"{setting.resource}/accessPolicies/add", "microsoft.keyvault", body)

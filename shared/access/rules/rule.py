@@ -36,6 +36,11 @@ def nothing(_: Workspace, __: Estate) -> Iterable[Want]:
     return ()
 
 
+def asks_nothing(_: Workspace, __: Estate) -> Iterable[Ask]:
+    """For the entries that other rules carry out (`Rule.through`)."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
@@ -44,7 +49,9 @@ class Rule:
     lists below a workspace that it looks at; `wants` names what else it must see, found in `Estate.facts` when it
     examines (it is asked again until it wants nothing new, so that one thing may lead to the next). `watches` are
     the resource types (in Azure's spelling) whose events it wants. `acts` and `leaves` are its example, in words. An
-    `optional` rule that is off is silent; any other F? rule that is off reports what it would grant.
+    `optional` rule that is off is silent; any other F? rule that is off reports what it would grant. An entry with
+    `through` asks nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
+    policy's allow-list, so that without one the app's condition does without its roles.
     """
 
     name: str
@@ -61,3 +68,5 @@ class Rule:
     reads: tuple[List, ...] = ()
     watches: tuple[str, ...] = ()
     optional: bool = False
+    through: tuple[str, ...] = ()
+    allow_listed: bool = False

@@ -1,0 +1,84 @@
+"""Workspace connections that name a container registry, in both shapes that AML has had for them.
+
+v2 (2025-12-01): category ContainerRegistry, `authType` ManagedIdentity with `credentials` resourceId and clientId, or
+UsernamePassword. v1 (`Workspace.set_connection`): category ACR, `authType` RegistryConnection, and ResourceId and
+ClientId in `value`, which is an object or its JSON as text.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.access.model import Connection, Raw
+from shared.access.raw import get, scope_or_none, text
+from shared.access.scope import Scope
+
+_REGISTRY = "microsoft.containerregistry/registries"
+_IDENTITY = "microsoft.managedidentity/userassignedidentities"
+_CATEGORIES = ("acr", "containerregistry")
+_WITH_IDENTITY = ("managedidentity", "registryconnection")
+_MAY_HAVE_PASSWORD = (*_CATEGORIES, "genericcontainerregistry")
+
+
+def connection(raw: Raw) -> Connection:
+    category = (text(raw, "properties", "category") or "").casefold()
+    target = scope_or_none(_any_case(get(raw, "properties", "metadata")).get("resourceid"))
+    named = target if target and target.resource_type == _REGISTRY and category in _CATEGORIES else None
+    return Connection(
+        raw=raw,
+        id=Scope.parse(raw.get("id")),
+        category=category,
+        target=text(raw, "properties", "target"),
+        registry=named,
+    )
+
+
+def of_registry(one: Connection) -> bool:
+    return one.category in _CATEGORIES
+
+
+def with_identity(one: Connection) -> bool:
+    return of_registry(one) and _auth(one) in _WITH_IDENTITY
+
+
+def with_password(one: Connection) -> bool:
+    """Also when ARM does not say how it signs in: then nobody can tell that it is not with a password."""
+    return one.category in _MAY_HAVE_PASSWORD and _auth(one) in ("usernamepassword", "")
+
+
+def username(one: Connection) -> str | None:
+    return text(_credentials(one), "username")
+
+
+def identity(one: Connection) -> Scope | None:
+    """The user-assigned identity that the connection pulls with."""
+    found = scope_or_none(_credentials(one).get("resourceid"))
+    return found if found and found.resource_type == _IDENTITY else None
+
+
+def client_id(one: Connection) -> str | None:
+    return text(_credentials(one), "clientid")
+
+
+def host(one: Connection) -> str | None:
+    """The registry's login server, in lower case."""
+    target = (one.target or "").casefold().removeprefix("https://").removeprefix("http://")
+    return target.split("/", 1)[0] or None
+
+
+def _auth(one: Connection) -> str:
+    return (text(one.raw, "properties", "authType") or "").casefold()
+
+
+def _credentials(one: Connection) -> dict[str, Any]:
+    value = get(one.raw, "properties", "value")
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    return _any_case(value) | _any_case(get(one.raw, "properties", "credentials"))
+
+
+def _any_case(values: object) -> dict[str, Any]:
+    return {str(k).casefold(): v for k, v in values.items()} if isinstance(values, Mapping) else {}

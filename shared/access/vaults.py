@@ -1,0 +1,42 @@
+"""A key vault as ARM gives it: RBAC or access policies decide, and what the policies give to whom."""
+
+from collections.abc import Iterable, Mapping
+
+from shared.access.model import Raw, Vault
+from shared.access.needs import VAULT_PERMISSIONS
+from shared.access.raw import get, rows, text
+from shared.access.scope import Scope
+
+MOST_POLICIES = 1024
+
+
+def vault(raw: Raw) -> Vault:
+    entries = rows(raw, "properties", "accessPolicies")
+    return Vault(
+        id=Scope.parse(raw.get("id")),
+        rbac=get(raw, "properties", "enableRbacAuthorization") is True,
+        tenant=text(raw, "properties", "tenantId"),
+        policies=_access_policies(entries),
+        full=len(entries) >= MOST_POLICIES,
+    )
+
+
+def _access_policies(entries: Iterable[object]) -> dict[str, frozenset[str]]:
+    """An object id may have several entries (one an application); only those without an application count."""
+    policies: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        holder = text(entry, "objectId")
+        if holder is None or text(entry, "applicationId"):
+            continue
+        permissions = get(entry, "permissions")
+        kinds = permissions.items() if isinstance(permissions, Mapping) else ()
+        granted = {f"{kind}/{name}".casefold() for kind, names in kinds for name in names or ()}
+        if "all" in {name.rpartition("/")[2] for name in granted}:
+            granted |= _spelled_out(granted)
+        policies[holder.casefold()] = policies.get(holder.casefold(), frozenset()) | granted
+    return policies
+
+
+def _spelled_out(granted: set[str]) -> set[str]:
+    """`all` is an old way to name every permission of a kind but purge."""
+    return {p for p in VAULT_PERMISSIONS if f"{p.partition('/')[0]}/all" in granted}

@@ -1,0 +1,51 @@
+"""Azure as one reconcile sees it: what was read once is not read again, whoever asks for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.scope import Scope
+from shared.ports import Raw, Reads
+
+
+class Once:
+    """See `shared.ports.Reads`. A read that failed stays failed: the whole reconcile is tried again."""
+
+    def __init__(self, azure: Reads) -> None:
+        self._azure = azure
+        self._begun: dict[Hashable, asyncio.Future[Any]] = {}
+
+    def now(self) -> datetime:
+        return self._azure.now()
+
+    def query(self, kql: str) -> AsyncIterator[Raw]:
+        return self._azure.query(kql)
+
+    async def resource(self, scope: Scope) -> Raw | None:
+        return await self._once(("resource", scope), lambda: self._azure.resource(scope))
+
+    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        key = ("children", parent, collection.casefold(), first_page)
+        return await self._once(key, lambda: self._azure.children(parent, collection, first_page=first_page))
+
+    async def logs(self, kql: str) -> Sequence[Raw] | None:
+        return await self._once(("logs", kql), lambda: self._azure.logs(kql))
+
+    async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
+        key = ("assignments", principal_id, subscription)
+        return await self._once(key, lambda: self._azure.role_assignments(principal_id, subscription))
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
+        return await self._once(("roles", role_ids, scope), lambda: self._azure.role_definitions(role_ids, scope))
+
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
+        key = ("denies", subscription, principal_id)
+        return await self._once(key, lambda: self._azure.deny_assignments(subscription, principal_id))
+
+    async def _once[T](self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        if key not in self._begun:
+            self._begun[key] = asyncio.ensure_future(read())
+        answer: T = await self._begun[key]
+        return answer
