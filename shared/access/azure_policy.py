@@ -1,0 +1,170 @@
+"""Which policy assignments forbid to create a kind of resource.
+
+Only what a definition says of the type is evaluated; any other condition is unknown (None), as the resource is not
+there yet. Definitions are read one by one and only custom ones: of Azure's built-in ones, two deny types by name.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from shared.access.model import Estate, Raw, Want
+from shared.access.raw import get, rows, scope_or_none, text
+from shared.access.scope import Scope
+
+ASSIGNMENTS = "Microsoft.Authorization/policyAssignments"
+
+type _Values = Mapping[str, Any]
+
+_ANOTHER_TYPE = "Microsoft.Another/type"
+# "Allowed resource types" and "Not allowed resource types", by what ends their ids.
+_BUILT_IN: Mapping[str, Raw] = {
+    "a08ec900-254a-4555-9bf5-e42af04b5c5c": {
+        "if": {"not": {"field": "type", "in": "[parameters('listOfResourceTypesAllowed')]"}},
+        "then": {"effect": "deny"},
+    },
+    "6c112d4e-5bc7-47ae-a041-ea2d9dccd749": {
+        "if": {"field": "type", "in": "[parameters('listOfResourceTypesNotAllowed')]"},
+        "then": {"effect": "[parameters('effect')]"},
+    },
+}
+_DENY = {"effect": "Deny"}  # the default of the second one
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """`certain`: whatever such a resource looks like, it is denied; else it depends on more than the type."""
+
+    assignment: str
+    certain: bool
+
+
+def definitions_wanted(group: Scope, estate: Estate) -> Iterator[Want]:
+    """The custom definitions, and the sets of them, that are assigned where they concern the resource group."""
+    for _, scope, _ in _assigned(group, estate):
+        if not _is_built_in(scope):
+            yield Want(scope)
+            yield from (Want(member) for member, _ in _members(estate.resource(scope), {}) if not _is_built_in(member))
+
+
+def bans(kind: str, group: Scope, estate: Estate) -> tuple[Ban, ...]:
+    """Who forbids resources of `kind` (as `Microsoft.Network/networkSecurityGroups`) in the resource group."""
+    found: dict[str, bool] = {}
+    for name, scope, given in _assigned(group, estate):
+        for rule, values in _rules(scope, given, estate):
+            verdict = _denies(rule, values, kind)
+            if verdict or (verdict is None and _denies(rule, values, _ANOTHER_TYPE) is False):
+                found[name] = found.get(name, False) or verdict is True
+    return tuple(Ban(name, certain) for name, certain in found.items())
+
+
+def _assigned(group: Scope, estate: Estate) -> Iterator[tuple[str, Scope, _Values]]:
+    """Assignments in force at the group: name, definition, parameters."""
+    for raw in estate.listed(group, ASSIGNMENTS):
+        body = get(raw, "properties")
+        definition = scope_or_none(get(body, "policyDefinitionId"))
+        if definition and _in_force(body, raw, group):
+            given = get(body, "parameters")
+            values = {name: get(value, "value") for name, value in given.items()} if isinstance(given, Mapping) else {}
+            yield text(body, "displayName") or text(raw, "name") or str(definition), definition, values
+
+
+def _in_force(body: object, raw: object, group: Scope) -> bool:
+    """ARM lists what concerns the group or anything in it: a single resource's assignments say nothing of others."""
+    where = scope_or_none(get(body, "scope"))
+    if where and where.subscription and not where.contains(group):
+        return False
+    excluded = [scope_or_none(each) for each in rows(body, "notScopes")]
+    enforced = (text(body, "enforcementMode") or "default").casefold() == "default"
+    return enforced and not any(scope and scope.contains(group) for scope in excluded) and get(raw, "id") is not None
+
+
+def _is_built_in(definition: Scope) -> bool:
+    return definition.segments[:2] == ("providers", "microsoft.authorization")
+
+
+def _rules(definition: Scope, given: _Values, estate: Estate) -> Iterator[tuple[Raw, _Values]]:
+    """The rules of a definition, or of all that a set of them holds, each with the values of its parameters."""
+    if _is_built_in(definition):
+        rule = _BUILT_IN.get(definition.name.casefold())
+        if rule:
+            yield rule, {**_DENY, **given}
+        return
+    raw = estate.resource(definition)
+    values = {**_defaults(raw), **given}
+    rule = get(raw, "properties", "policyRule")
+    if isinstance(rule, Mapping):
+        yield rule, values
+    for member, own in _members(raw, values):
+        yield from _rules(member, own, estate)
+
+
+def _members(raw: object, values: _Values) -> Iterator[tuple[Scope, _Values]]:
+    for each in rows(raw, "properties", "policyDefinitions"):
+        definition = scope_or_none(get(each, "policyDefinitionId"))
+        if definition and definition.resource_type.endswith("/policydefinitions"):  # sets hold no sets
+            given = get(each, "parameters")
+            named = given if isinstance(given, Mapping) else {}
+            yield definition, {name: _resolved(get(value, "value"), values) for name, value in named.items()}
+
+
+def _defaults(raw: object) -> _Values:
+    declared = get(raw, "properties", "parameters")
+    if not isinstance(declared, Mapping):
+        return {}
+    return {name: get(value, "defaultValue") for name, value in declared.items() if get(value, "defaultValue")}
+
+
+def _denies(rule: Raw, values: _Values, kind: str) -> bool | None:
+    effect = _resolved(get(rule, "then", "effect"), values)
+    if not isinstance(effect, str) or effect.casefold() != "deny":
+        return False
+    return _holds(get(rule, "if"), values, kind)
+
+
+def _holds(condition: object, values: _Values, kind: str) -> bool | None:
+    """True, False, or None for unknown (Kleene's logic)."""
+    if not isinstance(condition, Mapping):
+        return None
+    for operator, everything in (("allOf", True), ("anyOf", False)):
+        if operator in condition:
+            return _together([_holds(each, values, kind) for each in rows(condition, operator)], everything=everything)
+    if "not" in condition:
+        inner = _holds(condition["not"], values, kind)
+        return None if inner is None else not inner
+    if str(condition.get("field", "")).casefold() != "type":
+        return None
+    return _compared(condition, values, kind.casefold())
+
+
+def _together(parts: Sequence[bool | None], *, everything: bool) -> bool | None:
+    if (not everything) in parts:
+        return not everything
+    return None if None in parts else everything
+
+
+def _compared(condition: Raw, values: _Values, kind: str) -> bool | None:
+    for operator, raw in condition.items():
+        wanted = _resolved(raw, values)
+        several = [str(each).casefold() for each in wanted] if isinstance(wanted, list) else [str(wanted).casefold()]
+        match operator.casefold():
+            case "equals" | "in":
+                return kind in several
+            case "notequals" | "notin":
+                return kind not in several
+            case "like":
+                return fnmatchcase(kind, several[0])
+            case "notlike":
+                return not fnmatchcase(kind, several[0])
+            case _:
+                continue
+    return None
+
+
+def _resolved(value: object, values: _Values) -> Any:
+    """`[parameters('name')]` is the parameter; names are compared without regard to case."""
+    if not isinstance(value, str) or not value.casefold().startswith("[parameters('") or not value.endswith("')]"):
+        return value
+    name = value[len("[parameters('") : -len("')]")].casefold()
+    return next((held for known, held in values.items() if known.casefold() == name), None)

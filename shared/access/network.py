@@ -1,0 +1,202 @@
+"""Where a workspace's nodes sit in virtual networks of its owner, read from raw ARM objects.
+
+Nodes in AML's managed network, or in none, have no seat: for a tenant without seats nothing of this is read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
+from shared.access.nsg import ANYWHERE, Direction, SecurityRule, Traffic, decide, security_rules
+from shared.access.raw import flag, get, rows, scope_or_none, text
+from shared.access.scope import Scope
+
+_SUBNET = "microsoft.network/virtualnetworks/subnets"
+_NODES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Nodes in a subnet. `on` is the compute; for serverless nodes, which have none, the workspace.
+
+    `most` is how many nodes there may be (0 where AML sets no bound), `running` how many there are.
+    """
+
+    on: Scope
+    label: str
+    subnet: Scope
+    public_ip: bool
+    most: int = 0
+    running: int = 0
+    region: str | None = None
+    compute: Compute | None = None
+
+    @property
+    def vnet(self) -> Scope:
+        return self.subnet.parent
+
+    @property
+    def instance(self) -> bool:
+        return self.compute is not None and self.compute.type is ComputeType.COMPUTE_INSTANCE
+
+
+def seats(workspace: Workspace) -> tuple[Seat, ...]:
+    found = [_seat(compute) for compute in workspace.computes if compute.type in _NODES]
+    return tuple(seat for seat in (*found, _serverless(workspace)) if seat)
+
+
+def _seat(compute: Compute) -> Seat | None:
+    body = get(compute.raw, "properties", "properties")
+    subnet = _subnet_id(get(body, "subnet", "id"))
+    if subnet is None:
+        return None
+    instance = compute.type is ComputeType.COMPUTE_INSTANCE
+    return Seat(
+        compute.id,
+        f"compute {compute.id.name}",
+        subnet,
+        flag(body, "enableNodePublicIp") is not False,
+        1 if instance else _number(body, "scaleSettings", "maxNodeCount"),
+        1 if instance else _number(body, "currentNodeCount"),
+        region_of(compute),
+        compute,
+    )
+
+
+def _serverless(workspace: Workspace) -> Seat | None:
+    settings = get(workspace.raw, "properties", "serverlessComputeSettings")
+    subnet = _subnet_id(get(settings, "serverlessComputeCustomSubnet"))
+    if subnet is None:
+        return None
+    public_ip = flag(settings, "serverlessComputeNoPublicIP") is not True
+    label = f"serverless compute of {workspace.id.name}"
+    return Seat(workspace.id, label, subnet, public_ip, region=location(workspace.raw))
+
+
+def _subnet_id(value: object) -> Scope | None:
+    scope = scope_or_none(value)
+    return scope if scope and scope.resource_type == _SUBNET else None
+
+
+def _number(raw: object, *path: str) -> int:
+    value = get(raw, *path)
+    return value if isinstance(value, int) else 0
+
+
+def location(raw: object) -> str | None:
+    """A region as ids and service tags spell it: `West Europe` is `westeurope`."""
+    name = text(raw, "location")
+    return name.replace(" ", "").casefold() if name else None
+
+
+def region_of(compute: Compute) -> str | None:
+    return location({"location": get(compute.raw, "properties", "computeLocation")}) or location(compute.raw)
+
+
+def by_subnet(workspace: Workspace, *, public_ip: bool | None = None) -> Mapping[Scope, tuple[Seat, ...]]:
+    """The seats in each subnet; with `public_ip`, only those whose nodes have one, or have none."""
+    wanted = [seat for seat in seats(workspace) if public_ip in (None, seat.public_ip)]
+    ordered = sorted(wanted, key=lambda seat: seat.subnet.key)
+    return {seated[0].subnet: seated for _, each in groupby(ordered, lambda s: s.subnet.key) if (seated := tuple(each))}
+
+
+def nodes(seated: Iterable[Seat]) -> str:
+    return f"the nodes of {', '.join(sorted(seat.label for seat in seated))}"
+
+
+def vnets(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    yield from {Want(seat.vnet) for seat in seats(workspace)}
+
+
+def guarded(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """The virtual networks, and the network security groups of the subnets with seats."""
+    yield from _of_subnets(workspace, estate, "networkSecurityGroup")
+
+
+def routed(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """The virtual networks, and the route tables of the subnets with seats."""
+    yield from _of_subnets(workspace, estate, "routeTable")
+
+
+def _of_subnets(workspace: Workspace, estate: Estate, link: str) -> Iterator[Want]:
+    yield from vnets(workspace, estate)
+    found = (linked(subnet(estate, scope), link) for scope in by_subnet(workspace))
+    yield from (Want(scope) for scope in found if scope)
+
+
+def subnet(estate: Estate, scope: Scope) -> Raw | None:
+    """From its virtual network, which carries its subnets; None when there is none, or it was not read."""
+    listed = rows(estate.resource(scope.parent), "properties", "subnets")
+    return next((raw for raw in listed if scope_or_none(get(raw, "id")) == scope), None)
+
+
+def gone(estate: Estate, scope: Scope) -> bool:
+    """Whether the virtual network was read and has no such subnet, or is not there."""
+    want = Want(scope.parent)
+    return want in estate.facts and not estate.unreadable(want) and subnet(estate, scope) is None
+
+
+def linked(raw: object, link: str) -> Scope | None:
+    """What a subnet or network interface points to: `networkSecurityGroup`, `routeTable`, `natGateway`."""
+    return scope_or_none(get(raw, "properties", link, "id"))
+
+
+def prefixes(raw: object) -> tuple[str, ...]:
+    """The address ranges of a subnet: ARM has one, or several, or both."""
+    single = text(raw, "properties", "addressPrefix")
+    several = [each for each in rows(raw, "properties", "addressPrefixes") if isinstance(each, str)]
+    return tuple(dict.fromkeys([*([single] if single else []), *several]))
+
+
+def rules_at(estate: Estate, scope: Scope) -> tuple[SecurityRule, ...] | None:
+    """The rules of the subnet's network security group; None when it has none (all is open) or it was not read."""
+    group = linked(subnet(estate, scope), "networkSecurityGroup")
+    raw = estate.resource(group)
+    return security_rules(raw) if raw is not None else None
+
+
+def approved_endpoints(raw: object) -> tuple[Raw, ...]:
+    """The `privateEndpoint` (with its id) of each approved private endpoint connection of a resource."""
+    connections = rows(raw, "properties", "privateEndpointConnections")
+    return tuple(
+        endpoint
+        for each in connections
+        if (text(each, "properties", "privateLinkServiceConnectionState", "status") or "").casefold() == "approved"
+        and isinstance(endpoint := get(each, "properties", "privateEndpoint"), Mapping)
+    )
+
+
+def denial(
+    estate: Estate, scope: Scope, direction: Direction, protocol: str, port: int, remote: str
+) -> SecurityRule | None:
+    """The rule that keeps (some of) the subnet's addresses from this traffic; None also where that is unknown."""
+    rules = rules_at(estate, scope)
+    if rules is None:
+        return None
+    local = prefixes(subnet(estate, scope)) or (ANYWHERE,)
+    verdicts = (decide(rules, Traffic(direction, protocol, port, remote, each)) for each in local)
+    return next((rule for rule in verdicts if not rule.allow), None)
+
+
+def endpoint_subnet(estate: Estate, endpoint: object) -> Scope | None:
+    """Where a private endpoint (as a connection names it) sits. AML says it itself; others only name the endpoint."""
+    told = scope_or_none(get(endpoint, "subnetArmId"))
+    return told or scope_or_none(get(estate.resource(scope_or_none(get(endpoint, "id"))), "properties", "subnet", "id"))
+
+
+def endpoints_wanted(raw: object) -> Iterator[Want]:
+    """The private endpoints of a resource that say no subnet where they are named."""
+    found = (scope_or_none(get(each, "id")) for each in approved_endpoints(raw) if not get(each, "subnetArmId"))
+    yield from (Want(scope) for scope in found if scope)
+
+
+def group_name(scope: Scope) -> str:
+    """For az commands."""
+    return scope.resource_group.name if scope.resource_group else "RESOURCE-GROUP"
+
+
+def vnets_of_endpoints(raw: object, estate: Estate) -> frozenset[Scope]:
+    """The virtual networks in which the resource has approved private endpoints, as far as is known."""
+    found = (endpoint_subnet(estate, each) for each in approved_endpoints(raw))
+    return frozenset(scope.parent for scope in found if scope)

@@ -1,0 +1,287 @@
+"""Computes in a virtual network of the owner's: where they may be, who may put them there, what they need there."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
+from shared.access.model import ComputeType, Estate, Want, Workspace
+from shared.access.needs import Need
+from shared.access.permissions import Permission
+from shared.access.raw import rows, text
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_TRAINING_DOCS = "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet"
+_COMPUTES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+_EVERYWHERE = Scope.parse("/")
+_GENERAL_AVAILABILITY = datetime(2023, 1, 20, tzinfo=UTC)
+
+VNET_SUBSCRIPTION = "network-vnet-subscription"
+STORAGE_REGION = "network-storage-region"
+DEPLOYER = "network-deployer"
+INSTANCE_PLACE = "network-instance-place"
+LIGHTHOUSE = "network-lighthouse"
+NO_PUBLIC_IP = "network-no-public-ip-endpoint"
+PREVIEW = "network-no-public-ip-preview"
+
+_DEPLOY = Need(
+    "put computes into it",
+    (
+        Permission("Microsoft.Network/*/read"),
+        Permission("Microsoft.Network/virtualNetworks/join/action"),
+        Permission("Microsoft.Network/virtualNetworks/subnets/join/action"),
+    ),
+    "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    "Network Contributor",
+    broad=True,
+)
+
+
+def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    for seat in network.seats(workspace):
+        if seat.vnet.subscription != workspace.id.subscription:
+            where = seat.vnet.subscription.name if seat.vnet.subscription else "no subscription"
+            yield Finding(
+                seat.on,
+                VNET_SUBSCRIPTION,
+                ("AML-51",),
+                Severity.HIGH,
+                f"The nodes of {seat.label} are in virtual network {seat.vnet.name} of subscription {where}, which is "
+                "not the workspace's.",
+                _recreate(workspace, seat, "--subnet SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
+            )
+
+
+def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(STORAGE_REGION, ("AML-53",), _storage(workspace, estate), estate)
+    region = network.location(estate.resource(workspace.storage))
+    afar = [seat for seat in network.seats(workspace) if region and seat.region and seat.region != region]
+    if workspace.storage and afar:
+        regions = ", ".join(sorted({seat.region for seat in afar if seat.region}))
+        yield Finding(
+            workspace.storage,
+            STORAGE_REGION,
+            ("AML-53",),
+            Severity.LOW,
+            f"Storage account {workspace.storage.name} is in {region}, {network.nodes(afar)} in {regions}: "
+            "traffic between them is slow and costs money.",
+            f"Keep the data beside the nodes, in an account (az storage account create --location {afar[0].region}) "
+            f"with a datastore on it, or recreate the compute in {region}: az ml compute create --location {region}",
+        )
+
+
+def _storage(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if workspace.storage and network.seats(workspace):
+        yield Want(workspace.storage)
+
+
+def _deployer(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Only for who has just written the compute: nobody else is known to be its deployer."""
+    caller = estate.caller
+    for seat in network.seats(workspace):
+        if caller and estate.changed == seat.on:
+            reason = f"{caller.label} deploys {seat.label} into virtual network {seat.vnet.name}"
+            yield RequiredGrant(caller, _DEPLOY, seat.vnet, seat.on, ("AML-54",), reason)
+
+
+def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(INSTANCE_PLACE, ("AML-55",), _endpoints(workspace, estate), estate)
+    region = network.location(workspace.raw)
+    homes = network.vnets_of_endpoints(workspace.raw, estate)
+    subnets = {seat.on: seat for seat in network.seats(workspace)}
+    for compute in workspace.computes:
+        if compute.type is not ComputeType.COMPUTE_INSTANCE:
+            continue
+        own, seat = network.region_of(compute), subnets.get(compute.id)
+        problems = [f"in region {own}, its workspace in {region}"] if own and region and own != region else []
+        if seat and homes and seat.vnet not in homes:
+            names = ", ".join(sorted(home.name for home in homes))
+            problems.append(f"in virtual network {seat.vnet.name}, the workspace's private endpoint in {names}")
+        if problems:
+            yield Finding(
+                compute.id,
+                INSTANCE_PLACE,
+                ("AML-55",),
+                Severity.MEDIUM,
+                f"Compute instance {compute.id.name} is {' and '.join(problems)}; only clusters can be elsewhere.",
+                f"Recreate it beside the workspace: az ml compute delete --name {compute.id.name} {_at(workspace)} && "
+                f"az ml compute create --type ComputeInstance --name {compute.id.name} {_at(workspace)} --subnet "
+                "SUBNET-ID-BESIDE-THE-ENDPOINT",
+            )
+
+
+def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if any(seat.instance for seat in network.seats(workspace)):
+        yield from network.endpoints_wanted(workspace.raw)
+
+
+def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-56: AML does not support such computes, so nothing is done for their identities either."""
+    yield from unreadable(LIGHTHOUSE, ("AML-56",), _subscription(workspace, estate), estate)
+    tenants = rows(estate.resource(workspace.id.subscription), "managedByTenants")
+    seated = network.seats(workspace)
+    if not tenants or not seated or workspace.id.subscription is None:
+        return
+    names = ", ".join(sorted(text(each, "tenantId") or "?" for each in tenants))
+    why = (
+        f"subscription {workspace.id.subscription.name} is managed from other tenants through Azure Lighthouse "
+        f"({names}), which AML does not support for computes in a virtual network"
+    )
+    for seat in seated:
+        principal = seat.compute.identity.default if seat.compute else None
+        if principal:
+            yield Objection(_EVERYWHERE, None, f"{principal.label}: {why}", principal.id)
+    yield Finding(
+        workspace.id,
+        LIGHTHOUSE,
+        ("AML-56",),
+        Severity.HIGH,
+        f"Workspace {workspace.id.name} has {network.nodes(seated)} in a virtual network, and {why}. Their identities "
+        "are granted nothing.",
+        "Use a managed virtual network (az ml workspace update --managed-network allow_internet_outbound "
+        f"{_at(workspace, '--name')}) without --subnet on the computes, or end the delegation: az managedservices "
+        "assignment list, then az managedservices assignment delete --assignment ID",
+    )
+
+
+def _subscription(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if workspace.id.subscription and network.seats(workspace):
+        yield Want(workspace.id.subscription)
+
+
+def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    hidden = tuple(seat for seat in network.seats(workspace) if not seat.public_ip)
+    if hidden and not network.approved_endpoints(workspace.raw):
+        yield Finding(
+            workspace.id,
+            NO_PUBLIC_IP,
+            ("AML-58",),
+            Severity.HIGH,
+            f"Workspace {workspace.id.name} has no approved private endpoint, and {network.nodes(hidden)} have no "
+            "public IPs: they reach it only through one.",
+            f"az network private-endpoint create --name {workspace.id.name}-endpoint --resource-group "
+            f"{network.group_name(workspace.id)} --subnet {hidden[0].subnet} --private-connection-resource-id "
+            f"{workspace.id} --group-id amlworkspace --connection-name {workspace.id.name}",
+        )
+
+
+def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    for seat in network.seats(workspace):
+        created = seat.compute.created_on if seat.compute else None
+        if created and created < _GENERAL_AVAILABILITY and not seat.public_ip:
+            yield Finding(
+                seat.on,
+                PREVIEW,
+                ("AML-60",),
+                Severity.MEDIUM,
+                f"The nodes of {seat.label} have no public IPs, and it was made on {created.date()}, in the preview of "
+                "that feature, which ended on 2023-01-20.",
+                _recreate(workspace, seat, f"--subnet {seat.subnet} --set enable_node_public_ip=False"),
+            )
+
+
+def _recreate(workspace: Workspace, seat: network.Seat, how: str) -> str:
+    if seat.compute is None:
+        return f"az ml workspace update {_at(workspace, '--name')} --serverless-compute-custom-subnet SUBNET-ID"
+    name = seat.on.name
+    return (
+        f"Recreate it: az ml compute delete --name {name} {_at(workspace)} && az ml compute create --type "
+        f"{seat.compute.type_name} --name {name} {_at(workspace)} {how}"
+    )
+
+
+def _at(workspace: Workspace, option: str = "--workspace-name") -> str:
+    return f"{option} {workspace.id.name} --resource-group {network.group_name(workspace.id)}"
+
+
+RULES = (
+    Rule(
+        VNET_SUBSCRIPTION,
+        ("AML-51",),
+        Mode.AUDIT,
+        "The virtual network of nodes is in the workspace's subscription.",
+        _TRAINING_DOCS,
+        _vnet_subscription,
+        "a cluster whose subnet id names another subscription",
+        "a cluster whose virtual network is in another resource group of the subscription",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        STORAGE_REGION,
+        ("AML-53",),
+        Mode.AUDIT,
+        "The default storage account is in the region of the nodes.",
+        _TRAINING_DOCS,
+        _storage_region,
+        "a cluster in northeurope whose workspace keeps its data in westeurope",
+        "a cluster beside its workspace's storage account",
+        wants=_storage,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        DEPLOYER,
+        ("AML-54",),
+        Mode.AUDIT,
+        "Who puts a compute into a virtual network may read it and join its subnets.",
+        _TRAINING_DOCS,
+        _deployer,
+        "a user who created a cluster in a virtual network on which they hold only Reader",
+        "a user who is Network Contributor on the virtual network's resource group",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        INSTANCE_PLACE,
+        ("AML-55",),
+        Mode.AUDIT,
+        "A compute instance is in its workspace's region and virtual network; only clusters can be elsewhere.",
+        _TRAINING_DOCS,
+        _instance_place,
+        "an instance in a virtual network other than that of the workspace's private endpoint",
+        "a cluster there",
+        wants=_endpoints,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        LIGHTHOUSE,
+        ("AML-56",),
+        Mode.GUARD,
+        "In a subscription under Azure Lighthouse, identities of computes in a virtual network are granted nothing.",
+        _TRAINING_DOCS,
+        _lighthouse,
+        "a cluster in a virtual network, in a subscription that another tenant manages",
+        "a cluster in no virtual network there",
+        wants=_subscription,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        NO_PUBLIC_IP,
+        ("AML-58",),
+        Mode.AUDIT,
+        "The workspace of nodes without public IPs has a private endpoint.",
+        _TRAINING_DOCS,
+        _no_public_ip,
+        "a cluster without public IPs in a workspace whose only private endpoint is still pending",
+        "a cluster without public IPs in a workspace with an approved private endpoint",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        PREVIEW,
+        ("AML-60",),
+        Mode.AUDIT,
+        "Computes without public IPs that were made in the feature's preview are recreated.",
+        _TRAINING_DOCS,
+        _preview,
+        "a cluster without public IPs of December 2022",
+        "a cluster without public IPs of March 2023",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+)

@@ -1,0 +1,232 @@
+"""Clusters in a virtual network other than that of the workspace's private endpoint: what connects the two."""
+
+from collections.abc import Iterator, Mapping
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Estate, Raw, Want, Workspace
+from shared.access.raw import flag, get, rows, scope_or_none, text
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+CROSS_VNET = "network-cross-vnet"
+
+# How the zones' names begin in every cloud; in Azure's public one they are privatelink.api.azureml.ms and
+# privatelink.notebooks.azure.net.
+_ZONES = ("privatelink.api.", "privatelink.notebooks.")
+
+type _Problem = tuple[str, str]  # what is wrong, and the command that puts it right
+
+
+def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(CROSS_VNET, ("AML-66",), _wants(workspace, estate), estate)
+    for vnet, seated in _afar(workspace, estate).items():
+        raw = estate.resource(vnet)
+        if raw is None:
+            continue
+        problems = [
+            *_unconnected(vnet, raw, workspace, estate),
+            *_unlinked(vnet, raw, workspace, estate),
+            *_closed(vnet, raw, seated, workspace, estate),
+        ]
+        if problems:
+            yield Finding(
+                vnet,
+                CROSS_VNET,
+                ("AML-66",),
+                Severity.MEDIUM,
+                f"Virtual network {vnet.name} has {network.nodes(seated)}, and workspace {workspace.id.name} its "
+                f"private endpoint in {_names(network.vnets_of_endpoints(workspace.raw, estate))}: "
+                f"{'; '.join(what for what, _ in problems)}.",
+                " && ".join(dict.fromkeys(how for _, how in problems)),
+            )
+
+
+def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[network.Seat, ...]]:
+    """Seats in virtual networks without a private endpoint of the workspace, while it has one elsewhere."""
+    homes = network.vnets_of_endpoints(workspace.raw, estate)
+    found: dict[Scope, tuple[network.Seat, ...]] = {}
+    for seat in network.seats(workspace):
+        if homes and seat.vnet not in homes:
+            found[seat.vnet] = (*found.get(seat.vnet, ()), seat)
+    return found
+
+
+def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    if not network.seats(workspace):
+        return
+    yield from network.endpoints_wanted(workspace.raw)
+    afar = _afar(workspace, estate)
+    if not afar:
+        return
+    yield from (Want(vnet) for vnet in afar)
+    yield from (Want(scope) for scope in _dependencies(workspace))
+    yield from (Want(endpoint, "privateDnsZoneGroups") for endpoint in _endpoints(workspace.raw))
+    yield from (Want(zone, "virtualNetworkLinks") for zone in _zones(workspace, estate).values())
+    for scope in _dependencies(workspace):
+        raw = estate.resource(scope)
+        if raw is not None and _secured(raw):
+            yield from network.endpoints_wanted(raw)
+
+
+def _dependencies(workspace: Workspace) -> tuple[Scope, ...]:
+    return tuple(scope for scope in (workspace.storage, workspace.registry, workspace.vault) if scope)
+
+
+def _endpoints(raw: object) -> Iterator[Scope]:
+    found = (scope_or_none(get(each, "id")) for each in network.approved_endpoints(raw))
+    yield from (scope for scope in found if scope)
+
+
+def _unconnected(vnet: Scope, raw: Raw, workspace: Workspace, estate: Estate) -> Iterator[_Problem]:
+    homes = network.vnets_of_endpoints(workspace.raw, estate)
+    if not homes & _peers(raw):
+        there = min(homes, key=str)
+        how = [
+            f"az network vnet peering create --name to-{b.name} --resource-group {network.group_name(a)} --vnet-name "
+            f"{a.name} --remote-vnet {b} --allow-vnet-access"
+            for a, b in ((vnet, there), (there, vnet))
+        ]
+        what = "no connected peering leads there, and the workspace has no second private endpoint here"
+        yield what, " && ".join(how)
+
+
+def _peers(vnet: Raw) -> frozenset[Scope]:
+    peerings = [get(each, "properties") for each in rows(vnet, "properties", "virtualNetworkPeerings")]
+    found = {
+        scope_or_none(get(peering, "remoteVirtualNetwork", "id"))
+        for peering in peerings
+        if (text(peering, "peeringState") or "").casefold() == "connected"
+        and flag(peering, "allowVirtualNetworkAccess") is not False
+    }
+    return frozenset(scope for scope in found if scope)
+
+
+def _unlinked(vnet: Scope, raw: Raw, workspace: Workspace, estate: Estate) -> Iterator[_Problem]:
+    """A virtual network with DNS servers of its own asks these: nobody can tell from here what they know."""
+    if rows(raw, "properties", "dhcpOptions", "dnsServers"):
+        return
+    zones = _zones(workspace, estate)
+    for prefix in _ZONES:
+        zone = next((scope for name, scope in zones.items() if name.startswith(prefix)), None)
+        if zone is None and _zones_known(workspace, estate):
+            yield f"the workspace's private endpoint keeps no DNS zone {prefix}*", _zone_command(prefix, workspace)
+        elif zone and vnet not in _linked_to(zone, estate) and not estate.unreadable(_links(zone)):
+            yield f"private DNS zone {zone.name} is not linked to it", _link_command(zone, vnet)
+
+
+def _zones(workspace: Workspace, estate: Estate) -> Mapping[str, Scope]:
+    """By name: the zones in which the workspace's private endpoints are registered, wherever these are."""
+    found = [
+        scope_or_none(get(config, "properties", "privateDnsZoneId"))
+        for endpoint in _endpoints(workspace.raw)
+        for group in estate.listed(endpoint, "privateDnsZoneGroups")
+        for config in rows(group, "properties", "privateDnsZoneConfigs")
+    ]
+    return {scope.name.casefold(): scope for scope in found if scope}
+
+
+def _zones_known(workspace: Workspace, estate: Estate) -> bool:
+    wants = [Want(endpoint, "privateDnsZoneGroups") for endpoint in _endpoints(workspace.raw)]
+    return all(want in estate.facts and not estate.unreadable(want) for want in wants)
+
+
+def _links(zone: Scope) -> Want:
+    return Want(zone, "virtualNetworkLinks")
+
+
+def _linked_to(zone: Scope, estate: Estate) -> frozenset[Scope]:
+    links = estate.listed(zone, "virtualNetworkLinks")
+    found = {scope_or_none(get(link, "properties", "virtualNetwork", "id")) for link in links}
+    return frozenset(scope for scope in found if scope)
+
+
+def _link_command(zone: Scope, vnet: Scope) -> str:
+    return (
+        f"az network private-dns link vnet create --resource-group {network.group_name(zone)} --zone-name {zone.name} "
+        f"--name {vnet.name} --virtual-network {vnet} --registration-enabled false"
+    )
+
+
+def _zone_command(prefix: str, workspace: Workspace) -> str:
+    endpoint = next(_endpoints(workspace.raw))
+    return (
+        f"az network private-endpoint dns-zone-group add --resource-group {network.group_name(endpoint)} "
+        f"--endpoint-name {endpoint.name} --name default --zone-name {prefix.strip('.').replace('.', '-')} "
+        "--private-dns-zone PRIVATE-DNS-ZONE-ID"
+    )
+
+
+def _closed(
+    vnet: Scope, raw: Raw, seated: tuple[network.Seat, ...], workspace: Workspace, estate: Estate
+) -> Iterator[_Problem]:
+    """Storage, registry and vault that let only some networks in, and not this one."""
+    near = {vnet, *_peers(raw)}
+    for scope in _dependencies(workspace):
+        found = estate.resource(scope)
+        if found is None or not _secured(found) or _blind_to_endpoints(found, estate):
+            continue
+        let_in = _let_in(found)
+        if near & network.vnets_of_endpoints(found, estate) or all(seat.subnet in let_in for seat in seated):
+            continue
+        yield f"{scope.name} lets nobody in from there", _endpoint_command(scope, seated[0].subnet)
+
+
+def _endpoint_command(scope: Scope, subnet: Scope) -> str:
+    return (
+        f"az network private-endpoint create --name {scope.name}-{subnet.parent.name} --resource-group "
+        f"{network.group_name(subnet)} --subnet {subnet} --private-connection-resource-id {scope} --group-id "
+        f"{_GROUP_IDS.get(scope.resource_type, 'GROUP-ID')} --connection-name {scope.name}"
+    )
+
+
+_GROUP_IDS = {
+    "microsoft.storage/storageaccounts": "blob",
+    "microsoft.containerregistry/registries": "registry",
+    "microsoft.keyvault/vaults": "vault",
+}
+
+
+def _blind_to_endpoints(raw: Raw, estate: Estate) -> bool:
+    return any(estate.unreadable(want) for want in network.endpoints_wanted(raw))
+
+
+def _secured(raw: Raw) -> bool:
+    """Whether only some networks are let in; a registry calls its rules otherwise than storage and vault."""
+    if (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled":
+        return True
+    return any(
+        (text(raw, "properties", rules, "defaultAction") or "").casefold() == "deny"
+        for rules in ("networkAcls", "networkRuleSet")
+    )
+
+
+def _let_in(raw: Raw) -> frozenset[Scope]:
+    """Subnets by service endpoint; they count for nothing once public access is off."""
+    if (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled":
+        return frozenset()
+    rules = rows(raw, "properties", "networkAcls", "virtualNetworkRules")
+    return frozenset(scope for rule in rules if (scope := scope_or_none(get(rule, "id"))))
+
+
+def _names(scopes: frozenset[Scope]) -> str:
+    return ", ".join(sorted(scope.name for scope in scopes))
+
+
+RULES = (
+    Rule(
+        CROSS_VNET,
+        ("AML-66",),
+        Mode.AUDIT,
+        "A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches its "
+        "storage, registry and vault.",
+        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        _cross_vnet,
+        "a cluster in a virtual network that is not peered with the private endpoint's",
+        "a cluster in a peered virtual network to which both private DNS zones are linked",
+        wants=_wants,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)

@@ -1,0 +1,242 @@
+"""What network security groups must let through for nodes in a virtual network of the owner's."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Estate, Want, Workspace
+from shared.access.nsg import Direction, SecurityRule
+from shared.access.raw import get, rows, scope_or_none
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_TRAINING_DOCS = "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet"
+_FIREWALL_DOCS = "learn.microsoft.com/azure/machine-learning/how-to-access-azureml-behind-firewall"
+_COMPUTES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+_SMB = 445
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """Traffic between nodes and a service tag; `{region}` in the tag is the workspace's."""
+
+    tag: str
+    protocol: str
+    ports: tuple[int, ...]
+    direction: Direction = Direction.OUTBOUND
+
+
+MANAGEMENT = "network-management-outbound"
+TRAINING = "network-training-outbound"
+INBOUND = "network-public-ip-inbound"
+FILE_SHARES = "network-instance-file-shares"
+
+_REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
+    MANAGEMENT: ("AML-59",),
+    TRAINING: ("AML-69",),
+    INBOUND: ("AML-61",),
+    FILE_SHARES: ("AML-57",),
+}
+_SEVERITIES: Mapping[str, Severity] = {MANAGEMENT: Severity.HIGH, TRAINING: Severity.MEDIUM, INBOUND: Severity.HIGH}
+
+REQUIRED: Mapping[str, tuple[Required, ...]] = {
+    MANAGEMENT: (
+        Required("AzureMachineLearning", "tcp", (443, 8787, 18881)),
+        Required("AzureMachineLearning", "udp", (5831,)),
+        Required("BatchNodeManagement.{region}", "tcp", (443,)),
+        Required("Storage.{region}", "tcp", (443,)),
+    ),
+    TRAINING: (
+        Required("AzureActiveDirectory", "tcp", (80, 443)),
+        Required("AzureResourceManager", "tcp", (443,)),
+        Required("AzureFrontDoor.FrontEnd", "tcp", (443,)),
+        Required("MicrosoftContainerRegistry.{region}", "tcp", (443,)),
+    ),
+    INBOUND: (Required("AzureMachineLearning", "tcp", (44224,), Direction.INBOUND),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stopped:
+    """The ports of `required` that are stopped, and the first rule that does it."""
+
+    required: Required
+    ports: tuple[int, ...]
+    by: SecurityRule
+
+    def __str__(self) -> str:
+        ports = ", ".join(map(str, self.ports))
+        way = "from" if self.required.direction is Direction.INBOUND else "to"
+        return (
+            f"{self.required.protocol.upper()} {ports} {way} {self.required.tag} "
+            f"(rule {self.by.name}, priority {self.by.priority})"
+        )
+
+
+def regional(tag: str, raw: object) -> str:
+    """The tag for the resource's region; without a known region, the tag of all regions."""
+    region = network.location(raw)
+    return tag.replace("{region}", region) if region else tag.removesuffix(".{region}")
+
+
+def _traffic(rule: str, workspace: Workspace, estate: Estate, *, public_ip: bool | None = None) -> Iterator[Ask]:
+    yield from unreadable(rule, _REQUIREMENTS[rule], network.guarded(workspace, estate), estate)
+    for subnet, seated in network.by_subnet(workspace, public_ip=public_ip).items():
+        stopped = [
+            found
+            for required in REQUIRED[rule]
+            if (found := _stopped(required, regional(required.tag, workspace.raw), subnet, estate))
+        ]
+        if stopped:
+            yield _finding(rule, _SEVERITIES[rule], subnet, seated, stopped, estate)
+
+
+def _stopped(required: Required, tag: str, subnet: Scope, estate: Estate) -> _Stopped | None:
+    denials = {
+        port: by
+        for port in required.ports
+        if (by := network.denial(estate, subnet, required.direction, required.protocol, port, tag))
+    }
+    if not denials:
+        return None
+    named = Required(tag, required.protocol, required.ports, required.direction)
+    return _Stopped(named, tuple(denials), min(denials.values(), key=lambda rule: rule.priority))
+
+
+def _finding(
+    rule: str,
+    severity: Severity,
+    subnet: Scope,
+    seated: tuple[network.Seat, ...],
+    stopped: list[_Stopped],
+    estate: Estate,
+) -> Finding:
+    group = network.linked(network.subnet(estate, subnet), "networkSecurityGroup") or subnet
+    return Finding(
+        subnet,
+        rule,
+        _REQUIREMENTS[rule],
+        severity,
+        f"Network security group {group.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
+        f"{network.nodes(seated)}, {'; '.join(map(str, stopped))}.",
+        " && ".join(_commands(group, stopped, network.rules_at(estate, subnet) or ())),
+    )
+
+
+def _commands(group: Scope, stopped: list[_Stopped], rules: tuple[SecurityRule, ...]) -> Iterator[str]:
+    taken = {rule.priority for rule in rules}
+    for each in stopped:
+        required = each.required
+        priority = next((n for n in range(min(each.by.priority, 4097) - 1, 99, -1) if n not in taken), None)
+        taken.add(priority or 0)
+        ports = "-".join(map(str, each.ports))
+        name = f"Allow-{required.tag}-{required.protocol}-{ports}".replace("/", "-")
+        end = "source" if required.direction is Direction.INBOUND else "destination"
+        yield (
+            f"az network nsg rule create --resource-group {network.group_name(group)} --nsg-name {group.name} "
+            f"--name {name} --priority {priority or 'PRIORITY'} "
+            f"--direction {required.direction.capitalize()} --access Allow --protocol {required.protocol.capitalize()} "
+            f"--{end}-address-prefixes {required.tag} --destination-port-ranges {' '.join(map(str, each.ports))}"
+        )
+
+
+def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(FILE_SHARES, _REQUIREMENTS[FILE_SHARES], _storage_ways(workspace, estate), estate)
+    storage = estate.resource(workspace.storage)
+    if storage is None:
+        return
+    for subnet, seated in network.by_subnet(workspace).items():
+        instances = tuple(seat for seat in seated if seat.instance)
+        ways = [_stopped(Required(to, "tcp", (_SMB,)), to, subnet, estate) for to in _destinations(storage, estate)]
+        stopped = [way for way in ways if way]
+        if instances and len(stopped) == len(ways):  # one open way is enough
+            yield _finding(FILE_SHARES, Severity.MEDIUM, subnet, instances, stopped[:1], estate)
+
+
+def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """For instances only: the account, its private endpoints and the virtual networks that these are in."""
+    if workspace.storage is None or not any(seat.instance for seat in network.seats(workspace)):
+        return
+    yield from network.guarded(workspace, estate)
+    yield Want(workspace.storage)
+    storage = estate.resource(workspace.storage)
+    yield from network.endpoints_wanted(storage)
+    yield from (Want(subnet.parent) for subnet in _file_subnets(storage, estate))
+
+
+def _destinations(storage: object, estate: Estate) -> tuple[str, ...]:
+    """Where the account's file shares are reached: at its private endpoints, else at the service's addresses."""
+    private = [
+        prefix
+        for subnet in _file_subnets(storage, estate)
+        for prefix in network.prefixes(network.subnet(estate, subnet))
+    ]
+    return tuple(dict.fromkeys(private)) or (regional("Storage.{region}", storage),)
+
+
+def _file_subnets(storage: object, estate: Estate) -> Iterator[Scope]:
+    for endpoint in network.approved_endpoints(storage):
+        raw = estate.resource(scope_or_none(get(endpoint, "id")))
+        links = rows(raw, "properties", "privateLinkServiceConnections")
+        subnet = network.endpoint_subnet(estate, endpoint)
+        if subnet and any("file" in rows(link, "properties", "groupIds") for link in links):
+            yield subnet
+
+
+RULES = (
+    Rule(
+        MANAGEMENT,
+        _REQUIREMENTS[MANAGEMENT],
+        Mode.AUDIT,
+        "Nodes in a virtual network reach AzureMachineLearning, BatchNodeManagement and Storage.",
+        _TRAINING_DOCS,
+        partial(_traffic, MANAGEMENT),
+        "a subnet whose network security group denies the Internet and allows AzureMachineLearning on 443 only",
+        "a subnet whose network security group allows each tag before it denies the Internet",
+        wants=network.guarded,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        TRAINING,
+        _REQUIREMENTS[TRAINING],
+        Mode.AUDIT,
+        "Nodes in a virtual network reach Entra ID, Resource Manager, Front Door and Microsoft's container registry.",
+        _FIREWALL_DOCS,
+        partial(_traffic, TRAINING),
+        "a subnet from which AzureResourceManager cannot be reached",
+        "a subnet without a network security group: everything may go out",
+        wants=network.guarded,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        INBOUND,
+        _REQUIREMENTS[INBOUND],
+        Mode.AUDIT,
+        "AzureMachineLearning reaches nodes with a public IP on TCP 44224.",
+        _TRAINING_DOCS,
+        partial(_traffic, INBOUND, public_ip=True),
+        "a cluster with public IPs in a subnet whose network security group lets nothing in",
+        "a cluster without public IPs in such a subnet",
+        wants=network.guarded,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        FILE_SHARES,
+        _REQUIREMENTS[FILE_SHARES],
+        Mode.AUDIT,
+        "Compute instances reach the file shares of the default storage account on TCP 445.",
+        _TRAINING_DOCS,
+        _file_shares,
+        "an instance in a subnet that stops 445 to the subnet of the account's private endpoint",
+        "a cluster in such a subnet: only instances mount file shares",
+        wants=_storage_ways,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+)

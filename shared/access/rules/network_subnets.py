@@ -1,0 +1,198 @@
+"""The subnets in which nodes run: room for them, a way out of their own, and no way out for data."""
+
+from collections.abc import Iterator
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Estate, Raw, Workspace
+from shared.access.nsg import Direction
+from shared.access.nsg import network as addresses
+from shared.access.raw import flag, get, rows, text
+from shared.access.rules.network_rules import regional
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_TRAINING_DOCS = _DOCS + "how-to-secure-training-vnet"
+_COMPUTES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+_RESERVED = 5  # Azure keeps the first four addresses of a range and the last
+_STORAGE_SERVICES = ("microsoft.storage", "microsoft.storage.global")
+
+ROOM = "network-subnet-room"
+OUTBOUND = "network-default-outbound"
+EXFILTRATION = "network-storage-exfiltration"
+
+_OWN_SUBNET = (
+    "Give the nodes a subnet of their own and recreate them there: az network vnet subnet create --resource-group "
+    "{group} --vnet-name {vnet} --name aml-nodes --address-prefixes LARGE-ENOUGH-RANGE"
+)
+
+
+def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(ROOM, ("AML-52",), network.vnets(workspace, estate), estate)
+    for scope, seated in network.by_subnet(workspace).items():
+        subnet = network.subnet(estate, scope)
+        if subnet is None:
+            problems = ["is not there"] if network.gone(estate, scope) else []
+        else:
+            problems = [*_delegated(subnet), *_crowded(subnet, seated)]
+        if problems:
+            yield Finding(
+                scope,
+                ROOM,
+                ("AML-52",),
+                Severity.HIGH,
+                f"Subnet {_name(scope)}, with {network.nodes(seated)}, {' and '.join(problems)}.",
+                _OWN_SUBNET.format(group=network.group_name(scope), vnet=scope.parent.name),
+            )
+
+
+def _delegated(subnet: Raw) -> Iterator[str]:
+    services = [
+        text(each, "properties", "serviceName") or "a service" for each in rows(subnet, "properties", "delegations")
+    ]
+    if services:
+        yield f"is delegated to {', '.join(services)}"
+
+
+def _crowded(subnet: Raw, seated: tuple[network.Seat, ...]) -> Iterator[str]:
+    """Nodes that run now are among the addresses in use; whatever else is there keeps its own."""
+    ranges = [found for each in network.prefixes(subnet) if (found := addresses(each)) and found.version == 4]
+    room = sum(max(each.num_addresses - _RESERVED, 0) for each in ranges)
+    used = len(rows(subnet, "properties", "ipConfigurations"))
+    others = max(used - sum(seat.running for seat in seated), 0)
+    needed = sum(seat.most for seat in seated)
+    if ranges and needed > room - others:
+        taken = f", {others} of them taken by others" if others else ""
+        yield f"has {room} addresses{taken}, and its nodes may need {needed} (one each)"
+
+
+def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(OUTBOUND, ("AML-64",), network.routed(workspace, estate), estate)
+    for scope, seated in network.by_subnet(workspace, public_ip=False).items():
+        subnet = network.subnet(estate, scope)
+        if subnet is None or network.linked(subnet, "natGateway") or _routed_elsewhere(subnet, estate):
+            continue
+        private = flag(subnet, "properties", "defaultOutboundAccess") is False
+        relies = "has no way out" if private else "relies on Azure's default outbound access, which is going away"
+        yield Finding(
+            scope,
+            OUTBOUND,
+            ("AML-64",),
+            Severity.MEDIUM,
+            f"Subnet {_name(scope)}, with {network.nodes(seated)} (no public IPs), has neither a NAT gateway "
+            f"nor a route to a firewall: it {relies}.",
+            f"Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): az network vnet subnet "
+            f"update --ids {scope} --nat-gateway NAT-GATEWAY-ID",
+        )
+
+
+def _routed_elsewhere(subnet: Raw, estate: Estate) -> bool:
+    """Whether a route of the subnet's own takes what goes to the Internet; so it is while the table is unknown."""
+    table = network.linked(subnet, "routeTable")
+    if table is None:
+        return False
+    raw = estate.resource(table)
+    if raw is None:
+        return True
+    routes = [get(each, "properties") for each in rows(raw, "properties", "routes")]
+    taken = {
+        text(route, "addressPrefix")
+        for route in routes
+        if (text(route, "nextHopType") or "internet").casefold() != "internet"
+    }
+    return "0.0.0.0/0" in taken or {"0.0.0.0/1", "128.0.0.0/1"} <= taken
+
+
+def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(EXFILTRATION, ("AML-65",), network.guarded(workspace, estate), estate)
+    storage = regional("Storage.{region}", workspace.raw)
+    for scope, seated in network.by_subnet(workspace).items():
+        subnet = network.subnet(estate, scope)
+        if subnet is None or _unknown_rules(subnet, estate):
+            continue
+        problem = _no_policy(subnet)
+        if problem and not network.denial(estate, scope, Direction.OUTBOUND, "tcp", 443, storage):
+            yield Finding(
+                scope,
+                EXFILTRATION,
+                ("AML-65",),
+                Severity.MEDIUM,
+                f"From subnet {_name(scope)}, with {network.nodes(seated)}, {storage} can be reached on 443, "
+                f"and {problem}: data can leave to anybody's storage account.",
+                _policy_commands(scope),
+            )
+
+
+def _unknown_rules(subnet: Raw, estate: Estate) -> bool:
+    group = network.linked(subnet, "networkSecurityGroup")
+    return group is not None and estate.resource(group) is None
+
+
+def _no_policy(subnet: Raw) -> str:
+    if not rows(subnet, "properties", "serviceEndpointPolicies"):
+        return "it has no service endpoint policy"
+    services = {(text(each, "service") or "").casefold() for each in rows(subnet, "properties", "serviceEndpoints")}
+    if not services.intersection(_STORAGE_SERVICES):
+        return "its service endpoint policy is without effect, as it has no service endpoint for Microsoft.Storage"
+    return ""
+
+
+def _policy_commands(subnet: Scope) -> str:
+    group = network.group_name(subnet)
+    made = f"az network service-endpoint policy create --resource-group {group} --name aml-storage"
+    definition = f"az network service-endpoint policy-definition create --resource-group {group} --policy-name"
+    return (
+        f"{made} && {definition} aml-storage --name aml --service Global --service-resources "
+        f"/services/Azure/MachineLearning && {definition} aml-storage --name accounts --service Microsoft.Storage "
+        f"--service-resources STORAGE-ACCOUNT-IDS && az network vnet subnet update --ids {subnet} --service-endpoints "
+        "Microsoft.Storage --service-endpoint-policy aml-storage"
+    )
+
+
+def _name(subnet: Scope) -> str:
+    return f"{subnet.parent.name}/{subnet.name}"
+
+
+RULES = (
+    Rule(
+        ROOM,
+        ("AML-52",),
+        Mode.AUDIT,
+        "The subnet of nodes is delegated to no service and has an address for each of them.",
+        _TRAINING_DOCS,
+        _room,
+        "a cluster of up to 20 nodes in a /28, or a subnet that is delegated",
+        "a cluster of up to 4 nodes in a /28 of its own",
+        wants=network.vnets,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        OUTBOUND,
+        ("AML-64",),
+        Mode.AUDIT,
+        "Nodes without public IPs leave through a NAT gateway or a firewall, not by Azure's default.",
+        _TRAINING_DOCS,
+        _default_outbound,
+        "a cluster without public IPs in a subnet with neither NAT gateway nor route",
+        "a subnet whose route table sends 0.0.0.0/0 to a virtual appliance",
+        wants=network.routed,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+    Rule(
+        EXFILTRATION,
+        ("AML-65",),
+        Mode.AUDIT,
+        "Where nodes reach all of Storage, a service endpoint policy says which accounts.",
+        _DOCS + "how-to-prevent-data-loss-exfiltration",
+        _exfiltration,
+        "a subnet that reaches Storage without a service endpoint policy",
+        "a subnet with a service endpoint for Microsoft.Storage and a policy on it",
+        wants=network.guarded,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+)

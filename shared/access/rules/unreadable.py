@@ -1,0 +1,32 @@
+"""What a rule may not read: said as a finding, so that what is unknown never looks like what is in order."""
+
+from collections.abc import Iterable, Iterator
+
+from shared.access.asks import Finding, Severity
+from shared.access.model import Estate, Unreadable, Want
+
+
+def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], estate: Estate) -> Iterator[Finding]:
+    """One finding for each of `wants` that Azure forbids amlguard to read (logs that nobody configured are none)."""
+    for want in dict.fromkeys(wants):
+        if estate.facts.get(want) is Unreadable.FORBIDDEN:
+            yield Finding(
+                want.scope,
+                rule,
+                requirements,
+                Severity.LOW,
+                f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} "
+                "is missing.",
+                "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
+                f'--assignee-principal-type ServicePrincipal --role "Reader" --scope "{want.scope}"',
+            )
+
+
+def _what(want: Want) -> str:
+    return f"{want.collection} of {want.scope.name}" if want.collection else f"{want.scope.resource_type} {want.scope}"
+
+
+def _right(want: Want) -> str:
+    if "/" in want.collection:
+        return f"{want.collection}/read"
+    return "/".join(filter(None, (want.scope.resource_type, want.collection, "read")))
