@@ -34,15 +34,29 @@ _DENY = {"effect": "Deny"}  # the default of the second one
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """`certain`: whatever such a resource looks like, it is denied; else it depends on more than the type."""
+    """`certain`: whatever such a resource looks like, it is denied; else it depends on more than the type.
+
+    `assignment` is what people call the one called `name` that was made at `scope`.
+    """
 
     assignment: str
+    name: str
+    scope: str
     certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Assignment:
+    title: str
+    name: str
+    scope: str
+    definition: Scope
+    values: _Values
 
 
 def definitions_wanted(group: Scope, estate: Estate) -> Iterator[Want]:
     """The custom definitions, and the sets of them, that are assigned where they concern the resource group."""
-    for _, scope, _ in _assigned(group, estate):
+    for scope in {each.definition for each in _assigned(group, estate)}:
         if not _is_built_in(scope):
             yield Want(scope)
             yield from (Want(member) for member, _ in _members(estate.resource(scope), {}) if not _is_built_in(member))
@@ -50,34 +64,42 @@ def definitions_wanted(group: Scope, estate: Estate) -> Iterator[Want]:
 
 def bans(kind: str, group: Scope, estate: Estate) -> tuple[Ban, ...]:
     """Who forbids resources of `kind` (as `Microsoft.Network/networkSecurityGroups`) in the resource group."""
-    found: dict[str, bool] = {}
-    for name, scope, given in _assigned(group, estate):
-        for rule, values in _rules(scope, given, estate):
-            verdict = _denies(rule, values, kind)
-            if verdict or (verdict is None and _denies(rule, values, _ANOTHER_TYPE) is False):
-                found[name] = found.get(name, False) or verdict is True
-    return tuple(Ban(name, certain) for name, certain in found.items())
+    verdicts = ((each, _verdict(kind, each, estate)) for each in _assigned(group, estate))
+    return tuple(Ban(each.title, each.name, each.scope, certain) for each, certain in verdicts if certain is not None)
 
 
-def _assigned(group: Scope, estate: Estate) -> Iterator[tuple[str, Scope, _Values]]:
-    """Assignments in force at the group: name, definition, parameters."""
+def _verdict(kind: str, assignment: _Assignment, estate: Estate) -> bool | None:
+    """None when no rule is about `kind`; a rule that may deny anything (one about tags, say) is not."""
+    found: bool | None = None
+    for rule, values in _rules(assignment.definition, assignment.values, estate):
+        denied = _denies(rule, values, kind)
+        if denied or (denied is None and _denies(rule, values, _ANOTHER_TYPE) is False):
+            found = bool(found) or denied is True
+    return found
+
+
+def _assigned(group: Scope, estate: Estate) -> Iterator[_Assignment]:
+    """Assignments in force at the group."""
     for raw in estate.listed(group, ASSIGNMENTS):
         body = get(raw, "properties")
         definition = scope_or_none(get(body, "policyDefinitionId"))
-        if definition and _in_force(body, raw, group):
+        if definition and _in_force(body, group):
             given = get(body, "parameters")
             values = {name: get(value, "value") for name, value in given.items()} if isinstance(given, Mapping) else {}
-            yield text(body, "displayName") or text(raw, "name") or str(definition), definition, values
+            name = text(raw, "name") or definition.name
+            yield _Assignment(
+                text(body, "displayName") or name, name, text(body, "scope") or str(group), definition, values
+            )
 
 
-def _in_force(body: object, raw: object, group: Scope) -> bool:
+def _in_force(body: object, group: Scope) -> bool:
     """ARM lists what concerns the group or anything in it: a single resource's assignments say nothing of others."""
     where = scope_or_none(get(body, "scope"))
     if where and where.subscription and not where.contains(group):
         return False
     excluded = [scope_or_none(each) for each in rows(body, "notScopes")]
     enforced = (text(body, "enforcementMode") or "default").casefold() == "default"
-    return enforced and not any(scope and scope.contains(group) for scope in excluded) and get(raw, "id") is not None
+    return enforced and not any(scope and scope.contains(group) for scope in excluded)
 
 
 def _is_built_in(definition: Scope) -> bool:
@@ -147,6 +169,8 @@ def _together(parts: Sequence[bool | None], *, everything: bool) -> bool | None:
 def _compared(condition: Raw, values: _Values, kind: str) -> bool | None:
     for operator, raw in condition.items():
         wanted = _resolved(raw, values)
+        if wanted is None:
+            continue
         several = [str(each).casefold() for each in wanted] if isinstance(wanted, list) else [str(wanted).casefold()]
         match operator.casefold():
             case "equals" | "in":

@@ -13,6 +13,12 @@ from shared.access.raw import flag, get, rows, scope_or_none, text
 from shared.access.scope import Scope
 
 _SUBNET = "microsoft.network/virtualnetworks/subnets"
+_ENDPOINT = "microsoft.network/privateendpoints"
+_ATTACHED = {
+    ComputeType.DATABRICKS: "microsoft.databricks/workspaces",
+    ComputeType.VIRTUAL_MACHINE: "microsoft.compute/virtualmachines",
+    ComputeType.HD_INSIGHT: "microsoft.hdinsight/clusters",
+}
 _NODES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 
 
@@ -48,7 +54,7 @@ def seats(workspace: Workspace) -> tuple[Seat, ...]:
 
 def _seat(compute: Compute) -> Seat | None:
     body = get(compute.raw, "properties", "properties")
-    subnet = _subnet_id(get(body, "subnet", "id"))
+    subnet = subnet_id(get(body, "subnet", "id"))
     if subnet is None:
         return None
     instance = compute.type is ComputeType.COMPUTE_INSTANCE
@@ -66,7 +72,7 @@ def _seat(compute: Compute) -> Seat | None:
 
 def _serverless(workspace: Workspace) -> Seat | None:
     settings = get(workspace.raw, "properties", "serverlessComputeSettings")
-    subnet = _subnet_id(get(settings, "serverlessComputeCustomSubnet"))
+    subnet = subnet_id(get(settings, "serverlessComputeCustomSubnet"))
     if subnet is None:
         return None
     public_ip = flag(settings, "serverlessComputeNoPublicIP") is not True
@@ -74,7 +80,15 @@ def _serverless(workspace: Workspace) -> Seat | None:
     return Seat(workspace.id, label, subnet, public_ip, region=location(workspace.raw))
 
 
-def _subnet_id(value: object) -> Scope | None:
+def attached(workspace: Workspace, *kinds: ComputeType) -> Iterator[tuple[Compute, Scope]]:
+    """Attached computes of `kinds`, with what they are attached to; an id of another type leads nowhere."""
+    for compute in workspace.computes:
+        if compute.type in kinds and compute.attached and compute.attached.resource_type == _ATTACHED[compute.type]:
+            yield compute, compute.attached
+
+
+def subnet_id(value: object) -> Scope | None:
+    """Users of the workspace may write anything for one: what is no subnet's id leads nowhere."""
     scope = scope_or_none(value)
     return scope if scope and scope.resource_type == _SUBNET else None
 
@@ -151,7 +165,10 @@ def prefixes(raw: object) -> tuple[str, ...]:
 
 def rules_at(estate: Estate, scope: Scope) -> tuple[SecurityRule, ...] | None:
     """The rules of the subnet's network security group; None when it has none (all is open) or it was not read."""
-    group = linked(subnet(estate, scope), "networkSecurityGroup")
+    return rules_of(estate, linked(subnet(estate, scope), "networkSecurityGroup"))
+
+
+def rules_of(estate: Estate, group: Scope | None) -> tuple[SecurityRule, ...] | None:
     raw = estate.resource(group)
     return security_rules(raw) if raw is not None else None
 
@@ -181,14 +198,53 @@ def denial(
 
 def endpoint_subnet(estate: Estate, endpoint: object) -> Scope | None:
     """Where a private endpoint (as a connection names it) sits. AML says it itself; others only name the endpoint."""
-    told = scope_or_none(get(endpoint, "subnetArmId"))
-    return told or scope_or_none(get(estate.resource(scope_or_none(get(endpoint, "id"))), "properties", "subnet", "id"))
+    told = subnet_id(get(endpoint, "subnetArmId"))
+    return told or subnet_id(get(estate.resource(endpoint_id(endpoint)), "properties", "subnet", "id"))
 
 
-def endpoints_wanted(raw: object) -> Iterator[Want]:
-    """The private endpoints of a resource that say no subnet where they are named."""
-    found = (scope_or_none(get(each, "id")) for each in approved_endpoints(raw) if not get(each, "subnetArmId"))
-    yield from (Want(scope) for scope in found if scope)
+def endpoints_wanted(raw: object, workspace: Workspace) -> Iterator[Want]:
+    """The private endpoints of a resource that say no subnet where they are named, as far as they may be ours.
+
+    Those that other services made (a managed network, a data factory) lie in Microsoft's own subscriptions.
+    """
+    for each in approved_endpoints(raw):
+        scope = endpoint_id(each)
+        if scope and not get(each, "subnetArmId") and scope.subscription in _subscriptions(workspace):
+            yield Want(scope)
+
+
+def endpoint_id(endpoint: object) -> Scope | None:
+    scope = scope_or_none(get(endpoint, "id"))
+    return scope if scope and scope.resource_type == _ENDPOINT else None
+
+
+def _subscriptions(workspace: Workspace) -> frozenset[Scope | None]:
+    named = (
+        workspace.id,
+        workspace.storage,
+        workspace.registry,
+        workspace.vault,
+        *(s.subnet for s in seats(workspace)),
+    )
+    return frozenset(scope.subscription for scope in named if scope)
+
+
+def secured(raw: object) -> bool:
+    """Whether only some networks are let in; a registry calls its rules otherwise than storage and vault."""
+    return _closed_to_public(raw) or any(
+        (text(raw, "properties", rules, "defaultAction") or "").casefold() == "deny"
+        for rules in ("networkAcls", "networkRuleSet")
+    )
+
+
+def let_in(raw: object) -> frozenset[Scope]:
+    """Subnets by service endpoint; they count for nothing once public access is off."""
+    rules = () if _closed_to_public(raw) else rows(raw, "properties", "networkAcls", "virtualNetworkRules")
+    return frozenset(scope for rule in rules if (scope := scope_or_none(get(rule, "id"))))
+
+
+def _closed_to_public(raw: object) -> bool:
+    return (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled"
 
 
 def group_name(scope: Scope) -> str:

@@ -102,22 +102,30 @@ def allows(rules: Iterable[SecurityRule], traffic: Traffic) -> bool:
     return decide(rules, traffic).allow
 
 
-def admits(rules: Iterable[SecurityRule], protocol: str, port: int) -> tuple[str, ...]:
-    """Whom the group's own rules let in to `port`, in the words of those rules."""
-    rules = tuple(rules)
-    sources = dict.fromkeys(
-        remote
-        for rule in sorted(rules, key=lambda rule: rule.order)
-        if rule.allow and rule.direction is Direction.INBOUND
+def admits(rules: Iterable[SecurityRule], protocol: str, port: int) -> tuple[tuple[str, SecurityRule], ...]:
+    """Whom the group's own rules let in to `port` (in the words of the rule), and the rule that does."""
+    ordered = sorted(rules, key=lambda rule: rule.order)
+    return tuple(
+        (remote, rule)
+        for rule in ordered
         for remote in rule.remotes
-        if _concerns(rule, Traffic(Direction.INBOUND, protocol, port, remote))
+        if rule.allow and _passes(rule, ordered, Traffic(Direction.INBOUND, protocol, port, remote))
     )
-    return tuple(s for s in sources if not _stopped(rules, Traffic(Direction.INBOUND, protocol, port, s)))
 
 
-def _stopped(rules: Iterable[SecurityRule], traffic: Traffic) -> bool:
+def _passes(rule: SecurityRule, ordered: Iterable[SecurityRule], traffic: Traffic) -> bool:
+    return _concerns(rule, traffic) is not _Part.NONE and not _stopped(ordered, traffic)
+
+
+def free_priority(rules: Iterable[SecurityRule], before: int) -> int | None:
+    """The closest one before another that no rule has; Azure's own run from 100 to 4096."""
+    taken = {rule.priority for rule in rules}
+    return next((each for each in range(min(before - 1, 4096), 99, -1) if each not in taken), None)
+
+
+def _stopped(ordered: Iterable[SecurityRule], traffic: Traffic) -> bool:
     """Whether a deny stops all of it before any allow concerns a part of it."""
-    for rule in sorted(rules, key=lambda rule: rule.order):
+    for rule in ordered:
         part = _concerns(rule, traffic)
         if rule.allow and part is not _Part.NONE:
             return False

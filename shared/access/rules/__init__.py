@@ -1,8 +1,32 @@
 """The rule table: every rule is one entry in one of these modules. Events, rights, docs and tests follow from it."""
 
-from shared.access.rules import pull, registry, storage, workspace
+from shared.access.rules import (
+    network_attached,
+    network_computes,
+    network_databricks,
+    network_group,
+    network_private,
+    network_rules,
+    network_subnets,
+    pull,
+    registry,
+    storage,
+    workspace,
+)
 from shared.access.rules.rule import List, Mode, Rule
 
-RULES: tuple[Rule, ...] = (*workspace.RULES, *pull.RULES, *storage.RULES, *registry.RULES)
+RULES: tuple[Rule, ...] = (
+    *workspace.RULES,
+    *pull.RULES,
+    *storage.RULES,
+    *registry.RULES,
+    *network_computes.RULES,
+    *network_subnets.RULES,
+    *network_rules.RULES,
+    *network_group.RULES,
+    *network_private.RULES,
+    *network_databricks.RULES,
+    *network_attached.RULES,
+)
 
 __all__ = ["RULES", "List", "Mode", "Rule"]

@@ -114,7 +114,7 @@ def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
     if any(seat.instance for seat in network.seats(workspace)):
-        yield from network.endpoints_wanted(workspace.raw)
+        yield from network.endpoints_wanted(workspace.raw, workspace)
 
 
 def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

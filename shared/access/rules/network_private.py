@@ -56,7 +56,7 @@ def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[network.
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     if not network.seats(workspace):
         return
-    yield from network.endpoints_wanted(workspace.raw)
+    yield from network.endpoints_wanted(workspace.raw, workspace)
     afar = _afar(workspace, estate)
     if not afar:
         return
@@ -66,8 +66,8 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from (Want(zone, "virtualNetworkLinks") for zone in _zones(workspace, estate).values())
     for scope in _dependencies(workspace):
         raw = estate.resource(scope)
-        if raw is not None and _secured(raw):
-            yield from network.endpoints_wanted(raw)
+        if raw is not None and network.secured(raw):
+            yield from network.endpoints_wanted(raw, workspace)
 
 
 def _dependencies(workspace: Workspace) -> tuple[Scope, ...]:
@@ -75,7 +75,7 @@ def _dependencies(workspace: Workspace) -> tuple[Scope, ...]:
 
 
 def _endpoints(raw: object) -> Iterator[Scope]:
-    found = (scope_or_none(get(each, "id")) for each in network.approved_endpoints(raw))
+    found = (network.endpoint_id(each) for each in network.approved_endpoints(raw))
     yield from (scope for scope in found if scope)
 
 
@@ -165,9 +165,9 @@ def _closed(
     near = {vnet, *_peers(raw)}
     for scope in _dependencies(workspace):
         found = estate.resource(scope)
-        if found is None or not _secured(found) or _blind_to_endpoints(found, estate):
+        if found is None or not network.secured(found) or _blind_to_endpoints(found, workspace, estate):
             continue
-        let_in = _let_in(found)
+        let_in = network.let_in(found)
         if near & network.vnets_of_endpoints(found, estate) or all(seat.subnet in let_in for seat in seated):
             continue
         yield f"{scope.name} lets nobody in from there", _endpoint_command(scope, seated[0].subnet)
@@ -188,26 +188,8 @@ _GROUP_IDS = {
 }
 
 
-def _blind_to_endpoints(raw: Raw, estate: Estate) -> bool:
-    return any(estate.unreadable(want) for want in network.endpoints_wanted(raw))
-
-
-def _secured(raw: Raw) -> bool:
-    """Whether only some networks are let in; a registry calls its rules otherwise than storage and vault."""
-    if (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled":
-        return True
-    return any(
-        (text(raw, "properties", rules, "defaultAction") or "").casefold() == "deny"
-        for rules in ("networkAcls", "networkRuleSet")
-    )
-
-
-def _let_in(raw: Raw) -> frozenset[Scope]:
-    """Subnets by service endpoint; they count for nothing once public access is off."""
-    if (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled":
-        return frozenset()
-    rules = rows(raw, "properties", "networkAcls", "virtualNetworkRules")
-    return frozenset(scope for rule in rules if (scope := scope_or_none(get(rule, "id"))))
+def _blind_to_endpoints(raw: Raw, workspace: Workspace, estate: Estate) -> bool:
+    return any(estate.unreadable(want) for want in network.endpoints_wanted(raw, workspace))
 
 
 def _names(scopes: frozenset[Scope]) -> str:

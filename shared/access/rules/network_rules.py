@@ -1,14 +1,14 @@
 """What network security groups must let through for nodes in a virtual network of the owner's."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Want, Workspace
-from shared.access.nsg import Direction, SecurityRule
-from shared.access.raw import get, rows, scope_or_none
+from shared.access.nsg import Direction, SecurityRule, free_priority
+from shared.access.raw import rows
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -126,12 +126,12 @@ def _finding(
     )
 
 
-def _commands(group: Scope, stopped: list[_Stopped], rules: tuple[SecurityRule, ...]) -> Iterator[str]:
-    taken = {rule.priority for rule in rules}
+def _commands(group: Scope, stopped: list[_Stopped], rules: Iterable[SecurityRule]) -> Iterator[str]:
+    rules = list(rules)
     for each in stopped:
         required = each.required
-        priority = next((n for n in range(min(each.by.priority, 4097) - 1, 99, -1) if n not in taken), None)
-        taken.add(priority or 0)
+        priority = free_priority(rules, each.by.priority)
+        rules.append(replace(each.by, priority=priority or 0))
         ports = "-".join(map(str, each.ports))
         name = f"Allow-{required.tag}-{required.protocol}-{ports}".replace("/", "-")
         end = "source" if required.direction is Direction.INBOUND else "destination"
@@ -163,7 +163,7 @@ def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from network.guarded(workspace, estate)
     yield Want(workspace.storage)
     storage = estate.resource(workspace.storage)
-    yield from network.endpoints_wanted(storage)
+    yield from network.endpoints_wanted(storage, workspace)
     yield from (Want(subnet.parent) for subnet in _file_subnets(storage, estate))
 
 
@@ -179,7 +179,7 @@ def _destinations(storage: object, estate: Estate) -> tuple[str, ...]:
 
 def _file_subnets(storage: object, estate: Estate) -> Iterator[Scope]:
     for endpoint in network.approved_endpoints(storage):
-        raw = estate.resource(scope_or_none(get(endpoint, "id")))
+        raw = estate.resource(network.endpoint_id(endpoint))
         links = rows(raw, "properties", "privateLinkServiceConnections")
         subnet = network.endpoint_subnet(estate, endpoint)
         if subnet and any("file" in rows(link, "properties", "groupIds") for link in links):

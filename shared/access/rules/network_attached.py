@@ -1,0 +1,221 @@
+"""Attached machines that AML reaches by SSH."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
+from shared.access.nsg import (
+    ANYWHERE,
+    INTERNET,
+    NETWORK,
+    Direction,
+    SecurityRule,
+    Traffic,
+    admits,
+    decide,
+    free_priority,
+)
+from shared.access.nsg import network as addresses
+from shared.access.raw import get, rows, scope_or_none, text
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_TRAINING_DOCS = "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet"
+_COMPUTES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+_INTERFACE = "microsoft.network/networkinterfaces"
+_AML = "AzureMachineLearning"
+_SSH = 22
+_WIDE_OPEN = frozenset({ANYWHERE, "0.0.0.0/0", INTERNET.casefold(), "any"})
+
+SSH = "network-attached-ssh"
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """A network security group before a machine."""
+
+    id: Scope
+    rules: tuple[SecurityRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outsider:
+    """Somebody from outside whom `rule` of the group `gate` lets in."""
+
+    who: str
+    rule: str
+    gate: Scope
+
+
+type _Problem = tuple[str, str]  # what is wrong, and how to put it right
+
+
+def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    wants = tuple(_ssh_wants(workspace, estate))
+    yield from unreadable(SSH, ("AML-68",), wants, estate)
+    if any(estate.unreadable(want) for want in wants):
+        return
+    for compute, scope in network.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
+        raw = estate.resource(scope)
+        if raw is None:
+            continue
+        gates = [_Gate(group, _rules(group, estate)) for group in _groups(raw, estate)]
+        port = _port(compute)
+        outsiders = _outsiders(gates, port)
+        problems = [*_not_ubuntu(raw), *_unreachable(gates, raw, port, estate), *_open(gates, scope, outsiders, port)]
+        if problems:
+            yield Finding(
+                compute.id,
+                SSH,
+                ("AML-68",),
+                _severity(gates, outsiders),
+                f"{scope.name}, attached as {compute.id.name} ({compute.type_name}), "
+                f"{' and '.join(what for what, _ in problems)}.",
+                " && ".join(how for _, how in problems),
+            )
+
+
+def _severity(gates: list[_Gate], outsiders: tuple[_Outsider, ...]) -> Severity:
+    wide_open = any(one.who.casefold() in _WIDE_OPEN for one in outsiders)
+    return Severity.HIGH if wide_open or not gates else Severity.MEDIUM
+
+
+def _ssh_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    for _, scope in network.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
+        yield Want(scope)
+        raw = estate.resource(scope)
+        if raw is not None:
+            yield from (Want(each) for each in _interfaces(raw))
+            yield from (Want(each.parent) for each in _subnets(raw, estate))
+            yield from (Want(each) for each in _groups(raw, estate))
+
+
+def _interfaces(raw: Raw) -> Iterator[Scope]:
+    found = (scope_or_none(get(each, "id")) for each in rows(raw, "properties", "networkProfile", "networkInterfaces"))
+    yield from (scope for scope in found if scope and scope.resource_type == _INTERFACE)
+
+
+def _configurations(raw: Raw, estate: Estate) -> Iterator[object]:
+    """The IP configurations of a machine's interfaces; for HDInsight, its nodes' network profiles."""
+    for each in _interfaces(raw):
+        for configuration in rows(estate.resource(each), "properties", "ipConfigurations"):
+            yield get(configuration, "properties")
+    for role in rows(raw, "properties", "computeProfile", "roles"):
+        yield {"subnet": {"id": get(role, "virtualNetworkProfile", "subnet")}}
+
+
+def _subnets(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
+    found = (network.subnet_id(get(each, "subnet", "id")) for each in _configurations(raw, estate))
+    return tuple(dict.fromkeys(scope for scope in found if scope))
+
+
+def _groups(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
+    """The security groups of its subnets and interfaces: traffic must pass each of them."""
+    places = [network.subnet(estate, each) for each in _subnets(raw, estate)]
+    places += [estate.resource(each) for each in _interfaces(raw)]
+    found = (network.linked(place, "networkSecurityGroup") for place in places)
+    return tuple(dict.fromkeys(scope for scope in found if scope))
+
+
+def _rules(group: Scope, estate: Estate) -> tuple[SecurityRule, ...]:
+    return network.rules_of(estate, group) or ()
+
+
+def _port(compute: Compute) -> int:
+    port = get(compute.raw, "properties", "properties", "sshPort")
+    return port if isinstance(port, int) else _SSH
+
+
+def _not_ubuntu(raw: Raw) -> Iterator[_Problem]:
+    """Of an image of one's own nobody can tell."""
+    image = get(raw, "properties", "storageProfile", "imageReference")
+    system = text(raw, "properties", "storageProfile", "osDisk", "osType") or text(raw, "properties", "osType")
+    named = " ".join(text(image, key) or "" for key in ("publisher", "offer", "sku")).strip()
+    other = system if (system or "linux").casefold() != "linux" else named
+    if other and not any(word in other.casefold() for word in ("ubuntu", "canonical")):
+        how = "az vm create --image Ubuntu2204 --resource-group GROUP --name NAME, attached in its place"
+        yield f"runs {other}, and AML supports Ubuntu only", how
+
+
+def _unreachable(gates: list[_Gate], raw: Raw, port: int, estate: Estate) -> Iterator[_Problem]:
+    own = [each for configuration in _configurations(raw, estate) if (each := text(configuration, "privateIPAddress"))]
+    for gate in gates:
+        verdicts = (
+            decide(gate.rules, Traffic(Direction.INBOUND, "tcp", port, _AML, each)) for each in own or [ANYWHERE]
+        )
+        by = next((rule for rule in verdicts if not rule.allow), None)
+        if by:
+            priority = free_priority(gate.rules, by.priority)
+            yield (
+                f"is closed to {_AML} on {port} (rule {by.name} of {gate.id.name}, priority {by.priority})",
+                _allow_command(gate.id, port, priority or "PRIORITY"),
+            )
+
+
+def _outsiders(gates: list[_Gate], port: int) -> tuple[_Outsider, ...]:
+    """Nobody, if any of the gates keeps all of them out."""
+    found = [
+        [_Outsider(who, rule.name, gate.id) for who, rule in admits(gate.rules, "tcp", port) if _outside(who)]
+        for gate in gates
+    ]
+    return tuple(one for each in found for one in each) if all(found) else ()
+
+
+def _outside(who: str) -> bool:
+    ours = addresses(who)
+    if ours:
+        return who == "0.0.0.0/0" or not ours.is_private
+    return who.partition(".")[0].casefold() not in (_AML.casefold(), NETWORK.casefold(), "azureloadbalancer")
+
+
+def _open(gates: list[_Gate], machine: Scope, outsiders: tuple[_Outsider, ...], port: int) -> Iterator[_Problem]:
+    if not gates:
+        yield f"has no network security group: whoever reaches it reaches {port}", _close_command(machine, port)
+    elif outsiders:
+        rules = {(one.gate, one.rule) for one in outsiders}
+        yield (
+            f"is open on {port} to {', '.join(dict.fromkeys(one.who for one in outsiders))}, not only to {_AML}",
+            " && ".join(
+                f"az network nsg rule update --resource-group {network.group_name(gate)} --nsg-name {gate.name} "
+                f"--name {rule} --source-address-prefixes {_AML}"
+                for gate, rule in sorted(rules, key=str)
+            ),
+        )
+
+
+def _close_command(machine: Scope, port: int) -> str:
+    name = f"{machine.name}-ssh"
+    group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", name)
+    return (
+        f"az network nsg create --name {name} --resource-group {network.group_name(machine)} && "
+        f"{_allow_command(group, port, 100)} && az network vnet subnet update --ids SUBNET-ID "
+        f"--network-security-group {group}"
+    )
+
+
+def _allow_command(group: Scope, port: int, priority: int | str) -> str:
+    return (
+        f"az network nsg rule create --resource-group {network.group_name(group)} --nsg-name {group.name} "
+        f"--name Allow-{_AML}-ssh --priority {priority} --direction Inbound --access Allow --protocol Tcp "
+        f"--source-address-prefixes {_AML} --destination-port-ranges {port}"
+    )
+
+
+RULES = (
+    Rule(
+        SSH,
+        ("AML-68",),
+        Mode.AUDIT,
+        "An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but AzureMachineLearning.",
+        _TRAINING_DOCS,
+        _ssh,
+        "an attached machine whose network security group lets the Internet in on 22",
+        "an attached Ubuntu machine whose network security group lets only AzureMachineLearning in on 22",
+        wants=_ssh_wants,
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+    ),
+)

@@ -1,0 +1,89 @@
+"""Attached Databricks: where its clusters run, and whether they reach the workspace's storage."""
+
+from collections.abc import Iterator
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import ComputeType, Estate, Raw, Want, Workspace
+from shared.access.raw import get, scope_or_none
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+DATABRICKS = "network-databricks"
+
+
+def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(DATABRICKS, ("AML-67",), _databricks_wants(workspace, estate), estate)
+    for compute, scope in network.attached(workspace, ComputeType.DATABRICKS):
+        raw = estate.resource(scope)
+        if raw is None:
+            continue
+        vnet = _injected(raw)
+        problems = [*_elsewhere(raw, vnet, workspace), *_apart_from_storage(vnet, workspace, estate)]
+        if problems:
+            yield Finding(
+                compute.id,
+                DATABRICKS,
+                ("AML-67",),
+                Severity.MEDIUM,
+                f"Databricks workspace {scope.name}, attached as {compute.id.name}, {' and '.join(problems)}.",
+                "Attach one whose clusters run in a virtual network of the workspace's subscription and region, that "
+                f"of its storage: az databricks workspace create --name NAME --resource-group "
+                f"{network.group_name(workspace.id)} --location {network.location(workspace.raw) or 'REGION'} --sku "
+                "premium --vnet VNET-ID --public-subnet NAME --private-subnet NAME",
+            )
+
+
+def _databricks_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    for _, scope in network.attached(workspace, ComputeType.DATABRICKS):
+        yield Want(scope)
+        if workspace.storage:
+            yield Want(workspace.storage)
+            storage = estate.resource(workspace.storage)
+            yield from network.endpoints_wanted(storage, workspace) if network.secured(storage) else ()
+
+
+def _injected(raw: Raw) -> Scope | None:
+    """The virtual network that the Databricks clusters were put into; None for one that Databricks manages."""
+    return scope_or_none(get(raw, "properties", "parameters", "customVirtualNetworkId", "value"))
+
+
+def _elsewhere(raw: Raw, vnet: Scope | None, workspace: Workspace) -> Iterator[str]:
+    """A virtual network is always in the region of the Databricks workspace that uses it."""
+    if vnet is None:
+        return
+    if vnet.subscription != workspace.id.subscription:
+        yield f"runs in virtual network {vnet.name} of another subscription"
+    here, there = network.location(workspace.raw), network.location(raw)
+    if here and there and here != there:
+        yield f"runs in virtual network {vnet.name} in {there}, its AML workspace in {here}"
+
+
+def _apart_from_storage(vnet: Scope | None, workspace: Workspace, estate: Estate) -> Iterator[str]:
+    storage = estate.resource(workspace.storage)
+    if workspace.storage is None or storage is None or not network.secured(storage):
+        return
+    if any(estate.unreadable(want) for want in network.endpoints_wanted(storage, workspace)):
+        return
+    near = {subnet.parent for subnet in network.let_in(storage)} | network.vnets_of_endpoints(storage, estate)
+    if vnet is None or vnet not in near:
+        where = f"virtual network {vnet.name}" if vnet else "no virtual network of yours"
+        yield f"runs in {where}, which storage account {workspace.storage.name} does not let in"
+
+
+RULES = (
+    Rule(
+        DATABRICKS,
+        ("AML-67",),
+        Mode.AUDIT,
+        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual network.",
+        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        _databricks,
+        "a Databricks in a virtual network that the workspace's secured storage does not let in",
+        "a Databricks in a virtual network of the workspace's region, with storage open to all networks",
+        wants=_databricks_wants,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)

@@ -1,0 +1,84 @@
+"""The resource group of a virtual network, where AML makes and deletes what nodes with public IPs need."""
+
+from collections.abc import Iterator, Mapping
+
+from shared.access import network
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
+from shared.access.model import Estate, Lock, Want, Workspace
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+OBSTACLES = "network-group-obstacles"
+
+_SECURITY_GROUPS = "Microsoft.Network/networkSecurityGroups"
+
+
+def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(OBSTACLES, ("AML-62",), _wants(workspace, estate), estate)
+    for group, seated in _groups(workspace).items():
+        locks = [lock for lock in estate.locks if lock.scope.contains(group)]
+        banned = bans(_SECURITY_GROUPS, group, estate)
+        if locks or banned:
+            certain = bool(locks) or any(ban.certain for ban in banned)
+            yield Finding(
+                group,
+                OBSTACLES,
+                ("AML-62",),
+                Severity.HIGH if certain else Severity.LOW,
+                f"In resource group {group.name} AML makes and deletes network security groups, load balancers and "
+                f"public IPs for {network.nodes(seated)}: {'; '.join([*map(_locked, locks), *map(_banned, banned)])}.",
+                " && ".join([*map(_unlock, locks), *(_exclude(ban, group) for ban in banned)]),
+            )
+
+
+def _groups(workspace: Workspace) -> Mapping[Scope, tuple[network.Seat, ...]]:
+    found: dict[Scope, tuple[network.Seat, ...]] = {}
+    for seat in network.seats(workspace):
+        group = seat.vnet.resource_group
+        if group and seat.public_ip:
+            found[group] = (*found.get(group, ()), seat)
+    return found
+
+
+def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """Locks need no reading: those of the workspace's subscription are known, and it is in no other (AML-51)."""
+    for group in _groups(workspace):
+        yield Want(group, ASSIGNMENTS)
+        yield from definitions_wanted(group, estate)
+
+
+def _locked(lock: Lock) -> str:
+    level = "ReadOnly" if lock.read_only else "CanNotDelete"
+    return f"a {level} lock at {lock.scope} forbids that"
+
+
+def _unlock(lock: Lock) -> str:
+    return f"az lock delete --ids {lock.id}"
+
+
+def _banned(ban: Ban) -> str:
+    verb = "forbids" if ban.certain else "may forbid"
+    return f"the policy assignment {ban.assignment} {verb} network security groups"
+
+
+def _exclude(ban: Ban, group: Scope) -> str:
+    return f'az policy assignment update --name "{ban.name}" --scope {ban.scope} --not-scopes {group}'
+
+
+RULES = (
+    Rule(
+        OBSTACLES,
+        ("AML-62",),
+        Mode.AUDIT,
+        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual network.",
+        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        _obstacles,
+        "a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security groups",
+        "a cluster without public IPs there, or a lock on the virtual network alone",
+        wants=_wants,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)
