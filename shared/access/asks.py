@@ -16,11 +16,15 @@ class Severity(StrEnum):
 
 
 class Property(StrEnum):
-    """Settings that amlguard can change. The values are what `plan` prints and the audit log keeps."""
+    """Settings that amlguard can change. The values are what `plan` prints and the audit log keeps.
+
+    Identities it never changes itself: guards object to that all the same, and hold its advice to the same rules.
+    """
 
     ADMIN_USER = "adminUserEnabled"
     CACHED_KEYS = "cachedKeys"
     ACCESS_POLICY = "accessPolicies"
+    IDENTITY = "identity"
 
 
 @dataclass(frozen=True, slots=True)

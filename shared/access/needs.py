@@ -80,6 +80,44 @@ ADMINISTER_VAULT = Need(
     "Key Vault Administrator",
     broad=True,
 )
+ASSIGN_IDENTITY = Need(
+    "assign the identity to resources",
+    (Permission("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"),),
+    "f1a07417-d97a-45cb-824c-7a7467783830",
+    "Managed Identity Operator",
+)
+USE_KEYS = Need(
+    "wrap and unwrap with the vault's keys",
+    (
+        Permission("Microsoft.KeyVault/vaults/keys/read", data=True),
+        Permission("Microsoft.KeyVault/vaults/keys/wrap/action", data=True),
+        Permission("Microsoft.KeyVault/vaults/keys/unwrap/action", data=True),
+    ),
+    "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+    "Key Vault Crypto Service Encryption User",
+)
+GET_SECRETS = Need(
+    "get the vault's secrets",
+    (Permission("Microsoft.KeyVault/vaults/secrets/getSecret/action", data=True),),
+    "4633458b-17de-408a-b874-0445c86b69e6",
+    "Key Vault Secrets User",
+)
+READ_PRIVATE_ENDPOINT = Need(
+    "read the private endpoint",
+    (Permission("Microsoft.Network/privateEndpoints/read"),),
+    "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    "Reader",
+)
+MATERIALIZE = Need(
+    "materialize feature sets",
+    tuple(
+        Permission(f"Microsoft.MachineLearningServices/workspaces/{what}")
+        for what in ("featuresets/*", "featurestoreentities/*", "jobs/*")
+    ),
+    "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+    "AzureML Data Scientist",
+    broad=True,
+)
 
 # Access policies know no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
 # `purge` (AML-07); the storage permissions belong to a retired feature and AML does not use them.

@@ -19,12 +19,12 @@ from shared.access.model import (
     Lock,
     Principal,
     Raw,
-    Registry,
     Workspace,
 )
 from shared.access.permissions import PermissionBlock, RoleDefinition
 from shared.access.raw import get, scope_or_none, text, time
 from shared.access.raw import scope as scope_at
+from shared.access.registries import registry
 from shared.access.rules.rule import List
 from shared.access.scope import Scope
 from shared.access.vaults import vault
@@ -89,16 +89,6 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
         else:
             unresolved.append(scope)
     return Identity(system, tuple(user), tuple(unresolved))
-
-
-def registry(raw: Raw) -> Registry:
-    return Registry(
-        id=Scope.parse(raw.get("id")),
-        admin_user=get(raw, "properties", "adminUserEnabled") is True,
-        abac=(text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
-        login_server=text(raw, "properties", "loginServer"),
-        created_on=time(get(raw, "properties", "creationDate")),
-    )
 
 
 def cluster(raw: Raw) -> Principal | None:

@@ -5,6 +5,7 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
@@ -60,7 +61,7 @@ def _grants(
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
-    return satisfied, grants, withheld, findings
+    return satisfied, _widest(grants), withheld, findings
 
 
 def _merged(asked: Asked) -> dict[GrantKey, _Asking]:
@@ -82,6 +83,30 @@ def _grant(asking: _Asking) -> Grant:
         tuple(sorted({r for _, one in asking for r in one.requirements})),
         "; ".join(dict.fromkeys(one.reason for _, one in asking)),
         asking[0][0].source,
+    )
+
+
+def _widest(grants: list[Grant]) -> list[Grant]:
+    """Without those that another one of the same plan covers; that one names their rules as well."""
+    kept = []
+    for grant in grants:
+        if any(_covers(other, grant) for other in grants):
+            continue
+        covered = (grant, *(other for other in grants if _covers(grant, other)))
+        kept.append(
+            replace(
+                grant,
+                rule=", ".join(dict.fromkeys(one.rule for one in covered)),
+                requirements=tuple(sorted({r for one in covered for r in one.requirements})),
+                reason="; ".join(dict.fromkeys(one.reason for one in covered)),
+            )
+        )
+    return kept
+
+
+def _covers(one: Grant, other: Grant) -> bool:
+    return (one.principal.id, one.scope) == (other.principal.id, other.scope) and set(one.need.permissions) > set(
+        other.need.permissions
     )
 
 

@@ -1,6 +1,12 @@
 """The rule table: every rule is one entry in one of these modules. Events, rights, docs and tests follow from it."""
 
 from shared.access.rules import (
+    builds,
+    clusters,
+    datastores,
+    feature_store,
+    identities,
+    jobs,
     network_attached,
     network_computes,
     network_databricks,
@@ -8,9 +14,12 @@ from shared.access.rules import (
     network_private,
     network_rules,
     network_subnets,
+    private_images,
     pull,
     registry,
     storage,
+    storage_access,
+    vault_access,
     workspace,
 )
 from shared.access.rules.rule import List, Mode, Rule
@@ -20,6 +29,15 @@ RULES: tuple[Rule, ...] = (
     *pull.RULES,
     *storage.RULES,
     *registry.RULES,
+    *identities.RULES,
+    *vault_access.RULES,
+    *private_images.RULES,
+    *builds.RULES,
+    *clusters.RULES,
+    *datastores.RULES,
+    *storage_access.RULES,
+    *jobs.RULES,
+    *feature_store.RULES,
     *network_computes.RULES,
     *network_subnets.RULES,
     *network_rules.RULES,

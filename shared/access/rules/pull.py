@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
+from shared.access.rules.identity_change import update_compute, update_workspace
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
@@ -119,13 +120,8 @@ def _no_identity(compute: Compute, registry: Scope) -> Finding:
         Severity.HIGH,
         f"Compute {compute.id.name} ({compute.type_name}) has no identity and the admin user of registry "
         f"{registry.name} is off: it cannot pull images.",
-        f"Give it an identity: az ml compute update --name {compute.id.name} --identity-type SystemAssigned "
-        f"--workspace-name {compute.id.parent.name} --resource-group {_group(compute.id)}",
+        f"Give it an identity: {update_compute(compute)}",
     )
-
-
-def _group(scope: Scope) -> str:
-    return scope.resource_group.name if scope.resource_group else "RESOURCE-GROUP"
 
 
 def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -153,8 +149,7 @@ def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         Severity.MEDIUM,
         f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
         "only through a user-assigned identity of the workspace, and it has none.",
-        f"Attach one and make it primary: az ml workspace update --name {workspace.id.name} --resource-group "
-        f"{_group(workspace.id)} --primary-user-assigned-identity IDENTITY-ID",
+        f"Attach one and make it primary: {update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
     )
 
 

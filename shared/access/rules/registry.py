@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, Property, RequiredSetting, Severity
 from shared.access.model import ComputeType, Estate, Registry, Workspace
+from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Mode, Rule
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -68,8 +69,7 @@ def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 ("AML-15",),
                 Severity.MEDIUM,
                 f"Cluster {compute.id.name} has a system-assigned and user-assigned identities; AML supports one kind.",
-                f"Keep one: az ml compute update --name {compute.id.name} --workspace-name {workspace.id.name} "
-                "--identity-type SystemAssigned (or UserAssigned with --user-assigned-identities)",
+                f"Keep the user-assigned ones: {update_compute(compute)}",
             )
 
 

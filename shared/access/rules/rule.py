@@ -50,7 +50,7 @@ class Rule:
     examines (it is asked again until it wants nothing new, so that one thing may lead to the next). `watches` are
     the resource types (in Azure's spelling) whose events it wants. `acts` and `leaves` are its example, in words. An
     `optional` rule that is off is silent; any other F? rule that is off reports what it would grant. An entry with
-    `through` asks nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
+    `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
     policy's allow-list, so that without one the app's condition does without its roles.
     """
 

@@ -6,7 +6,7 @@ and for dependencies that were brought along, nobody does (AML-10).
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, NotReady, Property, RequiredGrant, RequiredSetting
+from shared.access.asks import Ask, Finding, NotReady, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.model import Estate, Principal, Vault, Workspace
 from shared.access.needs import (
     ADMINISTER_VAULT,
@@ -21,6 +21,7 @@ from shared.access.needs import (
 )
 from shared.access.rules.rule import Mode, Rule
 from shared.access.scope import Scope
+from shared.access.vaults import MOST_POLICIES
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
@@ -77,8 +78,11 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
     acting = workspace.acting
     if acting is None or not granted_by_nobody(workspace, vault.id):
         return
-    missing = VAULT_PERMISSIONS - vault.policies.get(acting.id.casefold(), frozenset())
-    if missing:
+    held = vault.policies.get(acting.id.casefold())
+    missing = VAULT_PERMISSIONS - (held or frozenset())
+    if missing and vault.full and held is None:
+        yield _full(acting, vault)
+    elif missing:
         yield RequiredSetting(
             vault.id,
             Property.ACCESS_POLICY,
@@ -90,6 +94,20 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
         )
 
 
+def _full(acting: Principal, vault: Vault) -> Finding:
+    return Finding(
+        vault.id,
+        VAULT_POLICIES,
+        ("AML-07", "AML-10"),
+        Severity.HIGH,
+        f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure takes no "
+        "more.",
+        "Take out what is no longer needed (az keyvault delete-policy --object-id OBJECT-ID --name "
+        f"{vault.id.name}), or let RBAC decide: az keyvault update --name {vault.id.name} "
+        "--enable-rbac-authorization true (grant roles to all who use the vault first)",
+    )
+
+
 def _registry(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
 
@@ -97,6 +115,8 @@ def _registry(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 def _insights(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     yield from _grant(workspace, workspace.app_insights, CONTROL_INSIGHTS, "AML-09")
 
+
+VAULT_POLICIES = "workspace-vault-policies"
 
 RULES = (
     Rule(
@@ -152,7 +172,7 @@ RULES = (
         watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
     ),
     Rule(
-        "workspace-vault-policies",
+        VAULT_POLICIES,
         ("AML-07",),
         Mode.OPT_IN,
         "The workspace's identity is Contributor on its vault with every permission but purge (access-policy mode).",

@@ -1,0 +1,144 @@
+"""Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
+
+from collections.abc import Iterator, Mapping
+
+from shared.access import connections
+from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.model import Connection, Estate, Registry, Want, Workspace
+from shared.access.raw import get, scope_or_none, text
+from shared.access.rules.az import at
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
+_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+# Environments grow without bound and each costs a request, so only those that were changed last are looked at.
+_ENVIRONMENTS = 20
+
+
+def _groups(workspace: Workspace, estate: Estate) -> set[Scope]:
+    """Where other workspaces may lie that build from this one's registry, while its admin user is on."""
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    if registry is None or not registry.admin_user:
+        return set()
+    return {group for group in (registry.id.resource_group, workspace.id.resource_group) if group}
+
+
+def _others(workspace: Workspace, estate: Estate) -> Iterator[Scope]:
+    known = {one.id for one in estate.workspaces}
+    for group in _groups(workspace, estate):
+        for raw in estate.listed(group, _WORKSPACES):
+            scope = scope_or_none(raw.get("id"))
+            if scope and scope not in known:
+                yield scope
+
+
+def _builder_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from (Want(group, _WORKSPACES) for group in _groups(workspace, estate))
+    yield from (Want(other, List.CONNECTIONS.value) for other in _others(workspace, estate))
+
+
+def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-24. Looks at the workspaces on the registry and at those beside it or beside one of them."""
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    if registry is None:
+        return
+    for want in _builder_wants(workspace, estate):
+        if estate.unreadable(want):
+            reason = f"{want.collection} of {want.scope.name} may not be read, so nobody can tell whether images are "
+            yield Objection(
+                registry.id, Property.ADMIN_USER, f"{reason}built from {registry.id.name} with its password"
+            )
+    others = [raw for other in _others(workspace, estate) for raw in estate.listed(other, List.CONNECTIONS.value)]
+    for one in (*workspace.connections, *map(connections.connection, others)):
+        if connections.with_password(one) and _signs_in_to(one, registry):
+            reason = (
+                f"connection {one.id.name} of workspace {one.id.parent.name} signs in to {registry.id.name} with a "
+            )
+            yield Objection(registry.id, Property.ADMIN_USER, reason + "password: v2 builds images in no other way")
+
+
+def _signs_in_to(one: Connection, registry: Registry) -> bool:
+    """As the admin user, as far as ARM says: that one is called like the registry; a token or a principal is not."""
+    server = (registry.login_server or f"{registry.id.name}.azurecr.io").casefold()
+    user = connections.username(one)
+    as_admin = user is None or user.casefold() == registry.id.name.casefold()
+    return as_admin and (one.registry == registry.id or connections.host(one) == server)
+
+
+def _private_hosts(workspace: Workspace) -> frozenset[str]:
+    """Of registries that are pulled from without a password: AML can run their images, but build nothing on them."""
+    private = [
+        one
+        for one in workspace.connections
+        if connections.of_registry(one) and not connections.with_password(one) and one.registry != workspace.registry
+    ]
+    return frozenset(host for one in private if (host := connections.host(one)))
+
+
+def _environment_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    if _private_hosts(workspace):
+        yield Want(workspace.id, "environments")
+        yield from (Want(version) for version in _latest(workspace, estate))
+
+
+def _latest(workspace: Workspace, estate: Estate) -> list[Scope]:
+    """The latest versions of the environments that were changed last."""
+    listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
+    newest = sorted(listed, key=lambda raw: text(raw, "systemData", "lastModifiedAt") or "", reverse=True)
+    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:_ENVIRONMENTS])
+    found = (scope_or_none(f"{name}/versions/{version}") for name, version in named if version)
+    return [scope for scope in found if scope]
+
+
+def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    hosts = _private_hosts(workspace)
+    if not hosts:
+        return
+    yield from unreadable("environment-build", ("AML-29",), _environment_wants(workspace, estate), estate)
+    for scope in _latest(workspace, estate):
+        body = get(estate.resource(scope), "properties")
+        host = (text(body, "image") or "").casefold().split("/", 1)[0]
+        if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):
+            yield Finding(
+                scope,
+                "environment-build",
+                ("AML-29",),
+                Severity.MEDIUM,
+                f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
+                "so AML must build it, and cannot pull that image to build.",
+                "Put the packages into the image and use it as it is (v1: user_managed_dependencies = True, no "
+                f"Dockerfile): az ml environment create --name {scope.parent.name} --image {text(body, 'image')} "
+                f"{at(workspace.id)}",
+            )
+
+
+RULES = (
+    Rule(
+        "password-builds",
+        ("AML-24",),
+        Mode.GUARD,
+        "While a workspace builds environments from the registry with its password, the admin user stays on.",
+        _SOURCE,
+        _built_with_password,
+        "a workspace in the same resource group whose connection signs in to the registry with its password",
+        "a connection that signs in with the name and password of a token",
+        wants=_builder_wants,
+        reads=(List.CONNECTIONS,),
+        watches=("Microsoft.MachineLearningServices/workspaces/connections", "Microsoft.ContainerRegistry/registries"),
+    ),
+    Rule(
+        "environment-build",
+        ("AML-29",),
+        Mode.AUDIT,
+        "An environment on an image of a private registry uses the image as it is.",
+        _SOURCE,
+        _builds_on_private,
+        "an environment that adds a conda file to an image of a private registry",
+        "an environment that uses the image as it is",
+        wants=_environment_wants,
+        reads=(List.CONNECTIONS,),
+        watches=("Microsoft.MachineLearningServices/workspaces/connections",),
+    ),
+)

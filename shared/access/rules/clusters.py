@@ -1,0 +1,80 @@
+"""AKS clusters that were brought along, and registries whose permission mode decides what pulling takes."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
+from shared.access.raw import flag, text
+from shared.access.rules.az import at
+from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.unreadable import unreadable
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+
+
+def _brought_along(workspace: Workspace) -> Iterator[Compute]:
+    for compute in workspace.computes:
+        made_by_aml = flag(compute.raw, "properties", "isAttachedCompute") is False
+        if compute.type is ComputeType.AKS and compute.attached and not made_by_aml:
+            yield compute
+
+
+def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    yield from (Want(compute.attached) for compute in _brought_along(workspace) if compute.attached)
+
+
+def _managed_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable("aks-service-principal", ("AML-31",), _wants(workspace, estate), estate)
+    for compute in _brought_along(workspace):
+        cluster = estate.resource(compute.attached)
+        kind = text(cluster, "identity", "type") or ""
+        client = text(cluster, "properties", "servicePrincipalProfile", "clientId") or ""
+        if cluster and (kind.casefold() not in ("", "none") or client.casefold() == "msi"):
+            yield Finding(
+                compute.id,
+                "aks-service-principal",
+                ("AML-31",),
+                Severity.MEDIUM,
+                f"AKS cluster {compute.attached.name if compute.attached else ''} of compute {compute.id.name} uses a "
+                f"managed identity ({kind or client}); AML's v1 deployments support clusters with a service principal.",
+                "Attach it as a Kubernetes compute, which knows managed identities: az ml compute attach --type "
+                f"Kubernetes --name {compute.id.name}-k8s --resource-id {compute.attached} {at(workspace.id)} "
+                "--identity-type SystemAssigned",
+            )
+
+
+RULES = (
+    Rule(
+        "aks-service-principal",
+        ("AML-31",),
+        Mode.AUDIT,
+        "An AKS cluster that was brought along (v1) runs as a service principal.",
+        _DOCS + "how-to-create-attach-kubernetes",
+        _managed_identity,
+        "an attached cluster with a system-assigned identity",
+        "an attached cluster with the client id of a service principal",
+        wants=_wants,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
+        "abac-registry",
+        ("AML-70",),
+        Mode.FIX,
+        "Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
+        "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
+        asks_nothing,
+        "a cluster that holds only AcrPull on a registry in ABAC mode",
+        "a cluster that is Container Registry Repository Writer there",
+        watches=("Microsoft.ContainerRegistry/registries",),
+        through=(
+            "compute-pull",
+            "kubernetes-pull",
+            "aks-pull",
+            "endpoint-pull",
+            "private-registry-pull",
+            "base-image-pull",
+            "serverless-pull",
+        ),
+    ),
+)

@@ -1,0 +1,108 @@
+"""Feature stores: what the identity needs that materializes feature sets (AML-82)."""
+
+from collections.abc import Iterator
+
+from shared.access import connections
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Connection, Estate, Principal, Want, Workspace
+from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
+from shared.access.raw import scope_or_none, text
+from shared.access.rules.az import at
+from shared.access.rules.datastores import elsewhere
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+
+_STORAGE = "microsoft.storage/storageaccounts"
+
+
+def _offline(workspace: Workspace) -> Connection | None:
+    name = text(workspace.raw, "properties", "featureStoreSettings", "offlineStoreConnectionName")
+    same = (one for one in workspace.connections if name and one.id.name.casefold() == name.casefold())
+    return next(same, None)
+
+
+def _named(workspace: Workspace) -> Scope | None:
+    offline = _offline(workspace)
+    return connections.identity(offline) if offline else None
+
+
+def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    named = _named(workspace) if workspace.kind == "featurestore" else None
+    if named and named not in {one.resource for one in workspace.identity.user}:
+        yield Want(named)
+
+
+def _materializing(workspace: Workspace, estate: Estate) -> Principal | None:
+    """The identity that the offline store's connection names, else the store's own user-assigned one."""
+    named = _named(workspace)
+    if named is None:
+        return workspace.acting if workspace.acts_as_uai else next(iter(workspace.identity.user), None)
+    known = next((one for one in workspace.identity.user if one.resource == named), None)
+    object_id = text(estate.resource(named), "properties", "principalId")
+    return known or (Principal(object_id.casefold(), named.name, named) if object_id else None)
+
+
+def _store(offline: Connection, workspace: Workspace) -> Scope | None:
+    """The account of the offline store: its container's id, or the URL of the workspace's own account."""
+    scope = scope_or_none(offline.target)
+    if scope:
+        return scope.ancestor(_STORAGE)
+    account = (connections.host(offline) or "").split(".", 1)[0]
+    return workspace.storage if workspace.storage and workspace.storage.name.casefold() == account else None
+
+
+def _materializes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if workspace.kind != "featurestore":
+        return
+    offline, me = _offline(workspace), _materializing(workspace, estate)
+    if me is None:
+        return
+    needs = f"{me.label} materializes feature sets of {workspace.id.name}"
+    yield RequiredGrant(me, MATERIALIZE, workspace.id, workspace.id, ("AML-82",), needs)
+    if offline:
+        where = _store(offline, workspace)
+        yield _writes(me, where, workspace, needs) if where else _unknown(offline, workspace)
+    for store, source in elsewhere(workspace):
+        if source:
+            reason = f"{needs} from source {source.name} (datastore {store.id.name})"
+            yield RequiredGrant(me, READ_BLOBS, source, workspace.id, ("AML-82",), reason, explicit=True)
+
+
+def _writes(me: Principal, where: Scope, workspace: Workspace, needs: str) -> RequiredGrant:
+    named_by_user = where != workspace.storage
+    reason = f"{needs} into offline store {where.name}"
+    return RequiredGrant(me, WRITE_BLOBS, where, workspace.id, ("AML-82",), reason, explicit=named_by_user)
+
+
+def _unknown(offline: Connection, workspace: Workspace) -> Finding:
+    return Finding(
+        offline.id,
+        "feature-store-materialization",
+        ("AML-82",),
+        Severity.LOW,
+        f"Connection {offline.id.name} of feature store {workspace.id.name} does not say by id which storage account "
+        "the offline store is on: nobody can tell whether materialization may write there.",
+        f"az ml connection update --name {offline.id.name} {at(workspace.id)} --set target=CONTAINER-RESOURCE-ID",
+    )
+
+
+RULES = (
+    Rule(
+        "feature-store-materialization",
+        ("AML-82",),
+        Mode.OPT_IN,
+        "A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline store "
+        "and reads its sources.",
+        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        _materializes,
+        "a feature store whose user-assigned identity holds nothing",
+        "a default workspace",
+        wants=_wants,
+        grants=(MATERIALIZE, WRITE_BLOBS, READ_BLOBS),
+        reads=(List.CONNECTIONS, List.DATASTORES),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces",
+            "Microsoft.MachineLearningServices/workspaces/connections",
+        ),
+    ),
+)

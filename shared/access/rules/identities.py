@@ -1,0 +1,202 @@
+"""Which identity a workspace, compute or endpoint has, and who attached it."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant, Severity
+from shared.access.model import Estate, Identity, Workspace
+from shared.access.needs import ASSIGN_IDENTITY
+from shared.access.rules.identity_change import attached, update_workspace
+from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.scope import Scope
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
+_WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
+_COMPUTES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+_ENDPOINTS = ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",)
+
+
+def _has_one(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if workspace.ready and workspace.identity.empty:
+        yield Finding(
+            workspace.id,
+            WORKSPACE_IDENTITY,
+            ("AML-01",),
+            Severity.HIGH,
+            f"Workspace {workspace.id.name} has no managed identity: AML reaches none of its dependencies.",
+            f"Give it a system-assigned one: {update_workspace(workspace)}",
+        )
+
+
+def _one_way(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if attached(workspace.identity):
+        reason = f"workspace {workspace.id.name} has user-assigned identities, and AML knows no way back from that"
+        yield Objection(workspace.id, Property.IDENTITY, reason)
+
+
+def _resent(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    """For what the remedies name see `identity_change`."""
+    ids = attached(workspace.identity)
+    if ids:
+        reason = f"an identity update of workspace {workspace.id.name} that leaves one of these out detaches it: "
+        yield Objection(workspace.id, Property.IDENTITY, reason + ", ".join(ids))
+
+
+def _primary(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    identity, primary = workspace.identity, workspace.primary
+    ids = attached(identity)
+    if primary in {one.resource for one in identity.user} or not (primary or ids):
+        return
+    if primary and primary in identity.unresolved:
+        what = f"primary identity {primary.name} is attached, but has no object id: it was probably deleted"
+        remedy = "Recreate it under the same name, or make another one primary: "
+        remedy += update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
+    elif primary:
+        what = f"primary identity {primary.name} is not among those attached ({_names(identity) or 'none is'})"
+        remedy = f"Attach it as well: {update_workspace(workspace, primary, primary=primary)}"
+    elif identity.system is None and len(ids) > 1:
+        what = f"identities are {_names(identity)} and none of them is primary: which one AML acts as is not settled"
+        remedy = f"Choose one: {update_workspace(workspace, primary=ids[0])}"
+    else:
+        return
+    yield Finding(
+        workspace.id,
+        PRIMARY_IDENTITY,
+        ("AML-12",),
+        Severity.HIGH if primary else Severity.MEDIUM,
+        f"The workspace's {what}.",
+        remedy,
+    )
+
+
+def _names(identity: Identity) -> str:
+    return ", ".join(one.rpartition("/")[2] for one in attached(identity))
+
+
+def _attached_by(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Only where an event says who wrote the resource; ARM keeps no object id of a person."""
+    if estate.caller is None or estate.changed is None:
+        return
+    for scope, identity in _with_identity(workspace):
+        for one in identity.user:
+            if scope == estate.changed and one.resource:
+                reason = f"{estate.caller.label} wrote {scope.name}, which {one.label} is attached to"
+                yield RequiredGrant(estate.caller, ASSIGN_IDENTITY, one.resource, one.resource, ("AML-14",), reason)
+
+
+def _with_identity(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
+    yield workspace.id, workspace.identity
+    yield from ((one.id, one.identity) for one in workspace.computes)
+    yield from ((one.id, one.identity) for one in workspace.endpoints)
+
+
+WORKSPACE_IDENTITY = "workspace-identity"
+PRIMARY_IDENTITY = "workspace-primary-identity"
+_ADVISED_BY = (WORKSPACE_IDENTITY, PRIMARY_IDENTITY, "serverless-pull", "compute-identity-kinds")
+
+RULES = (
+    Rule(
+        WORKSPACE_IDENTITY,
+        ("AML-01",),
+        Mode.AUDIT,
+        "A workspace has a managed identity.",
+        _SOURCE,
+        _has_one,
+        "a workspace whose identity is of type None",
+        "a workspace with its system-assigned identity",
+        watches=_WORKSPACES,
+    ),
+    Rule(
+        "workspace-identity-one-way",
+        ("AML-02",),
+        Mode.GUARD,
+        "No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
+        _SOURCE,
+        _one_way,
+        "a workspace with a user-assigned identity: whatever is advised keeps it",
+        "a workspace with a system-assigned identity only",
+        watches=_WORKSPACES,
+        through=_ADVISED_BY,
+    ),
+    Rule(
+        "workspace-identities-resent",
+        ("AML-11",),
+        Mode.GUARD,
+        "Advice that changes an identity names every user-assigned one again: AML detaches what is left out.",
+        _SOURCE,
+        _resent,
+        "a primary identity that is not attached: the command that attaches it names the attached ones as well",
+        "a workspace with a system-assigned identity only",
+        watches=_WORKSPACES,
+        through=_ADVISED_BY,
+    ),
+    Rule(
+        PRIMARY_IDENTITY,
+        ("AML-12",),
+        Mode.AUDIT,
+        "A workspace's primary user-assigned identity is one of those attached to it.",
+        _SOURCE,
+        _primary,
+        "a primaryUserAssignedIdentity that is not attached",
+        "a primaryUserAssignedIdentity that is one of two attached ones",
+        watches=_WORKSPACES,
+    ),
+    Rule(
+        "identity-attached-by",
+        ("AML-14",),
+        Mode.AUDIT,
+        "Whoever attaches a user-assigned identity is Managed Identity Operator on it.",
+        _SOURCE,
+        _attached_by,
+        "an event of somebody who wrote a UAI workspace and holds nothing on its identity",
+        "an event of an Owner of the identity's resource group; a sweep, which knows of no caller",
+        watches=(*_WORKSPACES, *_COMPUTES, *_ENDPOINTS),
+    ),
+    Rule(
+        "brought-along-dependencies",
+        ("AML-10",),
+        Mode.FIX,
+        "For a UAI workspace, and for dependencies that were brought along, somebody grants what AML does not.",
+        _SOURCE,
+        asks_nothing,
+        "a UAI workspace: AML grants its identity nothing",
+        "a workspace that acts as its system-assigned identity and whose dependencies lie beside it",
+        watches=_WORKSPACES,
+        through=(
+            "workspace-control",
+            "workspace-storage",
+            "workspace-blobs",
+            "workspace-vault",
+            "workspace-vault-policies",
+            "workspace-registry",
+            "workspace-insights",
+        ),
+    ),
+    Rule(
+        "default-identity",
+        ("AML-16",),
+        Mode.INPUT,
+        "A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as the "
+        "first of its user-assigned ones.",
+        _SOURCE,
+        asks_nothing,
+        "a cluster with two user-assigned identities: the first one needs the roles",
+        "the second of them",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+        through=("compute-pull", "compute-reads-blobs", "compute-reads-secrets", "compute-reads-data"),
+    ),
+    Rule(
+        "compute-identity-name",
+        ("AML-38",),
+        Mode.INPUT,
+        "A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, and so "
+        "it is in all reasons.",
+        _SOURCE,
+        asks_nothing,
+        "a cluster with a system-assigned identity",
+        "a cluster with a user-assigned identity, which has a name of its own",
+        reads=(List.COMPUTES,),
+        watches=_COMPUTES,
+        through=("compute-pull", "compute-reads-blobs", "compute-reads-secrets", "compute-reads-data"),
+    ),
+)

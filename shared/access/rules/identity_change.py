@@ -1,0 +1,41 @@
+"""Advice that changes an identity, in the one form that takes none away.
+
+An identity update of AML replaces the whole list: a user-assigned identity that is left out is detached (AML-11), and
+a workspace that has user-assigned identities never goes back to none (AML-02). So every remedy of ours that touches an
+identity is made here, from all that the resource has.
+"""
+
+import json
+from typing import Any
+
+from shared.access.model import Compute, Identity, Workspace
+from shared.access.rules.az import at
+from shared.access.scope import Scope
+
+_API = "2025-12-01"
+
+
+def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | str | None = None) -> str:
+    """The az command that leaves the workspace with all its identities and `more`; without any, with its own."""
+    ids = attached(workspace.identity, *more)
+    system = workspace.identity.system is not None or not ids
+    kinds = (*(["SystemAssigned"] if system else []), *(["UserAssigned"] if ids else []))
+    body: dict[str, Any] = {"identity": {"type": ",".join(kinds)}}
+    if ids:
+        body["identity"]["userAssignedIdentities"] = {one: {} for one in ids}
+    if primary:
+        body["properties"] = {"primaryUserAssignedIdentity": str(primary)}
+    return f"az rest --method patch --url '{workspace.id}?api-version={_API}' --body '{json.dumps(body)}'"
+
+
+def update_compute(compute: Compute, *more: Scope | str) -> str:
+    """The az command that leaves the compute with all its user-assigned identities and `more`; else with its own."""
+    ids = attached(compute.identity, *more)
+    listed = f"UserAssigned --user-assigned-identities {','.join(ids)}" if ids else "SystemAssigned"
+    return f"az ml compute update --name {compute.id.name} {at(compute.id.parent)} --identity-type {listed}"
+
+
+def attached(identity: Identity, *more: Scope | str) -> list[str]:
+    """Every user-assigned identity that an update has to name, those of unknown object id included."""
+    ids = [*(str(one.resource) for one in identity.user), *map(str, identity.unresolved), *map(str, more)]
+    return list({one.casefold(): one for one in ids}.values())

@@ -1,0 +1,120 @@
+"""Jobs: whose identity they use. Of the jobs only the first page is read, the newest ones: they grow without bound.
+
+ARM tells who submitted a job by name only, so what that person may read is not checked; whether AML would read as
+that person at all is.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import Datastore, Estate, Raw, Want, Workspace
+from shared.access.raw import get, scope_or_none, text
+from shared.access.rules.az import at
+from shared.access.rules.datastores import credential
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
+_JOBS = "jobs"
+_DATA = ("azureblob", "azuredatalakegen1", "azuredatalakegen2")
+_NAMED = 5
+
+
+def _data(workspace: Workspace) -> list[Datastore]:
+    return [store for store in workspace.datastores if store.type in _DATA]
+
+
+def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if _data(workspace):
+        yield Want(workspace.id, _JOBS, first_page=True)
+
+
+def _jobs(workspace: Workspace, estate: Estate) -> tuple[Raw, ...]:
+    return estate.listed(workspace.id, _JOBS, first_page=True) if _data(workspace) else ()
+
+
+def _identity(job: object) -> str:
+    """`user`, `managed` or `amltoken`; empty when it is left to AML. Steps of pipelines spell it in snake case."""
+    named = text(job, "identity", "identityType") or text(job, "identity", "type") or ""
+    return named.casefold().replace("_", "").removesuffix("identity")
+
+
+def _steps(job: Raw) -> list[object]:
+    steps = get(job, "properties", "jobs")
+    return list(steps.values()) if isinstance(steps, Mapping) else []
+
+
+def _identities(job: Raw) -> set[str]:
+    return {found for one in (job.get("properties"), *_steps(job)) if (found := _identity(one))}
+
+
+def _cached(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable("user-identity-jobs", ("AML-39",), _wants(workspace, estate), estate)
+    keeping = [store for store in _data(workspace) if credential(store)]
+    as_user = [job for job in _jobs(workspace, estate) if "user" in _identities(job)]
+    if keeping and as_user:
+        stores = ", ".join(store.id.name for store in keeping)
+        yield Finding(
+            workspace.id,
+            "user-identity-jobs",
+            ("AML-39",),
+            Severity.MEDIUM,
+            f"Jobs of workspace {workspace.id.name} run as their user ({_names(as_user)}), but these datastores keep a "
+            f"credential, with which AML reads instead: {stores}.",
+            f"Register them again without credentials: az ml datastore create --file DATASTORE.yml {at(workspace.id)}; "
+            "let their users read for themselves: az role assignment create --assignee-object-id USERS-GROUP-ID "
+            '--assignee-principal-type Group --role "Storage Blob Data Reader" --scope STORAGE-ACCOUNT-ID',
+        )
+
+
+def _names(jobs: list[Raw]) -> str:
+    names = [str(job.get("name") or "a job") for job in jobs]
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+def _mixed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable("mixed-identity-jobs", ("AML-40",), _wants(workspace, estate), estate)
+    for job in _jobs(workspace, estate):
+        found = _identities(job)
+        others = " and ".join(sorted(found - {"user"}))
+        if "user" in found and others:
+            yield Finding(
+                scope_or_none(job.get("id")) or workspace.id,
+                "mixed-identity-jobs",
+                ("AML-40",),
+                Severity.LOW,
+                f"Job {job.get('name')} runs partly as its user and partly as {others}: AML does not mix user "
+                "and compute identity in one job.",
+                "Give the job one identity (identity: {type: user_identity} at its top, none in its steps) and submit "
+                f"it again: az ml job create --file JOB.yml {at(workspace.id)}",
+            )
+
+
+RULES = (
+    Rule(
+        "user-identity-jobs",
+        ("AML-39",),
+        Mode.AUDIT,
+        "Where jobs run as their user, datastores keep no credential that would be used instead.",
+        _SOURCE,
+        _cached,
+        "a job with user identity in a workspace whose datastore keeps an account key",
+        "a job with user identity in a workspace whose datastores keep no credential",
+        wants=_wants,
+        reads=(List.DATASTORES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/datastores",),
+    ),
+    Rule(
+        "mixed-identity-jobs",
+        ("AML-40",),
+        Mode.AUDIT,
+        "A job runs as its user or as the compute, not as both.",
+        _SOURCE,
+        _mixed,
+        "a pipeline with user identity one of whose steps uses a managed identity",
+        "a pipeline whose steps all have user identity",
+        wants=_wants,
+        reads=(List.DATASTORES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/datastores",),
+    ),
+)

@@ -1,0 +1,193 @@
+"""Keys and secrets: who must reach a vault, in either of its modes. Audits only; for the workspace see AML-06, 07."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Vault, Want, Workspace
+from shared.access.needs import GET_SECRETS, USE_KEYS, Need
+from shared.access.raw import get, scope_or_none, text
+from shared.access.rules.az import group
+from shared.access.rules.datastores import credential
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+from shared.access.vaults import vault as vault_of
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_VAULT = "microsoft.keyvault/vaults"
+_OPENING = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What is needed of a vault: as a role, and as access-policy permissions in Azure's spelling."""
+
+    rule: str
+    requirement: str
+    need: Need
+    policy: Mapping[str, Sequence[str]]
+
+    def asks(self, principal: Principal, vault: Vault, on: Scope, reason: str) -> Iterator[Ask]:
+        if vault.rbac:
+            yield RequiredGrant(principal, self.need, vault.id, on, (self.requirement,), reason)
+            return
+        held = vault.policies.get(principal.id.casefold(), frozenset())
+        missing = [f"{kind}/{name}" for kind, names in self.policy.items() for name in names]
+        missing = [one for one in missing if one.casefold() not in held]
+        if missing:
+            yield self.finding(
+                on,
+                f"{reason}. No access policy of {vault.id.name} gives it {', '.join(missing)}.",
+                f"az keyvault set-policy --name {vault.id.name} --object-id {principal.id} {self._options(held)}",
+            )
+
+    def finding(self, on: Scope, message: str, remedy: str) -> Finding:
+        return Finding(on, self.rule, (self.requirement,), Severity.MEDIUM, message, remedy)
+
+    def _options(self, held: frozenset[str]) -> str:
+        """With what is there already: the command replaces the permissions of the kinds that it names."""
+        return " ".join(
+            f"--{kind.removesuffix('s')}-permissions {' '.join(dict.fromkeys((*names, *_of_kind(kind, held, names))))}"
+            for kind, names in self.policy.items()
+        )
+
+
+def _of_kind(kind: str, held: frozenset[str], known: Sequence[str]) -> list[str]:
+    named = {name.casefold() for name in known}
+    names = (one.rpartition("/")[2] for one in sorted(held) if one.startswith(f"{kind}/"))
+    return [name for name in names if name not in named]
+
+
+_KEYS = _Use("encryption-key-access", "AML-13", USE_KEYS, {"keys": ("get", "wrapKey", "unwrapKey")})
+_SECRETS = _Use("compute-reads-secrets", "AML-17", GET_SECRETS, {"secrets": ("get",)})
+
+
+def _encryption(workspace: Workspace) -> Raw | None:
+    block = get(workspace.raw, "properties", "encryption")
+    enabled = (text(block, "status") or "").casefold() == "enabled"
+    return block if enabled and isinstance(block, Mapping) else None
+
+
+def _key_vault(block: Raw) -> Scope | None:
+    return scope_or_none(get(block, "keyVaultProperties", "keyVaultArmId"))
+
+
+def _key_identity(block: Raw) -> Scope | None:
+    return scope_or_none(get(block, "identity", "userAssignedIdentity"))
+
+
+def _key_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    block = _encryption(workspace)
+    if block is None:
+        return
+    vault, identity = _key_vault(block), _key_identity(block)
+    if vault and vault.resource_type == _VAULT:
+        yield Want(vault)
+    if identity and identity not in {one.resource for one in workspace.identity.user}:
+        yield Want(identity)
+
+
+def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    block = _encryption(workspace)
+    if block is None:
+        return
+    scope = _key_vault(block)
+    if scope is None or scope.resource_type != _VAULT:
+        what = scope.name if scope else "not named"
+        yield _KEYS.finding(
+            workspace.id,
+            f"The key that workspace {workspace.id.name} is encrypted with lies outside any key vault ({what}): "
+            "whether the workspace reaches it cannot be told.",
+            "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key there.",
+        )
+        return
+    wants = tuple(_key_wants(workspace, estate))
+    yield from unreadable(_KEYS.rule, (_KEYS.requirement,), wants, estate)
+    raw = estate.resource(scope)
+    if Want(scope) in estate.facts and estate.facts[Want(scope)] is None:
+        yield _KEYS.finding(
+            workspace.id,
+            f"Workspace {workspace.id.name} is encrypted with a key of vault {scope.name}, which does not exist.",
+            f"Recover it: az keyvault recover --name {scope.name}",
+        )
+    elif raw:
+        yield from _key_asks(workspace, vault_of(raw), _key_identity(block), estate)
+
+
+def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: Estate) -> Iterator[Ask]:
+    principal = _attached(named, workspace, estate) if named else workspace.identity.system or workspace.acting
+    if principal:
+        reason = f"{principal.label} unwraps the key in {vault.id.name} that {workspace.id.name} is encrypted with"
+        yield from _KEYS.asks(principal, vault, workspace.id, reason)
+    elif named and Want(named) in estate.facts and not estate.unreadable(Want(named)):
+        yield _KEYS.finding(
+            workspace.id,
+            f"Workspace {workspace.id.name} reads its encryption key as {named.name}, which does not exist.",
+            f"Recreate it and let it use the vault's keys: az identity create --name {named.name} --resource-group "
+            f"{group(named)}",
+        )
+
+
+def _attached(named: Scope, workspace: Workspace, estate: Estate) -> Principal | None:
+    known = next((one for one in workspace.identity.user if one.resource == named), None)
+    object_id = text(estate.resource(named), "properties", "principalId")
+    return known or (Principal(object_id.casefold(), named.name, named) if object_id else None)
+
+
+def _with_credentials(workspace: Workspace) -> list[Datastore]:
+    return [store for store in workspace.datastores if credential(store)]
+
+
+def _opening(workspace: Workspace) -> list[tuple[Scope, Principal]]:
+    return [(c.id, c.identity.default) for c in workspace.computes if c.type in _OPENING and c.identity.default]
+
+
+def _secret_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if workspace.vault and _with_credentials(workspace) and _opening(workspace):
+        yield Want(workspace.vault)
+
+
+def _reads_secrets(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(_SECRETS.rule, (_SECRETS.requirement,), _secret_wants(workspace, estate), estate)
+    raw = estate.resource(workspace.vault)
+    stores = ", ".join(store.id.name for store in _with_credentials(workspace))
+    if raw and stores:
+        vault = vault_of(raw)
+        for compute, principal in _opening(workspace):
+            reason = f"{principal.label} opens datastores whose credentials lie in {vault.id.name}: {stores}"
+            yield from _SECRETS.asks(principal, vault, compute, reason)
+
+
+RULES = (
+    Rule(
+        _KEYS.rule,
+        (_KEYS.requirement,),
+        Mode.AUDIT,
+        "The identity that reads a workspace's encryption key can use the keys of its vault.",
+        _DOCS + "how-to-setup-customer-managed-keys",
+        _reads_key,
+        "a workspace whose key identity has no role on the key's vault",
+        "a key identity whose access policy holds get, wrapKey and unwrapKey",
+        wants=_key_wants,
+        watches=("Microsoft.MachineLearningServices/workspaces", "Microsoft.KeyVault/vaults"),
+    ),
+    Rule(
+        _SECRETS.rule,
+        (_SECRETS.requirement,),
+        Mode.AUDIT,
+        "A compute's identity can read the credentials that datastores keep in the workspace's vault.",
+        _DOCS + "how-to-identity-based-service-authentication",
+        _reads_secrets,
+        "a cluster without a role on the vault of a workspace whose datastore keeps an account key",
+        "a workspace whose datastores keep no credential",
+        wants=_secret_wants,
+        also=("AML-16",),
+        reads=(List.COMPUTES, List.DATASTORES),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces/computes",
+            "Microsoft.MachineLearningServices/workspaces/datastores",
+            "Microsoft.KeyVault/vaults",
+        ),
+    ),
+)
