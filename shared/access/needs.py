@@ -112,7 +112,13 @@ MATERIALIZE = Need(
     "materialize feature sets",
     tuple(
         Permission(f"Microsoft.MachineLearningServices/workspaces/{what}")
-        for what in ("featuresets/*", "featurestoreentities/*", "jobs/*")
+        for what in (
+            "featuresets/*/read",
+            "featuresets/versions/materialize/action",
+            "featurestoreentities/*/read",
+            "jobs/read",
+            "jobs/write",
+        )
     ),
     "f6c7c914-8db3-469d-8ca1-694a8f32e121",
     "AzureML Data Scientist",
