@@ -10,6 +10,7 @@ from emulator.arm.authorization import DenyAssignments, LockRoutes, RoleDefiniti
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.locks import Locks
+from emulator.arm.policies import PolicyAssignments
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
 from emulator.arm.resources import Resources
@@ -66,6 +67,12 @@ def _routes(
         "microsoft.authorization/roledefinitions": {"GET": RoleDefinitions(tenant).get},
         "microsoft.authorization/denyassignments": {"GET": DenyAssignments(tenant, rbac).get},
         "microsoft.authorization/locks": {"GET": locks.get, "PUT": locks.put, "DELETE": locks.delete},
+        "microsoft.authorization/policyassignments": {
+            "GET": PolicyAssignments(tenant, resources).get,
+            "PUT": resources.put,
+            "PATCH": resources.patch,
+            "DELETE": resources.delete,
+        },
         "microsoft.resources/subscriptions": {"GET": scopes.subscriptions},
         "microsoft.resources/subscriptions/resourcegroups": {
             "GET": scopes.groups,
