@@ -300,6 +300,8 @@ def _claims(token: str) -> Json:
 
 
 def _clean(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of this machine's but what programs need to run at all; no sign-in that somebody made here."""
-    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    """Nothing of this machine's but what programs need to run (PYTHONPATH: this checkout); nobody's sign-in."""
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
+    }
     return {**inherited, "HOME": str(home), **(env or {})}
