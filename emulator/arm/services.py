@@ -14,6 +14,24 @@ from emulator.tokens import Caller
 type Json = dict[str, Any]
 
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
+_MOST_POLICIES = 1024
+_COMMON = "all get list delete backup restore recover purge "
+_POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
+    "keys": frozenset(
+        (
+            _COMMON + "create import update decrypt encrypt sign verify wrapkey unwrapkey release rotate "
+            "getrotationpolicy setrotationpolicy"
+        ).split()
+    ),
+    "secrets": frozenset((_COMMON + "set").split()),
+    "certificates": frozenset(
+        (
+            _COMMON
+            + "create import update managecontacts manageissuers getissuers setissuers listissuers deleteissuers"
+        ).split()
+    ),
+    "storage": frozenset((_COMMON + "set update regeneratekey getsas listsas deletesas setsas").split()),
+}
 
 
 class Registry(Tracked):
@@ -89,19 +107,16 @@ class AccessPolicies(Plain):
         del before, caller
         kind, wanted = resource["name"].lower(), (resource.get("properties") or {}).get("accessPolicies")
         if kind not in ("add", "replace", "remove") or not isinstance(wanted, list):
-            raise AzureError(
-                400, "BadRequest", "An access policy update is add, replace or remove, with accessPolicies."
-            )
+            raise _bad("An access policy update is add, replace or remove, with accessPolicies.")
         key = key_of(resource["id"]).rpartition("/accesspolicies/")[0]
         vault = self._tenant.resources[key]
-        held = (vault.get("properties") or {}).get("accessPolicies") or []
-        after = _changed(held, wanted, kind)
-        if len(after) > 1024:
-            raise AzureError(400, "BadRequest", "A vault has at most 1024 access policies.")
-        self._tenant.resources[key] = {
-            **vault,
-            "properties": {**(vault.get("properties") or {}), "accessPolicies": after},
-        }
+        properties = vault.get("properties") or {}
+        for policy in wanted:
+            _check_policy(policy, str(properties.get("tenantId") or self._tenant.tenant_id))
+        after = _changed(properties.get("accessPolicies") or [], wanted, kind)
+        if len(after) > _MOST_POLICIES:
+            raise _bad(f"A vault has at most {_MOST_POLICIES} access policies.")
+        self._tenant.resources[key] = {**vault, "properties": {**properties, "accessPolicies": after}}
         return {**resource, "properties": {"accessPolicies": after}}
 
     def settled(self, resource: Json, *, created: bool) -> None:
@@ -109,9 +124,28 @@ class AccessPolicies(Plain):
         del self._tenant.resources[key_of(resource["id"])]
 
 
+def _bad(message: str) -> AzureError:
+    return AzureError(400, "BadRequest", message)
+
+
+def _check_policy(policy: Any, tenant_id: str) -> None:
+    """An entry names an identity of the vault's own tenant and permissions that Key Vault knows, in any case."""
+    if not isinstance(policy, dict) or not isinstance(policy.get("permissions"), dict):
+        raise _bad("The parameter accessPolicies has an invalid value.")
+    if not isinstance(policy.get("objectId"), str) or not policy["objectId"]:
+        raise _bad("The parameter objectId has an invalid value.")
+    if str(policy.get("tenantId")).lower() != tenant_id.lower():
+        raise _bad("The access policy's tenantId must be that of the vault.")
+    for kind, names in policy["permissions"].items():
+        known = _POLICY_PERMISSIONS.get(kind.lower())
+        unknown = [name for name in names or () if known is None or str(name).lower() not in known]
+        if known is None or unknown:
+            raise _bad(f"The permissions {', '.join(map(str, unknown))} of {kind} are not known.")
+
+
 def _changed(held: list[Json], wanted: list[Json], kind: str) -> list[Json]:
-    """`add` merges the permissions of an identity that the vault knows already."""
-    result = {_who(policy): policy for policy in held}
+    """`add` merges the permissions of an identity that the vault knows already; only `replace` drops others."""
+    result = {} if kind == "replace" else {_who(policy): policy for policy in held}
     for policy in wanted:
         who = _who(policy)
         if kind == "remove":
@@ -128,12 +162,15 @@ def _who(policy: Json) -> str:
 
 
 def _united(one: Json, other: Json) -> Json:
-    ours, theirs = one.get("permissions") or {}, other.get("permissions") or {}
-    united: Json = {}
-    for kind in {*ours, *theirs}:
-        names = {name.lower(): name for name in (*(theirs.get(kind) or ()), *(ours.get(kind) or ()))}
-        united[kind] = list(names.values())
-    return united
+    """A kind and a permission count once, whatever their case; the spelling that the vault has stays."""
+    spelled: Json = {}
+    for permissions in (one.get("permissions") or {}, other.get("permissions") or {}):
+        for kind, names in permissions.items():
+            same = next((key for key in spelled if key.lower() == kind.lower()), kind)
+            for name in names or ():
+                spelled.setdefault(same, {}).setdefault(name.lower(), name)
+            spelled.setdefault(same, {})
+    return {kind: list(names.values()) for kind, names in spelled.items()}
 
 
 def behaviours(tenant: Tenant, clock: Clock, made_up: MadeUp) -> Mapping[str, Behaviour]:

@@ -25,13 +25,14 @@ ACR, AML, KV, MI, RES = (
     f"?api-version={version}" for version in ("2025-11-01", "2025-12-01", "2026-02-01", "2024-11-30", "2021-04-01")
 )
 ME = principal(1)
+TENANT = "aaaaaaaa-0000-0000-0000-000000000000"
 
 
 def azure(*more: dict[str, Any], **document: Any) -> Azure:
     registry = resource(
         REGISTRY, properties={"adminUserEnabled": True, "roleAssignmentMode": "AbacRepositoryPermissions"}
     )
-    return Azure({"resources": [registry, resource(WORKSPACE), *more], **document})
+    return Azure({"tenantId": TENANT, "resources": [registry, resource(WORKSPACE), *more], **document})
 
 
 def test_served_as_given_whatever_the_casing() -> None:
@@ -208,10 +209,13 @@ async def test_actions() -> None:
     assert list(one.tenant.synced_keys) == [WORKSPACE.lower()]
 
 
+def _policy(holder: str, **permissions: list[str]) -> dict[str, Any]:
+    return {"objectId": holder, "tenantId": TENANT, "permissions": permissions}
+
+
 def test_access_policies_merge() -> None:
-    policy = {"objectId": ME, "tenantId": "t", "permissions": {"secrets": ["Get"], "keys": ["list"]}}
-    one = azure(resource(VAULT, properties={"accessPolicies": [policy]}))
-    more = {**policy, "permissions": {"secrets": ["get", "list"]}}
+    one = azure(resource(VAULT, properties={"accessPolicies": [_policy(ME, secrets=["Get"], keys=["list"])]}))
+    more = _policy(ME.upper(), Secrets=["get", "list"])
     answer = one.ask("PUT", f"{VAULT}/accessPolicies/add{KV}", {"properties": {"accessPolicies": [more]}})
     assert answer.body["properties"]["accessPolicies"][0]["permissions"] == {
         "secrets": ["Get", "list"],
@@ -222,6 +226,47 @@ def test_access_policies_merge() -> None:
     one.ask("PUT", f"{VAULT}/accessPolicies/remove{KV}", {"properties": {"accessPolicies": [more]}})
     assert one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"] == []
     assert one.refusal("PUT", f"{VAULT}/accessPolicies/other{KV}", {"properties": {}}).status == 400
+
+
+def test_only_replace_drops_the_access_policies_of_others() -> None:
+    held = [_policy(f"holder-{number}", keys=["get"]) for number in range(2)]
+    one = azure(resource(VAULT, properties={"accessPolicies": held}))
+    mine = {"properties": {"accessPolicies": [_policy(ME, keys=["get"])]}}
+    added = one.ask("PUT", f"{VAULT.replace('KeyVault', 'Keyvault')}/accessPolicies/Add{KV}", mine)
+    assert [each["objectId"] for each in added.body["properties"]["accessPolicies"]] == ["holder-0", "holder-1", ME]
+    one.ask("PUT", f"{VAULT}/accessPolicies/replace{KV}", mine)
+    assert one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"] == mine["properties"]["accessPolicies"]
+
+
+def test_a_vault_takes_1024_access_policies() -> None:
+    held = [_policy(f"holder-{number}", keys=["get"]) for number in range(1024)]
+    one = azure(resource(VAULT, properties={"accessPolicies": held}))
+
+    def add(policy: dict[str, Any]) -> dict[str, Any]:
+        return {"properties": {"accessPolicies": [policy]}}
+
+    assert one.refusal("PUT", f"{VAULT}/accessPolicies/add{KV}", add(_policy(ME, keys=["get"]))).status == 400
+    one.ask("PUT", f"{VAULT}/accessPolicies/add{KV}", add(_policy("Holder-7", keys=["Sign"])))
+    after = one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"]
+    assert (len(after), after[7]["permissions"]) == (1024, {"keys": ["get", "Sign"]})
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"tenantId": TENANT, "permissions": {"keys": ["get"]}},
+        {"objectId": ME, "tenantId": "another", "permissions": {"keys": ["get"]}},
+        {"objectId": ME, "tenantId": TENANT},
+        _policy(ME, keys=["fly"]),
+        _policy(ME, planes=["get"]),
+    ],
+)
+def test_access_policies_that_key_vault_refuses(policy: dict[str, Any]) -> None:
+    one = azure(resource(VAULT))
+    assert (
+        one.refusal("PUT", f"{VAULT}/accessPolicies/add{KV}", {"properties": {"accessPolicies": [policy]}}).status
+        == 400
+    )
 
 
 async def test_events_of_every_success_and_of_no_failure() -> None:
