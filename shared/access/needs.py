@@ -71,6 +71,8 @@ WRITE_METRICS = Need(
 CONTROL_WORKSPACE = _contributor("control the workspace", "Microsoft.MachineLearningServices/workspaces/*")
 CONTROL_STORAGE = _contributor("control the storage account", "Microsoft.Storage/storageAccounts/*")
 CONTROL_VAULT = _contributor("control the key vault", "Microsoft.KeyVault/vaults/*")
+# Whoever can write access policies can let itself in: the quickstart's way to the key vault of the encryption key.
+ADMIT_TO_VAULT = _contributor("let itself use the vault's keys", "Microsoft.KeyVault/vaults/accessPolicies/write")
 CONTROL_REGISTRY = _contributor("control the registry", "Microsoft.ContainerRegistry/registries/*")
 CONTROL_INSIGHTS = _contributor("control Application Insights", "Microsoft.Insights/components/*")
 ADMINISTER_VAULT = Need(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Vault, Want, Workspace
-from shared.access.needs import GET_SECRETS, USE_KEYS, Need
+from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import group
 from shared.access.rules.datastores import credential
@@ -21,26 +21,30 @@ _OPENING = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What is needed of a vault: as a role, and as access-policy permissions in Azure's spelling."""
+    """What is needed of a vault: as a role, and as access-policy permissions in Azure's spelling.
+
+    With `admitting`, AML sees to the access policy itself where it may.
+    """
 
     rule: str
     requirement: str
     need: Need
     policy: Mapping[str, Sequence[str]]
+    admitting: Need | None = None
 
     def asks(self, principal: Principal, vault: Vault, on: Scope, reason: str) -> Iterator[Ask]:
-        if vault.rbac:
-            yield RequiredGrant(principal, self.need, vault.id, on, (self.requirement,), reason)
-            return
         held = vault.policies.get(principal.id.casefold(), frozenset())
         missing = [f"{kind}/{name}" for kind, names in self.policy.items() for name in names]
         missing = [one for one in missing if one.casefold() not in held]
-        if missing:
-            yield self.finding(
-                on,
-                f"{reason}. No access policy of {vault.id.name} gives it {', '.join(missing)}.",
-                f"az keyvault set-policy --name {vault.id.name} --object-id {principal.id} {self._options(held)}",
-            )
+        command = f"az keyvault set-policy --name {vault.id.name} --object-id {principal.id} {self._options(held)}"
+        lacking = f"No access policy of {vault.id.name} gives it {', '.join(missing)}"
+        if vault.rbac:
+            yield RequiredGrant(principal, self.need, vault.id, on, (self.requirement,), reason)
+        elif missing and self.admitting:
+            reason = f"{reason}. {lacking} ({command}), nor may it write access policies"
+            yield RequiredGrant(principal, self.admitting, vault.id, on, (self.requirement,), reason)
+        elif missing:
+            yield self.finding(on, f"{reason}. {lacking}.", command)
 
     def finding(self, on: Scope, message: str, remedy: str) -> Finding:
         return Finding(on, self.rule, (self.requirement,), Severity.MEDIUM, message, remedy)
@@ -59,7 +63,7 @@ def _of_kind(kind: str, held: frozenset[str], known: Sequence[str]) -> list[str]
     return [name for name in names if name not in named]
 
 
-_KEYS = _Use("encryption-key-access", "AML-13", USE_KEYS, {"keys": ("get", "wrapKey", "unwrapKey")})
+_KEYS = _Use("encryption-key-access", "AML-13", USE_KEYS, {"keys": ("get", "wrapKey", "unwrapKey")}, ADMIT_TO_VAULT)
 _SECRETS = _Use("compute-reads-secrets", "AML-17", GET_SECRETS, {"secrets": ("get",)})
 
 
