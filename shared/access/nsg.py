@@ -7,7 +7,7 @@ concerns only a part does not let it through. Service tags are names: which addr
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -117,9 +117,8 @@ def _passes(rule: SecurityRule, ordered: Iterable[SecurityRule], traffic: Traffi
     return _concerns(rule, traffic) is not _Part.NONE and not _stopped(ordered, traffic)
 
 
-def free_priority(rules: Iterable[SecurityRule], before: int) -> int | None:
-    """The closest one before another that no rule has; Azure's own run from 100 to 4096."""
-    taken = {rule.priority for rule in rules}
+def free_priority(taken: Container[int], before: int) -> int | None:
+    """The closest free one before another; an owner's rules have 100 to 4096."""
     return next((each for each in range(min(before - 1, 4096), 99, -1) if each not in taken), None)
 
 

@@ -61,7 +61,8 @@ class Case:
     """`acts`: the rule yields a grant, a setting, a finding or a withheld action of its name; else none.
 
     A guard acts when an action is withheld in its name. `says` is text that the row's reason, message or remedy must
-    contain when it acts. `outcome` is Applied, Withheld or Finding; empty: any of them.
+    contain when it acts. `outcome` is Applied, Withheld or Finding; empty: any of them. `event` is delivered to the
+    webhook after the sweep, for rules that must know who made a change.
     """
 
     rule: str
@@ -70,3 +71,4 @@ class Case:
     build: Callable[[Place], Tenant]
     says: str = ""
     outcome: str = ""
+    event: Callable[[Place], Raw] | None = None

@@ -53,6 +53,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     azure = LocalAzure.start(tmp_path_factory.mktemp("catalogue"), tenant, policy())
     try:
         _sweep(azure, tenant)
+        _tell(azure)
         seen = Swept()
         for row in (*azure.rows(), *azure.rows(FINDINGS)):
             seen.add(row)
@@ -80,6 +81,14 @@ def _under_way(rows: list[Json]) -> set[tuple[str, str]]:
     """Turning an admin user off takes seconds in which the app asks nothing."""
     phases = {(row["RunId"], row["ActionId"], row["Outcome"] == "Planned") for row in rows}
     return {(run, action) for run, action, planned in phases if planned and (run, action, False) not in phases}
+
+
+def _tell(azure: LocalAzure) -> None:
+    """Delivers the cases' events, and waits for what follows."""
+    events = [one.case.event(one.place) for one in PLACED if one.case.event]
+    if events:
+        assert azure.deliver(*events).status_code == 200
+        azure.until_quiet(_SWEEP_SECONDS)
 
 
 @pytest.mark.xdist_group("catalogue")

@@ -194,8 +194,9 @@ def test_whom_a_group_lets_in() -> None:
 
 
 def test_the_next_free_priority() -> None:
-    assert free_priority((deny(4096),), 4096) == 4095
-    assert free_priority((rule(99 + 1), deny(101)), 101) is None
+    assert free_priority((4096,), 4096) == 4095
+    assert free_priority((4095, 4096), 4096) == 4094
+    assert free_priority((100, 101), 101) is None
     assert free_priority((), 65500) == 4096
 
 

@@ -15,10 +15,10 @@ from shared.access.nsg import (
     Traffic,
     admits,
     decide,
-    free_priority,
 )
 from shared.access.nsg import network as addresses
 from shared.access.raw import get, rows, scope_or_none, text
+from shared.access.rules.network_commands import allow, narrow
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -148,11 +148,8 @@ def _unreachable(gates: list[_Gate], raw: Raw, port: int, estate: Estate) -> Ite
         )
         by = next((rule for rule in verdicts if not rule.allow), None)
         if by:
-            priority = free_priority(gate.rules, by.priority)
-            yield (
-                f"is closed to {_AML} on {port} (rule {by.name} of {gate.id.name}, priority {by.priority})",
-                _allow_command(gate.id, port, priority or "PRIORITY"),
-            )
+            closed = f"is closed to {_AML} on {port} (rule {by.name} of {gate.id.name}, priority {by.priority})"
+            yield closed, allow(gate.id, gate.rules, by, protocol="tcp", remote=_AML, ports=(port,))[1]
 
 
 def _outsiders(gates: list[_Gate], port: int) -> tuple[_Outsider, ...]:
@@ -178,29 +175,18 @@ def _open(gates: list[_Gate], machine: Scope, outsiders: tuple[_Outsider, ...], 
         rules = {(one.gate, one.rule) for one in outsiders}
         yield (
             f"is open on {port} to {', '.join(dict.fromkeys(one.who for one in outsiders))}, not only to {_AML}",
-            " && ".join(
-                f"az network nsg rule update --resource-group {network.group_name(gate)} --nsg-name {gate.name} "
-                f"--name {rule} --source-address-prefixes {_AML}"
-                for gate, rule in sorted(rules, key=str)
-            ),
+            " && ".join(narrow(sorted(rules, key=str), _AML)),
         )
 
 
 def _close_command(machine: Scope, port: int) -> str:
     name = f"{machine.name}-ssh"
     group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", name)
+    by = decide((), Traffic(Direction.INBOUND, "tcp", port, _AML))
+    opened = allow(group, (), by, protocol="tcp", remote=_AML, ports=(port,))[1]
     return (
-        f"az network nsg create --name {name} --resource-group {network.group_name(machine)} && "
-        f"{_allow_command(group, port, 100)} && az network vnet subnet update --ids SUBNET-ID "
-        f"--network-security-group {group}"
-    )
-
-
-def _allow_command(group: Scope, port: int, priority: int | str) -> str:
-    return (
-        f"az network nsg rule create --resource-group {network.group_name(group)} --nsg-name {group.name} "
-        f"--name Allow-{_AML}-ssh --priority {priority} --direction Inbound --access Allow --protocol Tcp "
-        f"--source-address-prefixes {_AML} --destination-port-ranges {port}"
+        f"az network nsg create --name {name} --resource-group {network.group_name(machine)} && {opened} && "
+        f"az network vnet subnet update --ids SUBNET-ID --network-security-group {group}"
     )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from shared.access import network
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
-from shared.access.model import ComputeType, Estate, Want, Workspace
+from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.raw import rows, text
@@ -50,7 +50,7 @@ def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 Severity.HIGH,
                 f"The nodes of {seat.label} are in virtual network {seat.vnet.name} of subscription {where}, which is "
                 "not the workspace's.",
-                _recreate(workspace, seat, "--subnet SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
+                _recreate(workspace, seat.compute, "--subnet SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
             )
 
 
@@ -67,8 +67,9 @@ def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Storage account {workspace.storage.name} is in {region}, {network.nodes(afar)} in {regions}: "
             "traffic between them is slow and costs money.",
-            f"Keep the data beside the nodes, in an account (az storage account create --location {afar[0].region}) "
-            f"with a datastore on it, or recreate the compute in {region}: az ml compute create --location {region}",
+            f"Keep data beside the nodes: az storage account create --name NAME --resource-group "
+            f"{network.group_name(workspace.id)} --location {afar[0].region}, with a datastore on it. Or recreate the "
+            f"compute in {region}.",
         )
 
 
@@ -106,9 +107,7 @@ def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ("AML-55",),
                 Severity.MEDIUM,
                 f"Compute instance {compute.id.name} is {' and '.join(problems)}; only clusters can be elsewhere.",
-                f"Recreate it beside the workspace: az ml compute delete --name {compute.id.name} {_at(workspace)} && "
-                f"az ml compute create --type ComputeInstance --name {compute.id.name} {_at(workspace)} --subnet "
-                "SUBNET-ID-BESIDE-THE-ENDPOINT",
+                _recreate(workspace, compute, "--subnet SUBNET-ID-BESIDE-THE-ENDPOINT" if seat else ""),
             )
 
 
@@ -178,18 +177,19 @@ def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"The nodes of {seat.label} have no public IPs, and it was made on {created.date()}, in the preview of "
                 "that feature, which ended on 2023-01-20.",
-                _recreate(workspace, seat, f"--subnet {seat.subnet} --set enable_node_public_ip=False"),
+                _recreate(workspace, seat.compute, f"--subnet {seat.subnet} --set enable_node_public_ip=False"),
             )
 
 
-def _recreate(workspace: Workspace, seat: network.Seat, how: str) -> str:
-    if seat.compute is None:
+def _recreate(workspace: Workspace, compute: Compute | None, how: str) -> str:
+    """Where the nodes are cannot be changed; serverless ones (no compute) get another subnet."""
+    if compute is None:
         return f"az ml workspace update {_at(workspace, '--name')} --serverless-compute-custom-subnet SUBNET-ID"
-    name = seat.on.name
+    name, size = compute.id.name, text(compute.raw, "properties", "properties", "vmSize") or "VM-SIZE"
     return (
         f"Recreate it: az ml compute delete --name {name} {_at(workspace)} && az ml compute create --type "
-        f"{seat.compute.type_name} --name {name} {_at(workspace)} {how}"
-    )
+        f"{compute.type_name} --name {name} --size {size} {_at(workspace)} {how}"
+    ).rstrip()
 
 
 def _at(workspace: Workspace, option: str = "--workspace-name") -> str:

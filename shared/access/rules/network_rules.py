@@ -1,14 +1,15 @@
 """What network security groups must let through for nodes in a virtual network of the owner's."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Want, Workspace
-from shared.access.nsg import Direction, SecurityRule, free_priority
+from shared.access.nsg import Direction, SecurityRule
 from shared.access.raw import rows
+from shared.access.rules.network_commands import allow
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -126,21 +127,13 @@ def _finding(
     )
 
 
-def _commands(group: Scope, stopped: list[_Stopped], rules: Iterable[SecurityRule]) -> Iterator[str]:
-    rules = list(rules)
+def _commands(group: Scope, stopped: list[_Stopped], rules: tuple[SecurityRule, ...]) -> Iterator[str]:
+    taken: frozenset[int] = frozenset()
     for each in stopped:
-        required = each.required
-        priority = free_priority(rules, each.by.priority)
-        rules.append(replace(each.by, priority=priority or 0))
-        ports = "-".join(map(str, each.ports))
-        name = f"Allow-{required.tag}-{required.protocol}-{ports}".replace("/", "-")
-        end = "source" if required.direction is Direction.INBOUND else "destination"
-        yield (
-            f"az network nsg rule create --resource-group {network.group_name(group)} --nsg-name {group.name} "
-            f"--name {name} --priority {priority or 'PRIORITY'} "
-            f"--direction {required.direction.capitalize()} --access Allow --protocol {required.protocol.capitalize()} "
-            f"--{end}-address-prefixes {required.tag} --destination-port-ranges {' '.join(map(str, each.ports))}"
-        )
+        tag, protocol = each.required.tag, each.required.protocol
+        priority, commands = allow(group, rules, each.by, protocol=protocol, remote=tag, ports=each.ports, taken=taken)
+        taken |= {priority}
+        yield commands
 
 
 def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -65,7 +65,7 @@ def _crowded(subnet: Raw, seated: tuple[network.Seat, ...]) -> Iterator[str]:
     needed = sum(seat.most for seat in seated)
     if ranges and needed > room - others:
         taken = f", {others} of them taken by others" if others else ""
-        yield f"has {room} addresses{taken}, and its nodes may need {needed} (one each)"
+        yield f"has {room} usable addresses{taken}, and its nodes may need {needed} (one each)"
 
 
 def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -121,7 +121,7 @@ def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"From subnet {_name(scope)}, with {network.nodes(seated)}, {storage} can be reached on 443, "
                 f"and {problem}: data can leave to anybody's storage account.",
-                _policy_commands(scope),
+                _policy_commands(scope, subnet),
             )
 
 
@@ -139,15 +139,17 @@ def _no_policy(subnet: Raw) -> str:
     return ""
 
 
-def _policy_commands(subnet: Scope) -> str:
-    group = network.group_name(subnet)
+def _policy_commands(scope: Scope, subnet: Raw) -> str:
+    update = f"az network vnet subnet update --ids {scope} --service-endpoints Microsoft.Storage"
+    if rows(subnet, "properties", "serviceEndpointPolicies"):
+        return update
+    group = network.group_name(scope)
     made = f"az network service-endpoint policy create --resource-group {group} --name aml-storage"
     definition = f"az network service-endpoint policy-definition create --resource-group {group} --policy-name"
     return (
         f"{made} && {definition} aml-storage --name aml --service Global --service-resources "
         f"/services/Azure/MachineLearning && {definition} aml-storage --name accounts --service Microsoft.Storage "
-        f"--service-resources STORAGE-ACCOUNT-IDS && az network vnet subnet update --ids {subnet} --service-endpoints "
-        "Microsoft.Storage --service-endpoint-policy aml-storage"
+        f"--service-resources STORAGE-ACCOUNT-IDS && {update} --service-endpoint-policy aml-storage"
     )
 
 
