@@ -51,7 +51,7 @@ workspace-control             AML-03         F?  Contributor
 workspace-storage             AML-04         F?  Contributor
 workspace-blobs               AML-05         F   Storage Blob Data Contributor
 workspace-vault               AML-06         F?  Contributor, Key Vault Administrator
-workspace-vault-policies      AML-07         F?  Contributor
+workspace-vault-policies      AML-07         F?  Contributor, Key Vault Administrator
 workspace-registry            AML-08         F?  Contributor
 workspace-insights            AML-09         F?  Contributor
 compute-pull                  AML-18 AML-19  F   AcrPull, Container Registry Repository Reader

@@ -1,7 +1,8 @@
 """What a workspace's own identity needs on the workspace and its dependencies.
 
 AML grants these to a system-assigned identity inside the workspace's resource group; for a user-assigned identity,
-and for dependencies that were brought along, nobody does (AML-10).
+and for dependencies that were brought along, nobody does (AML-10). An identity that Microsoft's quickstart template
+set up needs no more than the template gives it (ADR 11).
 """
 
 from collections.abc import Iterator
@@ -15,11 +16,11 @@ from shared.access.needs import (
     CONTROL_STORAGE,
     CONTROL_VAULT,
     CONTROL_WORKSPACE,
-    VAULT_PERMISSIONS,
     WRITE_BLOBS,
     Need,
 )
 from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
 from shared.access.vaults import MOST_POLICIES
 
@@ -45,8 +46,8 @@ def _reason(principal: Principal, need: Need, scope: Scope) -> str:
     return f"{principal.label} must {need.name} ({scope.name}), and AML grants it nothing there"
 
 
-def _control(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    if workspace.acts_as_uai:
+def _control(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if workspace.acts_as_uai and not by_template(workspace, estate):
         yield from _grant(workspace, workspace.id, CONTROL_WORKSPACE, "AML-03")
     elif not workspace.ready and workspace.identity.empty:
         yield NotReady(workspace.id, f"workspace {workspace.id.name} is being created and has no identity yet")
@@ -63,14 +64,17 @@ def _blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 def _vault(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     vault = estate.vaults.get(workspace.vault) if workspace.vault else None
     if vault and vault.rbac:
-        yield from _grant(workspace, vault.id, CONTROL_VAULT, "AML-06")
+        if not by_template(workspace, estate):
+            yield from _grant(workspace, vault.id, CONTROL_VAULT, "AML-06")
         yield from _grant(workspace, vault.id, ADMINISTER_VAULT, "AML-06")
 
 
 def _vault_with_policies(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     vault = estate.vaults.get(workspace.vault) if workspace.vault else None
     if vault and not vault.rbac:
-        yield from _grant(workspace, vault.id, CONTROL_VAULT, "AML-07")
+        # With control of such a vault the identity could give itself any permission, purge included.
+        control = ADMINISTER_VAULT if by_template(workspace, estate) else CONTROL_VAULT
+        yield from _grant(workspace, vault.id, control, "AML-07")
         yield from _access_policy(workspace, vault)
 
 
@@ -79,14 +83,14 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
     if acting is None or not granted_by_nobody(workspace, vault.id):
         return
     held = vault.policies.get(acting.id.casefold())
-    missing = VAULT_PERMISSIONS - (held or frozenset())
+    missing = SECRETS - (held or frozenset())
     if missing and vault.full and held is None:
         yield _full(acting, vault)
     elif missing:
         yield RequiredSetting(
             vault.id,
             Property.ACCESS_POLICY,
-            f"{len(missing)} of {len(VAULT_PERMISSIONS)} permissions missing",
+            f"missing: {', '.join(sorted(missing))}",
             "every permission except purge",
             ("AML-07", "AML-10"),
             f"{acting.label} must administer keys, secrets and certificates of {vault.id.name}",
@@ -112,8 +116,9 @@ def _registry(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
 
 
-def _insights(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    yield from _grant(workspace, workspace.app_insights, CONTROL_INSIGHTS, "AML-09")
+def _insights(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if not by_template(workspace, estate):
+        yield from _grant(workspace, workspace.app_insights, CONTROL_INSIGHTS, "AML-09")
 
 
 VAULT_POLICIES = "workspace-vault-policies"
@@ -181,7 +186,7 @@ RULES = (
         "a UAI workspace whose vault has enableRbacAuthorization false or absent",
         "a vault in RBAC mode: that is AML-06",
         also=("AML-10",),
-        grants=(CONTROL_VAULT,),
+        grants=(CONTROL_VAULT, ADMINISTER_VAULT),
         watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
     ),
     Rule(
