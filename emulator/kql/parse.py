@@ -134,12 +134,16 @@ class _Builder(ExpressionBuilder):
     def with_source(self, name: Token) -> tuple[str, str]:
         return "withsource", str(name)
 
+    def is_fuzzy(self, flag: Token) -> tuple[str, str]:
+        return "isfuzzy", str(flag).lower()
+
     def table_list(self, *tables: s.Source) -> tuple[s.Query, ...]:
         return tuple(map(_as_query, tables))
 
     def union(self, *parts: Any) -> s.Union:
         parameters: dict[str, str] = dict(parts[:-1])
-        return s.Union(parameters.get("kind", "outer"), parameters.get("withsource"), parts[-1])
+        fuzzy = parameters.get("isfuzzy") == "true"
+        return s.Union(parameters.get("kind", "outer"), parameters.get("withsource"), parts[-1], fuzzy)
 
     union_source = union
 

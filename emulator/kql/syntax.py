@@ -186,6 +186,8 @@ class Union:
     kind: str
     with_source: str | None
     tables: "tuple[Query, ...]"
+    fuzzy: bool = False
+    """Leaves out the tables that do not exist, unless none does."""
 
 
 @dataclass(frozen=True, slots=True)

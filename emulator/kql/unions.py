@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from emulator.kql import syntax as s
 from emulator.kql.core import Column, Environment, Scope, Table
+from emulator.kql.errors import UnknownTableError
 from emulator.kql.values import Type, null_of
 
 
@@ -14,8 +15,12 @@ def union(environment: Environment, node: s.Union, first: Table | None = None) -
         raise scope.error(f"unknown union kind '{node.kind}'")
     labelled = [] if first is None else [("union_arg0", first)]
     labelled += [
-        (_label(query, at + len(labelled)), environment.tabular(query)) for at, query in enumerate(node.tables)
+        (_label(query, at + len(labelled)), table)
+        for at, query in enumerate(node.tables)
+        if (table := _resolved(environment, query, fuzzy=node.fuzzy)) is not None
     ]
+    if not labelled:
+        raise scope.error("no table of a fuzzy union could be resolved", "SEM0529")
     columns = _columns([table for _, table in labelled], shared=node.kind == "inner")
     source = [] if node.with_source is None else [Column(node.with_source, Type.STRING)]
     rows = []
@@ -25,6 +30,15 @@ def union(environment: Environment, node: s.Union, first: Table | None = None) -
         prefix = [label] if source else []
         rows += [[*prefix, *(null if i is None else row[i] for i, null in places)] for row in table.rows]
     return Table((*source, *(column for _, column in columns)), rows)
+
+
+def _resolved(environment: Environment, query: s.Query, *, fuzzy: bool) -> Table | None:
+    try:
+        return environment.tabular(query)
+    except UnknownTableError:
+        if fuzzy:
+            return None
+        raise
 
 
 def _label(query: s.Query, at: int) -> str:

@@ -129,6 +129,17 @@ def test_union_merges_by_name() -> None:
     assert names("union (print a = 1), (print a = 'x')") == ["a_long", "a_string"]
 
 
+def test_a_fuzzy_union_leaves_out_what_does_not_exist() -> None:
+    assert ask("union isfuzzy=true (datatable(s:string, m:long)[]), T, Nothing | project s, m | take 1") == [
+        ["abc", None]
+    ]
+    assert ask("union isfuzzy=true (datatable(s:string)[]), Nothing") == []
+    with pytest.raises(UnknownTableError):
+        ask("union isfuzzy=false T, Nothing")
+    with pytest.raises(KqlSemanticError, match="no table"):
+        ask("union isfuzzy=true Nothing, Nobody")
+
+
 def test_mv_expand() -> None:
     assert ask("T | mv-expand x = d.a to typeof(string) | project s, x") == [
         ["abc", "x"],
