@@ -1,5 +1,6 @@
 """The policy file: YAML, every key optional, unknown keys an error that names the path (design §4)."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,8 +11,13 @@ import yaml
 from msgspec import Meta, Struct
 
 from shared.access.guardrails import Action, Boundary, Exemption, RuleTerms, Terms
+from shared.access.needs import SCORE_AND_MANAGE
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
+from shared.access.wishes import People, Wishes
+
+
+_GUID = re.compile("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 class PolicyError(ValueError):
@@ -20,6 +26,9 @@ class PolicyError(ValueError):
 
 class _Part(Struct, frozen=True, forbid_unknown_fields=True):
     pass
+
+
+type _Guid = Annotated[str, Meta(pattern=_GUID.pattern, description="a GUID")]
 
 
 class _Trust(_Part, frozen=True):
@@ -51,8 +60,28 @@ class _Caps(_Part, frozen=True):
 
 
 class _Evidence(_Part, frozen=True):
-    look_back_days: Annotated[int, Meta(ge=1, le=730, description="not used yet")] = 30
-    required: Annotated[bool, Meta(description="not used yet")] = False
+    look_back_days: Annotated[int, Meta(ge=1, le=730, description="how far back the logs count as use")] = 30
+    required: Annotated[
+        bool, Meta(description="without a log workspace that can be read, the admin user stays on")
+    ] = False
+
+
+class _Registries(_Part, frozen=True):
+    anonymous_pull: Annotated[bool, Meta(description="whether anybody may pull without signing in")] = False
+    public_network_access: Annotated[
+        bool | None, Meta(description="whether it may be on; by default where the workspace's own is")
+    ] = None
+    zone_redundancy: Annotated[bool, Meta(description="whether it must be on")] = False
+    retention_days: (
+        Annotated[int, Meta(ge=0, le=365, description="untagged manifests go after at most so many days")] | None
+    ) = None
+
+
+class _People(_Part, frozen=True):
+    groups: Annotated[tuple[_Guid, ...], Meta(min_length=1, description="object ids of Entra groups")]
+    role: Annotated[str, Meta(description="data_scientist, or a role definition's GUID (a scorer's custom role)")]
+    scopes: Annotated[tuple[str, ...], Meta(description="workspaces, or scopes above them")] = ()
+    tags: Annotated[dict[str, str], Meta(description="which workspaces must carry, all of them")] = {}
 
 
 class Policy(_Part, frozen=True):
@@ -68,6 +97,10 @@ class Policy(_Part, frozen=True):
     exemptions: tuple[_Exemption, ...] = ()
     caps: _Caps = _Caps()
     evidence: _Evidence = _Evidence()
+    registries: Annotated[_Registries, Meta(description="what AML-79 asks of the workspaces' registries")] = (
+        _Registries()
+    )
+    people: Annotated[tuple[_People, ...], Meta(description="groups that keep a role on workspaces (AML-44)")] = ()
     contested_after: Annotated[int, Meta(ge=1, description="stop after so many reverted changes (not used yet)")] = 3
 
     def terms(self) -> Terms:
@@ -81,6 +114,15 @@ class Policy(_Part, frozen=True):
             rules={_rule(name, "rules"): RuleTerms(rule.enabled, rule.mode) for name, rule in self.rules.items()},
             exemptions=tuple(_exemption(e, f"exemptions[{i}]") for i, e in enumerate(self.exemptions)),
             per_run=self.caps.per_run,
+            people=tuple(_people(one, f"people[{i}]") for i, one in enumerate(self.people)),
+            wishes=Wishes(
+                self.registries.anonymous_pull,
+                self.registries.public_network_access,
+                self.registries.zone_redundancy,
+                self.registries.retention_days,
+                self.evidence.look_back_days,
+                self.evidence.required,
+            ),
         )
 
 
@@ -156,3 +198,25 @@ def _rule(name: str, path: str) -> str:
 def _exemption(part: _Exemption, path: str) -> Exemption:
     rules = frozenset(_rule(name, f"{path}.rules") for name in part.rules)
     return Exemption(_scope(part.scope, f"{path}.scope"), rules, part.until, part.reason)
+
+
+# Roles with which a member could hand on access, or that own everything: no group gets them from amlguard.
+_NEVER = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
+}
+
+
+def _people(part: _People, path: str) -> People:
+    role = SCORE_AND_MANAGE.role_id if part.role == "data_scientist" else part.role.casefold()
+    if not _GUID.match(role):
+        raise PolicyError(f"{path}.role: data_scientist, or the GUID of a role definition")
+    if role in _NEVER:
+        raise PolicyError(f"{path}.role: amlguard makes no group {_NEVER[role]}")
+    if not part.scopes and not part.tags:
+        raise PolicyError(f"{path}: name the workspaces by scopes, tags or both")
+    name = SCORE_AND_MANAGE.role_name if role == SCORE_AND_MANAGE.role_id else role
+    groups = tuple(group.casefold() for group in part.groups)
+    return People(groups, role, name, _scopes(part.scopes, f"{path}.scopes"), tuple(part.tags.items()))

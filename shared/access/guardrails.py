@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
-from shared.access.model import Estate, People, Workspace
+from shared.access.model import Estate, Workspace
 from shared.access.permissions import applies_at
 from shared.access.rules.rule import Mode, Rule
 from shared.access.scope import Scope
+from shared.access.wishes import People, Wishes
 
 
 class Action(StrEnum):
@@ -51,6 +52,7 @@ class Terms:
     exemptions: tuple[Exemption, ...] = ()
     per_run: int = 50
     people: tuple[People, ...] = ()
+    wishes: Wishes = Wishes()
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""

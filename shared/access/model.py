@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.access.permissions import Access
 from shared.access.scope import Scope
+from shared.access.wishes import People, Wishes
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
 type Raw = Mapping[str, Any]
@@ -213,20 +214,6 @@ class Want:
     first_page: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """Groups that the policy wants to hold `role_id` on the workspaces in `scopes` that carry all of `tags` (AML-44).
-
-    Without scopes, every workspace is meant that the tags select; never all without either.
-    """
-
-    groups: tuple[str, ...]
-    role_id: str
-    role_name: str
-    scopes: tuple[Scope, ...] = ()
-    tags: tuple[tuple[str, str], ...] = ()
-
-
 class Unreadable(Enum):
     """The identity may not read it, or no log workspace is configured: unknown, and known to be so."""
 
@@ -245,7 +232,8 @@ class Estate:
     only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
     AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about. `missing` are
     dependencies that a workspace names and that do not exist. `facts` is what rules wanted to see, raw; None is
-    a 404. `people` is the policy's; `caller` is who caused the event, if one did and is known, by writing `changed`.
+    a 404. `people` and `wishes` are the policy's; `caller` is who caused the event, if one did and is known, by
+    writing `changed`.
     `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
     """
 
@@ -260,6 +248,7 @@ class Estate:
     missing: frozenset[Scope] = frozenset()
     facts: Mapping[Want, Fact] = field(default_factory=dict)
     people: tuple[People, ...] = ()
+    wishes: Wishes = Wishes()
     caller: Principal | None = None
     changed: Scope | None = None
     blind: frozenset[Scope] = frozenset()

@@ -22,6 +22,7 @@ class Need:
 
 _REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_AML = "Microsoft.MachineLearningServices/workspaces"
 _CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 
 
@@ -126,6 +127,70 @@ MATERIALIZE = Need(
     "AzureML Data Scientist",
     broad=True,
 )
+
+STOP_INSTANCE = _contributor(
+    "stop the compute instance",
+    f"{_AML}/computes/read",
+    f"{_AML}/computes/stop/action",
+)
+SCORE_AND_MANAGE = Need(
+    "manage online endpoints and score with them",
+    tuple(
+        Permission(f"{_AML}/onlineEndpoints/{what}")
+        for what in (
+            "read",
+            "write",
+            "delete",
+            "token/action",
+            "listKeys/action",
+            "regenerateKeys/action",
+            "score/action",
+        )
+    ),
+    "f6c7c914-8db3-469d-8ca1-694a8f32e121",
+    "AzureML Data Scientist",
+    broad=True,
+)
+READ_CONNECTION_SECRETS = Need(
+    "read the workspace connections' secrets",
+    (
+        Permission(f"{_AML}/connections/listsecrets/action"),
+        Permission(f"{_AML}/metadata/secrets/read"),
+    ),
+    "ea01e6af-a1c1-4350-9563-ad00f8c72ec5",
+    "Azure Machine Learning Workspace Connection Secrets Reader",
+)
+WRITE_ROLES = Need(
+    "write role definitions",
+    (Permission("Microsoft.Authorization/roleDefinitions/write"),),
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+    "User Access Administrator",
+    broad=True,
+)
+
+
+def _approver(name: str, resource_type: str, approval: str = "privateEndpointConnectionsApproval") -> Need:
+    return Need(
+        f"approve private endpoints of the {name}",
+        tuple(
+            Permission(f"{resource_type}/{what}")
+            for what in (
+                f"{approval}/action",
+                "privateEndpointConnections/read",
+                "privateEndpointConnections/write",
+            )
+        ),
+        "b556d68e-0be0-4f35-a333-ad7ee1ce17ea",
+        "Azure AI Enterprise Network Connection Approver",
+        broad=True,
+    )
+
+
+APPROVE_STORAGE = _approver(
+    "storage account", "Microsoft.Storage/storageAccounts", "PrivateEndpointConnectionsApproval"
+)
+APPROVE_VAULT = _approver("key vault", "Microsoft.KeyVault/vaults")
+APPROVE_REGISTRY = _approver("registry", "Microsoft.ContainerRegistry/registries")
 
 # Access policies know no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
 # `purge` (AML-07); the storage permissions belong to a retired feature and AML does not use them.
