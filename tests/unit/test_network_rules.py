@@ -1,4 +1,4 @@
-"""Rules of networks where the catalogue's cases do not reach: what may not be read, what is misshapen, what it costs."""
+"""Rules of networks where the catalogue's cases do not reach: what may not be read, is misshapen, costs nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,8 +40,7 @@ def nodes(subnet: object = str(SUBNET), **more: Any) -> dict[str, Any]:
 
 
 def in_network(*computes: Any, **properties: Any) -> Workspace:
-    one = replace(workspace(*computes), raw={"location": "westeurope", "properties": properties})
-    return one
+    return replace(workspace(*computes), raw={"location": "westeurope", "properties": properties})
 
 
 def everything() -> Workspace:
@@ -117,6 +116,12 @@ def test_what_is_not_there_raises_nothing(rule: Rule) -> None:
     findings(rule.name, everything(), lambda _: None)
 
 
+KEYS = """
+    id name properties subnets networkSecurityGroup securityRules routeTable routes addressPrefix subnet delegations
+    privateEndpointConnections privateEndpoint publicNetworkAccess networkAcls parameters ipConfigurations networkProfile
+    networkInterfaces storageProfile managedByTenants policyDefinitionId policyRule if allOf then virtualNetworkPeerings
+    remoteVirtualNetwork sshPort priority location
+"""
 JUNK = st.recursive(
     st.none()
     | st.booleans()
@@ -125,12 +130,7 @@ JUNK = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "id name properties subnets networkSecurityGroup securityRules routeTable routes addressPrefix subnet "
-                "delegations privateEndpointConnections privateEndpoint publicNetworkAccess networkAcls parameters "
-                "ipConfigurations networkProfile networkInterfaces storageProfile managedByTenants policyDefinitionId "
-                "policyRule if allOf then virtualNetworkPeerings remoteVirtualNetwork sshPort priority location".split()
-            ),
+            st.sampled_from(KEYS.split()),
             inner,
             max_size=4,
         )
