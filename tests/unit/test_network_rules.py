@@ -118,7 +118,8 @@ def test_what_is_not_there_raises_nothing(rule: Rule) -> None:
 
 KEYS = """
     id name properties subnets networkSecurityGroup securityRules routeTable routes addressPrefix subnet delegations
-    privateEndpointConnections privateEndpoint publicNetworkAccess networkAcls parameters ipConfigurations networkProfile
+    privateEndpointConnections privateEndpoint publicNetworkAccess networkAcls parameters ipConfigurations
+    networkProfile
     networkInterfaces storageProfile managedByTenants policyDefinitionId policyRule if allOf then virtualNetworkPeerings
     remoteVirtualNetwork sshPort priority location
 """
