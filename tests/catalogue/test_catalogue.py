@@ -87,7 +87,7 @@ def _tell(azure: LocalAzure) -> None:
     """Delivers the cases' events, and waits for what follows."""
     events = [one.case.event(one.place) for one in PLACED if one.case.event]
     if events:
-        assert azure.deliver(*events).status_code == 200
+        assert azure.deliver(*events).ok
         azure.until_quiet(_SWEEP_SECONDS)
 
 
