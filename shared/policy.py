@@ -16,7 +16,6 @@ from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.wishes import People, Wishes
 
-
 _GUID = re.compile("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
@@ -61,9 +60,9 @@ class _Caps(_Part, frozen=True):
 
 class _Evidence(_Part, frozen=True):
     look_back_days: Annotated[int, Meta(ge=1, le=730, description="how far back the logs count as use")] = 30
-    required: Annotated[
-        bool, Meta(description="without a log workspace that can be read, the admin user stays on")
-    ] = False
+    required: Annotated[bool, Meta(description="without a log workspace that can be read, the admin user stays on")] = (
+        False
+    )
 
 
 class _Registries(_Part, frozen=True):

@@ -64,7 +64,8 @@ class Reads(Protocol):
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
         """All pages of `{parent}/{collection}`, or only the first.
 
-        A collection with a provider (`NS/type`) hangs below /providers. None when the parent is not there.
+        A collection with a provider (`NS/type`) hangs below /providers; it may end in ?$filter=…. None when the parent
+        is not there.
         """
         ...
 

@@ -7,7 +7,7 @@ from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, Requ
 from shared.access.guardrails import Terms
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
-from shared.access.permissions import Access, Coverage, coverage
+from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
@@ -54,7 +54,19 @@ def held(ask: RequiredGrant, estate: Estate) -> Coverage:
     if not estate.sees(ask.scope):
         return Coverage(ask.need.permissions)
     access = estate.access[ask.principal.id]
+    if not ask.need.permissions:
+        return _assigned(ask, access)
     return coverage(ask.need.permissions, ask.scope, access)
+
+
+def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
+    """Of a role that only its GUID is known of: held when it is assigned."""
+    found = tuple(
+        a
+        for a in access.assignments
+        if a.role_id == ask.need.role_id and not a.condition and applies_at(a.scope, ask.scope, a.within)
+    )
+    return Coverage(() if found else (Permission(f"all of role {ask.need.role_id}"),), found)
 
 
 def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:

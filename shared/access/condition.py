@@ -1,9 +1,11 @@
 """The condition on the app's own Role Based Access Control Administrator assignment.
 
 It follows from the enabled rules: the app can assign, and take back, exactly the roles that they grant, to managed
-identities and service principals only (azure-facts §7). Turning on a broad rule without renewing the condition
-leaves the grant refused by Azure itself.
+identities and service principals only, and to groups nothing but the roles that the policy names for people
+(azure-facts §7). Turning on a broad rule without renewing the condition leaves the grant refused by Azure itself.
 """
+
+from collections.abc import Iterable, Sequence
 
 from shared.access.guardrails import Terms
 from shared.access.needs import Need
@@ -14,22 +16,32 @@ _DELETE = "Microsoft.Authorization/roleAssignments/delete"
 
 
 def assignable(terms: Terms) -> tuple[Need, ...]:
-    """What the enabled rules may grant, one entry a role."""
-    granting = [rule for rule in RULES if terms.enabled(rule) and (terms.allow or not rule.allow_listed)]
+    """What the enabled rules may grant to identities, one entry a role."""
+    granting = [
+        rule for rule in RULES if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
+    ]
     needs = {need.role_id: need for rule in granting for need in rule.grants}
     return tuple(sorted(needs.values(), key=lambda need: need.role_name))
 
 
+def for_groups(terms: Terms) -> tuple[str, ...]:
+    """GUIDs of the roles that groups may get."""
+    enabled = any(rule.to_groups and terms.enabled(rule) for rule in RULES)
+    return tuple(sorted({people.role_id for people in terms.people})) if enabled else ()
+
+
 def condition(terms: Terms) -> str:
     """The condition (version 2.0) as ARM takes it, in one line."""
-    roles = ", ".join(need.role_id for need in assignable(terms))
-    return f"{_clause(_WRITE, '@Request', roles)} AND {_clause(_DELETE, '@Resource', roles)}"
+    holders = [("ServicePrincipal", [need.role_id for need in assignable(terms)]), ("Group", for_groups(terms))]
+    return f"{_clause(_WRITE, '@Request', holders)} AND {_clause(_DELETE, '@Resource', holders)}"
 
 
-def _clause(operation: str, source: str, roles: str) -> str:
+def _clause(operation: str, source: str, holders: Iterable[tuple[str, Sequence[str]]]) -> str:
     attribute = f"{source}[Microsoft.Authorization/roleAssignments"
-    return (
-        f"((!(ActionMatches{{'{operation}'}})) OR "
-        f"({attribute}:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{roles}}} AND "
-        f"{attribute}:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {{'ServicePrincipal'}}))"
-    )
+    allowed = [
+        f"({attribute}:RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {{{', '.join(roles)}}} AND "
+        f"{attribute}:PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {{'{kind}'}})"
+        for kind, roles in holders
+        if roles
+    ]
+    return f"({' OR '.join((f"(!(ActionMatches{{'{operation}'}}))", *allowed))})"

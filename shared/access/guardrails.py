@@ -52,7 +52,7 @@ class Terms:
     exemptions: tuple[Exemption, ...] = ()
     per_run: int = 50
     people: tuple[People, ...] = ()
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""

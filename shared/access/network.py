@@ -3,12 +3,12 @@
 Nodes in AML's managed network, or in none, have no seat: for a tenant without seats nothing of this is read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import lru_cache
 
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
-from shared.access.nsg import ANYWHERE, Direction, SecurityRule, Traffic, decide, security_rules
+from shared.access.nsg import ANYWHERE, Gate, security_rules
 from shared.access.raw import flag, get, rows, scope_or_none, text
 from shared.access.scope import Scope
 
@@ -47,7 +47,26 @@ class Seat:
         return self.compute is not None and self.compute.type is ComputeType.COMPUTE_INSTANCE
 
 
+class _TheVery:
+    """A workspace that is equal to nothing but itself (what it is made of takes longer to compare than to read)."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def __hash__(self) -> int:
+        return id(self.workspace)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _TheVery) and other.workspace is self.workspace
+
+
 def seats(workspace: Workspace) -> tuple[Seat, ...]:
+    return _seats(_TheVery(workspace))
+
+
+@lru_cache(maxsize=16)  # every rule asks, again and again
+def _seats(of: _TheVery) -> tuple[Seat, ...]:
+    workspace = of.workspace
     found = [_seat(compute) for compute in workspace.computes if compute.type in _NODES]
     return tuple(seat for seat in (*found, _serverless(workspace)) if seat)
 
@@ -110,9 +129,11 @@ def region_of(compute: Compute) -> str | None:
 
 def by_subnet(workspace: Workspace, *, public_ip: bool | None = None) -> Mapping[Scope, tuple[Seat, ...]]:
     """The seats in each subnet; with `public_ip`, only those whose nodes have one, or have none."""
-    wanted = [seat for seat in seats(workspace) if public_ip in (None, seat.public_ip)]
-    ordered = sorted(wanted, key=lambda seat: seat.subnet.key)
-    return {seated[0].subnet: seated for _, each in groupby(ordered, lambda s: s.subnet.key) if (seated := tuple(each))}
+    found: dict[Scope, list[Seat]] = {}
+    for seat in seats(workspace):
+        if public_ip in (None, seat.public_ip):
+            found.setdefault(seat.subnet, []).append(seat)
+    return {scope: tuple(seated) for scope, seated in found.items()}
 
 
 def nodes(seated: Iterable[Seat]) -> str:
@@ -120,7 +141,7 @@ def nodes(seated: Iterable[Seat]) -> str:
 
 
 def vnets(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    yield from {Want(seat.vnet) for seat in seats(workspace)}
+    yield from {Want(scope.parent) for scope in by_subnet(workspace)}
 
 
 def guarded(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -163,14 +184,17 @@ def prefixes(raw: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([single] if single else []), *several]))
 
 
-def rules_at(estate: Estate, scope: Scope) -> tuple[SecurityRule, ...] | None:
-    """The rules of the subnet's network security group; None when it has none (all is open) or it was not read."""
-    return rules_of(estate, linked(subnet(estate, scope), "networkSecurityGroup"))
+def gate(estate: Estate, scope: Scope) -> Gate | None:
+    """The subnet's network security group; None when it has none (all is open) or it was not read."""
+    raw = subnet(estate, scope)
+    group = linked(raw, "networkSecurityGroup")
+    return gate_of(estate, group, prefixes(raw)) if group else None
 
 
-def rules_of(estate: Estate, group: Scope | None) -> tuple[SecurityRule, ...] | None:
+def gate_of(estate: Estate, group: Scope, local: Sequence[str] = ()) -> Gate | None:
+    """The group before `local` addresses, where they are known; None when it was not read."""
     raw = estate.resource(group)
-    return security_rules(raw) if raw is not None else None
+    return Gate(group, security_rules(raw), tuple(local) or (ANYWHERE,)) if raw is not None else None
 
 
 def approved_endpoints(raw: object) -> tuple[Raw, ...]:
@@ -182,18 +206,6 @@ def approved_endpoints(raw: object) -> tuple[Raw, ...]:
         if (text(each, "properties", "privateLinkServiceConnectionState", "status") or "").casefold() == "approved"
         and isinstance(endpoint := get(each, "properties", "privateEndpoint"), Mapping)
     )
-
-
-def denial(
-    estate: Estate, scope: Scope, direction: Direction, protocol: str, port: int, remote: str
-) -> SecurityRule | None:
-    """The rule that keeps (some of) the subnet's addresses from this traffic; None also where that is unknown."""
-    rules = rules_at(estate, scope)
-    if rules is None:
-        return None
-    local = prefixes(subnet(estate, scope)) or (ANYWHERE,)
-    verdicts = (decide(rules, Traffic(direction, protocol, port, remote, each)) for each in local)
-    return next((rule for rule in verdicts if not rule.allow), None)
 
 
 def endpoint_subnet(estate: Estate, endpoint: object) -> Scope | None:

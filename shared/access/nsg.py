@@ -10,9 +10,11 @@ import ipaddress
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from shared.access.model import Raw
 from shared.access.raw import get, rows, text
+from shared.access.scope import Scope
 
 ANYWHERE = "*"
 INTERNET = "Internet"
@@ -74,6 +76,20 @@ class SecurityRule:
     def order(self) -> tuple[int, bool, str]:
         """Azure knows no two rules of one priority; if there were, the deny would count."""
         return self.priority, self.allow, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The network security group `id` before `local` ranges of addresses."""
+
+    id: Scope
+    rules: tuple[SecurityRule, ...]
+    local: tuple[str, ...] = (ANYWHERE,)
+
+    def denial(self, direction: Direction, protocol: str, port: int, remote: str) -> SecurityRule | None:
+        """The rule that keeps any of the addresses from this traffic."""
+        verdicts = (decide(self.rules, Traffic(direction, protocol, port, remote, each)) for each in self.local)
+        return next((rule for rule in verdicts if not rule.allow), None)
 
 
 def _default(name: str, priority: int, direction: Direction, remote: str, local: str, *, allow: bool) -> SecurityRule:
@@ -214,6 +230,7 @@ def _split(tag: str) -> tuple[str, str]:
     return service, region
 
 
+@lru_cache(maxsize=1024)
 def network(address: str) -> Network | None:
     """A single address is a network of one; a service tag is none."""
     try:

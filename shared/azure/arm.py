@@ -84,10 +84,10 @@ class Arm:
 
         Raises `ReadFailedError`, also for a broken page.
         """
-        kind = collection if "/" in collection else f"{parent.resource_type}/{collection}"
-        base = str(parent).rstrip("/")
-        path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
-        url: str | None = f"{path}?api-version={_api_version(kind)}"
+        name, _, narrowed = collection.partition("?")
+        kind = name if "/" in name else f"{parent.resource_type}/{name}"
+        path = f"{str(parent).rstrip('/')}/{'providers/' if '/' in name else ''}{name}"
+        url: str | None = f"{path}?{narrowed}{'&' if narrowed else ''}api-version={_api_version(kind)}"
         operation = f"list {collection} of {parent.name}"
         rows: list[Raw] = []
         with reading(operation):

@@ -11,7 +11,6 @@ from shared.access.nsg import (
     INTERNET,
     NETWORK,
     Direction,
-    SecurityRule,
     Traffic,
     admits,
     decide,
@@ -31,14 +30,6 @@ _SSH = 22
 _WIDE_OPEN = frozenset({ANYWHERE, "0.0.0.0/0", INTERNET.casefold(), "any"})
 
 SSH = "network-attached-ssh"
-
-
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """A network security group before a machine."""
-
-    id: Scope
-    rules: tuple[SecurityRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +53,10 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         raw = estate.resource(scope)
         if raw is None:
             continue
-        gates = [_Gate(group, _rules(group, estate)) for group in _groups(raw, estate)]
+        gates = _gates(raw, estate)
         port = _port(compute)
         outsiders = _outsiders(gates, port)
-        problems = [*_not_ubuntu(raw), *_unreachable(gates, raw, port, estate), *_open(gates, scope, outsiders, port)]
+        problems = [*_not_ubuntu(raw), *_unreachable(gates, port), *_open(gates, scope, outsiders, port)]
         if problems:
             yield Finding(
                 compute.id,
@@ -78,7 +69,7 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             )
 
 
-def _severity(gates: list[_Gate], outsiders: tuple[_Outsider, ...]) -> Severity:
+def _severity(gates: list[Gate], outsiders: tuple[_Outsider, ...]) -> Severity:
     wide_open = any(one.who.casefold() in _WIDE_OPEN for one in outsiders)
     return Severity.HIGH if wide_open or not gates else Severity.MEDIUM
 
@@ -120,8 +111,10 @@ def _groups(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
     return tuple(dict.fromkeys(scope for scope in found if scope))
 
 
-def _rules(group: Scope, estate: Estate) -> tuple[SecurityRule, ...]:
-    return network.rules_of(estate, group) or ()
+def _gates(raw: Raw, estate: Estate) -> list[Gate]:
+    local = [each for found in _configurations(raw, estate) if (each := text(found, "privateIPAddress"))]
+    found = (network.gate_of(estate, group, local) for group in _groups(raw, estate))
+    return [gate for gate in found if gate]
 
 
 def _port(compute: Compute) -> int:
@@ -140,19 +133,15 @@ def _not_ubuntu(raw: Raw) -> Iterator[_Problem]:
         yield f"runs {other}, and AML supports Ubuntu only", how
 
 
-def _unreachable(gates: list[_Gate], raw: Raw, port: int, estate: Estate) -> Iterator[_Problem]:
-    own = [each for configuration in _configurations(raw, estate) if (each := text(configuration, "privateIPAddress"))]
+def _unreachable(gates: list[Gate], port: int) -> Iterator[_Problem]:
     for gate in gates:
-        verdicts = (
-            decide(gate.rules, Traffic(Direction.INBOUND, "tcp", port, _AML, each)) for each in own or [ANYWHERE]
-        )
-        by = next((rule for rule in verdicts if not rule.allow), None)
+        by = gate.denial(Direction.INBOUND, "tcp", port, _AML)
         if by:
             closed = f"is closed to {_AML} on {port} (rule {by.name} of {gate.id.name}, priority {by.priority})"
-            yield closed, allow(gate.id, gate.rules, by, protocol="tcp", remote=_AML, ports=(port,))[1]
+            yield closed, allow(gate, by, protocol="tcp", remote=_AML, ports=(port,))[1]
 
 
-def _outsiders(gates: list[_Gate], port: int) -> tuple[_Outsider, ...]:
+def _outsiders(gates: list[Gate], port: int) -> tuple[_Outsider, ...]:
     """Nobody, if any of the gates keeps all of them out."""
     found = [
         [_Outsider(who, rule.name, gate.id) for who, rule in admits(gate.rules, "tcp", port) if _outside(who)]
@@ -168,7 +157,7 @@ def _outside(who: str) -> bool:
     return who.partition(".")[0].casefold() not in (_AML.casefold(), NETWORK.casefold(), "azureloadbalancer")
 
 
-def _open(gates: list[_Gate], machine: Scope, outsiders: tuple[_Outsider, ...], port: int) -> Iterator[_Problem]:
+def _open(gates: list[Gate], machine: Scope, outsiders: tuple[_Outsider, ...], port: int) -> Iterator[_Problem]:
     if not gates:
         yield f"has no network security group: whoever reaches it reaches {port}", _close_command(machine, port)
     elif outsiders:
@@ -182,8 +171,9 @@ def _open(gates: list[_Gate], machine: Scope, outsiders: tuple[_Outsider, ...], 
 def _close_command(machine: Scope, port: int) -> str:
     name = f"{machine.name}-ssh"
     group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", name)
+    gate = Gate(group, ())
     by = decide((), Traffic(Direction.INBOUND, "tcp", port, _AML))
-    opened = allow(group, (), by, protocol="tcp", remote=_AML, ports=(port,))[1]
+    opened = allow(gate, by, protocol="tcp", remote=_AML, ports=(port,))[1]
     return (
         f"az network nsg create --name {name} --resource-group {network.group_name(machine)} && {opened} && "
         f"az network vnet subnet update --ids SUBNET-ID --network-security-group {group}"

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from shared.access.network import group_name
-from shared.access.nsg import Direction, SecurityRule, free_priority
+from shared.access.nsg import Direction, Gate, SecurityRule, free_priority
 from shared.access.scope import Scope
 
 
 def allow(
-    group: Scope,
-    rules: Iterable[SecurityRule],
+    gate: Gate,
     by: SecurityRule,
     *,
     protocol: str,
@@ -21,7 +20,7 @@ def allow(
 
     `taken` are priorities that earlier commands use. Where none is free before `by`, that one moves back.
     """
-    priorities = {rule.priority for rule in rules} | taken
+    group, priorities = gate.id, {rule.priority for rule in gate.rules} | taken
     priority = free_priority(priorities, by.priority)
     commands = [] if priority else [_move(group, by, priorities)]
     priority = priority or by.priority

@@ -1,13 +1,13 @@
 """What network security groups must let through for nodes in a virtual network of the owner's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Want, Workspace
-from shared.access.nsg import Direction, SecurityRule
+from shared.access.nsg import Direction, Gate, SecurityRule
 from shared.access.raw import rows
 from shared.access.rules.network_commands import allow
 from shared.access.rules.rule import List, Mode, Rule
@@ -86,21 +86,20 @@ def regional(tag: str, raw: object) -> str:
 def _traffic(rule: str, workspace: Workspace, estate: Estate, *, public_ip: bool | None = None) -> Iterator[Ask]:
     yield from unreadable(rule, _REQUIREMENTS[rule], network.guarded(workspace, estate), estate)
     for subnet, seated in network.by_subnet(workspace, public_ip=public_ip).items():
-        stopped = [
-            found
-            for required in REQUIRED[rule]
-            if (found := _stopped(required, regional(required.tag, workspace.raw), subnet, estate))
-        ]
-        if stopped:
-            yield _finding(rule, _SEVERITIES[rule], subnet, seated, stopped, estate)
+        gate = network.gate(estate, subnet)
+        stopped = _stopped_by(gate, REQUIRED[rule], workspace.raw) if gate else []
+        if gate and stopped:
+            yield _finding(rule, _SEVERITIES[rule], subnet, seated, stopped, gate)
 
 
-def _stopped(required: Required, tag: str, subnet: Scope, estate: Estate) -> _Stopped | None:
-    denials = {
-        port: by
-        for port in required.ports
-        if (by := network.denial(estate, subnet, required.direction, required.protocol, port, tag))
-    }
+def _stopped_by(gate: Gate, required: Iterable[Required], workspace: object) -> list[_Stopped]:
+    found = (_stopped(each, regional(each.tag, workspace), gate) for each in required)
+    return [each for each in found if each]
+
+
+def _stopped(required: Required, tag: str, gate: Gate) -> _Stopped | None:
+    verdicts = ((port, gate.denial(required.direction, required.protocol, port, tag)) for port in required.ports)
+    denials = {port: by for port, by in verdicts if by}
     if not denials:
         return None
     named = Required(tag, required.protocol, required.ports, required.direction)
@@ -113,25 +112,24 @@ def _finding(
     subnet: Scope,
     seated: tuple[network.Seat, ...],
     stopped: list[_Stopped],
-    estate: Estate,
+    gate: Gate,
 ) -> Finding:
-    group = network.linked(network.subnet(estate, subnet), "networkSecurityGroup") or subnet
     return Finding(
         subnet,
         rule,
         _REQUIREMENTS[rule],
         severity,
-        f"Network security group {group.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
+        f"Network security group {gate.id.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
         f"{network.nodes(seated)}, {'; '.join(map(str, stopped))}.",
-        " && ".join(_commands(group, stopped, network.rules_at(estate, subnet) or ())),
+        " && ".join(_commands(gate, stopped)),
     )
 
 
-def _commands(group: Scope, stopped: list[_Stopped], rules: tuple[SecurityRule, ...]) -> Iterator[str]:
+def _commands(gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
     taken: frozenset[int] = frozenset()
     for each in stopped:
         tag, protocol = each.required.tag, each.required.protocol
-        priority, commands = allow(group, rules, each.by, protocol=protocol, remote=tag, ports=each.ports, taken=taken)
+        priority, commands = allow(gate, each.by, protocol=protocol, remote=tag, ports=each.ports, taken=taken)
         taken |= {priority}
         yield commands
 
@@ -142,11 +140,13 @@ def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if storage is None:
         return
     for subnet, seated in network.by_subnet(workspace).items():
-        instances = tuple(seat for seat in seated if seat.instance)
-        ways = [_stopped(Required(to, "tcp", (_SMB,)), to, subnet, estate) for to in _destinations(storage, estate)]
-        stopped = [way for way in ways if way]
-        if instances and len(stopped) == len(ways):  # one open way is enough
-            yield _finding(FILE_SHARES, Severity.MEDIUM, subnet, instances, stopped[:1], estate)
+        instances, gate = tuple(seat for seat in seated if seat.instance), network.gate(estate, subnet)
+        if not instances or gate is None:
+            continue
+        ways = _destinations(storage, estate)
+        stopped = _stopped_by(gate, (Required(way, "tcp", (_SMB,)) for way in ways), workspace.raw)
+        if len(stopped) == len(ways):  # one open way is enough
+            yield _finding(FILE_SHARES, Severity.MEDIUM, subnet, instances, stopped[:1], gate)
 
 
 def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:

@@ -113,7 +113,8 @@ def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         if subnet is None or _unknown_rules(subnet, estate):
             continue
         problem = _no_policy(subnet)
-        if problem and not network.denial(estate, scope, Direction.OUTBOUND, "tcp", 443, storage):
+        gate = network.gate(estate, scope)
+        if problem and not (gate and gate.denial(Direction.OUTBOUND, "tcp", 443, storage)):
             yield Finding(
                 scope,
                 EXFILTRATION,

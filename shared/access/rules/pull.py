@@ -142,19 +142,24 @@ def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         return
     reason = f"serverless compute of workspace {workspace.id.name} has no identity: it can pull only as the admin user"
     yield Objection(workspace.registry, Property.ADMIN_USER, reason)
-    yield Finding(
-        workspace.id,
-        SERVERLESS_PULL,
-        ("AML-72",),
-        Severity.MEDIUM,
-        f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
-        "only through a user-assigned identity of the workspace, and it has none.",
-        f"Attach one and make it primary: {update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
-    )
+
+
+def _serverless_identity(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if workspace.serverless and workspace.registry and not workspace.acts_as_uai:
+        yield Finding(
+            workspace.id,
+            SERVERLESS_IDENTITY,
+            ("AML-72",),
+            Severity.MEDIUM,
+            f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
+            "only through a user-assigned identity of the workspace, and it has none.",
+            f"Attach one and make it primary: {update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
+        )
 
 
 COMPUTE_IDENTITY = "compute-identity"
 SERVERLESS_PULL = "serverless-pull"
+SERVERLESS_IDENTITY = "serverless-identity"
 
 RULES = (
     Rule(
@@ -252,6 +257,17 @@ RULES = (
         "serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
         "a workspace whose primary user-assigned identity can pull",
         also=("AML-70",),
+        watches=("Microsoft.MachineLearningServices/workspaces",),
+    ),
+    Rule(
+        SERVERLESS_IDENTITY,
+        ("AML-72",),
+        Mode.AUDIT,
+        "A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull with.",
+        _DOCS + "how-to-use-serverless-compute",
+        _serverless_identity,
+        "serverless settings on a workspace with only a system-assigned identity",
+        "serverless settings on a workspace whose primary identity is user-assigned",
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),
 )

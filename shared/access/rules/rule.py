@@ -51,7 +51,8 @@ class Rule:
     the resource types (in Azure's spelling) whose events it wants. `acts` and `leaves` are its example, in words. An
     `optional` rule that is off is silent; any other F? rule that is off reports what it would grant. An entry with
     `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
-    policy's allow-list, so that without one the app's condition does without its roles.
+    policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
+    groups that the policy names and to nobody else, and so does the condition.
     """
 
     name: str
@@ -70,3 +71,4 @@ class Rule:
     optional: bool = False
     through: tuple[str, ...] = ()
     allow_listed: bool = False
+    to_groups: bool = False

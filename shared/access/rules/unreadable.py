@@ -23,10 +23,16 @@ def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], 
 
 
 def _what(want: Want) -> str:
-    return f"{want.collection} of {want.scope.name}" if want.collection else f"{want.scope.resource_type} {want.scope}"
+    if want.query:
+        return "the logs"
+    collection = want.collection.partition("?")[0]
+    return f"{collection} of {want.scope.name}" if want.collection else f"{want.scope.resource_type} {want.scope}"
 
 
 def _right(want: Want) -> str:
-    if "/" in want.collection:
-        return f"{want.collection}/read"
+    collection = want.collection.partition("?")[0]
+    if want.query:
+        return "Microsoft.OperationalInsights/workspaces/query/read"
+    if "/" in collection:
+        return f"{collection}/read"
     return "/".join(filter(None, (want.scope.resource_type, want.collection, "read")))

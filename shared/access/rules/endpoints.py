@@ -1,0 +1,205 @@
+"""Online endpoints: how callers sign in, who is still using keys, and whether their traffic is on record."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.evidence import key_calls, moment
+from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspace
+from shared.access.needs import READ_CONNECTION_SECRETS
+from shared.access.raw import flag, get, rows, text
+from shared.access.rules.az import at
+from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.unreadable import unreadable
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_SIGN_IN = _DOCS + "how-to-authenticate-online-endpoint"
+_WATCHES = ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",)
+_SETTINGS = "Microsoft.Insights/diagnosticSettings"
+# The documents name the log both ways.
+_TRAFFIC = ("amlonlineendpointtrafficlog", "amlonlineendpointtrafficlogs")
+_SECRET = "azureml://connections/"  # noqa: S105 - how a deployment's environment variables name one
+
+
+def token_only(endpoint: Endpoint) -> bool:
+    return (text(endpoint.raw, "properties", "authMode") or "").casefold() == "aadtoken"
+
+
+def _by_key(workspace: Workspace) -> list[Endpoint]:
+    return [endpoint for endpoint in workspace.endpoints if not token_only(endpoint)]
+
+
+def _calls(workspace: Workspace, estate: Estate) -> Want:
+    names = (endpoint.id.name for endpoint in _by_key(workspace))
+    return key_calls(workspace.id, names, estate.wishes.look_back_days)
+
+
+def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    if _by_key(workspace):
+        yield _calls(workspace, estate)
+
+
+def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for endpoint in _by_key(workspace):
+        mode = text(endpoint.raw, "properties", "authMode") or "Key"
+        yield Finding(
+            endpoint.id,
+            AUTHENTICATION,
+            ("AML-43",),
+            Severity.MEDIUM,
+            f"Endpoint {endpoint.id.name} is called with {_credential(mode)} rather than a Microsoft Entra token. "
+            f"{_seen(endpoint, workspace, estate)}",
+            "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
+            f"az ml online-endpoint update --name {endpoint.id.name} {at(workspace.id)} --set auth_mode=aad_token",
+        )
+
+
+def _credential(mode: str) -> str:
+    return "an AML token" if mode.casefold() == "amltoken" else "a key"
+
+
+def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
+    """Of the caller the log knows no identity when a key was used; what it calls itself is what there is."""
+    want, days = _calls(workspace, estate), estate.wishes.look_back_days
+    match estate.facts.get(want):
+        case Unreadable.FORBIDDEN:
+            return "Whether keys are still used is not known: amlguard lacks Log Analytics Data Reader."
+        case Unreadable.NOT_CONFIGURED | None:
+            return "Whether keys are still used is not known: no log workspace is configured."
+    name = endpoint.id.name.casefold()
+    row = next((r for r in estate.listed(want.scope, query=want.query) if _named(r) == name), None)
+    if row is None:
+        return f"Its traffic log shows no call with a key in the last {days} days."
+    agent = text(row, "UserAgent")
+    by = f" by {agent[:80]}" if agent else ""
+    return f"Keys are in use: {row.get('Calls')} calls in the last {days} days, last at {moment(row, 'Last')}{by}."
+
+
+def _named(row: Raw) -> str:
+    return (text(row, "EndpointName") or "").casefold()
+
+
+def _managed(workspace: Workspace) -> list[Endpoint]:
+    """Endpoints on Kubernetes keep no traffic log."""
+    return [endpoint for endpoint in workspace.endpoints if endpoint.compute is None]
+
+
+def _log_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """The workspace's own settings first: what they cover needs no look at each endpoint."""
+    if not _managed(workspace):
+        return
+    whole = Want(workspace.id, _SETTINGS)
+    yield whole
+    if whole in estate.facts and not _recorded(estate.listed(workspace.id, _SETTINGS)):
+        yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
+
+
+def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    wants = tuple(_log_wants(workspace, estate))
+    yield from unreadable(TRAFFIC_LOGS, ("AML-49",), wants, estate)
+    if Want(workspace.id, _SETTINGS) not in estate.facts or any(estate.unreadable(want) for want in wants):
+        return
+    for endpoint in _managed(workspace):
+        if _recorded((*estate.listed(workspace.id, _SETTINGS), *estate.listed(endpoint.id, _SETTINGS))):
+            continue
+        yield Finding(
+            endpoint.id,
+            TRAFFIC_LOGS,
+            ("AML-49",),
+            Severity.MEDIUM,
+            f"No diagnostic setting sends the traffic log of endpoint {endpoint.id.name} anywhere: nobody can tell who "
+            "called it, and how they signed in.",
+            f"az monitor diagnostic-settings create --name traffic --resource {endpoint.id} --workspace "
+            """LOG-WORKSPACE-ID --logs '[{"category": "AmlOnlineEndpointTrafficLog", "enabled": true}]'""",
+        )
+
+
+def _recorded(settings: Sequence[Raw]) -> bool:
+    return any(_carries(log) for setting in settings for log in rows(setting, "properties", "logs"))
+
+
+def _carries(log: object) -> bool:
+    category = (text(log, "category") or "").casefold()
+    group = (text(log, "categoryGroup") or "").casefold()
+    return flag(log, "enabled") is True and (category in _TRAFFIC or group == "alllogs")
+
+
+def _deployments(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """Secrets are injected from connections: without any there is nothing to look for."""
+    if workspace.connections:
+        yield from (Want(e.id, "deployments") for e in workspace.endpoints if e.identity.default)
+
+
+def _injected(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(SECRETS, ("AML-45",), _deployments(workspace, estate), estate)
+    for endpoint in workspace.endpoints:
+        principal = endpoint.identity.default
+        using = [d for d in estate.listed(endpoint.id, "deployments") if _injects(d)]
+        if principal and using:
+            names = ", ".join(str(text(d, "name") or "?") for d in using)
+            reason = f"{principal.label} reads secrets of the workspace's connections for its deployments: {names}"
+            need = READ_CONNECTION_SECRETS
+            yield RequiredGrant(principal, need, workspace.id, endpoint.id, ("AML-45",), reason)
+
+
+def _injects(deployment: Raw) -> bool:
+    variables = get(deployment, "properties", "environmentVariables")
+    return isinstance(variables, Mapping) and any(_SECRET in str(value) for value in variables.values())
+
+
+AUTHENTICATION = "endpoint-authentication"
+TRAFFIC_LOGS = "endpoint-traffic-logs"
+SECRETS = "connection-secrets"
+
+RULES = (
+    Rule(
+        AUTHENTICATION,
+        ("AML-43",),
+        Mode.AUDIT,
+        "Online endpoints are called with Microsoft Entra tokens; where keys are used, the finding says how lately.",
+        _SIGN_IN,
+        _signs_in,
+        "an endpoint with authMode Key that the traffic log shows in use",
+        "an endpoint with authMode AADToken",
+        wants=_key_wants,
+        also=("AML-48",),
+        reads=(List.ENDPOINTS,),
+        watches=_WATCHES,
+    ),
+    Rule(
+        "token-audience",
+        ("AML-48",),
+        Mode.INPUT,
+        "Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
+        _SIGN_IN,
+        asks_nothing,
+        "a remedy that asks callers to use Microsoft Entra tokens",
+        "an endpoint that takes them already",
+        through=(AUTHENTICATION,),
+    ),
+    Rule(
+        TRAFFIC_LOGS,
+        ("AML-49",),
+        Mode.AUDIT,
+        "The traffic log of every managed online endpoint goes to a diagnostic setting, its own or the workspace's.",
+        _DOCS + "how-to-monitor-online-endpoints",
+        _logs_traffic,
+        "an endpoint without any diagnostic setting",
+        "an endpoint of a workspace whose diagnostic setting carries allLogs",
+        wants=_log_wants,
+        reads=(List.ENDPOINTS,),
+        watches=_WATCHES,
+    ),
+    Rule(
+        SECRETS,
+        ("AML-45",),
+        Mode.AUDIT,
+        "An endpoint whose deployments inject secrets of connections is Workspace Connection Secrets Reader.",
+        _DOCS + "concept-secret-injection",
+        _injected,
+        "a deployment with a connection's secret in an environment variable, on an endpoint without the role",
+        "a deployment without secrets",
+        wants=_deployments,
+        reads=(List.ENDPOINTS, List.CONNECTIONS),
+        watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/connections"),
+    ),
+)

@@ -1,0 +1,109 @@
+"""Managed virtual networks, and the network of serverless compute."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Estate, Workspace
+from shared.access.needs import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VAULT
+from shared.access.raw import flag, get, text
+from shared.access.rules.az import group
+from shared.access.rules.rule import Mode, Rule
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_NETWORK = _DOCS + "how-to-managed-network"
+_WATCHES = ("Microsoft.MachineLearningServices/workspaces",)
+
+
+def managed(workspace: Workspace) -> bool:
+    mode = (text(workspace.raw, "properties", "managedNetwork", "isolationMode") or "disabled").casefold()
+    return mode != "disabled"
+
+
+def _prefers(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    """A project lives in its hub's network."""
+    if workspace.ready and workspace.hub is None and not managed(workspace):
+        yield Finding(
+            workspace.id,
+            "managed-network",
+            ("AML-50",),
+            Severity.LOW,
+            f"Workspace {workspace.id.name} has no managed virtual network: its isolation mode is "
+            f"{text(workspace.raw, 'properties', 'managedNetwork', 'isolationMode') or 'not set'}.",
+            "Turn it on while the workspace has no compute yet, or recreate its computes: az ml workspace update "
+            f"--name {workspace.id.name} --resource-group {group(workspace.id)} --managed-network "
+            "allow_only_approved_outbound",
+        )
+
+
+def _serverless(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    closed = (text(workspace.raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled"
+    settings = get(workspace.raw, "properties", "serverlessComputeSettings")
+    missing = []
+    if text(settings, "serverlessComputeCustomSubnet") is None:
+        missing.append("a subnet")
+    if flag(settings, "serverlessComputeNoPublicIP") is not True:
+        missing.append("no public IP")
+    if closed and missing and workspace.hub is None and not managed(workspace):
+        yield Finding(
+            workspace.id,
+            "serverless-network",
+            ("AML-63",),
+            Severity.MEDIUM,
+            f"Workspace {workspace.id.name} is closed to the public network, and its serverless compute is not set to "
+            f"{' and '.join(missing)}: its nodes cannot reach the workspace.",
+            f"az ml workspace update --name {workspace.id.name} --resource-group {group(workspace.id)} --set "
+            "serverless_compute.custom_subnet=SUBNET-ID serverless_compute.no_public_ip=true",
+        )
+
+
+def _approves(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    acting = workspace.acting
+    if acting is None or workspace.hub is not None or not managed(workspace):
+        return
+    targets = (
+        (workspace.storage, APPROVE_STORAGE),
+        (workspace.vault, APPROVE_VAULT),
+        (workspace.registry, APPROVE_REGISTRY),
+    )
+    for scope, need in targets:
+        if scope:
+            reason = f"{acting.label} approves the managed network's private endpoint to {scope.name}"
+            yield RequiredGrant(acting, need, scope, workspace.id, ("AML-75",), reason)
+
+
+RULES = (
+    Rule(
+        "managed-network",
+        ("AML-50",),
+        Mode.AUDIT,
+        "A workspace has a managed virtual network.",
+        _NETWORK,
+        _prefers,
+        "a workspace whose isolation mode is Disabled",
+        "a workspace that allows only approved outbound traffic",
+        watches=_WATCHES,
+    ),
+    Rule(
+        "serverless-network",
+        ("AML-63",),
+        Mode.AUDIT,
+        "Where the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
+        _DOCS + "how-to-use-serverless-compute",
+        _serverless,
+        "a workspace with publicNetworkAccess Disabled and no serverless settings",
+        "a closed workspace with a managed network: serverless compute runs inside it",
+        watches=_WATCHES,
+    ),
+    Rule(
+        "private-endpoint-approver",
+        ("AML-75",),
+        Mode.OPT_IN,
+        "The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
+        _NETWORK,
+        _approves,
+        "a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
+        "an identity that is Azure AI Administrator on the resource group",
+        grants=(APPROVE_STORAGE, APPROVE_VAULT, APPROVE_REGISTRY),
+        watches=_WATCHES,
+    ),
+)

@@ -1,0 +1,58 @@
+"""Kinds that amlguard does not know: said, so that nobody takes silence for an all-clear."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, Severity
+from shared.access.model import ComputeType, Estate, Workspace
+from shared.access.raw import text
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+
+_WORKSPACES = ("default", "hub", "project", "featurestore", "lean")
+_DATASTORES = ("azureblob", "azuredatalakegen1", "azuredatalakegen2", "azurefile", "onelake")
+# ARM leaves the kind of an endpoint out as it likes; the others are what it has been called so far.
+_ENDPOINTS = ("", "managed", "kubernetes", "k8s", "aks")
+
+
+def _unknown(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+    if workspace.kind not in _WORKSPACES:
+        yield _finding(workspace.id, "workspace", workspace.kind)
+    for compute in workspace.computes:
+        if compute.type is ComputeType.UNKNOWN:
+            yield _finding(compute.id, "compute", compute.type_name)
+    for store in workspace.datastores:
+        if store.type not in _DATASTORES:
+            yield _finding(store.id, "datastore", store.type or "not named")
+    for endpoint in workspace.endpoints:
+        kind = text(endpoint.raw, "kind") or ""
+        if kind.casefold() not in _ENDPOINTS:
+            yield _finding(endpoint.id, "online endpoint", kind)
+
+
+def _finding(scope: Scope, what: str, kind: str) -> Finding:
+    return Finding(
+        scope,
+        UNKNOWN_KIND,
+        (),
+        Severity.LOW,
+        f"The kind of {what} {scope.name} is not known to amlguard ({kind}): what its identity needs is not checked.",
+        f"Check it by hand (az resource show --ids {scope}), and look for a newer amlguard that knows it.",
+    )
+
+
+UNKNOWN_KIND = "unknown-kind"
+
+RULES = (
+    Rule(
+        UNKNOWN_KIND,
+        (),
+        Mode.AUDIT,
+        "Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
+        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        _unknown,
+        "a compute of a type that did not exist when this amlguard was made",
+        "a compute instance",
+        reads=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)
