@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue.case import ALLOWED_GROUP, TENANT_ID, Case, Place, Raw, Tenant
+from catalogue.case import ALLOWED_GROUP, PEOPLE_GROUP, PEOPLE_TAG, TENANT_ID, Case, Place, Raw, Tenant
 
 from shared.access.rules import RULES, Mode
 
@@ -66,6 +66,7 @@ def policy(**more: object) -> str:
             "trust": {"allow": [ALLOWED_GROUP]},
             "rules": {rule.name: {"enabled": True} for rule in RULES if rule.mode is Mode.OPT_IN},
             "caps": {"per_run": 1000, "per_hour": 100000},
+            "people": [{"groups": [PEOPLE_GROUP], "role": "data_scientist", "tags": {PEOPLE_TAG: "data-science"}}],
             **more,
         }
     )

@@ -16,7 +16,7 @@ _SWEEP_SECONDS = 420
 
 @dataclass
 class Swept:
-    """The local Azure after the sweep; rows by the case's place."""
+    """The local Azure after the sweep; rows by the case's subscription."""
 
     rows: dict[str, list[Json]] = field(default_factory=dict)
 
@@ -27,11 +27,11 @@ class Swept:
 
     def of(self, one: Placed) -> list[Json]:
         """The rows in which the case's rule acts."""
-        return [row for row in self.rows.get(one.place.group.lower(), []) if _in_the_name_of(one.case.rule, row)]
+        return [row for row in self.rows.get(one.place.subscription.lower(), []) if _in_the_name_of(one.case.rule, row)]
 
 
 def _place(scope: str) -> str:
-    return "/".join(scope.lower().split("/")[:5])
+    return "/".join(scope.lower().split("/")[:3])
 
 
 def _in_the_name_of(rule: str, row: Json) -> bool:
@@ -99,7 +99,7 @@ def test_case(one: Placed, swept: Swept) -> None:
         assert rows == []
         return
     fitting = [row for row in rows if not case.outcome or _outcome(row) == case.outcome]
-    assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.group.lower())
+    assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.subscription.lower())
     assert all(row["Remedy"] for row in fitting if _outcome(row) == "Finding")
 
 
