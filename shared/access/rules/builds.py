@@ -69,12 +69,12 @@ def _signs_in_to(one: Connection, registry: Registry) -> bool:
 
 def _private_hosts(workspace: Workspace) -> frozenset[str]:
     """Of registries that are pulled from without a password: AML can run their images, but build nothing on them."""
+    own = workspace.registry
     private = [
-        one
-        for one in workspace.connections
-        if connections.of_registry(one) and not connections.with_password(one) and one.registry != workspace.registry
+        one for one in workspace.connections if connections.of_registry(one) and not (own and one.registry == own)
     ]
-    return frozenset(host for one in private if (host := connections.host(one)))
+    hosts = (connections.host(one) for one in private if not connections.with_password(one))
+    return frozenset(host for host in hosts if host)
 
 
 def _environment_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:

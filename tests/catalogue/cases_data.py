@@ -1,0 +1,239 @@
+"""Data: datastores, the storage accounts behind them, jobs, feature stores."""
+
+from collections.abc import Callable
+from typing import Any
+
+from catalogue.build import (
+    BLOB_OWNER,
+    READER,
+    assign,
+    compute,
+    connection,
+    datastore,
+    resource,
+    storage,
+    system,
+    uai,
+    user,
+    workspace,
+)
+from catalogue.case import ALLOWED_GROUP, SUBSCRIPTION, Case, Place, Raw, Tenant
+
+type Build = Callable[[Place], Tenant]
+
+_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs"
+_ACCOUNTS = "Microsoft.Storage/storageAccounts"
+_FILE_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"
+_DENY = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "virtualNetworkRules": []}}
+
+
+def _store(credentials: str, kind: str = "AzureBlob") -> Build:
+    def build(place: Place) -> Tenant:
+        ws = workspace(place)
+        return Tenant([ws, datastore(ws, "data", "account", kind=kind, credentials=credentials)])
+
+    return build
+
+
+def _data_of(group: str, *held: str, tenant: str = "") -> Build:
+    """A cluster, and a datastore on an account in `group`; `held` are the cluster's roles there.
+
+    With `tenant`, the account lies in a subscription of that other tenant instead.
+    """
+
+    def build(place: Place) -> Tenant:
+        subscription = f"/subscriptions/{place.object_id('abroad')}"
+        where = f"{subscription}/resourceGroups/data" if tenant or not group else group
+        scope = f"{where}/providers/{_ACCOUNTS}/data{place.unique}"
+        account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": True}) | {"kind": "StorageV2"}
+        parts = where.split("/")
+        ws = workspace(place)
+        named = datastore(ws, "data", account["name"], subscriptionId=parts[2], resourceGroup=parts[4])
+        one = compute(ws, "c1", identity=system(place.object_id("c1")))
+        abroad = [{"id": subscription, "subscriptionId": parts[2], "tenantId": tenant, "state": "Enabled"}]
+        return Tenant(
+            [account, ws, named, one, *(abroad if tenant else [])],
+            [assign(scope, place.object_id("c1"), role) for role in held],
+        )
+
+    return build
+
+
+def _storage(*held: tuple[str, str, str], endpoint: bool = False, **properties: Any) -> Build:
+    """A workspace and its storage account; `held` are (who, role, principal type), on the resource group."""
+
+    def build(place: Place) -> Tenant:
+        pe = place.id("Microsoft.Network/privateEndpoints", "pe")
+        connections = [{"properties": {"privateEndpoint": {"id": pe}}}] if endpoint else []
+        blobs = storage(place, privateEndpointConnections=connections, **properties)
+        ws = workspace(place, storageAccount=blobs["id"])
+        grants = [assign(place.group, place.object_id(who), role, kind=kind) for who, role, kind in held]
+        return Tenant([blobs, ws], grants)
+
+    return build
+
+
+def _jobs(credentials: str, *jobs: Raw) -> Build:
+    """Of these properties, in a workspace with one datastore."""
+
+    def build(place: Place) -> Tenant:
+        ws = workspace(place)
+        made = [resource(f"{ws['id']}/jobs/job{n}", _JOBS, one) for n, one in enumerate(jobs)]
+        return Tenant([ws, datastore(ws, "data", "account", credentials=credentials), *made])
+
+    return build
+
+
+def _as(kind: str, **more: Any) -> Raw:
+    return {"jobType": "Command", "status": "Completed", "identity": {"identityType": kind}, **more}
+
+
+def _pipeline(*steps: str) -> Raw:
+    """A pipeline with user identity; `steps` are the identities of its steps."""
+    named = {f"step{n}": {"type": "command", "identity": {"type": step}} for n, step in enumerate(steps)}
+    return _as("UserIdentity", jobType="Pipeline", jobs=named)
+
+
+def _feature_store(kind: str) -> Build:
+    def build(place: Place) -> Tenant:
+        one, blobs = uai(place), storage(place)
+        settings = {"offlineStoreConnectionName": "offline"} if kind == "FeatureStore" else {}
+        named = {"storageAccount": blobs["id"], "primaryUserAssignedIdentity": one["id"]}
+        ws = workspace(place, identity=user(one), kind=kind, featureStoreSettings=settings, **named)
+        container = f"{blobs['id']}/blobServices/default/containers/features"
+        credentials = {"resourceId": one["id"], "clientId": one["properties"]["clientId"]}
+        return Tenant([one, blobs, ws, connection(ws, "offline", "ADLSGen2", container, credentials=credentials)])
+
+    return build
+
+
+CASES: tuple[Case, ...] = (
+    Case(
+        "datastore-credential",
+        True,
+        "a datastore with an account key",
+        _store("AccountKey"),
+        "az ml datastore create",
+        "Finding",
+    ),
+    Case("datastore-credential", False, "a datastore whose credentialsType is None", _store("None")),
+    Case(
+        "datastore-type",
+        True,
+        "a file share datastore without a credential",
+        _store("None", "AzureFile"),
+        "AzureFile",
+        "Finding",
+    ),
+    Case(
+        "datastore-type",
+        False,
+        "a Data Lake Storage Gen2 datastore without a credential",
+        _store("None", "AzureDataLakeGen2"),
+    ),
+    Case(
+        "cross-tenant-storage",
+        True,
+        "a datastore on an account in a subscription of another tenant",
+        _data_of("", tenant="9d9d0000-0000-4000-8000-00000000000c"),
+        "of another tenant",
+        "Withheld",
+    ),
+    Case("cross-tenant-storage", False, "an account in another subscription of the same tenant", _data_of("")),
+    Case(
+        "compute-reads-data",
+        True,
+        "a datastore on an account that is on the policy's allow-list",
+        _data_of(ALLOWED_GROUP),
+        "reads training data",
+        "Applied",
+    ),
+    Case(
+        "compute-reads-data",
+        True,
+        "a datastore on an account that the policy does not allow: withheld",
+        _data_of(f"{SUBSCRIPTION}/resourceGroups/foreign"),
+        "trust: {allow:",
+        "Withheld",
+    ),
+    Case(
+        "compute-reads-data",
+        False,
+        "a cluster that is Storage Blob Data Owner there",
+        _data_of(ALLOWED_GROUP, BLOB_OWNER),
+    ),
+    Case(
+        "storage-preview",
+        True,
+        "a storage account with subnet rules on which the workspace's identity holds nothing",
+        _storage(**_DENY),
+        "previews and profiles",
+        "Applied",
+    ),
+    Case("storage-preview", False, "a storage account without network rules", _storage()),
+    Case(
+        "storage-private-endpoints",
+        True,
+        "a storage account with a private endpoint on which the workspace's identity holds nothing",
+        _storage(endpoint=True),
+        '--role "Reader"',
+        "Finding",
+    ),
+    Case(
+        "storage-private-endpoints",
+        False,
+        "a workspace whose identity is Reader on the resource group",
+        _storage(("ws", READER, "ServicePrincipal"), endpoint=True),
+    ),
+    Case(
+        "storage-without-keys",
+        True,
+        "a storage account without shared keys on which no user or group holds that role",
+        _storage(("robot", _FILE_CONTRIBUTOR, "ServicePrincipal"), allowSharedKeyAccess=False),
+        "Storage File Data Privileged Contributor",
+        "Finding",
+    ),
+    Case(
+        "storage-without-keys",
+        False,
+        "a storage account without shared keys on which a group holds it",
+        _storage(("users", _FILE_CONTRIBUTOR, "Group"), allowSharedKeyAccess=False),
+    ),
+    Case(
+        "user-identity-jobs",
+        True,
+        "a job with user identity in a workspace whose datastore keeps an account key",
+        _jobs("AccountKey", _as("Managed"), _as("UserIdentity")),
+        "job1",
+        "Finding",
+    ),
+    Case(
+        "user-identity-jobs",
+        False,
+        "a job with user identity in a workspace whose datastores keep no credential",
+        _jobs("None", _as("UserIdentity")),
+    ),
+    Case(
+        "mixed-identity-jobs",
+        True,
+        "a pipeline with user identity one of whose steps uses a managed identity",
+        _jobs("None", _pipeline("user_identity", "managed_identity")),
+        "partly as managed",
+        "Finding",
+    ),
+    Case(
+        "mixed-identity-jobs",
+        False,
+        "a pipeline whose steps all have user identity",
+        _jobs("None", _pipeline("user_identity", "user_identity")),
+    ),
+    Case(
+        "feature-store-materialization",
+        True,
+        "a feature store whose user-assigned identity holds nothing",
+        _feature_store("FeatureStore"),
+        "into offline store",
+        "Applied",
+    ),
+    Case("feature-store-materialization", False, "a default workspace", _feature_store("Default")),
+)
