@@ -6,15 +6,7 @@ from dataclasses import dataclass
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
-from shared.access.nsg import (
-    ANYWHERE,
-    INTERNET,
-    NETWORK,
-    Direction,
-    Traffic,
-    admits,
-    decide,
-)
+from shared.access.nsg import ANYWHERE, INTERNET, NETWORK, Direction, Gate, Traffic, admits, decide
 from shared.access.nsg import network as addresses
 from shared.access.raw import get, rows, scope_or_none, text
 from shared.access.rules.network_commands import allow, narrow
