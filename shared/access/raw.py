@@ -1,10 +1,13 @@
 """Reading raw ARM JSON without trusting its shape: a missing key, a null and a wrong type are all `None`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.access.scope import InvalidScopeError, Scope
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def get(raw: object, *path: str) -> Any:
@@ -38,11 +41,16 @@ def rows(raw: object, *path: str) -> Sequence[Any]:
 
 
 def scope_or_none(value: object) -> Scope | None:
-    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
+    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere.
+
+    Nor does what only looks like one: ARM refuses to read in a subscription whose id is no GUID.
+    """
     try:
-        return Scope.parse(value)
+        found = Scope.parse(value)
     except InvalidScopeError:
         return None
+    subscription = found.subscription
+    return found if subscription is None or _GUID.fullmatch(subscription.name) else None
 
 
 def time(value: object) -> datetime | None:

@@ -10,6 +10,9 @@ from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadF
 # What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
 _LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled"}
 
+# Subscriptions of another tenant: ARM does not even take the token there.
+_OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
+
 _REFUSALS = {
     "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
     "RoleAssignmentUpdateNotPermitted": "an assignment of the same name belongs to an identity that was re-created",
@@ -38,7 +41,7 @@ def reading(operation: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        forbidden = status(error) == 403
+        forbidden = status(error) == 403 or code(error) in _OF_OTHERS
         raise ReadFailedError(operation, code(error), _explain(error), forbidden=forbidden) from None
 
 

@@ -1,5 +1,6 @@
 """Datastores: what they keep, what they name, and who reads there."""
 
+import re
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
@@ -17,6 +18,7 @@ _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/datastores",
     "Microsoft.MachineLearningServices/workspaces/computes",
 )
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
 _BY_IDENTITY = ("azureblob", "azuredatalakegen1", "azuredatalakegen2")
 _BLOBS = ("azureblob", "azuredatalakegen2")
 # AML makes these itself; a workspace whose system datastores use identity has its file shares among them.
@@ -35,7 +37,7 @@ def account(store: Datastore, workspace: Workspace) -> Scope | None:
         return None
     if workspace.storage and store.account.casefold() == workspace.storage.name.casefold():
         return workspace.storage
-    group = text(store.raw, "properties", "resourceGroup")
+    group = text(store.raw, "properties", "resourceGroup") if _ACCOUNT.fullmatch(store.account) else None
     home = workspace.id.subscription
     subscription = text(store.raw, "properties", "subscriptionId") or (home.name if home else None)
     where = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"

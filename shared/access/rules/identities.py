@@ -91,7 +91,7 @@ def _with_identity(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
 
 WORKSPACE_IDENTITY = "workspace-identity"
 PRIMARY_IDENTITY = "workspace-primary-identity"
-_ADVISED_BY = (WORKSPACE_IDENTITY, PRIMARY_IDENTITY, "serverless-pull", "compute-identity-kinds")
+_ADVISED_BY = (WORKSPACE_IDENTITY, PRIMARY_IDENTITY, "serverless-identity", "compute-identity-kinds")
 
 RULES = (
     Rule(
