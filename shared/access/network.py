@@ -231,13 +231,7 @@ def endpoint_id(endpoint: object) -> Scope | None:
 
 
 def _subscriptions(workspace: Workspace) -> frozenset[Scope | None]:
-    named = (
-        workspace.id,
-        workspace.storage,
-        workspace.registry,
-        workspace.vault,
-        *(s.subnet for s in seats(workspace)),
-    )
+    named = (workspace.id, workspace.storage, workspace.registry, workspace.vault, *by_subnet(workspace))
     return frozenset(scope.subscription for scope in named if scope)
 
 

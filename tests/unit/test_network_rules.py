@@ -220,3 +220,10 @@ def test_lighthouse_holds_back_the_identities_of_these_computes_only() -> None:
     assert all(one.target.contains(WORKSPACE) and one.setting is None for one in objections)
     alone = looked(subject, [rule], lambda _: {"managedByTenants": []})
     assert list(rule.examine(subject, alone)) == []
+
+
+def test_where_lighthouse_cannot_be_seen_nothing_is_granted_either() -> None:
+    subject = in_network(cluster("inside", sai("inside"), raw=nodes()))
+    rule = RULE["network-lighthouse"]
+    seen = looked(subject, [rule], lambda _: Unreadable.FORBIDDEN)
+    assert [one.principal for one in rule.examine(subject, seen) if isinstance(one, Objection)] == [sai("inside").id]

@@ -40,16 +40,18 @@ _DEPLOY = Need(
 
 
 def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    for seat in network.seats(workspace):
-        if seat.vnet.subscription != workspace.id.subscription:
-            where = seat.vnet.subscription.name if seat.vnet.subscription else "no subscription"
+    for subnet, seated in network.by_subnet(workspace).items():
+        if subnet.subscription == workspace.id.subscription:
+            continue
+        where = subnet.subscription.name if subnet.subscription else "no subscription"
+        for seat in seated:
             yield Finding(
                 seat.on,
                 VNET_SUBSCRIPTION,
                 ("AML-51",),
                 Severity.HIGH,
-                f"The nodes of {seat.label} are in virtual network {seat.vnet.name} of subscription {where}, which is "
-                "not the workspace's.",
+                f"The nodes of {seat.label} are in virtual network {subnet.parent.name} of subscription {where}, which "
+                "is not the workspace's.",
                 _recreate(workspace, seat.compute, "--subnet SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
             )
 
@@ -117,22 +119,31 @@ def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-56: AML does not support such computes, so nothing is done for their identities either."""
+    """AML does not support such computes, so nothing is done for their identities; nor while nobody can tell."""
     yield from unreadable(LIGHTHOUSE, ("AML-56",), _subscription(workspace, estate), estate)
-    tenants = rows(estate.resource(workspace.id.subscription), "managedByTenants")
-    seated = network.seats(workspace)
-    if not tenants or not seated or workspace.id.subscription is None:
+    subscription, seated = workspace.id.subscription, network.seats(workspace)
+    if subscription is None or not seated:
         return
-    names = ", ".join(sorted(text(each, "tenantId") or "?" for each in tenants))
-    why = (
-        f"subscription {workspace.id.subscription.name} is managed from other tenants through Azure Lighthouse "
-        f"({names}), which AML does not support for computes in a virtual network"
-    )
-    for seat in seated:
-        principal = seat.compute.identity.default if seat.compute else None
+    tenants = sorted(text(each, "tenantId") or "?" for each in rows(estate.resource(subscription), "managedByTenants"))
+    if tenants:
+        why = (
+            f"subscription {subscription.name} is managed from other tenants through Azure Lighthouse "
+            f"({', '.join(tenants)}), which AML does not support for computes in a virtual network"
+        )
+        yield _managed_elsewhere(workspace, seated, why)
+        yield from _hands_off(seated, why)
+    elif estate.unreadable(Want(subscription)):
+        yield from _hands_off(seated, f"whether Azure Lighthouse manages subscription {subscription.name} is not known")
+
+
+def _hands_off(seated: tuple[network.Seat, ...], why: str) -> Iterator[Objection]:
+    for principal in dict.fromkeys(seat.compute.identity.default for seat in seated if seat.compute):
         if principal:
             yield Objection(_EVERYWHERE, None, f"{principal.label}: {why}", principal.id)
-    yield Finding(
+
+
+def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], why: str) -> Finding:
+    return Finding(
         workspace.id,
         LIGHTHOUSE,
         ("AML-56",),

@@ -16,8 +16,11 @@ _SECURITY_GROUPS = "Microsoft.Network/networkSecurityGroups"
 
 
 def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(OBSTACLES, ("AML-62",), _wants(workspace, estate), estate)
-    for group, seated in _groups(workspace).items():
+    groups = _groups(workspace)
+    locked = [group for group in groups if any(lock.scope.contains(group) for lock in estate.locks)]
+    wants = [want for want in _wants(workspace, estate) if want.scope not in locked]  # of those, there is more to say
+    yield from unreadable(OBSTACLES, ("AML-62",), wants, estate)
+    for group, seated in groups.items():
         locks = [lock for lock in estate.locks if lock.scope.contains(group)]
         banned = bans(_SECURITY_GROUPS, group, estate)
         if locks or banned:
@@ -35,10 +38,9 @@ def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _groups(workspace: Workspace) -> Mapping[Scope, tuple[network.Seat, ...]]:
     found: dict[Scope, tuple[network.Seat, ...]] = {}
-    for seat in network.seats(workspace):
-        group = seat.vnet.resource_group
-        if group and seat.public_ip:
-            found[group] = (*found.get(group, ()), seat)
+    for subnet, seated in network.by_subnet(workspace, public_ip=True).items():
+        if subnet.resource_group:
+            found[subnet.resource_group] = (*found.get(subnet.resource_group, ()), *seated)
     return found
 
 

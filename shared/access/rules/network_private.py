@@ -47,9 +47,9 @@ def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[network.
     """Seats in virtual networks without a private endpoint of the workspace, while it has one elsewhere."""
     homes = network.vnets_of_endpoints(workspace.raw, estate)
     found: dict[Scope, tuple[network.Seat, ...]] = {}
-    for seat in network.seats(workspace):
-        if homes and seat.vnet not in homes:
-            found[seat.vnet] = (*found.get(seat.vnet, ()), seat)
+    for subnet, seated in network.by_subnet(workspace).items() if homes else ():
+        if subnet.parent not in homes:
+            found[subnet.parent] = (*found.get(subnet.parent, ()), *seated)
     return found
 
 
