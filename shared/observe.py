@@ -13,6 +13,7 @@ from itertools import chain
 from shared.access import parse
 from shared.access.asks import Property
 from shared.access.compare import Asked, ask
+from shared.access.evidence import admin_logins
 from shared.access.guardrails import Terms
 from shared.access.model import (
     Compute,
@@ -62,11 +63,18 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
     estate = await _complete(estate, azure, terms)
-    if not any(setting.name is Property.ADMIN_USER for setting in plan(estate, terms).settings):
+    if not _switching_off(estate, terms):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
     neighbours, groups = await asyncio.gather(_neighbours(estate, azure, terms), _container_groups(estate, azure))
-    return await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
+    estate = await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
+    # And when nothing else speaks against it, whether anybody was seen to use it.
+    logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}
+    return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
+
+
+def _switching_off(estate: Estate, terms: Terms) -> list[Scope]:
+    return [one.resource for one in plan(estate, terms).settings if one.name is Property.ADMIN_USER]
 
 
 def _caller(trigger: Trigger) -> Principal | None:

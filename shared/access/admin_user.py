@@ -1,7 +1,7 @@
 """Whether the registry's admin user may go off: grant before revoke (law 5).
 
 It goes off only after every identity that pulls from the registry, in every workspace that uses it, is covered, the
-grants have had the policy's settle time to act, and nothing objects.
+grants have had the policy's settle time to act, nobody was seen to sign in as the admin user, and nothing objects.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from shared.access.asks import RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key, held
+from shared.access.evidence import admin_logins, moment
 from shared.access.guardrails import Refusal, Terms
-from shared.access.model import Estate
+from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Deferred, Setting, Withheld
 
 NOT_READY_AGAIN = timedelta(minutes=1)
@@ -36,7 +37,8 @@ def switch_off(
             settled,
             f"grants act for {_minutes(terms.settle)} before the admin user of {registry.name} goes off",
         )
-    return setting
+    used = _in_use(setting, estate)
+    return Withheld(setting, used) if used else setting
 
 
 def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> datetime:
@@ -53,6 +55,30 @@ def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> dateti
     # Planned grants need a later look even without a settle time: the admin user goes off in a run of its own.
     floor = timedelta(seconds=1) if any(not held(one, estate).held for one in pulls) else timedelta()
     return latest + max(terms.settle, floor)
+
+
+def _in_use(setting: Setting, estate: Estate) -> Refusal | None:
+    """What the registry's log says. It is read last (`shared.observe`): until then nothing speaks against it."""
+    registry, days = setting.resource, estate.wishes.look_back_days
+    want = admin_logins(registry, days)
+    if isinstance(estate.facts.get(want), Unreadable):
+        if not estate.wishes.evidence_required:
+            return None
+        return Refusal(
+            "no-evidence",
+            f"the policy requires evidence (evidence: {{required: true}}), and the logs that would show who signs in "
+            f"to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, and give amlguard "
+            "Log Analytics Data Reader there",
+        )
+    logins = estate.listed(registry, query=want.query)
+    if not logins:
+        return None
+    return Refusal(
+        "admin-login",
+        f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the last "
+        f"{days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
+        f"'{registry.name}' tells from where)",
+    )
 
 
 def _uncovered(pulls: list[RequiredGrant], registry: str) -> str:

@@ -13,9 +13,8 @@ type Raw = dict[str, Any]
 
 SUBSCRIPTION = "/subscriptions/5b9a4c1e-0000-4000-8000-000000000001"  # no case's own
 ALLOWED_GROUP = f"{SUBSCRIPTION}/resourceGroups/allowed"  # on the policy's allow-list
-PEOPLE_GROUP = (
-    "3f0b8f0e-0000-4000-8000-0000000000f1"  # that the policy names for workspaces tagged PEOPLE_TAG: data-science
-)
+# The policy wants this group on workspaces that carry the tag with the value data-science.
+PEOPLE_GROUP = "3f0b8f0e-0000-4000-8000-0000000000f1"
 PEOPLE_TAG = "scored-by"
 TENANT_ID = "0c2f6d5e-0000-4000-8000-00000000000a"
 

@@ -17,6 +17,7 @@ from catalogue.build import (
     connection,
     container_group,
     datastore,
+    days_ago,
     endpoint,
     insights,
     policy,
@@ -155,8 +156,11 @@ def _isolated(*, isolated: bool) -> Build:
     return build
 
 
-def _admin_user(*, covered: bool = True, images_of: str = "", admin: bool = True) -> Build:
-    """A registry whose admin user is on, one cluster, and perhaps a container group (`own` or `other` image)."""
+def _admin_user(*, covered: bool = True, images_of: str = "", admin: bool = True, login: float | None = None) -> Build:
+    """A registry whose admin user is on, one cluster, and perhaps a container group (`own` or `other` image).
+
+    `login` is how many days ago somebody last signed in as the admin user.
+    """
 
     def build(place: Place) -> Tenant:
         acr = registry(place, admin=admin)
@@ -166,7 +170,10 @@ def _admin_user(*, covered: bool = True, images_of: str = "", admin: bool = True
         if images_of:
             host = acr["properties"]["loginServer"] if images_of == "own" else "mcr.microsoft.com"
             parts.append(container_group(place, f"{host}/app:1"))
-        return Tenant(parts, [assign(acr["id"], place.object_id("c1"), ACR_PULL)])
+        row = {"Identity": acr["name"], "LoginServer": acr["properties"]["loginServer"], "ResultDescription": "200"}
+        rows = [] if login is None else [{"TimeGenerated": days_ago(login), **row}]
+        held = [assign(acr["id"], place.object_id("c1"), ACR_PULL)]
+        return Tenant(parts, held, logs={"ContainerRegistryLoginEvents": rows} if rows else {})
 
     return build
 
@@ -444,6 +451,22 @@ CASES: tuple[Case, ...] = (
         _admin_user(covered=False),
         "c2",
         "Withheld",
+    ),
+    Case(
+        "registry-admin-user",
+        True,
+        "a registry into which somebody signed as the admin user lately: it stays on",
+        _admin_user(login=4),
+        "1 times in the last 30 days, last at",
+        "Withheld",
+    ),
+    Case(
+        "registry-admin-user",
+        True,
+        "a registry whose admin user was last used before the policy's look-back",
+        _admin_user(login=31),
+        "admin user on",
+        "Applied",
     ),
     Case("registry-admin-user", False, "a registry whose admin user is off", _admin_user(admin=False)),
     Case(
