@@ -38,4 +38,7 @@ def update_compute(compute: Compute, *more: Scope | str) -> str:
 def attached(identity: Identity, *more: Scope | str) -> list[str]:
     """Every user-assigned identity that an update has to name, those of unknown object id included."""
     ids = [*(str(one.resource) for one in identity.user), *map(str, identity.unresolved), *map(str, more)]
-    return list({one.casefold(): one for one in ids}.values())
+    named: dict[str, str] = {}
+    for one in ids:
+        named.setdefault(one.casefold(), one)
+    return list(named.values())

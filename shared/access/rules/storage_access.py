@@ -57,7 +57,7 @@ def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         raw = estate.resource(storage)
         if raw is None or me is None:
             continue
-        for endpoint in _endpoints(raw, workspace):
+        for endpoint in _endpoints(raw, {workspace.id.subscription, storage.subscription}):
             reason = f"{me.label} finds {storage.name} through private endpoint {endpoint.name} and must read that"
             yield RequiredGrant(me, READ_PRIVATE_ENDPOINT, endpoint, endpoint, ("AML-76",), reason)
         if storage != workspace.storage:
@@ -65,9 +65,8 @@ def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield RequiredGrant(me, READ_BLOBS, storage, storage, ("AML-76",), reason)
 
 
-def _endpoints(storage: Raw, workspace: Workspace) -> Iterator[Scope]:
-    """Private endpoints of ours: those of AML's managed networks lie in Microsoft's subscriptions."""
-    ours = {workspace.id.subscription, Scope.parse(storage.get("id")).subscription}
+def _endpoints(storage: Raw, ours: set[Scope | None]) -> Iterator[Scope]:
+    """In our subscriptions only: those of AML's managed networks lie in Microsoft's."""
     for one in rows(storage, "properties", "privateEndpointConnections"):
         scope = scope_or_none(get(one, "properties", "privateEndpoint", "id"))
         if scope and scope.subscription in ours:

@@ -1,0 +1,335 @@
+"""Datastores, storage, jobs, feature stores: truth tables; and what a plan makes of scopes that are closed to us."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from unit.build import (
+    FOREIGN,
+    GROUP,
+    OTHER_SUBSCRIPTION,
+    STORAGE,
+    SUBSCRIPTION,
+    WORKSPACE,
+    assigned,
+    cluster,
+    estate,
+    guards,
+    guid,
+    identity,
+    resource,
+    sai,
+    terms,
+    uai,
+    workspace,
+)
+
+from shared.access import connections
+from shared.access.asks import Ask, Finding, Objection, RequiredGrant
+from shared.access.model import Datastore, Estate, Fact, Unreadable, Want, Workspace
+from shared.access.plan import plan
+from shared.access.rules import RULES
+from shared.access.rules.datastores import account, elsewhere
+from shared.access.scope import Scope
+
+RULE = {rule.name: rule for rule in RULES}
+ABROAD = resource("Microsoft.Storage/storageAccounts", "data", OTHER_SUBSCRIPTION.child("resourceGroups", "lake"))
+NEAR = resource("Microsoft.Storage/storageAccounts", "data", FOREIGN)
+
+
+def asks(name: str, seen: Estate) -> list[Ask]:
+    return list(RULE[name].examine(seen.subject, seen))
+
+
+def wants(name: str, seen: Estate) -> set[Want]:
+    return set(RULE[name].wants(seen.subject, seen))
+
+
+def with_facts(seen: Estate, facts: dict[Want, Fact]) -> Estate:
+    return replace(seen, facts={**seen.facts, **facts})
+
+
+def store(name: str = "d", kind: str = "AzureBlob", credentials: str | None = "None", **more: Any) -> Datastore:
+    properties = {"datastoreType": kind, "credentials": {"credentialsType": credentials}, **more}
+    named = more.get("accountName", "data")
+    scope = WORKSPACE.child("datastores", name)
+    return Datastore(scope, kind.casefold(), named, credentials == "None", {"properties": properties})
+
+
+def at(scope: Scope) -> dict[str, str]:
+    """What a datastore says to name the account."""
+    parts = scope.text.split("/")
+    return {"subscriptionId": parts[2], "resourceGroup": parts[4], "accountName": scope.name}
+
+
+@pytest.mark.parametrize(
+    ("one", "where"),
+    [
+        (store(accountName="STORE"), STORAGE),
+        (store(**at(ABROAD)), ABROAD),
+        (store(resourceGroup="other-team"), NEAR),
+        (store(), None),
+        (store(resourceGroup="rg", accountName="../rg"), None),
+        (store(resourceGroup="rg/x", accountName="data"), None),
+        (store(resourceGroup="rg", subscriptionId="not-a-guid"), None),
+        (store(resourceGroup="rg", accountName=None), None),
+    ],
+)
+def test_where_a_datastore_lies(one: Datastore, where: Scope | None) -> None:
+    assert account(one, workspace()) == where
+
+
+def test_only_blobs_that_are_read_by_identity_lie_elsewhere() -> None:
+    stores = (
+        store("a", **at(ABROAD)),
+        store("b", credentials="Sas", **at(ABROAD)),
+        store("c", "AzureFile", **at(ABROAD)),
+        store("d", accountName="store"),
+    )
+    assert [one.id.name for one, _ in elsewhere(workspace(*stores))] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("one", "mode", "found"),
+    [
+        (store(credentials="AccountKey"), False, "datastore-credential"),
+        (store(credentials="Sas"), False, "datastore-credential"),
+        (store(credentials="None"), False, None),
+        (store(credentials=None), False, None),
+        (store(kind="AzureFile"), False, "datastore-type"),
+        (store(kind="SomethingNew"), False, "datastore-type"),
+        (store(kind="AzureDataLakeGen2"), False, None),
+        (store("workspacefilestore", "AzureFile"), True, None),
+        (store("workspacefilestore", "AzureFile"), False, "datastore-type"),
+    ],
+)
+def test_what_is_said_of_a_datastore(one: Datastore, mode: bool, found: str | None) -> None:
+    seen = estate(workspace(one, storage_by_identity=mode))
+    assert [name for name in ("datastore-credential", "datastore-type") if asks(name, seen)] == (
+        [found] if found else []
+    )
+
+
+class TestOtherTenants:
+    def seen(self, where: Scope, here: Fact, there: Fact) -> Estate:
+        facts = {Want(SUBSCRIPTION): here, Want(OTHER_SUBSCRIPTION): there}
+        return with_facts(estate(workspace(store(**at(where)))), facts)
+
+    @pytest.mark.parametrize(
+        ("there", "objects"),
+        [
+            ({"tenantId": "T1"}, False),
+            ({"tenantId": "t2"}, True),
+            (Unreadable.FORBIDDEN, True),
+            (None, True),
+            ({}, False),
+        ],
+    )
+    def test_object_to_grants_on_their_storage(self, there: Fact, objects: bool) -> None:
+        found = asks("cross-tenant-storage", self.seen(ABROAD, {"tenantId": "t1"}, there))
+        assert [one.target for one in found if isinstance(one, Objection)] == ([ABROAD] if objects else [])
+
+    def test_cost_nothing_in_the_workspaces_own_subscription(self) -> None:
+        seen = self.seen(NEAR, None, None)
+        assert wants("cross-tenant-storage", seen) == set()
+        assert asks("cross-tenant-storage", seen) == []
+
+    def test_nothing_is_said_before_it_is_read(self) -> None:
+        seen = estate(workspace(store(**at(ABROAD))))
+        assert wants("cross-tenant-storage", seen) == {Want(SUBSCRIPTION), Want(OTHER_SUBSCRIPTION)}
+        assert asks("cross-tenant-storage", seen) == []
+
+
+class TestDataElsewhere:
+    C1 = sai("c1")
+
+    def planned(self, where: Scope = NEAR, **more: Any) -> Any:
+        subject = workspace(cluster("c1", self.C1), store(**at(where)))
+        return plan(estate(subject, **more), terms(allow=(FOREIGN,)))
+
+    def test_is_read_where_the_policy_allows_it(self) -> None:
+        assert ("c1", "Storage Blob Data Reader", "data") in {
+            (one.principal.label, one.need.role_name, one.scope.name) for one in self.planned().grants
+        }
+
+    def test_is_withheld_elsewhere_even_beside_the_workspace(self) -> None:
+        beside = resource("Microsoft.Storage/storageAccounts", "data", GROUP)
+        assert "target-outside-boundary" in guards(self.planned(beside))
+
+    def test_an_account_that_is_nowhere_is_a_finding(self) -> None:
+        (one,) = asks("compute-reads-data", estate(workspace(cluster("c1", self.C1), store())))
+        assert isinstance(one, Finding)
+
+
+def test_what_is_closed_to_us_is_withheld_or_said_and_never_taken_for_empty() -> None:
+    c1 = sai("c1")
+    subject = workspace(cluster("c1", c1), store(**at(ABROAD)), storage=None, registry=None)
+    closed = replace(estate(subject), blind=frozenset({OTHER_SUBSCRIPTION}))
+    closed = with_facts(closed, {Want(ABROAD): {"id": str(ABROAD)}})
+    made = plan(closed, terms(allow=(OTHER_SUBSCRIPTION,)))
+    assert [one.action.rule for one in made.withheld if one.refusal.guard == "unreadable"] == ["compute-reads-data"]
+    (one,) = [f for f in made.findings if f.rule == "storage-private-endpoints"]
+    assert "roleAssignments/read" in one.message
+
+
+def test_of_two_grants_where_one_covers_the_other_the_wider_is_made_for_both() -> None:
+    me = uai("ws-id")
+    subject = workspace(identity=identity(me), primary=me.resource, registry=None)
+    shut: Fact = {"properties": {"networkAcls": {"defaultAction": "Deny"}}}
+    (one,) = plan(with_facts(estate(subject), {Want(STORAGE): shut}), terms()).grants
+    assert (one.need.role_name, one.rule) == ("Storage Blob Data Contributor", "workspace-blobs, storage-preview")
+    assert {"AML-05", "AML-41"} <= set(one.requirements)
+
+
+def test_a_rule_that_the_policy_turned_off_is_silent_about_what_it_would_only_say() -> None:
+    subject = workspace(store(**at(NEAR)), registry=None)
+    seen = with_facts(estate(subject), {Want(NEAR): {"id": str(NEAR)}})
+    assert "AML-76" in {r for one in plan(seen, terms()).findings for r in one.requirements}
+    assert "AML-76" not in {r for one in plan(seen, terms(off=["AML-76"])).findings for r in one.requirements}
+
+
+class TestStorage:
+    @pytest.mark.parametrize(
+        ("properties", "asked"),
+        [
+            ({"networkAcls": {"defaultAction": "Deny"}}, True),
+            ({"networkAcls": {"defaultAction": "deny", "ipRules": []}}, True),
+            ({"publicNetworkAccess": "Disabled"}, True),
+            ({"networkAcls": {"defaultAction": "Allow"}}, False),
+            ({"networkAcls": None}, False),
+            ({}, False),
+        ],
+    )
+    def test_a_restricted_account_is_read_by_the_workspace(self, properties: dict[str, Any], asked: bool) -> None:
+        seen = with_facts(estate(workspace()), {Want(STORAGE): {"properties": properties}})
+        assert bool(asks("storage-preview", seen)) is asked
+
+    def test_private_endpoints_of_others_are_left_alone(self) -> None:
+        ours = resource("Microsoft.Network/privateEndpoints", "ours")
+        theirs = resource("Microsoft.Network/privateEndpoints", "x", OTHER_SUBSCRIPTION.child("resourceGroups", "aml"))
+        ends = [{"properties": {"privateEndpoint": {"id": str(one)}}} for one in (ours, theirs)]
+        raw: Fact = {"id": str(STORAGE), "properties": {"privateEndpointConnections": [*ends, {}, None]}}
+        found = asks("storage-private-endpoints", with_facts(estate(workspace()), {Want(STORAGE): raw}))
+        assert [one.scope for one in found if isinstance(one, RequiredGrant)] == [ours]
+
+    @pytest.mark.parametrize(
+        ("shared_keys", "kind", "role", "found"),
+        [
+            (True, "Group", "00000000-0000-0000-0000-000000000000", False),
+            (False, "Group", "69566ab7-960f-475b-8e7c-b3118f30c6bd", False),
+            (False, "User", "69566AB7-960F-475B-8E7C-B3118F30C6BD", False),
+            (False, "ServicePrincipal", "69566ab7-960f-475b-8e7c-b3118f30c6bd", True),
+            (False, "User", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", True),
+        ],
+    )
+    def test_users_hold_file_rights_where_keys_are_refused(
+        self, shared_keys: bool, kind: str, role: str, found: bool
+    ) -> None:
+        seen = with_facts(estate(workspace()), {Want(STORAGE): {"properties": {"allowSharedKeyAccess": shared_keys}}})
+        assignments = Want(STORAGE, "Microsoft.Authorization/roleAssignments")
+        assert (assignments in wants("storage-without-keys", seen)) is not shared_keys
+        held = {"properties": {"principalType": kind, "roleDefinitionId": f"/x/roleDefinitions/{role}"}}
+        seen = with_facts(seen, {} if shared_keys else {assignments: (held,)})
+        assert bool(asks("storage-without-keys", seen)) is found
+
+
+def job(name: str, *steps: str, identity: str | None = "UserIdentity") -> dict[str, Any]:
+    properties: dict[str, Any] = {"identity": {"identityType": identity} if identity else None}
+    properties["jobs"] = {f"s{n}": {"identity": {"type": step}} for n, step in enumerate(steps)} or None
+    return {"id": f"{WORKSPACE}/jobs/{name}", "name": name, "properties": properties}
+
+
+class TestJobs:
+    def seen(self, credentials: str, *jobs: dict[str, Any]) -> Estate:
+        subject = workspace(store(credentials=credentials))
+        return with_facts(estate(subject), {Want(WORKSPACE, "jobs", first_page=True): jobs})
+
+    def test_are_not_read_without_data(self) -> None:
+        for subject in (workspace(), workspace(store(kind="AzureFile"))):
+            assert wants("user-identity-jobs", estate(subject)) == set()
+
+    @pytest.mark.parametrize(
+        ("credentials", "one", "found"),
+        [
+            ("AccountKey", job("j"), True),
+            ("AccountKey", job("j", "user_identity", identity=None), True),
+            ("AccountKey", job("j", identity="Managed"), False),
+            ("AccountKey", job("j", identity=None), False),
+            ("None", job("j"), False),
+        ],
+    )
+    def test_as_their_user_need_datastores_without_credentials(
+        self, credentials: str, one: dict[str, Any], found: bool
+    ) -> None:
+        assert bool(asks("user-identity-jobs", self.seen(credentials, one))) is found
+
+    @pytest.mark.parametrize(
+        ("one", "found"),
+        [
+            (job("j", "user_identity"), False),
+            (job("j", "managed_identity"), True),
+            (job("j", "AMLToken"), True),
+            (job("j", "user_identity", "managed", identity=None), True),
+            (job("j", "managed", "aml_token", identity=None), False),
+            ({"id": "", "properties": {"identity": "odd", "jobs": ["odd"]}}, False),
+        ],
+    )
+    def test_do_not_mix_user_and_compute(self, one: dict[str, Any], found: bool) -> None:
+        assert bool(asks("mixed-identity-jobs", self.seen("None", one))) is found
+
+
+class TestFeatureStores:
+    ME = uai("fs")
+    LAKE = resource("Microsoft.Storage/storageAccounts", "lake", FOREIGN)
+
+    def subject(self, target: str, **more: Any) -> Workspace:
+        settings = {"properties": {"featureStoreSettings": {"offlineStoreConnectionName": "Offline"}}}
+        properties = {
+            "category": "ADLSGen2",
+            "target": target,
+            "credentials": {"resourceId": str(self.ME.resource)},
+        }
+        raw = {"id": f"{WORKSPACE}/connections/offline", "properties": properties}
+        made = workspace(kind="featurestore", identity=identity(sai("ws"), self.ME), raw=settings, **more)
+        return replace(made, connections=(connections.connection(raw),))
+
+    @pytest.mark.parametrize(
+        ("target", "where", "explicit"),
+        [
+            (f"{STORAGE}/blobServices/default/containers/f", STORAGE, False),
+            ("https://store.dfs.core.windows.net/f", STORAGE, False),
+            (f"{LAKE}/blobServices/default/containers/f", LAKE, True),
+        ],
+    )
+    def test_the_identity_of_the_offline_store_writes_it(self, target: str, where: Scope, explicit: bool) -> None:
+        works, writes = asks("feature-store-materialization", estate(self.subject(target)))
+        assert isinstance(works, RequiredGrant)
+        assert isinstance(writes, RequiredGrant)
+        assert (works.principal, works.need.role_name, works.scope) == (self.ME, "AzureML Data Scientist", WORKSPACE)
+        assert (writes.principal, writes.need.role_name, writes.scope) == (
+            self.ME,
+            "Storage Blob Data Contributor",
+            where,
+        )
+        assert writes.explicit is explicit
+
+    def test_an_offline_store_that_is_nowhere_is_a_finding(self) -> None:
+        found = asks("feature-store-materialization", estate(self.subject("https://elsewhere.dfs.core.windows.net/f")))
+        assert [type(one) for one in found] == [RequiredGrant, Finding]
+
+    def test_data_scientists_and_contributors_may_materialize(self) -> None:
+        subject = self.subject(f"{STORAGE}/blobServices/default/containers/f", registry=None)
+        for role in ("AzureML Data Scientist", "Contributor"):
+            held = [assigned(self.ME, role, WORKSPACE), assigned(self.ME, "Storage Blob Data Owner", STORAGE)]
+            made = plan(estate(subject, held=held), terms(on=["AML-82"]))
+            assert "AML-82" not in {r for one in made.grants for r in one.requirements}
+
+    def test_another_identity_is_looked_up(self) -> None:
+        subject = replace(self.subject("x"), identity=identity(sai("ws")))
+        assert wants("feature-store-materialization", estate(subject)) == {Want(self.ME.resource or STORAGE)}
+        seen = with_facts(
+            estate(subject), {Want(self.ME.resource or STORAGE): {"properties": {"principalId": guid("x")}}}
+        )
+        first = asks("feature-store-materialization", seen)[0]
+        assert isinstance(first, RequiredGrant)
+        assert first.principal.id == guid("x")
