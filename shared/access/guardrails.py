@@ -106,7 +106,7 @@ def refuse_grant(
         return _outside("identity", ask.principal.resource, terms)
     if ask.scope in estate.missing:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return _outside_boundary(workspace, ask.scope, terms) or _locked(ask.scope, estate)
+    return _outside_boundary(workspace, ask.scope, terms) or locked(ask.scope, estate)
 
 
 def refuse_setting(
@@ -117,7 +117,7 @@ def refuse_setting(
             return Refusal("rule", objection.reason)
     if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
-    return _outside_boundary(workspace, ask.resource, terms) or _locked(ask.resource, estate)
+    return _outside_boundary(workspace, ask.resource, terms) or locked(ask.resource, estate)
 
 
 def refuse_by_policy(
@@ -144,6 +144,7 @@ def _outside(what: str, target: Scope, terms: Terms) -> Refusal:
     )
 
 
-def _locked(target: Scope, estate: Estate) -> Refusal | None:
+def locked(target: Scope, estate: Estate) -> Refusal | None:
+    """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
     lock = next((lock for lock in estate.locks if lock.read_only and applies_at(lock.scope, target)), None)
     return Refusal("lock", f"a ReadOnly lock forbids changes to {target.name}: {lock.id}") if lock else None

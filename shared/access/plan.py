@@ -109,8 +109,8 @@ def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | 
 
 
 def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
-    """A rule that is on by default and that the policy turned off was turned off to hear nothing of it."""
-    return fixes(rule) and terms.explicitly_off(rule, one.requirements)
+    """What the policy turned off was turned off to hear nothing of it."""
+    return terms.explicitly_off(rule, one.requirements)
 
 
 def _would_grant(rule: Rule, one: RequiredGrant) -> Finding:
