@@ -1,6 +1,6 @@
 """The policy file: YAML, every key optional, unknown keys an error that names the path (design §4)."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,7 +62,9 @@ class Policy(_Part, frozen=True):
     scopes: Annotated[
         tuple[str, ...], Meta(description="watched scopes; without any, all that the identity reads")
     ] = ()
-    settle_minutes: Annotated[float, Meta(ge=0, description="grants act this long before the admin user goes off")] = 15
+    settle_minutes: Annotated[
+        float, Meta(ge=0, le=7 * 24 * 60, description="grants act this long before the admin user goes off")
+    ] = 15
     trust: _Trust = _Trust()
     rules: Annotated[dict[str, _Rule], Meta(description="by AML-id or rule name")] = {}
     exemptions: tuple[_Exemption, ...] = ()
@@ -78,10 +80,22 @@ class Policy(_Part, frozen=True):
             settle=timedelta(minutes=self.settle_minutes),
             boundary=self.trust.boundary,
             allow=_scopes(self.trust.allow, "trust.allow"),
-            rules={_rule(name, "rules"): RuleTerms(rule.enabled, rule.mode) for name, rule in self.rules.items()},
+            rules=_rules(self.rules),
             exemptions=tuple(_exemption(e, f"exemptions[{i}]") for i, e in enumerate(self.exemptions)),
             per_run=self.caps.per_run,
         )
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
 
 
 def load(path: Path) -> Policy:
@@ -90,6 +104,8 @@ def load(path: Path) -> Policy:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: not UTF-8") from error
     try:
         return parse(text)
     except PolicyError as error:
@@ -98,7 +114,7 @@ def load(path: Path) -> Policy:
 
 def parse(text: str) -> Policy:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise PolicyError(f"not YAML: {error}") from error
     try:
@@ -144,6 +160,16 @@ def _scope(text: str, path: str) -> Scope:
         return Scope.parse(text)
     except InvalidScopeError as error:
         raise PolicyError(f"{path}: {error}") from error
+
+
+def _rules(said: Mapping[str, _Rule]) -> dict[str, RuleTerms]:
+    terms: dict[str, RuleTerms] = {}
+    for name, rule in said.items():
+        key = _rule(name, "rules")
+        if key in terms:
+            raise PolicyError(f"rules: {name} is there twice")
+        terms[key] = RuleTerms(rule.enabled, rule.mode)
+    return terms
 
 
 def _rule(name: str, path: str) -> str:
