@@ -18,11 +18,11 @@ class PolicyError(ValueError):
     """The policy file is wrong; the message names the file, the path in it and what would be right."""
 
 
-class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class _Trust(_Part, frozen=True):
+class Trust(Part, frozen=True):
     boundary: Annotated[
         Boundary, Meta(description="how far a workspace is trusted: what it names inside may be used")
     ] = Boundary.RESOURCE_GROUP
@@ -31,31 +31,31 @@ class _Trust(_Part, frozen=True):
     ] = ()
 
 
-class _Rule(_Part, frozen=True):
+class RuleSwitch(Part, frozen=True):
     enabled: Annotated[bool | None, Meta(description="turns an F? rule on, or any rule off")] = None
     mode: Annotated[Action | None, Meta(description="report: what the rule would change is withheld and recorded")] = (
         None
     )
 
 
-class _Exemption(_Part, frozen=True):
+class PolicyExemption(Part, frozen=True):
     scope: Annotated[str, Meta(description="the resource, or any scope above it")]
     rules: Annotated[tuple[str, ...], Meta(min_length=1, description="AML-ids or rule names")]
     until: Annotated[date, Meta(description="the last day on which it holds")]
     reason: Annotated[str, Meta(min_length=1)]
 
 
-class _Caps(_Part, frozen=True):
+class Caps(Part, frozen=True):
     per_run: Annotated[int, Meta(ge=0, description="changes that one reconcile may make")] = 50
     per_hour: Annotated[int, Meta(ge=0, description="changes an hour, across instances (not enforced yet)")] = 200
 
 
-class _Evidence(_Part, frozen=True):
+class EvidenceTerms(Part, frozen=True):
     look_back_days: Annotated[int, Meta(ge=1, le=730, description="not used yet")] = 30
     required: Annotated[bool, Meta(description="not used yet")] = False
 
 
-class Policy(_Part, frozen=True):
+class Policy(Part, frozen=True):
     """What amlguard may do, where, and for whom."""
 
     mode: Annotated[Action, Meta(description="what the triggers do; report changes nothing")] = Action.REPORT
@@ -65,11 +65,11 @@ class Policy(_Part, frozen=True):
     settle_minutes: Annotated[
         float, Meta(ge=0, le=7 * 24 * 60, description="grants act this long before the admin user goes off")
     ] = 15
-    trust: _Trust = _Trust()
-    rules: Annotated[dict[str, _Rule], Meta(description="by AML-id or rule name")] = {}
-    exemptions: tuple[_Exemption, ...] = ()
-    caps: _Caps = _Caps()
-    evidence: _Evidence = _Evidence()
+    trust: Trust = Trust()
+    rules: Annotated[dict[str, RuleSwitch], Meta(description="by AML-id or rule name")] = {}
+    exemptions: tuple[PolicyExemption, ...] = ()
+    caps: Caps = Caps()
+    evidence: EvidenceTerms = EvidenceTerms()
     contested_after: Annotated[int, Meta(ge=1, description="stop after so many reverted changes (not used yet)")] = 3
 
     def terms(self) -> Terms:
@@ -135,7 +135,7 @@ def _wrong_rule(document: object) -> str | None:
     rules = document.get("rules") if isinstance(document, dict) else None
     for name, rule in rules.items() if isinstance(rules, dict) else ():
         try:
-            msgspec.convert(rule, _Rule)
+            msgspec.convert(rule, RuleSwitch)
         except msgspec.ValidationError as error:
             return _readable(f"{str(error).partition(' - at ')[0]} - at `$.rules.{name}`")
     return None
@@ -162,7 +162,7 @@ def _scope(text: str, path: str) -> Scope:
         raise PolicyError(f"{path}: {error}") from error
 
 
-def _rules(said: Mapping[str, _Rule]) -> dict[str, RuleTerms]:
+def _rules(said: Mapping[str, RuleSwitch]) -> dict[str, RuleTerms]:
     terms: dict[str, RuleTerms] = {}
     for name, rule in said.items():
         key = _rule(name, "rules")
@@ -179,6 +179,6 @@ def _rule(name: str, path: str) -> str:
     return name.casefold()
 
 
-def _exemption(part: _Exemption, path: str) -> Exemption:
+def _exemption(part: PolicyExemption, path: str) -> Exemption:
     rules = frozenset(_rule(name, f"{path}.rules") for name in part.rules)
     return Exemption(_scope(part.scope, f"{path}.scope"), rules, part.until, part.reason)
