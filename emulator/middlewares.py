@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 class Middlewares:
     def __init__(
-        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: int
+        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: float
     ) -> None:
         self._clock = clock
         self._made_up = made_up
