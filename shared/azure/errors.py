@@ -39,6 +39,8 @@ def reading(operation: str) -> Iterator[None]:
         yield
     except AzureError as error:
         raise ReadFailedError(operation, code(error), _explain(error)) from None
+    except (TypeError, ValueError) as error:  # how the SDKs fail at an answer that is no JSON or lacks its list
+        raise ReadFailedError(operation, "MalformedAnswer", "the answer is not what Azure answers") from error
 
 
 @contextmanager
