@@ -17,8 +17,8 @@ from emulator.demo.timeline import Timeline
 from emulator.demo.world import Watch
 
 _LEGEND = (
-    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the",
-    "intent that its audit log has accepted, what it “has” done the outcome: both are read back from Log Analytics.",
+    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the "
+    "intent that its audit log has accepted, what it “has” done the outcome; both are read back from Log Analytics."
 )
 
 
@@ -29,8 +29,7 @@ async def play(screen: Screen, ready: Ready, started: float) -> bool:
         app = await audit.own_object_id()
         stage = Stage(people, Watch(people, audit, app), Timeline(clock, names, app), screen, names, app)
         screen.line(f"A local Azure, with amlguard running on it, is ready after {_seconds(started)}.", "bold")
-        for line in _LEGEND:
-            screen.line(line, "dim")
+        screen.line(_LEGEND, "dim")
         for number, scene in enumerate(SCENES, 1):
             screen.heading(Heading(number, len(SCENES), scene.title, scene.what, scene.why))
             await _play(stage, scene)
