@@ -135,7 +135,8 @@ def _on_record(ending: Ending) -> Iterator[str]:
             if plan["RunId"] != outcome["RunId"]:
                 yield f"{readable(key)}: Planned and {outcome['Outcome']} are of different runs"
             if not plan["TimeGenerated"] <= moment <= outcome["TimeGenerated"]:
-                yield f"{readable(key)}: written at {moment}, planned {plan['TimeGenerated']}, done {outcome['TimeGenerated']}"
+                times = f"planned {plan['TimeGenerated']}, written {moment}, done {outcome['TimeGenerated']}"
+                yield f"{readable(key)}: {times}"
 
 
 def _nothing_failed(ending: Ending) -> Iterator[str]:

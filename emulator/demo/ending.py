@@ -56,16 +56,17 @@ class Ending:
         return [one for one in self.assignments if one["properties"].get("createdBy") == self.app]
 
     def time_to_grant(self, assignment: Json) -> TimeToGrant | None:
-        """None for what amlguard did not grant."""
+        """None for what amlguard did not grant, or where nobody can tell."""
         rows = [
             row
             for row in self.remediations
             if row["Outcome"] == "Applied" and str(row["RoleAssignmentId"]).lower() == assignment["id"].lower()
         ]
         since = (rows[-1]["EventTime"] or self.swept_at) if rows else None
-        if since is None:
-            return None
-        return TimeToGrant(parsed(assignment["properties"]["createdOn"]) - since, by_event=bool(rows[-1]["EventTime"]))
+        granted = parsed(assignment["properties"]["createdOn"])
+        # a timer that fired by itself was earlier than the one that the story fired: nobody knows how much
+        known = since is not None and since <= granted
+        return TimeToGrant(granted - since, by_event=bool(rows[-1]["EventTime"])) if since and known else None
 
 
 async def read(stage: Stage, clock: StoryClock) -> Ending:

@@ -70,7 +70,8 @@ async def _ready(process: Process, directory: Path) -> Ready:
 def last_words(directory: Path) -> str:
     """The end of what the local Azure, and the app on it, have complained of."""
     log = directory / _LOG
-    return log.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip() if log.exists() else ""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return "\n".join(line for line in lines if " INFO " not in line)[-_LAST_WORDS:].strip()
 
 
 async def _end(process: Process) -> None:

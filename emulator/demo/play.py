@@ -2,7 +2,7 @@
 
 import time
 
-from emulator.demo import ending, epilogue
+from emulator.demo import ending, epilogue, places
 from emulator.demo.audit import AuditLog
 from emulator.demo.checks import checks
 from emulator.demo.ending import Ending
@@ -28,6 +28,8 @@ async def play(screen: Screen, ready: Ready, started: float) -> bool:
     async with People(ready, clock) as people, AuditLog(ready) as audit:
         app = await audit.own_object_id()
         stage = Stage(people, Watch(people, audit, app), Timeline(clock, names, app), screen, names, app)
+        for identifier in (places.FORECAST, places.WEEKLY, places.HOURLY):
+            names.learn(await people.get(identifier))
         screen.line(f"A local Azure, with amlguard running on it, is ready after {_seconds(started)}.", "bold")
         screen.line(_LEGEND, "dim")
         for number, scene in enumerate(SCENES, 1):

@@ -68,12 +68,14 @@ class Stage:
         return made
 
     def tell(self, who: str, text: str) -> None:
-        self.screen.entry(0, Entry(self.since, text, who, text))
+        self.screen.entry(0, Entry(self.since, "", who, text))
 
     async def let_time_pass(self, by: timedelta) -> None:
-        self.tell("clock", f"{by.total_seconds() / 60:.0f} minutes pass: the local Azure's clock is put forward")
-        await self.people.let_time_pass(by)
         self.since = datetime.now(UTC)
+        minutes = round(by.total_seconds() / 60)
+        passed = "a minute passes" if minutes == 1 else f"{minutes} minutes pass"
+        self.tell("clock", f"{passed}: the local Azure's clock is put forward")
+        await self.people.let_time_pass(by)
 
     async def sweep(self) -> None:
         self.since = datetime.now(UTC)
@@ -85,6 +87,7 @@ class Stage:
         """Shows what happens until `happened` and everything is still again; notes it when it does not come."""
         patience = _SHORT_PATIENCE_SECONDS if self.missed else _PATIENCE_SECONDS
         deadline = time.monotonic() + patience
+        self.watch.start()
         with self.screen.waiting(f"waiting until {what}"):
             while True:
                 world = await self.watch.look()

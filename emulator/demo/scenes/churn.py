@@ -48,7 +48,11 @@ async def _first_job(stage: Stage) -> None:
         ),
     )
     await _repeat(stage, [attempt["event"] for attempt in stage.world.attempts[known:]])
-    await stage.let_time_pass(timedelta(minutes=SETTLE_MINUTES, seconds=5))
+    await stage.let_time_pass(timedelta(minutes=SETTLE_MINUTES - 1))
+    await stage.see("nothing more comes")
+    on = (await stage.people.get(registry))["properties"]["adminUserEnabled"]
+    stage.screen.note("The admin user is still on: it is too early." if on else "The admin user is off, too early!")
+    await stage.let_time_pass(timedelta(minutes=1, seconds=5))
     await stage.see(
         "the admin user is off and the keys are resynced",
         lambda world: (

@@ -48,8 +48,6 @@ async def _abac_registry(stage: Stage) -> None:
 
 
 async def _before_amlguard(stage: Stage) -> None:
-    for identifier in (places.FORECAST, places.WEEKLY, places.HOURLY):
-        stage.names.learn(await stage.people.get(identifier))
     if stage.world.about(places.FORECAST):
         stage.screen.note("The clock passed the timer's own hour earlier: it has swept already.")
     await stage.sweep()
