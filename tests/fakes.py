@@ -4,10 +4,11 @@ It refuses what Azure refuses. What it knows of access is `oracle`'s, not the pr
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from oracle import matches
 from raw import Raw
@@ -25,7 +26,7 @@ from shared.ports import AzureFailureError, NotYetError, Receipt, Row, WriteRefu
 _LONGEST_MESSAGE = 48 * 1024
 
 
-@dataclass
+@dataclass(repr=False)
 class FakeAzure:
     """`journal` holds what was written, in order, together with the audit log's rows.
 
@@ -49,6 +50,23 @@ class FakeAzure:
     forbidden: set[str] = field(default_factory=set)
     hidden: set[Scope] = field(default_factory=set)
     stale_keys: set[Scope] = field(default_factory=set)
+    before_switch_off: Callable[[Scope], None] = lambda _: None
+
+    def __repr__(self) -> str:
+        held = [(a.scope.key, a.principal_id, self.roles[a.role_id].name, a.condition) for a in self.assignments]
+        return f"FakeAzure(resources={[*self.resources.values()]}, assignments={held}, locks={self.locks})"
+
+    def copy(self) -> Self:
+        """The same tenant, without its past and its troubles."""
+        return replace(
+            self,
+            journal=[],
+            troubles=Troubles(),
+            resources=deepcopy(self.resources),
+            assignments=list(self.assignments),
+            stale_keys=set(self.stale_keys),
+            before_switch_off=lambda _: None,
+        )
 
     def have(self, *raws: Raw) -> None:
         self.resources.update((Scope.parse(raw["id"]), raw) for raw in raws)
@@ -176,6 +194,7 @@ class FakeAzure:
         body = raw["properties"]
         match setting.name:
             case Property.ADMIN_USER:
+                self.before_switch_off(setting.resource)
                 body["adminUserEnabled"] = False
                 self.stale_keys |= self.users_of(setting.resource)
             case Property.CACHED_KEYS:
@@ -208,14 +227,17 @@ class FakeAzure:
     def holders(self, role: str, scope: Scope) -> set[str]:
         return {a.principal_id for a in self.assignments if a.scope == scope and a.role_id == ROLES[role].role_id}
 
-    def may(self, principal: str, action: str, scope: Scope, *, data: bool = False) -> bool:
-        """Whether Azure would let `principal` do it, the slow and obvious way."""
+    def may(
+        self, principal: str, action: str, scope: Scope, *, data: bool = False, since: datetime | None = None
+    ) -> bool:
+        """Whether Azure would let `principal` do it, the slow and obvious way; and did already at `since`."""
         who = {principal, *self.groups_of(principal)}
         allowed = any(
             _any(b.data_actions if data else b.actions, action)
             and not _any(b.not_data_actions if data else b.not_actions, action)
             for a in self.assignments
             if a.principal_id in who and not a.condition and self._reaches(a.scope, scope)
+            if since is None or a.created_on is None or a.created_on <= since
             for b in self.roles[a.role_id].permissions
         )
         return allowed and not any(
