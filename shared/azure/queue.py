@@ -18,7 +18,7 @@ from shared.ports import Receipt
 _RETRY: Mapping[str, Any] = {
     "retry_total": 2,
     "initial_backoff": 0.4,
-    "increment_base": 2,
+    "increment_base": 1,  # 1.4 s, twice
     "random_jitter_range": 0.2,
     "connection_timeout": 4,
     "read_timeout": 8,

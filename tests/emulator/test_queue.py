@@ -1,6 +1,7 @@
 """Work that waits: what cannot be done goes to the poison queue, and holds up nothing else."""
 
 import json
+import re
 
 import pytest
 from azure.storage.queue import BinaryBase64EncodePolicy, QueueClient
@@ -50,6 +51,11 @@ def _reconcile(*workspaces: str) -> bytes:
     return json.dumps({"type": "reconcile", "workspaces": list(workspaces)}).encode()
 
 
+def _without_queue(azure: LocalAzure) -> dict[str, str]:
+    connection = azure.env["AzureWebJobsStorage"]
+    return {"AzureWebJobsStorage": re.sub("QueueEndpoint=[^;]+", "QueueEndpoint=http://127.0.0.1:1/x", connection)}
+
+
 def test_poison_does_not_hold_up_other_work(azure: LocalAzure) -> None:
     azure.faults({"path": "/rg-broken/", "status": 403, "caller": azure.app})
     foreign: list[bytes | str] = [
@@ -95,10 +101,7 @@ def test_a_sweep_in_which_one_workspace_fails_does_the_others(azure: LocalAzure)
 def test_without_a_queue_the_grant_is_made_and_the_event_is_not_done(azure: LocalAzure) -> None:
     """The switch-off must wait, and there is nowhere to remember it: Event Grid is to deliver again."""
     told: Json = event(_workspace("unqueued"))
-    azure_down = azure.env["AzureWebJobsStorage"].replace(
-        "QueueEndpoint=http://127.0.0.1:", "QueueEndpoint=http://127.0.0.1:1/"
-    )
-    ran = azure.run("event", "-", stdin=json.dumps([told]), env={"AzureWebJobsStorage": azure_down})
+    ran = azure.run("event", "-", stdin=json.dumps([told]), env=_without_queue(azure))
     assert ran.code == 1
     assert "queue" in ran.err
     assert _granted(azure, "unqueued")
@@ -108,3 +111,26 @@ def test_without_a_queue_the_grant_is_made_and_the_event_is_not_done(azure: Loca
     azure.deliver(told)
     azure.advance(16 * 60)
     azure.until(lambda: not azure.admin_user(_registry("unqueued")), "the redelivered event leads to the switch")
+
+
+def test_without_a_queue_the_admin_user_stays_on(start_own_azure: Start) -> None:
+    """Nobody would remember to resync the keys. The grant that went before is on record all the same."""
+    tenant = Tenant()
+    group = group_id("rg-both")
+    both = tenant.workspace(
+        group,
+        containerRegistry=tenant.registry(group, "acrboth", admin=True)["id"],
+        storageAccount=tenant.storage(group, "stboth")["id"],
+        systemDatastoresAuthMode="identity",
+    )
+    tenant.compute(both, "cluster", identity=system_assigned("both"))
+    tenant.assign(_registry("both"), oid("both"), ACR_PULL)
+    azure = start_own_azure(tenant.document(), "mode: enforce\n")
+    ran = azure.run("event", "-", stdin=json.dumps([event(_workspace("both"))]), env=_without_queue(azure))
+    assert ran.code == 1
+    rows = azure.rows(where=f"ResourceId startswith '{group_id('rg-both')}/'")
+    outcomes = {row["Property"] or row["Scope"].rpartition("/")[2]: row["Outcome"] for row in rows[len(rows) // 2 :]}
+    assert outcomes == {"stboth": "Applied", "adminUserEnabled": "Deferred", "cachedKeys": "Deferred"}
+    assert azure.admin_user(_registry("both"))
+    assert azure.deliver(event(_workspace("both"))).status_code == 202
+    assert not azure.admin_user(_registry("both"))
