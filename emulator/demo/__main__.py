@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from emulator.demo import play
@@ -25,7 +26,7 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="amlguard-demo-", ignore_cleanup_errors=True) as directory:
             return asyncio.run(_run(screen, Path(directory), keep=options.keep))
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except asyncio.CancelledError:
         return 130
     except TimeoutError:
         print(f"amlguard demo: not done after {_MOST_SECONDS} s", file=sys.stderr)
@@ -35,9 +36,7 @@ def main() -> int:
 
 
 async def _run(screen: Screen, directory: Path, *, keep: bool) -> int:
-    task = asyncio.current_task()
-    if task:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _cancel_when_told()
     started = time.monotonic()
     screen.line("Starting a local Azure …", "dim")
     async with asyncio.timeout(_MOST_SECONDS) as limit, local_azure(directory) as ready:
@@ -51,6 +50,20 @@ async def _run(screen: Screen, directory: Path, *, keep: bool) -> int:
     return 0 if right else 1
 
 
+def _cancel_when_told() -> None:
+    """Ctrl-C and SIGTERM end the demo in order, and only once: the local Azure goes with it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def cancel() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: None)
+        if task:
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, cancel)
+
+
 async def _keep(screen: Screen, ready: Ready, directory: Path) -> None:
     file = directory / "env.sh"
     environment = {**ready.env, "OPERATOR_TOKEN": ready.operator_token}
@@ -61,7 +74,8 @@ async def _keep(screen: Screen, ready: Ready, directory: Path) -> None:
     screen.line("  .venv/bin/amlguard plan                   # as the app's identity, on what the story left behind")
     screen.line('  curl --cacert "$SSL_CERT_FILE" -H "Authorization: Bearer $OPERATOR_TOKEN" \\')
     screen.line('    "$AMLGUARD_ARM_ENDPOINT/_local/events"   # what Event Grid delivered; any ARM call works as well')
-    await asyncio.Event().wait()
+    with suppress(asyncio.CancelledError):  # the end that is meant: the checks decide on the exit code
+        await asyncio.Event().wait()
 
 
 def _options() -> argparse.Namespace:
