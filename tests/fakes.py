@@ -32,7 +32,8 @@ class FakeAzure:
 
     `groups` are members by group id; `above` the subscriptions below each management group; `unborn` are principals
     that have not replicated yet; `forbidden` are role ids and properties that the app's own rights do not cover;
-    `assignable` limits where a custom role is known; `hidden` is what Resource Graph does not know yet.
+    `assignable` limits where a custom role is known; `hidden` is what Resource Graph does not know yet, `remembered`
+    what it still believes.
     """
 
     journal: list[tuple[str, Any]] = field(default_factory=list)
@@ -49,6 +50,7 @@ class FakeAzure:
     unborn: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
     hidden: set[Scope] = field(default_factory=set)
+    remembered: list[Raw] = field(default_factory=list)
     stale_keys: set[Scope] = field(default_factory=set)
     before_switch_off: Callable[[Scope], None] = lambda _: None
 
@@ -115,8 +117,9 @@ class FakeAzure:
 
     def _workspaces(self, within: str) -> list[Raw]:
         found = []
-        for scope, raw in self.resources.items():
-            if scope.resource_type == "microsoft.machinelearningservices/workspaces" and scope not in self.hidden:
+        believed = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
+        for scope, raw in believed + [(Scope.parse(raw["id"]), raw) for raw in self.remembered]:
+            if scope.resource_type == "microsoft.machinelearningservices/workspaces":
                 named = [raw["id"], *raw["properties"].values()]
                 if any(isinstance(one, str) and _is_within(one, within) for one in named):
                     found.append({"id": raw["id"].lower()})

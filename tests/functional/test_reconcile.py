@@ -1,12 +1,14 @@
 """The reconciler over the fakes: what is in Azure, on the log and on the queue afterwards."""
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import raw
 from app import App
+from fakes import FakeAzure
 from unit.build import (
     FOREIGN,
     GROUP,
@@ -34,6 +36,8 @@ from unit.build import (
 from shared.access.asks import Property
 from shared.access.guardrails import Action, Boundary
 from shared.access.needs import VAULT_PERMISSIONS
+from shared.access.outcomes import Setting
+from shared.access.scope import Scope
 from shared.audit_rows import Phase
 from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError
 from shared.work import Reconcile, Record, Resync, decode
@@ -129,6 +133,19 @@ class TestTheMainJob:
         assert {f"{kind}/{name}" for kind, names in added.items() for name in names} == VAULT_PERMISSIONS
         assert one.azure.holders("Contributor", VAULT) == {me.id}
 
+    async def test_a_change_that_fails_to_read_first_is_put_off_and_the_rest_is_recorded(self) -> None:
+        class Unreadable(FakeAzure):
+            async def change(self, setting: Setting) -> None:
+                raise ReadFailedError(f"read {setting.resource.name}", "ServiceUnavailable", "Azure answered 503")
+
+        me = uai("ws-id")
+        one = App(terms(on=["AML-07"]), azure=Unreadable())
+        properties = {"primaryUserAssignedIdentity": str(me.resource)}
+        one.azure.have(raw.workspace(me, registry=None, **properties), raw.vault(), raw.storage())
+        await one.run()
+        assert outcomes(one)[-3:] == [("Grant", "Applied"), ("Grant", "Applied"), ("Setting", "Deferred")]
+        assert waiting(one) == [Reconcile((str(WORKSPACE),), attempt=1)]
+
     async def test_a_user_assigned_identity_of_which_arm_says_nothing_is_looked_up(self) -> None:
         holder = uai("id")
         compute = raw.compute("c1", holder)
@@ -178,6 +195,25 @@ class TestUnknownIsNotEmpty:
         one.azure.assignments = [assigned("outer", "AcrPull", REGISTRY)]
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {guid("outer")}
+
+    async def test_what_a_management_group_above_gives_is_held(self) -> None:
+        one = app(raw.compute("c1", C1))
+        one.azure.assignments = [assigned(C1, "Reader", MANAGEMENT_GROUP)]
+        await one.run()
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
+        assert not one.azure.admin_user(REGISTRY)
+
+    async def test_a_workspace_that_goes_while_it_is_read_is_a_failed_read(self) -> None:
+        class Vanishing(FakeAzure):
+            async def children(self, parent: Scope, collection: str) -> Sequence[raw.Raw] | None:
+                rows = await super().children(parent, collection)
+                return None if parent == WORKSPACE else rows
+
+        one = App(azure=Vanishing())
+        one.azure.have(raw.workspace(), raw.registry(), raw.storage(), raw.compute("c1", C1))
+        with pytest.raises(ReadFailedError):
+            await one.run()
+        assert one.azure.admin_user(REGISTRY)
 
     async def test_a_role_that_is_gone_gives_nothing(self) -> None:
         one = app(raw.compute("c1", C1))
@@ -433,6 +469,15 @@ class TestTheSwitchOff:
         await one.settle()
         assert one.azure.holders("AcrPull", REGISTRY) == {C2.id}
         assert not one.azure.admin_user(REGISTRY)
+
+    async def test_does_not_wait_for_a_workspace_that_left_the_registry(self) -> None:
+        other, theirs = workspace_id("other"), registry_id("theirs")
+        one = self.settled(raw.registry(theirs), raw.workspace(sai("other"), on=other, registry=theirs))
+        one.azure.have(raw.endpoint("e", on=other, provisioningState="Creating"))
+        one.azure.remembered = [raw.workspace(sai("other"), on=other)]
+        await one.run()
+        assert not one.azure.admin_user(REGISTRY)
+        assert one.azure.admin_user(theirs)
 
     async def test_a_resync_that_fails_keeps_its_reminder_until_it_is_done(self) -> None:
         one = self.settled()
