@@ -248,7 +248,7 @@ class Estate:
     missing: frozenset[Scope] = frozenset()
     facts: Mapping[Want, Fact] = field(default_factory=dict)
     people: tuple[People, ...] = ()
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
     caller: Principal | None = None
     changed: Scope | None = None
     blind: frozenset[Scope] = frozenset()
