@@ -10,13 +10,14 @@ from pathlib import Path
 
 from emulator.deployment import AccessFileError
 from emulator.faults import FaultsError
-from emulator.functions.channel import WorkerError
+from emulator.functions.ncrontab import ScheduleError
 from emulator.functions.settings import HostSettingsError
 from emulator.options import Options, parse
 from emulator.server import LocalAzure
 from emulator.tenant import TenantFileError
 
-_REFUSALS = (TenantFileError, FaultsError, AccessFileError, WorkerError, HostSettingsError, OSError, RuntimeError)
+# RuntimeError: an app that does not load, or a webhook that Event Grid cannot validate
+_REFUSALS = (TenantFileError, FaultsError, AccessFileError, HostSettingsError, ScheduleError, OSError, RuntimeError)
 
 
 async def run(options: Options, run_dir: Path) -> None:

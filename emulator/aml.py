@@ -71,7 +71,8 @@ class AzureMachineLearning:
         principal = (resource.get("identity") or {}).get("principalId")
         if not principal or scope is None or self._role_assignments.holds(scope, principal, role):
             return
-        path = ResourcePath.parse(f"{scope}/providers/Microsoft.Authorization/roleAssignments/{self._made_up.guid()}")
+        name = self._made_up.guid(f"{scope} {principal} {role}")
+        path = ResourcePath.parse(f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}")
         properties = {"principalId": principal, "roleDefinitionId": role, "principalType": "ServicePrincipal"}
         self._role_assignments.create(path, properties, self.caller)
         self._announce(path, "Microsoft.Authorization/roleAssignments/write")
@@ -100,10 +101,10 @@ class AzureMachineLearning:
     def _announce(self, path: ResourcePath, operation: str) -> None:
         evidence = {
             "role": "Azure Machine Learning",
-            "principalId": self.caller.object_id,
+            "principalId": self.caller.object_id.replace("-", ""),
             "principalType": "ServicePrincipal",
         }
-        self._announcer.announce(path, operation, self.caller, evidence, self._made_up.guid())
+        self._announcer.announce(path, operation, self.caller, evidence, self._made_up.another("correlation"))
 
 
 class _Workspace(Behaviour):

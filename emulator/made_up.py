@@ -1,20 +1,28 @@
-"""Everything that the local Azure makes up, the same for the same seed."""
+"""Everything that the local Azure makes up, the same for the same seed whatever happens at the same time."""
 
 import random
 import uuid
+from collections import Counter
 
 
 class MadeUp:
-    """GUIDs and the like. `guid("operator")` is always the same for a seed; `guid()` is a new one each time."""
-
     def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.random = random.Random(seed)
+        self._seed = seed
+        self._made: Counter[str] = Counter()
 
-    def guid(self, what: str | None = None) -> str:
-        source = self.random if what is None else random.Random(f"{self.seed}:{what}")
-        return str(uuid.UUID(int=source.getrandbits(128), version=4))
+    def guid(self, what: str) -> str:
+        """Always the same for the same thing."""
+        return str(uuid.UUID(int=self.random(what).getrandbits(128), version=4))
 
-    def start(self, collection: str, length: int) -> int:
-        """Where a list begins whose order Azure does not promise."""
-        return random.Random(f"{self.seed}:{collection}").randrange(length) if length else 0
+    def another(self, what: str) -> str:
+        """A new GUID each time, for things of which there are many."""
+        self._made[what] += 1
+        return self.guid(f"{what} {self._made[what]}")
+
+    def random(self, what: str) -> random.Random:
+        return random.Random(f"{self._seed}:{what}")
+
+    def rotated[Item](self, collection: str, items: list[Item]) -> list[Item]:
+        """A list whose order Azure does not promise, in an order of this seed."""
+        start = self.random(collection).randrange(len(items)) if items else 0
+        return items[start:] + items[:start]

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 class Middlewares:
     def __init__(
-        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: int
+        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: float
     ) -> None:
         self._clock = clock
         self._made_up = made_up
@@ -38,16 +38,19 @@ class Middlewares:
 
     def all(self) -> tuple[Any, ...]:
         """In the order in which a request meets them."""
-        return self.answer, self.strike, self.delay
+        return *self.without_latency(), self.delay
+
+    def without_latency(self) -> tuple[Any, ...]:
+        return self.answer, self.strike
 
     @web.middleware
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Logs the call and gives every answer, refusals and failures too, the headers that Azure gives."""
         started, moment = time.perf_counter(), self._clock.now()
-        correlation = request.headers.get("x-ms-correlation-request-id") or self._made_up.guid()
+        correlation = request.headers.get("x-ms-correlation-request-id") or self._made_up.another("request")
         request[CORRELATION_ID] = correlation
         response = await self._handled(request, handler)
-        response.headers["x-ms-request-id"] = self._made_up.guid()
+        response.headers["x-ms-request-id"] = self._made_up.another("request")
         response.headers["x-ms-correlation-request-id"] = correlation
         response.headers["Date"] = format_datetime(self._clock.now(), usegmt=True)
         if not request.path.startswith(CONTROL):

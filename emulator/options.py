@@ -13,7 +13,7 @@ class Options:
     """None is an empty tenant with one subscription."""
     port: int = 0
     functions_port: int = 0
-    latency_ms: int = 0
+    latency_ms: float = 0
     seed: int = 0
     faults: Path | None = None
     functions: bool = True
@@ -23,7 +23,7 @@ class Options:
     tables: Path = _ROOT / "infra" / "tables.json"
     condition: str | None = None
     throttle: bool = True
-    operation_ms: int = 200
+    operation_ms: float = 200
     verbose: bool = False
 
 
@@ -32,7 +32,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--tenant", type=Path, metavar="FILE", help="the tenant: raw ARM objects in JSON")
     parser.add_argument("--port", type=_port, default=0, help="of Azure Resource Manager; 0 picks a free one")
     parser.add_argument("--functions-port", type=_port, default=0, help="of the functions host; 0 picks a free one")
-    parser.add_argument("--latency-ms", type=_count, default=0, help="delays every answer of Azure")
+    parser.add_argument("--latency-ms", type=_milliseconds, default=0, help="delays every answer of Azure")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is made up")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="which calls fail: a JSON list")
     parser.add_argument("--no-functions", dest="functions", action="store_false", help="Azure only")
@@ -40,20 +40,22 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--access", type=Path, metavar="FILE", default=Options.access, help="the app identity's roles")
     parser.add_argument("--condition", help="what {condition} in the access file stands for")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
-    parser.add_argument("--operation-ms", type=_count, default=200, help="how long a slow creation takes")
+    parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     return Options(**vars(parser.parse_args(arguments)))
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise ValueError(text)
-    return value
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port")
+    return int(text)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 3_600_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number of milliseconds")
     return value

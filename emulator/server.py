@@ -47,10 +47,10 @@ class LocalAzure:
         self.faults = Faults.load(options.faults)
         self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
-        self.tokens = Tokens(self.tenant.tenant_id, self.made_up, app=self.deployment.app, operator=operator)
+        self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
         self.rbac = Rbac(self.tenant)
         self.requests = RequestLog()
-        self.events = EventGrid(self.clock, self.made_up.random, None)
+        self.events = EventGrid(self.clock, self.made_up.random("event grid"), None)
         self.logs = Logs(self.tenant.logs, self.clock, options.tables)
         self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
         seconds = options.operation_ms / 1000
@@ -69,7 +69,7 @@ class LocalAzure:
             )
             azure = web.Application(middlewares=middlewares.all(), client_max_size=_MOST_BYTES)
             azure.add_routes(self._routes())
-            identity = web.Application(middlewares=middlewares.all())
+            identity = web.Application(middlewares=middlewares.without_latency())
             identity.add_routes([web.get("/msi/token", partial(managed_identity, self.tokens))])
             port = await _serve(stack, azure, self.options.port, self._certificate())
             self.url = f"https://{_HOST}:{port}"

@@ -3,6 +3,7 @@
 Tokens follow real time, not the local Azure's clock: clients cache them by their own.
 """
 
+import secrets
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from enum import Enum
 import jwt
 
 from emulator.errors import AzureError
-from emulator.made_up import MadeUp
 
 _LIFETIME_SECONDS = 24 * 3600
 _SKEW_SECONDS = 300
@@ -37,13 +37,13 @@ class Caller:
 
 
 class Tokens:
-    def __init__(self, tenant_id: str, made_up: MadeUp, *, app: Caller, operator: Caller) -> None:
+    def __init__(self, tenant_id: str, *, app: Caller, operator: Caller) -> None:
         self._tenant_id = tenant_id
         self._issuer = f"https://sts.windows.net/{tenant_id}/"
-        self._key = made_up.guid("token key") * 2
+        self._key = secrets.token_hex(32)
         self._app = app
         self.operator = operator
-        self.identity_header = made_up.guid("identity header")
+        self.identity_header = secrets.token_hex(16).upper()
         self._callers = {caller.object_id: caller for caller in (app, operator)}
 
     def issue(self, caller: Caller, resource: str, *, lifetime: int = _LIFETIME_SECONDS) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
@@ -20,6 +21,14 @@ _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or 
 
 class UsageError(Exception):
     """The command was given something that it cannot work with."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is an error (1): argparse's own 2 would say "something is left to do"."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,7 +152,7 @@ def _write(options: argparse.Namespace, text: str, document: Document) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="amlguard",
         description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
         epilog=f"{_EXIT_CODES} The ARM endpoint is AMLGUARD_ARM_ENDPOINT; sign-in is azure-identity's.",
@@ -193,7 +202,7 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
 
 
-def _policy_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parts = commands.add_parser("policy", help="checks a policy file, or prints its JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
@@ -202,7 +211,7 @@ def _policy_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
 
 
-def _emulate_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _emulate_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parser = commands.add_parser(
         "emulate",
         help="a local Azure with the app on it",

@@ -1,7 +1,7 @@
 """The policy file: YAML, every key optional, unknown keys an error that names the path (design §4)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,14 +23,14 @@ class PolicyError(ValueError):
     """The policy file is wrong; the message names the file, the path in it and what would be right."""
 
 
-class _Part(Struct, frozen=True, forbid_unknown_fields=True):
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
 type _Guid = Annotated[str, Meta(pattern=_GUID.pattern, description="a GUID")]
 
 
-class _Trust(_Part, frozen=True):
+class Trust(Part, frozen=True):
     boundary: Annotated[
         Boundary, Meta(description="how far a workspace is trusted: what it names inside may be used")
     ] = Boundary.RESOURCE_GROUP
@@ -39,33 +39,33 @@ class _Trust(_Part, frozen=True):
     ] = ()
 
 
-class _Rule(_Part, frozen=True):
+class RuleSwitch(Part, frozen=True):
     enabled: Annotated[bool | None, Meta(description="turns an F? rule on, or any rule off")] = None
     mode: Annotated[Action | None, Meta(description="report: what the rule would change is withheld and recorded")] = (
         None
     )
 
 
-class _Exemption(_Part, frozen=True):
+class PolicyExemption(Part, frozen=True):
     scope: Annotated[str, Meta(description="the resource, or any scope above it")]
     rules: Annotated[tuple[str, ...], Meta(min_length=1, description="AML-ids or rule names")]
     until: Annotated[date, Meta(description="the last day on which it holds")]
     reason: Annotated[str, Meta(min_length=1)]
 
 
-class _Caps(_Part, frozen=True):
+class Caps(Part, frozen=True):
     per_run: Annotated[int, Meta(ge=0, description="changes that one reconcile may make")] = 50
     per_hour: Annotated[int, Meta(ge=0, description="changes an hour, across instances (not enforced yet)")] = 200
 
 
-class _Evidence(_Part, frozen=True):
+class EvidenceTerms(Part, frozen=True):
     look_back_days: Annotated[int, Meta(ge=1, le=730, description="how far back the logs count as use")] = 30
     required: Annotated[bool, Meta(description="without a log workspace that can be read, the admin user stays on")] = (
         False
     )
 
 
-class _Registries(_Part, frozen=True):
+class RegistryTerms(Part, frozen=True):
     anonymous_pull: Annotated[bool, Meta(description="whether anybody may pull without signing in")] = False
     public_network_access: Annotated[
         bool | None, Meta(description="whether it may be on; by default where the workspace's own is")
@@ -76,30 +76,32 @@ class _Registries(_Part, frozen=True):
     ) = None
 
 
-class _People(_Part, frozen=True):
+class PeopleTerms(Part, frozen=True):
     groups: Annotated[tuple[_Guid, ...], Meta(min_length=1, description="object ids of Entra groups")]
     role: Annotated[str, Meta(description="data_scientist, or a role definition's GUID (a scorer's custom role)")]
     scopes: Annotated[tuple[str, ...], Meta(description="workspaces, or scopes above them")] = ()
     tags: Annotated[dict[str, str], Meta(description="which workspaces must carry, all of them")] = {}
 
 
-class Policy(_Part, frozen=True):
+class Policy(Part, frozen=True):
     """What amlguard may do, where, and for whom."""
 
     mode: Annotated[Action, Meta(description="what the triggers do; report changes nothing")] = Action.REPORT
     scopes: Annotated[
         tuple[str, ...], Meta(description="watched scopes; without any, all that the identity reads")
     ] = ()
-    settle_minutes: Annotated[float, Meta(ge=0, description="grants act this long before the admin user goes off")] = 15
-    trust: _Trust = _Trust()
-    rules: Annotated[dict[str, _Rule], Meta(description="by AML-id or rule name")] = {}
-    exemptions: tuple[_Exemption, ...] = ()
-    caps: _Caps = _Caps()
-    evidence: _Evidence = _Evidence()
-    registries: Annotated[_Registries, Meta(description="what AML-79 asks of the workspaces' registries")] = (
-        _Registries()
+    settle_minutes: Annotated[
+        float, Meta(ge=0, le=7 * 24 * 60, description="grants act this long before the admin user goes off")
+    ] = 15
+    trust: Trust = Trust()
+    rules: Annotated[dict[str, RuleSwitch], Meta(description="by AML-id or rule name")] = {}
+    exemptions: tuple[PolicyExemption, ...] = ()
+    caps: Caps = Caps()
+    evidence: EvidenceTerms = EvidenceTerms()
+    registries: Annotated[RegistryTerms, Meta(description="what AML-79 asks of the workspaces' registries")] = (
+        RegistryTerms()
     )
-    people: Annotated[tuple[_People, ...], Meta(description="groups that keep a role on workspaces (AML-44)")] = ()
+    people: Annotated[tuple[PeopleTerms, ...], Meta(description="groups that keep a role on workspaces (AML-44)")] = ()
     contested_after: Annotated[int, Meta(ge=1, description="stop after so many reverted changes (not used yet)")] = 3
 
     def terms(self) -> Terms:
@@ -110,7 +112,7 @@ class Policy(_Part, frozen=True):
             settle=timedelta(minutes=self.settle_minutes),
             boundary=self.trust.boundary,
             allow=_scopes(self.trust.allow, "trust.allow"),
-            rules={_rule(name, "rules"): RuleTerms(rule.enabled, rule.mode) for name, rule in self.rules.items()},
+            rules=_rules(self.rules),
             exemptions=tuple(_exemption(e, f"exemptions[{i}]") for i, e in enumerate(self.exemptions)),
             per_run=self.caps.per_run,
             people=tuple(_people(one, f"people[{i}]") for i, one in enumerate(self.people)),
@@ -125,12 +127,26 @@ class Policy(_Part, frozen=True):
         )
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is there twice: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
 def load(path: Path) -> Policy:
     """Raises `PolicyError`, also when the file cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{path}: not UTF-8") from error
     try:
         return parse(text)
     except PolicyError as error:
@@ -139,7 +155,7 @@ def load(path: Path) -> Policy:
 
 def parse(text: str) -> Policy:
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise PolicyError(f"not YAML: {error}") from error
     try:
@@ -160,7 +176,7 @@ def _wrong_rule(document: object) -> str | None:
     rules = document.get("rules") if isinstance(document, dict) else None
     for name, rule in rules.items() if isinstance(rules, dict) else ():
         try:
-            msgspec.convert(rule, _Rule)
+            msgspec.convert(rule, RuleSwitch)
         except msgspec.ValidationError as error:
             return _readable(f"{str(error).partition(' - at ')[0]} - at `$.rules.{name}`")
     return None
@@ -187,6 +203,16 @@ def _scope(text: str, path: str) -> Scope:
         raise PolicyError(f"{path}: {error}") from error
 
 
+def _rules(said: Mapping[str, RuleSwitch]) -> dict[str, RuleTerms]:
+    terms: dict[str, RuleTerms] = {}
+    for name, rule in said.items():
+        key = _rule(name, "rules")
+        if key in terms:
+            raise PolicyError(f"rules: {name} is there twice")
+        terms[key] = RuleTerms(rule.enabled, rule.mode)
+    return terms
+
+
 def _rule(name: str, path: str) -> str:
     known = {known.casefold() for rule in RULES for known in (rule.name, *rule.requirements, *rule.also)}
     if name.casefold() not in known:
@@ -194,7 +220,7 @@ def _rule(name: str, path: str) -> str:
     return name.casefold()
 
 
-def _exemption(part: _Exemption, path: str) -> Exemption:
+def _exemption(part: PolicyExemption, path: str) -> Exemption:
     rules = frozenset(_rule(name, f"{path}.rules") for name in part.rules)
     return Exemption(_scope(part.scope, f"{path}.scope"), rules, part.until, part.reason)
 
@@ -208,7 +234,7 @@ _NEVER = {
 }
 
 
-def _people(part: _People, path: str) -> People:
+def _people(part: PeopleTerms, path: str) -> People:
     role = SCORE_AND_MANAGE.role_id if part.role == "data_scientist" else part.role.casefold()
     if not _GUID.match(role):
         raise PolicyError(f"{path}.role: data_scientist, or the GUID of a role definition")

@@ -32,6 +32,8 @@ class Actions:
             (f"{_AML}/computes", "start"): ("start", done),
             (f"{_AML}/computes", "stop"): ("stop", done),
             (f"{_AML}/computes", "restart"): ("restart", done),
+            (f"{_AML}/datastores", "listsecrets"): ("listSecrets", self._datastore_secrets),
+            (f"{_AML}/connections", "listsecrets"): ("listSecrets", lambda _, __, found: Answer(200, found)),
             (f"{_AML}/jobs", "cancel"): ("cancel", done),
             ("microsoft.containerregistry/registries", "listcredentials"): ("listCredentials", self._credentials),
             ("microsoft.containerregistry/registries", "regeneratecredential"): (
@@ -60,6 +62,13 @@ class Actions:
         properties = resource.get("properties") or {}
         body = {"userStorageResourceId": properties.get("storageAccount"), "userStorageKey": self._secret()}
         return Answer(200, body)
+
+    def _datastore_secrets(self, _: Call, __: ResourcePath, resource: Json) -> Answer:
+        credentials = (resource.get("properties") or {}).get("credentials") or {}
+        kind = {"accountkey": "AccountKey", "sas": "Sas"}.get(str(credentials.get("credentialsType")).lower())
+        if kind is None:
+            raise AzureError(400, "UserError", "The datastore has no secrets.")
+        return Answer(200, {"secretsType": kind, "key": self._secret()})
 
     def _two_keys(self, one: str, other: str) -> _Action:
         return lambda *_: Answer(200, {one: self._secret(), other: self._secret()})
@@ -90,7 +99,7 @@ class Actions:
         return Answer(200, {"keys": keys})
 
     def _secret(self) -> str:
-        return self._made_up.guid().replace("-", "")
+        return self._made_up.another("secret").replace("-", "")
 
 
 def _split(path: ResourcePath) -> tuple[str, str]:

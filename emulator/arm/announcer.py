@@ -52,14 +52,14 @@ class Announcer:
         }
         if request is not None:
             method, url = request
-            client = {"clientRequestId": self._made_up.guid(), "clientIpAddress": _ADDRESS}
+            client = {"clientRequestId": self._made_up.another("client request"), "clientIpAddress": _ADDRESS}
             data["httpRequest"] = {**client, "method": method, "url": url}
         self._publish(
             {
                 "subject": path.text,
                 "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
                 "eventTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-                "id": self._made_up.guid(),
+                "id": self._made_up.another("event"),
                 "data": data,
                 "dataVersion": "2",
                 "metadataVersion": "1",
@@ -80,7 +80,7 @@ class Announcer:
             f"{_CLAIM}objectidentifier": caller.object_id,
             f"{_PERSON}nameidentifier": caller.object_id,
             f"{_CLAIM}tenantid": self._tenant_id,
-            "uti": self._made_up.guid().replace("-", "")[:22],
+            "uti": self._made_up.another("token")[:22],
             "ver": "1.0",
         }
         if caller.kind == "User":

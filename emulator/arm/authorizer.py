@@ -28,7 +28,7 @@ class Authorizer:
     ) -> Json:
         """The `evidence` of the caller's right, as events carry it; 403 without one."""
         if caller.operator:
-            return {"role": "Owner", "principalId": caller.object_id, "principalType": caller.kind}
+            return {"role": "Owner", "principalId": _dashless(caller.object_id), "principalType": caller.kind}
         decision = self._rbac.decide(caller.object_id, action, scope, attributes=attributes)
         if whatever_conditions and decision.verdict is Verdict.CONDITION_NOT_FULFILLED:
             return {}
@@ -45,11 +45,16 @@ class Authorizer:
         return {
             "role": self._tenant.role_definitions[role_id]["properties"]["roleName"],
             "roleAssignmentScope": properties["scope"],
-            "roleAssignmentId": guid_at_end(assignment["name"]).replace("-", ""),
-            "roleDefinitionId": role_id.replace("-", ""),
-            "principalId": caller.object_id.replace("-", ""),
+            "roleAssignmentId": _dashless(guid_at_end(assignment["name"])),
+            "roleDefinitionId": _dashless(role_id),
+            "principalId": _dashless(caller.object_id),
             "principalType": caller.kind,
         }
+
+
+def _dashless(guid: str) -> str:
+    """Evidence holds GUIDs as 32 hex digits."""
+    return guid.replace("-", "")
 
 
 def _refusal(caller: Caller, action: str, scope: str, decision: Decision) -> AzureError:

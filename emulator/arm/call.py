@@ -37,12 +37,14 @@ class Call:
         return self.query["api-version"]
 
     def object_body(self) -> Json:
-        """400 when the body is not a JSON object."""
-        if not isinstance(self.body, dict):
-            raise AzureError(
-                400, "InvalidRequestContent", "The request content was invalid and could not be deserialized."
-            )
-        return self.body
+        """400 when the body is no JSON object, or its properties or tags are none."""
+        body = self.body
+        if not isinstance(body, dict) or not all(
+            isinstance(body.get(key), dict | None) for key in ("properties", "tags")
+        ):
+            message = "The request content was invalid and could not be deserialized."
+            raise AzureError(400, "InvalidRequestContent", message)
+        return body
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class IdentityBlocks:
         return block
 
     def _new_principal(self, resource_id: str) -> str:
-        principal = self._made_up.guid()
+        principal = self._made_up.another(f"principal of {key_of(resource_id)}")
         name = "/".join(resource_id.split("/")[8:])
         self._tenant.principals[principal] = {"id": principal, "type": "ServicePrincipal", "displayName": name}
         return principal

@@ -32,7 +32,7 @@ class Provisioning:
 
     def begin(self, call: Call, finish: Callable[[], None]) -> dict[str, str]:
         """The headers that tell the caller where to look; `finish` runs when it is done."""
-        operation = _Operation(self._made_up.guid(), self._clock.now(), call.path)
+        operation = _Operation(self._made_up.another("operation"), self._clock.now(), call.path)
         self._operations[operation.name] = operation
         asyncio.get_running_loop().call_later(self._seconds, self._end, operation, finish)
         place = f"{call.base}/subscriptions/{call.path.subscription}/providers/{call.path.namespace}/locations/local"

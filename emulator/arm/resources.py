@@ -45,8 +45,7 @@ class Resources:
         found = list(self._listed(call.path))
         if not found:
             self._require_parent(call.path)
-        start = self._made_up.start(call.path.key, len(found))
-        found = found[start:] + found[:start]
+        found = self._made_up.rotated(call.path.key, found)
         return page(call, (self._view(call, resource) for resource in found if self._readable(call, resource)))
 
     def put(self, call: Call) -> Answer:

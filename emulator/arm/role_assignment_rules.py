@@ -12,6 +12,8 @@ type Json = dict[str, Any]
 
 _PER_SUBSCRIPTION = 4000
 _PER_MANAGEMENT_GROUP = 500
+_REQUIRED = ("roleDefinitionId", "principalId")
+_OPTIONAL = ("principalType", "condition", "conditionVersion", "description")
 _KINDS = {"application": "serviceprincipal", "managedidentity": "serviceprincipal", "msi": "serviceprincipal"}
 
 
@@ -23,8 +25,10 @@ class RoleAssignmentRules:
         """The properties of a valid request."""
         _require_guid(call.path.name)
         properties = call.object_body().get("properties")
-        if not isinstance(properties, dict) or not all(
-            isinstance(properties.get(key), str) and properties[key] for key in ("roleDefinitionId", "principalId")
+        if (
+            not isinstance(properties, dict)
+            or not all(isinstance(properties.get(key), str) and properties[key] for key in _REQUIRED)
+            or not all(isinstance(properties.get(key), str | None) for key in _OPTIONAL)
         ):
             message = "The request to create a role assignment is not valid."
             raise AzureError(400, "InvalidCreateRoleAssignmentRequest", message)

@@ -10,6 +10,7 @@ from emulator.clock import Clock
 from emulator.conditions import Attributes
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.made_up import MadeUp
 from emulator.rbac import Rbac
 from emulator.tenant import Tenant
 from emulator.tokens import Caller
@@ -20,10 +21,11 @@ _ATTRIBUTE = "microsoft.authorization/roleassignments:"
 
 
 class RoleAssignments:
-    def __init__(self, tenant: Tenant, rbac: Rbac, clock: Clock) -> None:
+    def __init__(self, tenant: Tenant, rbac: Rbac, clock: Clock, made_up: MadeUp) -> None:
         self._tenant = tenant
         self._rbac = rbac
         self._clock = clock
+        self._made_up = made_up
         self._rules = RoleAssignmentRules(tenant)
 
     def holds(self, scope: str, principal: str, role: str) -> bool:
@@ -46,7 +48,8 @@ class RoleAssignments:
 
     def get(self, call: Call) -> Answer:
         if call.path.is_collection:
-            return page(call, self._listed(call.path.extends, Filter.parse(call.query.get("$filter"))))
+            listed = list(self._listed(call.path.extends, Filter.parse(call.query.get("$filter"))))
+            return page(call, self._made_up.rotated(call.path.key, listed))
         found = self.find(call.path)
         if found is None:
             raise AzureError(404, "RoleAssignmentNotFound", f"The role assignment '{call.path.name}' is not found.")

@@ -32,7 +32,7 @@ def build(
     providers = Providers.load(tenant)
     provisioning = Provisioning(clock, made_up, operation_seconds)
     announcer = Announcer(clock, made_up, tenant.tenant_id, publish)
-    role_assignments = RoleAssignments(tenant, rbac, clock)
+    role_assignments = RoleAssignments(tenant, rbac, clock, made_up)
     identities = IdentityBlocks(tenant, made_up, authorizer)
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, clock, made_up))
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())

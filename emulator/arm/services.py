@@ -71,13 +71,14 @@ class UserAssignedIdentity(Plain):
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         del caller
         held = (before or {}).get("properties") or {}
+        name = resource["name"]
         fixed = {
             "tenantId": self._tenant.tenant_id,
-            "principalId": held.get("principalId") or self._made_up.guid(),
-            "clientId": held.get("clientId") or self._made_up.guid(),
+            "principalId": held.get("principalId") or self._made_up.another(f"principal of {name}"),
+            "clientId": held.get("clientId") or self._made_up.another(f"client of {name}"),
         }
         principal = fixed["principalId"]
-        named = {"id": principal, "type": "ServicePrincipal", "displayName": resource["name"]}
+        named = {"id": principal, "type": "ServicePrincipal", "displayName": name}
         self._tenant.principals.setdefault(principal.lower(), named)
         return {**resource, "properties": {**(resource.get("properties") or {}), **fixed}}
 
@@ -106,7 +107,8 @@ class AccessPolicies(Plain):
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         del before, caller
         kind, wanted = resource["name"].lower(), (resource.get("properties") or {}).get("accessPolicies")
-        if kind not in ("add", "replace", "remove") or not isinstance(wanted, list):
+        known = kind in ("add", "replace", "remove")
+        if not known or not isinstance(wanted, list) or not all(isinstance(policy, dict) for policy in wanted):
             raise _bad("An access policy update is add, replace or remove, with accessPolicies.")
         key = key_of(resource["id"]).rpartition("/accesspolicies/")[0]
         vault = self._tenant.resources[key]

@@ -7,10 +7,10 @@ grants have had the policy's settle time to act, nobody was seen to sign in as t
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from shared.access.asks import RequiredGrant
+from shared.access.asks import Property, RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key, held
 from shared.access.evidence import admin_logins, moment
-from shared.access.guardrails import Refusal, Terms
+from shared.access.guardrails import Refusal, Terms, locked, refuse_by_policy
 from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Deferred, Setting, Withheld
 
@@ -23,6 +23,9 @@ def switch_off(
     """`setting` if it may be carried out now, else why not. `planned` are the grants of this very plan."""
     registry = setting.resource
     asked = tuple(asked)
+    refusal = next((one for each in asked if (one := _kept_for(each, estate, terms))), None)
+    if refusal:
+        return Withheld(setting, refusal)
     pulls = [one for each in asked for one in each.pulls_from(registry)]
     uncovered = [one for one in pulls if not held(one, estate).held and grant_key(one) not in planned]
     if uncovered:
@@ -39,6 +42,21 @@ def switch_off(
         )
     used = _in_use(setting, estate)
     return Withheld(setting, used) if used else setting
+
+
+def _kept_for(asked: Asked, estate: Estate, terms: Terms) -> Refusal | None:
+    """Why the admin user stays on for a workspace: it is exempt, or its keys could not be resynced afterwards."""
+    workspace, today = asked.workspace.id, estate.now.date()
+    about = [(rule, one) for rule, one in asked.settings if one.name in (Property.ADMIN_USER, Property.CACHED_KEYS)]
+    for rule, one in about:
+        if terms.explicitly_off(rule, one.requirements):
+            continue
+        refusal = refuse_by_policy(rule, one.requirements, workspace, today, terms)
+        if one.name is Property.CACHED_KEYS:
+            refusal = refusal or locked(workspace, estate)
+        if refusal:
+            return refusal
+    return None
 
 
 def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> datetime:

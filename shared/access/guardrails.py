@@ -115,7 +115,7 @@ def refuse_grant(
         return _outside("target", ask.scope, terms, f"{ask.scope.name} was named by a user of the workspace")
     if ask.scope in estate.missing:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return _outside_boundary(workspace, ask.scope, terms) or _locked(ask.scope, estate)
+    return _outside_boundary(workspace, ask.scope, terms) or locked(ask.scope, estate)
 
 
 def refuse_setting(
@@ -126,7 +126,7 @@ def refuse_setting(
             return Refusal(objection.rule, objection.reason)
     if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
-    return _outside_boundary(workspace, ask.resource, terms) or _locked(ask.resource, estate)
+    return _outside_boundary(workspace, ask.resource, terms) or locked(ask.resource, estate)
 
 
 def refuse_by_policy(
@@ -153,6 +153,7 @@ def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
     )
 
 
-def _locked(target: Scope, estate: Estate) -> Refusal | None:
+def locked(target: Scope, estate: Estate) -> Refusal | None:
+    """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
     lock = next((lock for lock in estate.locks if lock.read_only and applies_at(lock.scope, target)), None)
     return Refusal("lock", f"a ReadOnly lock forbids changes to {target.name}: {lock.id}") if lock else None

@@ -195,9 +195,9 @@ def overlaps(pattern: str, other: str) -> bool:
         return includes(pattern, other)
     if "*" not in pattern:
         return includes(other, pattern)
-    return any(
-        _share_a_match(one, two) for one in _spellings(pattern.casefold()) for two in _spellings(other.casefold())
-    )
+    # That `/*/` also stands for `/` needs no care here: between two patterns with a wildcard each, what they share
+    # then can always be lengthened so that they share it otherwise as well.
+    return _share_a_match(pattern.casefold(), other.casefold())
 
 
 @lru_cache(maxsize=4096)
@@ -207,15 +207,6 @@ def _regex(pattern: str) -> re.Pattern[str]:
     # so when the text of a pattern matches, all that it stands for does.
     text = re.sub(r"/\\\*(?=/)", "(?:/.*)?", re.escape(pattern))
     return re.compile(text.replace(r"\*", ".*"), re.DOTALL)
-
-
-def _spellings(pattern: str) -> tuple[str, ...]:
-    """The pattern, and what each `/*/` in it leaves when it stands for `/`."""
-    head, found, tail = pattern.partition("/*/")
-    if not found:
-        return (pattern,)
-    rest = _spellings("/" + tail)
-    return tuple(f"{head}{middle}{end}" for end in rest for middle in ("", "/*"))
 
 
 def _share_a_match(one: str, two: str) -> bool:

@@ -141,7 +141,7 @@ def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | 
 
 
 def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
-    """A rule that the policy turned off was turned off to hear nothing of it."""
+    """What the policy turned off was turned off to hear nothing of it."""
     return terms.explicitly_off(rule, one.requirements)
 
 

@@ -20,6 +20,7 @@ from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
 from shared.access.scope import Scope
 from shared.azure.errors import reading, writing
+from shared.azure.graph_quota import GraphQuota
 from shared.azure.session import RETRY, Clock
 from shared.ports import Raw, ReadFailedError
 
@@ -71,6 +72,7 @@ class Arm:
                 AsyncRetryPolicy(**RETRY),
                 AsyncBearerTokenCredentialPolicy(credential, scope),
                 clock,
+                GraphQuota(),
             ],
         )
 

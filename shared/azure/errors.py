@@ -43,6 +43,8 @@ def reading(operation: str) -> Iterator[None]:
     except AzureError as error:
         forbidden = status(error) == 403 or code(error) in _OF_OTHERS
         raise ReadFailedError(operation, code(error), _explain(error), forbidden=forbidden) from None
+    except (TypeError, ValueError) as error:  # how the SDKs fail at an answer that is no JSON or lacks its list
+        raise ReadFailedError(operation, "MalformedAnswer", "the answer is not what Azure answers") from error
 
 
 @contextmanager

@@ -143,7 +143,7 @@ class LocalAzure:
             page = self.get(link)
             found += [one["properties"] for one in page["value"]]
             link = page.get("nextLink", "").partition(self.ready["arm"])[2].replace("api-version=", "x=")
-        return {(one["scope"].lower(), one["roleDefinitionId"].rpartition("/")[2].lower()) for one in found}
+        return {(one["scope"].lower(), (one["roleDefinitionId"] or "").rpartition("/")[2].lower()) for one in found}
 
     def admin_user(self, registry: str) -> bool:
         return bool(self.get(registry)["properties"]["adminUserEnabled"])
@@ -227,11 +227,14 @@ class LocalAzure:
             assert time.monotonic() < end, f"not within {seconds} s: {what}"
             time.sleep(0.1)
 
-    def until_quiet(self, seconds: float = _WAIT_SECONDS) -> None:
-        """Waits until no work is visible on the queue and nothing was asked of Azure for a while."""
+    def until_quiet(self, seconds: float = _WAIT_SECONDS, *, still: float = _QUIET_SECONDS) -> None:
+        """Waits until no work is visible on the queue and nothing was asked of Azure for `still` seconds.
+
+        While the app waits for a long-running operation it is still for longer than it is otherwise.
+        """
         end = time.monotonic() + seconds
         seen, since = -1, time.monotonic()
-        while time.monotonic() - since < _QUIET_SECONDS:
+        while time.monotonic() - since < still:
             assert time.monotonic() < end, f"not quiet within {seconds} s"
             now = len(self.asked())
             if now != seen or self.waiting_work():

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from arm_calls import REGISTRY, resource
 
+from emulator.options import Options, parse
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -82,3 +84,11 @@ def test_refusals(tmp_path: Path, option: str, text: str, said: str) -> None:
     assert (result.returncode, result.stdout) == (1, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--latency-ms", "-1"], ["--latency-ms", "soon"]])
+def test_options_that_make_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(arguments)
+    assert arguments[1] in capsys.readouterr().err
+    assert parse(["--port", "7", "--latency-ms", "1.5"]) == Options(port=7, latency_ms=1.5)

@@ -82,7 +82,8 @@ def test_refusals() -> None:
     assert refused(one, f"{REGISTRY}2", ACR_PULL, ME).code == "ResourceNotFound"
     assert refused(one, f"{RG}2", ACR_PULL, ME).code == "ResourceGroupNotFound"
     assert refused(one, "/subscriptions/x", ACR_PULL, ME).code == "SubscriptionNotFound"
-    assert one.refusal("PUT", assignment_url(RG), {"properties": {}}).code == "InvalidCreateRoleAssignmentRequest"
+    for body in ({"properties": {}}, assignment(ACR_PULL, ME, condition=3)):
+        assert one.refusal("PUT", assignment_url(RG), body).code == "InvalidCreateRoleAssignmentRequest"
     assert one.assignments("/") == []
 
 

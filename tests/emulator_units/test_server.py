@@ -1,5 +1,6 @@
 """The local Azure over TLS, as Microsoft's own clients see it, and its control routes."""
 
+import asyncio
 import json
 import os
 import ssl
@@ -11,6 +12,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from arm_calls import ACR_PULL, OWNER, REGISTRY, RG, SUB, WORKSPACE, principal, resource
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
@@ -57,10 +60,14 @@ async def credential(azure: LocalAzure) -> AsyncIterator[ManagedIdentityCredenti
 
 @pytest.fixture
 async def operator(azure: LocalAzure) -> AsyncIterator[aiohttp.ClientSession]:
+    async with operator_of(azure) as session:
+        yield session
+
+
+def operator_of(azure: LocalAzure) -> aiohttp.ClientSession:
     trusted = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(azure.ca)))
     token = {"Authorization": f"Bearer {azure.tokens.operator_token()}"}
-    async with aiohttp.ClientSession(azure.url, headers=token, connector=trusted) as session:
-        yield session
+    return aiohttp.ClientSession(azure.url, headers=token, connector=trusted)
 
 
 def trusting(azure: LocalAzure) -> dict[str, Any]:
@@ -232,3 +239,46 @@ async def test_throttling(tmp_path: Path, *, throttle: bool, refused: int) -> No
         await local.stop()
     assert (statuses.count(429) > 0) is bool(refused)
     assert set(statuses[:200]) == {405}
+
+
+async def test_latency_delays_azure_but_not_its_control_routes(tmp_path: Path) -> None:
+    local = LocalAzure(Options(functions=False, latency_ms=60), tmp_path)
+    await local.start()
+    try:
+        async with operator_of(local) as operator:
+            await operator.get("/subscriptions?api-version=2022-12-01")
+            started = asyncio.get_running_loop().time()
+            (logged,) = await (await operator.get("/_local/requests")).json()
+            assert asyncio.get_running_loop().time() - started < 0.06
+            assert logged["durationMs"] >= 60
+    finally:
+        await local.stop()
+
+
+async def test_the_same_events_reach_the_webhook(tmp_path: Path) -> None:
+    received: list[dict[str, Any]] = []
+    got = asyncio.Event()
+
+    async def hook(request: web.Request) -> web.Response:
+        (event,) = await request.json()
+        if request.headers["aeg-event-type"] == "SubscriptionValidation":
+            return web.json_response({"validationResponse": event["data"]["validationCode"]})
+        received.append(event)
+        got.set()
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_post("/", hook)
+    local = LocalAzure(Options(functions=False, operation_ms=10), tmp_path)
+    async with TestServer(application) as server:
+        local.events.webhook = str(server.make_url("/"))
+        await local.start()
+        try:
+            async with operator_of(local) as operator:
+                group = f"/subscriptions/{next(iter(local.tenant.subscriptions))}/resourceGroups/made"
+                await operator.put(f"{group}?api-version=2021-04-01", json={"location": "westeurope"})
+                await asyncio.wait_for(got.wait(), 5)
+        finally:
+            await local.stop()
+    assert {event["subject"] for event in received} == {group}
+    assert received[0]["data"]["operationName"] == "Microsoft.Resources/subscriptions/resourceGroups/write"

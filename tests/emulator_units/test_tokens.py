@@ -3,7 +3,6 @@
 import pytest
 
 from emulator.errors import AzureError
-from emulator.made_up import MadeUp
 from emulator.tokens import Audience, Caller, Tokens
 
 ARM, MONITOR = "https://management.azure.com/", "https://monitor.azure.com"
@@ -11,8 +10,8 @@ APP = Caller("app-oid", "app-id", "amlguard")
 OPERATOR = Caller("operator-oid", "operator-id", "Operator", "User", operator=True)
 
 
-def tokens(seed: int = 1) -> Tokens:
-    return Tokens("tenant", MadeUp(seed), app=APP, operator=OPERATOR)
+def tokens() -> Tokens:
+    return Tokens("tenant", app=APP, operator=OPERATOR)
 
 
 def bearer(token: str) -> str:
@@ -64,7 +63,7 @@ def test_refusals() -> None:
     assert code(None) == "AuthenticationFailed"
     assert code("Basic abc") == "AuthenticationFailed"
     assert code(bearer("abc")) == "InvalidAuthenticationToken"
-    assert code(bearer(tokens(2).issue(APP, ARM)["access_token"])) == "InvalidAuthenticationToken"
+    assert code(bearer(tokens().issue(APP, ARM)["access_token"])) == "InvalidAuthenticationToken"
     assert code(bearer(mine), Audience.INGESTION) == "InvalidAuthenticationTokenAudience"
     assert code(bearer(one.issue(APP, MONITOR)["access_token"])) == "InvalidAuthenticationTokenAudience"
     assert code(bearer(one.issue(APP, ARM, lifetime=-10)["access_token"])) == "ExpiredAuthenticationToken"

@@ -1,0 +1,76 @@
+"""Plays the scenes, then shows and judges how they ended."""
+
+import time
+
+from emulator.demo import ending, epilogue, places
+from emulator.demo.audit import AuditLog
+from emulator.demo.checks import checks
+from emulator.demo.ending import Ending
+from emulator.demo.local_azure import Ready
+from emulator.demo.names import Names
+from emulator.demo.people import People
+from emulator.demo.scenes import SCENES
+from emulator.demo.screen import Heading, Screen
+from emulator.demo.stage import Scene, Stage
+from emulator.demo.story_clock import StoryClock
+from emulator.demo.timeline import Timeline
+from emulator.demo.world import Watch
+
+_LEGEND = (
+    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the "
+    "intent that its audit log has accepted, what it “has” done the outcome; both are read back from Log Analytics."
+)
+
+
+async def play(screen: Screen, ready: Ready, started: float) -> bool:
+    """Whether the story ended as it must. `started` is in `time.monotonic()` seconds."""
+    clock, names = StoryClock(), Names()
+    async with People(ready, clock) as people, AuditLog(ready) as audit:
+        app = await audit.own_object_id()
+        stage = Stage(people, Watch(people, audit, app), Timeline(clock, names, app), screen, names, app)
+        for identifier in (places.FORECAST, places.WEEKLY, places.HOURLY):
+            names.learn(await people.get(identifier))
+        screen.line(f"A local Azure, with amlguard running on it, is ready after {_seconds(started)}.", "bold")
+        screen.line(_LEGEND, "dim")
+        for number, scene in enumerate(SCENES, 1):
+            screen.heading(Heading(number, len(SCENES), scene.title, scene.what, scene.why))
+            await _play(stage, scene)
+        end = await ending.read(stage, clock)
+    return _close(screen, end, started)
+
+
+async def _play(stage: Stage, scene: Scene) -> None:
+    events, attempts = len(stage.world.event_ids()), len(stage.world.attempts)
+    reads, writes = stage.world.reads(stage.app), len(stage.world.writes(stage.app))
+    await scene.play(stage)
+    events = len(stage.world.event_ids()) - events
+    attempts = len(stage.world.attempts) - attempts
+    reads, writes = stage.world.reads(stage.app) - reads, len(stage.world.writes(stage.app)) - writes
+    again = f", {attempts - events} of them twice" if attempts > events else ""
+    stage.screen.note(f"{events} events{again}; amlguard read {reads} times and made {_changes(writes)}.")
+
+
+def _close(screen: Screen, end: Ending, started: float) -> bool:
+    epilogue.holdings(screen, end)
+    epilogue.settings(screen, end)
+    screen.line()
+    screen.line(epilogue.deliveries(end))
+    screen.line(epilogue.speed(end))
+    screen.line()
+    screen.line("Is it as it should be?", "bold")
+    results = checks(end)
+    for title, differences in results:
+        screen.check(title, differences)
+    failed = sum(bool(differences) for _, differences in results)
+    verdict = f"{failed} of {len(results)} checks differ" if failed else f"All {len(results)} checks hold"
+    screen.line()
+    screen.line(f"{verdict}. {_seconds(started)} in all.", "bold red" if failed else "bold green")
+    return not failed
+
+
+def _changes(count: int) -> str:
+    return {0: "no change", 1: "1 change"}.get(count, f"{count} changes")
+
+
+def _seconds(started: float) -> str:
+    return f"{time.monotonic() - started:.1f} s"

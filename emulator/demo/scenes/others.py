@@ -1,0 +1,110 @@
+"""Other teams, other habits."""
+
+from emulator.demo import bodies, places
+from emulator.demo.stage import Scene, Stage
+from emulator.demo.tenant import GROUP_NAME
+
+
+async def _own_dependencies(stage: Stage) -> None:
+    await stage.prepare({places.group("vision"): bodies.resource_group()})
+    await stage.prepare({places.VISION_IDENTITY: bodies.identity()})
+    body = bodies.workspace(
+        bodies.uai(places.VISION_IDENTITY),
+        storageAccount=places.VISION_STORE,
+        keyVault=places.VISION_VAULT,
+        applicationInsights=places.VISION_INSIGHTS,
+        containerRegistry=places.VISION_REGISTRY,
+        primaryUserAssignedIdentity=places.VISION_IDENTITY,
+    )
+    await stage.make(places.VISION, body, "create workspace vision as vision-ws, on what is in shared-ml")
+    identity = (await stage.people.get(places.VISION_IDENTITY))["properties"]["principalId"]
+    await stage.see(
+        "the workspace's identity holds what the policy allows",
+        lambda world: (
+            world.holds(identity, "Storage Blob Data Contributor", places.VISION_STORE)
+            and world.holds(identity, "Contributor", places.VISION_STORE)
+            and world.holds(identity, "Contributor", places.VISION_VAULT)
+            and world.holds(identity, "Key Vault Administrator", places.VISION_VAULT)
+            and world.found(places.VISION, "workspace-registry")
+        ),
+    )
+
+
+async def _abac_registry(stage: Stage) -> None:
+    body = bodies.workspace(
+        bodies.SAI,
+        storageAccount=places.FRAUD_STORE,
+        keyVault=places.FRAUD_VAULT,
+        containerRegistry=places.FRAUD_REGISTRY,
+    )
+    await stage.prepare({places.FRAUD: body})
+    made = await stage.make(places.NIGHTLY, bodies.cluster(bodies.SAI), "create cluster nightly")
+    await stage.see(
+        "the cluster may read repositories",
+        lambda world: world.holds(
+            made["identity"]["principalId"], "Container Registry Repository Reader", places.FRAUD_REGISTRY
+        ),
+    )
+
+
+async def _before_amlguard(stage: Stage) -> None:
+    if stage.world.about(places.FORECAST):
+        stage.screen.note("The clock passed the timer's own hour earlier: it has swept already.")
+    await stage.sweep()
+    weekly = (await stage.people.get(places.WEEKLY))["identity"]["principalId"]
+    await stage.see(
+        "the sweep has found the old workspace",
+        lambda world: (
+            world.holds(weekly, "Storage Blob Data Reader", places.FORECAST_STORE)
+            and world.recorded("Applied", places.FORECAST_REGISTRY, "adminUserEnabled")
+            and world.recorded("Applied", places.FORECAST, "cachedKeys")
+        ),
+    )
+
+
+async def _foreign_registry(stage: Stage) -> None:
+    await stage.prepare({places.PROMO_JOBS: bodies.identity()})
+    stage.act("create workspace promo on paymentsregistry, and cluster campaign")
+    body = bodies.workspace(
+        bodies.SAI,
+        storageAccount=places.PROMO_STORE,
+        keyVault=places.PROMO_VAULT,
+        containerRegistry=places.PAYMENTS_REGISTRY,
+    )
+    campaign = bodies.cluster(bodies.uai(places.PROMO_JOBS))
+    await stage.prepare({places.PROMO: body})
+    await stage.prepare({places.CAMPAIGN: campaign})
+    await stage.see(
+        "role and switch-off are withheld",
+        lambda world: (
+            world.recorded("Withheld", places.CAMPAIGN)
+            and world.recorded("Withheld", places.PAYMENTS_REGISTRY, "adminUserEnabled")
+            and world.found(places.PROMO, "workspace-registry")
+        ),
+    )
+
+
+OWN_DEPENDENCIES = Scene(
+    "Everything brought along",
+    "Team vision's workspace acts as a UAI and brings storage, vault and registry along from another resource group.",
+    "AML grants such an identity nothing. amlguard grants what the policy allows and reports what it does not.",
+    _own_dependencies,
+)
+ABAC_REGISTRY = Scene(
+    "A registry with finer permissions",
+    "Team fraud's registry is in ABAC mode: permissions per repository. A new cluster gets AcrPull from AML.",
+    "There AcrPull does nothing: the pull fails with the role in plain sight. What counts is Repository Reader.",
+    _abac_registry,
+)
+BEFORE_AMLGUARD = Scene(
+    "A workspace from before",
+    "Workspace forecast is from 2023, so no event ever told of it. amlguard's timer looks at every workspace.",
+    f"One cluster cannot read its data, the other can, through group {GROUP_NAME}. Nobody needs the admin user.",
+    _before_amlguard,
+)
+FOREIGN_REGISTRY = Scene(
+    "Somebody else's registry",
+    "Team promo creates a workspace that names team payments' registry, and a cluster that would pull from it.",
+    "Else whoever may write a workspace could open anybody's registry. Withheld, with the line that would allow it.",
+    _foreign_registry,
+)

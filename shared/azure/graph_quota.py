@@ -1,0 +1,57 @@
+"""Resource Graph's quota: about 15 queries in 5 seconds for a caller, told by headers of its own.
+
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
+"""
+
+import asyncio
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import AsyncHTTPPolicy
+
+_REMAINING, _RESETS = "x-ms-user-quota-remaining", "x-ms-user-quota-resets-after"
+_SPAN = re.compile(r"(\d+):(\d+):(\d+)(?:\.\d+)?")
+
+
+class GraphQuota(AsyncHTTPPolicy[Any, Any]):
+    """Holds queries back until the quota that the last answer told of leaves room for them.
+
+    Belongs behind the retry policy: when others have used the quota up, that one waits as long as this one tells it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._remaining = 1
+        self._under_way = 0
+        self._resets_at = 0.0
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        if "/microsoft.resourcegraph/" not in request.http_request.url.casefold():
+            return await self.next.send(request)
+        while self._remaining <= 0 and self._wait > 0:  # noqa: ASYNC110 - waits for a time, not for an event
+            await asyncio.sleep(self._wait)
+        self._remaining -= 1
+        self._under_way += 1
+        try:
+            response = await self.next.send(request)
+        finally:
+            self._under_way -= 1
+        self._learn(response.http_response.headers)
+        if response.http_response.status_code == 429:
+            response.http_response.headers.setdefault("Retry-After", str(max(1, math.ceil(self._wait))))
+        return response
+
+    @property
+    def _wait(self) -> float:
+        return self._resets_at - time.monotonic()
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        span, remaining = _SPAN.fullmatch(headers.get(_RESETS, "")), headers.get(_REMAINING, "")
+        if span and remaining.isdecimal():
+            hours, minutes, seconds = map(int, span.groups())
+            self._resets_at = time.monotonic() + 3600 * hours + 60 * minutes + seconds
+            self._remaining = int(remaining) - self._under_way

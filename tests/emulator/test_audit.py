@@ -1,0 +1,142 @@
+"""No change without a record: the intent before the write, the outcome after it, each once, and no personal data."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from event_grid import CANARY, event
+from local_azure import FINDINGS, Json, LocalAzure, Start
+from tenants import ACR_PULL, BLOB_READER, Tenant, group_id, oid, system_assigned, user_assigned
+
+pytestmark = pytest.mark.xdist_group("audit")
+
+NAMES = ("whole", "down", "forbidden", "redelivered", "outcome", "personal")
+_INGESTION = "^/ingestion/"
+
+
+@pytest.fixture(scope="module")
+def azure(start_azure: Start) -> LocalAzure:
+    """A resource group a test. Each workspace lacks a grant for its cluster; `whole` lacks more."""
+    tenant = Tenant()
+    for name in NAMES:
+        group = group_id(f"rg-{name}")
+        registry = tenant.registry(group, f"acr{name}", admin=name == "whole")
+        account = tenant.storage(group, f"st{name}")
+        workspace = tenant.workspace(group, containerRegistry=registry["id"], storageAccount=account["id"])
+        tenant.compute(workspace, "cluster", identity=system_assigned(name))
+        if name == "whole":
+            tenant.endpoint(workspace, "endpoint", user_assigned(tenant.uai(group, "scoring")))
+    return start_azure(tenant.document(), "mode: enforce\nsettle_minutes: 0\n")
+
+
+def _workspace(name: str) -> str:
+    return f"{group_id(f'rg-{name}')}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+
+
+def _registry(name: str) -> str:
+    return f"{group_id(f'rg-{name}')}/providers/Microsoft.ContainerRegistry/registries/acr{name}"
+
+
+def _rows(azure: LocalAzure, name: str) -> list[Json]:
+    return azure.rows(where=f"ResourceId startswith '{group_id(f'rg-{name}')}/'")
+
+
+def _writes(azure: LocalAzure, name: str) -> list[Json]:
+    return [one for one in azure.writes() if f"/rg-{name}/" in one["path"].lower()]
+
+
+def _granted(azure: LocalAzure, name: str) -> bool:
+    return (_registry(name).lower(), ACR_PULL) in azure.grants(oid(name), _registry(name))
+
+
+def _outcomes(azure: LocalAzure, name: str) -> list[str]:
+    return sorted(row["Outcome"] for row in _rows(azure, name))
+
+
+def test_one_plan_before_every_write_and_one_outcome_after(azure: LocalAzure) -> None:
+    correlation = "5e1f3a52-7c1f-4b7e-8a43-0c8d5b4e1d11"
+    assert azure.deliver(event(_workspace("whole"), correlation=correlation)).status_code == 202
+    rows, writes = _rows(azure, "whole"), _writes(azure, "whole")
+    assert len(writes) == 5  # AcrPull twice, Storage Blob Data Reader, the admin user, the cached keys
+    for write in writes:
+        (planned,) = [row for row in rows if row["Outcome"] == "Planned" and _concerns(row, write)]
+        (applied,) = [row for row in rows if row["Outcome"] == "Applied" and _concerns(row, write)]
+        assert (planned["RunId"], planned["ActionId"]) == (applied["RunId"], applied["ActionId"])
+        assert planned["TimeGenerated"].isoformat() < write["time"] < applied["TimeGenerated"].isoformat()
+        for row in (planned, applied):
+            assert row["CorrelationId"] == correlation
+            assert row["CallerObjectId"] == oid("someone")
+            assert json.loads(row["Requirements"])
+    assert len([row for row in rows if row["Outcome"] in {"Planned", "Applied"}]) == 2 * len(writes)
+    scoring = oid(f"{group_id('rg-whole')}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/scoring")
+    assert {role for _, role in azure.grants(scoring, group_id("rg-whole"))} == {ACR_PULL, BLOB_READER}
+    assert not azure.admin_user(_registry("whole"))
+
+
+def _concerns(row: Json, write: Json) -> bool:
+    path = write["path"].partition("?")[0].lower()
+    if write["method"] == "PUT":
+        return bool(row["RoleAssignmentId"]) and path == row["RoleAssignmentId"].lower()
+    wanted = "adminUserEnabled" if write["method"] == "PATCH" else "cachedKeys"
+    return row["Property"] == wanted and path.startswith(row["Scope"].lower())
+
+
+@pytest.mark.parametrize(("name", "status"), [("down", 503), ("forbidden", 403)])
+def test_nothing_is_written_without_a_record(azure: LocalAzure, name: str, status: int) -> None:
+    told = event(_workspace(name))
+    azure.faults({"path": _INGESTION, "status": status})
+    assert azure.deliver(told).status_code == 500
+    assert _writes(azure, name) == []
+    assert not _granted(azure, name)
+    assert _rows(azure, name) == []
+
+    azure.faults()
+    assert azure.deliver(told).status_code == 202
+    assert _granted(azure, name)
+    assert _outcomes(azure, name) == ["Applied", "Planned"]
+    assert azure.deliver(told).status_code == 202
+    assert _outcomes(azure, name) == ["Applied", "Planned"]
+    assert len(_writes(azure, name)) == 1
+
+
+def test_event_grid_delivers_again_what_could_not_be_recorded(azure: LocalAzure) -> None:
+    name = "redelivered"
+    azure.forget_requests()
+    azure.faults({"path": _INGESTION, "status": 500})
+    azure.patch(_workspace(name), {"tags": {"touched": "yes"}})
+    azure.until(lambda: any(one["path"].startswith("/ingestion/") for one in azure.asked()), "a record is tried")
+    azure.until_quiet(still=4)  # the client's own retries
+    assert _writes(azure, name) == []
+    azure.faults()
+    azure.advance(11)
+    azure.until(lambda: "Applied" in _outcomes(azure, name), "the event is delivered again")
+    assert _outcomes(azure, name) == ["Applied", "Planned"]
+    assert _granted(azure, name)
+
+
+def test_an_outcome_that_the_log_does_not_take_is_kept(azure: LocalAzure) -> None:
+    """The log goes down between intent and outcome: the queue keeps the outcome, and it is recorded once."""
+    name = "outcome"
+    azure.faults({"method": "PUT", "path": "/rg-outcome/.*/roleassignments/", "delayMs": 2500})
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(azure.deliver, event(_workspace(name)))
+        azure.until(lambda: _outcomes(azure, name) == ["Planned"], "the intent is recorded")
+        azure.faults({"path": _INGESTION, "status": 503})
+        assert answer.result().status_code == 202
+    assert _granted(azure, name)
+    assert _outcomes(azure, name) == ["Planned"]
+    azure.faults()
+    azure.advance(90)
+    azure.until(lambda: "Applied" in _outcomes(azure, name), "the queue brings the outcome")
+    azure.until_quiet()
+    assert _outcomes(azure, name) == ["Applied", "Planned"]
+
+
+def test_of_the_person_only_the_object_id_is_kept(azure: LocalAzure) -> None:
+    assert azure.deliver(event(_workspace("personal"), caller=oid("jane"))).status_code == 202
+    rows = _rows(azure, "personal")
+    assert {row["CallerObjectId"] for row in rows} == {oid("jane")}
+    assert CANARY not in json.dumps([*azure.rows(), *azure.rows(FINDINGS)], default=str)
+    description = azure.get(rows[0]["RoleAssignmentId"])["properties"]["description"]
+    assert CANARY not in description
+    assert rows[0]["RunId"] in description
