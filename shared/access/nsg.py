@@ -123,30 +123,21 @@ def admits(rules: Iterable[SecurityRule], protocol: str, port: int) -> tuple[tup
     ordered = sorted(rules, key=lambda rule: rule.order)
     return tuple(
         (remote, rule)
-        for rule in ordered
+        for at, rule in enumerate(ordered)
         for remote in rule.remotes
-        if rule.allow and _passes(rule, ordered, Traffic(Direction.INBOUND, protocol, port, remote))
+        if rule.allow and _has_effect(rule, ordered[:at], Traffic(Direction.INBOUND, protocol, port, remote))
     )
 
 
-def _passes(rule: SecurityRule, ordered: Iterable[SecurityRule], traffic: Traffic) -> bool:
-    return _concerns(rule, traffic) is not _Part.NONE and not _stopped(ordered, traffic)
+def _has_effect(rule: SecurityRule, before: Iterable[SecurityRule], traffic: Traffic) -> bool:
+    """Whether any of the traffic gets as far as `rule`."""
+    stopped = any(not each.allow and _concerns(each, traffic) is _Part.ALL for each in before)
+    return not stopped and _concerns(rule, traffic) is not _Part.NONE
 
 
 def free_priority(taken: Container[int], before: int) -> int | None:
     """The closest free one before another; an owner's rules have 100 to 4096."""
     return next((each for each in range(min(before - 1, 4096), 99, -1) if each not in taken), None)
-
-
-def _stopped(ordered: Iterable[SecurityRule], traffic: Traffic) -> bool:
-    """Whether a deny stops all of it before any allow concerns a part of it."""
-    for rule in ordered:
-        part = _concerns(rule, traffic)
-        if rule.allow and part is not _Part.NONE:
-            return False
-        if part is _Part.ALL:
-            return True
-    return True
 
 
 def _concerns(rule: SecurityRule, traffic: Traffic) -> _Part:
@@ -190,7 +181,7 @@ def _addresses(rule: str, wanted: str) -> _Part:
 
 
 def _overlap(ours: Network, theirs: Network) -> _Part:
-    if ours.version != theirs.version or not ours.overlaps(theirs):
+    if not ours.overlaps(theirs):
         return _Part.NONE
     return _Part.ALL if ours.prefixlen <= theirs.prefixlen else _Part.SOME
 

@@ -50,6 +50,7 @@ def deny(priority: int, remote: str = ANYWHERE, ports: tuple[int, int] = (0, 655
         ((rule(100, "Internet"), deny(200)), out("AzureActiveDirectory"), True),
         ((rule(100, "AzureCloud.westeurope"), deny(200)), out("Storage.westeurope"), True),
         ((rule(100, "AzureCloud.westeurope"), deny(200)), out("AzureMachineLearning"), False),
+        ((rule(100, "AzureCloud"), deny(200)), out("Internet"), False),
         # a tag without a region holds its regions; a region is not the whole
         ((rule(100, "Storage"), deny(200)), out("Storage.westeurope"), True),
         ((rule(100, "Storage.westeurope"), deny(200)), out("Storage.westeurope"), True),
@@ -71,6 +72,7 @@ def deny(priority: int, remote: str = ANYWHERE, ports: tuple[int, int] = (0, 655
         ((deny(100, direction=IN),), out("Storage"), True),
         # a client picks its own port: who allows one port allows nothing
         ((rule(100, client_ports=((443, 443),)), deny(200)), out("Storage"), False),
+        ((rule(100, client_ports=((2000, 3000),)), deny(200)), out("Storage"), False),
         ((rule(100, client_ports=((1024, 65535),)), deny(200)), out("Storage"), True),
         # the subnet's own side: all of it must be allowed, and none of it denied
         ((rule(100, locals=("10.0.0.0/16",)), deny(200)), out("Storage"), True),
@@ -189,6 +191,10 @@ def test_whom_a_group_lets_in() -> None:
         ("AzureMachineLearning", "r100"),
         ("Internet", "r300"),
     ]
+    half = (deny(150, "20.1.0.0/17", ssh, direction=IN), rule(200, "20.1.0.0/16", ssh, direction=IN))
+    assert [by.name for _, by in admits(half, "tcp", 22)] == ["r200"]
+    twice = (rule(100, "*", ssh, direction=IN), rule(200, "Internet", ssh, direction=IN))
+    assert [by.name for _, by in admits(twice, "tcp", 22)] == ["r100", "r200"]  # both must be narrowed
     assert admits((), "tcp", 22) == ()
     assert admits((deny(100, direction=IN), rule(200, "Internet", direction=IN)), "tcp", 22) == ()
 
