@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +35,12 @@ from unit.build import (
 )
 
 from shared.access.asks import Property
+from shared.access.documents import action, key
 from shared.access.guardrails import Action, Boundary
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.outcomes import Setting
 from shared.access.scope import Scope
-from shared.audit_rows import Phase
+from shared.audit_rows import Phase, Run
 from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError
 from shared.work import Reconcile, Record, Resync, decode
 
@@ -83,12 +85,12 @@ class TestTheMainJob:
         ]
         writes = [(at, entry) for at, (kind, entry) in enumerate(kinds) if kind in ("grant", "setting")]
         assert len(writes) == 4
-        for at, action in writes:
+        for at, written in writes:
             before = [
-                entry["Outcome"] for _, entry in kinds[:at] if isinstance(entry, dict) and entry["ActionId"] == action
+                entry["Outcome"] for _, entry in kinds[:at] if isinstance(entry, dict) and entry["ActionId"] == written
             ]
             after = [
-                entry["Outcome"] for _, entry in kinds[at:] if isinstance(entry, dict) and entry["ActionId"] == action
+                entry["Outcome"] for _, entry in kinds[at:] if isinstance(entry, dict) and entry["ActionId"] == written
             ]
             assert before[-1:] == ["Planned"]
             assert after == ["Applied"]
@@ -478,6 +480,24 @@ class TestTheSwitchOff:
         await one.run()
         assert not one.azure.admin_user(REGISTRY)
         assert one.azure.admin_user(theirs)
+
+    async def test_a_reminder_that_cannot_be_taken_back_does_no_harm(self) -> None:
+        one = self.settled()
+        one.troubles.after["queue"] = 1
+        await one.run()
+        assert outcomes(one).count(("Setting", "Applied")) == 2
+        assert waiting(one) == [Resync((str(WORKSPACE),))]
+        await one.settle()
+        assert one.queue.messages == []
+
+    async def test_of_a_plan_document_brings_the_resync_of_a_workspace_that_came_later(self) -> None:
+        one = self.settled()
+        document = action((await one.services.reconciler.prepare(WORKSPACE)).settings[0])
+        one.azure.have(raw.workspace(sai("other"), on=workspace_id("other")))
+        only = replace(one.services.reconciler, only=frozenset({key(document)}))
+        await only.run(WORKSPACE, Run(Action.ENFORCE))
+        assert not one.azure.admin_user(REGISTRY)
+        assert one.azure.stale_keys == set()
 
     async def test_a_resync_that_fails_keeps_its_reminder_until_it_is_done(self) -> None:
         one = self.settled()
