@@ -18,11 +18,12 @@ from unit.build import (
     workspace_id,
 )
 
+from handlers.look import look_now
 from shared.access.asks import Property
 from shared.access.documents import action, key
 from shared.access.guardrails import Action
 from shared.audit_rows import Run
-from shared.work import Resync
+from shared.work import Resync, Trigger
 
 
 class TestTheSwitchOff:
@@ -57,6 +58,14 @@ class TestTheSwitchOff:
         await one.run()
         assert not one.azure.admin_user(REGISTRY)
         assert one.azure.stale_keys == set()
+
+    async def test_happens_once_when_two_workspaces_on_the_registry_come_to_it_at_once(self) -> None:
+        other = workspace_id("other")
+        one = self.settled(raw.workspace(sai("other"), on=other))
+        await look_now([WORKSPACE, other, WORKSPACE], one.services, Trigger())
+        off = [entry for kind, entry in one.azure.journal if kind == "setting" and entry.name == "adminUserEnabled"]
+        assert len(off) == 1
+        assert len(one.audit.rows("Planned")) == len(one.audit.rows("Applied")) == 3
 
     async def test_waits_for_a_neighbour_that_resource_graph_does_not_know_yet(self) -> None:
         other = workspace_id("other")
