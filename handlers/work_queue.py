@@ -27,7 +27,7 @@ async def handle(message: bytes, services: Services) -> None:
         case Dependency() as work:
             await _users(work, services)
         case Sweep():
-            await sweep.handle(services)
+            await sweep.find(services)
         case Resync() as work:
             await _resync(work, services)
         case Record() as work:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
+import raw
 from fakes import FakeAuditLog, FakeAzure, FakeQueue
 from troubles import Crashed, Troubles
-from unit.build import WORKSPACE, terms
+from unit.build import WORKSPACE, sai, terms
 
 from handlers import sweep, work_queue
 from handlers.look import look_now
@@ -16,8 +18,11 @@ from shared.audit_rows import Run
 from shared.memory import Memory
 from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler, Result
-from shared.work import Trigger
+from shared.work import Trigger, Work, decode
 
+C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
+SETTLE = timedelta(minutes=15)
+WITHOUT_SETTLING = {"settle": timedelta()}
 _MOST_TRIES = 5
 
 
@@ -95,3 +100,18 @@ class App:
             while await self.work():
                 pass
             self.azure.advance(timedelta(minutes=1))
+
+
+def app(*raws: raw.Raw, **policy: Any) -> App:
+    """A workspace, its registry with the admin user on, storage and vault; and what else is given."""
+    one = App(terms(**policy))
+    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
+    return one
+
+
+def outcomes(one: App) -> list[tuple[str, str]]:
+    return [(row["Action"], row["Outcome"]) for row in one.audit.rows()]
+
+
+def waiting(one: App) -> list[Work]:
+    return [decode(message.body) for message in one.queue.messages]

@@ -86,7 +86,7 @@ def _through(ending: Ending, properties: Json) -> str:
     parts += ["inherited"] if inherited else []
     registry = next((one for one in ending.registries.values() if one["id"] == properties["scope"]), None)
     if registry and _abac(registry) and role_name(properties["roleDefinitionId"]) == "AcrPull":
-        parts.append("without effect (ABAC)")
+        parts.append("no effect")
     return ", ".join(parts)
 
 

@@ -14,7 +14,8 @@ from rich.text import Text
 from emulator.demo.timeline import Entry
 
 _COLOURS = {"AML": "yellow", "Event Grid": "blue", "amlguard": "green", "people": "magenta", "clock": "cyan"}
-_MARGIN, _WHO_WIDTH, _GAP = 11, 10, 3
+_MARGIN, _WHO_WIDTH = 11, 10
+_TABLE_WIDTH = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,13 @@ class Screen:
         self._labelled("", text, style)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Where the terminal is too narrow for the columns, the first one becomes the heading of a list."""
+        """On a narrow terminal the first column becomes the heading of a list."""
         self.line()
         self.line(title, "bold")
         if self._plain:
             for line in _aligned([columns, *rows]):
                 self.line(f"  {line}")
-        elif sum(_widths([columns, *rows])) + _GAP * len(columns) > self._console.width:
+        elif self._console.width < _TABLE_WIDTH:
             self._list(rows)
         else:
             table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -119,12 +120,8 @@ def _grid(*widths: int) -> Table:
     return grid
 
 
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = _widths(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 

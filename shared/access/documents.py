@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.access.asks import Finding
+from shared.access.asks import Finding, Property
 from shared.access.outcomes import Action, Grant, Plan, Setting
 
 type Document = dict[str, Any]
@@ -94,10 +94,18 @@ def key(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
-    """`plan` with only those of its actions that `keys` (of a plan document) name."""
+    """`plan` with only those of its actions that `keys` (of a plan document) name.
+
+    A switch-off brings its resyncs, whether or not the document knew of every workspace on the registry.
+    """
+    switched_off = any(key(action(one)) in keys for one in plan.settings if one.name is Property.ADMIN_USER)
     return Plan(
         tuple(one for one in plan.grants if key(action(one)) in keys),
-        tuple(one for one in plan.settings if key(action(one)) in keys),
+        tuple(
+            one
+            for one in plan.settings
+            if key(action(one)) in keys or (switched_off and one.name is Property.CACHED_KEYS)
+        ),
         plan.findings,
         plan.withheld,
         plan.deferred,

@@ -13,8 +13,6 @@ _OPERATION_SECONDS = 2.5
 POLICY = f"mode: enforce\nsettle_minutes: {SETTLE_MINUTES}\n"
 SUBSCRIPTIONS = tuple(f"{digit * 8}-{digit * 4}-4{digit * 3}-8{digit * 3}-{digit * 12}" for digit in "123")
 
-pytestmark = pytest.mark.xdist_group("admin user")
-
 
 @dataclass(frozen=True)
 class Place:

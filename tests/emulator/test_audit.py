@@ -8,8 +8,6 @@ from event_grid import CANARY, event
 from local_azure import FINDINGS, Json, LocalAzure, Start
 from tenants import ACR_PULL, BLOB_READER, Tenant, group_id, oid, system_assigned, user_assigned
 
-pytestmark = pytest.mark.xdist_group("audit")
-
 NAMES = ("whole", "down", "forbidden", "redelivered", "outcome", "personal")
 _INGESTION = "^/ingestion/"
 

@@ -7,8 +7,6 @@ import pytest
 from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, BLOB_READER, Tenant, child, group_id, oid, system_assigned
 
-pytestmark = pytest.mark.xdist_group("commands")
-
 NAMES = ("planned", "asked", "unrecorded", "applied", "part", "compliant")
 
 

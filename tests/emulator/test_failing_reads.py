@@ -6,8 +6,6 @@ import pytest
 from local_azure import Json, LocalAzure, Ran, Start
 from tenants import ACR_PULL, READER, Tenant, group_id, oid, system_assigned
 
-pytestmark = pytest.mark.xdist_group("failing reads")
-
 _MANY = 101  # one more than a page of ARM's lists
 _FORBIDDEN: Json = {"status": 403, "code": "AuthorizationFailed"}
 _THROTTLED: Json = {"status": 429, "code": "SubscriptionRequestsThrottled"}

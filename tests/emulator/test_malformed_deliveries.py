@@ -9,8 +9,6 @@ from event_grid import CANARY, cloud_event, event
 from local_azure import FINDINGS, REMEDIATIONS, Json, LocalAzure, Start
 from tenants import Tenant, group_id, oid, system_assigned
 
-pytestmark = pytest.mark.xdist_group("deliveries")
-
 GROUP = group_id("rg-trap")
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
 _PERSON = {"ipaddr": CANARY, "name": CANARY, "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn": CANARY}

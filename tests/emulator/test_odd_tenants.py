@@ -16,8 +16,6 @@ from event_grid import event
 from local_azure import Json, LocalAzure, Start
 from tenants import ACR_PULL, READER, Tenant, child, group_id, oid, system_assigned, user_assigned
 
-pytestmark = pytest.mark.xdist_group("odd tenants")
-
 
 @dataclass
 class Odd:
@@ -279,7 +277,6 @@ def test_the_whole_tenant_is_planned(azure: LocalAzure, tmp_path: Path) -> None:
     document = json.loads(out.read_text(encoding="utf-8"))
     (error,) = document["errors"]
     assert "/rg-broken/" in error
-    assert document["grants"] == []
 
 
 def test_a_registry_that_is_no_id_is_not_no_registry(azure: LocalAzure) -> None:

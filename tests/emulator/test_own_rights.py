@@ -7,8 +7,6 @@ import pytest
 from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, BLOB_CONTRIBUTOR, CONTRIBUTOR, Tenant, group_id, oid, system_assigned, user_assigned
 
-pytestmark = pytest.mark.xdist_group("own rights")
-
 GROUP = group_id("rg-rights")
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrrights"
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"

@@ -9,8 +9,6 @@ from event_grid import event
 from local_azure import QUEUE, Json, LocalAzure, Start
 from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
 
-pytestmark = pytest.mark.xdist_group("queue")
-
 _TRIES = 5
 _HIDDEN_SECONDS = 30  # host.json's visibilityTimeout
 

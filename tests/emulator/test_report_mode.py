@@ -8,8 +8,6 @@ from event_grid import event
 from local_azure import FINDINGS, Json, LocalAzure, Start
 from tenants import ACR_PULL, Tenant, group_id, oid, system_assigned, user_assigned
 
-pytestmark = pytest.mark.xdist_group("report mode")
-
 GROUP = group_id("rg-report")
 
 
