@@ -11,6 +11,7 @@ from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.events import MalformedEventError, read
 from shared.discover import workspaces_at
+from shared.ports import ReadFailedError
 from shared.work import Dependency, Trigger, encode
 
 _log = logging.getLogger("amlguard")
@@ -46,7 +47,14 @@ async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> 
         if services.queue:
             await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
         return
-    await _within_deadline(await workspaces_at(scope, services.azure), services, trigger, deadline)
+    try:
+        users = await workspaces_at(scope, services.azure)
+    except ReadFailedError as error:
+        if error.code != "SubscriptionNotFound":
+            raise
+        _log.info("an event about a subscription that is not there (any more): nothing to look at")
+        return
+    await _within_deadline(users, services, trigger, deadline)
 
 
 async def _within_deadline(workspaces: list[Scope], services: Services, trigger: Trigger, deadline: float) -> None:

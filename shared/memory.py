@@ -32,6 +32,10 @@ class Memory:
         known = self._wakes.get(scope)
         return known is not None and now < known <= at + _CLOSE
 
+    def forget_wake(self, scope: Scope) -> None:
+        """A queued look has come, perhaps a moment early by ARM's clock."""
+        self._wakes.pop(scope, None)
+
     def remember_wake(self, scope: Scope, at: datetime) -> None:
         if len(self._wakes) >= _MOST_REMEMBERED:
             self._wakes.clear()

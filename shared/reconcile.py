@@ -7,23 +7,34 @@ before settings; what a guard names, what Azure refuses and what must wait are o
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import batched
 from typing import Any
 
 from shared.access.asks import Property
 from shared.access.documents import restrict
 from shared.access.guardrails import Action as Mode
 from shared.access.guardrails import Terms
-from shared.access.outcomes import Grant, Plan, Setting
+from shared.access.outcomes import Deferred, Grant, Plan, Setting
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditFailedError, AuditLog, Azure, NotYetError, WorkQueue, WriteRefusedError
+from shared.ports import (
+    AuditFailedError,
+    AuditLog,
+    Azure,
+    AzureFailureError,
+    NotYetError,
+    ReadFailedError,
+    Receipt,
+    WorkQueue,
+    WriteRefusedError,
+)
 from shared.work import Reconcile, Record, Resync, Trigger, encode
 
 _PASSES = 3
@@ -31,8 +42,9 @@ _SOON = timedelta(seconds=2)
 _REMINDER = timedelta(minutes=5)
 _CONCURRENT_GRANTS = 8
 _RETRY = timedelta(minutes=1)
-_LONGEST_WAIT = timedelta(minutes=32)
+_MOST_DOUBLINGS = 5
 _MOST_ATTEMPTS = 50
+_ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,8 @@ class Reconciler:
         """
         async with asyncio.timeout(_left(deadline)) as patience, self.memory.alone(workspace):
             patience.reschedule(None)
+            if attempt:
+                self.memory.forget_wake(workspace)
             return await self._run(workspace, run, deadline, attempt)
 
     async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
@@ -98,7 +112,7 @@ class Reconciler:
                 await self._record_intent(made, run, recorded)
                 outcomes = await self._carry_out(made, run, deadline) if run.mode is Mode.ENFORCE else []
             done += outcomes
-            if not outcomes or not self._due(made):
+            if not outcomes or not self._due(made, outcomes):
                 break
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
@@ -115,10 +129,10 @@ class Reconciler:
         await self._record_outcomes([outcome], run)
         return outcome
 
-    def _due(self, made: Plan) -> bool:
+    def _due(self, made: Plan, outcomes: Sequence[Outcome]) -> bool:
         """Whether a setting waited only for this pass's grants and may follow at once (no settle time)."""
         soon = self.azure.now() + _SOON
-        return any(isinstance(waiting.action, Setting) and waiting.until <= soon for waiting in made.deferred)
+        return any(waiting.until <= soon for waiting in _waiting_settings(made, outcomes))
 
     async def _record_intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
         findings = [finding(run, one) for one in made.findings]
@@ -152,11 +166,12 @@ class Reconciler:
     async def _change_settings(self, settings: Sequence[Setting], run: Run, deadline: float | None) -> list[Outcome]:
         """In order. The keys are resynced only once the admin user is off; until they are, the queue remembers."""
         outcomes: list[Outcome] = []
-        resyncs = [str(one.resource) for one in settings if one.name is Property.CACHED_KEYS]
-        reminder = None
-        if resyncs and self.queue:
-            reminder = await self.queue.put(encode(Resync(tuple(resyncs), run.trigger)), _REMINDER)
-        switched_off = True
+        try:
+            reminder = await self._remind(settings, run)
+        except AzureFailureError as error:
+            reason = f"the queue must remember the resync before the admin user goes off: {error.reason}"
+            return [Outcome(setting, Phase.DEFERRED, reason) for setting in settings]
+        switched_off, unclear = True, False
         for setting in settings:
             if setting.name is Property.CACHED_KEYS and not switched_off:
                 refusal = "the admin user did not go off, so the cached keys are still right"
@@ -165,16 +180,25 @@ class Reconciler:
             outcomes.append(await self._apply(setting, run, deadline))
             if setting.name is Property.ADMIN_USER:
                 switched_off = outcomes[-1].phase is Phase.APPLIED
-        done = not switched_off or all(
-            o.phase is Phase.APPLIED for o in outcomes if o.action.name is Property.CACHED_KEYS
-        )
-        if reminder and self.queue and done:
-            await self.queue.withdraw(reminder)
+                # Azure did not answer, and may have done it all the same: then somebody must resync.
+                unclear = outcomes[-1].phase is Phase.DEFERRED and outcomes[-1].duration_ms is not None
+        resynced = all(o.phase is Phase.APPLIED for o in outcomes if o.action.name is Property.CACHED_KEYS)
+        if reminder and (resynced if switched_off else not unclear):
+            await self._forget(reminder)
         return outcomes
+
+    async def _remind(self, settings: Sequence[Setting], run: Run) -> Receipt | None:
+        resyncs = tuple(str(one.resource) for one in settings if one.name is Property.CACHED_KEYS)
+        return await self.queue.put(encode(Resync(resyncs, run.trigger)), _REMINDER) if resyncs and self.queue else None
+
+    async def _forget(self, reminder: Receipt) -> None:
+        if self.queue:
+            with suppress(AzureFailureError):  # one resync more does no harm
+                await self.queue.withdraw(reminder)
 
     async def _apply(self, action: Grant | Setting, run: Run, deadline: float | None) -> Outcome:
         if deadline is not None and time.monotonic() >= deadline:
-            return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on", 0)
+            return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
         started = time.monotonic()
         phase, reason = Phase.APPLIED, action.reason
         try:
@@ -184,7 +208,7 @@ class Reconciler:
                     reason = action.reason if made else f"it was there already: {action.reason}"
                 case Setting():
                     await self.azure.change(action)
-        except NotYetError as error:
+        except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
             phase, reason = Phase.DEFERRED, error.reason
         except WriteRefusedError as error:
             phase, reason = Phase.FAILED, f"{error.reason} ({error.code})"
@@ -198,25 +222,31 @@ class Reconciler:
         except AuditFailedError:
             if self.queue is None:
                 raise
-            await self.queue.put(encode(Record(REMEDIATIONS, tuple(rows))), _RETRY)
+            for some in batched(rows, _ROWS_PER_MESSAGE, strict=False):
+                await self.queue.put(encode(Record(REMEDIATIONS, some)), _RETRY)
 
     async def _put_off(
         self, workspace: Scope, made: Plan, outcomes: Sequence[Outcome], trigger: Trigger, attempt: int
     ) -> None:
         """Queues another look for the earliest moment at which something that waits could go on."""
         now = self.azure.now()
-        backoff = min(_RETRY * 2**attempt, _LONGEST_WAIT)
-        waits = [_RETRY if o.phase is Phase.DEFERRED else None for o in outcomes]
-        delays = [max(backoff, wait) for wait in waits if wait]
-        delays += [
-            max(one.until - now, timedelta()) if isinstance(one.action, Setting) else backoff for one in made.deferred
-        ]
+        backoff = _RETRY * 2 ** min(attempt, _MOST_DOUBLINGS)
+        delays = [backoff for one in outcomes if one.phase is Phase.DEFERRED]
+        delays += [backoff for one in made.deferred if not isinstance(one.action, Setting)]
+        delays += [max(one.until - now, timedelta()) for one in _waiting_settings(made, outcomes)]
         if not delays or self.queue is None or attempt >= _MOST_ATTEMPTS:
             return
         at = now + min(delays)
         if not self.memory.wake_is_due(workspace, at, now):
             await self.queue.put(encode(Reconcile((str(workspace),), trigger, attempt + 1)), min(delays))
             self.memory.remember_wake(workspace, at)
+
+
+def _waiting_settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:
+    """Settings for which time has to pass, and no more: the grants that they waited for were made."""
+    open_targets = {o.action.scope for o in outcomes if isinstance(o.action, Grant) and o.phase is not Phase.APPLIED}
+    waiting = [one for one in made.deferred if isinstance(one.action, Setting)]
+    return [one for one in waiting if one.action.resource not in open_targets]
 
 
 def _left(deadline: float | None) -> float | None:

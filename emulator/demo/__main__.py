@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emulator.demo import play
 from emulator.demo.audit import AuditUnreadableError
-from emulator.demo.local_azure import NotStartedError, Ready, local_azure
+from emulator.demo.local_azure import NotStartedError, Ready, last_words, local_azure
 from emulator.demo.people import RefusedError
 from emulator.demo.screen import Screen
 
@@ -43,6 +43,8 @@ async def _run(screen: Screen, directory: Path, *, keep: bool) -> int:
     async with asyncio.timeout(_MOST_SECONDS) as limit, local_azure(directory) as ready:
         os.environ.update(ready.env)
         right = await play.play(screen, ready, started)
+        if not right:
+            screen.line(f"The local Azure's last words:\n{last_words(directory) or '(none)'}", "dim")
         if keep:
             limit.reschedule(None)
             await _keep(screen, ready, directory)

@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from emulator.demo import expected
 from emulator.demo.audit import Row
 from emulator.demo.ending import Ending
-from emulator.demo.places import short
+from emulator.demo.places import readable, short
 from emulator.demo.roles import role_name
 from emulator.demo.story_clock import parsed
 from emulator.demo.tenant import SETTLE_MINUTES
@@ -62,25 +62,31 @@ def _admin_users(ending: Ending) -> Iterator[str]:
 
 
 def _grant_before_revoke(ending: Ending) -> Iterator[str]:
-    """On ARM's clock: what amlguard granted at the registry before its switch-off is older than the settle time."""
+    """On ARM's clock: what amlguard granted at a registry had the settle time to act before the switch-off."""
     settle = timedelta(minutes=SETTLE_MINUTES)
     for write in _of(ending, "PATCH"):
-        off = parsed(write["time"])
-        for one in ending.remediations:
-            if (
-                one["Outcome"] == "Applied"
-                and one["Action"] == "Grant"
-                and one["Scope"].lower() == _path(write).lower()
-            ):
-                granted = one["TimeGenerated"]
-                age = off - _azure_time(ending, granted)
-                if timedelta() < age < settle:
-                    yield f"{short(_path(write))} was switched off {age} after a grant on it, not {settle}"
+        registry, off = _path(write), parsed(write["time"])
+        ages = [off - ending.clock.azure(row["TimeGenerated"]) for row in _granted_at(ending, registry)]
+        if ages and max(ages) < timedelta():
+            yield f"{short(registry)} was switched off before anything was granted"
+        yield from (
+            f"{short(registry)} was switched off {age} after a grant, not {settle}"
+            for age in ages
+            if _young(age, settle)
+        )
 
 
-def _azure_time(ending: Ending, real: datetime) -> datetime:
-    """The local Azure's time at a real moment."""
-    return ending.clock.azure(real)
+def _young(age: timedelta, settle: timedelta) -> bool:
+    """What is granted after the switch-off (a negative age) is another story."""
+    return timedelta() <= age < settle
+
+
+def _granted_at(ending: Ending, scope: str) -> list[Row]:
+    return [
+        row
+        for row in ending.remediations
+        if row["Outcome"] == "Applied" and row["Action"] == "Grant" and row["Scope"].lower() == scope.lower()
+    ]
 
 
 def _switched_off_and_resynced(ending: Ending) -> Iterator[str]:
@@ -119,17 +125,18 @@ def _on_record(ending: Ending) -> Iterator[str]:
     written = _grouped((_written_key(write), write) for write in ending.writes)
     planned = _grouped((_row_key(row), row) for row in ending.remediations if row["Outcome"] == "Planned")
     done = _grouped((_row_key(row), row) for row in ending.remediations if row["Outcome"] in _OUTCOMES)
-    for key in written.keys() | planned.keys() | done.keys():
+    for key in sorted(written.keys() | planned.keys() | done.keys()):
         writes, before, after = (each.get(key, []) for each in (written, planned, done))
         if not len(writes) == len(before) == len(after):
-            yield f"{key}: {len(writes)} writes, {len(before)} Planned rows, {len(after)} outcomes"
+            yield f"{readable(key)}: {len(writes)} writes, {len(before)} Planned rows, {len(after)} outcomes"
             continue
         for write, plan, outcome in zip(writes, before, after, strict=True):
             moment = ending.clock.real(parsed(write["time"]))
             if plan["RunId"] != outcome["RunId"]:
-                yield f"{key}: Planned and {outcome['Outcome']} are of different runs"
+                yield f"{readable(key)}: Planned and {outcome['Outcome']} are of different runs"
             if not plan["TimeGenerated"] <= moment <= outcome["TimeGenerated"]:
-                yield f"{key}: written at {moment}, planned {plan['TimeGenerated']}, done {outcome['TimeGenerated']}"
+                times = f"planned {plan['TimeGenerated']}, written {moment}, done {outcome['TimeGenerated']}"
+                yield f"{readable(key)}: {times}"
 
 
 def _nothing_failed(ending: Ending) -> Iterator[str]:
@@ -179,7 +186,7 @@ _CHECKS: Mapping[str, Callable[[Ending], Iterable[str]]] = {
 
 
 def _differences(wanted: Mapping[Any, int], found: Mapping[Any, int], missing: str, surplus: str) -> Iterator[str]:
-    for key in wanted.keys() | found.keys():
+    for key in sorted(wanted.keys() | found.keys(), key=str):
         if found.get(key, 0) < wanted.get(key, 0):
             yield f"{_named(key)} {missing}"
         elif found.get(key, 0) > wanted.get(key, 0):
@@ -187,7 +194,7 @@ def _differences(wanted: Mapping[Any, int], found: Mapping[Any, int], missing: s
 
 
 def _words(wanted: Mapping[Any, str], said: Mapping[Any, str], verb: str) -> Iterator[str]:
-    for key in wanted.keys() | said.keys():
+    for key in sorted(wanted.keys() | said.keys(), key=str):
         if key not in said:
             yield f"{_named(key)} was not {verb}"
         elif key not in wanted:

@@ -17,8 +17,19 @@ type Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class TimeToGrant:
+    """From the event, or from the timer, to the grant, both as ARM's clock has them."""
+
+    passed: timedelta
+    by_event: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
-    """`registries` maps the ids of expected.py to what ARM shows; `held` is what each identity holds, by its id."""
+    """`registries` maps the ids of expected.py to what ARM shows; `held` is what each identity holds, by its id.
+
+    `swept_at` is the local Azure's time.
+    """
 
     app: str
     aml: str
@@ -44,17 +55,18 @@ class Ending:
     def made_by_app(self) -> list[Json]:
         return [one for one in self.assignments if one["properties"].get("createdBy") == self.app]
 
-    def time_to_grant(self, assignment: Json) -> timedelta | None:
-        """From the event (or the timer) to ARM's own time of the grant, on ARM's clock."""
+    def time_to_grant(self, assignment: Json) -> TimeToGrant | None:
+        """None for what amlguard did not grant, or where nobody can tell."""
         rows = [
             row
             for row in self.remediations
             if row["Outcome"] == "Applied" and str(row["RoleAssignmentId"]).lower() == assignment["id"].lower()
         ]
-        if not rows:
-            return None
-        since = rows[-1]["EventTime"] or (self.swept_at and self.swept_at + self.clock.offset)
-        return parsed(assignment["properties"]["createdOn"]) - since if since else None
+        since = (rows[-1]["EventTime"] or self.swept_at) if rows else None
+        granted = parsed(assignment["properties"]["createdOn"])
+        # a timer that fired by itself was earlier than the one that the story fired: nobody knows how much
+        known = since is not None and since <= granted
+        return TimeToGrant(granted - since, by_event=bool(rows[-1]["EventTime"])) if since and known else None
 
 
 async def read(stage: Stage, clock: StoryClock) -> Ending:
@@ -78,7 +90,7 @@ async def read(stage: Stage, clock: StoryClock) -> Ending:
         findings=world.findings,
         missed=stage.missed,
         repeats_wrote=stage.repeats_wrote,
-        swept_at=stage.swept_at,
+        swept_at=stage.swept_at and clock.azure(stage.swept_at),
     )
 
 

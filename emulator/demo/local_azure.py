@@ -14,7 +14,8 @@ from emulator.demo.tenant import POLICY, tenant
 _AMLGUARD = Path(sys.executable).with_name("amlguard")
 _READY_SECONDS = 60
 _STOP_SECONDS = 10
-_LAST_WORDS = 2000
+_LAST_WORDS = 3000
+_LOG = "emulate.log"
 
 
 class NotStartedError(Exception):
@@ -35,7 +36,7 @@ class Ready:
 @asynccontextmanager
 async def local_azure(directory: Path) -> AsyncIterator[Ready]:
     """Writes tenant, policy and the process's own words into `directory`. Raises `NotStartedError`."""
-    tenant_file, policy_file, said = directory / "tenant.json", directory / "policy.yaml", directory / "emulate.log"
+    tenant_file, policy_file, said = directory / "tenant.json", directory / "policy.yaml", directory / _LOG
     tenant_file.write_text(json.dumps(tenant(), indent=2), encoding="utf-8")
     policy_file.write_text(POLICY, encoding="utf-8")
     if not _AMLGUARD.exists():
@@ -49,25 +50,28 @@ async def local_azure(directory: Path) -> AsyncIterator[Ready]:
             start_new_session=True,  # Ctrl-C is for the demo, which then ends the local Azure in order
         )
     try:
-        yield await _ready(process, said)
+        yield await _ready(process, directory)
     finally:
         await _end(process)
 
 
-async def _ready(process: Process, said: Path) -> Ready:
+async def _ready(process: Process, directory: Path) -> Ready:
     line = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(_READY_SECONDS):
             line = await process.stdout.readline() if process.stdout else b""
     if not line:
-        words = _tail(said)
+        words = last_words(directory)
         raise NotStartedError(f"`amlguard emulate` did not get ready: {words or f'no word in {_READY_SECONDS} s'}")
     told = json.loads(line)
     return Ready(told["arm"], told["functions"], told["ca"], told["operatorToken"], told["env"])
 
 
-def _tail(said: Path) -> str:
-    return said.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
+def last_words(directory: Path) -> str:
+    """The end of what the local Azure, and the app on it, have complained of."""
+    log = directory / _LOG
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return "\n".join(line for line in lines if " INFO " not in line)[-_LAST_WORDS:].strip()
 
 
 async def _end(process: Process) -> None:

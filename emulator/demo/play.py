@@ -2,7 +2,7 @@
 
 import time
 
-from emulator.demo import ending, epilogue
+from emulator.demo import ending, epilogue, places
 from emulator.demo.audit import AuditLog
 from emulator.demo.checks import checks
 from emulator.demo.ending import Ending
@@ -17,8 +17,8 @@ from emulator.demo.timeline import Timeline
 from emulator.demo.world import Watch
 
 _LEGEND = (
-    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the",
-    "intent that its audit log has accepted, what it “has” done the outcome: both are read back from Log Analytics.",
+    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the "
+    "intent that its audit log has accepted, what it “has” done the outcome; both are read back from Log Analytics."
 )
 
 
@@ -28,9 +28,10 @@ async def play(screen: Screen, ready: Ready, started: float) -> bool:
     async with People(ready, clock) as people, AuditLog(ready) as audit:
         app = await audit.own_object_id()
         stage = Stage(people, Watch(people, audit, app), Timeline(clock, names, app), screen, names, app)
+        for identifier in (places.FORECAST, places.WEEKLY, places.HOURLY):
+            names.learn(await people.get(identifier))
         screen.line(f"A local Azure, with amlguard running on it, is ready after {_seconds(started)}.", "bold")
-        for line in _LEGEND:
-            screen.line(line, "dim")
+        screen.line(_LEGEND, "dim")
         for number, scene in enumerate(SCENES, 1):
             screen.heading(Heading(number, len(SCENES), scene.title, scene.what, scene.why))
             await _play(stage, scene)

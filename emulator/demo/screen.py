@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from rich import box
 from rich.console import Console
 from rich.rule import Rule
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from emulator.demo.timeline import Entry
+
 _COLOURS = {"AML": "yellow", "Event Grid": "blue", "amlguard": "green", "people": "magenta", "clock": "cyan"}
-_WHO_WIDTH = 10
+_MARGIN, _WHO_WIDTH, _GAP = 11, 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,6 @@ class Screen:
     def __init__(self, *, plain: bool) -> None:
         self._plain = plain or not sys.stdout.isatty()
         self._console = Console(highlight=False)
-        self._status: Status | None = None
 
     def line(self, text: str = "", style: str = "") -> None:
         if self._plain:
@@ -47,39 +47,41 @@ class Screen:
         self._labelled("What", heading.what)
         self._labelled("Why", heading.why, "italic")
 
-    def entry(self, milliseconds: float, who: str, text: str, more: str = "") -> None:
+    def entry(self, milliseconds: float, entry: Entry) -> None:
         moment = f"{milliseconds:+,.0f} ms"
         if self._plain:
-            print(f"{moment:>11}  {who:<{_WHO_WIDTH}}  {text}{f' - {more}' if more else ''}", flush=True)
+            more = f" - {entry.more}" if entry.more else ""
+            self.line(f"{moment:>{_MARGIN}}  {entry.who:<{_WHO_WIDTH}}  {entry.text}{more}")
             return
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(width=11, justify="right", style="dim")
-        grid.add_column(width=_WHO_WIDTH, style=_COLOURS.get(who, ""))
-        grid.add_column(overflow="fold")
-        grid.add_row(moment, who, Text.assemble(text, (f"  {more}", "dim") if more else ""))
+        grid = _grid(_MARGIN, _WHO_WIDTH)
+        who = Text(entry.who, style=_COLOURS.get(entry.who, ""))
+        grid.add_row(moment, who, Text.assemble((entry.text, entry.style), (f"  {entry.more}", "dim")))
         self._console.print(grid)
 
     def note(self, text: str, style: str = "dim") -> None:
         self._labelled("", text, style)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Where the terminal is too narrow for the columns, the first one becomes the heading of a list."""
         self.line()
+        self.line(title, "bold")
         if self._plain:
-            self.line(title)
             for line in _aligned([columns, *rows]):
                 self.line(f"  {line}")
-            return
-        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold", justify="right" if column.endswith("ms") else "left")
-        for row in rows:
-            table.add_row(*(Text(cell, style=_cell_style(cell)) for cell in row))
-        self._console.print(table)
+        elif sum(_widths([columns, *rows])) + _GAP * len(columns) > self._console.width:
+            self._list(rows)
+        else:
+            table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+            for column in columns:
+                table.add_column(column, justify="right" if column == "after" else "left")
+            for row in rows:
+                table.add_row(*(Text(cell, style=_cell_style(cell)) for cell in row))
+            self._console.print(table)
 
     def check(self, title: str, differences: Sequence[str]) -> None:
-        self.line(f"  {'✗' if differences else '✓'} {title}", "bold red" if differences else "green")
+        self._labelled("differs" if differences else "✓", title, "bold red" if differences else "green")
         for difference in differences:
-            self.line(f"      {difference}", "red")
+            self._labelled("", f"- {difference}", "red")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
@@ -90,19 +92,39 @@ class Screen:
         with self._console.status(Text(text, style="dim")):
             yield
 
+    def _list(self, rows: Sequence[Sequence[str]]) -> None:
+        for first, *others in rows:
+            if first:
+                self.line(f" {first}", "bold")
+            grid = _grid(1)
+            cells = [Text(cell, style=_cell_style(cell)) for cell in others if cell]
+            grid.add_row("", Text(" · ", style="dim").join(cells))
+            self._console.print(grid)
+
     def _labelled(self, label: str, text: str, style: str = "") -> None:
         if self._plain:
-            self.line(f"{label:>11}  {text}")
+            self.line(f"{label:>{_MARGIN}}  {text}")
             return
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(width=11, justify="right", style="dim")
-        grid.add_column(overflow="fold")
+        grid = _grid(_MARGIN)
         grid.add_row(label, Text(text, style=style))
         self._console.print(grid)
 
 
+def _grid(*widths: int) -> Table:
+    """Columns of these widths, the first one to the right, and one for text that wraps below itself."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for place, width in enumerate(widths):
+        grid.add_column(width=width, justify="left" if place else "right", style="" if place else "dim")
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = _widths(rows)
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 

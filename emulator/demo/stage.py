@@ -11,7 +11,7 @@ from emulator.demo.names import Names
 from emulator.demo.people import People
 from emulator.demo.places import short
 from emulator.demo.screen import Screen
-from emulator.demo.timeline import Timeline
+from emulator.demo.timeline import Entry, Timeline
 from emulator.demo.world import Watch, World
 
 type Json = dict[str, Any]
@@ -19,6 +19,7 @@ type Json = dict[str, Any]
 _POLL_SECONDS = 0.05
 _PATIENCE_SECONDS = 15
 _SHORT_PATIENCE_SECONDS = 3  # once something has failed to come, more may
+_MILLISECOND = timedelta(milliseconds=1)
 _HORIZON = timedelta(milliseconds=150)  # what is seen late must not jump the queue
 
 
@@ -58,7 +59,7 @@ class Stage:
     def act(self, text: str) -> None:
         """From this moment the milliseconds count."""
         self.since = datetime.now(UTC)
-        self.screen.entry(0, "people", text)
+        self.tell("people", text)
 
     async def make(self, identifier: str, body: Json, text: str = "") -> Json:
         self.act(text or f"create {short(identifier)}")
@@ -66,20 +67,27 @@ class Stage:
         self.names.learn(made)
         return made
 
+    def tell(self, who: str, text: str) -> None:
+        self.screen.entry(0, Entry(self.since, "", who, text))
+
     async def let_time_pass(self, by: timedelta) -> None:
-        await self.people.let_time_pass(by)
         self.since = datetime.now(UTC)
+        minutes = round(by.total_seconds() / 60)
+        passed = "a minute passes" if minutes == 1 else f"{minutes} minutes pass"
+        self.tell("clock", f"{passed}: the local Azure's clock is put forward")
+        await self.people.let_time_pass(by)
 
     async def sweep(self) -> None:
         self.since = datetime.now(UTC)
         self.swept_at = self.since
-        self.screen.entry(0, "clock", "the timer fires")
+        self.tell("clock", "amlguard's timer fires")
         await self.people.fire_sweep()
 
     async def see(self, what: str, happened: Callable[[World], bool] = lambda _: True) -> None:
         """Shows what happens until `happened` and everything is still again; notes it when it does not come."""
         patience = _SHORT_PATIENCE_SECONDS if self.missed else _PATIENCE_SECONDS
         deadline = time.monotonic() + patience
+        self.watch.start()
         with self.screen.waiting(f"waiting until {what}"):
             while True:
                 world = await self.watch.look()
@@ -99,4 +107,4 @@ class Stage:
 
     def _show(self, until: datetime) -> None:
         for entry in self.timeline.fresh(self.world, self.since, until):
-            self.screen.entry((entry.at - self.since) / timedelta(milliseconds=1), entry.who, entry.text, entry.more)
+            self.screen.entry((entry.at - self.since) / _MILLISECOND, entry)

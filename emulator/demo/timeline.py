@@ -28,6 +28,7 @@ _HAS = {
     "cachedKeys": "resynced the cached keys of",
     "accessPolicies": "added an access policy to",
 }
+_STYLES = {"Applied": "bold", "Withheld": "yellow", "Failed": "bold red"}
 _WATCHED = ("microsoft.machinelearningservices/", "microsoft.containerregistry/")
 
 
@@ -40,6 +41,7 @@ class Entry:
     who: str
     text: str
     more: str = ""
+    style: str = ""
 
 
 class Timeline:
@@ -107,7 +109,7 @@ class Timeline:
             if outcome in ("Planned", "Applied", "Failed"):
                 key += row["RunId"]
             text, more = self._record(row)
-            yield Entry(row["TimeGenerated"], key, "amlguard", text, more)
+            yield Entry(row["TimeGenerated"], key, "amlguard", text, more, _STYLES.get(outcome, ""))
 
     def _record(self, row: Row) -> tuple[str, str]:
         why = readable(row["Reason"])
@@ -133,7 +135,7 @@ class Timeline:
         for row in world.findings:
             remedy = f"{readable(row['Remedy'])} " if row["Severity"] == "high" else ""
             text, more = f"reports: {readable(row['Message'])}", f"{remedy}[{_rule(row)}]"
-            yield Entry(row["TimeGenerated"], f"finding {row['FindingId']}", "amlguard", text, more)
+            yield Entry(row["TimeGenerated"], f"finding {row['FindingId']}", "amlguard", text, more, "yellow")
 
 
 def made_by_aml(event: Json) -> bool:

@@ -92,6 +92,10 @@ class Watch:
         """Nothing has moved for a moment, and no event is on its way."""
         return not self._seen[2] and time.monotonic() - self._moved >= STILL_SECONDS
 
+    def start(self) -> None:
+        """Stillness counts from now: what has just been done needs a moment to show."""
+        self._moved = time.monotonic()
+
     async def look(self) -> World:
         world = self.world
         world.requests, world.attempts = await asyncio.gather(

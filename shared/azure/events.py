@@ -43,6 +43,8 @@ def read(raw: object) -> ResourceEvent | None:
     if not isinstance(raw, Mapping):
         raise MalformedEventError("an event is an object")
     kind, subject, time, data = _cloud_event(raw) if "specversion" in raw else _event_grid_event(raw)
+    if not kind:
+        raise MalformedEventError("the event names no type")
     if kind not in _KINDS:
         return None
     if not isinstance(data, Mapping):
@@ -59,7 +61,8 @@ def _event_grid_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | N
         event = EventGridEvent.from_dict(dict(raw))
     except (TypeError, ValueError, KeyError, AttributeError):
         raise MalformedEventError("not an event of the Event Grid schema") from None
-    return _text(event.event_type), event.subject, _time(event.event_time), event.data
+    # Its own event_type would be text whatever was sent.
+    return _text(raw.get("eventType")), event.subject, _time(event.event_time), event.data
 
 
 def _cloud_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, object]:

@@ -1,5 +1,6 @@
 """The work queue: Azure Queue Storage, in the encoding that the Functions host expects (base64)."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,15 @@ from shared.azure.errors import queueing
 from shared.azure.settings import QUEUE, Settings, SettingsError
 from shared.ports import Receipt
 
+# The library's own patience (15 s before its first retry) is longer than Event Grid's.
+_RETRY: Mapping[str, Any] = {
+    "retry_total": 2,
+    "initial_backoff": 0.4,
+    "increment_base": 1,  # 1.4 s, twice
+    "random_jitter_range": 0.2,
+    "connection_timeout": 4,
+    "read_timeout": 8,
+}
 _LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
 
 
@@ -25,6 +35,7 @@ class LiveWorkQueue:
             "message_encode_policy": BinaryBase64EncodePolicy(),
             "message_decode_policy": BinaryBase64DecodePolicy(),
             "transport": transport,
+            **_RETRY,
         }
         if settings.queue_connection:
             self._client = QueueClient.from_connection_string(settings.queue_connection, QUEUE, **options)

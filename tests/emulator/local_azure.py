@@ -143,7 +143,7 @@ class LocalAzure:
             page = self.get(link)
             found += [one["properties"] for one in page["value"]]
             link = page.get("nextLink", "").partition(self.ready["arm"])[2].replace("api-version=", "x=")
-        return {(one["scope"].lower(), one["roleDefinitionId"].rpartition("/")[2].lower()) for one in found}
+        return {(one["scope"].lower(), (one["roleDefinitionId"] or "").rpartition("/")[2].lower()) for one in found}
 
     def admin_user(self, registry: str) -> bool:
         return bool(self.get(registry)["properties"]["adminUserEnabled"])

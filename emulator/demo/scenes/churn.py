@@ -48,8 +48,11 @@ async def _first_job(stage: Stage) -> None:
         ),
     )
     await _repeat(stage, [attempt["event"] for attempt in stage.world.attempts[known:]])
-    stage.screen.entry(0, "clock", f"{SETTLE_MINUTES} minutes pass: the local Azure's clock is put forward")
-    await stage.let_time_pass(timedelta(minutes=SETTLE_MINUTES, seconds=5))
+    await stage.let_time_pass(timedelta(minutes=SETTLE_MINUTES - 1))
+    await stage.see("nothing more comes")
+    on = (await stage.people.get(registry))["properties"]["adminUserEnabled"]
+    stage.screen.note("The admin user is still on: it is too early." if on else "The admin user is off, too early!")
+    await stage.let_time_pass(timedelta(minutes=1, seconds=5))
     await stage.see(
         "the admin user is off and the keys are resynced",
         lambda world: (
@@ -117,44 +120,38 @@ async def _taken_away(stage: Stage) -> None:
 
 
 WORKSPACE = Scene(
-    "A workspace is made",
-    "Team churn creates a workspace with a storage account, a vault and Application Insights of its own. A container "
-    "registry is not among them: Azure Machine Learning (AML) makes one when the first job needs it.",
-    "AML gives the workspace's identity what it needs here. There is nothing to add, and amlguard adds nothing.",
+    "A workspace is created",
+    "Team churn creates a workspace with its own storage, vault and Application Insights, but no container registry.",
+    "Azure Machine Learning (AML) gives this workspace what it needs: here amlguard must add nothing.",
     _workspace,
 )
 CLUSTER = Scene(
-    "A cluster is made",
-    "A cluster of machines, with an identity of its own, which will pull container images to run jobs in.",
-    "AML lets a cluster pull from the registry, but only if there is a registry when the cluster is made. There is "
-    "none: AML grants nothing, and never comes back to it.",
+    "A cluster is created",
+    "A cluster of machines, with a system-assigned identity (SAI) that will pull container images to run jobs in.",
+    "AML lets a cluster pull only from a registry that is already there. There is none, and AML never comes back.",
     _cluster,
 )
 FIRST_JOB = Scene(
     "The first job, and a registry with a shared password",
-    "The job makes AML create the registry, with its admin user on: one password, which can pull and push everything.",
-    "Turned off at once, that password would take every pull with it. So: first the role, then time for it to act, "
-    "then the admin user, then the keys that AML has cached. Events come in any order, some twice; amlguard takes "
-    "them as hints and looks for itself.",
+    "The job makes AML create the registry, its admin user on: one password that can pull and push everything.",
+    "Off too early, it breaks every job: first the role, time for it to act, then admin user off, then fresh keys.",
     _first_job,
 )
 NO_IDENTITY = Scene(
     "A cluster without an identity",
-    "A second cluster is made, and nobody gives it an identity. With the admin user off it cannot pull.",
-    "Which identity it should have is for people to say. amlguard reports it, with the command that would help, and "
-    "guesses nothing.",
+    "A second cluster is created, and nobody gives it an identity.",
+    "With the admin user off it cannot pull. Whose identity it should have is for people to say: no guessing.",
     _no_identity,
 )
 ENDPOINT = Scene(
     "A model goes live",
-    "Team churn creates an online endpoint that runs as a user-assigned identity.",
-    "AML grants the roles of an endpoint to system-assigned identities only. This one gets nothing from AML, and its "
-    "first deployment would fail half an hour later with a message about images.",
+    "Team churn creates an online endpoint that runs as a user-assigned identity (UAI).",
+    "AML sets up system-assigned ones only: this one could pull neither its image nor its model.",
     _endpoint,
 )
 TAKEN_AWAY = Scene(
     "Somebody tidies up",
     "Somebody deletes a role assignment that nobody seems to need: the cluster's AcrPull.",
-    "The next job would fail. The deletion is an event like any other: amlguard looks, and the role is back.",
+    "The next job would fail. A deletion is an event like any other: amlguard looks again and puts the role back.",
     _taken_away,
 )

@@ -48,8 +48,6 @@ async def _abac_registry(stage: Stage) -> None:
 
 
 async def _before_amlguard(stage: Stage) -> None:
-    for identifier in (places.FORECAST, places.WEEKLY, places.HOURLY):
-        stage.names.learn(await stage.people.get(identifier))
     if stage.world.about(places.FORECAST):
         stage.screen.note("The clock passed the timer's own hour earlier: it has swept already.")
     await stage.sweep()
@@ -88,31 +86,25 @@ async def _foreign_registry(stage: Stage) -> None:
 
 OWN_DEPENDENCIES = Scene(
     "Everything brought along",
-    "Team vision's workspace acts as a user-assigned identity and uses a storage account, vault and registry that lie "
-    "in another resource group.",
-    "AML grants such an identity nothing at all. amlguard grants what the policy allows (shared-ml is on its "
-    "allow-list; roles on storage and vault are turned on) and only reports the other broad roles.",
+    "Team vision's workspace acts as a UAI and brings storage, vault and registry along from another resource group.",
+    "AML grants such an identity nothing. amlguard grants what the policy allows and reports what it does not.",
     _own_dependencies,
 )
 ABAC_REGISTRY = Scene(
     "A registry with finer permissions",
-    "Team fraud's registry is in ABAC mode, in which permissions are per repository. Its new cluster gets AcrPull "
-    "from AML, as always.",
-    "In that mode AcrPull does nothing: the pull would fail although the role is there for all to see. What counts is "
-    "Container Registry Repository Reader.",
+    "Team fraud's registry is in ABAC mode: permissions per repository. A new cluster gets AcrPull from AML.",
+    "There AcrPull does nothing: the pull fails with the role in plain sight. What counts is Repository Reader.",
     _abac_registry,
 )
 BEFORE_AMLGUARD = Scene(
     "A workspace from before",
-    "Workspace forecast is from 2023, and no event ever told of it. A timer looks at every workspace.",
-    "One cluster cannot read its data. The other holds everything through the group "
-    f"{GROUP_NAME}, so it needs nothing. Everybody could pull for years: the admin user goes off at once.",
+    "Workspace forecast is from 2023, so no event ever told of it. amlguard's timer looks at every workspace.",
+    f"One cluster cannot read its data, the other can, through group {GROUP_NAME}. Nobody needs the admin user.",
     _before_amlguard,
 )
 FOREIGN_REGISTRY = Scene(
     "Somebody else's registry",
-    "Team promo makes a workspace that names the registry of team payments, and a cluster that would pull from it.",
-    "Whoever may write a workspace could otherwise have amlguard open anybody's registry. It lies outside the "
-    "workspace's resource group and on no allow-list: no role, no switch-off, but the reason on record.",
+    "Team promo creates a workspace that names team payments' registry, and a cluster that would pull from it.",
+    "Else whoever may write a workspace could open anybody's registry. Withheld, with the line that would allow it.",
     _foreign_registry,
 )

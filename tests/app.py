@@ -1,0 +1,97 @@
+"""amlguard over the fakes: the real handlers and reconciler on a little Azure."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from fakes import FakeAuditLog, FakeAzure, FakeQueue
+from troubles import Crashed, Troubles
+from unit.build import WORKSPACE, terms
+
+from handlers import sweep, work_queue
+from handlers.look import look_now
+from handlers.services import Services
+from shared.access.guardrails import Terms
+from shared.access.scope import Scope
+from shared.audit_rows import Run
+from shared.memory import Memory
+from shared.ports import AzureFailureError
+from shared.reconcile import Reconciler, Result
+from shared.work import Trigger
+
+_MOST_TRIES = 5
+
+
+@dataclass
+class App:
+    """One tenant, one policy, one process at a time; `poison` are messages that were given up."""
+
+    terms: Terms = field(default_factory=terms)
+    azure: FakeAzure = field(default_factory=FakeAzure)
+    memory: Memory = field(default_factory=Memory)
+    poison: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.audit = FakeAuditLog(self.azure.journal, self.azure.troubles)
+        self.queue = FakeQueue(self.azure, self.azure.troubles)
+
+    @property
+    def troubles(self) -> Troubles:
+        return self.azure.troubles
+
+    @property
+    def services(self) -> Services:
+        return Services(self.azure, self.audit, self.audit, self.queue, self.terms, "", 20, self.memory)  # type: ignore[arg-type] - the fake log answers as its reader
+
+    async def run(self, workspace: Scope = WORKSPACE, *, deadline: float | None = None, attempt: int = 0) -> Result:
+        reconciler = Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)
+        return await reconciler.run(workspace, Run(self.terms.mode), deadline=deadline, attempt=attempt)
+
+    async def event(self, workspace: Scope) -> bool:
+        """One delivery; False when it failed and Event Grid would try again."""
+        try:
+            await look_now([workspace], self.services, Trigger())
+        except AzureFailureError:
+            return False
+        except Crashed:
+            self.restart()
+            return False
+        return True
+
+    async def sweep(self) -> bool:
+        try:
+            await sweep.handle(self.services)
+        except AzureFailureError:
+            return False
+        except Crashed:
+            self.restart()
+            return False
+        return True
+
+    async def work(self) -> bool:
+        """Takes one message that is due; False when there is none."""
+        message = self.queue.take()
+        if message is None:
+            return False
+        try:
+            await work_queue.handle(message.body, self.services)
+        except (AzureFailureError, Crashed):
+            self.restart()
+            if message.tries + 1 < _MOST_TRIES:
+                self.queue.put_back(message)
+            else:
+                self.poison.append(message.body)
+        return True
+
+    def restart(self) -> None:
+        """A new process remembers nothing."""
+        if self.troubles.dead:
+            self.troubles.restart()
+            self.memory = Memory()
+
+    async def settle(self, *, hours: float = 2) -> None:
+        """Lets time pass, and the queue work, until nothing waits any more or the time is over."""
+        until = self.azure.clock + timedelta(hours=hours)
+        while self.queue.messages and self.azure.clock <= until:
+            while await self.work():
+                pass
+            self.azure.advance(timedelta(minutes=1))

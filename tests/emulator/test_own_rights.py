@@ -1,0 +1,59 @@
+"""The app's identity holds only the conditioned role: what the condition leaves out, Azure refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from local_azure import LocalAzure, Start
+from tenants import ACR_PULL, BLOB_CONTRIBUTOR, CONTRIBUTOR, Tenant, group_id, oid, system_assigned, user_assigned
+
+pytestmark = pytest.mark.xdist_group("own rights")
+
+GROUP = group_id("rg-rights")
+REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrrights"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/workspace"
+
+
+@pytest.fixture(scope="module")
+def azure(start_azure: Start) -> LocalAzure:
+    """A workspace that acts as a user-assigned identity: Contributor on its registry is what AML-08 would grant."""
+    tenant = Tenant()
+    identity = tenant.uai(GROUP, "workspace")
+    registry = tenant.registry(GROUP, "acrrights")
+    account = tenant.storage(GROUP, "strights")
+    workspace = tenant.workspace(
+        GROUP,
+        identity=user_assigned(identity),
+        primaryUserAssignedIdentity=identity["id"],
+        containerRegistry=registry["id"],
+        storageAccount=account["id"],
+    )
+    tenant.compute(workspace, "cluster", identity=system_assigned("cluster"))
+    return start_azure(tenant.document(), "mode: enforce\n", functions=False)
+
+
+def test_a_grant_outside_the_condition_is_refused_and_stops_no_other(azure: LocalAzure, tmp_path: Path) -> None:
+    policy = tmp_path / "broad.yaml"
+    policy.write_text("rules:\n  AML-08: {enabled: true}\n", encoding="utf-8")
+    ran = azure.run("apply", "--yes", "--format", "json", "--policy", str(policy))
+    assert ran.code == 1, ran.err
+
+    outcomes = {(one["principalId"], one["roleName"]): one for one in ran.document["grants"]}
+    failed = outcomes[oid(IDENTITY), "Contributor"]
+    assert failed["outcome"] == "Failed"
+    assert "condition" in failed["outcomeReason"]
+    assert {one["outcome"] for one in outcomes.values() if one is not failed} == {"Applied"}
+
+    (refused,) = [one for one in azure.writes() if one["status"] >= 400]
+    assert refused["status"] == 403
+    assert REGISTRY.lower() in refused["path"].lower()
+    held = azure.grants(oid(IDENTITY), GROUP)
+    assert CONTRIBUTOR not in {role for _, role in held}
+    assert BLOB_CONTRIBUTOR in {role for _, role in held}
+    assert (REGISTRY.lower(), ACR_PULL) in azure.grants(oid("cluster"), REGISTRY)
+
+    (row,) = azure.rows(where="Outcome == 'Failed'")
+    assert row["RoleDefinitionId"].endswith(CONTRIBUTOR)
+    assert "condition" in row["Reason"]
+    assert json.loads(row["Requirements"]) == ["AML-08", "AML-10"]
