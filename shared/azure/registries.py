@@ -3,13 +3,14 @@
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
 from azure.mgmt.containerregistry.models import RegistryPropertiesUpdateParameters, RegistryUpdateParameters
 
 from shared.access.scope import Scope
 from shared.azure.errors import writing
-from shared.azure.session import RETRY, Clock
+from shared.azure.session import Clock, arm_policies
 from shared.ports import WriteRefusedError
 
 
@@ -43,9 +44,7 @@ class Registries:
                 self._credential,
                 subscription,
                 self._endpoint,
-                credential_scopes=[self._scope],
                 transport=self._transport,
-                per_call_policies=[self._clock],
-                **RETRY,
+                policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
             )
         return self._clients[subscription]
