@@ -1,5 +1,6 @@
 """ARM REST on an azure-core pipeline, with the api-version pinned for each provider (azure-facts §5)."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -49,6 +50,7 @@ class Arm:
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
     ) -> None:
+        self._endpoint = endpoint
         self._client: AsyncARMPipelineClient[Any, Any] = AsyncARMPipelineClient(
             endpoint,
             transport=transport,
@@ -58,7 +60,7 @@ class Arm:
     async def get(self, scope: Scope) -> Raw | None:
         """Raises `ReadFailedError`."""
         with reading(f"read {scope.resource_type} {scope.name}"):
-            return await self._get(_url(scope, _api_version(scope.resource_type)))
+            return await self._get(self._url(str(scope), _api_version(scope.resource_type)))
 
     async def list(self, parent: Scope, collection: str, *, only: str = "") -> Sequence[Raw] | None:
         """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page.
@@ -68,7 +70,7 @@ class Arm:
         base = str(parent).rstrip("/")
         path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
         kind = collection if "/" in collection else parent.resource_type
-        url = f"{path}?api-version={_api_version(kind)}" + (f"&$filter={quote(only)}" if only else "")
+        url = self._url(path, _api_version(kind)) + (f"&$filter={quote(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
         with reading(operation):
             page = await self._get(url)
@@ -88,7 +90,7 @@ class Arm:
                 page = await self._send(
                     HttpRequest(
                         "POST",
-                        f"/providers/Microsoft.ResourceGraph/resources?api-version={_GRAPH_API}",
+                        self._url("/providers/Microsoft.ResourceGraph/resources", _GRAPH_API),
                         json={"query": kql, "options": options},
                     )
                 )
@@ -103,8 +105,7 @@ class Arm:
 
     async def post(self, scope: Scope, action: str) -> None:
         """A POST action; a long-running one is waited for. Raises `WriteRefusedError`."""
-        request = HttpRequest("POST", f"{scope}/{action}?api-version={_api_version(scope.resource_type)}")
-        request.url = self._client.format_url(request.url)
+        request = HttpRequest("POST", self._url(f"{scope}/{action}", _api_version(scope.resource_type)))
         with writing(f"{action} {scope.name}"):
             answer = await self._client.send_request(request, _return_pipeline_response=True)
             _check(answer.http_response)
@@ -114,7 +115,7 @@ class Arm:
     async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
         """Raises `WriteRefusedError`."""
         with writing(f"write {path.rpartition('/')[2]}"):
-            await self._send(HttpRequest("PUT", f"{path}?api-version={_api_version(provider)}", json=dict(body)))
+            await self._send(HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body)))
 
     async def _get(self, url: str) -> Raw | None:
         try:
@@ -125,20 +126,18 @@ class Arm:
             raise
 
     async def _send(self, request: HttpRequest) -> dict[str, Any]:
-        request.url = self._client.format_url(request.url)
         response = await self._client.send_request(request)
         _check(response)
-        body = response.json() if response.content else {}
+        body = json.loads(response.content) if response.content else {}
         return body if isinstance(body, dict) else {}
+
+    def _url(self, path: str, api_version: str) -> str:
+        return f"{self._endpoint}{path}?api-version={api_version}"
 
 
 def _check(response: AsyncHttpResponse) -> None:
     if not 200 <= response.status_code < 300:
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
-
-
-def _url(scope: Scope, api_version: str) -> str:
-    return f"{scope}?api-version={api_version}"
 
 
 def _api_version(resource_type: str) -> str:
