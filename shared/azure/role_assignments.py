@@ -1,22 +1,21 @@
 """Role assignments, role definitions and deny assignments. They are made through azure-mgmt-authorization (2022-04-01).
 
 They are read as plain ARM REST: the SDK's models drop what permissions need (the condition of a role definition's
-block) and cost more CPU than all else that a workspace's reading does.
+block) and cost more CPU than all else that a workspace's reading does. It loads when the first grant is made.
 """
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.mgmt.authorization.v2022_04_01 import models
-from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 
 from shared.access.outcomes import Grant
 from shared.access.parse import role_definition
@@ -26,6 +25,9 @@ from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
 from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
+
+if TYPE_CHECKING:
+    from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 
 _PROVIDER = "Microsoft.Authorization"
 _MOST_CUSTOM_ROLES = 500
@@ -44,15 +46,24 @@ class RoleAssignments:
         clock: Clock,
     ) -> None:
         self._arm = arm
-        self._client = AuthorizationManagementClient(
-            credential,
-            "",  # every call here names its scope
-            endpoint,
-            transport=transport,
-            policies=[ContentDecodePolicy(), *arm_policies(credential, scope, clock)],
-        )
+        self._endpoint, self._credential, self._scope = endpoint, credential, scope
+        self._transport, self._clock = transport, clock
         self._built_in = _built_in_roles()
         self._custom: dict[str, RoleDefinition] = {}
+
+    @cached_property
+    def _client(self) -> "AuthorizationManagementClient":
+        from azure.mgmt.authorization.v2022_04_01.aio import (  # noqa: PLC0415 - see the module's docstring
+            AuthorizationManagementClient,
+        )
+
+        return AuthorizationManagementClient(
+            self._credential,
+            "",  # every call here names its scope
+            self._endpoint,
+            transport=self._transport,
+            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
+        )
 
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:
         """At, above and below `scope`, through groups as well. Raises `ReadFailedError`."""
@@ -89,6 +100,8 @@ class RoleAssignments:
 
     async def create(self, grant: Grant, description: str) -> bool:
         """True when made, False when Azure says that it exists. Raises `WriteRefusedError`."""
+        from azure.mgmt.authorization.v2022_04_01 import models  # noqa: PLC0415 - see the module's docstring
+
         parameters = models.RoleAssignmentCreateParameters(
             role_definition_id=grant.role_definition_id,
             principal_id=grant.principal.id,
