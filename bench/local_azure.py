@@ -1,8 +1,10 @@
 """The local Azure with the app on it, for measuring: started, asked, and its app's processes weighed."""
 
+import asyncio
 import base64
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
@@ -80,6 +83,23 @@ class LocalAzure:
         """What the app asked of ARM, Resource Graph and the logs since `forget`, by start."""
         logged = [one for one in self._control("GET").json() if one["caller"] == self._app]
         return sorted((_request(one) for one in logged), key=lambda one: one.start)
+
+    async def bare_cpu_seconds(self, at_once: int, times: int) -> float:
+        """CPU of this process for `at_once` small reads by aiohttp alone: what no client that uses it can undercut."""
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        url = f"{self._ready['arm']}/subscriptions?api-version=2022-12-01"
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._ready["ca"]))
+        async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+            async def read() -> None:
+                async with session.get(url) as answer:
+                    await answer.json()
+
+            await asyncio.gather(*(read() for _ in range(at_once)))
+            before = time.process_time()
+            for _ in range(times):
+                await asyncio.gather(*(read() for _ in range(at_once)))
+            return (time.process_time() - before) / times
 
     def cpu_seconds(self) -> float:
         """Of all the app's processes, since they started; in steps of a clock tick (10 ms)."""
