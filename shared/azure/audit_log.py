@@ -2,18 +2,20 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.monitor.ingestion.aio import LogsIngestionClient
-from azure.monitor.query import LogsQueryStatus
-from azure.monitor.query.aio import LogsQueryClient
 
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
 from shared.azure.session import RETRY, Cloud
 from shared.ports import Raw, ReadFailedError, Row
+
+if TYPE_CHECKING:
+    from azure.monitor.query.aio import LogsQueryClient
 
 
 class LiveAuditLog:
@@ -47,8 +49,17 @@ class AuditReader:
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         self._workspace_id = workspace_id
-        scope = cloud.logs_scope.removesuffix("/.default")
-        self._client = LogsQueryClient(credential, endpoint=endpoint, audience=scope, transport=transport, **RETRY)
+        self._endpoint, self._cloud = endpoint, cloud
+        self._credential, self._transport = credential, transport
+
+    @cached_property
+    def _client(self) -> "LogsQueryClient":
+        from azure.monitor.query.aio import LogsQueryClient  # noqa: PLC0415 - rarely needed: not at a cold start
+
+        audience = self._cloud.logs_scope.removesuffix("/.default")
+        return LogsQueryClient(
+            self._credential, endpoint=self._endpoint, audience=audience, transport=self._transport, **RETRY
+        )
 
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
         """(ActionId, Outcome) of every row of a run that the log shows.
@@ -60,6 +71,8 @@ class AuditReader:
 
     async def rows(self, kql: str) -> Sequence[Raw]:
         """By column name; the query bounds its own time. Raises `ReadFailedError`, also for a partial answer."""
+        from azure.monitor.query import LogsQueryStatus  # noqa: PLC0415 - see _client
+
         with reading("query the logs"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=None)
         if answer.status != LogsQueryStatus.SUCCESS:
