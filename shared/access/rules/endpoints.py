@@ -21,11 +21,15 @@ _SECRET = "azureml://connections/"  # noqa: S105 - how a deployment's environmen
 
 
 def token_only(endpoint: Endpoint) -> bool:
-    return (text(endpoint.raw, "properties", "authMode") or "").casefold() == "aadtoken"
+    return _mode(endpoint) == "aadtoken"
+
+
+def _mode(endpoint: Endpoint) -> str:
+    return (text(endpoint.raw, "properties", "authMode") or "").casefold()
 
 
 def _by_key(workspace: Workspace) -> list[Endpoint]:
-    return [endpoint for endpoint in workspace.endpoints if not token_only(endpoint)]
+    return [endpoint for endpoint in workspace.endpoints if _mode(endpoint) not in ("", "aadtoken")]
 
 
 def _calls(workspace: Workspace, estate: Estate) -> Want:
@@ -40,21 +44,17 @@ def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for endpoint in _by_key(workspace):
-        mode = text(endpoint.raw, "properties", "authMode") or "Key"
+        credential = "an AML token" if _mode(endpoint) == "amltoken" else "a key"
         yield Finding(
             endpoint.id,
             AUTHENTICATION,
             ("AML-43",),
             Severity.MEDIUM,
-            f"Endpoint {endpoint.id.name} is called with {_credential(mode)} rather than a Microsoft Entra token. "
+            f"Endpoint {endpoint.id.name} is called with {credential} rather than a Microsoft Entra token. "
             f"{_seen(endpoint, workspace, estate)}",
             "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
             f"az ml online-endpoint update --name {endpoint.id.name} {at(workspace.id)} --set auth_mode=aad_token",
         )
-
-
-def _credential(mode: str) -> str:
-    return "an AML token" if mode.casefold() == "amltoken" else "a key"
 
 
 def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
@@ -174,6 +174,7 @@ RULES = (
         asks_nothing,
         "a remedy that asks callers to use Microsoft Entra tokens",
         "an endpoint that takes them already",
+        watches=_WATCHES,
         through=(AUTHENTICATION,),
     ),
     Rule(
