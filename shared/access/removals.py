@@ -3,18 +3,18 @@
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
 from shared.access.guardrails import Refusal, Terms, refuse_by_policy
-from shared.access.model import Estate
+from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.rules import Rule
 
 
 def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Removal], list[Withheld], list[Finding]]:
-    """What is still being made may ask for its grants in a moment: then nothing is taken back."""
+    """What is still being made, or may not be read, may well need its grants: then nothing is taken back."""
     taken: list[Removal] = []
     withheld: list[Withheld] = []
     findings: list[Finding] = []
-    if asked[0].not_ready:
+    if asked[0].not_ready or _in_the_dark(estate):
         return taken, withheld, findings
     needed = {
         (one.principal.id.casefold(), one.scope.key, one.need.role_id.casefold())
@@ -44,6 +44,10 @@ def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Rem
         else:
             taken.append(removal)
     return taken, withheld, findings
+
+
+def _in_the_dark(estate: Estate) -> bool:
+    return bool(estate.blind) or any(fact is Unreadable.FORBIDDEN for fact in estate.facts.values())
 
 
 def _refuse(rule: Rule, one: RequiredRemoval, estate: Estate, terms: Terms) -> Refusal | None:
