@@ -83,20 +83,17 @@ def _managed(workspace: Workspace) -> list[Endpoint]:
     return [endpoint for endpoint in workspace.endpoints if endpoint.compute is None]
 
 
-def _log_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    """The workspace's own settings first: what they cover needs no look at each endpoint."""
-    if not _managed(workspace):
-        return
-    whole = Want(workspace.id, _SETTINGS)
-    yield whole
-    if whole in estate.facts and not _recorded(estate.listed(workspace.id, _SETTINGS)):
-        yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
+def _log_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """All at once: to look at the workspace's settings first would save requests, but make grants wait for them."""
+    if _managed(workspace):
+        yield Want(workspace.id, _SETTINGS)
+    yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
 
 
 def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_log_wants(workspace, estate))
     yield from unreadable(TRAFFIC_LOGS, ("AML-49",), wants, estate)
-    if Want(workspace.id, _SETTINGS) not in estate.facts or any(estate.unreadable(want) for want in wants):
+    if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
     for endpoint in _managed(workspace):
         if _recorded((*estate.listed(workspace.id, _SETTINGS), *estate.listed(endpoint.id, _SETTINGS))):

@@ -25,7 +25,19 @@ def _lists(workspace: Workspace) -> list[Want]:
 
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from _lists(workspace)
-    yield from (Want(one.shared) for one in _made_for(workspace, estate) if one.shared)
+    attached = _attached(workspace)
+    yield from (Want(one.shared) for one in _made_for(workspace, estate) if one.shared and one.shared not in attached)
+
+
+def _attached(workspace: Workspace) -> frozenset[Scope]:
+    """Shared identities and clusters that the workspace uses: they exist, and need no look."""
+    identities = (
+        workspace.identity,
+        *(compute.identity for compute in workspace.computes),
+        *(endpoint.identity for endpoint in workspace.endpoints),
+    )
+    clusters = (compute.attached for compute in workspace.computes if compute.attached)
+    return frozenset((*clusters, *(one.resource for each in identities for one in each.user if one.resource)))
 
 
 def _made_for(workspace: Workspace, estate: Estate) -> list[Own]:
@@ -37,8 +49,10 @@ def _made_for(workspace: Workspace, estate: Estate) -> list[Own]:
 def _left_behind(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """All of them: `shared.access.removals` keeps those that some rule still asks for."""
     yield from unreadable(OWN_GRANTS, ("AML-80",), _lists(workspace), estate)
+    attached = _attached(workspace)
     for one in _made_for(workspace, estate):
-        gone = one.shared is not None and estate.facts.get(Want(one.shared)) is None
+        there = one.shared in attached or (one.shared and estate.facts.get(Want(one.shared)) is not None)
+        gone = one.shared is not None and not there
         yield RequiredRemoval(
             one.assignment,
             one.scope,
