@@ -52,8 +52,9 @@ The condition (version 2.0) that follows:
 """
 
 _OPT_IN = """\
-Rules that are off by default add these to the condition once the policy turns them on. Renew the condition then:
-until that is done, Azure refuses the grants and amlguard records them as Failed.
+Rules that are off by default add these to the condition once the policy turns them on, and rules that grant on the
+policy's allow-list only, once there is one. Renew the condition then: until that is done, Azure refuses the grants and
+amlguard records them as Failed.
 """
 
 _EVENTS = """\
@@ -124,10 +125,15 @@ def _facts(rule: Rule) -> Iterator[str]:
     yield f"Mode: **{rule.mode}**, {_MODES[rule.mode]}" + ("; silent while it is off" if rule.optional else "")
     for need in rule.grants:
         yield f"Needs to {need.name}: {_permissions(need.permissions)}. Grants: **{need.role_name}**"
-    if not rule.grants:
+    if rule.allow_listed:
+        yield "Grants only what is on the policy's allow-list"
+    if rule.through:
+        yield f"Carried out by {', '.join(f'[{name}](#{name})' for name in rule.through)}"
+    elif not rule.grants:
         yield "Grants: nothing"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
-    yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
+    if rule.watches:
+        yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
     yield f"Acts when: {rule.acts}"
     yield f"Leaves alone: {rule.leaves}"
     yield f"Source: <https://{rule.source}>"

@@ -87,7 +87,8 @@ def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
 
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return frozenset(key(action) for part in ("grants", "settings") for action in document[part])
+        changes = (*document["grants"], *document["settings"], *document.get("removals", ()))
+        return frozenset(key(action) for action in changes)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is not a plan of amlguard (`amlguard plan --format json --out FILE`)") from error
 

@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from shared.access.documents import Document, Report, action
-from shared.access.outcomes import Grant, Setting
+from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.rules import RULES, Rule
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ def result_document(report: Report, applied: "Applied | None" = None) -> Documen
     document = report.document()
     if applied is None:
         return document
-    done: dict[type, list[Document]] = {Grant: [], Setting: []}
+    done: dict[type, list[Document]] = {Grant: [], Setting: [], Removal: []}
     for result in applied.results:
         for outcome in result.outcomes:
             done[type(outcome.action)].append(
                 action(outcome.action) | {"outcome": str(outcome.phase), "outcomeReason": outcome.reason}
             )
-    return document | {"run": applied.run, "grants": done[Grant], "settings": done[Setting]}
+    changes = {"grants": done[Grant], "settings": done[Setting], "removals": done[Removal]}
+    return document | {"run": applied.run, **changes}
 
 
 def result_text(report: Report, applied: "Applied | None" = None) -> str:
@@ -40,6 +41,9 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
     for one in document["settings"]:
         verb = one["outcome"] if done else "set"
         yield f"~ {verb}: {one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
+    for one in document["removals"]:
+        yield f"- {one['outcome'] if done else 'take back'}: {_short(one)}"
         yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
     for one in document["withheld"]:
         yield f"! withheld ({one['guard']}): {_short(one['action'])}"
@@ -56,7 +60,8 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
 
 
 def _summary(document: Document) -> str:
-    counts = [f"{len(document[part])} {part}" for part in ("grants", "settings", "findings", "withheld", "deferred")]
+    parts = ("grants", "settings", "removals", "findings", "withheld", "deferred")
+    counts = [f"{len(document[part])} {part}" for part in parts if part != "removals" or document[part]]
     errors = f", {len(document['errors'])} errors" if document["errors"] else ""
     return f"{', '.join(counts)}; {document['satisfied']} needs already satisfied{errors}"
 
@@ -68,6 +73,8 @@ def _ids(one: Document) -> str:
 def _short(one: Document) -> str:
     if "roleName" in one:
         return f"{one['roleName']} on {one['scope']} to {one['principalId']}"
+    if "roleAssignmentId" in one:
+        return f"role assignment {one['roleAssignmentId']}"
     if "property" in one:
         return f"{one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
     return str(one["resourceId"])
@@ -81,7 +88,7 @@ def catalogue() -> list[Document]:
             "also": list(rule.also),
             "mode": str(rule.mode),
             "title": rule.title,
-            "roles": [need.role_name for need in rule.grants],
+            "roles": list(dict.fromkeys(need.role_name for need in rule.grants)),
             "watches": list(rule.watches),
             "acts": rule.acts,
             "leaves": rule.leaves,
@@ -105,7 +112,7 @@ def sarif(document: Document) -> Document:
     results = [
         _result(f["rule"], _SARIF_LEVELS[f["severity"]], f["message"], f["resourceId"]) for f in document["findings"]
     ]
-    wanted = (*document["grants"], *document["settings"])
+    wanted = (*document["grants"], *document["settings"], *document["removals"])
     results += [_result(one["rule"], "error", one["reason"], one["resourceId"]) for one in wanted]
     held = [(one["action"], one["reason"]) for one in document["withheld"]]
     results += [_result(one["rule"], "warning", reason, one["resourceId"]) for one, reason in held]

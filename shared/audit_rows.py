@@ -9,7 +9,7 @@ from typing import Any
 from shared.access.asks import Finding
 from shared.access.guardrails import Action as Mode
 from shared.access.guardrails import Refusal
-from shared.access.outcomes import Action, Grant, Setting
+from shared.access.outcomes import Action, Grant, Removal, Setting
 from shared.work import Trigger
 
 REMEDIATIONS = "AmlGuardRemediation_CL"
@@ -59,6 +59,13 @@ def remediation(
                 "PrincipalId": action.principal.id,
                 "RoleDefinitionId": action.role_definition_id,
                 "RoleAssignmentId": f"{action.scope}/providers/Microsoft.Authorization/roleAssignments/{action.name}",
+                "Scope": str(action.scope),
+            }
+        case Removal():
+            row |= {
+                "PrincipalId": action.principal_id,
+                "RoleDefinitionId": action.role_definition_id,
+                "RoleAssignmentId": str(action.assignment),
                 "Scope": str(action.scope),
             }
         case Setting():

@@ -192,11 +192,16 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
     return {
         want
         for rule in RULES
-        if terms.enabled(rule)
+        if terms.enabled(rule) or _reports_while_off(rule, terms)
         for workspace in estate.workspaces
         if workspace is estate.subject or _bears_on_registry(rule)
         for want in rule.wants(workspace, estate)
     }
+
+
+def _reports_while_off(rule: Rule, terms: Terms) -> bool:
+    """An F? rule that is off says what it would do, unless it is optional or the policy turned it off by name."""
+    return rule.mode is Mode.OPT_IN and not rule.optional and not terms.explicitly_off(rule, rule.requirements)
 
 
 def _bears_on_registry(rule: Rule) -> bool:

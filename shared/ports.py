@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared.access.outcomes import Grant, Setting
+from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 
@@ -95,6 +95,10 @@ class Azure(Reads, Protocol):
 
     async def grant(self, grant: Grant, description: str) -> bool:
         """True if made, False if it was there already. Raises `WriteRefusedError`."""
+        ...
+
+    async def revoke(self, removal: Removal) -> bool:
+        """True if taken back, False if it was gone already. Raises `WriteRefusedError`."""
         ...
 
     async def change(self, setting: Setting) -> None:

@@ -17,7 +17,8 @@ from shared.access.asks import Property
 from shared.access.documents import restrict
 from shared.access.guardrails import Action as Mode
 from shared.access.guardrails import Terms
-from shared.access.outcomes import Deferred, Grant, Plan, Setting
+from shared.access.marks import description
+from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
@@ -49,7 +50,7 @@ _ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    action: Grant | Setting
+    action: Grant | Setting | Removal
     phase: Phase
     reason: str
     duration_ms: int | None = None
@@ -160,6 +161,7 @@ class Reconciler:
 
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
+        outcomes += [await self._apply(removal, run, deadline) for removal in made.removals]
         await self._record_outcomes(outcomes, run)
         return outcomes
 
@@ -182,7 +184,8 @@ class Reconciler:
                 switched_off = outcomes[-1].phase is Phase.APPLIED
                 # Azure did not answer, and may have done it all the same: then somebody must resync.
                 unclear = outcomes[-1].phase is Phase.DEFERRED and outcomes[-1].duration_ms is not None
-        resynced = all(o.phase is Phase.APPLIED for o in outcomes if o.action.name is Property.CACHED_KEYS)
+        resyncs = [o for one, o in zip(settings, outcomes, strict=True) if one.name is Property.CACHED_KEYS]
+        resynced = all(o.phase is Phase.APPLIED for o in resyncs)
         if reminder and (resynced if switched_off else not unclear):
             await self._forget(reminder)
         return outcomes
@@ -196,7 +199,7 @@ class Reconciler:
             with suppress(AzureFailureError):  # one resync more does no harm
                 await self.queue.withdraw(reminder)
 
-    async def _apply(self, action: Grant | Setting, run: Run, deadline: float | None) -> Outcome:
+    async def _apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
         if deadline is not None and time.monotonic() >= deadline:
             return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
         started = time.monotonic()
@@ -206,6 +209,9 @@ class Reconciler:
                 case Grant():
                     made = await self.azure.grant(action, describe(action, run))
                     reason = action.reason if made else f"it was there already: {action.reason}"
+                case Removal():
+                    gone = not await self.azure.revoke(action)
+                    reason = f"it was gone already: {action.reason}" if gone else action.reason
                 case Setting():
                     await self.azure.change(action)
         except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
@@ -254,5 +260,5 @@ def _left(deadline: float | None) -> float | None:
 
 
 def describe(grant: Grant, run: Run) -> str:
-    """Names rule and run: undo and pruning know our assignments by it (law 8). At most 2 KB."""
-    return f"amlguard: {grant.rule} ({', '.join(grant.requirements)}), run {run.id}"[:1024]
+    """Names rule, run and whose identity it is: undo and pruning know our assignments by it (law 8)."""
+    return description(grant.rule, grant.requirements, run.id, grant.on, grant.principal.resource)

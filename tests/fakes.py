@@ -17,7 +17,7 @@ from unit.build import MANAGEMENT_GROUP, NOW, ROLES, SUBSCRIPTION, guid
 
 from shared.access.asks import Property
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.outcomes import Grant, Setting
+from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError, NotYetError, Receipt, Row, WriteRefusedError
@@ -100,6 +100,8 @@ class FakeAzure:
             return [{"id": str(one)} for one in sorted(self._subscriptions(), key=str)]
         if collection.endswith("/locks"):
             return [raw for raw in self.locks if _is_within(str(raw["id"]), str(parent))]
+        if collection.endswith("/roleAssignments"):
+            return [_listed(one) for one in self.assignments if self._concerns(one.scope, parent)]
         if "/" in collection:
             kind = collection.casefold()
             found = [
@@ -187,6 +189,19 @@ class FakeAzure:
         self.journal.append(("grant", grant))
         return True
 
+    async def revoke(self, removal: Removal) -> bool:
+        return await self.troubles.around("write", lambda: self._revoke(removal))
+
+    def _revoke(self, removal: Removal) -> bool:
+        self._check_lock(removal.scope, deleting=True)
+        if removal.role_id in self.forbidden:
+            _refuse("AuthorizationFailed")
+        left = [one for one in self.assignments if Scope.parse(one.id) != removal.assignment]
+        gone = len(left) == len(self.assignments)
+        self.assignments = left
+        self.journal.append(("removal", removal))
+        return not gone
+
     async def change(self, setting: Setting) -> None:
         await self.troubles.around("write", lambda: self._change(setting))
 
@@ -220,10 +235,10 @@ class FakeAzure:
             if (named := raw["properties"].get("containerRegistry")) and Scope.parse(named) == registry
         }
 
-    def _check_lock(self, scope: Scope) -> None:
+    def _check_lock(self, scope: Scope, *, deleting: bool = False) -> None:
         for raw in self.locks:
             held = str(raw["id"]).lower().partition("/providers/microsoft.authorization/locks/")[0]
-            if raw["properties"]["level"] == "ReadOnly" and _is_within(str(scope), held):
+            if (deleting or raw["properties"]["level"] == "ReadOnly") and _is_within(str(scope), held):
                 _refuse("ScopeLocked")
 
     # what tests look at
@@ -337,3 +352,17 @@ class FakeQueue:
 
     def put_back(self, message: Message) -> None:
         self.messages.append(replace(message, tries=message.tries + 1))
+
+
+def _listed(one: RoleAssignment) -> Raw:
+    """As ARM lists it."""
+    return {
+        "id": one.id,
+        "name": one.id.rpartition("/")[2],
+        "properties": {
+            "scope": str(one.scope),
+            "principalId": one.principal_id,
+            "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{one.role_id}",
+            "description": one.description,
+        },
+    }

@@ -57,6 +57,23 @@ class RequiredSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class RequiredRemoval:
+    """`assignment` is a grant of amlguard's own, made for the identity of `on`, that is to go unless a rule needs it.
+
+    `shared_with` names an identity that others may use as well.
+    """
+
+    assignment: Scope
+    scope: Scope
+    principal_id: str
+    role_id: str
+    on: Scope
+    requirements: tuple[str, ...]
+    reason: str
+    shared_with: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something that a person must look at. `remedy` says what to do, in words or as an az command."""
 
@@ -90,4 +107,4 @@ class NotReady:
     reason: str
 
 
-type Ask = RequiredGrant | RequiredSetting | Finding | Objection | NotReady
+type Ask = RequiredGrant | RequiredSetting | RequiredRemoval | Finding | Objection | NotReady

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredSetting
+from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredRemoval, RequiredSetting
 from shared.access.guardrails import Terms
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
@@ -15,11 +15,12 @@ from shared.access.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One workspace's asks, sorted by kind, the first three each with the rule that made it."""
+    """One workspace's asks, sorted by kind, the first four each with the rule that made it."""
 
     workspace: Workspace
     grants: tuple[tuple[Rule, RequiredGrant], ...]
     settings: tuple[tuple[Rule, RequiredSetting], ...]
+    removals: tuple[tuple[Rule, RequiredRemoval], ...]
     findings: tuple[tuple[Rule, Finding], ...]
     objections: tuple[Objection, ...]
     not_ready: tuple[NotReady, ...]
@@ -40,6 +41,7 @@ def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule
         workspace,
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredRemoval)),
         tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
         tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
         tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.access.asks import Finding, Property
-from shared.access.outcomes import Action, Grant, Plan, Setting
+from shared.access.outcomes import Action, Grant, Plan, Removal, Setting
 
 type Document = dict[str, Any]
 
@@ -25,6 +25,7 @@ class Report:
         return {
             "grants": _distinct(action(one) for plan in self.plans for one in plan.grants),
             "settings": _distinct(action(one) for plan in self.plans for one in plan.settings),
+            "removals": _distinct(action(one) for plan in self.plans for one in plan.removals),
             "findings": _distinct(finding(one) for plan in self.plans for one in plan.findings),
             "withheld": _distinct(
                 {"action": action(one.action), "guard": one.refusal.guard, "reason": one.refusal.reason}
@@ -68,6 +69,18 @@ def action(one: Action) -> Document:
                 "source": one.source,
             }
             return document | ({"principalId": one.principal.id} if one.principal else {})
+        case Removal():
+            return {
+                "roleAssignmentId": str(one.assignment),
+                "principalId": one.principal_id,
+                "roleDefinitionId": one.role_definition_id,
+                "scope": str(one.scope),
+                "resourceId": str(one.on),
+                "rule": one.rule,
+                "requirements": list(one.requirements),
+                "reason": one.reason,
+                "source": one.source,
+            }
         case _:
             return {"resourceId": str(one.resource), "rule": one.rule, "requirements": list(one.requirements)}
 
@@ -85,7 +98,9 @@ def finding(one: Finding) -> Document:
 
 def key(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes an action of a plan document the same action, whoever wrote the document."""
-    if "roleDefinitionId" in document:
+    if "roleAssignmentId" in document:
+        parts = [document.get("roleAssignmentId"), "removal"]
+    elif "roleDefinitionId" in document:
         role = str(document["roleDefinitionId"]).rpartition("/")[2]
         parts = [document.get("principalId"), role, document.get("scope")]
     else:
@@ -110,6 +125,7 @@ def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
         plan.withheld,
         plan.deferred,
         plan.satisfied,
+        tuple(one for one in plan.removals if key(action(one)) in keys),
     )
 
 

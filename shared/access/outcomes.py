@@ -1,17 +1,14 @@
 """What a plan holds. The values are the same in `plan`, in mode report and when they are carried out."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.access.asks import Finding, Property
 from shared.access.guardrails import Refusal
+from shared.access.marks import assignment_name, unique
 from shared.access.model import Principal
 from shared.access.needs import Need
 from shared.access.scope import Scope
-
-# Names of our role assignments are uuid5 in this namespace: the same grant has the same name in every run (law 8).
-_NAMESPACE = uuid.UUID("6d8f6d3e-3d0c-5b8e-9a52-8f7a0c6e2b11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Grant:
     @property
     def name(self) -> str:
         """The role assignment's GUID: deterministic over scope, principal and role."""
-        return str(uuid.uuid5(_NAMESPACE, f"{self.scope.key}|{self.principal.id.casefold()}|{self.need.role_id}"))
+        return assignment_name(self.scope, self.principal.id, self.need.role_id)
 
     @property
     def action_id(self) -> str:
@@ -60,7 +57,34 @@ class Setting:
     @property
     def action_id(self) -> str:
         who = self.principal.id.casefold() if self.principal else ""
-        return str(uuid.uuid5(_NAMESPACE, f"{self.resource.key}|{self.name}|{self.to}|{who}"))
+        return unique(self.resource.key, self.name, self.to, who)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One of amlguard's own role assignments to be taken back; `on` as for the grant."""
+
+    assignment: Scope
+    scope: Scope
+    principal_id: str
+    role_id: str
+    on: Scope
+    rule: str
+    requirements: tuple[str, ...]
+    reason: str
+    source: str
+
+    @property
+    def action_id(self) -> str:
+        return unique(self.assignment.key, "removal")
+
+    @property
+    def resource(self) -> Scope:
+        return self.on
+
+    @property
+    def role_definition_id(self) -> str:
+        return f"{self.scope.subscription or ''}/providers/Microsoft.Authorization/roleDefinitions/{self.role_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +97,10 @@ class Wait:
 
     @property
     def action_id(self) -> str:
-        return str(uuid.uuid5(_NAMESPACE, f"{self.resource.key}|wait"))
+        return unique(self.resource.key, "wait")
 
 
-type Action = Grant | Setting | Wait
+type Action = Grant | Setting | Removal | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +128,13 @@ class Plan:
     withheld: tuple[Withheld, ...] = ()
     deferred: tuple[Deferred, ...] = ()
     satisfied: int = 0
+    removals: tuple[Removal, ...] = ()
 
     @property
-    def actions(self) -> tuple[Grant | Setting, ...]:
+    def actions(self) -> tuple[Grant | Setting | Removal, ...]:
         """In the order in which they are carried out: grants first (law 5)."""
-        return (*self.grants, *self.settings)
+        return (*self.grants, *self.settings, *self.removals)
 
     @property
     def compliant(self) -> bool:
-        return not (self.grants or self.settings or self.findings or self.withheld or self.deferred)
+        return not (self.actions or self.findings or self.withheld or self.deferred)

@@ -12,11 +12,13 @@ from shared.access.asks import Finding, Objection, Property, RequiredGrant, Requ
 from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
 from shared.access.guardrails import Refusal, Terms, refuse_by_policy, refuse_grant, refuse_setting
 from shared.access.model import Estate, Workspace
-from shared.access.outcomes import Deferred, Grant, Plan, Setting, Wait, Withheld
+from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
+from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
 
 type _Asking = list[tuple[Rule, RequiredGrant]]
+type _Change = Grant | Setting | Removal
 
 
 def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
@@ -28,15 +30,17 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
     satisfied, grants, withheld, findings = _grants(mine, estate, terms, objections)
     settings, more_withheld, deferred, more_findings = _settings(asked, grants, estate, terms, objections)
     deferred += [Deferred(Wait(one.resource), estate.now + NOT_READY_AGAIN, one.reason) for one in mine.not_ready]
-    kept, over = _capped((*grants, *settings), terms.per_run)
+    taken, untouched, left_behind = removals(asked, estate, terms)
+    kept, over = _capped((*grants, *settings, *taken), terms.per_run)
     settings = [action for action in kept if isinstance(action, Setting)]
     return Plan(
         tuple(action for action in kept if isinstance(action, Grant)),
         (*settings, *_resyncs(asked, settings, terms)),
-        tuple(_not_exempt([*findings, *more_findings, *_reported(mine, terms)], estate, terms)),
-        (*withheld, *more_withheld, *over),
+        tuple(_not_exempt([*findings, *more_findings, *left_behind, *_reported(mine, terms)], estate, terms)),
+        (*withheld, *more_withheld, *untouched, *over),
         tuple(deferred),
         satisfied,
+        tuple(action for action in kept if isinstance(action, Removal)),
     )
 
 
@@ -265,6 +269,6 @@ def _not_exempt(findings: list[Finding], estate: Estate, terms: Terms) -> list[F
     return [f for f in findings if not terms.exemption(f.rule, f.requirements, f.resource, today)]
 
 
-def _capped(actions: tuple[Grant | Setting, ...], cap: int) -> tuple[tuple[Grant | Setting, ...], tuple[Withheld, ...]]:
+def _capped(actions: tuple[_Change, ...], cap: int) -> tuple[tuple[_Change, ...], tuple[Withheld, ...]]:
     reason = f"the policy allows {cap} changes a run (caps: {{per_run: {cap}}}); a later run goes on"
     return actions[:cap], tuple(Withheld(action, Refusal("cap", reason)) for action in actions[cap:])

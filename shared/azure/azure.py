@@ -9,7 +9,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.asks import Property
 from shared.access.needs import ACCESS_POLICY
-from shared.access.outcomes import Grant, Setting
+from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
@@ -64,6 +64,9 @@ class LiveAzure:
 
     async def grant(self, grant: Grant, description: str) -> bool:
         return await self._assignments.create(grant, description)
+
+    async def revoke(self, removal: Removal) -> bool:
+        return await self._assignments.delete(removal.assignment)
 
     async def change(self, setting: Setting) -> None:
         match setting.name:

@@ -117,6 +117,12 @@ class RoleAssignments:
                 raise
         return True
 
+    async def delete(self, assignment: Scope) -> bool:
+        """True when deleted, False when it was not there (any more). Raises `WriteRefusedError`."""
+        with writing(f"delete role assignment {assignment.name}"):
+            gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
+        return gone is not None
+
 
 def _role_assignment(raw: Raw) -> RoleAssignment | None:
     """None for a scope that no AML resource can have: what is there covers nothing of ours."""

@@ -9,6 +9,7 @@ from tenants import CONTRIBUTOR, TENANT_ID, Tenant, child, group_id, oid, user_a
 
 POLICY = "mode: enforce\nrules: {AML-07: {enabled: true}}\n"
 VAULTS = "Microsoft.KeyVault/vaults"
+_OURS = "RuleId == 'workspace-vault-policies'"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def world(start_azure: Start) -> World:
         vaults[name], identities[name] = vault["id"], me
     azure = start_azure(tenant.document(), POLICY)
     azure.sweep_all(one["id"] for one in tenant.resources if one["id"].endswith("/workspaces/ws"))
+    azure.until(lambda: azure.rows(FINDINGS, _OURS), "the full vault is found")
+    azure.until(lambda: len(azure.rows(where=f"{_OURS} and Outcome == 'Applied'")) == 2, "two policies are added")
     return World(azure, vaults, identities)
 
 
@@ -96,6 +99,6 @@ def test_an_identity_with_the_quickstarts_permissions_is_left_alone(world: World
 
 def test_a_full_vault_is_a_finding(world: World) -> None:
     assert len(world.policies("full")) == 1024
-    (row,) = world.azure.rows(FINDINGS, "RuleId == 'workspace-vault-policies'")
+    (row,) = world.azure.rows(FINDINGS, _OURS)
     assert row["ResourceId"].lower() == world.vaults["full"].lower()
     assert "az keyvault update" in row["Remedy"]

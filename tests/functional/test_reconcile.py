@@ -78,7 +78,8 @@ class TestTheMainJob:
         one = app(raw.compute("c1", C1))
         result = await one.run()
         (made,) = one.azure.assignments
-        assert made.description == f"amlguard: compute-pull (AML-18, AML-19), run {result.run.id}"
+        on = f"{WORKSPACE}/computes/c1"
+        assert made.description == f"amlguard: compute-pull (AML-18, AML-19), run {result.run.id}, for {on}"
 
     async def test_a_workspace_that_is_not_there_needs_nothing(self) -> None:
         one = app()

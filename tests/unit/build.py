@@ -238,9 +238,13 @@ def _principals(one: Workspace) -> Iterable[Principal]:
         yield from (p for p in (each.system, *each.user) if p)
 
 
+ADVICE = ("managed-network", "compute-settings")
+
+
 def terms(*, on: Iterable[str] = (), off: Iterable[str] = (), report: Iterable[str] = (), **more: Any) -> Terms:
-    """Mode enforce; `on`, `off` and `report` name rules or AML-ids."""
-    rules = {name.casefold(): RuleTerms(enabled=True) for name in on}
+    """Mode enforce; `on`, `off` and `report` name rules or AML-ids. Advice on settings is off: it comes everywhere."""
+    rules = {name: RuleTerms(enabled=False) for name in ADVICE}
+    rules |= {name.casefold(): RuleTerms(enabled=True) for name in on}
     rules |= {name.casefold(): RuleTerms(enabled=False) for name in off}
     rules |= {name.casefold(): RuleTerms(mode=Action.REPORT) for name in report}
     return replace(Terms(Action.ENFORCE, rules=rules), **more)

@@ -25,9 +25,12 @@ from unit.build import (
 )
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, Objection, RequiredGrant
+from shared.access.asks import Ask, Finding, Objection, RequiredGrant, RequiredRemoval
+from shared.access.compare import Asked
 from shared.access.model import Datastore, Estate, Fact, Unreadable, Want, Workspace
+from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
+from shared.access.removals import removals
 from shared.access.rules import RULES
 from shared.access.rules.datastores import account, elsewhere
 from shared.access.scope import Scope
@@ -333,3 +336,27 @@ class TestFeatureStores:
         first = asks("feature-store-materialization", seen)[0]
         assert isinstance(first, RequiredGrant)
         assert first.principal.id == guid("x")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "taken"),
+    [
+        ({}, True),
+        ({"blind": frozenset({OTHER_SUBSCRIPTION})}, False),
+        ({"facts": {Want(STORAGE): Unreadable.FORBIDDEN}}, False),
+        ({"facts": {Want(STORAGE, query="T"): Unreadable.NOT_CONFIGURED}}, True),
+    ],
+)
+def test_nothing_of_ours_is_taken_back_while_something_may_not_be_read(unknown: dict[str, Any], taken: bool) -> None:
+    ours = RequiredRemoval(
+        Scope.parse(f"{STORAGE}/providers/Microsoft.Authorization/roleAssignments/x"),
+        STORAGE,
+        guid("gone"),
+        READ_BLOBS.role_id,
+        WORKSPACE,
+        ("AML-80",),
+        "no rule asks for it any more",
+    )
+    asked = Asked(workspace(), (), (), ((RULE["own-grants"], ours),), (), (), ())
+    found, _, _ = removals([asked], replace(estate(workspace()), **unknown), terms(on=["AML-80"]))
+    assert bool(found) is taken

@@ -61,6 +61,7 @@ endpoint-pull                 AML-42         F   AcrPull, Container Registry Rep
 compute-identity              AML-20         A   -
 private-registry-pull         AML-28         F   AcrPull, Container Registry Repository Reader
 serverless-pull               AML-72         G   -
+serverless-identity           AML-72         A   -
 compute-reads-blobs           AML-32         F   Storage Blob Data Reader
 endpoint-reads-blobs          AML-42         F   Storage Blob Data Reader
 endpoint-writes-metrics       -              F?  AzureML Metrics Writer (preview)
@@ -115,11 +116,30 @@ network-group-obstacles       AML-62         A   -
 network-cross-vnet            AML-66         A   -
 network-databricks            AML-67         A   -
 network-attached-ssh          AML-68         A   -
+endpoint-authentication       AML-43         A   -
+token-audience                AML-48         I   -
+endpoint-traffic-logs         AML-49         A   -
+connection-secrets            AML-45         A   -
+people                        AML-44         F?  AzureML Data Scientist
+endpoint-scorers              AML-44         A   -
+custom-role-keys              AML-46         A   -
+custom-role-authors           AML-47         A   -
+instance-shuts-down           AML-37         F?  Contributor
+compute-settings              AML-78         A   -
+managed-network               AML-50         A   -
+serverless-network            AML-63         A   -
+private-endpoint-approver     AML-75         F?  Azure AI Enterprise Network Connection Approver
+registry-settings             AML-79         A   -
+unknown-kind                  -              A   -
+own-grants                    AML-80         F?  -
 """  # noqa: E501 - a table
 
 
 def test_the_table_is_what_it_is_meant_to_be() -> None:
-    table = [(r.name, " ".join(r.requirements), str(r.mode), ", ".join(n.role_name for n in r.grants)) for r in RULES]
+    table = [
+        (r.name, " ".join(r.requirements), str(r.mode), ", ".join(dict.fromkeys(n.role_name for n in r.grants)))
+        for r in RULES
+    ]
     lines = [f"{name:<29} {ids or '-':<14} {mode:<3} {roles or '-'}" for name, ids, mode, roles in table]
     assert lines == CATALOGUE.strip().splitlines()
 
@@ -179,7 +199,12 @@ def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
     for rule in RULES:
         if any(need.broad for need in rule.grants):
             assert rule.mode is Mode.OPT_IN
-    broad = {"Contributor", "Key Vault Administrator", "AzureML Data Scientist"}
+    broad = {
+        "Contributor",
+        "Key Vault Administrator",
+        "AzureML Data Scientist",
+        "Azure AI Enterprise Network Connection Approver",
+    }
     assert {need.role_name for need in GRANTED if need.broad} == broad
 
 
@@ -501,7 +526,10 @@ class TestWhatTheyAskFor:
         with_uai = asks("serverless-pull", estate(uai_workspace(serverless=True)))
         without = asks("serverless-pull", estate(workspace(serverless=True)))
         assert [type(ask) for ask in with_uai] == [RequiredGrant]
-        assert [type(ask) for ask in without] == [Objection, Finding]
+        assert [type(ask) for ask in without] == [Objection]
+        (found,) = asks("serverless-identity", estate(workspace(serverless=True)))
+        assert isinstance(found, Finding)
+        assert not asks("serverless-identity", estate(uai_workspace(serverless=True)))
 
     def test_data_isolation_objects_to_every_grant_on_the_storage(self) -> None:
         (ask,) = asks("data-isolation", estate(workspace(data_isolation=True)))

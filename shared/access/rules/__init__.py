@@ -17,6 +17,7 @@ from shared.access.rules import (
     network_private,
     network_rules,
     network_subnets,
+    own_grants,
     people,
     private_images,
     pull,
@@ -57,6 +58,7 @@ RULES: tuple[Rule, ...] = (
     *managed_network.RULES,
     *registry_settings.RULES,
     *unknown.RULES,
+    *own_grants.RULES,
 )
 
 __all__ = ["RULES", "List", "Mode", "Rule"]

@@ -44,7 +44,7 @@ def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     registry = estate.registries.get(workspace.registry) if workspace.registry else None
     if registry is None:
         return
-    for want in _builder_wants(workspace, estate):
+    for want in (Want(other, List.CONNECTIONS.value) for other in _others(workspace, estate)):
         if estate.unreadable(want):
             reason = f"{want.collection} of {want.scope.name} may not be read, so nobody can tell whether images are "
             yield Objection(

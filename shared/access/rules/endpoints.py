@@ -21,11 +21,15 @@ _SECRET = "azureml://connections/"  # noqa: S105 - how a deployment's environmen
 
 
 def token_only(endpoint: Endpoint) -> bool:
-    return (text(endpoint.raw, "properties", "authMode") or "").casefold() == "aadtoken"
+    return _mode(endpoint) == "aadtoken"
+
+
+def _mode(endpoint: Endpoint) -> str:
+    return (text(endpoint.raw, "properties", "authMode") or "").casefold()
 
 
 def _by_key(workspace: Workspace) -> list[Endpoint]:
-    return [endpoint for endpoint in workspace.endpoints if not token_only(endpoint)]
+    return [endpoint for endpoint in workspace.endpoints if _mode(endpoint) not in ("", "aadtoken")]
 
 
 def _calls(workspace: Workspace, estate: Estate) -> Want:
@@ -40,21 +44,17 @@ def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for endpoint in _by_key(workspace):
-        mode = text(endpoint.raw, "properties", "authMode") or "Key"
+        credential = "an AML token" if _mode(endpoint) == "amltoken" else "a key"
         yield Finding(
             endpoint.id,
             AUTHENTICATION,
             ("AML-43",),
             Severity.MEDIUM,
-            f"Endpoint {endpoint.id.name} is called with {_credential(mode)} rather than a Microsoft Entra token. "
+            f"Endpoint {endpoint.id.name} is called with {credential} rather than a Microsoft Entra token. "
             f"{_seen(endpoint, workspace, estate)}",
             "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
             f"az ml online-endpoint update --name {endpoint.id.name} {at(workspace.id)} --set auth_mode=aad_token",
         )
-
-
-def _credential(mode: str) -> str:
-    return "an AML token" if mode.casefold() == "amltoken" else "a key"
 
 
 def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
@@ -83,20 +83,17 @@ def _managed(workspace: Workspace) -> list[Endpoint]:
     return [endpoint for endpoint in workspace.endpoints if endpoint.compute is None]
 
 
-def _log_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    """The workspace's own settings first: what they cover needs no look at each endpoint."""
-    if not _managed(workspace):
-        return
-    whole = Want(workspace.id, _SETTINGS)
-    yield whole
-    if whole in estate.facts and not _recorded(estate.listed(workspace.id, _SETTINGS)):
-        yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
+def _log_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """All at once: to look at the workspace's settings first would save requests, but make grants wait for them."""
+    if _managed(workspace):
+        yield Want(workspace.id, _SETTINGS)
+    yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
 
 
 def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_log_wants(workspace, estate))
     yield from unreadable(TRAFFIC_LOGS, ("AML-49",), wants, estate)
-    if Want(workspace.id, _SETTINGS) not in estate.facts or any(estate.unreadable(want) for want in wants):
+    if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
     for endpoint in _managed(workspace):
         if _recorded((*estate.listed(workspace.id, _SETTINGS), *estate.listed(endpoint.id, _SETTINGS))):
@@ -174,6 +171,7 @@ RULES = (
         asks_nothing,
         "a remedy that asks callers to use Microsoft Entra tokens",
         "an endpoint that takes them already",
+        watches=_WATCHES,
         through=(AUTHENTICATION,),
     ),
     Rule(

@@ -1,0 +1,58 @@
+"""How amlguard marks the role assignments that it makes, and knows them again (law 8).
+
+The name is deterministic over scope, principal and role; the description says for which rules, in which run, for whose
+identity, and as which shared identity. Only what carries both marks is ever taken back.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from shared.access.raw import get, scope_or_none, text
+from shared.access.scope import Scope
+
+_NAMESPACE = uuid.UUID("6d8f6d3e-3d0c-5b8e-9a52-8f7a0c6e2b11")
+_LONGEST = 2048
+_DESCRIPTION = re.compile(r"amlguard: [^\n]*, run [0-9a-f-]{36}, for (?P<on>/\S+?)(?:, as (?P<shared>/\S+))?")
+
+
+def unique(*parts: str) -> str:
+    """The same GUID for the same parts, in every run."""
+    return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))
+
+
+def assignment_name(scope: Scope, principal_id: str, role_id: str) -> str:
+    return unique(scope.key, principal_id.casefold(), role_id.casefold())
+
+
+def description(rules: str, requirements: Iterable[str], run: str, on: Scope, shared: Scope | None) -> str:
+    """`shared` is the identity's own resource where it has one, and may so serve others too."""
+    whom = f", as {shared}" if shared else ""
+    return f"amlguard: {rules} ({', '.join(requirements)}), run {run}, for {on}{whom}"[:_LONGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """One of amlguard's assignments: `on` is the resource for whose identity it was made."""
+
+    assignment: Scope
+    scope: Scope
+    principal_id: str
+    role_id: str
+    on: Scope
+    shared: Scope | None
+
+
+def own(raw: object) -> Own | None:
+    """None unless the assignment, as ARM lists it, carries both marks."""
+    assignment, scope = scope_or_none(get(raw, "id")), scope_or_none(get(raw, "properties", "scope"))
+    found = _DESCRIPTION.fullmatch(text(raw, "properties", "description") or "")
+    principal = (text(raw, "properties", "principalId") or "").casefold()
+    role = (text(raw, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
+    on = scope_or_none(found["on"]) if found else None
+    if assignment is None or scope is None or found is None or on is None:
+        return None
+    if assignment.name.casefold() != assignment_name(scope, principal, role):
+        return None
+    return Own(assignment, scope, principal, role, on, scope_or_none(found["shared"]) if found["shared"] else None)
