@@ -1,92 +1,63 @@
-"""`python -m bench [--json]`: what amlguard costs, as figures that hold on any machine. No test looks at them."""
+"""`python -m bench`: what amlguard costs, as figures that hold on any machine. No test looks at them."""
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from statistics import median
-from time import process_time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 
-from bench.estate import estate
-from shared.access.guardrails import Terms
-from shared.access.plan import plan
+from bench import alone, event, sweep
+from bench.figure import Figure, table
 
-_ROOT = Path(__file__).parent.parent
-_PAIRS = 9
-_ROUNDS = 7
-_PLANS = 50
-
-# Each is timed inside its own fresh interpreter, so that Python's own start does not dilute the ratio.
-_TIMED = "from time import perf_counter; start = perf_counter(); {work}; print(perf_counter() - start)"
-_FLOOR = _TIMED.format(work="import azure.functions")
-_INDEXING = _TIMED.format(work="import function_app; function_app.app.get_functions()")
+_SECTIONS = ("cold", "plan", "event", "sweep")
+_PER_SUBSCRIPTION = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """`limit` is the most that the design allows, None where it names none."""
-
-    name: str
-    value: float
-    limit: float | None
-    what: str
-
-    @property
-    def over(self) -> bool:
-        return self.limit is not None and self.value > self.limit
+def _figures(options: argparse.Namespace) -> list[Figure]:
+    sections: dict[str, Callable[[], Iterable[Figure]]] = {
+        "cold": alone.cold_start,
+        "plan": alone.plan_cpu,
+        "event": event.event_path,
+        "sweep": lambda: _sweep(options),
+    }
+    return [figure for name in options.only or _SECTIONS for figure in sections[name]()]
 
 
-def cold_start_ratio() -> float:
-    """The two are measured in turn, so that a busy moment of the machine meets both; the median of the ratios."""
-    _seconds(_INDEXING)  # writes the byte code, as a deployed package has it
-    return median(_seconds(_INDEXING) / _seconds(_FLOOR) for _ in range(_PAIRS))
+def _sweep(options: argparse.Namespace) -> list[Figure]:
+    found: list[Figure] = []
+    swept = []
+    for size in options.sizes:
+        for subscriptions in options.subscriptions or [max(1, size // _PER_SUBSCRIPTION)]:
+            done, figures = sweep.figures(sweep.Layout(size, subscriptions))
+            swept.append(done)
+            found += figures
+    found += sweep.slopes(swept)
+    if len(options.workers) > 1:
+        found += sweep.scale_out(options.workers, options.scale_out_size, options.scale_out_latency_ms)
+    return found
 
 
-def _seconds(code: str) -> float:
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True)  # noqa: S603 - our own code
-    return float(done.stdout)
-
-
-def plan_cpu_ms() -> float:
-    """Milliseconds of CPU for one plan, nothing read and nothing written; the best of several rounds."""
-    built, terms = estate(computes=5, endpoints=2), Terms()
-    rounds = []
-    for _ in range(_ROUNDS):
-        start = process_time()
-        for _ in range(_PLANS):
-            plan(built, terms)
-        rounds.append((process_time() - start) * 1000 / _PLANS)
-    return min(rounds)
-
-
-def figures() -> list[Figure]:
-    return [
-        Figure("cold_start_ratio", cold_start_ratio(), 1.25, "indexing function_app.py / import azure.functions"),
-        Figure("plan_cpu_ms", plan_cpu_ms(), None, "CPU of one plan: 5 computes, 2 endpoints"),
-    ]
-
-
-def _table(measured: Sequence[Figure]) -> str:
-    rows = [("figure", "value", "limit", "what")]
-    rows += [(f.name, f"{f.value:.2f}" + (" over" if f.over else ""), _limit(f), f.what) for f in measured]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows)
-
-
-def _limit(figure: Figure) -> str:
-    return "–" if figure.limit is None else f"≤ {figure.limit:g}"
+def _numbers(text: str) -> Sequence[int]:
+    return [int(one) for one in text.split(",")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="figures as JSON")
+    parser.add_argument("--only", action="append", choices=_SECTIONS, help="this section; repeatable; default: all")
+    parser.add_argument("--sizes", type=_numbers, default=[100, 1000], metavar="N,…", help="workspaces to sweep")
+    parser.add_argument(
+        "--subscriptions",
+        type=_numbers,
+        default=[],
+        metavar="N,…",
+        help="each size in these; default: 100 workspaces each",
+    )
+    parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
+    parser.add_argument("--scale-out-size", type=int, default=480, metavar="N", help="workspaces of the scale-out")
+    parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")
     options = parser.parse_args()
-    measured = figures()
-    print(json.dumps([asdict(one) for one in measured], indent=2) if options.json else _table(measured))
+    measured = _figures(options)
+    print(json.dumps([asdict(one) for one in measured], indent=2) if options.json else table(measured))
 
 
 if __name__ == "__main__":

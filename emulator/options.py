@@ -24,6 +24,7 @@ class Options:
     condition: str | None = None
     throttle: bool = True
     operation_ms: float = 200
+    workers: int = 1
     verbose: bool = False
 
 
@@ -41,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--condition", help="what {condition} in the access file stands for")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
+    parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     return Options(**vars(parser.parse_args(arguments)))
 
@@ -48,6 +50,12 @@ def parse(arguments: list[str] | None = None) -> Options:
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 64")
     return int(text)
 
 

@@ -139,7 +139,9 @@ class LocalAzure:
 
     async def _start_functions(self, stack: AsyncExitStack) -> None:
         options = self.options
-        host = FunctionsHost(options.app, self.environment(), options.functions_port, self.clock, self.run_dir)
+        host = FunctionsHost(
+            options.app, self.environment(), options.functions_port, self.clock, self.run_dir, options.workers
+        )
         await host.start()
         stack.push_async_callback(host.stop)
         self.functions = host

@@ -32,7 +32,8 @@ Listener = Callable[[], Coroutine[None, None, None]]
 class FunctionsHost:
     """Runs the app of `app_dir` with the settings `env`, on Azurite, and serves the Functions host's routes.
 
-    `port` 0 picks a free one. `start` raises channel.WorkerError when the worker cannot load or index the app,
+    `port` 0 picks a free one. Each of the `workers` has a queue listener of its own beside it, as each instance of a
+    service that has scaled out. `start` raises channel.WorkerError when the worker cannot load or index the app,
     settings.HostSettingsError or ncrontab.ScheduleError when the host would refuse it.
     """
 
@@ -69,10 +70,12 @@ class FunctionsHost:
             pool = WorkerPool(self._app_dir, environment, self._workers, host_settings.function_timeout)
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
-            listeners = [self._listen(function, pool, host_settings, environment) for function in functions]
+            listeners = [
+                one for function in functions for one in self._listen(function, pool, host_settings, environment)
+            ]
             self._functions = {function.name.lower(): function for function in functions}
             self._port = await self._serve(pool, stack)
-            tasks = [asyncio.create_task(_watch(listen)) for listen in listeners if listen]
+            tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
             stack.push_async_callback(_cancel, tasks)
             self._running = stack.pop_all()
 
@@ -94,7 +97,7 @@ class FunctionsHost:
 
     def _listen(
         self, function: Function, pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
-    ) -> Listener | None:
+    ) -> list[Listener]:
         """What waits for the function's trigger, unless the web server does."""
         trigger = function.trigger
         for binding in function.bindings:
@@ -102,16 +105,17 @@ class FunctionsHost:
                 raise HostSettingsError(f"The binding type(s) '{binding['type']}' are not registered.")
         match trigger["type"].lower():
             case "eventgridtrigger":
-                return None
+                return []
             case "timertrigger":
                 schedule = settings.resolve(trigger["schedule"], environment)
                 timer = TimerListener(function, schedule, pool.invoke, self._alarm)
                 self._timers[function.name] = timer
-                return timer.run
+                return [timer.run]
             case "queuetrigger":
                 queue = settings.resolve(trigger["queueName"], environment)
                 connection = settings.connection(trigger.get("connection"), environment)
-                return QueueListener(function, queue, connection, pool.invoke, host_settings.queues, self._alarm).run
+                options = (connection, pool.invoke, host_settings.queues, self._alarm)
+                return [QueueListener(function, queue, *options).run for _ in range(self._workers)]
             case other:
                 raise HostSettingsError(f"The binding type(s) '{other}' are not registered.")
 

@@ -1,16 +1,12 @@
 """ARM REST on an azure-core pipeline, with the api-version pinned for each provider (azure-facts §5)."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.policies import (
-    AsyncBearerTokenCredentialPolicy,
-    AsyncRetryPolicy,
-    RequestIdPolicy,
-    UserAgentPolicy,
-)
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.polling import AsyncLROPoller
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -21,11 +17,14 @@ from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 from shared.access.scope import Scope
 from shared.azure.errors import reading, writing
 from shared.azure.graph_quota import GraphQuota
-from shared.azure.session import RETRY, Clock
+from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
 
 API_VERSIONS: Mapping[str, str] = {
-    "microsoft.authorization": "2020-05-01",
+    "microsoft.authorization/denyassignments": "2022-04-01",
+    "microsoft.authorization/locks": "2020-05-01",
+    "microsoft.authorization/roleassignments": "2022-04-01",
+    "microsoft.authorization/roledefinitions": "2022-04-01",
     "microsoft.containerinstance": "2023-05-01",
     "microsoft.containerregistry": "2025-11-01",
     "microsoft.containerservice": "2025-05-01",
@@ -51,39 +50,36 @@ class Arm:
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
     ) -> None:
+        self._endpoint = endpoint
         self._client: AsyncARMPipelineClient[Any, Any] = AsyncARMPipelineClient(
             endpoint,
             transport=transport,
-            policies=[
-                RequestIdPolicy(),
-                UserAgentPolicy(sdk_moniker="amlguard"),
-                AsyncRetryPolicy(**RETRY),
-                AsyncBearerTokenCredentialPolicy(credential, scope),
-                clock,
-                GraphQuota(),
-            ],
+            policies=[*arm_policies(credential, scope, clock), GraphQuota()],
         )
 
     async def get(self, scope: Scope) -> Raw | None:
         """Raises `ReadFailedError`."""
         with reading(f"read {scope.resource_type} {scope.name}"):
-            return await self._get(_url(scope, _api_version(scope.resource_type)))
+            return await self._get(self._url(str(scope), _api_version(scope.resource_type)))
 
-    async def list(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
-        """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page."""
-        provider = collection.partition("/")[0] if "/" in collection else parent.resource_type
+    async def list(self, parent: Scope, collection: str, *, only: str = "") -> Sequence[Raw] | None:
+        """All pages; None when the parent does not exist. Raises `ReadFailedError`, also for a broken page.
+
+        `only` is an OData filter.
+        """
         base = str(parent).rstrip("/")
         path = f"{base}/providers/{collection}" if "/" in collection else f"{base}/{collection}"
-        url: str | None = f"{path}?api-version={_api_version(provider)}"
+        kind = collection if "/" in collection else parent.resource_type
+        url = self._url(path, _api_version(kind)) + (f"&$filter={quote(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
-        rows: list[Raw] = []
         with reading(operation):
-            while url:
-                page = await self._get(url)
-                if page is None and not rows:
-                    return None
+            page = await self._get(url)
+            if page is None:
+                return None
+            rows = [*_rows(page, operation)]
+            while page and page.get("nextLink"):
+                page = await self._get(page["nextLink"])
                 rows += _rows(page, operation)
-                url = (page or {}).get("nextLink")
         return rows
 
     async def query(self, kql: str) -> AsyncIterator[Raw]:
@@ -94,7 +90,7 @@ class Arm:
                 page = await self._send(
                     HttpRequest(
                         "POST",
-                        f"/providers/Microsoft.ResourceGraph/resources?api-version={_GRAPH_API}",
+                        self._url("/providers/Microsoft.ResourceGraph/resources", _GRAPH_API),
                         json={"query": kql, "options": options},
                     )
                 )
@@ -109,8 +105,7 @@ class Arm:
 
     async def post(self, scope: Scope, action: str) -> None:
         """A POST action; a long-running one is waited for. Raises `WriteRefusedError`."""
-        request = HttpRequest("POST", f"{scope}/{action}?api-version={_api_version(scope.resource_type)}")
-        request.url = self._client.format_url(request.url)
+        request = HttpRequest("POST", self._url(f"{scope}/{action}", _api_version(scope.resource_type)))
         with writing(f"{action} {scope.name}"):
             answer = await self._client.send_request(request, _return_pipeline_response=True)
             _check(answer.http_response)
@@ -120,7 +115,7 @@ class Arm:
     async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
         """Raises `WriteRefusedError`."""
         with writing(f"write {path.rpartition('/')[2]}"):
-            await self._send(HttpRequest("PUT", f"{path}?api-version={_api_version(provider)}", json=dict(body)))
+            await self._send(HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body)))
 
     async def _get(self, url: str) -> Raw | None:
         try:
@@ -131,11 +126,13 @@ class Arm:
             raise
 
     async def _send(self, request: HttpRequest) -> dict[str, Any]:
-        request.url = self._client.format_url(request.url)
         response = await self._client.send_request(request)
         _check(response)
-        body = response.json() if response.content else {}
+        body = json.loads(response.content) if response.content else {}
         return body if isinstance(body, dict) else {}
+
+    def _url(self, path: str, api_version: str) -> str:
+        return f"{self._endpoint}{path}?api-version={api_version}"
 
 
 def _check(response: AsyncHttpResponse) -> None:
@@ -143,15 +140,12 @@ def _check(response: AsyncHttpResponse) -> None:
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
 
 
-def _url(scope: Scope, api_version: str) -> str:
-    return f"{scope}?api-version={api_version}"
-
-
 def _api_version(resource_type: str) -> str:
-    provider = resource_type.casefold().partition("/")[0] or "microsoft.resources"
-    if provider not in API_VERSIONS:
+    kind = resource_type.casefold() or "microsoft.resources"
+    version = API_VERSIONS.get(kind) or API_VERSIONS.get(kind.partition("/")[0])
+    if version is None:
         raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
-    return API_VERSIONS[provider]
+    return version
 
 
 def _rows(page: Raw | None, operation: str, key: str = "value") -> Sequence[Raw]:

@@ -3,18 +3,20 @@
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.monitor.ingestion.aio import LogsIngestionClient
-from azure.monitor.query import LogsQueryStatus
-from azure.monitor.query.aio import LogsQueryClient
 
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
 from shared.azure.session import RETRY, Cloud
 from shared.ports import ReadFailedError, Row
+
+if TYPE_CHECKING:
+    from azure.monitor.query.aio import LogsQueryClient
 
 
 class LiveAuditLog:
@@ -48,14 +50,25 @@ class AuditReader:
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         self._workspace_id = workspace_id
-        scope = cloud.logs_scope.removesuffix("/.default")
-        self._client = LogsQueryClient(credential, endpoint=endpoint, audience=scope, transport=transport, **RETRY)
+        self._endpoint, self._cloud = endpoint, cloud
+        self._credential, self._transport = credential, transport
+
+    @cached_property
+    def _client(self) -> "LogsQueryClient":
+        from azure.monitor.query.aio import LogsQueryClient  # noqa: PLC0415 - rarely needed: not at a cold start
+
+        audience = self._cloud.logs_scope.removesuffix("/.default")
+        return LogsQueryClient(
+            self._credential, endpoint=self._endpoint, audience=audience, transport=self._transport, **RETRY
+        )
 
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
         """(ActionId, Outcome) of every row of a run that the log shows.
 
         Raises `ReadFailedError`, and `ValueError` for an id that is none of ours (it goes into a query).
         """
+        from azure.monitor.query import LogsQueryStatus  # noqa: PLC0415 - see _client
+
         kql = f"{REMEDIATIONS} | where RunId == '{uuid.UUID(run_id)}' | project ActionId, Outcome"
         with reading("read the audit log"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=timedelta(days=2))

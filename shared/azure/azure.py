@@ -32,7 +32,7 @@ class LiveAzure:
         self._clock = Clock()
         common = (endpoint, credential, cloud.arm_scope, transport, self._clock)
         self._arm = Arm(*common)
-        self._assignments = RoleAssignments(*common)
+        self._assignments = RoleAssignments(self._arm, *common)
         self._registries = Registries(*common)
 
     def now(self) -> datetime:

@@ -1,18 +1,23 @@
-"""The work queue: Azure Queue Storage, in the encoding that the Functions host expects (base64)."""
+"""The work queue: Azure Queue Storage, in the encoding that the Functions host expects (base64).
+
+The SDK loads with the first message: most events leave nothing to do later.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.storage.queue import BinaryBase64DecodePolicy, BinaryBase64EncodePolicy
-from azure.storage.queue.aio import QueueClient
 
 from shared.azure.errors import queueing
 from shared.azure.settings import QUEUE, Settings, SettingsError
 from shared.ports import Receipt
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueClient
 
 # The library's own patience (15 s before its first retry) is longer than Event Grid's.
 _RETRY: Mapping[str, Any] = {
@@ -31,18 +36,27 @@ class LiveWorkQueue:
         self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
     ) -> None:
         """Raises `SettingsError` when no queue is configured."""
+        if not settings.has_queue:
+            raise SettingsError("no work queue: set AzureWebJobsStorage or AzureWebJobsStorage__queueServiceUri")
+        self._settings, self._credential, self._transport = settings, credential, transport
+
+    @cached_property
+    def _client(self) -> "QueueClient":
+        from azure.storage.queue import (  # noqa: PLC0415 - see the module's docstring
+            BinaryBase64DecodePolicy,
+            BinaryBase64EncodePolicy,
+        )
+        from azure.storage.queue.aio import QueueClient  # noqa: PLC0415 - see the module's docstring
+
         options: dict[str, Any] = {
             "message_encode_policy": BinaryBase64EncodePolicy(),
             "message_decode_policy": BinaryBase64DecodePolicy(),
-            "transport": transport,
+            "transport": self._transport,
             **_RETRY,
         }
-        if settings.queue_connection:
-            self._client = QueueClient.from_connection_string(settings.queue_connection, QUEUE, **options)
-        elif settings.queue_url:
-            self._client = QueueClient(settings.queue_url, QUEUE, credential=credential, **options)
-        else:
-            raise SettingsError("no work queue: set AzureWebJobsStorage or AzureWebJobsStorage__queueServiceUri")
+        if self._settings.queue_connection:
+            return QueueClient.from_connection_string(self._settings.queue_connection, QUEUE, **options)
+        return QueueClient(str(self._settings.queue_url), QUEUE, credential=self._credential, **options)
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
         """The delay is whole seconds, rounded up, at most seven days (the storage service's own bound)."""

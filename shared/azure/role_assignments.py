@@ -1,24 +1,35 @@
-"""Role assignments, role definitions and deny assignments, through azure-mgmt-authorization (2022-04-01)."""
+"""Role assignments, role definitions and deny assignments. They are made through azure-mgmt-authorization (2022-04-01).
+
+They are read as plain ARM REST: the SDK's models drop what permissions need (the condition of a role definition's
+block) and cost more CPU than all else that a workspace's reading does. It loads when the first grant is made.
+"""
 
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.mgmt.authorization.v2022_04_01 import models
-from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 
 from shared.access.outcomes import Grant
 from shared.access.parse import role_definition
 from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import InvalidScopeError, Scope
+from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
-from shared.azure.session import RETRY, Clock
+from shared.azure.session import Clock, arm_policies
+from shared.ports import Raw, ReadFailedError
 
+if TYPE_CHECKING:
+    from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
+
+_PROVIDER = "Microsoft.Authorization"
 _MOST_CUSTOM_ROLES = 500
 
 
@@ -27,59 +38,70 @@ class RoleAssignments:
 
     def __init__(
         self,
+        arm: Arm,
         endpoint: str,
         credential: AsyncTokenCredential,
         scope: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
     ) -> None:
-        self._client = AuthorizationManagementClient(
-            credential,
-            "",  # every call here names its scope
-            endpoint,
-            credential_scopes=[scope],
-            transport=transport,
-            per_call_policies=[clock],
-            **RETRY,
-        )
+        self._arm = arm
+        self._endpoint, self._credential, self._scope = endpoint, credential, scope
+        self._transport, self._clock = transport, clock
         self._built_in = _built_in_roles()
         self._custom: dict[str, RoleDefinition] = {}
 
+    @cached_property
+    def _client(self) -> "AuthorizationManagementClient":
+        from azure.mgmt.authorization.v2022_04_01.aio import (  # noqa: PLC0415 - see the module's docstring
+            AuthorizationManagementClient,
+        )
+
+        return AuthorizationManagementClient(
+            self._credential,
+            "",  # every call here names its scope
+            self._endpoint,
+            transport=self._transport,
+            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
+        )
+
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:
         """At, above and below `scope`, through groups as well. Raises `ReadFailedError`."""
-        with reading(f"list role assignments of {principal_id}"):
-            pages = self._client.role_assignments.list_for_scope(str(scope)[1:], filter=f"assignedTo('{principal_id}')")
-            found = [_role_assignment(one) async for one in pages]
-        return [one for one in found if one]
+        operation = f"list role assignments of {principal_id}"
+        raws = await self._list("roleAssignments", scope, f"assignedTo('{principal_id}')", operation)
+        with reading(operation):
+            return [one for raw in raws if (one := _role_assignment(raw))]
 
     async def definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
         """Raises `ReadFailedError`; a role that was deleted is left out: it gives nothing any more."""
         known = {**self._built_in, **self._custom}
         unknown = sorted(role_ids - known.keys())
-        read = [one for one in await asyncio.gather(*(self._definition(i, scope) for i in unknown)) if one]
+        ids = [scope.child("providers", _PROVIDER, "roleDefinitions", role_id) for role_id in unknown]
+        raws = await asyncio.gather(*map(self._arm.get, ids))
+        read = [role_definition(raw) for raw in raws if raw is not None]
         if len(self._custom) + len(read) > _MOST_CUSTOM_ROLES:
             self._custom.clear()
         self._custom.update((one.role_id, one) for one in read)
         return {i: found for i in role_ids if (found := known.get(i) or self._custom.get(i))}
 
-    async def _definition(self, role_id: str, scope: Scope) -> RoleDefinition | None:
-        with reading(f"read role definition {role_id}"):
-            try:
-                raw: Any = await self._client.role_definitions.get(str(scope)[1:], role_id, cls=_raw)
-            except ResourceNotFoundError:
-                return None
-        return role_definition(raw)
-
     async def denies(self, scope: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
         """All at, above and below `scope`, or those assigned to the principal. Raises `ReadFailedError`."""
-        only = f"assignedTo('{principal_id}')" if principal_id else None
-        with reading("list deny assignments"):
-            pages = self._client.deny_assignments.list_for_scope(str(scope)[1:], filter=only)
-            found = [_deny_assignment(one) async for one in pages]
-        return [one for one in found if one]
+        only = f"assignedTo('{principal_id}')" if principal_id else ""
+        operation = "list deny assignments"
+        raws = await self._list("denyAssignments", scope, only, operation)
+        with reading(operation):
+            return [one for raw in raws if (one := _deny_assignment(raw))]
+
+    async def _list(self, collection: str, scope: Scope, only: str, operation: str) -> Sequence[Raw]:
+        raws = await self._arm.list(scope, f"{_PROVIDER}/{collection}", only=only)
+        if raws is None:
+            raise ReadFailedError(operation, "NotFound", f"{scope} is not there")
+        return raws
 
     async def create(self, grant: Grant, description: str) -> bool:
         """True when made, False when Azure says that it exists. Raises `WriteRefusedError`."""
+        from azure.mgmt.authorization.v2022_04_01 import models  # noqa: PLC0415 - see the module's docstring
+
         parameters = models.RoleAssignmentCreateParameters(
             role_definition_id=grant.role_definition_id,
             principal_id=grant.principal.id,
@@ -96,51 +118,64 @@ class RoleAssignments:
         return True
 
 
-def _role_assignment(one: models.RoleAssignment) -> RoleAssignment | None:
+def _role_assignment(raw: Raw) -> RoleAssignment | None:
     """None for a scope that no AML resource can have: what is there covers nothing of ours."""
+    body = _body(raw)
     try:
-        scope = Scope.parse(one.scope)
+        scope = Scope.parse(body.get("scope"))
     except InvalidScopeError:
         return None
+    created = body.get("createdOn")
     return RoleAssignment(
-        str(one.id),
+        str(raw.get("id")),
         scope,
-        str(one.principal_id).casefold(),
-        str(one.role_definition_id).rpartition("/")[2].casefold(),
-        one.condition,
-        one.created_on,
-        one.description,
+        str(body.get("principalId")).casefold(),
+        str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
+        body.get("condition"),
+        datetime.fromisoformat(created) if created else None,
+        body.get("description"),
     )
 
 
-def _deny_assignment(one: models.DenyAssignment) -> DenyAssignment | None:
+def _deny_assignment(raw: Raw) -> DenyAssignment | None:
+    body = _body(raw)
     try:
-        scope = Scope.parse(one.scope)
+        scope = Scope.parse(body.get("scope"))
     except InvalidScopeError:
         return None
     return DenyAssignment(
-        str(one.id),
-        one.deny_assignment_name or "",
+        str(raw.get("id")),
+        body.get("denyAssignmentName") or "",
         scope,
-        tuple(
-            PermissionBlock(
-                tuple(block.actions or ()),
-                tuple(block.not_actions or ()),
-                tuple(block.data_actions or ()),
-                tuple(block.not_data_actions or ()),
-                block.condition,
-            )
-            for block in one.permissions or ()
-        ),
-        frozenset(str(principal.id).casefold() for principal in one.principals or ()),
-        frozenset(str(principal.id).casefold() for principal in one.exclude_principals or ()),
-        bool(one.do_not_apply_to_child_scopes),
+        tuple(map(_block, _objects(body, "permissions"))),
+        frozenset(str(principal.get("id")).casefold() for principal in _objects(body, "principals")),
+        frozenset(str(principal.get("id")).casefold() for principal in _objects(body, "excludePrincipals")),
+        bool(body.get("doNotApplyToChildScopes")),
     )
 
 
-def _raw(response: Any, _: object, __: object) -> Any:
-    """The answer as JSON: the SDK's model leaves out the condition that a block of permissions may carry."""
-    return json.loads(response.http_response.body())
+def _block(raw: Raw) -> PermissionBlock:
+    def names(key: str) -> tuple[str, ...]:
+        return tuple(raw.get(key) or ())
+
+    return PermissionBlock(
+        names("actions"), names("notActions"), names("dataActions"), names("notDataActions"), raw.get("condition")
+    )
+
+
+def _body(raw: object) -> Raw:
+    """Raises `TypeError`: an assignment that cannot be read is not one that gives nothing (law 2)."""
+    body = raw.get("properties") if isinstance(raw, Mapping) else None
+    if not isinstance(body, Mapping):
+        raise TypeError("an assignment has properties")
+    return body
+
+
+def _objects(body: Raw, key: str) -> Sequence[Raw]:
+    found = body.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise TypeError(f"{key} is a list of objects")
+    return found
 
 
 def _built_in_roles() -> dict[str, RoleDefinition]:

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.request import getproxies
 
 from azure.core import AsyncPipelineClient
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.pipeline.policies import AsyncRetryPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.policies import (
+    AsyncBearerTokenCredentialPolicy,
+    AsyncRetryPolicy,
+    RequestIdPolicy,
+    SansIOHTTPPolicy,
+    UserAgentPolicy,
+)
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential
@@ -26,15 +33,24 @@ class Clock(SansIOHTTPPolicy[Any, Any]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._now: datetime | None = None
+        self._date = ""
 
     def on_response(self, request: Any, response: Any) -> None:  # noqa: ARG002 - azure-core's signature
-        date = response.http_response.headers.get("Date")
-        if date:
-            self._now = parsedate_to_datetime(date).astimezone(UTC)
+        self._date = response.http_response.headers.get("Date") or self._date
 
     def now(self) -> datetime:
-        return self._now or datetime.now(UTC)
+        return parsedate_to_datetime(self._date).astimezone(UTC) if self._date else datetime.now(UTC)
+
+
+def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock) -> list[Any]:
+    """The pipeline of every ARM client, those of SDKs included (beside `ContentDecodePolicy`, which they rely on)."""
+    return [
+        RequestIdPolicy(),
+        UserAgentPolicy(sdk_moniker="amlguard"),
+        AsyncRetryPolicy(**RETRY),
+        AsyncBearerTokenCredentialPolicy(credential, scope),
+        clock,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,8 @@ def credential() -> AsyncTokenCredential:
 
 
 def transport() -> AsyncHttpTransport[Any, Any]:
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport()
+    """A proxy in the environment is used. Without one aiohttp must not look for it: it does so at each request."""
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(use_env_settings=bool(getproxies()))
     return made
 
 

@@ -86,9 +86,11 @@ def test_refusals(tmp_path: Path, option: str, text: str, said: str) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--port", "70000"], ["--latency-ms", "-1"], ["--latency-ms", "soon"]])
+@pytest.mark.parametrize(
+    "arguments", [["--port", "70000"], ["--latency-ms", "-1"], ["--latency-ms", "soon"], ["--workers", "0"]]
+)
 def test_options_that_make_no_sense(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(arguments)
     assert arguments[1] in capsys.readouterr().err
-    assert parse(["--port", "7", "--latency-ms", "1.5"]) == Options(port=7, latency_ms=1.5)
+    assert parse(["--port", "7", "--latency-ms", "1.5", "--workers", "2"]) == Options(port=7, latency_ms=1.5, workers=2)

@@ -1,0 +1,123 @@
+"""The event path: one Event Grid delivery about a compute, until the grant that it leads to."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import batched
+
+import requests
+
+from bench.figure import Figure
+from bench.local_azure import LocalAzure, Request, depth, local_azure
+from bench.tenant import first_compute, tenant, workspaces
+
+_WARM_UP = 5
+_TIMED = 15
+_WEIGHED = 100
+_ROUNDS = 5
+_AT_ONCE = 8
+_BURST = 200
+# Far above what the app needs between two requests, so that nothing that ran beside counts as one after the other.
+_DEPTH_LATENCY_MS = 250
+_LATENCY_MS = 50
+
+
+def event_path() -> list[Figure]:
+    return [*_with_latency(), *_without_latency()]
+
+
+def _with_latency() -> list[Figure]:
+    deep = [depth(_until_grant(asked)) for _, asked in _granting(_DEPTH_LATENCY_MS, _TIMED)]
+    round_trips = statistics.median(deep)
+    walls = [_wall(started, asked) for started, asked in _granting(_LATENCY_MS, _TIMED)]
+    ratio = statistics.median(walls) * 1000 / (round_trips * _LATENCY_MS)
+    return [
+        Figure("event_round_trips", round_trips, "ARM and log requests one after another, until the grant's PUT", 4),
+        Figure("event_wall_ratio", ratio, f"wall until the grant / (round trips × latency), at {_LATENCY_MS} ms", 1.25),
+    ]
+
+
+def _granting(latency_ms: int, events: int) -> list[tuple[float, list[Request]]]:
+    """When each event was delivered, and what was asked because of it."""
+    count = _WARM_UP + events
+    with local_azure(tenant(count, 1, lacking=count), "--latency-ms", str(latency_ms)) as azure:
+        measured = []
+        for workspace in workspaces(count, 1):
+            azure.forget()
+            started = time.time()
+            azure.deliver(first_compute(workspace))
+            measured.append((started, azure.asked()))
+    return measured[_WARM_UP:]
+
+
+def _until_grant(asked: Sequence[Request]) -> list[Request]:
+    grant = next(one for one in asked if one.grants)
+    return [one for one in asked if one.end <= grant.end]
+
+
+def _wall(started: float, asked: Sequence[Request]) -> float:
+    """Seconds from the delivery to the answer to the grant; the local Azure's clock is this machine's."""
+    return next(one for one in asked if one.grants).end - started
+
+
+def _without_latency() -> list[Figure]:
+    count = _WARM_UP + _WEIGHED
+    with local_azure(tenant(count, 1, lacking=count), "--no-throttle") as azure:
+        names = workspaces(count, 1)
+        for workspace in names[:_WARM_UP]:
+            azure.deliver(first_compute(workspace))
+        weighed = names[_WARM_UP:]
+        azure.forget()
+        granting = _cpu_ms(azure, weighed)
+        asked_granting = len(azure.asked()) / len(weighed)
+        azure.forget()
+        idle = _cpu_ms(azure, weighed)
+        asked_idle = len(azure.asked()) / len(weighed)
+        floor = _floor_ms(azure, round(asked_idle))
+        rate = _events_per_second(azure, weighed)
+    return [
+        Figure(
+            "event_cpu_ms",
+            idle,
+            "CPU of a warm event that finds nothing to do; peer: its requests by aiohttp alone",
+            10,
+            floor,
+        ),
+        Figure("event_cpu_ms_grant", granting, "CPU of a warm event that leads to a grant", 10),
+        Figure("event_requests", asked_idle, "ARM requests of an event that finds nothing to do"),
+        Figure("event_requests_grant", asked_granting, "ARM and log requests of an event that leads to a grant"),
+        Figure("events_per_second", rate, f"one worker, {_AT_ONCE} deliveries at a time, no latency", peer=1000 / idle),
+    ]
+
+
+def _cpu_ms(azure: LocalAzure, names: Sequence[str]) -> float:
+    """Milliseconds an event, with all that follows from it (the app hears of its own grants, too); the best round."""
+    rounds = []
+    for batch in batched(names, len(names) // _ROUNDS, strict=True):
+        before = azure.cpu_seconds()
+        for workspace in batch:
+            azure.deliver(first_compute(workspace))
+        time.sleep(0.5)
+        rounds.append((azure.cpu_seconds() - before) * 1000 / len(batch))
+    return min(rounds)
+
+
+def _floor_ms(azure: LocalAzure, requests_each: int) -> float:
+    """The same requests by aiohttp alone, all at once, answers read and thrown away; the best round."""
+    return min(asyncio.run(azure.bare_cpu_seconds(requests_each, _WEIGHED // _ROUNDS)) for _ in range(_ROUNDS)) * 1000
+
+
+def _events_per_second(azure: LocalAzure, names: Sequence[str]) -> float:
+    targets = [first_compute(names[number % len(names)]) for number in range(_BURST)]
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        started = time.perf_counter()
+        for done in [threads.submit(_deliver_alone, azure, target) for target in targets]:
+            done.result()
+        return _BURST / (time.perf_counter() - started)
+
+
+def _deliver_alone(azure: LocalAzure, target: str) -> None:
+    with requests.Session() as session:  # a session is no thread's but its own
+        azure.deliver(target, session=session)
