@@ -29,7 +29,7 @@ demo: setup      ## the whole story on the local Azure, narrated and checked
 	@$(BIN)/python -m emulator.demo
 
 test: setup      ## all tests
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist loadgroup
 
 check: setup     ## formatter, linter, strict types, layers, generated docs
 	@$(BIN)/ruff format --check --quiet .
