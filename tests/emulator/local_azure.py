@@ -1,10 +1,6 @@
 """A local Azure with the app on it, as its users run it: a process of its own, spoken to over the wire only."""
 
-import base64
 import json
-import os
-import re
-import select
 import subprocess
 import sys
 import time
@@ -20,8 +16,8 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
 from azure.monitor.query import LogsQueryClient
 from azure.storage.queue import QueueClient
+from wire import Json, claims, clean, first_line, is_write, version_of
 
-type Json = dict[str, Any]
 type Start = Callable[..., "LocalAzure"]
 
 AMLGUARD = Path(sys.executable).with_name("amlguard")
@@ -35,15 +31,6 @@ _WAIT_SECONDS = 45
 _COMMAND_SECONDS = 90
 _QUIET_SECONDS = 0.5
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
-_VERSIONS = {
-    "microsoft.authorization": "2022-04-01",
-    "microsoft.authorization/locks": "2020-05-01",
-    "microsoft.containerregistry": "2025-11-01",
-    "microsoft.keyvault": "2026-02-01",
-    "microsoft.machinelearningservices": "2025-12-01",
-    "microsoft.managedidentity": "2024-11-30",
-    "microsoft.storage": "2025-08-01",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +76,8 @@ class LocalAzure:
         (folder / "policy.yaml").write_text(policy, encoding="utf-8")
         arguments += ["--policy", str(folder / "policy.yaml"), *([] if functions else ["--no-functions"])]
         with (folder / "stderr").open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=_clean(folder))
-        line = _first_line(process)
+            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=clean(folder))
+        line = first_line(process, _START_SECONDS)
         if not line:
             process.kill()
             process.communicate()
@@ -119,7 +106,7 @@ class LocalAzure:
 
     def arm(self, method: str, path: str, body: Json | None = None, *, version: str | None = None) -> requests.Response:
         """One call of ARM; `path` may have a query but no api-version."""
-        version = version or _version(path)
+        version = version or version_of(path)
         url = f"{self.ready['arm']}{path}{'&' if '?' in path else '?'}api-version={version}"
         return self.http.request(method, url, json=body, headers=self._operator, timeout=30)
 
@@ -168,7 +155,7 @@ class LocalAzure:
             capture_output=True,
             text=True,
             timeout=_COMMAND_SECONDS,
-            env=_clean(self.folder, {**self.env, **(env or {})}),
+            env=clean(self.folder, {**self.env, **(env or {})}),
             check=False,
         )
         return Ran(ended.returncode, ended.stdout, ended.stderr)
@@ -193,14 +180,14 @@ class LocalAzure:
 
     def writes(self) -> list[Json]:
         """What the app asked ARM to change, in order, whatever the answer."""
-        return [one for one in self.asked() if one["caller"] == self.app and _is_write(one)]
+        return [one for one in self.asked() if one["caller"] == self.app and is_write(one)]
 
     @cached_property
     def app(self) -> str:
         """Object id of the identity that the app acts as."""
         url = f"{self.env['IDENTITY_ENDPOINT']}?api-version=2019-08-01&resource=https://management.azure.com/"
         answer = self.http.get(url, headers={"X-IDENTITY-HEADER": self.env["IDENTITY_HEADER"]}, timeout=30)
-        return str(_claims(answer.json()["access_token"])["oid"])
+        return str(claims(answer.json()["access_token"])["oid"])
 
     def rows(self, table: str = REMEDIATIONS, where: str = "true") -> list[Json]:
         """The audit table's rows, as people read them: through Log Analytics."""
@@ -275,6 +262,7 @@ class LocalAzure:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
         except ResourceNotFoundError:  # nothing was ever put there
             return []
+<<<<<<< HEAD
 
 
 def _version(path: str) -> str:
@@ -308,3 +296,5 @@ def _clean(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
         name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
     }
     return {**inherited, "HOME": str(home), **(env or {})}
+=======
+>>>>>>> main

@@ -6,7 +6,8 @@ from functools import cached_property
 import pytest
 from event_grid import event
 from local_azure import Json, LocalAzure, Start
-from truth_cases import CASES, Case, Need, built
+from truth_cases import built
+from truth_needs import CASES, Case, Need
 
 POLICY = "mode: enforce\n"
 
