@@ -262,39 +262,3 @@ class LocalAzure:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
         except ResourceNotFoundError:  # nothing was ever put there
             return []
-<<<<<<< HEAD
-
-
-def _version(path: str) -> str:
-    kinds = re.findall(r"/providers/([^/?]+)(/[^/?]+)?", path.partition("?")[0].lower())
-    namespace, kind = kinds[-1] if kinds else ("microsoft.resources", "")
-    return _VERSIONS.get(namespace + kind) or _VERSIONS.get(namespace, "2022-09-01")
-
-
-def _is_write(request: Json) -> bool:
-    """POSTs that only read, or that go to the logs, are no writes to ARM."""
-    elsewhere = ("/ingestion/", "/v1/workspaces/", "/providers/microsoft.resourcegraph/")
-    return request["method"] not in {"GET", "HEAD"} and not request["path"].lower().startswith(elsewhere)
-
-
-def _first_line(process: "subprocess.Popen[str]") -> str:
-    """Empty when the process ended or said nothing in time."""
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
-    return process.stdout.readline() if ready else ""
-
-
-def _claims(token: str) -> Json:
-    payload = token.split(".")[1]
-    claims: Json = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return claims
-
-
-def _clean(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of this machine's but what programs need to run (PYTHONPATH: this checkout); nobody's sign-in."""
-    inherited = {
-        name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ
-    }
-    return {**inherited, "HOME": str(home), **(env or {})}
-=======
->>>>>>> main
