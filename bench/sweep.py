@@ -70,8 +70,8 @@ def sweep(layout: Layout) -> Swept:
 
 
 def _necessary(asked: Sequence[Request]) -> float:
-    """Seconds that the bucket makes these reads take, if all else is free: that of the busiest subscription."""
-    reads = Counter(one.path.split("/")[2] for one in asked if one.method == "GET" and one.status != 429)
+    """Seconds that the busiest subscription's bucket makes these reads take, each made once, if all else is free."""
+    reads = Counter(path.split("/")[2] for path in {one.path for one in asked if one.method == "GET"})
     return max(0.0, (max(reads.values()) - _BUCKET) / _REFILL_PER_SECOND)
 
 
