@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from local_azure import Json, LocalAzure, Ran, Start
-from tenants import ACR_PULL, READER, Tenant, group_id, oid, system_assigned
+from tenants import ACR_PULL, GRANTS_ONLY, READER, Tenant, group_id, oid, system_assigned
 
 _MANY = 101  # one more than a page of ARM's lists
 _FORBIDDEN: Json = {"status": 403, "code": "AuthorizationFailed"}
@@ -94,7 +94,7 @@ def azure(start_azure: Start) -> LocalAzure:
     workspace = tenant.workspace(group_id("rg-good"), "good", containerRegistry=good["id"])
     tenant.compute(workspace, "cluster", identity=system_assigned("good"))
     tenant.assign(good["id"], oid("good"), ACR_PULL)
-    return start_azure(tenant.document(), "mode: enforce\n", functions=False)
+    return start_azure(tenant.document(), f"mode: enforce\n{GRANTS_ONLY}", functions=False)
 
 
 GOOD = f"{group_id('rg-good')}/providers/Microsoft.MachineLearningServices/workspaces/good"
