@@ -1,6 +1,7 @@
 """Who pulls images from the workspace's registry. The registry's permission mode decides the role (AML-70)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
@@ -130,7 +131,9 @@ def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             continue
         for compute in workspace.computes:
             if compute.type in _PULLING_COMPUTES and compute.identity.default:
-                yield pull(compute.identity.default, connection.registry, compute.id, estate, "AML-28")
+                # A connection is what a user of the workspace wrote: it opens nothing that the policy does not name.
+                one = pull(compute.identity.default, connection.registry, compute.id, estate, "AML-28")
+                yield replace(one, explicit=True)
 
 
 def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
