@@ -17,9 +17,10 @@ from shared.azure.errors import reading
 from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, discover, quiet_sdk_logging, transport
 from shared.azure.settings import Settings
+from shared.azure.store import LiveStore
 from shared.memory import Memory
 from shared.policy import Policy
-from shared.ports import AuditLog, Azure, WorkQueue
+from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
@@ -33,6 +34,7 @@ class Services:
     audit: AuditLog | None
     audit_reader: AuditReader | None
     queue: WorkQueue | None
+    store: Store | None
     terms: Terms
     own_object_id: str
     deadline_seconds: float
@@ -77,6 +79,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         audit,
         reader,
         LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,
+        LiveStore(settings, identity, shared) if settings.has_store else None,
         rules.terms(),
         object_id(token.token),
         settings.deadline_seconds,

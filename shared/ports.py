@@ -3,6 +3,7 @@
     AzureFailureError              something that was asked of Azure did not happen
     ├── ReadFailedError            so the state is unknown: this reconcile stops and is retried (law 2)
     ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
+    ├── ConflictError              another instance changed the same document meanwhile: read it again
     └── WriteRefusedError          Azure refused a change
         └── NotYetError            it may accept the same change later
 
@@ -10,6 +11,7 @@
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -41,6 +43,10 @@ class ReadFailedError(AzureFailureError):
 
 
 class AuditFailedError(AzureFailureError):
+    pass
+
+
+class ConflictError(AzureFailureError):
     pass
 
 
@@ -119,4 +125,34 @@ class WorkQueue(Protocol):
 
     async def withdraw(self, receipt: Receipt) -> None:
         """Takes back what was put, if nobody has it yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document as it was read; `etag` names this very version of it."""
+
+    data: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """Small documents that all instances share, by names like `caps/2026-11-21T05`. They hold no secrets.
+
+    Methods raise `AzureFailureError`; a document that is not there is None, never an error.
+    """
+
+    async def read(self, name: str) -> Stored | None: ...
+
+    async def write(self, name: str, data: bytes, etag: str | None) -> str:
+        """Replaces the version `etag`, or makes the document where `etag` is None; gives the new version's etag.
+
+        Raises `ConflictError` when that version is not the one that is there.
+        """
+        ...
+
+    async def delete(self, name: str) -> None: ...
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        """In alphabetical order."""
         ...

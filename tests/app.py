@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import raw
+from fake_store import FakeStore
 from fakes import FakeAuditLog, FakeAzure, FakeQueue
 from troubles import Crashed, Troubles
 from unit.build import WORKSPACE, sai, terms
@@ -38,6 +39,7 @@ class App:
     def __post_init__(self) -> None:
         self.audit = FakeAuditLog(self.azure.journal, self.azure.troubles)
         self.queue = FakeQueue(self.azure, self.azure.troubles)
+        self.store = FakeStore(self.azure.troubles)
 
     @property
     def troubles(self) -> Troubles:
@@ -45,7 +47,7 @@ class App:
 
     @property
     def services(self) -> Services:
-        return Services(self.azure, self.audit, self.audit, self.queue, self.terms, "", 20, self.memory)  # type: ignore[arg-type] - the fake log answers as its reader
+        return Services(self.azure, self.audit, self.audit, self.queue, self.store, self.terms, "", 20, self.memory)  # type: ignore[arg-type] - the fake log answers as its reader
 
     async def run(self, workspace: Scope = WORKSPACE, *, deadline: float | None = None, attempt: int = 0) -> Result:
         reconciler = Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)

@@ -14,7 +14,7 @@ class Crashed(BaseException):
 
 @dataclass
 class Troubles:
-    """What goes wrong. Kinds: read, write, audit, queue.
+    """What goes wrong. Kinds: read, write, audit, queue, store.
 
     `down` fails every call of a kind. `after[kind] = n` lets n calls pass and fails the next one once; `too_late`
     makes that failure come after its effect, as a time-out does. `crash_in` kills the process at that call of any

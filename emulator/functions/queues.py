@@ -78,6 +78,11 @@ class QueueListener:
             _LOG.warning("Queue '%s' cannot be read: %s", self._queue.queue_name, error)
             return False
         for message in batch:
+            if running := self._processing.get(message.id):
+                # The clock jumped between renewing and receiving, which no real clock does: it goes on running.
+                async with running.lock:
+                    running.receipt, running.renew_at = str(message.pop_receipt), self._half_time()
+                continue
             processing = _Processing(str(message.pop_receipt), self._half_time())
             self._processing[message.id] = processing
             tasks.create_task(self._process(message, processing))

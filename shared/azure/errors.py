@@ -56,7 +56,7 @@ def recording(operation: str) -> Iterator[None]:
 
 
 @contextmanager
-def queueing(operation: str) -> Iterator[None]:
+def storing(operation: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:

@@ -3,7 +3,6 @@
 The SDK loads with the first message: most events leave nothing to do later.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,22 +11,14 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import ResourceNotFoundError
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from shared.azure.errors import queueing
+from shared.azure.errors import storing
+from shared.azure.session import STORAGE_RETRY
 from shared.azure.settings import QUEUE, Settings, SettingsError
 from shared.ports import Receipt
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
-# The library's own patience (15 s before its first retry) is longer than Event Grid's.
-_RETRY: Mapping[str, Any] = {
-    "retry_total": 2,
-    "initial_backoff": 0.4,
-    "increment_base": 1,  # 1.4 s, twice
-    "random_jitter_range": 0.2,
-    "connection_timeout": 4,
-    "read_timeout": 8,
-}
 _LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
 
 
@@ -52,17 +43,17 @@ class LiveWorkQueue:
             "message_encode_policy": BinaryBase64EncodePolicy(),
             "message_decode_policy": BinaryBase64DecodePolicy(),
             "transport": self._transport,
-            **_RETRY,
+            **STORAGE_RETRY,
         }
-        if self._settings.queue_connection:
-            return QueueClient.from_connection_string(self._settings.queue_connection, QUEUE, **options)
+        if self._settings.storage_connection:
+            return QueueClient.from_connection_string(self._settings.storage_connection, QUEUE, **options)
         return QueueClient(str(self._settings.queue_url), QUEUE, credential=self._credential, **options)
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
         """The delay is whole seconds, rounded up, at most seven days (the storage service's own bound)."""
         seconds = min(delay, _LONGEST_DELAY).total_seconds()
         hidden = max(0, int(-(-seconds // 1)))
-        with queueing("put work on the queue"):
+        with storing("put work on the queue"):
             try:
                 sent = await self._client.send_message(message, visibility_timeout=hidden, time_to_live=-1)
             except ResourceNotFoundError:
@@ -71,7 +62,7 @@ class LiveWorkQueue:
         return str(sent.id), str(sent.pop_receipt)
 
     async def withdraw(self, receipt: Receipt) -> None:
-        with queueing("take work off the queue"):
+        with storing("take work off the queue"):
             try:
                 await self._client.delete_message(*receipt)
             except ResourceNotFoundError:

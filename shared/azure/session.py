@@ -27,6 +27,16 @@ from shared.azure.settings import PUBLIC_ARM
 # Enough to ride out a blip inside the handler's deadline; anything longer is Event Grid's or the queue's retry.
 RETRY: Mapping[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.4, "retry_backoff_max": 4, "timeout": 12}
 
+# The storage libraries' own patience (15 s before their first retry) is longer than Event Grid's.
+STORAGE_RETRY: Mapping[str, Any] = {
+    "retry_total": 2,
+    "initial_backoff": 0.4,
+    "increment_base": 1,  # 1.4 s, twice
+    "random_jitter_range": 0.2,
+    "connection_timeout": 4,
+    "read_timeout": 8,
+}
+
 
 class Clock(SansIOHTTPPolicy[Any, Any]):
     """ARM's clock: the Date of its last answer."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 PUBLIC_ARM = "https://management.azure.com"
 QUEUE = "amlguard-work"
+CONTAINER = "amlguard-state"
 
 
 class SettingsError(ValueError):
@@ -13,7 +14,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`queue_connection` is a connection string, `queue_url` the identity-based alternative to it."""
+    """`storage_connection` is a connection string, `queue_url` and `blob_url` the identity-based alternative to it."""
 
     arm_endpoint: str = PUBLIC_ARM
     policy_file: str | None = None
@@ -21,13 +22,18 @@ class Settings:
     ingestion_rule: str | None = None
     logs_query_endpoint: str | None = None
     logs_workspace: str | None = None
-    queue_connection: str | None = None
+    storage_connection: str | None = None
     queue_url: str | None = None
+    blob_url: str | None = None
     deadline_seconds: float = 20.0
 
     @property
     def has_queue(self) -> bool:
-        return bool(self.queue_connection or self.queue_url)
+        return bool(self.storage_connection or self.queue_url)
+
+    @property
+    def has_store(self) -> bool:
+        return bool(self.storage_connection or self.blob_url)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -46,8 +52,9 @@ class Settings:
             ingestion_rule=get("AMLGUARD_LOGS_RULE_ID"),
             logs_query_endpoint=get("AMLGUARD_LOGS_QUERY_ENDPOINT"),
             logs_workspace=get("AMLGUARD_LOG_WORKSPACE_ID"),
-            queue_connection=get("AzureWebJobsStorage"),
+            storage_connection=get("AzureWebJobsStorage"),
             queue_url=get("AzureWebJobsStorage__queueServiceUri"),
+            blob_url=get("AzureWebJobsStorage__blobServiceUri"),
             deadline_seconds=_seconds(get("AMLGUARD_DEADLINE_SECONDS")),
         )
 

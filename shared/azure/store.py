@@ -1,0 +1,86 @@
+"""The state that instances share: blobs in the app's storage account, every change conditional on its ETag.
+
+The SDK loads with the first document: most events need none.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.pipeline.transport import AsyncHttpTransport
+
+from shared.azure.errors import storing
+from shared.azure.session import STORAGE_RETRY
+from shared.azure.settings import CONTAINER, Settings, SettingsError
+from shared.ports import ConflictError, Stored
+
+if TYPE_CHECKING:
+    from azure.storage.blob.aio import ContainerClient
+
+
+class LiveStore:
+    def __init__(
+        self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
+    ) -> None:
+        """Raises `SettingsError` when no storage account is configured."""
+        if not settings.has_store:
+            raise SettingsError("no shared state: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri")
+        self._settings, self._credential, self._transport = settings, credential, transport
+
+    @cached_property
+    def _container(self) -> "ContainerClient":
+        from azure.storage.blob.aio import ContainerClient  # noqa: PLC0415 - see the module's docstring
+
+        options: dict[str, Any] = {"transport": self._transport, **STORAGE_RETRY}
+        if self._settings.storage_connection:
+            return ContainerClient.from_connection_string(self._settings.storage_connection, CONTAINER, **options)
+        return ContainerClient(str(self._settings.blob_url), CONTAINER, credential=self._credential, **options)
+
+    async def read(self, name: str) -> Stored | None:
+        with storing(f"read {name}"):
+            try:
+                answer = await self._container.download_blob(name)
+                return Stored(await answer.readall(), str(answer.properties.etag))
+            except ResourceNotFoundError:
+                return None
+
+    async def write(self, name: str, data: bytes, etag: str | None) -> str:
+        operation = f"write {name}"
+        with storing(operation):
+            try:
+                return await self._upload(name, data, etag)
+            except (ResourceExistsError, ResourceModifiedError) as error:
+                raise ConflictError(operation, "Conflict", "another instance changed it meanwhile") from error
+
+    async def _upload(self, name: str, data: bytes, etag: str | None) -> str:
+        blob = self._container.get_blob_client(name)
+        if etag is not None:
+            answer = await blob.upload_blob(
+                data, overwrite=True, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+            return str(answer["etag"])
+        try:
+            answer = await blob.upload_blob(data)
+        except ResourceNotFoundError:
+            with suppress(ResourceExistsError):  # another instance may make it in the same moment
+                await self._container.create_container()
+            answer = await blob.upload_blob(data)
+        return str(answer["etag"])
+
+    async def delete(self, name: str) -> None:
+        with storing(f"delete {name}"):
+            try:
+                await self._container.delete_blob(name)
+            except ResourceNotFoundError:
+                return
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        with storing(f"list {prefix}"):
+            try:
+                return [str(blob.name) async for blob in self._container.list_blobs(name_starts_with=prefix)]
+            except ResourceNotFoundError:
+                return []

@@ -1,0 +1,112 @@
+"""Carries out a plan's actions in their order: grants, then settings, then removals; and records what came of them.
+
+What Azure refuses is the outcome of that one action, and holds up no other.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.access.asks import Property
+from shared.access.marks import description
+from shared.access.outcomes import Grant, Plan, Removal, Setting
+from shared.audit_rows import Phase, Run
+from shared.journal import Journal, Outcome
+from shared.ports import (
+    Azure,
+    AzureFailureError,
+    NotYetError,
+    ReadFailedError,
+    Receipt,
+    WorkQueue,
+    WriteRefusedError,
+)
+from shared.work import Resync, encode
+
+_REMINDER = timedelta(minutes=5)
+_CONCURRENT_GRANTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`deadline`, here and below, is in `time.monotonic()` seconds: what it leaves undone is deferred."""
+
+    azure: Azure
+    queue: WorkQueue | None
+    journal: Journal
+
+    async def carry_out(self, made: Plan, run: Run, deadline: float | None) -> list[Outcome]:
+        limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
+
+        async def limited(grant: Grant) -> Outcome:
+            async with limit:
+                return await self.apply(grant, run, deadline)
+
+        outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
+        outcomes += await self._change_settings(made.settings, run, deadline)
+        outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
+        await self.journal.outcomes(outcomes, run)
+        return outcomes
+
+    async def _change_settings(self, settings: Sequence[Setting], run: Run, deadline: float | None) -> list[Outcome]:
+        """In order. The keys are resynced only once the admin user is off; until they are, the queue remembers."""
+        outcomes: list[Outcome] = []
+        try:
+            reminder = await self._remind(settings, run)
+        except AzureFailureError as error:
+            reason = f"the queue must remember the resync before the admin user goes off: {error.reason}"
+            return [Outcome(setting, Phase.DEFERRED, reason) for setting in settings]
+        switched_off, unclear = True, False
+        for setting in settings:
+            if setting.name is Property.CACHED_KEYS and not switched_off:
+                refusal = "the admin user did not go off, so the cached keys are still right"
+                outcomes.append(Outcome(setting, Phase.WITHHELD, refusal))
+                continue
+            outcomes.append(await self.apply(setting, run, deadline))
+            if setting.name is Property.ADMIN_USER:
+                switched_off = outcomes[-1].phase is Phase.APPLIED
+                # Azure did not answer, and may have done it all the same: then somebody must resync.
+                unclear = outcomes[-1].phase is Phase.DEFERRED and outcomes[-1].duration_ms is not None
+        resyncs = [o for one, o in zip(settings, outcomes, strict=True) if one.name is Property.CACHED_KEYS]
+        resynced = all(o.phase is Phase.APPLIED for o in resyncs)
+        if reminder and (resynced if switched_off else not unclear):
+            await self._forget(reminder)
+        return outcomes
+
+    async def _remind(self, settings: Sequence[Setting], run: Run) -> Receipt | None:
+        resyncs = tuple(str(one.resource) for one in settings if one.name is Property.CACHED_KEYS)
+        return await self.queue.put(encode(Resync(resyncs, run.trigger)), _REMINDER) if resyncs and self.queue else None
+
+    async def _forget(self, reminder: Receipt) -> None:
+        if self.queue:
+            with suppress(AzureFailureError):  # one resync more does no harm
+                await self.queue.withdraw(reminder)
+
+    async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
+        if deadline is not None and time.monotonic() >= deadline:
+            return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
+        started = time.monotonic()
+        phase, reason = Phase.APPLIED, action.reason
+        try:
+            match action:
+                case Grant():
+                    made = await self.azure.grant(action, describe(action, run))
+                    reason = action.reason if made else f"it was there already: {action.reason}"
+                case Removal():
+                    gone = not await self.azure.revoke(action)
+                    reason = f"it was gone already: {action.reason}" if gone else action.reason
+                case Setting():
+                    await self.azure.change(action)
+        except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
+            phase, reason = Phase.DEFERRED, error.reason
+        except WriteRefusedError as error:
+            phase, reason = Phase.FAILED, f"{error.reason} ({error.code})"
+        return Outcome(action, phase, reason, round((time.monotonic() - started) * 1000))
+
+
+def describe(grant: Grant, run: Run) -> str:
+    """Names rule, run and whose identity it is: undo and pruning know our assignments by it (law 8)."""
+    return description(grant.rule, grant.requirements, run.id, grant.on, grant.principal.resource)

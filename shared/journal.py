@@ -1,0 +1,58 @@
+"""What is put on record: the intent before the first write, the outcome after it (law 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import batched
+from typing import Any
+
+from shared.access.outcomes import Grant, Plan, Removal, Setting
+from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
+from shared.ports import AuditFailedError, AuditLog, WorkQueue
+from shared.work import Record, encode
+
+_RETRY = timedelta(minutes=1)
+_ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    action: Grant | Setting | Removal
+    phase: Phase
+    reason: str
+    duration_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    audit: AuditLog | None
+    queue: WorkQueue | None
+
+    async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
+        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`."""
+        findings = [finding(run, one) for one in made.findings]
+        await self.rows(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
+        rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
+        rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
+        rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
+        rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
+        # Last before the first write, so that an intent that was accepted is one that is carried out.
+        await self.rows(REMEDIATIONS, rows)
+        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
+
+    async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        if rows and self.audit is None:
+            raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
+        if rows and self.audit:
+            await self.audit.record(table, rows)
+
+    async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
+        """What has happened must reach the log: if it does not take it now, the queue keeps it."""
+        rows = [remediation(run, o.action, o.phase, o.reason, duration_ms=o.duration_ms) for o in outcomes]
+        try:
+            await self.rows(REMEDIATIONS, rows)
+        except AuditFailedError:
+            if self.queue is None:
+                raise
+            for some in batched(rows, _ROWS_PER_MESSAGE, strict=False):
+                await self.queue.put(encode(Record(REMEDIATIONS, some)), _RETRY)
