@@ -93,6 +93,14 @@ def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
         raise UsageError(f"{path} is not a plan of amlguard (`amlguard plan --format json --out FILE`)") from error
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from handlers.explain import explained  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(explained(options.resource, options.policy))
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    return 0 if found.all_held else 2
+
+
 def _event(options: argparse.Namespace) -> int:
     from handlers.desk import deliver  # noqa: PLC0415 - see _plan
 
@@ -172,6 +180,18 @@ def _parser() -> argparse.ArgumentParser:
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
     applying.set_defaults(run=_apply)
+
+    explaining = commands.add_parser(
+        "explain",
+        help="who needs what on a resource, who holds it through what, and why; reads only",
+        epilog="Exit code: 0 all that is needed is held, 1 error, 2 something is missing or a setting is to change.",
+    )
+    explaining.add_argument(
+        "resource", metavar="RESOURCE_ID", help="a workspace, compute, endpoint, identity, registry …"
+    )
+    _policy_option(explaining)
+    explaining.add_argument("--format", choices=("text", "json"), default="text")
+    explaining.set_defaults(run=_explain)
 
     event = commands.add_parser("event", help="handles one Event Grid delivery as the trigger would")
     event.add_argument("file", metavar="FILE", help="JSON: an event or an array of them; - for standard input")
