@@ -8,8 +8,8 @@ from time import process_time
 
 from bench.estate import estate
 from bench.figure import Figure
-from shared.access.guardrails import Terms
 from shared.access.plan import plan
+from shared.access.terms import Terms
 
 _ROOT = Path(__file__).parent.parent
 _PAIRS = 9

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from shared.access.asks import RequiredGrant
 from shared.access.compare import ask
-from shared.access.guardrails import Terms
 from shared.access.model import Compute, ComputeType, Endpoint, Estate, Identity, Principal, Registry, Workspace
 from shared.access.permissions import Access, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
+from shared.access.terms import Terms
 
 _NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 _GROUP = "/subscriptions/7a1c3f52-3f0e-4a53-9d1a-5f2a8f6f0c11/resourceGroups/ml"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from shared import policy
 from shared.access.condition import assignable, condition
-from shared.access.guardrails import Terms
 from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.routing import operations
 from shared.access.rules import RULES, Mode, Rule
+from shared.access.terms import Terms
 
 DOCS = Path(__file__).parent
 

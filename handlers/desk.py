@@ -11,9 +11,9 @@ from typing import Any
 from handlers import resource_changed
 from handlers.services import Services, connected
 from shared.access.documents import Report
-from shared.access.guardrails import Action as Mode
 from shared.access.outcomes import Plan
 from shared.access.scope import Scope
+from shared.access.terms import Action as Mode
 from shared.audit_rows import Phase, Run
 from shared.discover import all_workspaces, workspaces_at
 from shared.ports import AzureFailureError, ReadFailedError

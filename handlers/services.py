@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import policy
-from shared.access.guardrails import Terms
+from shared.access.terms import Terms
 from shared.azure.audit_log import AuditReader, LiveAuditLog
 from shared.azure.azure import LiveAzure
 from shared.azure.errors import reading

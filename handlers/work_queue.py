@@ -8,8 +8,8 @@ import logging
 from handlers import sweep
 from handlers.look import INLINE, look_later, look_now
 from handlers.services import Services
-from shared.access.guardrails import Action as Mode
 from shared.access.scope import Scope
+from shared.access.terms import Action as Mode
 from shared.audit_rows import Phase, Run
 from shared.discover import workspaces_at
 from shared.ports import WriteRefusedError

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 
-from shared.access.guardrails import Terms
 from shared.access.routing import WORKSPACE
 from shared.access.scope import InvalidScopeError, Scope
+from shared.access.terms import Terms
 from shared.ports import Raw, ReadFailedError, Reads
 
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"

@@ -14,7 +14,6 @@ from shared.access import parse
 from shared.access.asks import Property
 from shared.access.compare import Asked, ask
 from shared.access.evidence import admin_logins
-from shared.access.guardrails import Terms
 from shared.access.model import (
     Compute,
     ComputeType,
@@ -32,6 +31,7 @@ from shared.access.rules import RULES, List, Mode, Rule
 from shared.access.rules.pull import PULLS
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
+from shared.access.terms import Terms
 from shared.discover import workspaces_at
 from shared.holdings import access
 from shared.once import Once

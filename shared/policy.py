@@ -10,10 +10,10 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct
 
-from shared.access.guardrails import Action, Boundary, Exemption, RuleTerms, Terms
 from shared.access.needs import SCORE_AND_MANAGE
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
+from shared.access.terms import Action, Boundary, Exemption, RuleTerms, Terms
 from shared.access.wishes import People, Wishes
 
 _GUID = re.compile("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")

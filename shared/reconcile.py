@@ -13,12 +13,12 @@ from datetime import timedelta
 
 from shared.access.asks import Property
 from shared.access.documents import restrict
-from shared.access.guardrails import Action as Mode
-from shared.access.guardrails import Terms
 from shared.access.outcomes import Deferred, Grant, Plan, Setting
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
+from shared.access.terms import Action as Mode
+from shared.access.terms import Terms
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.changes import Changes
 from shared.journal import Journal, Outcome

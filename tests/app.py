@@ -13,8 +13,8 @@ from unit.build import WORKSPACE, sai, terms
 from handlers import sweep, work_queue
 from handlers.look import look_now
 from handlers.services import Services
-from shared.access.guardrails import Terms
 from shared.access.scope import Scope
+from shared.access.terms import Terms
 from shared.audit_rows import Run
 from shared.memory import Memory
 from shared.ports import AzureFailureError

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from shared.access.asks import Property, RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key, held
 from shared.access.evidence import admin_logins, moment
-from shared.access.guardrails import Refusal, Terms, locked, refuse_by_policy
+from shared.access.guardrails import Refusal, locked, refuse_by_policy
 from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Deferred, Setting, Withheld
+from shared.access.terms import Terms
 
 NOT_READY_AGAIN = timedelta(minutes=1)
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredRemoval, RequiredSetting
-from shared.access.guardrails import Terms
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
+from shared.access.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ identities and service principals only, and to groups nothing but the roles that
 
 from collections.abc import Iterable, Sequence
 
-from shared.access.guardrails import Terms
 from shared.access.needs import Need
 from shared.access.rules import RULES
+from shared.access.terms import Terms
 
 _WRITE = "Microsoft.Authorization/roleAssignments/write"
 _DELETE = "Microsoft.Authorization/roleAssignments/delete"

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from shared.access.asks import RequiredGrant
 from shared.access.compare import ask, grant_key, held
 from shared.access.documents import Document
-from shared.access.guardrails import Terms
 from shared.access.model import Estate, Principal
 from shared.access.needs import Need
 from shared.access.outcomes import Grant, Plan, Setting
 from shared.access.permissions import Coverage, RoleAssignment
 from shared.access.rules import Rule
 from shared.access.scope import Scope
+from shared.access.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)

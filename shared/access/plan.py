@@ -10,12 +10,13 @@ from dataclasses import replace
 from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
-from shared.access.guardrails import Refusal, Terms, refuse_by_policy, refuse_grant, refuse_setting
+from shared.access.guardrails import Refusal, refuse_by_policy, refuse_grant, refuse_setting
 from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
+from shared.access.terms import Terms
 
 type _Asking = list[tuple[Rule, RequiredGrant]]
 type _Change = Grant | Setting | Removal

@@ -2,11 +2,12 @@
 
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
-from shared.access.guardrails import Refusal, Terms, refuse_by_policy
+from shared.access.guardrails import Refusal, refuse_by_policy
 from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.rules import Rule
+from shared.access.terms import Terms
 
 
 def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Removal], list[Withheld], list[Finding]]:

@@ -20,9 +20,9 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.guardrails import Action, Boundary
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.outcomes import Setting
+from shared.access.terms import Action, Boundary
 from shared.audit_rows import Phase
 from shared.ports import ReadFailedError
 from shared.work import Reconcile

@@ -21,7 +21,7 @@ from unit.build import (
 from handlers.look import look_now
 from shared.access.asks import Property
 from shared.access.documents import action, key
-from shared.access.guardrails import Action
+from shared.access.terms import Action
 from shared.audit_rows import Run
 from shared.work import Resync, Trigger
 

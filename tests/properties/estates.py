@@ -41,12 +41,12 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.guardrails import Boundary, Exemption, Terms
 from shared.access.model import ComputeType, Estate, Principal, Workspace
 from shared.access.outcomes import Grant
 from shared.access.permissions import Access, Permission, RoleAssignment
 from shared.access.rules import RULES
 from shared.access.scope import Scope
+from shared.access.terms import Boundary, Exemption, Terms
 
 NO_PULL = custom("*", but=["Microsoft.ContainerRegistry/registries/pull/read"])
 PRIVATE = registry_id("private", FOREIGN)

@@ -35,8 +35,8 @@ from properties.tenants_at_random import (
 from unit.build import GROUP, REGISTRY, WORKSPACE, terms
 
 from shared.access.asks import Property
-from shared.access.guardrails import Action
 from shared.access.scope import Scope
+from shared.access.terms import Action
 from shared.work import Resync, decode
 
 TROUBLES = st.tuples(st.sampled_from(["read", "write", "audit", "queue"]), st.integers(0, 12), st.booleans())

@@ -20,12 +20,12 @@ from properties.estates import (
 from unit.build import terms
 
 from shared.access.asks import Property
-from shared.access.guardrails import Action, Boundary, Terms
 from shared.access.model import ComputeType, Estate, Registry
 from shared.access.needs import PULL, PULL_ABAC
 from shared.access.outcomes import Plan
 from shared.access.plan import plan
 from shared.access.scope import Scope
+from shared.access.terms import Action, Boundary, Terms
 
 laws = settings(max_examples=60)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import shared.azure
-from shared.access.guardrails import Action, RuleTerms, Terms
 from shared.access.model import (
     Compute,
     ComputeType,
@@ -32,6 +31,7 @@ from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
+from shared.access.terms import Action, RuleTerms, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)

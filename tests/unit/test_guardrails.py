@@ -17,9 +17,9 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.guardrails import Action, Boundary, Exemption, Terms
 from shared.access.rules import RULES, Mode
 from shared.access.scope import Scope
+from shared.access.terms import Action, Boundary, Exemption, Terms
 
 RULE = {rule.name: rule for rule in RULES}
 PULL, ADMIN, METRICS = RULE["compute-pull"], RULE["registry-admin-user"], RULE["endpoint-writes-metrics"]

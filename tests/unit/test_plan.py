@@ -44,12 +44,12 @@ from unit.build import (
 )
 
 from shared.access.asks import Property
-from shared.access.guardrails import Action, Exemption, Terms
 from shared.access.model import ComputeType, Registry
 from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.scope import Scope
+from shared.access.terms import Action, Exemption, Terms
 
 C1 = sai("ws/computes/c1")
 ENFORCE = terms()

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from shared import policy
-from shared.access.guardrails import Action, Boundary, RuleTerms, Terms
 from shared.access.scope import Scope
+from shared.access.terms import Action, Boundary, RuleTerms, Terms
 
 WHOLE = """
 mode: enforce

@@ -37,11 +37,11 @@ from unit.build import (
 
 from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, RequiredSetting
 from shared.access.condition import assignable
-from shared.access.guardrails import Terms
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.needs import ASSIGN_IDENTITY, VAULT_PERMISSIONS
 from shared.access.permissions import Permission
 from shared.access.rules import RULES, Mode, Rule
+from shared.access.terms import Terms
 
 RULE = {rule.name: rule for rule in RULES}
 

@@ -27,12 +27,12 @@ from unit.build import (
 
 from shared.access.asks import Finding, Severity
 from shared.access.evidence import admin_logins, key_calls, moment
-from shared.access.guardrails import Terms
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.plan import plan
 from shared.access.rules import RULES
 from shared.access.rules.set_up import SECRETS, by_template
+from shared.access.terms import Terms
 from shared.access.wishes import Wishes
 
 RULE = {rule.name: rule for rule in RULES}

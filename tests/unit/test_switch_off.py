@@ -36,10 +36,10 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.guardrails import Exemption, Terms
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.outcomes import Deferred, Plan
 from shared.access.plan import plan
+from shared.access.terms import Exemption, Terms
 
 C1 = sai("ws/computes/c1")
 ON = registry(admin_user=True)

@@ -1,0 +1,91 @@
+"""What the policy says, as values that the pure core decides by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from shared.access.model import Workspace
+from shared.access.rules.rule import Mode, Rule
+from shared.access.scope import Scope
+from shared.access.wishes import People, Wishes
+
+
+class Action(StrEnum):
+    REPORT = "report"
+    ENFORCE = "enforce"
+
+
+class Boundary(StrEnum):
+    RESOURCE_GROUP = "resource_group"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTerms:
+    """What the policy says of one rule; None where it says nothing."""
+
+    enabled: bool | None = None
+    mode: Action | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    scope: Scope
+    rules: frozenset[str]
+    until: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case."""
+
+    mode: Action = Action.REPORT
+    scopes: tuple[Scope, ...] = ()
+    settle: timedelta = timedelta(minutes=15)
+    boundary: Boundary = Boundary.RESOURCE_GROUP
+    allow: tuple[Scope, ...] = ()
+    rules: Mapping[str, RuleTerms] = field(default_factory=dict)
+    exemptions: tuple[Exemption, ...] = ()
+    per_run: int = 50
+    people: tuple[People, ...] = ()
+    wishes: Wishes = field(default_factory=Wishes)
+
+    def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
+        """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
+        said = {terms.enabled for terms in self._said_of(rule, requirements)} - {None}
+        return False not in said and (True in said or rule.mode is not Mode.OPT_IN)
+
+    def explicitly_off(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
+        return any(terms.enabled is False for terms in self._said_of(rule, requirements))
+
+    def reports_only(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
+        return any(terms.mode is Action.REPORT for terms in self._said_of(rule, requirements))
+
+    def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
+        named = (*rule.requirements, *rule.also)
+        own = [r for r in named if r in requirements] or list(rule.requirements)
+        return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]
+
+    def exemption(self, rule: str, requirements: tuple[str, ...], resource: Scope, today: date) -> Exemption | None:
+        names = {rule.casefold(), *(r.casefold() for r in requirements)}
+        return next(
+            (e for e in self.exemptions if e.until >= today and e.rules & names and e.scope.contains(resource)), None
+        )
+
+    def watches(self, scope: Scope) -> bool:
+        """Whether `scope` is among the watched scopes; without any, everything is."""
+        return not self.scopes or any(watched.contains(scope) for watched in self.scopes)
+
+    def trusts(self, workspace: Workspace, target: Scope) -> bool:
+        """Whether `workspace` may lead to a change at `target`: inside its boundary, or on the allow-list."""
+        if self.allows(target):
+            return True
+        group = workspace.id.resource_group
+        boundary = group if self.boundary is Boundary.RESOURCE_GROUP else workspace.id.subscription
+        return boundary is not None and boundary.contains(target)
+
+    def allows(self, target: Scope) -> bool:
+        """Whether `target` is on the allow-list."""
+        return any(allowed.contains(target) for allowed in self.allow)
