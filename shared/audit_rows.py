@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from shared.access.asks import Finding
-from shared.access.guardrails import Refusal
 from shared.access.outcomes import Action, Grant, Removal, Setting
+from shared.access.refusal import Refusal
 from shared.access.terms import Action as Mode
 from shared.work import Trigger
 

@@ -26,8 +26,10 @@ from shared.access.model import (
     Want,
     Workspace,
 )
+from shared.access.permissions import RoleDefinition
 from shared.access.plan import plan
-from shared.access.rules import RULES, List, Mode, Rule
+from shared.access.raw import get
+from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
@@ -37,6 +39,7 @@ from shared.holdings import access
 from shared.once import Once
 from shared.ports import ReadFailedError, Reads
 from shared.work import Trigger
+from shared.workspaces import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
@@ -51,7 +54,7 @@ async def observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger
 
 
 async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger) -> Estate | None:
-    subject = await _workspace(workspace, azure, terms)
+    subject = await read_workspace(workspace, azure, terms)
     if subject is None:
         return None
     estate = Estate(
@@ -83,46 +86,6 @@ def _caller(trigger: Trigger) -> Principal | None:
     return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
 
 
-async def _workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
-    lists = _lists(terms)
-    raw, children = await asyncio.gather(
-        azure.resource(scope), asyncio.gather(*(azure.children(scope, name.value) for name in lists))
-    )
-    if raw is None:
-        return None
-    if None in children:
-        raise ReadFailedError(
-            f"list children of {scope.name}", "ParentVanished", "the workspace went while it was read"
-        )
-    read = {name: rows for name, rows in zip(lists, children, strict=True) if rows is not None}
-    found = parse.workspace(raw, read, {})
-    unresolved = _unresolved(found)
-    return parse.workspace(raw, read, await _resolve(unresolved, azure)) if unresolved else found
-
-
-def _lists(terms: Terms) -> list[List]:
-    """What the rules read that the policy left on."""
-    acting = [rule for rule in RULES if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
-    return sorted({name for rule in acting for name in rule.reads})
-
-
-def _unresolved(workspace: Workspace) -> frozenset[Scope]:
-    identities = (
-        workspace.identity,
-        *(c.identity for c in workspace.computes),
-        *(e.identity for e in workspace.endpoints),
-    )
-    return frozenset(scope for identity in identities for scope in identity.unresolved)
-
-
-async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
-    """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved."""
-    scopes = list(identities)
-    raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
-    found = {scope: (raw or {}).get("properties") or {} for scope, raw in zip(scopes, raws, strict=True)}
-    return {scope: str(body["principalId"]) for scope, body in found.items() if body.get("principalId")}
-
-
 async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
@@ -137,9 +100,9 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
         subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
-        principals = _principals(asked) - estate.access.keys()
+        principals = _principals(asked, estate, terms) - estate.access.keys()
         if not dependencies and not principals and not wants and subscriptions <= known:
-            return replace(estate, now=azure.now())
+            return await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
         seen |= dependencies
         known |= subscriptions
         facts, estate = await asyncio.gather(
@@ -252,8 +215,30 @@ def _cluster(compute: Compute) -> Scope | None:
     return compute.attached if compute.type is ComputeType.AKS else None
 
 
-def _principals(asked: Iterable[Asked]) -> set[str]:
-    return {one.principal.id for each in asked for _, one in each.grants}
+def _principals(asked: Iterable[Asked], estate: Estate, terms: Terms) -> set[str]:
+    asking = {one.principal.id for each in asked for _, one in each.grants}
+    return asking | ({estate.caller.id} if terms.caller_must_hold and estate.caller else set())
+
+
+async def _with_backgrounds(
+    estate: Estate, asked: Iterable[Asked], subscriptions: frozenset[Scope], azure: Reads
+) -> Estate:
+    """What guards must know of the few grants that leave the subscription, or that only a role's GUID is known of."""
+    asking = [one for each in asked for _, one in each.grants]
+    by_guid = {one.need.role_id for one in asking if not one.need.permissions}
+    resources = (one.principal.resource for one in asking)
+    away = {scope.subscription for scope in resources if scope} - {None}
+    scopes = sorted({*subscriptions, *filter(None, away)}, key=str)
+    roles, facts = await asyncio.gather(
+        _roles(frozenset(by_guid), estate.subject.id, azure),
+        _facts([Want(scope) for scope in scopes] if len(scopes) > 1 else [], azure),
+    )
+    known = [(want.scope, get(fact, "tenantId")) for want, fact in facts.items()]
+    return replace(estate, roles=roles, tenants={scope: tenant for scope, tenant in known if isinstance(tenant, str)})
+
+
+async def _roles(role_ids: frozenset[str], at: Scope, azure: Reads) -> Mapping[str, RoleDefinition]:
+    return await azure.role_definitions(role_ids, at.subscription or at) if role_ids else {}
 
 
 def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
@@ -275,7 +260,7 @@ async def _neighbours(estate: Estate, azure: Reads, terms: Terms) -> tuple[Works
     """The other workspaces on the subject's registry, wherever they are."""
     registry = estate.subject.registry
     ids = set(await workspaces_at(registry, azure)) - {estate.subject.id} if registry else set()
-    found = await asyncio.gather(*(_workspace(scope, azure, terms) for scope in sorted(ids, key=str)))
+    found = await asyncio.gather(*(read_workspace(scope, azure, terms) for scope in sorted(ids, key=str)))
     return tuple(workspace for workspace in found if workspace and workspace.registry == registry)
 
 

@@ -11,9 +11,10 @@ import yaml
 from msgspec import Meta, Struct
 
 from shared.access.needs import SCORE_AND_MANAGE
+from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
-from shared.access.terms import Action, Boundary, Exemption, RuleTerms, Terms
+from shared.access.terms import Action, Boundary, Caps, Exemption, RuleMode, RuleTerms, Terms
 from shared.access.wishes import People, Wishes
 
 _GUID = re.compile("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
@@ -37,25 +38,32 @@ class Trust(Part, frozen=True):
     allow: Annotated[
         tuple[str, ...], Meta(description="scopes whose resources and identities may be used besides")
     ] = ()
+    caller_must_hold: Annotated[
+        bool, Meta(description="grants only what an event's caller holds there, or may assign")
+    ] = False
 
 
 class RuleSwitch(Part, frozen=True):
     enabled: Annotated[bool | None, Meta(description="turns an F? rule on, or any rule off")] = None
-    mode: Annotated[Action | None, Meta(description="report: what the rule would change is withheld and recorded")] = (
-        None
-    )
+    mode: Annotated[
+        RuleMode | None, Meta(description="report withholds and records; approve waits until a person releases it")
+    ] = None
 
 
 class PolicyExemption(Part, frozen=True):
-    scope: Annotated[str, Meta(description="the resource, or any scope above it")]
     rules: Annotated[tuple[str, ...], Meta(min_length=1, description="AML-ids or rule names")]
     until: Annotated[date, Meta(description="the last day on which it holds")]
     reason: Annotated[str, Meta(min_length=1)]
+    scope: Annotated[str | None, Meta(description="the resource, or any scope above it")] = None
+    tag: Annotated[
+        dict[str, str], Meta(max_length=1, description="for what carries it; whoever may tag may then opt out")
+    ] = {}
 
 
-class Caps(Part, frozen=True):
+class PolicyCaps(Part, frozen=True):
     per_run: Annotated[int, Meta(ge=0, description="changes that one reconcile may make")] = 50
-    per_hour: Annotated[int, Meta(ge=0, description="changes an hour, across instances (not enforced yet)")] = 200
+    per_hour: Annotated[int, Meta(ge=0, description="changes an hour, all instances together")] = 200
+    per_target: Annotated[int, Meta(ge=0, description="of these, changes at one resource")] = 100
 
 
 class EvidenceTerms(Part, frozen=True):
@@ -96,13 +104,14 @@ class Policy(Part, frozen=True):
     trust: Trust = Trust()
     rules: Annotated[dict[str, RuleSwitch], Meta(description="by AML-id or rule name")] = {}
     exemptions: tuple[PolicyExemption, ...] = ()
-    caps: Caps = Caps()
+    caps: PolicyCaps = PolicyCaps()
     evidence: EvidenceTerms = EvidenceTerms()
     registries: Annotated[RegistryTerms, Meta(description="what AML-79 asks of the workspaces' registries")] = (
         RegistryTerms()
     )
     people: Annotated[tuple[PeopleTerms, ...], Meta(description="groups that keep a role on workspaces (AML-44)")] = ()
-    contested_after: Annotated[int, Meta(ge=1, description="stop after so many reverted changes (not used yet)")] = 3
+    contested_after: Annotated[int, Meta(ge=1, description="stop when a change was reverted so often in a week")] = 3
+    approval_hours: Annotated[float, Meta(gt=0, le=24 * 30, description="what waits for approval lapses after")] = 72
 
     def terms(self) -> Terms:
         """Raises `PolicyError` for a rule that does not exist or a scope that is no ARM id."""
@@ -114,7 +123,10 @@ class Policy(Part, frozen=True):
             allow=_scopes(self.trust.allow, "trust.allow"),
             rules=_rules(self.rules),
             exemptions=tuple(_exemption(e, f"exemptions[{i}]") for i, e in enumerate(self.exemptions)),
-            per_run=self.caps.per_run,
+            caps=Caps(self.caps.per_run, self.caps.per_hour, self.caps.per_target),
+            caller_must_hold=self.trust.caller_must_hold,
+            contested_after=self.contested_after,
+            approval_lapses=timedelta(hours=self.approval_hours),
             people=tuple(_people(one, f"people[{i}]") for i, one in enumerate(self.people)),
             wishes=Wishes(
                 self.registries.anonymous_pull,
@@ -221,17 +233,15 @@ def _rule(name: str, path: str) -> str:
 
 
 def _exemption(part: PolicyExemption, path: str) -> Exemption:
+    if part.scope is None and not part.tag:
+        raise PolicyError(f"{path}: name the resources by scope, tag or both")
     rules = frozenset(_rule(name, f"{path}.rules") for name in part.rules)
-    return Exemption(_scope(part.scope, f"{path}.scope"), rules, part.until, part.reason)
+    scope = _scope(part.scope, f"{path}.scope") if part.scope is not None else None
+    return Exemption(scope, rules, part.until, part.reason, next(iter(part.tag.items()), None))
 
 
-# Roles with which a member could hand on access, or that own everything: no group gets them from amlguard.
-_NEVER = {
-    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
-    "b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor",
-    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
-    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
-}
+# No group owns everything by amlguard's doing; nor may it hand out access (PRIVILEGED).
+_NEVER = PRIVILEGED | {"b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor"}
 
 
 def _people(part: PeopleTerms, path: str) -> People:

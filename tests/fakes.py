@@ -32,8 +32,9 @@ class FakeAzure:
 
     `groups` are members by group id; `above` the subscriptions below each management group; `unborn` are principals
     that have not replicated yet; `forbidden` are role ids and properties that the app's own rights do not cover;
-    `assignable` limits where a custom role is known; `hidden` is what Resource Graph does not know yet, `remembered`
-    what it still believes.
+    `assignable` limits where a custom role is known; `tenants` are subscriptions of other tenants,
+    `group_tags` the tags of resource groups; `hidden` is what Resource Graph does not know yet, `remembered` what it
+    still believes.
     """
 
     journal: list[tuple[str, Any]] = field(default_factory=list)
@@ -49,6 +50,8 @@ class FakeAzure:
     assignable: dict[str, Scope] = field(default_factory=dict)
     unborn: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
+    tenants: dict[Scope, str] = field(default_factory=dict)
+    group_tags: dict[Scope, dict[str, str]] = field(default_factory=dict)
     hidden: set[Scope] = field(default_factory=set)
     remembered: list[Raw] = field(default_factory=list)
     stale_keys: set[Scope] = field(default_factory=set)
@@ -86,7 +89,15 @@ class FakeAzure:
         return self.clock
 
     async def resource(self, scope: Scope) -> Raw | None:
-        return await self.troubles.around("read", lambda: self.resources.get(scope))
+        return await self.troubles.around("read", lambda: self._resource(scope))
+
+    def _resource(self, scope: Scope) -> Raw | None:
+        if scope in self._subscriptions():
+            return {"id": str(scope), "tenantId": self.tenants.get(scope, guid("tenant"))}
+        if scope == scope.resource_group:
+            there = any(scope.contains(one) for one in self.resources)
+            return {"id": str(scope), "tags": self.group_tags.get(scope, {})} if there else None
+        return self.resources.get(scope)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:  # noqa: ARG002 - nothing is there to be asked
         """No log workspace is configured."""

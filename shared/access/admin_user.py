@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from shared.access.asks import Property, RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key, held
 from shared.access.evidence import admin_logins, moment
-from shared.access.guardrails import Refusal, locked, refuse_by_policy
+from shared.access.guardrails import locked, refuse_by_policy
 from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Deferred, Setting, Withheld
+from shared.access.refusal import Refusal
 from shared.access.terms import Terms
 
 NOT_READY_AGAIN = timedelta(minutes=1)
@@ -47,12 +48,12 @@ def switch_off(
 
 def _kept_for(asked: Asked, estate: Estate, terms: Terms) -> Refusal | None:
     """Why the admin user stays on for a workspace: it is exempt, or its keys could not be resynced afterwards."""
-    workspace, today = asked.workspace.id, estate.now.date()
+    workspace = asked.workspace.id
     about = [(rule, one) for rule, one in asked.settings if one.name in (Property.ADMIN_USER, Property.CACHED_KEYS)]
     for rule, one in about:
         if terms.explicitly_off(rule, one.requirements):
             continue
-        refusal = refuse_by_policy(rule, one.requirements, workspace, today, terms)
+        refusal = refuse_by_policy(rule, one.requirements, workspace, estate, terms)
         if one.name is Property.CACHED_KEYS:
             refusal = refusal or locked(workspace, estate)
         if refusal:

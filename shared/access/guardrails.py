@@ -1,22 +1,13 @@
 """Why an action is not taken. Fail closed: a reason to object withholds it."""
 
-from dataclasses import dataclass
-from datetime import date
-
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
 from shared.access.model import Estate, Workspace
 from shared.access.permissions import applies_at
+from shared.access.privileged import refuse_for_caller, refuse_privileged
+from shared.access.refusal import Refusal
 from shared.access.rules.rule import Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """`guard` is a stable word for alerts; `reason` is for people and says what would allow it."""
-
-    guard: str
-    reason: str
 
 
 def refuse_grant(
@@ -33,7 +24,13 @@ def refuse_grant(
         return _outside("target", ask.scope, terms, f"{ask.scope.name} was named by a user of the workspace")
     if ask.scope in estate.missing:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return _outside_boundary(workspace, ask.scope, terms) or locked(ask.scope, estate)
+    return (
+        _outside_boundary(workspace, ask.scope, terms)
+        or _of_another_tenant((ask.scope, ask.principal.resource), workspace, estate)
+        or refuse_privileged(ask, estate)
+        or refuse_for_caller(ask, estate, terms)
+        or locked(ask.scope, estate)
+    )
 
 
 def refuse_setting(
@@ -44,18 +41,33 @@ def refuse_setting(
             return Refusal(objection.rule, objection.reason)
     if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
-    return _outside_boundary(workspace, ask.resource, terms) or locked(ask.resource, estate)
+    return (
+        _outside_boundary(workspace, ask.resource, terms)
+        or _of_another_tenant((ask.resource,), workspace, estate)
+        or (refuse_for_caller(ask, estate, terms) if ask.principal else None)
+        or locked(ask.resource, estate)
+    )
 
 
 def refuse_by_policy(
-    rule: Rule, requirements: tuple[str, ...], resource: Scope, today: date, terms: Terms
+    rule: Rule, requirements: tuple[str, ...], resource: Scope, estate: Estate, terms: Terms
 ) -> Refusal | None:
-    exemption = terms.exemption(rule.name, requirements, resource, today)
+    exemption = terms.exemption(rule.name, requirements, resource, estate.tags(resource), estate.now.date())
     if exemption:
         return Refusal("exemption", f"exempt until {exemption.until}: {exemption.reason}")
     if terms.reports_only(rule, requirements):
         return Refusal("report-mode", f"the policy only reports {rule.name} ({', '.join(requirements)})")
     return None
+
+
+def refuse_unapproved(rule: Rule, requirements: tuple[str, ...], action_id: str, terms: Terms) -> Refusal | None:
+    """The last of all refusals: nothing else objects, and a person has to release it."""
+    if not terms.awaits_approval(rule, requirements, action_id):
+        return None
+    hours = terms.approval_lapses.total_seconds() / 3600
+    return Refusal(
+        "approval", f"the policy wants a person to release it within {hours:g} h: `amlguard approve` lists what waits"
+    )
 
 
 def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refusal | None:
@@ -69,6 +81,23 @@ def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
         f"{what}-outside-boundary",
         f'{why}. To allow it, add to the policy: trust: {{allow: ["{target}"]}}',
     )
+
+
+def _of_another_tenant(scopes: tuple[Scope | None, ...], workspace: Workspace, estate: Estate) -> Refusal | None:
+    """With Azure Lighthouse one identity sees subscriptions of several tenants; no policy joins them.
+
+    What may not be read at all is refused for that.
+    """
+    home = workspace.id.subscription
+    for subscription in (one.subscription for one in scopes if one and estate.sees(one)):
+        if subscription == home or subscription is None or home is None:
+            continue
+        tenants = {estate.tenants.get(subscription), estate.tenants.get(home)}
+        if len(tenants) > 1 or None in tenants:
+            return Refusal(
+                "cross-tenant", f"{subscription.name} is not known to be a subscription of the workspace's own tenant"
+            )
+    return None
 
 
 def locked(target: Scope, estate: Estate) -> Refusal | None:

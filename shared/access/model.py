@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
-from shared.access.permissions import Access
+from shared.access.permissions import Access, RoleDefinition
+from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.wishes import People, Wishes
 
@@ -167,6 +168,7 @@ class Registry:
     abac: bool
     login_server: str | None = None
     created_on: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class Vault:
     tenant: str | None = None
     policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     full: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +238,8 @@ class Estate:
     a 404. `people` and `wishes` are the policy's; `caller` is who caused the event, if one did and is known, by
     writing `changed`.
     `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
+    `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that the
+    policy names by GUID.
     """
 
     now: datetime
@@ -253,6 +258,8 @@ class Estate:
     changed: Scope | None = None
     blind: frozenset[Scope] = frozenset()
     locks: tuple[Lock, ...] = ()
+    tenants: Mapping[Scope, str] = field(default_factory=dict)
+    roles: Mapping[str, RoleDefinition] = field(default_factory=dict)
 
     def resource(self, scope: Scope | None) -> Raw | None:
         """A wanted resource; None when it does not exist, may not be read, or was not read yet."""
@@ -272,6 +279,17 @@ class Estate:
     def sees(self, scope: Scope) -> bool:
         """Whether what is held at `scope` could be read at all."""
         return not any(closed.contains(scope) for closed in self.blind)
+
+    def tags(self, scope: Scope) -> Mapping[str, str]:
+        """Of the resource, and of the workspace that it is in; names in lower case, as Azure compares them."""
+        found: dict[str, str] = {}
+        for one in self.workspaces:
+            if one.id.contains(scope):
+                raws = [one.raw, *(compute.raw for compute in one.computes if compute.id == scope)]
+                raws += [endpoint.raw for endpoint in one.endpoints if endpoint.id == scope]
+                found |= {name: value for raw in raws for name, value in tags(raw).items()}
+        known = self.registries.get(scope) or self.vaults.get(scope)
+        return {**found, **(known.tags if known else {})}
 
     @property
     def workspaces(self) -> tuple[Workspace, ...]:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.access.asks import Finding, Property
-from shared.access.guardrails import Refusal
 from shared.access.marks import assignment_name, unique
 from shared.access.model import Principal
 from shared.access.needs import Need
+from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
 

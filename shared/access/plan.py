@@ -10,10 +10,12 @@ from dataclasses import replace
 from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
-from shared.access.guardrails import Refusal, refuse_by_policy, refuse_grant, refuse_setting
+from shared.access.exemptions import expired
+from shared.access.guardrails import refuse_by_policy, refuse_grant, refuse_setting, refuse_unapproved
 from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
+from shared.access.refusal import Refusal
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
 from shared.access.terms import Terms
@@ -32,12 +34,13 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
     settings, more_withheld, deferred, more_findings = _settings(asked, grants, estate, terms, objections)
     deferred += [Deferred(Wait(one.resource), estate.now + NOT_READY_AGAIN, one.reason) for one in mine.not_ready]
     taken, untouched, left_behind = removals(asked, estate, terms)
-    kept, over = _capped((*grants, *settings, *taken), terms.per_run)
+    kept, over = _capped((*grants, *settings, *taken), terms.caps.per_run)
     settings = [action for action in kept if isinstance(action, Setting)]
     return Plan(
         tuple(action for action in kept if isinstance(action, Grant)),
         (*settings, *_resyncs(asked, settings, terms)),
-        tuple(_not_exempt([*findings, *more_findings, *left_behind, *_reported(mine, terms)], estate, terms)),
+        tuple(_not_exempt([*findings, *more_findings, *left_behind, *_reported(mine, terms)], estate, terms))
+        + tuple(expired(estate, terms)),
         (*withheld, *more_withheld, *untouched, *over),
         tuple(deferred),
         satisfied,
@@ -61,7 +64,7 @@ def _grants(
         else:
             grant = _grant(acting)
             refusal = _impossible(one, cover, estate) or refuse_grant(one, asked.workspace, estate, terms, objections)
-            refusal = refusal or _unseen(one, estate) or _refused_by_all(acting, estate, terms)
+            refusal = refusal or _unseen(one, estate) or _refused_by_all(acting, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
@@ -135,11 +138,12 @@ def _unseen(one: RequiredGrant, estate: Estate) -> Refusal | None:
     return Refusal("unreadable", f"amlguard may not read who holds what at {one.scope}: it needs Reader there")
 
 
-def _refused_by_all(acting: _Asking, estate: Estate, terms: Terms) -> Refusal | None:
-    """A grant that several rules need is withheld by exemption or report mode only if each of them is."""
+def _refused_by_all(acting: _Asking, grant: Grant, estate: Estate, terms: Terms) -> Refusal | None:
+    """A grant that several rules need is withheld by exemption, report mode or approval only if each of them is."""
     refusals = [
-        refuse_by_policy(rule, one.requirements, one.on, estate.now.date(), terms)
-        or refuse_by_policy(rule, one.requirements, one.scope, estate.now.date(), terms)
+        refuse_by_policy(rule, one.requirements, one.on, estate, terms)
+        or refuse_by_policy(rule, one.requirements, one.scope, estate, terms)
+        or refuse_unapproved(rule, one.requirements, grant.action_id, terms)
         for rule, one in acting
     ]
     return None if None in refusals else refusals[0]
@@ -204,6 +208,9 @@ def _settings(
         decided: Setting | Withheld | Deferred = _decide(rule, one, workspace, estate, terms, objections)
         if isinstance(decided, Setting) and one.name is Property.ADMIN_USER:
             decided = switch_off(decided, asked, planned, estate, terms)
+        if isinstance(decided, Setting):
+            waiting = refuse_unapproved(rule, one.requirements, decided.action_id, terms)
+            decided = Withheld(decided, waiting) if waiting else decided
         match decided:
             case Setting():
                 settings.append(decided)
@@ -219,7 +226,7 @@ def _decide(
 ) -> Setting | Withheld:
     setting = _setting(rule, one)
     refusal = refuse_setting(one, workspace, estate, terms, objections) or refuse_by_policy(
-        rule, one.requirements, one.resource, estate.now.date(), terms
+        rule, one.requirements, one.resource, estate, terms
     )
     return Withheld(setting, refusal) if refusal else setting
 
@@ -267,7 +274,9 @@ def _reported(asked: Asked, terms: Terms) -> list[Finding]:
 
 def _not_exempt(findings: list[Finding], estate: Estate, terms: Terms) -> list[Finding]:
     today = estate.now.date()
-    return [f for f in findings if not terms.exemption(f.rule, f.requirements, f.resource, today)]
+    return [
+        f for f in findings if not terms.exemption(f.rule, f.requirements, f.resource, estate.tags(f.resource), today)
+    ]
 
 
 def _capped(actions: tuple[_Change, ...], cap: int) -> tuple[tuple[_Change, ...], tuple[Withheld, ...]]:

@@ -61,3 +61,9 @@ def time(value: object) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def tags(raw: object) -> dict[str, str]:
+    """Names in lower case, as Azure compares them; values as they are."""
+    found = get(raw, "tags")
+    return {str(name).casefold(): str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}

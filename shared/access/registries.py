@@ -1,7 +1,7 @@
 """A container registry as ARM gives it."""
 
 from shared.access.model import Raw, Registry
-from shared.access.raw import get, text, time
+from shared.access.raw import get, tags, text, time
 from shared.access.scope import Scope
 
 
@@ -12,4 +12,5 @@ def registry(raw: Raw) -> Registry:
         abac=(text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
         login_server=text(raw, "properties", "loginServer"),
         created_on=time(get(raw, "properties", "creationDate")),
+        tags=tags(raw),
     )

@@ -2,10 +2,11 @@
 
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
-from shared.access.guardrails import Refusal, refuse_by_policy
+from shared.access.guardrails import refuse_by_policy, refuse_unapproved
 from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
+from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.terms import Terms
 
@@ -39,7 +40,9 @@ def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Rem
             one.reason,
             rule.source,
         )
-        refusal = _refuse(rule, one, estate, terms)
+        refusal = _refuse(rule, one, estate, terms) or refuse_unapproved(
+            rule, one.requirements, removal.action_id, terms
+        )
         if refusal:
             withheld.append(Withheld(removal, refusal))
         else:
@@ -60,9 +63,8 @@ def _refuse(rule: Rule, one: RequiredRemoval, estate: Estate, terms: Terms) -> R
             "shared-identity",
             f"identity {one.shared_with} still exists, and other workspaces may use it: nobody can tell from here",
         )
-    today = estate.now.date()
-    return refuse_by_policy(rule, one.requirements, one.on, today, terms) or refuse_by_policy(
-        rule, one.requirements, one.scope, today, terms
+    return refuse_by_policy(rule, one.requirements, one.on, estate, terms) or refuse_by_policy(
+        rule, one.requirements, one.scope, estate, terms
     )
 
 

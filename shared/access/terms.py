@@ -16,6 +16,14 @@ class Action(StrEnum):
     ENFORCE = "enforce"
 
 
+class RuleMode(StrEnum):
+    """What the policy may say of one rule. `approve`: a person releases each change first."""
+
+    REPORT = "report"
+    ENFORCE = "enforce"
+    APPROVE = "approve"
+
+
 class Boundary(StrEnum):
     RESOURCE_GROUP = "resource_group"
     SUBSCRIPTION = "subscription"
@@ -26,20 +34,40 @@ class RuleTerms:
     """What the policy says of one rule; None where it says nothing."""
 
     enabled: bool | None = None
-    mode: Action | None = None
+    mode: RuleMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Changes that one run, and all instances together in an hour, may make; `per_target` counts those at one scope."""
+
+    per_run: int = 50
+    per_hour: int = 200
+    per_target: int = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    scope: Scope
+    """Of `rules` (AML-ids or names, in lower case), for what lies in `scope` and what carries `tag`; None: any."""
+
+    scope: Scope | None
     rules: frozenset[str]
     until: date
     reason: str
+    tag: tuple[str, str] | None = None
+
+    def concerns(self, resource: Scope, tags: Mapping[str, str]) -> bool:
+        if self.scope and not self.scope.contains(resource):
+            return False
+        return self.tag is None or tags.get(self.tag[0].casefold()) == self.tag[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case."""
+    """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case.
+
+    `approved` are the ids of actions that a person has released; the policy file has no say in it.
+    """
 
     mode: Action = Action.REPORT
     scopes: tuple[Scope, ...] = ()
@@ -48,9 +76,13 @@ class Terms:
     allow: tuple[Scope, ...] = ()
     rules: Mapping[str, RuleTerms] = field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
-    per_run: int = 50
+    caps: Caps = field(default_factory=Caps)
     people: tuple[People, ...] = ()
     wishes: Wishes = field(default_factory=Wishes)
+    caller_must_hold: bool = False
+    contested_after: int = 3
+    approval_lapses: timedelta = timedelta(hours=72)
+    approved: frozenset[str] = frozenset()
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
@@ -61,18 +93,24 @@ class Terms:
         return any(terms.enabled is False for terms in self._said_of(rule, requirements))
 
     def reports_only(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
-        return any(terms.mode is Action.REPORT for terms in self._said_of(rule, requirements))
+        return any(terms.mode is RuleMode.REPORT for terms in self._said_of(rule, requirements))
+
+    def awaits_approval(self, rule: Rule, requirements: tuple[str, ...], action_id: str) -> bool:
+        asked = any(terms.mode is RuleMode.APPROVE for terms in self._said_of(rule, requirements))
+        return asked and action_id not in self.approved
 
     def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
         named = (*rule.requirements, *rule.also)
         own = [r for r in named if r in requirements] or list(rule.requirements)
         return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]
 
-    def exemption(self, rule: str, requirements: tuple[str, ...], resource: Scope, today: date) -> Exemption | None:
+    def exemption(
+        self, rule: str, requirements: tuple[str, ...], resource: Scope, tags: Mapping[str, str], today: date
+    ) -> Exemption | None:
+        """`tags` are those of `resource`, their names in lower case."""
         names = {rule.casefold(), *(r.casefold() for r in requirements)}
-        return next(
-            (e for e in self.exemptions if e.until >= today and e.rules & names and e.scope.contains(resource)), None
-        )
+        holding = (one for one in self.exemptions if one.until >= today and one.rules & names)
+        return next((one for one in holding if one.concerns(resource, tags)), None)
 
     def watches(self, scope: Scope) -> bool:
         """Whether `scope` is among the watched scopes; without any, everything is."""

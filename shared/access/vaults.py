@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from shared.access.model import Raw, Vault
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.raw import get, rows, text
+from shared.access.raw import get, rows, tags, text
 from shared.access.scope import Scope
 
 MOST_POLICIES = 1024
@@ -18,6 +18,7 @@ def vault(raw: Raw) -> Vault:
         tenant=text(raw, "properties", "tenantId"),
         policies=_access_policies(entries),
         full=len(entries) >= MOST_POLICIES,
+        tags=tags(raw),
     )
 
 

@@ -12,6 +12,7 @@ from shared.access import marks
 from shared.access.model import Principal
 from shared.access.permissions import RoleAssignment
 from shared.access.scope import Scope
+from shared.access.terms import Caps
 from shared.audit_rows import Phase
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
@@ -118,7 +119,7 @@ async def test_any_lock_keeps_it() -> None:
 
 
 async def test_the_cap_counts_it() -> None:
-    one = app(held=made_by_us(), per_run=0)
+    one = app(held=made_by_us(), caps=Caps(per_run=0))
     await one.run()
     assert one.azure.assignments == [made_by_us()]
 

@@ -16,6 +16,7 @@ from unit.build import (
     sai,
 )
 
+from shared.access.terms import Caps
 from shared.audit_rows import Phase
 from shared.work import Reconcile
 
@@ -82,7 +83,7 @@ class TestRefusals:
         assert len(one.queue.messages) == 1
 
     async def test_a_cap_a_run(self) -> None:
-        one = app(*(raw.compute(f"c{i}", sai(f"c{i}")) for i in range(5)), per_run=3)
+        one = app(*(raw.compute(f"c{i}", sai(f"c{i}")) for i in range(5)), caps=Caps(per_run=3))
         await one.run()
         assert len(one.azure.assignments) == 3
         assert {row["Guard"] for row in one.audit.rows("Withheld")} == {"cap"}

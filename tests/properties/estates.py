@@ -46,7 +46,7 @@ from shared.access.outcomes import Grant
 from shared.access.permissions import Access, Permission, RoleAssignment
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.terms import Boundary, Exemption, Terms
+from shared.access.terms import Boundary, Caps, Exemption, Terms
 
 NO_PULL = custom("*", but=["Microsoft.ContainerRegistry/registries/pull/read"])
 PRIVATE = registry_id("private", FOREIGN)
@@ -166,7 +166,7 @@ def policies(draw: st.DrawFn) -> Terms:
         allow=draw(st.sampled_from([(), (), (FOREIGN,), (PRIVATE,)])),
         boundary=draw(st.sampled_from([Boundary.RESOURCE_GROUP, Boundary.RESOURCE_GROUP, Boundary.SUBSCRIPTION])),
         settle=draw(st.sampled_from([timedelta(), timedelta(minutes=15)])),
-        per_run=1000,
+        caps=Caps(per_run=1000),
     )
 
 

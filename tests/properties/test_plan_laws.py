@@ -25,7 +25,7 @@ from shared.access.needs import PULL, PULL_ABAC
 from shared.access.outcomes import Plan
 from shared.access.plan import plan
 from shared.access.scope import Scope
-from shared.access.terms import Action, Boundary, Terms
+from shared.access.terms import Action, Boundary, Caps, Terms
 
 laws = settings(max_examples=60)
 
@@ -178,7 +178,7 @@ def every_action_is_there_once(one: Planned) -> None:
 @given(estates(), st.integers(0, 4))
 @laws
 def test_a_cap_withholds_what_is_over_it_and_nothing_else(seen: Estate, cap: int) -> None:
-    free, capped = plan(seen, terms(per_run=1000)), plan(seen, terms(per_run=cap))
+    free, capped = plan(seen, terms(caps=Caps(per_run=1000))), plan(seen, terms(caps=Caps(per_run=cap)))
     counted = [action for action in capped.actions if getattr(action, "name", None) is not Property.CACHED_KEYS]
     assert len(counted) <= cap
     over = [w.action.action_id for w in capped.withheld if w.refusal.guard == "cap"]

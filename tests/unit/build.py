@@ -31,7 +31,7 @@ from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.access.terms import Action, RuleTerms, Terms
+from shared.access.terms import Action, RuleMode, RuleTerms, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -42,6 +42,8 @@ MANAGEMENT_GROUP = Scope.parse("/providers/Microsoft.Management/managementGroups
 GROUP = SUBSCRIPTION.child("resourceGroups", "rg")
 LOOKALIKE = SUBSCRIPTION.child("resourceGroups", "rg-prod")
 FOREIGN = SUBSCRIPTION.child("resourceGroups", "other-team")
+
+TENANT = "7d1c2b6e-0d0b-4d0e-9f3e-5a4f2f6b9a01"
 
 
 def resource(kind: str, name: str, group: Scope = GROUP) -> Scope:
@@ -209,8 +211,9 @@ def estate(
     clusters: Mapping[Scope, Principal] | None = None,
     missing: Iterable[Scope] = (),
     now: datetime = NOW,
+    **more: Any,
 ) -> Estate:
-    """Every identity of the workspaces and clusters is asked about; `denies` concern them all."""
+    """Every identity of the workspaces and clusters is asked about; `denies` concern them all. One tenant has all."""
     held, roles, denies = tuple(held), tuple(roles), tuple(denies)
     neighbours = tuple(p for p in parts if isinstance(p, Workspace))
     known = {p.id for w in (subject, *neighbours) for p in _principals(w)} | {p.id for p in (clusters or {}).values()}
@@ -230,6 +233,7 @@ def estate(
         access={one: access(*(a for a in held if concerns(a, one)), roles=roles, denies=denies) for one in known},
         missing=frozenset(missing),
         locks=tuple(p for p in parts if isinstance(p, Lock)),
+        **{"tenants": {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: TENANT}, **more},
     )
 
 
@@ -246,7 +250,7 @@ def terms(*, on: Iterable[str] = (), off: Iterable[str] = (), report: Iterable[s
     rules = {name: RuleTerms(enabled=False) for name in ADVICE}
     rules |= {name.casefold(): RuleTerms(enabled=True) for name in on}
     rules |= {name.casefold(): RuleTerms(enabled=False) for name in off}
-    rules |= {name.casefold(): RuleTerms(mode=Action.REPORT) for name in report}
+    rules |= {name.casefold(): RuleTerms(mode=RuleMode.REPORT) for name in report}
     return replace(Terms(Action.ENFORCE, rules=rules), **more)
 
 

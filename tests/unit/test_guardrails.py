@@ -105,9 +105,9 @@ def test_an_exemption_holds_to_its_last_day_for_its_rules_and_below_its_scope() 
     until = date(2027, 1, 31)
     exempt = Exemption(GROUP, frozenset({"aml-21", "compute-pull"}), until, "moves in January")
     said = terms(exemptions=(exempt,))
-    assert said.exemption("registry-admin-user", ("AML-21",), REGISTRY, until) == exempt
-    assert said.exemption("Compute-Pull", ("AML-19",), REGISTRY, until) == exempt
-    assert said.exemption("registry-admin-user", ("AML-21",), REGISTRY, date(2027, 2, 1)) is None
-    assert said.exemption("registry-admin-user", ("AML-22",), REGISTRY, until) is None
-    assert said.exemption("registry-admin-user", ("AML-21",), registry_id("a", LOOKALIKE), until) is None
-    assert said.exemption("registry-admin-user", ("AML-21",), SUBSCRIPTION, until) is None
+    assert said.exemption("registry-admin-user", ("AML-21",), REGISTRY, {}, until) == exempt
+    assert said.exemption("Compute-Pull", ("AML-19",), REGISTRY, {}, until) == exempt
+    assert said.exemption("registry-admin-user", ("AML-21",), REGISTRY, {}, date(2027, 2, 1)) is None
+    assert said.exemption("registry-admin-user", ("AML-22",), REGISTRY, {}, until) is None
+    assert said.exemption("registry-admin-user", ("AML-21",), registry_id("a", LOOKALIKE), {}, until) is None
+    assert said.exemption("registry-admin-user", ("AML-21",), SUBSCRIPTION, {}, until) is None

@@ -49,7 +49,7 @@ from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.scope import Scope
-from shared.access.terms import Action, Exemption, Terms
+from shared.access.terms import Action, Caps, Exemption, Terms
 
 C1 = sai("ws/computes/c1")
 ENFORCE = terms()
@@ -347,16 +347,16 @@ class TestCap:
     SEEN = estate(workspace(*(cluster(f"c{i}", sai(f"c{i}")) for i in range(5))), registry())
 
     def test_more_changes_than_a_run_may_make_are_withheld(self) -> None:
-        made = plan(self.SEEN, terms(per_run=3))
+        made = plan(self.SEEN, terms(caps=Caps(per_run=3)))
         assert len(made.grants) == 3
         assert [one.refusal.guard for one in made.withheld] == ["cap", "cap"]
 
     def test_none_at_all(self) -> None:
-        made = plan(self.SEEN, terms(per_run=0))
+        made = plan(self.SEEN, terms(caps=Caps(per_run=0)))
         assert (made.grants, len(made.withheld)) == ((), 5)
 
     def test_exactly_enough(self) -> None:
-        assert plan(self.SEEN, terms(per_run=5)).withheld == ()
+        assert plan(self.SEEN, terms(caps=Caps(per_run=5))).withheld == ()
 
 
 def test_the_mode_never_changes_the_plan() -> None:

@@ -39,7 +39,7 @@ from unit.build import (
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.outcomes import Deferred, Plan
 from shared.access.plan import plan
-from shared.access.terms import Exemption, Terms
+from shared.access.terms import Caps, Exemption, Terms
 
 C1 = sai("ws/computes/c1")
 ON = registry(admin_user=True)
@@ -112,7 +112,7 @@ class TestGoesOff:
         assert settings(made) == [OFF, RESYNC, ("other", "cachedKeys", "resynced")]
 
     def test_the_resyncs_do_not_count_against_the_cap(self) -> None:
-        assert settings(plan(covered(), terms(per_run=1))) == [OFF, RESYNC]
+        assert settings(plan(covered(), terms(caps=Caps(per_run=1)))) == [OFF, RESYNC]
 
 
 ACI = container_group("scoring", "acr.azurecr.io")
@@ -214,7 +214,7 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
     ),
     "its rule in mode report": (covered(), terms(report=["AML-21"]), "report-mode"),
     "the resync in mode report": (covered(), terms(report=["AML-71"]), "report-mode"),
-    "the cap": (covered(), terms(per_run=0), "cap"),
+    "the cap": (covered(), terms(caps=Caps(per_run=0)), "cap"),
     "a registry of another team": (
         estate(
             workspace(registry=registry_id("theirs", FOREIGN)),

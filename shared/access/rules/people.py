@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import SCORE_AND_MANAGE, WRITE_ROLES, Need
 from shared.access.permissions import Permission, PermissionBlock, includes
-from shared.access.raw import get, rows, scope_or_none, text
+from shared.access.raw import get, rows, scope_or_none, tags, text
 from shared.access.rules.endpoints import token_only
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -48,8 +48,7 @@ def _groups(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _meant(people: People, workspace: Workspace) -> bool:
-    tags = get(workspace.raw, "tags")
-    carried = {str(name).casefold(): value for name, value in tags.items()} if isinstance(tags, dict) else {}
+    carried = tags(workspace.raw)
     inside = not people.scopes or any(scope.contains(workspace.id) for scope in people.scopes)
     named = bool(people.scopes or people.tags)
     return named and inside and all(carried.get(name.casefold()) == value for name, value in people.tags)

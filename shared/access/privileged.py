@@ -1,0 +1,58 @@
+"""Who may hand out access: roles that nobody gets from amlguard, and callers who could have made a grant themselves."""
+
+from shared.access.asks import RequiredGrant, RequiredSetting
+from shared.access.model import Estate
+from shared.access.permissions import Permission, RoleDefinition, coverage
+from shared.access.refusal import Refusal
+from shared.access.terms import Terms
+
+ASSIGN = Permission("Microsoft.Authorization/roleAssignments/write")
+_OVER_ACCESS = (
+    ASSIGN,
+    Permission("Microsoft.Authorization/roleDefinitions/write"),
+    Permission("Microsoft.Authorization/elevateAccess/action"),
+)
+_ADD_POLICY = Permission("Microsoft.KeyVault/vaults/accessPolicies/write")
+# By GUID as well, so that nothing that ARM answers could make them look harmless.
+PRIVILEGED = {
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
+    "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": "Role Based Access Control Administrator",
+}
+
+
+def privileged(role: RoleDefinition) -> bool:
+    """Whether the role, even in part or under a condition, hands out access."""
+    return role.role_id in PRIVILEGED or any(block.touches(one) for block in role.permissions for one in _OVER_ACCESS)
+
+
+def refuse_privileged(ask: RequiredGrant, estate: Estate) -> Refusal | None:
+    """No policy opens this. A role that only its GUID is known of must have been read."""
+    role_id = ask.need.role_id
+    if role_id in PRIVILEGED:
+        return Refusal("privileged-role", f"{PRIVILEGED[role_id]} hands out access: amlguard grants it to nobody")
+    role = estate.roles.get(role_id)
+    if role is None and not ask.need.permissions:
+        return Refusal("privileged-role", f"role {role_id} is not known here, so it may hand out access")
+    if role and privileged(role):
+        return Refusal("privileged-role", f"role {role.name} hands out access: amlguard grants it to nobody")
+    return None
+
+
+def refuse_for_caller(ask: RequiredGrant | RequiredSetting, estate: Estate, terms: Terms) -> Refusal | None:
+    """With `trust: {caller_must_hold: true}`: who caused the event must hold what they would have granted.
+
+    What they hold is read from ARM; of the event only their object id is used. Without an event nobody is known to
+    have asked, and a person with the rights has to.
+    """
+    if not terms.caller_must_hold:
+        return None
+    scope = ask.scope if isinstance(ask, RequiredGrant) else ask.resource
+    by_hand = f"a person with the rights runs `amlguard apply --scope {scope}`"
+    if estate.caller is None:
+        return Refusal("caller-must-hold", f"nobody is known to have asked for it; {by_hand}")
+    ways = (ask.need.permissions, (ASSIGN,)) if isinstance(ask, RequiredGrant) else ((_ADD_POLICY,),)
+    access = estate.access[estate.caller.id]
+    if any(way and coverage(way, scope, access).held for way in ways):
+        return None
+    return Refusal("caller-must-hold", f"{estate.caller.label} neither holds it nor may assign it; {by_hand}")
