@@ -38,7 +38,10 @@ class Changes:
     queue: WorkQueue | None
     journal: Journal
 
-    async def carry_out(self, made: Plan, run: Run, deadline: float | None) -> list[Outcome]:
+    async def carry_out(
+        self, made: Plan, run: Run, deadline: float | None, stopped: Sequence[Outcome] = ()
+    ) -> list[Outcome]:
+        """`stopped` is what the brakes withheld, to be recorded with the rest."""
         limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
 
         async def limited(grant: Grant) -> Outcome:
@@ -48,6 +51,7 @@ class Changes:
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
         outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
+        outcomes += stopped
         await self.journal.outcomes(outcomes, run)
         return outcomes
 

@@ -21,6 +21,7 @@ class Outcome:
     phase: Phase
     reason: str
     duration_ms: int | None = None
+    guard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,9 @@ class Journal:
 
     async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
         """What has happened must reach the log: if it does not take it now, the queue keeps it."""
-        rows = [remediation(run, o.action, o.phase, o.reason, duration_ms=o.duration_ms) for o in outcomes]
+        rows = [
+            remediation(run, o.action, o.phase, o.reason, guard=o.guard, duration_ms=o.duration_ms) for o in outcomes
+        ]
         try:
             await self.rows(REMEDIATIONS, rows)
         except AuditFailedError:
