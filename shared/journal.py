@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import batched
 from typing import Any
 
+from shared.access.asks import Finding
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
@@ -31,15 +32,19 @@ class Journal:
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
         """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`."""
-        findings = [finding(run, one) for one in made.findings]
-        await self.rows(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
+        await self.findings(made.findings, run, recorded)
         rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
         rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
         rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
         # Last before the first write, so that an intent that was accepted is one that is carried out.
         await self.rows(REMEDIATIONS, rows)
-        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
+        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
+
+    async def findings(self, found: Sequence[Finding], run: Run, recorded: set[tuple[str, str]]) -> None:
+        rows = [finding(run, one) for one in found]
+        await self.rows(FINDINGS, [row for row in rows if (row["FindingId"], "") not in recorded])
+        recorded |= {(row["FindingId"], "") for row in rows}
 
     async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         if rows and self.audit is None:

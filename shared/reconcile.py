@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared.access.allotment import without
@@ -27,6 +27,7 @@ from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
 from shared.ports import AuditLog, Azure, Store, WorkQueue
+from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
 _PASSES = 3
@@ -52,8 +53,8 @@ class Result:
 class Reconciler:
     """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
 
-    `stopped` and `by_hand` are as for `Brakes`; `only` restricts what is done to the actions that a plan document names
-    (`shared.access.documents.key`).
+    `stopped`, `by_hand` and `again` are as for `Brakes`; `only` restricts what is done to the actions that a plan
+    document names (`shared.access.documents.key`).
     """
 
     azure: Azure
@@ -64,6 +65,7 @@ class Reconciler:
     memory: Memory = field(default_factory=Memory)
     stopped: bool = False
     by_hand: bool = False
+    again: bool = False
     only: frozenset[tuple[str, ...]] | None = None
 
     @property
@@ -76,13 +78,19 @@ class Reconciler:
 
     @property
     def brakes(self) -> Brakes:
-        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, self.by_hand)
+        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, self.by_hand, self.again)
 
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
         estate = await observe(workspace, self.azure, self.terms, trigger)
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
+
+    async def preview(self, workspace: Scope) -> Plan:
+        """What `run` would do in mode enforce: also without what the brakes would stop now."""
+        made = await self.prepare(workspace)
+        held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
+        return without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
@@ -124,16 +132,21 @@ class Reconciler:
             await self.journal.intent(made, run, recorded)
             return made, []
         # At once, for the event's sake; gather raises the first failure, and then nothing is written.
-        _, refusals = await asyncio.gather(
-            self.journal.intent(made, run, recorded), self.brakes.refusals(made, workspace)
+        _, held = await asyncio.gather(
+            self.journal.intent(made, run, recorded), self.brakes.held(made, workspace, run.trigger)
         )
         stopped = [
-            Outcome(one, Phase.WITHHELD, refusals[one.action_id].reason, guard=refusals[one.action_id].guard)
+            Outcome(one, Phase.WITHHELD, held.refusals[one.action_id].reason, guard=held.refusals[one.action_id].guard)
             for one in made.actions
-            if one.action_id in refusals
+            if one.action_id in held.refusals
         ]
-        made = without(made, refusals)
-        return made, await self.changes.carry_out(made, run, deadline, stopped)
+        await self.journal.findings(held.findings, run, recorded)
+        made = without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
+        outcomes = await self.changes.carry_out(made, run, deadline, held.restored, stopped)
+        if self.again and self.store:
+            applied = [one.action.action_id for one in outcomes if one.phase is Phase.APPLIED]
+            await Undone(self.store).lift(applied)
+        return made, outcomes
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:
         """Finishes a switch-off that was cut short after the admin user went off (AML-71)."""
