@@ -12,7 +12,7 @@ from typing import NoReturn
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
-from shared.access.documents import Document, Report
+from shared.access.documents import Document
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
@@ -65,21 +65,33 @@ def _apply(options: argparse.Namespace) -> int:
         print(result_text(report), file=sys.stderr)
         if report.errors:
             return 1
-        if not _confirmed(report):
+        if not _confirmed(sum(len(plan.actions) for plan in report.plans), "apply"):
             return 2
-    applied = asyncio.run(apply(options.scope, options.policy, only))
+    applied = asyncio.run(apply(options.scope, options.policy, only, again=options.again))
     _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
     return applied.exit_code
 
 
-def _confirmed(report: Report) -> bool:
-    changes = sum(len(plan.actions) for plan in report.plans)
+def _confirmed(changes: int, command: str) -> bool:
     if not changes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("apply asks before it changes anything; without a terminal, say --yes")
+        raise UsageError(f"{command} asks before it changes anything; without a terminal, say --yes")
     print(f"Make these {changes} changes? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def _undo(options: argparse.Namespace) -> int:
+    from handlers.undo import prepare, undo  # noqa: PLC0415 - see _plan
+
+    if not options.yes:
+        found = asyncio.run(prepare(options.run_id, options.policy))
+        print(found.text(), file=sys.stderr)
+        if not _confirmed(len(found.open_steps), "undo"):
+            return 2
+    taken = asyncio.run(undo(options.run_id, options.policy, force=options.force))
+    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text())
+    return taken.exit_code
 
 
 def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
@@ -179,7 +191,23 @@ def _parser() -> argparse.ArgumentParser:
     _reporting(applying)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
+    applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
     applying.set_defaults(run=_apply)
+
+    undoing = commands.add_parser(
+        "undo",
+        help="takes back what a run did, after asking",
+        description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
+        "log says what that was: its rows appear there minutes after a change. What was undone amlguard does not do "
+        "again by itself.",
+        epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
+    )
+    undoing.add_argument("run_id", metavar="RUN_ID", help="from the audit log, or a role assignment's description")
+    _policy_option(undoing)
+    undoing.add_argument("--yes", action="store_true", help="do not ask")
+    undoing.add_argument("--force", action="store_true", help="also what others rely on by now")
+    undoing.add_argument("--format", choices=("text", "json"), default="text")
+    undoing.set_defaults(run=_undo)
 
     explaining = commands.add_parser(
         "explain",

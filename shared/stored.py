@@ -14,8 +14,8 @@ async def update(
 ) -> Stored | None:
     """Writes what `change` makes of the document (None: of one that is not there), until no other was faster.
 
-    `change` may be asked several times; when it gives None nothing is written, and None returned. `known` is the version
-    to try first. Raises `AzureFailureError`.
+    `change` may be asked several times; when it gives None nothing is written, and None returned. `known` is the
+    version to try first. Raises `AzureFailureError`.
     """
     stored = known or await store.read(name)
     for _ in range(_MOST_CONFLICTS):
