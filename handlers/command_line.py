@@ -196,13 +196,15 @@ def _parser() -> argparse.ArgumentParser:
 
     undoing = commands.add_parser(
         "undo",
-        help="takes back what a run did, after asking",
+        help="takes back what runs did, after asking",
         description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
         "log says what that was: its rows appear there minutes after a change. What was undone amlguard does not do "
         "again by itself.",
         epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
     )
-    undoing.add_argument("run_id", metavar="RUN_ID", help="from the audit log, or a role assignment's description")
+    undoing.add_argument(
+        "run_id", metavar="RUN_ID", nargs="+", help="from the audit log, or a role assignment's description"
+    )
     _policy_option(undoing)
     undoing.add_argument("--yes", action="store_true", help="do not ask")
     undoing.add_argument("--force", action="store_true", help="also what others rely on by now")

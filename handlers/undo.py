@@ -1,4 +1,4 @@
-"""`amlguard undo RUN`: shows what would be taken back and who relies on it, and takes it back."""
+"""`amlguard undo RUN…`: shows what would be taken back and who relies on it, and takes it back."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Taken:
     def document(self) -> Document:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}
         return {
-            "undoes": self.undoing.run,
+            "undoes": list(self.undoing.runs),
             "run": self.run,
             "remembered": self.remembered,
             "steps": [
@@ -69,7 +69,7 @@ class Taken:
                 yield f"    {outcome.reason}"
             yield from (f"    ! relied on: {line}" for line in self.undoing.relied_on.get(one.done.action_id, ()))
         if not self.open_steps:
-            yield f"Nothing is left of run {self.undoing.run} to undo."
+            yield f"Nothing is left to undo of {', '.join(self.undoing.runs)}."
         elif not self.remembered:
             yield "Without a storage account amlguard does it again at its next look, unless the policy stops it."
 
@@ -90,12 +90,12 @@ def _said(change: Grant | Setting | Removal) -> str:
     return f"role {role} on {target(change)} of {who}"
 
 
-async def prepare(run: str, policy_file: Path | None) -> Taken:
+async def prepare(runs: Sequence[str], policy_file: Path | None) -> Taken:
     async with connected(os.environ, policy_file) as services:
-        return Taken(await _undo(services).prepare(run), remembered=services.store is not None)
+        return Taken(await _undo(services).prepare(runs), remembered=services.store is not None)
 
 
-async def undo(run: str, policy_file: Path | None, *, force: bool) -> Taken:
+async def undo(runs: Sequence[str], policy_file: Path | None, *, force: bool) -> Taken:
     """Raises `AzureFailureError`, also when there is no audit log to record it in."""
     async with connected(os.environ, policy_file) as services:
         if services.audit is None:
@@ -103,7 +103,7 @@ async def undo(run: str, policy_file: Path | None, *, force: bool) -> Taken:
                 "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID"
             )
             raise AzureFailureError("undo", "NoAuditLog", reason)
-        undoing = await _undo(services).prepare(run)
+        undoing = await _undo(services).prepare(runs)
         mine = Run(Mode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
         outcomes: Sequence[tuple[Step, Outcome]] = await _undo(services).carry_out(undoing, mine, force=force)
         return Taken(undoing, tuple(outcomes), mine.id, services.store is not None)

@@ -1,4 +1,4 @@
-"""Takes back what one run did: reads the state, says who relies on what would go, records, and carries out."""
+"""Takes back what runs did: reads the state, says who relies on what would go, records, and carries out."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from shared.undone import Mark, Undone
 class Undoing:
     """`relied_on` says, by action id, who needs what would go; it goes only when a person insists."""
 
-    run: str
+    runs: tuple[str, ...]
     steps: tuple[Step, ...]
     relied_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -41,25 +41,24 @@ class Undo:
     store: Store | None
     terms: Terms
 
-    async def prepare(self, run: str) -> Undoing:
+    async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""
+        ids = tuple(dict.fromkeys(str(UUID(run)) for run in runs))
+        named = ", ".join(f"'{one}'" for one in ids)
         rows = await self.azure.logs(
-            f"{REMEDIATIONS} | where RunId == '{UUID(run)}' and Outcome == 'Applied' | order by TimeGenerated asc"
+            f"{REMEDIATIONS} | where RunId in ({named}) and Outcome == 'Applied' | order by TimeGenerated asc"
         )
         if rows is None:
-            raise ReadFailedError(
-                "undo", "NoLogWorkspace", "the audit log says what the run did: set AMLGUARD_LOG_WORKSPACE_ID"
-            )
-        if not rows:
-            raise ReadFailedError(
-                "undo",
-                "RunNotFound",
-                f"the audit log shows nothing that run {run} did; rows appear there minutes after they were written",
-            )
+            reason = "the audit log says what the run did: set AMLGUARD_LOG_WORKSPACE_ID"
+            raise ReadFailedError("undo", "NoLogWorkspace", reason)
+        unknown = [one for one in ids if one not in {str(row["RunId"]) for row in rows}]
+        if unknown:
+            reason = f"the audit log shows nothing that run {unknown[0]} did; rows appear there minutes after a change"
+            raise ReadFailedError("undo", "RunNotFound", reason)
         did = done(rows)
         now = await asyncio.gather(*(self.azure.resource(one.target) for one in did))
-        steps = tuple(step(one, raw, str(UUID(run))) for one, raw in zip(did, now, strict=True))
-        return Undoing(str(UUID(run)), steps, await self._relied_on(steps))
+        steps = tuple(step(one, raw) for one, raw in zip(did, now, strict=True))
+        return Undoing(ids, steps, await self._relied_on(steps))
 
     async def _relied_on(self, steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
         """Who else asks for a grant that would go, and who could not pull any more without it."""
@@ -86,8 +85,8 @@ class Undo:
         going = [one for one in steps if force or one.done.action_id not in undoing.relied_on]
         await self._record([(one, Phase.PLANNED, one.reason, "") for one in steps], run)
         if self.store and going:
-            mark = Mark(undoing.run, run.trigger.caller_object_id, self.azure.now())
-            await Undone(self.store).add((one.done.action_id for one in going), mark)
+            by, at = run.trigger.caller_object_id, self.azure.now()
+            await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
         changes = Changes(self.azure, None, self.journal)
         outcomes: list[tuple[Step, Outcome]] = []
         for one in steps:
@@ -123,7 +122,7 @@ class Undo:
             for one, o in outcomes
         )
         cached = [one.done for one in undoing.steps if one.done.setting is Property.CACHED_KEYS] if back else []
-        return [await _resynced(one, undoing.run, changes, run) for one in cached]
+        return [await _resynced(one, changes, run) for one in cached]
 
     async def _record(self, entries: Iterable[tuple[Step, Phase, str, str]], run: Run) -> None:
         rows: list[dict[str, Any]] = [
@@ -140,8 +139,8 @@ async def _apply(one: Step, changes: Changes, run: Run) -> Outcome:
     return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
 
 
-async def _resynced(one: Done, run_id: str, changes: Changes, run: Run) -> tuple[Step, Outcome]:
-    reason = f"undoes run {run_id}: the admin user is back"
+async def _resynced(one: Done, changes: Changes, run: Run) -> tuple[Step, Outcome]:
+    reason = f"undoes run {one.run}: the admin user is back"
     keys = Setting(one.on, Property.CACHED_KEYS, "cached", "resynced", one.rule, one.requirements, reason, "AML-71")
     made = Step(one, keys, reason)
     return made, await _apply(made, changes, run)

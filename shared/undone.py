@@ -34,8 +34,8 @@ class Undone:
         stored = await self.store.read(_NAME)
         return _decode(stored.data if stored else None)
 
-    async def add(self, action_ids: Iterable[str], mark: Mark) -> None:
-        await update(self.store, _NAME, lambda data: _encode({**_decode(data), **dict.fromkeys(action_ids, mark)}))
+    async def add(self, marks: Mapping[str, Mark]) -> None:
+        await update(self.store, _NAME, lambda data: _encode({**_decode(data), **marks}))
 
     async def lift(self, action_ids: Iterable[str]) -> None:
         lifted = frozenset(action_ids)

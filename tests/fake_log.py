@@ -9,8 +9,8 @@ type Row = dict[str, Any]
 
 def answer(kql: str, journal: Sequence[tuple[str, Any]]) -> list[Row]:
     applied = [row for kind, row in journal if kind == "AmlGuardRemediation_CL" and row["Outcome"] == "Applied"]
-    if run := re.search(r"RunId == '([^']+)'", kql):
-        return [row for row in applied if row["RunId"] == run[1]]
+    if runs := re.search(r"RunId in \(([^)]*)\)", kql):
+        return [row for row in applied if f"'{row['RunId']}'" in runs[1]]
     if not kql.startswith("AmlGuardRemediation_CL"):
         return []  # nobody signs in as an admin user, or calls with a key
     wanted = re.search(r"ActionId in \(([^)]*)\)", kql)

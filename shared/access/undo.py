@@ -1,4 +1,4 @@
-"""What a run did, read back from its audit rows, and the actions that take it back, in safe order.
+"""What runs did, read back from their audit rows, and the actions that take it back, in safe order.
 
 What was taken back by the run comes again first, then admin users, then access policies, and grants go last: at no
 moment is there less than before the run (law 5). Only assignments that carry the run's own marks go (law 8).
@@ -27,8 +27,9 @@ _MISSING = "missing: "
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One change that the run made. `action_id` is that of the run's own action."""
+    """One change that a run made. `action_id` is that of the run's own action."""
 
+    run: str
     action_id: str
     rule: str
     requirements: tuple[str, ...]
@@ -48,17 +49,18 @@ class Done:
 
 
 def done(rows: Iterable[Mapping[str, Any]]) -> tuple[Done, ...]:
-    """From the run's rows whose outcome is Applied; a row counts once, however often the log has it."""
+    """From rows whose outcome is Applied, oldest first; what was made several times counts once, as of the last."""
     found: dict[str, Done] = {}
     for row in rows:
         if not str(row.get("Reason")).startswith((THERE_ALREADY, "it was gone already")):
-            found.setdefault(str(row["ActionId"]), _done(row))
+            found[str(row["ActionId"])] = _done(row)
     return tuple(found.values())
 
 
 def _done(row: Mapping[str, Any]) -> Done:
     requirements = row.get("Requirements") or []
     common = (
+        str(row["RunId"]),
         str(row["ActionId"]),
         str(row["RuleId"]),
         tuple(json.loads(requirements) if isinstance(requirements, str) else requirements),
@@ -82,9 +84,9 @@ class Step:
     reason: str
 
 
-def step(one: Done, now: Raw | None, run: str) -> Step:
+def step(one: Done, now: Raw | None) -> Step:
     """`now` is what `one.target` is at this moment: the role assignment, the registry, the vault; None: not there."""
-    why = f"undoes run {run}"
+    why = f"undoes run {one.run}"
     if one.setting is Property.ADMIN_USER:
         return _admin_user(one, now, why)
     if one.setting is Property.ACCESS_POLICY:
@@ -93,7 +95,7 @@ def step(one: Done, now: Raw | None, run: str) -> Step:
         return Step(one, None, "cached keys follow the admin user")
     if one.removed:
         return _again(one, now, why)
-    return _grant(one, now, run, why)
+    return _grant(one, now, why)
 
 
 def _admin_user(one: Done, now: Raw | None, why: str) -> Step:
@@ -119,11 +121,11 @@ def _setting(one: Done, current: str, to: str, why: str) -> Setting:
     return Setting(one.on, named, current, to, one.rule, one.requirements, why, _SOURCE, principal)
 
 
-def _grant(one: Done, now: Raw | None, run: str, why: str) -> Step:
+def _grant(one: Done, now: Raw | None, why: str) -> Step:
     if now is None:
         return Step(one, None, "it is gone already")
     mark = own(now)
-    if mark is None or mark.run != run:
+    if mark is None or mark.run != one.run:
         return Step(one, None, "the assignment that is there now is not the one that the run made: it stays")
     scope = one.scope or mark.scope
     removal = Removal(

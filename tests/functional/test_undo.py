@@ -31,7 +31,7 @@ def _undo(one: App) -> Undo:
 
 
 async def prepared(one: App, run: str) -> Undoing:
-    return await _undo(one).prepare(run)
+    return await _undo(one).prepare([run])
 
 
 async def undo(one: App, run: str, *, force: bool = False) -> list[Phase]:
