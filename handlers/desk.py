@@ -81,8 +81,12 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
 
 
 def _at_a_desk(services: Services, only: Keys) -> Reconciler:
-    """Without the queue: what must wait is told, not left to an app that may not be there."""
-    return replace(services.reconciler, queue=None, only=only)
+    """Without the queue: what must wait is told, not left to an app that may not be there.
+
+    Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
+    """
+    terms = replace(services.terms, caller_must_hold=False)
+    return replace(services.reconciler, queue=None, only=only, terms=terms)
 
 
 async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
