@@ -137,6 +137,14 @@ def _policy_check(options: argparse.Namespace) -> int:
     return 0
 
 
+def _policy_condition(options: argparse.Namespace) -> int:
+    from handlers.services import read_policy  # noqa: PLC0415 - see _plan
+    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+
+    print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))
+    return 0
+
+
 def _policy_schema(_: argparse.Namespace) -> int:
     print(json.dumps(policy.schema(), indent=2))
     return 0
@@ -254,11 +262,21 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parts = commands.add_parser("policy", help="checks a policy file, or prints its JSON Schema")
+    parts = commands.add_parser("policy", help="checks a policy file, or prints its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(run=_policy_check)
+    printing = kinds.add_parser(
+        "condition",
+        help="the ABAC condition for amlguard's own role",
+        description="Prints the condition (version 2.0) for the Role Based Access Control Administrator assignment of "
+        "amlguard's identity: it can then assign, and take back, the roles of the rules that the policy enables, and "
+        "no others. Renew it when the policy changes: az role assignment create … --condition-version 2.0 --condition "
+        '"$(amlguard policy condition --policy FILE)"',
+    )
+    _policy_option(printing)
+    printing.set_defaults(run=_policy_condition)
     kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
 
 
