@@ -13,6 +13,7 @@ from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
 from shared.access.documents import Document
+from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
@@ -154,6 +155,7 @@ def _emulate(options: argparse.Namespace) -> int:
     """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
     terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
     arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
+    arguments += ["--operations", ",".join(operations())]
     for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "workers"):
         value = getattr(options, name)
         if value is not None:

@@ -383,6 +383,8 @@ def _listed(one: RoleAssignment) -> Raw:
             "scope": str(one.scope),
             "principalId": one.principal_id,
             "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{one.role_id}",
+            "condition": one.condition,
+            "createdOn": one.created_on.isoformat() if one.created_on else None,
             "description": one.description,
         },
     }
