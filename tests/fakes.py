@@ -186,7 +186,7 @@ class FakeAzure:
 
     def _grant(self, grant: Grant, description: str) -> bool:
         role_id, principal, scope = grant.need.role_id, grant.principal.id, grant.scope
-        if scope not in self.resources:
+        if self._resource(scope) is None:
             _refuse("ResourceNotFound")
         self._check_lock(scope)
         if role_id not in self.roles:
@@ -252,7 +252,7 @@ class FakeAzure:
         return {
             scope
             for scope, raw in self.resources.items()
-            if (named := raw["properties"].get("containerRegistry")) and Scope.parse(named) == registry
+            if str(raw["properties"].get("containerRegistry")).lower().rstrip("/") == registry.key
         }
 
     def _check_lock(self, scope: Scope, *, deleting: bool = False) -> None:
