@@ -20,7 +20,6 @@ from unit.build import (
     guid,
     registry,
     registry_id,
-    resource,
     sai,
     terms,
     uai,
