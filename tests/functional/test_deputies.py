@@ -57,7 +57,7 @@ def careful(*held: Any) -> App:
 
 
 def guards(one: App) -> set[str]:
-    return {row["Guard"] for row in one.audit.rows("Withheld") if row["Action"] == "grant"}
+    return {row["Guard"] for row in one.audit.rows("Withheld") if row["Action"] == "Grant"}
 
 
 async def test_a_caller_who_may_assign_roles_is_heard() -> None:
