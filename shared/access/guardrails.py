@@ -50,7 +50,7 @@ def refuse_setting(
         return _outside("identity", ask.principal.resource, terms)
     return (
         _outside_boundary(workspace, ask.resource, terms)
-        or _of_another_tenant((ask.resource,), workspace, estate)
+        or _of_another_tenant((ask.resource, ask.principal.resource if ask.principal else None), workspace, estate)
         or (refuse_for_caller(ask, estate, terms) if ask.principal else None)
         or locked(ask.resource, estate)
     )
