@@ -24,7 +24,7 @@ from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditLog, Azure, WorkQueue
+from shared.ports import AuditLog, Azure, Reads, WorkQueue
 from shared.work import Reconcile, Trigger, encode
 
 _PASSES = 3
@@ -71,6 +71,15 @@ class Reconciler:
         estate = await observe(workspace, self.azure, self.terms, trigger)
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
+
+    async def glance(self, workspace: Scope, reads: Reads) -> Plan | None:
+        """The plan by what `reads` knows, where it holds nothing but findings; else None: look properly.
+
+        Changes and records nothing. Raises `ReadFailedError`.
+        """
+        estate = await observe(workspace, reads, self.terms, frugal=True)
+        made = plan(estate, self.terms) if estate else None
+        return None if made is None or made.actions or made.withheld or made.deferred else made
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
