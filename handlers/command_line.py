@@ -12,7 +12,7 @@ from typing import NoReturn
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
-from shared.access.documents import Document, Report
+from shared.access.documents import Document
 from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
@@ -66,21 +66,33 @@ def _apply(options: argparse.Namespace) -> int:
         print(result_text(report), file=sys.stderr)
         if report.errors:
             return 1
-        if not _confirmed(report):
+        if not _confirmed(sum(len(plan.actions) for plan in report.plans), "apply"):
             return 2
-    applied = asyncio.run(apply(options.scope, options.policy, only))
+    applied = asyncio.run(apply(options.scope, options.policy, only, again=options.again))
     _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
     return applied.exit_code
 
 
-def _confirmed(report: Report) -> bool:
-    changes = sum(len(plan.actions) for plan in report.plans)
+def _confirmed(changes: int, command: str) -> bool:
     if not changes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("apply asks before it changes anything; without a terminal, say --yes")
+        raise UsageError(f"{command} asks before it changes anything; without a terminal, say --yes")
     print(f"Make these {changes} changes? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+
+
+def _undo(options: argparse.Namespace) -> int:
+    from handlers.undo import prepare, undo  # noqa: PLC0415 - see _plan
+
+    if not options.yes:
+        found = asyncio.run(prepare(options.run_id, options.policy))
+        print(found.text(), file=sys.stderr)
+        if not _confirmed(len(found.open_steps), "undo"):
+            return 2
+    taken = asyncio.run(undo(options.run_id, options.policy, force=options.force))
+    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text())
+    return taken.exit_code
 
 
 def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
@@ -123,6 +135,14 @@ def _rules(options: argparse.Namespace) -> int:
 def _policy_check(options: argparse.Namespace) -> int:
     checked = policy.load(options.file)
     print(f"{options.file} is right: mode {checked.mode}, {len(checked.rules)} rules set")
+    return 0
+
+
+def _policy_condition(options: argparse.Namespace) -> int:
+    from handlers.services import read_policy  # noqa: PLC0415 - see _plan
+    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+
+    print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))
     return 0
 
 
@@ -181,7 +201,25 @@ def _parser() -> argparse.ArgumentParser:
     _reporting(applying)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
+    applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
     applying.set_defaults(run=_apply)
+
+    undoing = commands.add_parser(
+        "undo",
+        help="takes back what runs did, after asking",
+        description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
+        "log says what that was: its rows appear there minutes after a change. What was undone amlguard does not do "
+        "again by itself.",
+        epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
+    )
+    undoing.add_argument(
+        "run_id", metavar="RUN_ID", nargs="+", help="from the audit log, or a role assignment's description"
+    )
+    _policy_option(undoing)
+    undoing.add_argument("--yes", action="store_true", help="do not ask")
+    undoing.add_argument("--force", action="store_true", help="also what others rely on by now")
+    undoing.add_argument("--format", choices=("text", "json"), default="text")
+    undoing.set_defaults(run=_undo)
 
     explaining = commands.add_parser(
         "explain",
@@ -226,11 +264,21 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parts = commands.add_parser("policy", help="checks a policy file, or prints its JSON Schema")
+    parts = commands.add_parser("policy", help="checks a policy file, or prints its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(run=_policy_check)
+    printing = kinds.add_parser(
+        "condition",
+        help="the ABAC condition for amlguard's own role",
+        description="Prints the condition (version 2.0) for the Role Based Access Control Administrator assignment of "
+        "amlguard's identity: it can then assign, and take back, the roles of the rules that the policy enables, and "
+        "no others. Renew it when the policy changes: az role assignment create … --condition-version 2.0 --condition "
+        '"$(amlguard policy condition --policy FILE)"',
+    )
+    _policy_option(printing)
+    printing.set_defaults(run=_policy_condition)
     kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
 
 

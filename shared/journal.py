@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import batched
 from typing import Any
 
+from shared.access.asks import Finding
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
@@ -29,6 +30,7 @@ class Outcome:
     phase: Phase
     reason: str
     duration_ms: int | None = None
+    guard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,17 @@ class Journal:
 
         Findings go at the same time, as an event has to be answered; when only they fail, nothing is written either.
         """
-        findings = [finding(run, one) for one in made.findings]
-        findings = [row for row in findings if (row["FindingId"], "") not in recorded]
         rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
         rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
         rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
-        await _in_full(self.rows(FINDINGS, findings), self.rows(REMEDIATIONS, rows))
-        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
+        await _in_full(self.findings(made.findings, run, recorded), self.rows(REMEDIATIONS, rows))
+        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
+
+    async def findings(self, found: Sequence[Finding], run: Run, recorded: set[tuple[str, str]]) -> None:
+        rows = [finding(run, one) for one in found]
+        await self.rows(FINDINGS, [row for row in rows if (row["FindingId"], "") not in recorded])
+        recorded |= {(row["FindingId"], "") for row in rows}
 
     async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         if rows and self.audit is None:
@@ -58,7 +63,9 @@ class Journal:
 
     async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
         """What has happened must reach the log: if it does not take it now, the queue keeps it."""
-        rows = [remediation(run, o.action, o.phase, o.reason, duration_ms=o.duration_ms) for o in outcomes]
+        rows = [
+            remediation(run, o.action, o.phase, o.reason, guard=o.guard, duration_ms=o.duration_ms) for o in outcomes
+        ]
         try:
             await self.rows(REMEDIATIONS, rows)
         except AuditFailedError:

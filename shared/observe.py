@@ -42,6 +42,7 @@ from shared.work import Trigger
 from shared.workspaces import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
+_CLUSTERS = "microsoft.containerservice/managedclusters"
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
@@ -237,7 +238,9 @@ def _named_by(workspace: Workspace) -> Iterable[Scope]:
 
 
 def _cluster(compute: Compute) -> Scope | None:
-    return compute.attached if compute.type is ComputeType.AKS else None
+    """Of a resource of any other kind its owner may make up the identity."""
+    attached = compute.attached if compute.type is ComputeType.AKS else None
+    return attached if attached and attached.resource_type == _CLUSTERS else None
 
 
 async def _with_backgrounds(

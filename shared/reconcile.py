@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from shared.access.allotment import without
 from shared.access.asks import Property
 from shared.access.documents import restrict
 from shared.access.outcomes import Deferred, Grant, Plan, Setting
@@ -20,11 +21,13 @@ from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.access.terms import Terms
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
+from shared.brakes import Brakes
 from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditLog, Azure, Reads, WorkQueue
+from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
+from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
 _PASSES = 3
@@ -32,6 +35,8 @@ _SOON = timedelta(seconds=2)
 _RETRY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 5
 _MOST_ATTEMPTS = 50
+_HOURLY = ("cap-hour", "cap-target")
+_NEXT_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,19 @@ class Result:
 class Reconciler:
     """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
 
-    `only` restricts what is done to the actions that a plan document names (`shared.access.documents.key`).
+    `stopped`, `by_hand` and `again` are as for `Brakes`; `only` restricts what is done to the actions that a plan
+    document names (`shared.access.documents.key`).
     """
 
     azure: Azure
     audit: AuditLog | None
     queue: WorkQueue | None
     terms: Terms
+    store: Store | None = None
     memory: Memory = field(default_factory=Memory)
+    stopped: bool = False
+    by_hand: bool = False
+    again: bool = False
     only: frozenset[tuple[str, ...]] | None = None
 
     @property
@@ -65,6 +75,10 @@ class Reconciler:
     @property
     def changes(self) -> Changes:
         return Changes(self.azure, self.queue, self.journal)
+
+    @property
+    def brakes(self) -> Brakes:
+        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, self.by_hand, self.again)
 
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
@@ -80,6 +94,12 @@ class Reconciler:
         estate = await observe(workspace, reads, self.terms, frugal=True)
         made = plan(estate, self.terms) if estate else None
         return None if made is None or made.actions or made.withheld or made.deferred else made
+
+    async def preview(self, workspace: Scope) -> Plan:
+        """What `run` would do in mode enforce: also without what the brakes would stop now."""
+        made = await self.prepare(workspace)
+        held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
+        return without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
@@ -105,14 +125,37 @@ class Reconciler:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):
                         made = await self.prepare(workspace, run.trigger)
-                await self.journal.intent(made, run, recorded)
-                outcomes = await self.changes.carry_out(made, run, deadline) if run.mode is Mode.ENFORCE else []
+                made, outcomes = await self._act(made, workspace, run, recorded, deadline)
             done += outcomes
             if not outcomes or not self._due(made, outcomes):
                 break
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
+
+    async def _act(
+        self, made: Plan, workspace: Scope, run: Run, recorded: set[tuple[str, str]], deadline: float | None
+    ) -> tuple[Plan, list[Outcome]]:
+        """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
+        if run.mode is not Mode.ENFORCE:
+            await self.journal.intent(made, run, recorded)
+            return made, []
+        # At once, for the event's sake; gather raises the first failure, and then nothing is written.
+        _, held = await asyncio.gather(
+            self.journal.intent(made, run, recorded), self.brakes.held(made, workspace, run.trigger)
+        )
+        stopped = [
+            Outcome(one, Phase.WITHHELD, held.refusals[one.action_id].reason, guard=held.refusals[one.action_id].guard)
+            for one in made.actions
+            if one.action_id in held.refusals
+        ]
+        await self.journal.findings(held.findings, run, recorded)
+        made = without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
+        outcomes = await self.changes.carry_out(made, run, deadline, held.restored, stopped)
+        if self.again and self.store:
+            applied = [one.action.action_id for one in outcomes if one.phase is Phase.APPLIED]
+            await Undone(self.store).lift(applied)
+        return made, outcomes
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:
         """Finishes a switch-off that was cut short after the admin user went off (AML-71)."""
@@ -139,6 +182,7 @@ class Reconciler:
         delays = [backoff for one in outcomes if one.phase is Phase.DEFERRED]
         delays += [backoff for one in made.deferred if not isinstance(one.action, Setting)]
         delays += [max(one.until - now, timedelta()) for one in _waiting_settings(made, outcomes)]
+        delays += [_NEXT_HOUR - timedelta(minutes=now.minute) for one in outcomes if one.guard in _HOURLY]
         if not delays or self.queue is None or attempt >= _MOST_ATTEMPTS:
             return
         at = now + min(delays)
