@@ -14,7 +14,7 @@ from shared.access.terms import Action as Mode
 from shared.audit_rows import Phase, Run
 from shared.discover import workspaces_at
 from shared.ports import WriteRefusedError
-from shared.work import Dependency, Reconcile, Record, Resync, Sweep, decode, encode
+from shared.work import Dependency, Reconcile, Record, Resync, Shard, Sweep, decode, encode
 
 _WHILE_STOPPED = timedelta(hours=1)
 _log = logging.getLogger("amlguard")
@@ -28,8 +28,10 @@ async def handle(message: bytes, services: Services) -> None:
             await look_now(workspaces, services, work.trigger, attempt=work.attempt)
         case Dependency() as work:
             await _users(work, services)
-        case Sweep():
-            await sweep.find(services)
+        case Sweep() as work:
+            await sweep.find(services, work.id)
+        case Shard() as work:
+            await sweep.look_over(work, services)
         case Resync() as work:
             await _resync(work, services)
         case Record() as work:

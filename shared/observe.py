@@ -46,15 +46,20 @@ _CLUSTERS = "microsoft.containerservice/managedclusters"
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
-async def observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None) -> Estate | None:
-    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate."""
+async def observe(
+    workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None, *, frugal: bool = False
+) -> Estate | None:
+    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate.
+
+    `frugal`: rather one more round trip than a request for each identity.
+    """
     try:
-        return await _observe(workspace, Once(azure), terms, trigger or Trigger())
+        return await _observe(workspace, Once(azure), terms, trigger or Trigger(), frugal=frugal)
     except InvalidScopeError as error:
         raise ReadFailedError(f"read workspace {workspace.name}", "InvalidResourceId", str(error)) from error
 
 
-async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger) -> Estate | None:
+async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger, *, frugal: bool) -> Estate | None:
     subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
         return None
@@ -66,12 +71,14 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         caller=_caller(trigger),
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
-    estate = await _complete(estate, azure, terms)
+    estate = await _complete(estate, azure, terms, frugal=frugal)
     if not _switching_off(estate, terms):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
     neighbours, groups = await asyncio.gather(_neighbours(estate, azure, terms), _container_groups(estate, azure))
-    estate = await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
+    estate = await _complete(
+        replace(estate, neighbours=neighbours, container_groups=groups), azure, terms, frugal=frugal
+    )
     # And when nothing else speaks against it, whether anybody was seen to use it.
     logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}
     return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
@@ -101,7 +108,7 @@ def _caller(trigger: Trigger) -> Principal | None:
     return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
 
 
-async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
+async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
@@ -113,7 +120,7 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
         subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
-        found = await at_hand(*holders_at_hand(asked, estate), azure)
+        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
         if found:
             estate = replace(estate, access={**estate.access, **found})
             asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]

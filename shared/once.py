@@ -27,8 +27,8 @@ class Once:
     def now(self) -> datetime:
         return self._azure.now()
 
-    def query(self, kql: str) -> AsyncIterator[Raw]:
-        return self._azure.query(kql)
+    def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        return self._azure.query(kql, subscription)
 
     async def resource(self, scope: Scope) -> Raw | None:
         return await self._once(("resource", scope), lambda: self._azure.resource(scope))

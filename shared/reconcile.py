@@ -27,7 +27,7 @@ from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditLog, Azure, Store, WorkQueue
+from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
@@ -86,6 +86,15 @@ class Reconciler:
         estate = await observe(workspace, self.azure, self.terms, trigger)
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
+
+    async def glance(self, workspace: Scope, reads: Reads) -> Plan | None:
+        """The plan by what `reads` knows, where it holds nothing but findings; else None: look properly.
+
+        Changes and records nothing. Raises `ReadFailedError`.
+        """
+        estate = await observe(workspace, reads, self.terms, frugal=True)
+        made = plan(estate, self.terms) if estate else None
+        return None if made is None or made.actions or made.withheld or made.deferred else made
 
     async def preview(self, workspace: Scope) -> Plan:
         """What `run` would do in mode enforce: also without what the brakes would stop now."""

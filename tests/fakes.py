@@ -131,10 +131,21 @@ class FakeAzure:
     def _subscriptions(self) -> set[Scope]:
         return {scope.subscription for scope in self.resources if scope.subscription}
 
-    async def query(self, kql: str) -> AsyncIterator[Raw]:
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        if subscription:
+            for raw in await self.troubles.around("read", lambda: self._graph(kql, subscription)):
+                yield raw
+            return
         within = re.search(r"startswith '([^']*)'", kql)
         for raw in await self.troubles.around("read", lambda: self._workspaces(within[1] if within else "/")):
             yield raw
+
+    def _graph(self, kql: str, subscription: Scope) -> list[Raw]:
+        """All of the subscription: a query that narrows it down only leaves out what it does not ask for."""
+        if kql.startswith("authorizationresources"):
+            return [_listed(one) for one in self.assignments if self._concerns(one.scope, subscription)]
+        shown = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
+        return [raw for scope, raw in shown if subscription.contains(scope) and "/computes/" not in str(scope)]
 
     def _workspaces(self, within: str) -> list[Raw]:
         found = []

@@ -22,6 +22,7 @@ from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssig
 from shared.access.scope import InvalidScopeError, Scope
 from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
+from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
 
@@ -43,10 +44,11 @@ class RoleAssignments:
         scope: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
+        pace: Pace,
     ) -> None:
         self._arm = arm
         self._endpoint, self._credential, self._scope = endpoint, credential, scope
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._pace = transport, clock, pace
         self._built_in = _built_in_roles()
         self._custom: dict[str, RoleDefinition] = {}
 
@@ -61,7 +63,7 @@ class RoleAssignments:
             "",  # every call here names its scope
             self._endpoint,
             transport=self._transport,
-            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
+            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock, self._pace)],
         )
 
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:

@@ -76,7 +76,7 @@ class Tenant:
 
 
 def tenant(seed: int) -> Tenant:
-    random = Random(seed)  # noqa: S311 - repeatable, and no secret
+    random = Random(seed)
     other = random.choice((FOREIGN, FOREIGN, ABROAD))
     home = random.choice((SUBSCRIPTION, SUBSCRIPTION, SUBSCRIPTION, OTHER_SUBSCRIPTION))
     lair = home.child("resourceGroups", random.choice(LAIRS))

@@ -17,20 +17,16 @@ from hypothesis import strategies as st
 from properties.hostile_tenants import (
     ADMINISTRATOR,
     ATTACKER,
-    ELSEWHERE,
     SCIENTISTS,
     Tenant,
     attack,
     gullible,
     tenant,
-    without_caller,
 )
 from properties.trespass import Oracle, Said, same
-from unit.build import OTHER_SUBSCRIPTION
 
 from handlers import resource_changed, work_queue
 from shared.access.asks import Property
-from shared.access.scope import Scope
 from shared.access.terms import Boundary, Terms
 from shared.ports import AzureFailureError
 from shared.work import Trigger, decode
