@@ -5,7 +5,7 @@ see a tenant again, its seed is enough.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -76,7 +76,7 @@ class Tenant:
 
 
 def tenant(seed: int) -> Tenant:
-    random = Random(seed)  # noqa: S311 - repeatable, and no secret
+    random = Random(seed)
     other = random.choice((FOREIGN, FOREIGN, ABROAD))
     home = random.choice((SUBSCRIPTION, SUBSCRIPTION, SUBSCRIPTION, OTHER_SUBSCRIPTION))
     lair = home.child("resourceGroups", random.choice(LAIRS))
@@ -313,7 +313,3 @@ class _Gullible(Terms):
 
     def allows(self, *_: Any) -> bool:
         return True
-
-
-def without_caller(said: Terms) -> Terms:
-    return replace(said, caller_must_hold=False)

@@ -21,7 +21,6 @@ from unit.build import (
     identity,
     registry,
     registry_id,
-    resource,
     sai,
     terms,
     uai,
