@@ -45,11 +45,11 @@ async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = Non
     report = Report()
     async with connected(os.environ, policy_file) as services:
         reconciler = _at_a_desk(services, only)
-        await _each(await _workspaces(scopes, services), reconciler.prepare, report)
+        await _each(await _workspaces(scopes, services), reconciler.preview, report)
     return report
 
 
-async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Applied:
+async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None, *, again: bool = False) -> Applied:
     report, results, run = Report(), [], Run(Mode.ENFORCE)
     async with connected(os.environ, policy_file) as services:
         if services.audit is None:
@@ -58,7 +58,7 @@ async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = No
                 "NoAuditLog",
                 "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
             )
-        reconciler = _at_a_desk(services, only)
+        reconciler = replace(_at_a_desk(services, only), again=again)
 
         async def one(scope: Scope) -> Plan:
             result = await reconciler.run(scope, run)
@@ -86,7 +86,7 @@ def _at_a_desk(services: Services, only: Keys) -> Reconciler:
     Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
-    return replace(services.reconciler, queue=None, only=only, terms=terms)
+    return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)
 
 
 async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:

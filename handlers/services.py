@@ -39,11 +39,12 @@ class Services:
     own_object_id: str
     deadline_seconds: float
     memory: Memory = field(default_factory=Memory)
+    stopped: bool = False
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)
+        return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, stopped=self.stopped)
 
     async def close(self) -> None:
         for one in self.opened:
@@ -83,6 +84,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         rules.terms(),
         object_id(token.token),
         settings.deadline_seconds,
+        stopped=settings.stopped,
         opened=(identity, shared),
     )
 

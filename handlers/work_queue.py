@@ -4,6 +4,7 @@ A failure is raised, so that the message comes back; after five tries the host m
 """
 
 import logging
+from datetime import timedelta
 
 from handlers import sweep
 from handlers.look import INLINE, look_later, look_now
@@ -13,8 +14,9 @@ from shared.access.terms import Action as Mode
 from shared.audit_rows import Phase, Run
 from shared.discover import workspaces_at
 from shared.ports import WriteRefusedError
-from shared.work import Dependency, Reconcile, Record, Resync, Sweep, decode
+from shared.work import Dependency, Reconcile, Record, Resync, Sweep, decode, encode
 
+_WHILE_STOPPED = timedelta(hours=1)
 _log = logging.getLogger("amlguard")
 
 
@@ -44,6 +46,10 @@ async def _users(work: Dependency, services: Services) -> None:
 
 
 async def _resync(work: Resync, services: Services) -> None:
+    if services.stopped and services.queue:
+        _log.warning("the kill switch is on: resyncing keys waits")
+        await services.queue.put(encode(work), _WHILE_STOPPED)
+        return
     if services.terms.mode is Mode.REPORT:
         _log.warning("the policy says report: the cached keys of %s are left as they are", ", ".join(work.workspaces))
         return

@@ -5,12 +5,13 @@ What Azure refuses is the outcome of that one action, and holds up no other.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.access.asks import Property
+from shared.access.history import THERE_ALREADY
 from shared.access.marks import description
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import Phase, Run
@@ -38,7 +39,15 @@ class Changes:
     queue: WorkQueue | None
     journal: Journal
 
-    async def carry_out(self, made: Plan, run: Run, deadline: float | None) -> list[Outcome]:
+    async def carry_out(
+        self,
+        made: Plan,
+        run: Run,
+        deadline: float | None,
+        notes: Mapping[str, str],
+        stopped: Sequence[Outcome],
+    ) -> list[Outcome]:
+        """`notes` go before the reasons of what is applied, by action id; `stopped` is recorded with the rest."""
         limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
 
         async def limited(grant: Grant) -> Outcome:
@@ -48,6 +57,7 @@ class Changes:
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
         outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
+        outcomes = [_telling(one, notes) for one in outcomes] + [*stopped]
         await self.journal.outcomes(outcomes, run)
         return outcomes
 
@@ -94,7 +104,7 @@ class Changes:
             match action:
                 case Grant():
                     made = await self.azure.grant(action, describe(action, run))
-                    reason = action.reason if made else f"it was there already: {action.reason}"
+                    reason = action.reason if made else f"{THERE_ALREADY}: {action.reason}"
                 case Removal():
                     gone = not await self.azure.revoke(action)
                     reason = f"it was gone already: {action.reason}" if gone else action.reason
@@ -105,6 +115,12 @@ class Changes:
         except WriteRefusedError as error:
             phase, reason = Phase.FAILED, f"{error.reason} ({error.code})"
         return Outcome(action, phase, reason, round((time.monotonic() - started) * 1000))
+
+
+def _telling(outcome: Outcome, notes: Mapping[str, str]) -> Outcome:
+    said = notes.get(outcome.action.action_id)
+    done = said and outcome.phase is Phase.APPLIED and not outcome.reason.startswith(THERE_ALREADY)
+    return replace(outcome, reason=f"{said}: {outcome.reason}") if done else outcome
 
 
 def describe(grant: Grant, run: Run) -> str:

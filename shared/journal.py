@@ -1,11 +1,13 @@
 """What is put on record: the intent before the first write, the outcome after it (law 4)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import batched
 from typing import Any
 
+from shared.access.asks import Finding
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
@@ -15,12 +17,20 @@ _RETRY = timedelta(minutes=1)
 _ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
 
 
+async def _in_full(*parts: Awaitable[None]) -> None:
+    """All at once; raises the first failure when all have come to their end."""
+    for answer in await asyncio.gather(*parts, return_exceptions=True):
+        if answer is not None:
+            raise answer
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     action: Grant | Setting | Removal
     phase: Phase
     reason: str
     duration_ms: int | None = None
+    guard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +39,21 @@ class Journal:
     queue: WorkQueue | None
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
-        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`."""
-        findings = [finding(run, one) for one in made.findings]
-        await self.rows(FINDINGS, [row for row in findings if (row["FindingId"], "") not in recorded])
+        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`.
+
+        Findings go at the same time, as an event has to be answered; when only they fail, nothing is written either.
+        """
         rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
         rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
         rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
-        # Last before the first write, so that an intent that was accepted is one that is carried out.
-        await self.rows(REMEDIATIONS, rows)
-        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows} | {(row["FindingId"], "") for row in findings}
+        await _in_full(self.findings(made.findings, run, recorded), self.rows(REMEDIATIONS, rows))
+        recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
+
+    async def findings(self, found: Sequence[Finding], run: Run, recorded: set[tuple[str, str]]) -> None:
+        rows = [finding(run, one) for one in found]
+        await self.rows(FINDINGS, [row for row in rows if (row["FindingId"], "") not in recorded])
+        recorded |= {(row["FindingId"], "") for row in rows}
 
     async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         if rows and self.audit is None:
@@ -48,7 +63,9 @@ class Journal:
 
     async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
         """What has happened must reach the log: if it does not take it now, the queue keeps it."""
-        rows = [remediation(run, o.action, o.phase, o.reason, duration_ms=o.duration_ms) for o in outcomes]
+        rows = [
+            remediation(run, o.action, o.phase, o.reason, guard=o.guard, duration_ms=o.duration_ms) for o in outcomes
+        ]
         try:
             await self.rows(REMEDIATIONS, rows)
         except AuditFailedError:

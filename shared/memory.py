@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from shared.access.scope import Scope
+from shared.ports import Stored
 
 _MOST_REMEMBERED = 10_000
 _CLOSE = timedelta(seconds=30)
@@ -19,6 +20,7 @@ class Memory:
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._wakes: dict[Scope, datetime] = {}
+        self._documents: dict[str, Stored] = {}
 
     @asynccontextmanager
     async def alone(self, scope: Scope) -> AsyncIterator[None]:
@@ -40,3 +42,12 @@ class Memory:
         if len(self._wakes) >= _MOST_REMEMBERED:
             self._wakes.clear()
         self._wakes[scope] = at
+
+    def recall(self, name: str) -> Stored | None:
+        """The last version of a shared document that this process wrote; whether it still is, only its ETag tells."""
+        return self._documents.get(name)
+
+    def remember(self, name: str, stored: Stored) -> None:
+        folder = name.rpartition("/")[0]
+        self._documents = {one: known for one, known in self._documents.items() if one.rpartition("/")[0] != folder}
+        self._documents[name] = stored

@@ -12,7 +12,7 @@ from itertools import chain
 
 from shared.access import parse
 from shared.access.asks import Property
-from shared.access.compare import Asked, ask
+from shared.access.compare import Asked, ask, holders_at_hand, unknown_holders
 from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
@@ -35,7 +35,7 @@ from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Terms
 from shared.discover import workspaces_at
-from shared.holdings import access
+from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
 from shared.once import Once
 from shared.ports import ReadFailedError, Reads
 from shared.work import Trigger
@@ -55,7 +55,7 @@ async def observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger
 
 
 async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger) -> Estate | None:
-    subject = await read_workspace(workspace, azure, terms)
+    subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
         return None
     estate = Estate(
@@ -77,7 +77,21 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
     return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
 
 
+async def _ahead(workspace: Scope, azure: Reads) -> None:
+    """What every workspace's reconcile needs and its id alone tells; `azure` keeps the answers, failures included."""
+    subscription, group = workspace.subscription, workspace.resource_group
+    if subscription and group:
+        await asyncio.gather(
+            azure.children(group, ROLE_ASSIGNMENTS),
+            azure.children(subscription, _LOCKS),
+            azure.deny_assignments(subscription, None),
+            return_exceptions=True,
+        )
+
+
 def _switching_off(estate: Estate, terms: Terms) -> list[Scope]:
+    if not any(registry.admin_user for registry in estate.registries.values()):
+        return []
     return [one.resource for one in plan(estate, terms).settings if one.name is Property.ADMIN_USER]
 
 
@@ -94,14 +108,18 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
     known: frozenset[Scope] = frozenset()
     while True:
         asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
-        dependencies = _dependencies(estate) - seen
-        wants = _wants(estate, terms) - estate.facts.keys()
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
-        principals = _principals(asked, estate, terms) - estate.access.keys()
+        found = await at_hand(*holders_at_hand(asked, estate), azure)
+        if found:
+            estate = replace(estate, access={**estate.access, **found})
+            asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        dependencies = _dependencies(estate) - seen
+        wants = _wants(estate, terms) - estate.facts.keys()
+        principals = unknown_holders(asked, estate, terms)
         if not dependencies and not principals and not wants and subscriptions <= known:
             return await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
         seen |= dependencies
@@ -216,11 +234,6 @@ def _cluster(compute: Compute) -> Scope | None:
     """Of a resource of any other kind its owner may make up the identity."""
     attached = compute.attached if compute.type is ComputeType.AKS else None
     return attached if attached and attached.resource_type == _CLUSTERS else None
-
-
-def _principals(asked: Iterable[Asked], estate: Estate, terms: Terms) -> set[str]:
-    asking = {one.principal.id for each in asked for _, one in each.grants}
-    return asking | ({estate.caller.id} if terms.caller_must_hold and estate.caller else set())
 
 
 async def _with_backgrounds(

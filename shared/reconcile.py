@@ -8,23 +8,27 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from shared.access.allotment import without
 from shared.access.asks import Property
-from shared.access.documents import restrict
-from shared.access.outcomes import Deferred, Grant, Plan, Setting
+from shared.access.documents import in_words, restrict
+from shared.access.outcomes import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.access.terms import Terms
+from shared.approvals import Approvals, Pending
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
+from shared.brakes import Brakes
 from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditLog, Azure, WorkQueue
+from shared.ports import AuditLog, Azure, Store, WorkQueue
+from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
 _PASSES = 3
@@ -32,6 +36,8 @@ _SOON = timedelta(seconds=2)
 _RETRY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 5
 _MOST_ATTEMPTS = 50
+_HOURLY = ("cap-hour", "cap-target")
+_NEXT_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +54,19 @@ class Result:
 class Reconciler:
     """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
 
-    `only` restricts what is done to the actions that a plan document names (`shared.access.documents.key`).
+    `stopped`, `by_hand` and `again` are as for `Brakes`; `only` restricts what is done to the actions that a plan
+    document names (`shared.access.documents.key`).
     """
 
     azure: Azure
     audit: AuditLog | None
     queue: WorkQueue | None
     terms: Terms
+    store: Store | None = None
     memory: Memory = field(default_factory=Memory)
+    stopped: bool = False
+    by_hand: bool = False
+    again: bool = False
     only: frozenset[tuple[str, ...]] | None = None
 
     @property
@@ -66,11 +77,21 @@ class Reconciler:
     def changes(self) -> Changes:
         return Changes(self.azure, self.queue, self.journal)
 
+    @property
+    def brakes(self) -> Brakes:
+        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, self.by_hand, self.again)
+
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
         estate = await observe(workspace, self.azure, self.terms, trigger)
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
+
+    async def preview(self, workspace: Scope) -> Plan:
+        """What `run` would do in mode enforce: also without what the brakes would stop now."""
+        made = await self.prepare(workspace)
+        held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
+        return without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
@@ -87,23 +108,78 @@ class Reconciler:
     async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
         done: list[Outcome] = []
         recorded: set[tuple[str, str]] = set()
+        released: Pending | None = None
         for _ in range(_PASSES):
             async with asyncio.timeout(_left(deadline)):
                 made = await self.prepare(workspace, run.trigger)
+                if run.mode is Mode.ENFORCE:
+                    made, released = await self._released(made, workspace, run)
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
             async with self.memory.alone(registry) if registry else nullcontext():
                 if registry:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):
-                        made = await self.prepare(workspace, run.trigger)
-                await self.journal.intent(made, run, recorded)
-                outcomes = await self.changes.carry_out(made, run, deadline) if run.mode is Mode.ENFORCE else []
+                        made = await self._knowing(released).prepare(workspace, run.trigger)
+                made, outcomes = await self._act(made, workspace, run, recorded, deadline, released)
             done += outcomes
             if not outcomes or not self._due(made, outcomes):
                 break
+        if (
+            released
+            and self.store
+            and any(o.action.action_id in released.actions for o in done if o.phase is Phase.APPLIED)
+        ):
+            await Approvals(self.store).done(workspace)
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
+
+    def _knowing(self, released: Pending | None) -> "Reconciler":
+        """With the policy's terms and what a person has released."""
+        return replace(self, terms=replace(self.terms, approved=frozenset(released.actions))) if released else self
+
+    async def _released(self, made: Plan, workspace: Scope, run: Run) -> tuple[Plan, Pending | None]:
+        """Plans again with what a person has released; else asks for it, and says under which run."""
+        asked = {one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard == "approval"}
+        if not asked or self.store is None:
+            return made, None
+        approvals, now = Approvals(self.store), self.azure.now()
+        known = await approvals.of(workspace, now)
+        if known and known.approved:
+            return await self._knowing(known).prepare(workspace, run.trigger), known
+        known = await approvals.ask(workspace, run.id, asked, now, self.terms.approval_lapses)
+        return replace(made, withheld=tuple(_asked_under(known.run, one) for one in made.withheld)), None
+
+    async def _act(
+        self,
+        made: Plan,
+        workspace: Scope,
+        run: Run,
+        recorded: set[tuple[str, str]],
+        deadline: float | None,
+        released: Pending | None,
+    ) -> tuple[Plan, list[Outcome]]:
+        """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
+        if run.mode is not Mode.ENFORCE:
+            await self.journal.intent(made, run, recorded)
+            return made, []
+        # At once, for the event's sake; gather raises the first failure, and then nothing is written.
+        _, held = await asyncio.gather(
+            self.journal.intent(made, run, recorded), self.brakes.held(made, workspace, run.trigger)
+        )
+        stopped = [
+            Outcome(one, Phase.WITHHELD, held.refusals[one.action_id].reason, guard=held.refusals[one.action_id].guard)
+            for one in made.actions
+            if one.action_id in held.refusals
+        ]
+        await self.journal.findings(held.findings, run, recorded)
+        made = without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
+        notes = {**held.restored, **(released.notes if released else {})}
+        outcomes = await self.changes.carry_out(made, run, deadline, notes, stopped)
+        if self.again and self.store:
+            applied = [one.action.action_id for one in outcomes if one.phase is Phase.APPLIED]
+            await Undone(self.store).lift(applied)
+        return made, outcomes
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:
         """Finishes a switch-off that was cut short after the admin user went off (AML-71)."""
@@ -130,12 +206,19 @@ class Reconciler:
         delays = [backoff for one in outcomes if one.phase is Phase.DEFERRED]
         delays += [backoff for one in made.deferred if not isinstance(one.action, Setting)]
         delays += [max(one.until - now, timedelta()) for one in _waiting_settings(made, outcomes)]
+        delays += [_NEXT_HOUR - timedelta(minutes=now.minute) for one in outcomes if one.guard in _HOURLY]
         if not delays or self.queue is None or attempt >= _MOST_ATTEMPTS:
             return
         at = now + min(delays)
         if not self.memory.wake_is_due(workspace, at, now):
             await self.queue.put(encode(Reconcile((str(workspace),), trigger, attempt + 1)), min(delays))
             self.memory.remember_wake(workspace, at)
+
+
+def _asked_under(run: str, one: Withheld) -> Withheld:
+    if one.refusal.guard != "approval":
+        return one
+    return replace(one, refusal=replace(one.refusal, reason=f"{one.refusal.reason}: amlguard approve {run}"))
 
 
 def _waiting_settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:

@@ -18,7 +18,7 @@ from shared.access.terms import Terms
 from shared.audit_rows import Run
 from shared.memory import Memory
 from shared.ports import AzureFailureError
-from shared.reconcile import Reconciler, Result
+from shared.reconcile import Result
 from shared.work import Trigger, Work, decode
 
 C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
@@ -35,6 +35,7 @@ class App:
     azure: FakeAzure = field(default_factory=FakeAzure)
     memory: Memory = field(default_factory=Memory)
     poison: list[bytes] = field(default_factory=list)
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.audit = FakeAuditLog(self.azure.journal, self.azure.troubles)
@@ -47,10 +48,13 @@ class App:
 
     @property
     def services(self) -> Services:
-        return Services(self.azure, self.audit, self.audit, self.queue, self.store, self.terms, "", 20, self.memory)  # type: ignore[arg-type] - the fake log answers as its reader
+        log: Any = self.audit  # the fake log answers as its reader
+        return Services(
+            self.azure, log, log, self.queue, self.store, self.terms, "", 20, self.memory, stopped=self.stopped
+        )
 
     async def run(self, workspace: Scope = WORKSPACE, *, deadline: float | None = None, attempt: int = 0) -> Result:
-        reconciler = Reconciler(self.azure, self.audit, self.queue, self.terms, self.memory)
+        reconciler = self.services.reconciler
         return await reconciler.run(workspace, Run(self.terms.mode), deadline=deadline, attempt=attempt)
 
     async def event(self, workspace: Scope) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Self
 
+import fake_log
 from oracle import matches
 from raw import Raw
 from troubles import Troubles
@@ -52,6 +53,7 @@ class FakeAzure:
     forbidden: set[str] = field(default_factory=set)
     tenants: dict[Scope, str] = field(default_factory=dict)
     group_tags: dict[Scope, dict[str, str]] = field(default_factory=dict)
+    logged: bool = False
     hidden: set[Scope] = field(default_factory=set)
     remembered: list[Raw] = field(default_factory=list)
     stale_keys: set[Scope] = field(default_factory=set)
@@ -97,11 +99,13 @@ class FakeAzure:
         if scope == scope.resource_group:
             there = any(scope.contains(one) for one in self.resources)
             return {"id": str(scope), "tags": self.group_tags.get(scope, {})} if there else None
+        if scope.resource_type == "microsoft.authorization/roleassignments":
+            return next((_listed(one) for one in self.assignments if Scope.parse(one.id) == scope), None)
         return self.resources.get(scope)
 
-    async def logs(self, kql: str) -> Sequence[Raw] | None:  # noqa: ARG002 - nothing is there to be asked
-        """No log workspace is configured."""
-        return None
+    async def logs(self, kql: str) -> Sequence[Raw] | None:
+        """Of the app's own rows; None, as where no log workspace is configured, unless `logged`."""
+        return await self.troubles.around("read", lambda: fake_log.answer(kql, self.journal)) if self.logged else None
 
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
         return await self.troubles.around("read", lambda: self._children(parent, collection))
@@ -228,12 +232,17 @@ class FakeAzure:
         match setting.name:
             case Property.ADMIN_USER:
                 self.before_switch_off(setting.resource)
-                body["adminUserEnabled"] = False
+                body["adminUserEnabled"] = setting.to == "true"
                 self.stale_keys |= self.users_of(setting.resource)
             case Property.CACHED_KEYS:
                 self.stale_keys.discard(setting.resource)
             case Property.ACCESS_POLICY:
                 assert setting.principal is not None
+                if setting.to.startswith("missing: "):
+                    body["accessPolicies"] = [
+                        p for p in body["accessPolicies"] if p["objectId"] != setting.principal.id
+                    ]
+                    return
                 kinds = {kind: [] for kind in ("keys", "secrets", "certificates")}  # type: dict[str, list[str]]
                 for permission in VAULT_PERMISSIONS:
                     kinds[permission.partition("/")[0]].append(permission.partition("/")[2])
@@ -374,6 +383,8 @@ def _listed(one: RoleAssignment) -> Raw:
             "scope": str(one.scope),
             "principalId": one.principal_id,
             "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{one.role_id}",
+            "condition": one.condition,
+            "createdOn": one.created_on.isoformat() if one.created_on else None,
             "description": one.description,
         },
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emulator.demo.tenant import POLICY, tenant
 
-_AMLGUARD = Path(sys.executable).with_name("amlguard")
+AMLGUARD = Path(sys.executable).with_name("amlguard")
 _READY_SECONDS = 60
 _STOP_SECONDS = 10
 _LAST_WORDS = 3000
@@ -39,11 +39,11 @@ async def local_azure(directory: Path) -> AsyncIterator[Ready]:
     tenant_file, policy_file, said = directory / "tenant.json", directory / "policy.yaml", directory / _LOG
     tenant_file.write_text(json.dumps(tenant(), indent=2), encoding="utf-8")
     policy_file.write_text(POLICY, encoding="utf-8")
-    if not _AMLGUARD.exists():
-        raise NotStartedError(f"there is no {_AMLGUARD}: run `make setup`")
+    if not AMLGUARD.exists():
+        raise NotStartedError(f"there is no {AMLGUARD}: run `make setup`")
     with said.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
-            *(_AMLGUARD, "emulate", "--tenant", tenant_file, "--policy", policy_file),
+            *(AMLGUARD, "emulate", "--tenant", tenant_file, "--policy", policy_file),
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=stderr,

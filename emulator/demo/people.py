@@ -66,6 +66,13 @@ class People:
         answer: Json = await self._call("GET", path)
         return answer
 
+    async def find(self, path: str) -> Json | None:
+        """None for what is not there (yet), or has no path at all."""
+        try:
+            return await self.get(path) if path.startswith("/") else None
+        except RefusedError:
+            return None
+
     async def delete(self, path: str) -> None:
         await self._call("DELETE", path)
 

@@ -1,11 +1,13 @@
 """Plays the scenes, then shows and judges how they ended."""
 
 import time
+from collections.abc import Sequence
 
-from emulator.demo import ending, epilogue, places
+from emulator.demo import ending, epilogue, finale, places
 from emulator.demo.audit import AuditLog
-from emulator.demo.checks import checks
+from emulator.demo.checks import Check, checks
 from emulator.demo.ending import Ending
+from emulator.demo.expected import ADMIN_USERS
 from emulator.demo.local_azure import Ready
 from emulator.demo.names import Names
 from emulator.demo.people import People
@@ -21,6 +23,15 @@ _LEGEND = (
     "intent that its audit log has accepted, what it “has” done the outcome; both are read back from Log Analytics."
 )
 
+_UNDONE = "amlguard undo brought role assignments and registries back, byte for byte"
+_BACK = Heading(
+    len(SCENES) + 1,
+    len(SCENES) + 1,
+    "And back again",
+    "The people who run amlguard take back everything that it did.",
+    "Who hands over the right to assign roles wants a way back: admin users come on again before grants go.",
+)
+
 
 async def play(screen: Screen, ready: Ready, started: float) -> bool:
     """Whether the story ended as it must. `started` is in `time.monotonic()` seconds."""
@@ -32,11 +43,15 @@ async def play(screen: Screen, ready: Ready, started: float) -> bool:
             names.learn(await people.get(identifier))
         screen.line(f"A local Azure, with amlguard running on it, is ready after {_seconds(started)}.", "bold")
         screen.line(_LEGEND, "dim")
+        at_first = {known: found for known in ADMIN_USERS if (found := await people.find(known))}
         for number, scene in enumerate(SCENES, 1):
-            screen.heading(Heading(number, len(SCENES), scene.title, scene.what, scene.why))
+            screen.heading(Heading(number, len(SCENES) + 1, scene.title, scene.what, scene.why))
             await _play(stage, scene)
         end = await ending.read(stage, clock)
-    return _close(screen, end, started)
+        _tell(screen, end)
+        screen.heading(_BACK)
+        results = [*checks(end), (_UNDONE, await finale.take_back(stage, ready, end, at_first))]
+    return _close(screen, results, started)
 
 
 async def _play(stage: Stage, scene: Scene) -> None:
@@ -50,15 +65,17 @@ async def _play(stage: Stage, scene: Scene) -> None:
     stage.screen.note(f"{events} events{again}; amlguard read {reads} times and made {_changes(writes)}.")
 
 
-def _close(screen: Screen, end: Ending, started: float) -> bool:
+def _tell(screen: Screen, end: Ending) -> None:
     epilogue.holdings(screen, end)
     epilogue.settings(screen, end)
     screen.line()
     screen.line(epilogue.deliveries(end))
     screen.line(epilogue.speed(end))
+
+
+def _close(screen: Screen, results: Sequence[Check], started: float) -> bool:
     screen.line()
     screen.line("Is it as it should be?", "bold")
-    results = checks(end)
     for title, differences in results:
         screen.check(title, differences)
     failed = sum(bool(differences) for _, differences in results)

@@ -14,7 +14,7 @@ from shared.access.scope import Scope
 
 _NAMESPACE = uuid.UUID("6d8f6d3e-3d0c-5b8e-9a52-8f7a0c6e2b11")
 _LONGEST = 2048
-_DESCRIPTION = re.compile(r"amlguard: [^\n]*, run [0-9a-f-]{36}, for (?P<on>/\S+?)(?:, as (?P<shared>/\S+))?")
+_DESCRIPTION = re.compile(r"amlguard: [^\n]*, run (?P<run>[0-9a-f-]{36}), for (?P<on>/\S+?)(?:, as (?P<shared>/\S+))?")
 
 
 def unique(*parts: str) -> str:
@@ -34,7 +34,7 @@ def description(rules: str, requirements: Iterable[str], run: str, on: Scope, sh
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """One of amlguard's assignments: `on` is the resource for whose identity it was made."""
+    """One of amlguard's assignments: `on` is the resource for whose identity it was made, by `run`."""
 
     assignment: Scope
     scope: Scope
@@ -42,6 +42,7 @@ class Own:
     role_id: str
     on: Scope
     shared: Scope | None
+    run: str
 
 
 def own(raw: object) -> Own | None:
@@ -55,4 +56,5 @@ def own(raw: object) -> Own | None:
         return None
     if assignment.name.casefold() != assignment_name(scope, principal, role):
         return None
-    return Own(assignment, scope, principal, role, on, scope_or_none(found["shared"]) if found["shared"] else None)
+    shared = scope_or_none(found["shared"]) if found["shared"] else None
+    return Own(assignment, scope, principal, role, on, shared, found["run"])

@@ -8,7 +8,6 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.asks import Property
-from shared.access.needs import ACCESS_POLICY
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
@@ -17,7 +16,8 @@ from shared.azure.audit_log import AuditReader
 from shared.azure.registries import Registries
 from shared.azure.role_assignments import RoleAssignments
 from shared.azure.session import Clock, Cloud
-from shared.ports import Raw, WriteRefusedError
+from shared.azure.vaults import Vaults
+from shared.ports import Raw
 
 
 class LiveAzure:
@@ -37,6 +37,7 @@ class LiveAzure:
         self._arm = Arm(*common)
         self._assignments = RoleAssignments(self._arm, *common)
         self._registries = Registries(*common)
+        self._vaults = Vaults(self._arm)
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -71,18 +72,8 @@ class LiveAzure:
     async def change(self, setting: Setting) -> None:
         match setting.name:
             case Property.ADMIN_USER:
-                await self._registries.turn_off_admin_user(setting.resource)
+                await self._registries.set_admin_user(setting.resource, enabled=setting.to == "true")
             case Property.CACHED_KEYS:
                 await self._arm.post(setting.resource, "resyncKeys")
             case Property.ACCESS_POLICY:
-                await self._add_access_policy(setting)
-
-    async def _add_access_policy(self, setting: Setting) -> None:
-        """Adds to the vault's policies and never replaces them: a PUT of the vault would drop the others."""
-        vault = await self._arm.get(setting.resource)
-        tenant = ((vault or {}).get("properties") or {}).get("tenantId")
-        if setting.principal is None or tenant is None:
-            raise WriteRefusedError("add an access policy", "VaultNotReadable", "the vault or its tenant is not known")
-        entry = {"tenantId": tenant, "objectId": setting.principal.id, "permissions": ACCESS_POLICY}
-        body = {"properties": {"accessPolicies": [entry]}}
-        await self._arm.put(f"{setting.resource}/accessPolicies/add", "microsoft.keyvault", body)
+                await self._vaults.change(setting)

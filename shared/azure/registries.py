@@ -31,7 +31,7 @@ class Registries:
         self._transport, self._clock = transport, clock
         self._clients: dict[str, ContainerRegistryManagementClient] = {}
 
-    async def turn_off_admin_user(self, registry: Scope) -> None:
+    async def set_admin_user(self, registry: Scope, *, enabled: bool) -> None:
         """Waits until Azure has done it. Raises `WriteRefusedError`."""
         from azure.mgmt.containerregistry.models import (  # noqa: PLC0415 - see the module's docstring
             RegistryPropertiesUpdateParameters,
@@ -40,11 +40,11 @@ class Registries:
 
         group = registry.resource_group
         if registry.subscription is None or group is None:
-            raise WriteRefusedError("turn off the admin user", "InvalidScope", f"{registry} is not a registry's id")
-        off = RegistryUpdateParameters(properties=RegistryPropertiesUpdateParameters(admin_user_enabled=False))
-        with writing(f"turn off the admin user of {registry.name}"):
+            raise WriteRefusedError("set the admin user", "InvalidScope", f"{registry} is not a registry's id")
+        wanted = RegistryUpdateParameters(properties=RegistryPropertiesUpdateParameters(admin_user_enabled=enabled))
+        with writing(f"turn the admin user of {registry.name} {'on' if enabled else 'off'}"):
             client = self._client(registry.subscription.name)
-            poller = await client.registries.begin_update(group.name, registry.name, off, polling_interval=2)
+            poller = await client.registries.begin_update(group.name, registry.name, wanted, polling_interval=2)
             await poller.result()
 
     def _client(self, subscription: str) -> "ContainerRegistryManagementClient":

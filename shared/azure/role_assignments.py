@@ -7,7 +7,6 @@ block) and cost more CPU than all else that a workspace's reading does. It loads
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.outcomes import Grant
-from shared.access.parse import role_definition
+from shared.access.parse import role_assignment, role_definition
 from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import InvalidScopeError, Scope
 from shared.azure.arm import Arm
@@ -70,7 +69,7 @@ class RoleAssignments:
         operation = f"list role assignments of {principal_id}"
         raws = await self._list("roleAssignments", scope, f"assignedTo('{principal_id}')", operation)
         with reading(operation):
-            return [one for raw in raws if (one := _role_assignment(raw))]
+            return [one for raw in raws if (one := role_assignment(raw))]
 
     async def definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
         """Raises `ReadFailedError`; a role that was deleted is left out: it gives nothing any more."""
@@ -122,25 +121,6 @@ class RoleAssignments:
         with writing(f"delete role assignment {assignment.name}"):
             gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
         return gone is not None
-
-
-def _role_assignment(raw: Raw) -> RoleAssignment | None:
-    """None for a scope that no AML resource can have: what is there covers nothing of ours."""
-    body = _body(raw)
-    try:
-        scope = Scope.parse(body.get("scope"))
-    except InvalidScopeError:
-        return None
-    created = body.get("createdOn")
-    return RoleAssignment(
-        str(raw.get("id")),
-        scope,
-        str(body.get("principalId")).casefold(),
-        str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
-        body.get("condition"),
-        datetime.fromisoformat(created) if created else None,
-        body.get("description"),
-    )
 
 
 def _deny_assignment(raw: Raw) -> DenyAssignment | None:

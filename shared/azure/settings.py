@@ -8,13 +8,19 @@ QUEUE = "amlguard-work"
 CONTAINER = "amlguard-state"
 
 
+_OFF = ("0", "false", "no", "off")
+
+
 class SettingsError(ValueError):
     """A setting is missing or wrong; the message says which and what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`storage_connection` is a connection string, `queue_url` and `blob_url` the identity-based alternative to it."""
+    """`storage_connection` is a connection string, `queue_url` and `blob_url` the identity-based alternative to it.
+
+    `stopped` is the kill switch: any word that does not clearly say off turns it on.
+    """
 
     arm_endpoint: str = PUBLIC_ARM
     policy_file: str | None = None
@@ -26,6 +32,7 @@ class Settings:
     queue_url: str | None = None
     blob_url: str | None = None
     deadline_seconds: float = 20.0
+    stopped: bool = False
 
     @property
     def has_queue(self) -> bool:
@@ -56,6 +63,7 @@ class Settings:
             queue_url=get("AzureWebJobsStorage__queueServiceUri"),
             blob_url=get("AzureWebJobsStorage__blobServiceUri"),
             deadline_seconds=_seconds(get("AMLGUARD_DEADLINE_SECONDS")),
+            stopped=(get("AMLGUARD_KILL_SWITCH") or "off").casefold() not in _OFF,
         )
 
 

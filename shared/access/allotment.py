@@ -1,0 +1,82 @@
+"""How many changes an hour allows, all instances together, and which of a plan's are over it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from shared.access.asks import Property
+from shared.access.outcomes import Grant, Plan, Removal, Setting, Withheld
+from shared.access.refusal import Refusal
+from shared.access.scope import Scope
+from shared.access.terms import Caps
+
+type Change = Grant | Setting | Removal
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Changes that runs of this hour have set out to make; `targets` counts them by the scope's key."""
+
+    total: int = 0
+    targets: Mapping[str, int] = field(default_factory=dict)
+
+
+def target(action: Change) -> Scope:
+    return action.resource if isinstance(action, Setting) else action.scope
+
+
+def counted(action: Change) -> bool:
+    """Whether a cap counts it: keys are resynced because the admin user went off, never by themselves."""
+    return not (isinstance(action, Setting) and action.name is Property.CACHED_KEYS)
+
+
+def allot(spent: Spent, actions: Sequence[Change], caps: Caps, until: str) -> tuple[Spent, dict[str, Refusal]]:
+    """What is spent with those of `actions` that the caps allow, and the refusals of the others by action id.
+
+    `until` tells people when it goes on.
+    """
+    refusals: dict[str, Refusal] = {}
+    for action in filter(counted, actions):
+        key = target(action).key
+        there = spent.targets.get(key, 0)
+        if spent.total >= caps.per_hour:
+            refusals[action.action_id] = _over("cap-hour", caps.per_hour, "per_hour", "", until)
+        elif there >= caps.per_target:
+            name = f" at {target(action).name}"
+            refusals[action.action_id] = _over("cap-target", caps.per_target, "per_target", name, until)
+        else:
+            spent = Spent(spent.total + 1, {**spent.targets, key: there + 1})
+    return spent, refusals
+
+
+def _over(guard: str, cap: int, name: str, where: str, until: str) -> Refusal:
+    return Refusal(
+        guard, f"the policy allows {cap} changes an hour{where} (caps: {{{name}: {cap}}}); from {until} it goes on"
+    )
+
+
+def with_what_follows(made: Plan, refusals: Mapping[str, Refusal]) -> dict[str, Refusal]:
+    """Without the switch-off there is nothing to resync."""
+    stays_on = next(
+        (
+            refusals[one.action_id]
+            for one in made.settings
+            if one.name is Property.ADMIN_USER and one.action_id in refusals
+        ),
+        None,
+    )
+    resyncs = [one.action_id for one in made.settings if one.name is Property.CACHED_KEYS] if stays_on else []
+    return {**{one: stays_on for one in resyncs if stays_on}, **refusals}
+
+
+def without(made: Plan, refusals: Mapping[str, Refusal]) -> Plan:
+    """`made` with the refused actions withheld."""
+    return replace(
+        made,
+        grants=tuple(one for one in made.grants if one.action_id not in refusals),
+        settings=tuple(one for one in made.settings if one.action_id not in refusals),
+        removals=tuple(one for one in made.removals if one.action_id not in refusals),
+        withheld=(
+            *made.withheld,
+            *(Withheld(one, refusals[one.action_id]) for one in made.actions if one.action_id in refusals),
+        ),
+    )

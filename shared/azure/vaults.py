@@ -1,0 +1,56 @@
+"""Access policies of a key vault, through `accessPolicies/add` and `remove`: a PUT of the vault would drop others."""
+
+from collections.abc import Mapping, Sequence
+
+from shared.access.needs import ACCESS_POLICY
+from shared.access.outcomes import Setting
+from shared.access.raw import get, rows, text
+from shared.azure.arm import Arm
+from shared.ports import Raw, WriteRefusedError
+
+_MISSING = "missing: "
+type _Permissions = Mapping[str, Sequence[str]]
+
+
+class Vaults:
+    def __init__(self, arm: Arm) -> None:
+        self._arm = arm
+
+    async def change(self, setting: Setting) -> None:
+        """Adds every permission but purge; or, where `to` says `missing: …`, takes just these away again.
+
+        Raises `WriteRefusedError`, and `ReadFailedError`.
+        """
+        vault = await self._arm.get(setting.resource)
+        tenant = get(vault, "properties", "tenantId")
+        if setting.principal is None or tenant is None:
+            raise WriteRefusedError(
+                "change an access policy", "VaultNotReadable", "the vault or its tenant is not known"
+            )
+        holder = {"tenantId": tenant, "objectId": setting.principal.id}
+        if not setting.to.startswith(_MISSING):
+            await self._put(setting, "add", {**holder, "permissions": ACCESS_POLICY})
+            return
+        held = _held(vault, setting.principal.id)
+        await self._put(setting, "remove", {**holder, "permissions": held})
+        kept = _less(held, frozenset(setting.to.removeprefix(_MISSING).split(", ")))
+        if any(kept.values()):  # whatever of an entry `remove` leaves, what was there before comes back
+            await self._put(setting, "add", {**holder, "permissions": kept})
+
+    async def _put(self, setting: Setting, how: str, entry: Mapping[str, object]) -> None:
+        body = {"properties": {"accessPolicies": [entry]}}
+        await self._arm.put(f"{setting.resource}/accessPolicies/{how}", "microsoft.keyvault", body)
+
+
+def _held(vault: Raw | None, object_id: str) -> _Permissions:
+    entries = rows(vault or {}, "properties", "accessPolicies")
+    mine = (one for one in entries if (text(one, "objectId") or "").casefold() == object_id.casefold())
+    found = next((get(one, "permissions") for one in mine if not text(one, "applicationId")), None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _less(held: _Permissions, gone: frozenset[str]) -> _Permissions:
+    """`gone` are `keys/get` and so on, in lower case."""
+    return {
+        kind: [name for name in names or () if f"{kind}/{name}".casefold() not in gone] for kind, names in held.items()
+    }

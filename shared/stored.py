@@ -1,0 +1,30 @@
+"""Changing a document that other instances change as well."""
+
+import asyncio
+from collections.abc import Callable
+from random import uniform
+
+from shared.ports import AzureFailureError, ConflictError, Store, Stored
+
+_MOST_CONFLICTS = 12
+
+
+async def update(
+    store: Store, name: str, change: Callable[[bytes | None], bytes | None], known: Stored | None = None
+) -> Stored | None:
+    """Writes what `change` makes of the document (None: of one that is not there), until no other was faster.
+
+    `change` may be asked several times; when it gives None nothing is written, and None returned. `known` is the
+    version to try first. Raises `AzureFailureError`.
+    """
+    stored = known or await store.read(name)
+    for _ in range(_MOST_CONFLICTS):
+        data = change(stored.data if stored else None)
+        if data is None:
+            return None
+        try:
+            return Stored(data, await store.write(name, data, stored.etag if stored else None))
+        except ConflictError:
+            await asyncio.sleep(uniform(0.01, 0.1))  # noqa: S311 - spreads instances out, no secret
+            stored = await store.read(name)
+    raise AzureFailureError(f"change {name}", "Conflict", "too many instances change it at once; try again")

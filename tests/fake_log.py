@@ -1,0 +1,28 @@
+"""Answers the two questions that amlguard asks of its own audit rows."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+type Row = dict[str, Any]
+
+
+def answer(kql: str, journal: Sequence[tuple[str, Any]]) -> list[Row]:
+    applied = [row for kind, row in journal if kind == "AmlGuardRemediation_CL" and row["Outcome"] == "Applied"]
+    if runs := re.search(r"RunId in \(([^)]*)\)", kql):
+        return [row for row in applied if f"'{row['RunId']}'" in runs[1]]
+    if not kql.startswith("AmlGuardRemediation_CL"):
+        return []  # nobody signs in as an admin user, or calls with a key
+    wanted = re.search(r"ActionId in \(([^)]*)\)", kql)
+    assert wanted, kql
+    rows = [one for one in applied if not one["Reason"].startswith("it was there already")]
+    return [found for one in re.findall(r"'([^']+)'", wanted[1]) if (found := _summary(one, rows))]
+
+
+def _summary(action_id: str, rows: Sequence[Row]) -> Row | None:
+    mine = [row for row in rows if row["ActionId"] == action_id]
+    if not mine:
+        return None
+    last = max(mine, key=lambda row: row["TimeGenerated"])
+    runs = {row["RunId"] for row in mine}
+    return {"ActionId": action_id, "Times": len(runs), "TimeGenerated": last["TimeGenerated"], "RunId": last["RunId"]}

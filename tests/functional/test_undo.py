@@ -1,0 +1,262 @@
+"""Undo: what a run did is taken back in safe order, once, and amlguard does not do it again by itself."""
+
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import raw
+from app import C1, App, app
+from unit.build import REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, sai, uai, workspace_id
+
+from shared.access.terms import Action
+from shared.audit_rows import Phase, Run
+from shared.journal import Journal
+from shared.memory import Memory
+from shared.ports import AuditFailedError, ReadFailedError
+from shared.undo import Undo, Undoing
+
+NOBODY = "9a3f4c1e-0000-4000-8000-00000000000a"
+
+
+def logged(*raws: raw.Raw, **policy: Any) -> App:
+    one = app(*raws, **policy)
+    one.azure.logged = True
+    return one
+
+
+def _undo(one: App) -> Undo:
+    return Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
+
+
+async def prepared(one: App, run: str) -> Undoing:
+    return await _undo(one).prepare([run])
+
+
+async def undo(one: App, run: str, *, force: bool = False) -> list[Phase]:
+    outcomes = await _undo(one).carry_out(await prepared(one, run), Run(Action.ENFORCE), force=force)
+    return [outcome.phase for _, outcome in outcomes]
+
+
+def state(one: App) -> tuple[Any, set[str]]:
+    return deepcopy(one.azure.resources), {each.id for each in one.azure.assignments}
+
+
+async def switched(one: App) -> str:
+    """The id of a run that granted and, without settle time, turned the admin user off."""
+    run = (await one.run()).run.id
+    assert not one.azure.admin_user(REGISTRY)
+    return run
+
+
+async def test_the_tenant_is_as_before() -> None:
+    one = logged(raw.compute("c1", C1), settle=timedelta())
+    before = state(one)
+    run = await switched(one)
+    assert set(await undo(one, run)) == {Phase.UNDONE}
+    assert state(one) == before
+    assert one.azure.stale_keys == set()
+
+
+async def test_the_admin_user_is_back_before_a_grant_goes() -> None:
+    one = logged(raw.compute("c1", C1), settle=timedelta())
+    run = await switched(one)
+    since = len(one.azure.journal)
+    await undo(one, run)
+    kinds = [kind for kind, _ in one.azure.journal[since:] if kind in {"setting", "removal"}]
+    assert kinds == ["setting", "removal", "setting"]  # on again, the grant goes, keys are resynced
+
+
+async def test_the_intent_is_on_record_first_and_the_outcome_after() -> None:
+    one = logged(raw.compute("c1", C1))
+    run = (await one.run()).run.id
+    since = len(one.azure.journal)
+    await undo(one, run)
+    (planned, removed, undone) = one.azure.journal[since:]
+    assert (planned[1]["Outcome"], removed[0], undone[1]["Outcome"]) == ("Planned", "removal", "Undone")
+    assert planned[1]["ActionId"] == undone[1]["ActionId"]
+    assert run in planned[1]["Reason"]
+
+
+async def test_without_a_record_nothing_is_taken_back() -> None:
+    one = logged(raw.compute("c1", C1))
+    run = (await one.run()).run.id
+    one.troubles.down.add("audit")
+    with pytest.raises(AuditFailedError):
+        await undo(one, run)
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
+async def test_twice_is_harmless() -> None:
+    one = logged(raw.compute("c1", C1), settle=timedelta())
+    run = await switched(one)
+    await undo(one, run)
+    before = state(one)
+    assert await undo(one, run) == []
+    assert state(one) == before
+
+
+async def test_it_is_not_done_again_by_itself_and_a_person_can_lift_that() -> None:
+    one = logged(raw.compute("c1", C1))
+    run = (await one.run()).run.id
+    await undo(one, run)
+    one.memory = Memory()
+    result = await one.run()
+    assert one.azure.holders("AcrPull", REGISTRY) == set()
+    (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "undone"]
+    assert run in withheld.refusal.reason
+    again = replace(one.services.reconciler, again=True)
+    await again.run(WORKSPACE, Run(Action.ENFORCE))
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+    one.azure.assignments.clear()
+    await one.run()
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
+async def test_an_assignment_that_somebody_else_made_stays() -> None:
+    """The run's own was deleted, and a person made one of the same name: nothing of it is ours."""
+    one = logged(raw.compute("c1", C1))
+    run = (await one.run()).run.id
+    (ours,) = one.azure.assignments
+    one.azure.assignments[:] = [replace(ours, description="by hand")]
+    assert await undo(one, run) == []
+    assert len(one.azure.assignments) == 1
+
+
+async def test_what_another_workspace_relies_on_stays_until_a_person_insists() -> None:
+    shared = uai("shared")
+    one = logged(raw.compute("c1", shared))
+    run = (await one.run()).run.id
+    other = workspace_id("other")
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    found = await prepared(one, run)
+    (said,) = found.relied_on.values()
+    assert "pulls images" in said[0]
+    assert await undo(one, run) == [Phase.WITHHELD]
+    assert one.azure.holders("AcrPull", REGISTRY) == {shared.id}
+    assert await undo(one, run, force=True) == [Phase.UNDONE]
+    assert one.azure.holders("AcrPull", REGISTRY) == set()
+
+
+async def test_who_could_not_pull_any_more_is_said() -> None:
+    """One run granted, a later one turned the admin user off: undoing the first alone would break pulls."""
+    one = logged(raw.compute("c1", C1))
+    granting = (await one.run()).run.id
+    await one.settle()
+    assert not one.azure.admin_user(REGISTRY)
+    (said,) = (await prepared(one, granting)).relied_on.values()
+    assert "the admin user of acr is off" in said[0]
+    assert await undo(one, granting) == [Phase.WITHHELD]
+
+
+async def test_grants_stay_when_the_admin_user_does_not_come_back() -> None:
+    one = logged(raw.compute("c1", C1), settle=timedelta())
+    run = await switched(one)
+    one.azure.locks.append(raw.lock(REGISTRY))
+    phases = await undo(one, run)
+    assert Phase.UNDONE not in phases
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
+async def test_a_setting_that_is_as_it_was_is_left_alone() -> None:
+    one = logged(settle=timedelta())
+    run = await switched(one)
+    one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = True
+    since = len(one.azure.journal)
+    assert await undo(one, run) == []
+    assert one.azure.journal[since:] == []
+
+
+async def test_an_access_policy_loses_what_the_run_added() -> None:
+    me = uai("ws-id")
+    one = logged(on=["AML-07"])
+    one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
+    run = (await one.run()).run.id
+    policies = one.azure.resources[VAULT]["properties"]["accessPolicies"]
+    assert [each["objectId"] for each in policies] == [me.id]
+    await undo(one, run)
+    assert one.azure.resources[VAULT]["properties"]["accessPolicies"] == []
+
+
+async def test_a_removal_is_made_again() -> None:
+    one = logged(raw.compute("c1", C1), on=["AML-80"])
+    await one.run()
+    (ours,) = one.azure.assignments
+    one.azure.lose(WORKSPACE.child("computes", "c1"))
+    run = (await one.run()).run.id
+    assert one.azure.assignments == []
+    await undo(one, run)
+    assert [each.id for each in one.azure.assignments] == [ours.id]
+
+
+async def test_what_was_there_already_is_not_the_runs_to_take() -> None:
+    one = logged(raw.compute("c1", C1))
+    one.azure.assignments.append(assigned(C1, "Reader", STORAGE))
+    run = (await one.run()).run.id
+    await undo(one, run)
+    assert [each.scope for each in one.azure.assignments] == [STORAGE]
+
+
+@pytest.mark.parametrize("log", [True, False], ids=["unknown run", "no log"])
+async def test_a_run_that_cannot_be_found_is_an_error(log: bool) -> None:
+    one = logged()
+    one.azure.logged = log
+    with pytest.raises(ReadFailedError):
+        await prepared(one, NOBODY)
+
+
+async def test_what_is_no_run_id_is_an_error() -> None:
+    with pytest.raises(ValueError, match="UUID"):
+        await prepared(logged(), "' or true")
+
+
+class TestContested:
+    async def test_after_so_many_times_it_is_left_alone_and_said(self) -> None:
+        one = logged(raw.compute("c1", C1), contested_after=2)
+        for _ in range(2):
+            await one.run()
+            assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+            one.azure.assignments.clear()
+        one.memory = Memory()  # a new process: the log remembers
+        result = await one.run()
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
+        assert "contested" in {each.refusal.guard for each in result.plan.withheld}
+        (finding,) = [row for row in one.audit.findings() if row["RuleId"] == "contested"]
+        assert finding["Severity"] == "high"
+
+    async def test_fewer_times_is_drift_and_restored_with_a_word(self) -> None:
+        one = logged(raw.compute("c1", C1), contested_after=3)
+        first = (await one.run()).run.id
+        one.azure.assignments.clear()
+        await one.run()
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert f"restored (run {first} made it" in one.audit.rows("Applied")[-1]["Reason"]
+        assert [row for row in one.audit.findings() if row["RuleId"] == "contested"] == []
+
+    async def test_a_person_can_insist(self) -> None:
+        one = logged(raw.compute("c1", C1), contested_after=1)
+        await one.run()
+        one.azure.assignments.clear()
+        await replace(one.services.reconciler, again=True).run(WORKSPACE, Run(Action.ENFORCE))
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+    async def test_resyncing_keys_is_no_fight(self) -> None:
+        one = logged(settle=timedelta(), contested_after=5)
+        for _ in range(3):
+            await one.run()
+            assert not one.azure.admin_user(REGISTRY)
+            one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = True
+        assert one.azure.stale_keys == set()
+
+    async def test_a_log_that_does_not_answer_stops_the_run(self) -> None:
+        one = logged(raw.compute("c1", C1))
+        one.troubles.after["read"] = 30
+        await one.run()
+        one.azure.assignments.clear()
+        one.troubles.heal()
+        reads = one.azure.troubles
+        reads.down.add("read")
+        with pytest.raises(ReadFailedError):
+            await one.run()
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
