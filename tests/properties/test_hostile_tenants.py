@@ -76,7 +76,7 @@ async def live(one: Tenant, break_it: Callable[[Watch], None] = lambda _: None) 
     """Attacks, each with or without its event, perhaps an event of the teams, and a sweep at the end."""
     watch = Watch(one)
     break_it(watch)
-    for _ in range(one.random.randrange(1, 5)):
+    for _ in range(one.random.randrange(1, 4)):
         written = attack(one)
         one.azure.have(*written)
         if one.random.random() < 0.5:
