@@ -24,7 +24,7 @@ from properties.hostile_tenants import (
     gullible,
     tenant,
 )
-from properties.trespass import Oracle, Said, same
+from properties.trespass import Oracle, Said, same, within
 
 from handlers import resource_changed, work_queue
 from shared.access.asks import Property
@@ -66,7 +66,10 @@ class Watch:
             return str(done.assignment) in self.made or same(done.scope).startswith(same(self.lair))
         if kind == "grant":
             self.made.add(f"{done.scope}/providers/Microsoft.Authorization/roleAssignments/{done.name}")
-            return self.oracle.allows_grant(done.principal.id, str(done.scope), done.need.role_id, event)
+            # What somebody gets on the attacker's own resources the attacker could give them anyway.
+            return within(str(done.scope), self.lair) or self.oracle.allows_grant(
+                done.principal.id, str(done.scope), done.need.role_id, event
+            )
         if done.name is Property.CACHED_KEYS:  # of all who used a registry whose admin user went off
             return True
         return self.oracle.allows_setting(str(done.resource), done.principal.id if done.principal else None)
