@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from handlers import emulate
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
-from shared.access.condition import condition
 from shared.access.documents import Document
-from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
@@ -127,6 +126,14 @@ def _event(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sweeps(options: argparse.Namespace) -> int:
+    from handlers.sweeps import sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(sweeps())
+    print(json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found))
+    return 0
+
+
 def _rules(options: argparse.Namespace) -> int:
     print(json.dumps(catalogue(), indent=2) if options.format == "json" else rules_text())
     return 0
@@ -149,21 +156,6 @@ def _policy_condition(options: argparse.Namespace) -> int:
 def _policy_schema(_: argparse.Namespace) -> int:
     print(json.dumps(policy.schema(), indent=2))
     return 0
-
-
-def _emulate(options: argparse.Namespace) -> int:
-    """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
-    terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
-    arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
-    arguments += ["--operations", ",".join(operations())]
-    for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "workers"):
-        value = getattr(options, name)
-        if value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
-    arguments += ["--no-functions"] if options.no_functions else []
-    arguments += ["--verbose"] if options.verbose else []
-    sys.stdout.flush()
-    os.execv(sys.executable, arguments)  # noqa: S606 - our own interpreter and module, no shell
 
 
 def _write(options: argparse.Namespace, text: str, document: Document) -> None:
@@ -242,7 +234,8 @@ def _parser() -> argparse.ArgumentParser:
     rules.add_argument("--format", choices=("text", "json"), default="text")
     rules.set_defaults(run=_rules)
     _policy_commands(commands)
-    _emulate_command(commands)
+    _sweeps_command(commands)
+    _policy_option(emulate.command(commands))
     return parser
 
 
@@ -263,6 +256,12 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
 
 
+def _sweeps_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    parser = commands.add_parser("sweeps", help="how far the sweep is, and how the last ones ended")
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.set_defaults(run=_sweeps)
+
+
 def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parts = commands.add_parser("policy", help="checks a policy file, or prints its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
@@ -280,26 +279,6 @@ def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
     _policy_option(printing)
     printing.set_defaults(run=_policy_condition)
     kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
-
-
-def _emulate_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parser = commands.add_parser(
-        "emulate",
-        help="a local Azure with the app on it",
-        description="Serves a local Azure over TLS, and the app on it; prints one JSON line when ready; runs until "
-        "SIGTERM.",
-    )
-    parser.add_argument("--tenant", type=Path, metavar="FILE", help="raw ARM objects (JSON); default: an empty tenant")
-    parser.add_argument("--port", type=int, metavar="N", help="ARM's port; 0 picks a free one")
-    parser.add_argument("--functions-port", type=int, metavar="N", help="the functions' port; 0 picks a free one")
-    parser.add_argument("--latency-ms", type=float, metavar="N", help="delays every answer of Azure")
-    parser.add_argument("--seed", type=int, metavar="N", help="makes disorder and made-up ids repeatable")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
-    parser.add_argument("--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (1)")
-    parser.add_argument("--no-functions", action="store_true", help="only Azure, without the app")
-    parser.add_argument("--verbose", action="store_true", help="logs to standard error")
-    _policy_option(parser)
-    parser.set_defaults(run=_emulate)
 
 
 if __name__ == "__main__":
