@@ -12,6 +12,7 @@ from typing import NoReturn
 from handlers import emulate
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
+from shared.access.condition import condition
 from shared.access.documents import Document
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
