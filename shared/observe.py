@@ -249,7 +249,9 @@ async def _with_backgrounds(
     """What guards must know of the few grants that leave the subscription, or that only a role's GUID is known of."""
     asking = [one for each in asked for _, one in each.grants]
     by_guid = {one.need.role_id for one in asking if not one.need.permissions}
-    resources = (one.principal.resource for one in asking)
+    holders = [one.principal for one in asking]
+    holders += [one.principal for each in asked for _, one in each.settings if one.principal]
+    resources = (holder.resource for holder in holders)
     away = {scope.subscription for scope in resources if scope} - {None}
     scopes = sorted({*subscriptions, *filter(None, away)}, key=str)
     roles, facts = await asyncio.gather(

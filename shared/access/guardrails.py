@@ -50,7 +50,7 @@ def refuse_setting(
         return _outside("identity", ask.principal.resource, terms)
     return (
         _outside_boundary(workspace, ask.resource, terms)
-        or _of_another_tenant((ask.resource,), workspace, estate)
+        or _of_another_tenant((ask.resource, ask.principal.resource if ask.principal else None), workspace, estate)
         or (refuse_for_caller(ask, estate, terms) if ask.principal else None)
         or locked(ask.resource, estate)
     )
@@ -72,9 +72,7 @@ def refuse_unapproved(rule: Rule, requirements: tuple[str, ...], action_id: str,
     if not terms.awaits_approval(rule, requirements, action_id):
         return None
     hours = terms.approval_lapses.total_seconds() / 3600
-    return Refusal(
-        "approval", f"the policy wants a person to release it within {hours:g} h: `amlguard approve` lists what waits"
-    )
+    return Refusal("approval", f"the policy wants a person to release it, within {hours:g} h")
 
 
 def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refusal | None:

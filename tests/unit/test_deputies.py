@@ -18,6 +18,7 @@ from unit.build import (
     estate,
     granted,
     guid,
+    identity,
     registry,
     registry_id,
     sai,
@@ -109,6 +110,15 @@ class TestTenants:
         assert guards(plan(seen, allowing)) == {"cross-tenant"}
         same = estate(workspace(cluster("c1", stranger)), registry())
         assert granted(plan(same, allowing)) == {("stranger", "AcrPull", "acr")}
+
+    def test_nor_get_an_access_policy(self) -> None:
+        abroad = OTHER_SUBSCRIPTION.child("resourceGroups", "rg")
+        me = uai("stranger", abroad)
+        told = terms(on=["AML-07"], allow=(abroad,))
+        one = uai_workspace(identity=identity(me), primary=me.resource)
+        tenants = {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: guid("another tenant")}
+        assert plan(estate(one, registry(), vault(rbac=False), tenants=tenants), told).settings == ()
+        assert [s.resource for s in plan(estate(one, registry(), vault(rbac=False)), told).settings] == [VAULT]
 
 
 class TestConnections:
