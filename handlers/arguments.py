@@ -51,6 +51,9 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     rules = commands.add_parser("rules", help="the catalogue of rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
     rules.set_defaults(run=run["rules"])
+    sweeps = commands.add_parser("sweeps", help="how far the sweep is, and how the last ones ended")
+    sweeps.add_argument("--format", choices=("text", "json"), default="text")
+    sweeps.set_defaults(run=run["sweeps"])
     _policy_commands(commands, run)
     _emulate_command(commands, run)
     return made

@@ -117,6 +117,14 @@ def _event(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sweeps(options: argparse.Namespace) -> int:
+    from handlers.sweeps import sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(sweeps())
+    print(json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found))
+    return 0
+
+
 def _rules(options: argparse.Namespace) -> int:
     print(json.dumps(catalogue(), indent=2) if options.format == "json" else rules_text())
     return 0
@@ -192,6 +200,7 @@ _COMMANDS = {
     "policy_condition": _policy_condition,
     "policy_schema": _policy_schema,
     "rules": _rules,
+    "sweeps": _sweeps,
     "undo": _undo,
 }
 

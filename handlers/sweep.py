@@ -105,3 +105,10 @@ async def _look_over(work: Shard, services: Services) -> Tally:
     reported = sum(len(each.plan.findings) for each in results)
     late = sum(isinstance(answer, TimeoutError) for answer in answers)
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
+
+
+async def give_up(work: Shard, services: Services) -> None:
+    """The sweep comes to its end without the shard, as incomplete."""
+    if services.sweeps and work.sweep:
+        lost = Tally(len(work.workspaces), len(work.workspaces))
+        await services.sweeps.done(work.sweep, work.number, lost, services.azure.now())

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.audit_rows import SWEEPS, sweep_row
-from shared.ports import AuditLog, AzureFailureError, ConflictError, Store
+from shared.ports import AuditLog, ConflictError, Store
 
 _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
@@ -81,7 +81,7 @@ class Sweeps:
             last = msgspec.json.decode(stored.data, type=Begun)
             if now - last.started < _STALE and not await self.store.read(_name(last.id, "ended")):
                 return None
-            await self._close(last, now)
+            await self._close(last, now, again=True)
         begun = Begun(f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}", now, mode)
         try:
             await self.store.write(_CURRENT, msgspec.json.encode(begun), stored.etag if stored else None)
@@ -92,14 +92,14 @@ class Sweeps:
         return begun.id
 
     async def found(self, sweep: str, workspaces: int, shards: int, now: datetime) -> None:
-        await self._once(_name(sweep, "found"), Found(workspaces, shards))
-        await self._end_if_done(sweep, now)
+        first = await self._once(_name(sweep, "found"), Found(workspaces, shards))
+        await self._end_if_done(sweep, now, again=not first)
 
     async def is_done(self, sweep: str, shard: str, now: datetime) -> bool:
         """Ends the sweep where whoever did the last shard could not."""
         if await self.store.read(_name(sweep, f"done/{shard}")) is None:
             return False
-        await self._end_if_done(sweep, now)
+        await self._end_if_done(sweep, now, again=True)
         return True
 
     async def done(self, sweep: str, shard: str, tally: Tally, now: datetime) -> None:
@@ -121,28 +121,27 @@ class Sweeps:
                 found.append(await self._summary(current, now, "Started"))
         return found
 
-    async def _end_if_done(self, sweep: str, now: datetime) -> None:
+    async def _end_if_done(self, sweep: str, now: datetime, *, again: bool = False) -> None:
         stored = await self.store.read(_CURRENT)
         begun = msgspec.json.decode(stored.data, type=Begun) if stored else None
         found = await self._found(sweep)
         if begun is None or begun.id != sweep or found is None:
             return
         if len(await self.store.names(_name(sweep, "done/"))) >= found.shards:
-            await self._close(begun, now)
+            await self._close(begun, now, again=again)
 
-    async def _close(self, begun: Begun, now: datetime) -> None:
+    async def _close(self, begun: Begun, now: datetime, *, again: bool = False) -> None:
+        """Two may do the last shards at once, and only one records it; `again`: whoever began to may have died."""
+        if await self.store.read(_name(begun.id, "ended")):
+            return
+        if not await self._once(_name(begun.id, "ending"), begun) and not again:
+            return
         so_far = await self._summary(begun, now, "Completed")
         found = await self._found(begun.id)
         whole = found is not None and so_far.done >= found.shards and not so_far.tally.failed
         summary = so_far if whole else msgspec.structs.replace(so_far, outcome="Incomplete")
-        name = _name(begun.id, "ended")
-        if not await self._once(name, summary):
-            return
-        try:
-            await self._record(summary)
-        except AzureFailureError:
-            await self.store.delete(name)  # so that whoever tries again puts it on record
-            raise
+        await self._record(summary)
+        await self._once(_name(begun.id, "ended"), summary)
 
     async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
         found = await self._found(begun.id)
