@@ -59,6 +59,9 @@ var allTags = union({
 var watched = empty(watchedSubscriptions) ? [
   subscription().subscriptionId
 ] : watchedSubscriptions
+var homes = union(watched, [
+  subscription().subscriptionId
+])
 var groupName = 'rg-amlguard-${environmentName}'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -93,9 +96,7 @@ resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = i
     description: access.roleDefinition.description
     type: 'CustomRole'
     permissions: access.roleDefinition.permissions
-    assignableScopes: [for id in union(watched, [
-      subscription().subscriptionId
-    ]): '/subscriptions/${id}']
+    assignableScopes: [for id in homes: '/subscriptions/${id}']
   }
 }
 
