@@ -20,7 +20,9 @@ def answer(session: Session, tables: dict, case: dict) -> dict:
         rows = case["rows"].get(name, [])
         if rows:
             text = "\n".join(json.dumps(row) for row in rows)
-            session.query(f"INSERT INTO {name} SETTINGS date_time_input_format = 'best_effort' FORMAT JSONEachRow {text}")
+            session.query(
+                f"INSERT INTO {name} SETTINGS date_time_input_format = 'best_effort' FORMAT JSONEachRow {text}"
+            )
     session.query("SET dialect = 'kusto'")
     try:
         found = session.query(case["query"], "JSONEachRow").bytes().decode()
