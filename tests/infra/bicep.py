@@ -7,8 +7,9 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from infra.check import INFRA
 from pycep import BicepParser
+
+from infra.check import INFRA
 
 type Json = dict[str, Any]
 

@@ -6,8 +6,9 @@ from itertools import chain
 import pytest
 from alert_cases import FIRES, QUIET
 from bicep import alerts, duration, resources
-from infra.check import INFRA, ROOT
 from kusto import Case, run
+
+from infra.check import INFRA, ROOT
 
 ALERTS = alerts()
 _CASES = [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from bicep import access, items, parsed, resources
-from infra.check import INFRA, bicep_files, unparsed
 
 from docs import infra as generated
+from infra.check import INFRA, bicep_files, unparsed
 from shared.access import routing
 from shared.access.rules import RULES
 from shared.access.terms import Terms

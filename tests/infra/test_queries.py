@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from alert_cases import FINDINGS, REMEDIATIONS, finding, remediation
 from bicep import alerts
-from infra.check import INFRA, queries, unbound
 from kusto import Case, run
 
 from docs.infra import WORKBOOK
 from emulator.kql.core import Column, Environment, Table
 from emulator.kql.evaluate import run as run_kql
 from emulator.kql.values import Type
+from infra.check import INFRA, queries, unbound
 
 QUERIES = queries()
 ROWS: dict[str, Any] = {

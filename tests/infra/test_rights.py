@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from bicep import access
 from event_grid import event
-from infra.check import INFRA
 from local_azure import LocalAzure
 from tenants import ACR_PULL, Json, Tenant, group_id, oid, system_assigned
+
+from infra.check import INFRA
 
 GROUP = group_id("rg-rights")
 POLICY = "mode: enforce\nsettle_minutes: 0\nevidence: {required: true}\n"
