@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+INFRA := .venv-infra
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
@@ -25,18 +26,25 @@ node_modules/.ready: package-lock.json $(VENV)/.ready
 	@$(BIN)/python -m emulator.functions.node npm ci --silent --no-audit --no-fund
 	@touch $@
 
+$(INFRA)/.ready: requirements-infra.txt
+	@echo "Setting up $(INFRA): checkov, and ClickHouse for KQL ..."
+	@$(PYTHON) -m venv --clear $(INFRA)
+	@$(INFRA)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-infra.txt
+	@touch $@
+
 demo: setup      ## the whole story on the local Azure, narrated and checked
 	@$(BIN)/python -m emulator.demo
 
-test: setup      ## all tests
+test: setup $(INFRA)/.ready      ## all tests
 	@$(BIN)/pytest -n auto --dist loadgroup
 
-check: setup     ## formatter, linter, strict types, layers, generated docs
+check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, generated docs
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m infra.check
 
 format: setup    ## formatter and safe fixes
 	@$(BIN)/ruff format --quiet .
@@ -55,6 +63,7 @@ pins: setup      ## moves the pinned packages to the newest that requirements*.i
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-infra.in -o requirements-infra.txt
 
 clean:           ## removes everything that was set up or built
-	rm -rf $(VENV) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(INFRA) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,4 +1,4 @@
-"""`python -m docs.generate [--check]`: what the rule table and the policy's types say, as files to read.
+"""`python -m docs.generate [--check]`: what rules and policy say, as files to read and to deploy.
 
 `--check` writes nothing and exits 1 when a file is not what it would write.
 """
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from docs import infra
 from shared import policy
 from shared.access.condition import assignable, condition
 from shared.access.needs import Need
@@ -17,7 +18,7 @@ from shared.access.routing import operations
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.terms import Terms
 
-DOCS = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 
 _MODES: Mapping[Mode, str] = {
     Mode.FIX: "fix: on unless the policy turns it off",
@@ -66,13 +67,17 @@ acknowledged and lead nowhere:
 
 
 def documents() -> dict[str, str]:
-    """Every generated file, by name, and its text."""
-    return {"rules.md": rules_page(RULES), "policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n"}
+    """Every generated file, by its path from the root, and its text."""
+    return {
+        "docs/rules.md": rules_page(RULES),
+        "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
+        **infra.documents(infra.deployed_terms(ROOT)),
+    }
 
 
-def stale(folder: Path = DOCS) -> list[Path]:
+def stale(root: Path = ROOT) -> list[Path]:
     """Generated files that are missing or say something else."""
-    files = {folder / name: text for name, text in documents().items()}
+    files = {root / name: text for name, text in documents().items()}
     return [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
 
 
@@ -152,16 +157,17 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def main(arguments: Sequence[str] | None = None, folder: Path = DOCS) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not current")
     if parser.parse_args(arguments).check:
-        late = stale(folder)
+        late = stale(root)
         for path in late:
-            print(f"{path.parent.name}/{path.name} is not current: run `make docs`", file=sys.stderr)
+            print(f"{path.relative_to(root)} is not current: run `make docs`", file=sys.stderr)
         return 1 if late else 0
     for name, text in documents().items():
-        (folder / name).write_text(text, encoding="utf-8")
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -45,6 +45,8 @@ def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None)
     _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
     _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
     _add(tenant, storage, {"allowSharedKeyAccess": False})
+    insights = f"{group}/providers/Microsoft.Insights/components/amlguard"
+    _add(tenant, insights, {"DisableLocalAuth": True})
     app = deployment.app
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
@@ -53,6 +55,7 @@ def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None)
         "dataCollectionRule": [deployment.rule_resource],
         "logAnalyticsWorkspace": [deployment.workspace_resource],
         "storageAccount": [storage],
+        "applicationInsights": [insights],
     }
     text = condition or (_DATA / "default_condition.txt").read_text().strip()
     _grant(tenant, made_up, app.object_id, _read(access), scopes, text)

@@ -73,7 +73,7 @@ class AuditReader:
         """By column name; the query bounds its own time. Raises `ReadFailedError`, also for a partial answer."""
         from azure.monitor.query import LogsQueryStatus  # noqa: PLC0415 - see _client
 
-        with reading("query the logs"):
+        with reading("query the logs", "Log Analytics Data Reader"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=None)
         if answer.status != LogsQueryStatus.SUCCESS:
             raise ReadFailedError("query the logs", "PartialResult", "the answer is not whole")

@@ -36,13 +36,13 @@ def status(error: AzureError) -> int | None:
 
 
 @contextmanager
-def reading(operation: str) -> Iterator[None]:
-    """Raises `ReadFailedError` for whatever goes wrong inside."""
+def reading(operation: str, role: str = "Reader") -> Iterator[None]:
+    """Raises `ReadFailedError` for whatever goes wrong inside; `role` is what amlguard has for it."""
     try:
         yield
     except AzureError as error:
         forbidden = status(error) == 403 or code(error) in _OF_OTHERS
-        raise ReadFailedError(operation, code(error), _explain(error), forbidden=forbidden) from None
+        raise ReadFailedError(operation, code(error), _explain(error, role), forbidden=forbidden) from None
     except (TypeError, ValueError) as error:  # how the SDKs fail at an answer that is no JSON or lacks its list
         raise ReadFailedError(operation, "MalformedAnswer", "the answer is not what Azure answers") from error
 
@@ -52,25 +52,25 @@ def recording(operation: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        raise AuditFailedError(operation, code(error), _explain(error)) from None
+        raise AuditFailedError(operation, code(error), _explain(error, "Monitoring Metrics Publisher")) from None
 
 
 @contextmanager
-def storing(operation: str) -> Iterator[None]:
+def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        raise AzureFailureError(operation, code(error), _explain(error)) from None
+        raise AzureFailureError(operation, code(error), _explain(error, role)) from None
 
 
 @contextmanager
-def writing(operation: str) -> Iterator[None]:
-    """Raises `NotYetError` for what may succeed later, else `WriteRefusedError`."""
+def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[None]:
+    """Raises `NotYetError` for what may succeed later, else `WriteRefusedError`; `role` is what amlguard has for it."""
     try:
         yield
     except AzureError as error:
         kind = NotYetError if _transient(error) else WriteRefusedError
-        raise kind(operation, code(error), _refusal(error)) from None
+        raise kind(operation, code(error), _refusal(error, role)) from None
 
 
 def _transient(error: AzureError) -> bool:
@@ -78,7 +78,7 @@ def _transient(error: AzureError) -> bool:
     return answered is None or answered in (408, 429) or answered >= 500 or code(error) in _LATER
 
 
-def _refusal(error: AzureError) -> str:
+def _refusal(error: AzureError, role: str) -> str:
     known = _REFUSALS.get(code(error))
     if known:
         return known
@@ -88,15 +88,15 @@ def _refusal(error: AzureError) -> str:
             "(`amlguard rules` lists the roles that the enabled rules need)"
         )
     if status(error) == 403:
-        return "Azure refused it: amlguard's identity lacks the right to make this change here"
-    return _explain(error)
+        return f"Azure refused it: amlguard's identity lacks the right to make this change here ({role})"
+    return _explain(error, role)
 
 
-def _explain(error: AzureError) -> str:
+def _explain(error: AzureError, role: str) -> str:
     if isinstance(error, ClientAuthenticationError):
         return "no token could be had: check the identity and how it signs in"
     if isinstance(error, HttpResponseError) and error.status_code:
-        lacking = ": the identity lacks the right to do this" if error.status_code == 403 else ""
+        lacking = f": the identity lacks the right to do this ({role})" if error.status_code == 403 else ""
         return f"Azure answered {error.status_code}{lacking}"
     if isinstance(error, ServiceRequestError):
         return "Azure could not be reached"

@@ -53,7 +53,7 @@ class LiveWorkQueue:
         """The delay is whole seconds, rounded up, at most seven days (the storage service's own bound)."""
         seconds = min(delay, _LONGEST_DELAY).total_seconds()
         hidden = max(0, int(-(-seconds // 1)))
-        with storing("put work on the queue"):
+        with storing("put work on the queue", "Storage Queue Data Contributor"):
             try:
                 sent = await self._client.send_message(message, visibility_timeout=hidden, time_to_live=-1)
             except ResourceNotFoundError:
@@ -62,7 +62,7 @@ class LiveWorkQueue:
         return str(sent.id), str(sent.pop_receipt)
 
     async def withdraw(self, receipt: Receipt) -> None:
-        with storing("take work off the queue"):
+        with storing("take work off the queue", "Storage Queue Data Contributor"):
             try:
                 await self._client.delete_message(*receipt)
             except ResourceNotFoundError:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PROVIDER = "Microsoft.Authorization"
 _MOST_CUSTOM_ROLES = 500
 
+_ROLE = "Role Based Access Control Administrator"
+
 
 class RoleAssignments:
     """Definitions of built-in roles ship with amlguard; custom ones are read once and kept, up to a bound."""
@@ -109,7 +111,7 @@ class RoleAssignments:
             principal_type=grant.principal.type,
             description=description,
         )
-        with writing(f"assign {grant.need.role_name} on {grant.scope.name}"):
+        with writing(f"assign {grant.need.role_name} on {grant.scope.name}", _ROLE):
             try:
                 await self._client.role_assignments.create(str(grant.scope)[1:], grant.name, parameters)
             except (ResourceExistsError, HttpResponseError) as error:
@@ -120,7 +122,7 @@ class RoleAssignments:
 
     async def delete(self, assignment: Scope) -> bool:
         """True when deleted, False when it was not there (any more). Raises `WriteRefusedError`."""
-        with writing(f"delete role assignment {assignment.name}"):
+        with writing(f"delete role assignment {assignment.name}", _ROLE):
             gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
         return gone is not None
 

@@ -72,6 +72,8 @@ class LocalAzure:
         policy: str = "",
         *options: str,
         functions: bool = True,
+        access: Mapping[str, Any] | None = None,
+        condition: str | None = None,
     ) -> Self:
         """`folder` is for this local Azure alone; `options` are more of `amlguard emulate`.
 
@@ -83,6 +85,12 @@ class LocalAzure:
             arguments += ["--tenant", str(folder / "tenant.json")]
         (folder / "policy.yaml").write_text(policy, encoding="utf-8")
         arguments += ["--policy", str(folder / "policy.yaml"), *([] if functions else ["--no-functions"])]
+        if access is not None:
+            arguments[:2] = [sys.executable, "-m", "emulator"]  # `amlguard emulate` leaves the rights as they are
+            (folder / "access.json").write_text(json.dumps(access), encoding="utf-8")
+            arguments += ["--access", str(folder / "access.json")]
+        if condition is not None:
+            arguments += ["--condition", condition]
         with (folder / "stderr").open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=clean(folder))
         line = first_line(process, _START_SECONDS)

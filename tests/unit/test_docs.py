@@ -87,7 +87,7 @@ def test_a_file_that_says_something_else_is_stale(tmp_path: Path, capsys: pytest
     assert "rules.md" in capsys.readouterr().err
     assert generate.main([], tmp_path) == 0
     assert generate.main(["--check"], tmp_path) == 0
-    (tmp_path / "rules.md").write_text("something else", "utf-8")
+    (tmp_path / "docs" / "rules.md").write_text("something else", "utf-8")
     assert generate.main(["--check"], tmp_path) == 1
 
 

@@ -1,0 +1,82 @@
+// amlguard for a management group: rights once, at the group, so that new subscriptions are covered by the sweep at once.
+// Event Grid knows only subscriptions: events come from those that are listed.
+targetScope = 'managementGroup'
+
+@description('Names the installation; part of every name.')
+@minLength(2)
+@maxLength(20)
+param environmentName string
+
+@description('Region of the app.')
+param location string
+
+@description('GUID of the subscription that the app itself lives in.')
+param hostSubscription string
+
+@description('GUIDs of the subscriptions whose events are listened to.')
+param watchedSubscriptions array
+
+@description('True once the code is deployed: Event Grid accepts a function only when it is there.')
+param eventsEnabled bool = false
+
+@description('Integrates the app into a virtual network and closes storage, audit log and telemetry to everything else.')
+param networkIsolated bool = false
+
+@description('The policy file in the deployed package. Empty: policy.yaml, if there.')
+param policyFile string = ''
+
+@description('Who is told when an alert fires. Empty: alerts show in the portal only.')
+param alertEmail string = ''
+
+@description('The condition on the right to assign roles. Empty: that of infra/generated/derived.json.')
+param roleCondition string = ''
+
+@description('On every resource.')
+param tags object = {}
+
+var access = loadJsonContent('app_access.json')
+var derived = loadJsonContent('generated/derived.json')
+var settingsWriterId = guid(access.roleDefinition.name, managementGroup().id, environmentName)
+
+module app 'main.bicep' = {
+  name: 'amlguard-${environmentName}'
+  scope: subscription(hostSubscription)
+  params: {
+    environmentName: environmentName
+    location: location
+    watchedSubscriptions: watchedSubscriptions
+    grantRights: false
+    eventsEnabled: eventsEnabled
+    networkIsolated: networkIsolated
+    policyFile: policyFile
+    alertEmail: alertEmail
+    tags: tags
+  }
+}
+
+resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: settingsWriterId
+  properties: {
+    roleName: '${access.roleDefinition.roleName} (${environmentName})'
+    description: access.roleDefinition.description
+    type: 'CustomRole'
+    permissions: access.roleDefinition.permissions
+    assignableScopes: [
+      managementGroup().id
+    ]
+  }
+}
+
+module rights 'modules/watched-management-group.bicep' = {
+  name: 'amlguard-rights-${environmentName}'
+  params: {
+    principalId: app.outputs.AMLGUARD_PRINCIPAL_ID
+    settingsWriterId: settingsWriterId
+    roleCondition: empty(roleCondition) ? derived.condition : roleCondition
+  }
+  dependsOn: [
+    settingsWriter
+  ]
+}
+
+output AMLGUARD_PRINCIPAL_ID string = app.outputs.AMLGUARD_PRINCIPAL_ID

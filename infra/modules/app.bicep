@@ -1,0 +1,122 @@
+// The app and all that it stands on, in one resource group.
+param environmentName string
+param location string
+param networkIsolated bool
+param addressPrefix string
+param appPrefix string
+param endpointsPrefix string
+param policyFile string
+param killSwitch bool
+param alertEmail string
+param retentionDays int
+param tags object
+
+var suffix = take(uniqueString(resourceGroup().id, environmentName), 8)
+
+module network 'network.bicep' = if (networkIsolated) {
+  name: 'network'
+  params: {
+    environmentName: environmentName
+    location: location
+    addressPrefix: addressPrefix
+    appPrefix: appPrefix
+    endpointsPrefix: endpointsPrefix
+    tags: tags
+  }
+}
+
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
+  params: {
+    environmentName: environmentName
+    location: location
+    networkIsolated: networkIsolated
+    retentionDays: retentionDays
+    tags: tags
+  }
+}
+
+module storage 'storage.bicep' = {
+  name: 'storage'
+  params: {
+    name: 'stamlguard${suffix}'
+    location: location
+    networkIsolated: networkIsolated
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    tags: tags
+  }
+}
+
+module private 'private-endpoints.bicep' = if (networkIsolated) {
+  name: 'private-endpoints'
+  params: {
+    environmentName: environmentName
+    location: location
+    networkId: networkIsolated ? network.outputs.networkId : ''
+    subnetId: networkIsolated ? network.outputs.endpointsSubnetId : ''
+    storageAccountName: storage.outputs.name
+    monitoredIds: [
+      monitoring.outputs.logWorkspaceResourceId
+      monitoring.outputs.applicationInsightsId
+      monitoring.outputs.dataCollectionEndpointId
+    ]
+    tags: tags
+  }
+}
+
+module functionApp 'function-app.bicep' = {
+  name: 'function-app'
+  params: {
+    name: 'func-amlguard-${environmentName}-${suffix}'
+    planName: 'plan-amlguard-${environmentName}'
+    location: location
+    networkIsolated: networkIsolated
+    subnetId: networkIsolated ? network.outputs.appSubnetId : ''
+    storageAccountName: storage.outputs.name
+    applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
+    ingestionEndpoint: monitoring.outputs.ingestionEndpoint
+    ingestionRuleId: monitoring.outputs.ingestionRuleId
+    logWorkspaceId: monitoring.outputs.logWorkspaceId
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    policyFile: policyFile
+    killSwitch: killSwitch
+    tags: tags
+  }
+}
+
+module access 'own-access.bicep' = {
+  name: 'own-access'
+  params: {
+    principalId: functionApp.outputs.principalId
+    storageAccountName: storage.outputs.name
+    dataCollectionRuleName: monitoring.outputs.dataCollectionRuleName
+    logWorkspaceName: monitoring.outputs.logWorkspaceName
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+  }
+}
+
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    location: location
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    alertEmail: alertEmail
+    tags: tags
+  }
+}
+
+module workbook 'workbook.bicep' = {
+  name: 'workbook'
+  params: {
+    location: location
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    tags: tags
+  }
+}
+
+output principalId string = functionApp.outputs.principalId
+output functionAppId string = functionApp.outputs.id
+output functionAppName string = functionApp.outputs.name
+output storageAccountId string = storage.outputs.id
+output actionGroupId string = alerts.outputs.actionGroupId
+output logWorkspaceId string = monitoring.outputs.logWorkspaceId

@@ -1,0 +1,52 @@
+// What Event Grid delivers: the operations that the rules watch, at most 25 values a subscription (Event Grid's limit).
+param topicName string
+param functionAppId string
+param storageAccountId string
+
+var derived = loadJsonContent('../generated/derived.json')
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
+  name: topicName
+}
+
+resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [for one in derived.eventSubscriptions: {
+  parent: topic
+  name: one.name
+  properties: {
+    eventDeliverySchema: 'EventGridSchema'
+    destination: {
+      endpointType: 'AzureFunction'
+      properties: {
+        resourceId: '${functionAppId}/functions/resource_changed'
+        maxEventsPerBatch: 1
+        preferredBatchSizeInKilobytes: 64
+      }
+    }
+    filter: {
+      includedEventTypes: one.eventTypes
+      advancedFilters: [
+        {
+          operatorType: 'StringIn'
+          key: 'data.operationName'
+          values: one.operations
+        }
+      ]
+    }
+    retryPolicy: {
+      maxDeliveryAttempts: 30
+      eventTimeToLiveInMinutes: 1440
+    }
+    deadLetterWithResourceIdentity: {
+      identity: {
+        type: 'SystemAssigned'
+      }
+      deadLetterDestination: {
+        endpointType: 'StorageBlob'
+        properties: {
+          resourceId: storageAccountId
+          blobContainerName: 'dead-letters'
+        }
+      }
+    }
+  }
+}]

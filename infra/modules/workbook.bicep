@@ -1,0 +1,17 @@
+// The workbook that docs/generate.py makes of infra/queries.
+param location string
+param logWorkspaceResourceId string
+param tags object
+
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(resourceGroup().id, 'amlguard')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'amlguard'
+    category: 'workbook'
+    sourceId: logWorkspaceResourceId
+    serializedData: loadTextContent('../generated/workbook.json')
+  }
+}

@@ -1,0 +1,90 @@
+"""Every alert fires on rows on which it must, and not on those on which it must not, in a real KQL engine."""
+
+import re
+from itertools import chain
+
+import pytest
+from alert_cases import FIRES, QUIET
+from bicep import alerts, duration, resources
+from kusto import Case, run
+
+from infra.check import INFRA, ROOT
+
+ALERTS = alerts()
+_CASES = [
+    (fires, alert, title)
+    for fires, cases in ((True, FIRES), (False, QUIET))
+    for alert, titles in cases.items()
+    for title in titles
+]
+_METRIC = resources("modules/events.bicep", "Microsoft.Insights/metricAlerts")
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[tuple[bool, str, str], int]:
+    """How many rows each case's query gives; the rules fire above none."""
+    cases = []
+    for fires, name, title in _CASES:
+        query = (INFRA / ALERTS[name]["query"]).read_text("utf-8")
+        rows = (FIRES if fires else QUIET)[name][title]
+        cases.append(Case(query, rows, duration(ALERTS[name]["windowSize"])))
+    return dict(zip(_CASES, map(len, run(cases)), strict=True))
+
+
+@pytest.mark.parametrize(("fires", "alert", "title"), _CASES)
+def test_alert(found: dict[tuple[bool, str, str], int], alert: str, title: str, *, fires: bool) -> None:
+    assert (found[fires, alert, title] > 0) is fires
+
+
+def test_every_alert_has_rows_of_both_kinds() -> None:
+    assert set(FIRES) == set(QUIET) == set(ALERTS)
+
+
+def test_alerts_count_the_rows_of_their_query() -> None:
+    (rule,) = resources("modules/alerts.bicep", "Microsoft.Insights/scheduledQueryRules")
+    (criterion,) = rule["properties"]["criteria"]["allOf"]
+    assert (criterion["timeAggregation"], criterion["operator"], criterion["threshold"]) == ("Count", "GreaterThan", 0)
+    assert [name for name, one in ALERTS.items() if one["query"] != f"queries/{name}.kql"] == []
+
+
+def test_alerts_look_without_gaps() -> None:
+    """Ingestion takes minutes: what is looked at once must be long enough to be seen."""
+    gaps = [n for n, one in ALERTS.items() if duration(one["windowSize"]) < duration(one["evaluationFrequency"])]
+    assert gaps == []
+    assert all(timedelta_minutes(one["windowSize"]) <= 24 * 60 for one in ALERTS.values())
+
+
+def timedelta_minutes(text: str) -> float:
+    return duration(text).total_seconds() / 60
+
+
+@pytest.mark.parametrize(("count", "fires"), [(0, False), (1, True), (250, True)])
+def test_dead_lettered_events(count: int, *, fires: bool) -> None:
+    (alert,) = _METRIC
+    (criterion,) = alert["properties"]["criteria"]["allOf"]
+    assert (criterion["metricName"], criterion["timeAggregation"]) == ("DeadLetteredCount", "Total")
+    assert criterion["operator"] == "GreaterThan"
+    assert (count > criterion["threshold"]) is fires
+
+
+def test_every_alert_has_a_severity_and_a_runbook() -> None:
+    names = [*ALERTS, *(one["name"].removeprefix("amlguard-") for one in _METRIC)]
+    severities = [one["severity"] for one in chain(ALERTS.values(), (one["properties"] for one in _METRIC))]
+    assert set(severities) <= {0, 1, 2, 3, 4}
+    runbooks = {path.stem for path in (ROOT / "docs" / "runbooks").glob("*.md")} - {"README"}
+    assert runbooks == set(names)
+
+
+@pytest.mark.parametrize("runbook", sorted((ROOT / "docs" / "runbooks").glob("[a-z]*.md")), ids=lambda path: path.stem)
+def test_a_runbook_says_what_to_do(runbook: object) -> None:
+    text = runbook.read_text("utf-8")  # type: ignore[attr-defined]
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert headings == ["What it means", "First look", "Put it right", "It is over when"]
+
+
+def test_overdue_follows_the_schedule() -> None:
+    """Two periods of the timer and an hour."""
+    hours = re.search(r'schedule="0 \d+ \*/(\d+) ', (ROOT / "function_app.py").read_text("utf-8"))
+    assert hours
+    query = (INFRA / "queries" / "sweep-overdue.kql").read_text("utf-8")
+    assert set(re.findall(r"ago\((\d+)h\)", query)) == {str(2 * int(hours[1]) + 1)}

@@ -1,0 +1,125 @@
+"""What infra/ deploys is what the code reads and serves: a drift between them fails here."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bicep import access, items, parsed, resources
+
+from docs import infra as generated
+from infra.check import INFRA, bicep_files, unparsed
+from shared.access import routing
+from shared.access.rules import RULES
+from shared.access.terms import Terms
+from shared.azure.settings import CONTAINER, QUEUE, Settings
+
+ROOT = INFRA.parent
+HOSTS_OWN = {
+    "AzureWebJobsStorage__credential",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+# A deployment that talks to Azure needs neither: the defaults are right.
+LEFT_ALONE = {"AzureWebJobsStorage", "AMLGUARD_LOGS_QUERY_ENDPOINT", "AMLGUARD_DEADLINE_SECONDS"}
+
+
+class Asked(dict[str, str]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str:  # type: ignore[override]
+        self.names.add(name)
+        return default or ""
+
+
+def test_all_bicep_parses() -> None:
+    assert list(unparsed(bicep_files())) == []
+
+
+def test_bicep_that_does_not_parse_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "wrong.bicep").write_text("resource x = {", "utf-8")
+    assert len(list(unparsed([tmp_path / "wrong.bicep"]))) == 1
+
+
+def test_app_settings_are_what_the_code_reads() -> None:
+    (app,) = resources("modules/function-app.bicep", "Microsoft.Web/sites")
+    given = {one["name"] for one in app["properties"]["siteConfig"]["appSettings"]}
+    asked = Asked()
+    Settings.read(asked)
+    assert given - HOSTS_OWN == asked.names - LEFT_ALONE
+
+
+def test_runtime_is_the_projects_python() -> None:
+    (app,) = resources("modules/function-app.bicep", "Microsoft.Web/sites")
+    wanted = (ROOT / ".python-version").read_text("utf-8").strip()
+    assert app["properties"]["functionAppConfig"]["runtime"] == {"name": "python", "version": wanted}
+
+
+def test_storage_has_what_the_code_uses() -> None:
+    assert items("modules/storage.bicep", "queues") == [QUEUE, f"{QUEUE}-poison"]
+    assert CONTAINER in items("modules/storage.bicep", "containers")
+
+
+def test_no_keys() -> None:
+    (account,) = resources("modules/storage.bicep", "Microsoft.Storage/storageAccounts")
+    assert account["properties"]["allowSharedKeyAccess"] is False
+    (insights,) = resources("modules/monitoring.bicep", "Microsoft.Insights/components")
+    assert insights["properties"]["DisableLocalAuth"] is True
+
+
+def test_streams_are_the_tables() -> None:
+    (rule,) = resources("modules/monitoring.bicep", "Microsoft.Insights/dataCollectionRules")
+    tables = json.loads((INFRA / "tables.json").read_text("utf-8"))["tables"]
+    declared = {name.strip("'") for name in rule["properties"]["streamDeclarations"]}
+    assert declared == {table["stream"] for table in tables.values()}
+
+
+def test_every_right_of_the_access_file_is_deployed() -> None:
+    """On the places of the Bicep, with the ids of the roles that are named."""
+    written = json.loads((INFRA / "app_access.json").read_text("utf-8"))
+    assert access() == written
+    roles = json.loads((ROOT / "emulator" / "data" / "roles.json").read_text("utf-8"))
+    known = {role["name"]: role["roleName"] for role in roles}
+    known[written["roleDefinition"]["name"]] = written["roleDefinition"]["roleName"]
+    for one in written["roleAssignments"]:
+        assert known.get(one["id"], one["role"]) == one["role"]
+
+
+def test_management_group_gives_what_a_subscription_gives() -> None:
+    one, other = (
+        json.dumps(parsed(f"modules/watched-{kind}.bicep")["resources"]["watched"]["config"]["loop_type"])
+        for kind in ("subscription", "management-group")
+    )
+    assert one == other
+
+
+def test_filters_let_every_watched_operation_through_once() -> None:
+    subscriptions = generated.derived(Terms(), routing.operations())["eventSubscriptions"]
+    passed = [operation for one in subscriptions for operation in one["operations"]]
+    assert sorted(passed) == sorted(routing.operations())
+    assert all(len(one["operations"]) <= 25 for one in subscriptions)
+
+
+def test_more_operations_than_a_filter_takes_are_split() -> None:
+    many = [f"P/kind{n}/write" for n in range(60)]
+    subscriptions = generated.derived(Terms(), many)["eventSubscriptions"]
+    assert [len(one["operations"]) for one in subscriptions] == [25, 25, 10]
+    assert len({one["name"] for one in subscriptions}) == 3
+
+
+def test_events_lead_to_the_function() -> None:
+    (delivery,) = resources("modules/event-subscriptions.bicep", "Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    (name,) = [delivery["properties"]["destination"]["properties"]["resourceId"].rpartition("/")[2]]
+    assert f'@app.function_name("{name}")\n@app.event_grid_trigger' in (ROOT / "function_app.py").read_text("utf-8")
+
+
+def test_a_rule_more_changes_filter_and_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = generated.derived(Terms(), routing.operations())
+    base = next(rule for rule in RULES if rule.grants and not Terms().enabled(rule))
+    more = replace(base, name="new", mode=next(rule.mode for rule in RULES if rule.name == "compute-pull"))
+    monkeypatch.setattr("shared.access.condition.RULES", (*RULES, more))
+    after = generated.derived(Terms(), (*routing.operations(), "Microsoft.New/things/write"))
+    assert after["condition"] != before["condition"]
+    assert after["eventSubscriptions"] != before["eventSubscriptions"]
