@@ -38,6 +38,7 @@ _MOST_DOUBLINGS = 5
 _MOST_ATTEMPTS = 50
 _HOURLY = ("cap-hour", "cap-target")
 _NEXT_HOUR = timedelta(hours=1)
+_NOBODY = "nobody can, set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri to keep what waits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ class Reconciler:
             async with asyncio.timeout(_left(deadline)):
                 made = await self.prepare(workspace, run.trigger)
                 if run.mode is Mode.ENFORCE:
-                    made, released = await self._released(made, workspace, run)
+                    made, now_released = await self._released(made, workspace, run)
+                    released = now_released or released  # a later pass, with nothing left to ask for, has none
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
             async with self.memory.alone(registry) if registry else nullcontext():
                 if registry:
@@ -150,14 +152,18 @@ class Reconciler:
     async def _released(self, made: Plan, workspace: Scope, run: Run) -> tuple[Plan, Pending | None]:
         """Plans again with what a person has released; else asks for it, and says under which run."""
         asked = {one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard == "approval"}
-        if not asked or self.store is None:
+        if not asked:
             return made, None
+        if self.store is None:
+            return replace(made, withheld=tuple(_waiting(one, _NOBODY) for one in made.withheld)), None
         approvals, now = Approvals(self.store), self.azure.now()
         known = await approvals.of(workspace, now)
         if known and known.approved:
             return await self._knowing(known).prepare(workspace, run.trigger), known
         known = await approvals.ask(workspace, run.id, asked, now, self.terms.approval_lapses)
-        return replace(made, withheld=tuple(_asked_under(known.run, one) for one in made.withheld)), None
+        return replace(
+            made, withheld=tuple(_waiting(one, f"amlguard approve {known.run}") for one in made.withheld)
+        ), None
 
     async def _act(
         self,
@@ -224,10 +230,10 @@ class Reconciler:
             self.memory.remember_wake(workspace, at)
 
 
-def _asked_under(run: str, one: Withheld) -> Withheld:
+def _waiting(one: Withheld, how: str) -> Withheld:
     if one.refusal.guard != "approval":
         return one
-    return replace(one, refusal=replace(one.refusal, reason=f"{one.refusal.reason}: amlguard approve {run}"))
+    return replace(one, refusal=replace(one.refusal, reason=f"{one.refusal.reason}: {how}"))
 
 
 def _waiting_settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:

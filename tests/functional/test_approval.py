@@ -10,8 +10,10 @@ import raw
 from app import C1, C2, App, app
 from unit.build import GROUP, REGISTRY, WORKSPACE
 
+from shared.access.terms import Action as Mode
 from shared.access.terms import RuleMode, RuleTerms
 from shared.approvals import Approvals, Pending
+from shared.audit_rows import Run
 from shared.memory import Memory
 
 PERSON = "5a0f3c1e-0000-4000-8000-00000000000b"
@@ -163,3 +165,23 @@ async def test_in_mode_report_nothing_is_asked_for() -> None:
     one.terms = replace(one.terms, mode=type(one.terms.mode).REPORT)
     await one.run()
     assert await waiting(one) == []
+
+
+async def test_a_release_is_used_up_though_more_passes_follow() -> None:
+    """Without settle time a second pass turns the admin user off, and asks for nothing any more."""
+    one = careful(raw.compute("c1", C1), settle=timedelta())
+    await one.run()
+    await release(one)
+    await one.run()
+    assert pulls(one) == {C1.id}
+    assert not one.azure.admin_user(REGISTRY)
+    assert await waiting(one) == []
+
+
+async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_it() -> None:
+    one = careful(raw.compute("c1", C1))
+    alone = replace(one.services.reconciler, store=None, by_hand=True)
+    result = await alone.run(WORKSPACE, Run(Mode.ENFORCE))
+    assert pulls(one) == set()
+    (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
+    assert "nobody can, set AzureWebJobsStorage" in withheld.refusal.reason
