@@ -81,7 +81,13 @@ def figures(layout: Layout) -> tuple[Swept, list[Figure]]:
     lists = size * LISTS
     needed = 1.05 * lists + done.graph_pages
     found = [
-        Figure(f"sweep_looked_at[{name}]", done.looked_at, "workspaces whose computes the sweep listed", size, at_least=True),
+        Figure(
+            f"sweep_looked_at[{name}]",
+            done.looked_at,
+            "workspaces whose computes the sweep listed",
+            size,
+            at_least=True,
+        ),
         Figure(
             f"sweep_requests[{name}]",
             done.requests,
