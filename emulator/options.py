@@ -28,6 +28,8 @@ class Options:
     workers: int = 1
     operations: frozenset[str] | None = None
     """Of which operations Event Grid tells the app; None for all."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """App settings beside those that the local Azure itself makes."""
     verbose: bool = False
 
 
@@ -47,8 +49,12 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
     parser.add_argument("--operations", type=_names, help="of which Event Grid tells the app; default: all")
+    parser.add_argument(
+        "--setting", dest="settings", type=_setting, action="append", default=[], help="an app setting, NAME=VALUE"
+    )
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
-    return Options(**vars(parser.parse_args(arguments)))
+    options = vars(parser.parse_args(arguments))
+    return Options(**{**options, "settings": tuple(options["settings"])})
 
 
 def _port(text: str) -> int:
@@ -69,6 +75,13 @@ def _names(text: str) -> frozenset[str]:
     if len(names) > _MOST_FILTER_VALUES:
         raise argparse.ArgumentTypeError(f"{len(names)} operations, and a filter of Event Grid has at most 25")
     return names
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
 
 
 def _milliseconds(text: str) -> float:

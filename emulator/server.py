@@ -111,7 +111,7 @@ class LocalAzure:
             environment["AzureWebJobsStorage"] = self.functions.storage_connection
         if self.options.policy:
             environment["AMLGUARD_POLICY"] = str(self.options.policy.resolve())
-        return environment
+        return environment | dict(self.options.settings)
 
     def _routes(self) -> list[web.AbstractRouteDef]:
         throttle = Throttle(time.monotonic) if self.options.throttle else None

@@ -155,6 +155,9 @@ def _emulate_command(commands: "argparse._SubParsersAction[_Parser]", run: Comma
     parser.add_argument("--seed", type=int, metavar="N", help="makes disorder and made-up ids repeatable")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
     parser.add_argument("--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (1)")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="NAME=VALUE", help="an app setting of the app; repeatable"
+    )
     parser.add_argument("--no-functions", action="store_true", help="only Azure, without the app")
     parser.add_argument("--verbose", action="store_true", help="logs to standard error")
     _policy_option(parser)

@@ -166,6 +166,7 @@ def _emulate(options: argparse.Namespace) -> int:
         value = getattr(options, name)
         if value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
+    arguments += [part for one in options.setting for part in ("--setting", one)]
     arguments += ["--no-functions"] if options.no_functions else []
     arguments += ["--verbose"] if options.verbose else []
     sys.stdout.flush()

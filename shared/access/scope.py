@@ -7,7 +7,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Self
 
 MAX_LENGTH = 2048
@@ -25,7 +25,7 @@ class InvalidScopeError(ValueError):
     """The text is not an ARM id that could name a scope; the message says why and quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scope:
     """Root, management group, subscription, resource group, resource or child resource.
 
@@ -63,7 +63,15 @@ class Scope:
     def __str__(self) -> str:
         return self.text
 
-    @property
+    # Scopes are keys everywhere, and the same few: what follows from the segments is worked out once.
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.segments)
+
+    @cached_property
     def key(self) -> str:
         """The id in one spelling, for hashing and for Resource Graph comparisons."""
         return "/" + "/".join(self.segments)
@@ -83,15 +91,15 @@ class Scope:
     def is_management_group(self) -> bool:
         return len(self.segments) == 4 and self.segments[:3] == _MANAGEMENT_GROUPS
 
-    @property
+    @cached_property
     def subscription(self) -> "Scope | None":
         return self._prefix(2) if self.segments[:1] == ("subscriptions",) else None
 
-    @property
+    @cached_property
     def resource_group(self) -> "Scope | None":
         return self._prefix(4) if self.subscription and self.segments[2:3] == ("resourcegroups",) else None
 
-    @property
+    @cached_property
     def resource_type(self) -> str:
         """Lower case, as `microsoft.machinelearningservices/workspaces/computes`; of the innermost provider.
 

@@ -82,7 +82,7 @@ class Arm:
         `only` is an OData filter. Raises `ReadFailedError`, also for a broken page.
         """
         name, _, narrowed = collection.partition("?")
-        kind = name if "/" in name else f"{parent.resource_type}/{name}"
+        kind = name if "/" in name else f"{parent.resource_type or 'microsoft.resources'}/{name}"
         path = f"{str(parent).rstrip('/')}/{'providers/' if '/' in name else ''}{name}"
         url = self._url(path, _api_version(kind))
         url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quote(only)}" if only else "")

@@ -181,7 +181,7 @@ def test_nothing_on_the_queues_and_in_the_blobs(azure: LocalAzure) -> None:
     with BlobServiceClient.from_connection_string(connection) as blobs:
         for container in blobs.list_containers():
             with blobs.get_container_client(container) as one:
-                kept += [name for name in one.list_blob_names()]
+                kept += list(one.list_blob_names())
                 kept += [one.download_blob(name).readall().decode("utf-8", "replace") for name in one.list_blob_names()]
     assert _says("\n".join(kept)) == []
 

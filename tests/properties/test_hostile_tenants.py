@@ -7,6 +7,7 @@ shares nothing with it. That the oracle would notice is shown by apps with broke
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,21 +18,17 @@ from hypothesis import strategies as st
 from properties.hostile_tenants import (
     ADMINISTRATOR,
     ATTACKER,
-    ELSEWHERE,
     SCIENTISTS,
     Tenant,
     attack,
     gullible,
     tenant,
-    without_caller,
 )
-from properties.trespass import Oracle, Said, same
-from unit.build import OTHER_SUBSCRIPTION
+from properties.trespass import Oracle, Said, same, within
 
 from handlers import resource_changed, work_queue
 from shared.access.asks import Property
-from shared.access.scope import Scope
-from shared.access.terms import Boundary, Terms
+from shared.access.terms import Boundary
 from shared.ports import AzureFailureError
 from shared.work import Trigger, decode
 
@@ -69,17 +66,20 @@ class Watch:
             return str(done.assignment) in self.made or same(done.scope).startswith(same(self.lair))
         if kind == "grant":
             self.made.add(f"{done.scope}/providers/Microsoft.Authorization/roleAssignments/{done.name}")
-            return self.oracle.allows_grant(done.principal.id, str(done.scope), done.need.role_id, event)
+            # What somebody gets on the attacker's own resources the attacker could give them anyway.
+            return within(str(done.scope), self.lair) or self.oracle.allows_grant(
+                done.principal.id, str(done.scope), done.need.role_id, event
+            )
         if done.name is Property.CACHED_KEYS:  # of all who used a registry whose admin user went off
             return True
         return self.oracle.allows_setting(str(done.resource), done.principal.id if done.principal else None)
 
 
-async def live(one: Tenant, believed: Terms | None = None) -> Watch:
+async def live(one: Tenant, break_it: Callable[[Watch], None] = lambda _: None) -> Watch:
     """Attacks, each with or without its event, perhaps an event of the teams, and a sweep at the end."""
     watch = Watch(one)
-    watch.app.terms = believed or one.terms
-    for _ in range(one.random.randrange(1, 5)):
+    break_it(watch)
+    for _ in range(one.random.randrange(1, 4)):
         written = attack(one)
         one.azure.have(*written)
         if one.random.random() < 0.5:
@@ -134,14 +134,27 @@ def test_nothing_is_gained_that_the_policy_does_not_allow(shard: int, number: in
     assert asyncio.run(live(tenant(number * SHARDS + shard))).trespasses == []
 
 
-def caught(believed: Callable[[Tenant], Terms]) -> int:
-    """In how many tenants the oracle sees an app trespass that believes something else than the policy says."""
-    found = 0
-    for seed in range(BROKEN_TENANTS):
-        one = tenant(seed)
-        found += bool(asyncio.run(live(one, believed(one))).trespasses)
-    return found
+def caught(break_it: Callable[[Watch], None]) -> int:
+    """In how many tenants the oracle sees a broken app trespass."""
+    return sum(bool(asyncio.run(live(tenant(seed), break_it)).trespasses) for seed in range(BROKEN_TENANTS))
 
 
 def test_the_oracle_notices_a_broken_guard_of_the_boundary() -> None:
-    assert caught(lambda one: gullible(one.terms)) > BROKEN_TENANTS / 4
+    def trust_everything(watch: Watch) -> None:
+        watch.app.terms = gullible(watch.app.terms)
+
+    assert caught(trust_everything) > BROKEN_TENANTS / 4
+
+
+def test_the_oracle_notices_a_broken_guard_of_callers() -> None:
+    def ask_no_caller(watch: Watch) -> None:
+        watch.app.terms = replace(watch.app.terms, caller_must_hold=False)
+
+    assert caught(ask_no_caller) > BROKEN_TENANTS / 10
+
+
+def test_the_oracle_notices_that_tenants_are_taken_for_one() -> None:
+    def see_one_tenant(watch: Watch) -> None:
+        watch.app.azure.tenants = {}
+
+    assert caught(see_one_tenant) > 0

@@ -59,6 +59,8 @@ def workspaces(azure: FakeAzure) -> Iterator[Workspace]:
         holders = {who for each in (one, *children) for who in _identities(each)}
         holders |= {who for child in children for who in _clusters(child, known)}
         theirs = {found for child in children for found in _named_by_users(child)}
+        hosts = {str(child["properties"].get("target")) for child in children}
+        theirs |= {scope for scope, body in known.items() if body["properties"].get("loginServer") in hosts}
         holders |= {(_object_id(known.get(found)), found) for found in theirs if "/userassignedidentities/" in found}
         yield Workspace(name, frozenset({same(name), *named}), frozenset(theirs), frozenset(holders))
 

@@ -1,4 +1,4 @@
-"""`caller_must_hold` through the official worker: whose events lead to grants, and that a person at a desk needs none."""
+"""`caller_must_hold` through the official worker: whose events lead to grants; a person at a desk needs no event."""
 
 import pytest
 from event_grid import event
