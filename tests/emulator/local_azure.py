@@ -246,12 +246,12 @@ class LocalAzure:
 
     def sweep_all(self, workspaces: Iterable[str]) -> None:
         """Fires the timer and waits until the app has looked at `workspaces` and is done."""
-        before = len(self.asked())
+        before, wanted = len(self.asked()), tuple(workspaces)
         self.sweep()
 
         def looked() -> bool:
             asked = {one["path"].partition("?")[0].lower() for one in self.asked()[before:]}
-            return all(workspace.lower() in asked for workspace in workspaces)
+            return all(f"{workspace.lower()}/computes" in asked for workspace in wanted)
 
         self.until(looked, "every workspace is looked at")
         self.until_quiet()
