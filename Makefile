@@ -6,7 +6,7 @@ INFRA := .venv-infra
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
-.PHONY: help setup demo test check format bench docs pins clean
+.PHONY: help setup demo test check format bench package docs pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,9 @@ format: setup    ## formatter and safe fixes
 
 bench: setup     ## ratios and counts
 	@$(BIN)/python -m bench
+
+package: setup   ## the deployment package, dist/amlguard.zip
+	@$(BIN)/python -m infra.package
 
 docs: setup      ## regenerates docs/rules.md and the policy schema
 	@$(BIN)/python -m docs.generate

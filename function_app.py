@@ -56,4 +56,4 @@ async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the host pa
 async def work_queue(message: func.QueueMessage) -> None:
     from handlers import work_queue as handler  # noqa: PLC0415 - see the module's docstring
 
-    await handler.handle(message.get_body(), await _services.get())
+    await handler.handle(message.get_body(), await _services.get(), message.dequeue_count or 1)

@@ -22,6 +22,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueClient
 
 from bench.tenant import Json
+from shared.access.routing import operations
 
 _ROOT = Path(__file__).parent.parent
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
@@ -140,7 +141,7 @@ def local_azure(tenant: Json, *options: str) -> Iterator[LocalAzure]:
         (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
         (folder / "policy.yaml").write_text("mode: enforce\n", encoding="utf-8")
         files = ("--tenant", f"{folder}/tenant.json", "--policy", f"{folder}/policy.yaml")
-        command = [sys.executable, "-m", "emulator", *files, *options]
+        command = [sys.executable, "-m", "emulator", *files, "--operations", ",".join(operations()), *options]
         with (
             (folder / "said").open("w") as said,
             subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=said, text=True) as process,  # noqa: S603 - our own

@@ -61,7 +61,7 @@ def sweep(layout: Layout) -> Swept:
         len(asked),
         sum(_GRAPH in one.path.lower() for one in asked),
         sum(one.status == 429 for one in asked),
-        len(paths & set(workspaces(layout.size, layout.subscriptions))),
+        len(paths & {f"{one}/computes" for one in workspaces(layout.size, layout.subscriptions)}),
         max(one.end for one in asked) - asked[0].start,
         _necessary(asked),
         cpu,
@@ -81,7 +81,13 @@ def figures(layout: Layout) -> tuple[Swept, list[Figure]]:
     lists = size * LISTS
     needed = 1.05 * lists + done.graph_pages
     found = [
-        Figure(f"sweep_looked_at[{name}]", done.looked_at, "workspaces that the sweep reached", size, at_least=True),
+        Figure(
+            f"sweep_looked_at[{name}]",
+            done.looked_at,
+            "workspaces whose computes the sweep listed",
+            size,
+            at_least=True,
+        ),
         Figure(
             f"sweep_requests[{name}]",
             done.requests,

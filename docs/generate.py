@@ -54,8 +54,8 @@ The condition (version 2.0) that follows:
 
 _OPT_IN = """\
 Rules that are off by default add these to the condition once the policy turns them on, and rules that grant on the
-policy's allow-list only, once there is one. Renew the condition then: until that is done, Azure refuses the grants and
-amlguard records them as Failed.
+policy's allow-list only, once there is one. Renew the condition then (`amlguard policy condition --policy FILE` prints
+it): until that is done, Azure refuses the grants and amlguard records them as Failed.
 """
 
 _EVENTS = """\

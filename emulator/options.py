@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
+_MOST_FILTER_VALUES = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,10 @@ class Options:
     throttle: bool = True
     operation_ms: float = 200
     workers: int = 1
+    operations: frozenset[str] | None = None
+    """Of which operations Event Grid tells the app; None for all."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """App settings beside those that the local Azure itself makes."""
     verbose: bool = False
 
 
@@ -43,8 +48,13 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
+    parser.add_argument("--operations", type=_names, help="of which Event Grid tells the app; default: all")
+    parser.add_argument(
+        "--setting", dest="settings", type=_setting, action="append", default=[], help="an app setting, NAME=VALUE"
+    )
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
-    return Options(**vars(parser.parse_args(arguments)))
+    options = vars(parser.parse_args(arguments))
+    return Options(**{**options, "settings": tuple(options["settings"])})
 
 
 def _port(text: str) -> int:
@@ -57,6 +67,21 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 64")
     return int(text)
+
+
+def _names(text: str) -> frozenset[str]:
+    """One advanced filter has at most 25 values: https://learn.microsoft.com/azure/event-grid/event-filtering#limitations"""
+    names = frozenset(filter(None, text.split(",")))
+    if len(names) > _MOST_FILTER_VALUES:
+        raise argparse.ArgumentTypeError(f"{len(names)} operations, and a filter of Event Grid has at most 25")
+    return names
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
 
 
 def _milliseconds(text: str) -> float:

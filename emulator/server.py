@@ -50,7 +50,7 @@ class LocalAzure:
         self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
         self.rbac = Rbac(self.tenant)
         self.requests = RequestLog()
-        self.events = EventGrid(self.clock, self.made_up.random("event grid"), None)
+        self.events = EventGrid(self.clock, self.made_up.random("event grid"), None, options.operations)
         self.logs = Logs(self.tenant.logs, self.clock, options.tables)
         self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
         seconds = options.operation_ms / 1000
@@ -111,7 +111,7 @@ class LocalAzure:
             environment["AzureWebJobsStorage"] = self.functions.storage_connection
         if self.options.policy:
             environment["AMLGUARD_POLICY"] = str(self.options.policy.resolve())
-        return environment
+        return environment | dict(self.options.settings)
 
     def _routes(self) -> list[web.AbstractRouteDef]:
         throttle = Throttle(time.monotonic) if self.options.throttle else None

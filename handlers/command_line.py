@@ -7,32 +7,23 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from handlers.arguments import parser
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
 from shared.access.documents import Document
+from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
-
-_EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 
 class UsageError(Exception):
     """The command was given something that it cannot work with."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error (1): argparse's own 2 would say "something is left to do"."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser(_COMMANDS).parse_args(arguments)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -126,14 +117,38 @@ def _event(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sweeps(options: argparse.Namespace) -> int:
+    from handlers.sweeps import sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(sweeps())
+    print(json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found))
+    return 0
+
+
 def _rules(options: argparse.Namespace) -> int:
     print(json.dumps(catalogue(), indent=2) if options.format == "json" else rules_text())
+    return 0
+
+
+def _approve(options: argparse.Namespace) -> int:
+    from handlers.approve import approve, pending  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(approve(options.run_id, options.policy) if options.run_id else pending(options.policy))
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
     return 0
 
 
 def _policy_check(options: argparse.Namespace) -> int:
     checked = policy.load(options.file)
     print(f"{options.file} is right: mode {checked.mode}, {len(checked.rules)} rules set")
+    return 0
+
+
+def _policy_condition(options: argparse.Namespace) -> int:
+    from handlers.services import read_policy  # noqa: PLC0415 - see _plan
+    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+
+    print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))
     return 0
 
 
@@ -146,10 +161,12 @@ def _emulate(options: argparse.Namespace) -> int:
     """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
     terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
     arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
+    arguments += ["--operations", ",".join(operations())]
     for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "workers"):
         value = getattr(options, name)
         if value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
+    arguments += [part for one in options.setting for part in ("--setting", one)]
     arguments += ["--no-functions"] if options.no_functions else []
     arguments += ["--verbose"] if options.verbose else []
     sys.stdout.flush()
@@ -172,114 +189,20 @@ def _write(options: argparse.Namespace, text: str, document: Document) -> None:
         print(text)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="amlguard",
-        description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
-        epilog=f"{_EXIT_CODES} The ARM endpoint is AMLGUARD_ARM_ENDPOINT; sign-in is azure-identity's.",
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    planning = commands.add_parser("plan", help="what is missing or wrong; reads only", epilog=_EXIT_CODES)
-    _reporting(planning)
-    planning.set_defaults(run=_plan)
-
-    applying = commands.add_parser(
-        "apply",
-        help="grants what is missing and turns admin users off, after asking",
-        epilog=f"{_EXIT_CODES} Every change is recorded in the audit log first: without one, nothing is changed.",
-    )
-    _reporting(applying)
-    applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
-    applying.add_argument("--yes", action="store_true", help="do not ask")
-    applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
-    applying.set_defaults(run=_apply)
-
-    undoing = commands.add_parser(
-        "undo",
-        help="takes back what runs did, after asking",
-        description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
-        "log says what that was: its rows appear there minutes after a change. What was undone amlguard does not do "
-        "again by itself.",
-        epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
-    )
-    undoing.add_argument(
-        "run_id", metavar="RUN_ID", nargs="+", help="from the audit log, or a role assignment's description"
-    )
-    _policy_option(undoing)
-    undoing.add_argument("--yes", action="store_true", help="do not ask")
-    undoing.add_argument("--force", action="store_true", help="also what others rely on by now")
-    undoing.add_argument("--format", choices=("text", "json"), default="text")
-    undoing.set_defaults(run=_undo)
-
-    explaining = commands.add_parser(
-        "explain",
-        help="who needs what on a resource, who holds it through what, and why; reads only",
-        epilog="Exit code: 0 all that is needed is held, 1 error, 2 something is missing or a setting is to change.",
-    )
-    explaining.add_argument(
-        "resource", metavar="RESOURCE_ID", help="a workspace, compute, endpoint, identity, registry …"
-    )
-    _policy_option(explaining)
-    explaining.add_argument("--format", choices=("text", "json"), default="text")
-    explaining.set_defaults(run=_explain)
-
-    event = commands.add_parser("event", help="handles one Event Grid delivery as the trigger would")
-    event.add_argument("file", metavar="FILE", help="JSON: an event or an array of them; - for standard input")
-    _policy_option(event)
-    event.set_defaults(run=_event)
-
-    rules = commands.add_parser("rules", help="the catalogue of rules")
-    rules.add_argument("--format", choices=("text", "json"), default="text")
-    rules.set_defaults(run=_rules)
-    _policy_commands(commands)
-    _emulate_command(commands)
-    return parser
-
-
-def _reporting(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--scope",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="a workspace, or a scope or dependency whose workspaces are meant; repeatable; default: all",
-    )
-    _policy_option(parser)
-    parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
-
-
-def _policy_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
-
-
-def _policy_commands(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parts = commands.add_parser("policy", help="checks a policy file, or prints its JSON Schema")
-    kinds = parts.add_subparsers(required=True, metavar="COMMAND")
-    check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
-    check.add_argument("file", type=Path, metavar="FILE")
-    check.set_defaults(run=_policy_check)
-    kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=_policy_schema)
-
-
-def _emulate_command(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    parser = commands.add_parser(
-        "emulate",
-        help="a local Azure with the app on it",
-        description="Serves a local Azure over TLS, and the app on it; prints one JSON line when ready; runs until "
-        "SIGTERM.",
-    )
-    parser.add_argument("--tenant", type=Path, metavar="FILE", help="raw ARM objects (JSON); default: an empty tenant")
-    parser.add_argument("--port", type=int, metavar="N", help="ARM's port; 0 picks a free one")
-    parser.add_argument("--functions-port", type=int, metavar="N", help="the functions' port; 0 picks a free one")
-    parser.add_argument("--latency-ms", type=float, metavar="N", help="delays every answer of Azure")
-    parser.add_argument("--seed", type=int, metavar="N", help="makes disorder and made-up ids repeatable")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
-    parser.add_argument("--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (1)")
-    parser.add_argument("--no-functions", action="store_true", help="only Azure, without the app")
-    parser.add_argument("--verbose", action="store_true", help="logs to standard error")
-    _policy_option(parser)
-    parser.set_defaults(run=_emulate)
+_COMMANDS = {
+    "apply": _apply,
+    "approve": _approve,
+    "emulate": _emulate,
+    "event": _event,
+    "explain": _explain,
+    "plan": _plan,
+    "policy_check": _policy_check,
+    "policy_condition": _policy_condition,
+    "policy_schema": _policy_schema,
+    "rules": _rules,
+    "sweeps": _sweeps,
+    "undo": _undo,
+}
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
 def _at_a_desk(services: Services, only: Keys) -> Reconciler:
     """Without the queue: what must wait is told, not left to an app that may not be there.
 
-    The person's own rights count, not those of an event's caller.
+    Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
     return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)

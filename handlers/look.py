@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TypeGuard
 
 from handlers.services import Services
 from shared.access.scope import Scope
@@ -17,6 +18,7 @@ _log = logging.getLogger("amlguard")
 # More than these are left to the queue: it scales out, an Event Grid delivery does not.
 INLINE = 3
 PER_MESSAGE = 10
+_AGAIN = timedelta(seconds=30)
 
 
 async def look_now(
@@ -27,16 +29,27 @@ async def look_now(
     deadline: float | None = None,
     attempt: int = 0,
 ) -> list[Result]:
-    """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others."""
+    """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others.
+
+    Of several it is tried again alone: the others are done.
+    """
     runs = [_reconcile(scope, services, trigger, deadline, attempt) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
-    failures = [answer for answer in answers if isinstance(answer, BaseException)]
-    for failure in failures:
-        if not isinstance(failure, AzureFailureError | TimeoutError):
-            raise failure
-    if failures:
-        raise failures[0]
+    failed = [(scope, answer) for scope, answer in zip(workspaces, answers, strict=True) if is_failure(answer)]
+    if failed and len(workspaces) > 1 and deadline is None and services.queue:
+        for scope, answer in failed:
+            _log.warning("%s: %s; it is looked at again alone", scope, answer)
+            await services.queue.put(encode(Reconcile((str(scope),), trigger, attempt)), _AGAIN)
+    elif failed:
+        raise failed[0][1]
     return [answer for answer in answers if isinstance(answer, Result)]
+
+
+def is_failure(answer: object) -> TypeGuard[AzureFailureError | TimeoutError]:
+    """Raises what no other try would mend."""
+    if isinstance(answer, BaseException) and not isinstance(answer, AzureFailureError | TimeoutError):
+        raise answer
+    return isinstance(answer, BaseException)
 
 
 async def _reconcile(

@@ -22,6 +22,7 @@ from shared.memory import Memory
 from shared.policy import Policy
 from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
+from shared.sweeps import Sweeps
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
@@ -45,6 +46,10 @@ class Services:
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, stopped=self.stopped)
+
+    @property
+    def sweeps(self) -> Sweeps | None:
+        return Sweeps(self.store, self.audit) if self.store else None
 
     async def close(self) -> None:
         for one in self.opened:

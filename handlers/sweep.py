@@ -1,34 +1,114 @@
-"""The timer: every workspace is looked at, whether or not its events arrived (law 1)."""
+"""The timer: every workspace is looked at, whether or not its events arrived (law 1).
 
+The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards; each shard is a message
+of its own. A shard is evaluated by what Resource Graph knows; whatever does not look right is reconciled through ARM.
+"""
+
+import asyncio
 import logging
+import time
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import batched, zip_longest
 
-from handlers.look import PER_MESSAGE, look_later
+from handlers.look import is_failure, look_now
 from handlers.services import Services
+from shared import shard
+from shared.access.outcomes import Plan
 from shared.access.scope import Scope
+from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.discover import all_workspaces
-from shared.work import Sweep, Trigger, encode
+from shared.pace import in_the_background
+from shared.ports import AzureFailureError, ReadFailedError
+from shared.reconcile import Result
+from shared.sweeps import Tally
+from shared.work import Reconcile, Shard, Sweep, Trigger, encode
 
 _log = logging.getLogger("amlguard")
+
+# Two queries of Resource Graph a shard, of which it takes three a second; each gives one page for as many.
+PER_SHARD = 50
+# Half of what the host allows: what is left is a message of its own.
+_SECONDS = 300.0
+_AT_ONCE = 10
+_AGAIN = timedelta(seconds=30)
 
 
 async def handle(services: Services) -> None:
     """Leaves the sweep to the queue, which tries again when it fails; the timer would not for six hours."""
-    if services.queue:
-        await services.queue.put(encode(Sweep()), timedelta())
+    sweep = await services.sweeps.begin(services.azure.now(), str(services.terms.mode)) if services.sweeps else ""
+    if sweep is None:
+        _log.info("a sweep is still under way: this one is left out")
+    elif services.queue:
+        await services.queue.put(encode(Sweep(id=sweep)), timedelta())
     else:
-        await find(services)
+        raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
 
 
-async def find(services: Services) -> None:
-    """Finds the workspaces and leaves them to the queue, page by page. Raises `AzureFailureError`."""
-    found = 0
-    batch: list[Scope] = []
+async def find(services: Services, sweep: str) -> None:
+    """Finds the workspaces and puts them on the queue in shards. Raises `AzureFailureError`."""
+    if services.queue is None:
+        raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
+    found: dict[str, list[str]] = {}
     async for workspace in all_workspaces(services.azure, services.terms):
-        found += 1
-        batch.append(workspace)
-        if len(batch) == PER_MESSAGE:
-            await look_later(batch, services, Trigger())
-            batch = []
-    await look_later(batch, services, Trigger())
-    _log.info("sweep: %d workspaces put on the queue", found)
+        found.setdefault(str(workspace.subscription).casefold(), []).append(str(workspace))
+    shards = 0
+    for number, some in enumerate(_shards(list(found.values()))):
+        await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
+        shards += 1
+    workspaces = sum(map(len, found.values()))
+    if services.sweeps and sweep:
+        await services.sweeps.found(sweep, workspaces, shards, services.azure.now())
+    _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, shards)
+
+
+def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """Subscriptions take turns: each has a limit of its own, so that they are worked on side by side."""
+    for turn in zip_longest(*(batched(each, PER_SHARD, strict=False) for each in found)):
+        yield from filter(None, turn)
+
+
+async def look_over(work: Shard, services: Services) -> None:
+    """Raises `AzureFailureError`: the shard comes again, and only it."""
+    now = services.azure.now()
+    if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
+        return
+    with in_the_background():
+        tally = await _look_over(work, services)
+    if services.sweeps and work.sweep:
+        await services.sweeps.done(work.sweep, work.number, tally, services.azure.now())
+
+
+async def _look_over(work: Shard, services: Services) -> Tally:
+    scopes = [Scope.parse(text) for text in work.workspaces]
+    known = await shard.Shard.read(scopes, services.azure)
+    run, until, slots = Run(services.terms.mode), time.monotonic() + _SECONDS, asyncio.Semaphore(_AT_ONCE)
+
+    async def one(scope: Scope) -> Plan | Result:
+        async with slots:
+            if time.monotonic() > until:
+                raise TimeoutError
+            made = await services.reconciler.glance(scope, known)
+            return made if made is not None else (await look_now([scope], services, Trigger()))[0]
+
+    answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
+    failed = [scope for scope, answer in zip(scopes, answers, strict=True) if is_failure(answer)]
+    if len(failed) == len(scopes) > 1 and all(isinstance(answer, ReadFailedError) for answer in answers):
+        raise ReadFailedError("sweep", "ShardFailed", "no workspace of the shard could be read")
+    findings = [finding(run, one) for answer in answers if isinstance(answer, Plan) for one in answer.findings]
+    await services.reconciler.journal.rows(FINDINGS, findings)
+    for scope in failed:
+        if services.queue:
+            await services.queue.put(encode(Reconcile((str(scope),))), _AGAIN)
+    results = [answer for answer in answers if isinstance(answer, Result)]
+    applied = sum(outcome.phase is Phase.APPLIED for each in results for outcome in each.outcomes)
+    reported = sum(len(each.plan.findings) for each in results)
+    late = sum(isinstance(answer, TimeoutError) for answer in answers)
+    return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
+
+
+async def give_up(work: Shard, services: Services) -> None:
+    """The sweep comes to its end without the shard, as incomplete."""
+    if services.sweeps and work.sweep:
+        lost = Tally(len(work.workspaces), len(work.workspaces))
+        await services.sweeps.done(work.sweep, work.number, lost, services.azure.now())

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handlers.services import Services, connected
-from shared.access.allotment import target
-from shared.access.documents import Document, action
+from shared.access.documents import Document, action, in_words
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.terms import Action as Mode
 from shared.access.undo import Step
@@ -64,7 +63,7 @@ class Taken:
                 yield f"  nothing to do for {one.done.target}: {one.reason}"
                 continue
             outcome = done.get(one.done.action_id)
-            yield f"{_sign(one.action)} {outcome.phase if outcome else 'would'}: {_said(one.action)}"
+            yield f"{_sign(one.action)} {outcome.phase if outcome else 'would'}: {in_words(one.action)}"
             if outcome and outcome.phase is not Phase.UNDONE:
                 yield f"    {outcome.reason}"
             yield from (f"    ! relied on: {line}" for line in self.undoing.relied_on.get(one.done.action_id, ()))
@@ -80,14 +79,6 @@ def _came_of(outcome: Outcome | None) -> Document:
 
 def _sign(change: Grant | Setting | Removal) -> str:
     return {Grant: "+", Setting: "~", Removal: "-"}[type(change)]
-
-
-def _said(change: Grant | Setting | Removal) -> str:
-    if isinstance(change, Setting):
-        return f"{change.name} {change.current} → {change.to} on {change.resource}"
-    who = change.principal.id if isinstance(change, Grant) else change.principal_id
-    role = change.role_definition_id.rpartition("/")[2]
-    return f"role {role} on {target(change)} of {who}"
 
 
 async def prepare(runs: Sequence[str], policy_file: Path | None) -> Taken:

@@ -1,6 +1,7 @@
 """The queue: work that had to wait, and the sweep's share of each instance.
 
-A failure is raised, so that the message comes back; after five tries the host moves it to the poison queue.
+A failure is raised, so that the message comes back; after five tries the host moves it to the poison queue, and a
+finding says so.
 """
 
 import logging
@@ -9,18 +10,43 @@ from datetime import timedelta
 from handlers import sweep
 from handlers.look import INLINE, look_later, look_now
 from handlers.services import Services
-from shared.access.scope import Scope
+from shared.access.asks import Finding, Severity
+from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action as Mode
-from shared.audit_rows import Phase, Run
+from shared.audit_rows import FINDINGS, Phase, Run, finding
+from shared.azure.settings import QUEUE
 from shared.discover import workspaces_at
-from shared.ports import WriteRefusedError
-from shared.work import Dependency, Reconcile, Record, Resync, Sweep, decode, encode
+from shared.ports import AzureFailureError, WriteRefusedError
+from shared.work import (
+    Dependency,
+    MalformedWorkError,
+    Reconcile,
+    Record,
+    Resync,
+    Shard,
+    Sweep,
+    Work,
+    decode,
+    encode,
+)
 
+MOST_TRIES = 5  # host.json: maxDequeueCount
 _WHILE_STOPPED = timedelta(hours=1)
 _log = logging.getLogger("amlguard")
 
 
-async def handle(message: bytes, services: Services) -> None:
+async def handle(message: bytes, services: Services, tries: int = 1) -> None:
+    """`tries` counts this one. Raises whatever goes wrong: the host tries again, or gives up."""
+    try:
+        await _do(message, services)
+    except Exception as error:
+        if tries >= MOST_TRIES:
+            _log.error("work is given up after %d tries and goes to the poison queue: %s", tries, type(error).__name__)
+            await _give_up(message, error, services)
+        raise
+
+
+async def _do(message: bytes, services: Services) -> None:
     """Raises `MalformedWorkError` for what is not ours, `AzureFailureError` for what should be tried again."""
     match decode(message):
         case Reconcile() as work:
@@ -28,8 +54,10 @@ async def handle(message: bytes, services: Services) -> None:
             await look_now(workspaces, services, work.trigger, attempt=work.attempt)
         case Dependency() as work:
             await _users(work, services)
-        case Sweep():
-            await sweep.find(services)
+        case Sweep() as work:
+            await sweep.find(services, work.id)
+        case Shard() as work:
+            await sweep.look_over(work, services)
         case Resync() as work:
             await _resync(work, services)
         case Record() as work:
@@ -67,3 +95,41 @@ async def _record(work: Record, services: Services) -> None:
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in known]
     if services.audit and rows:
         await services.audit.record(work.table, rows)
+
+
+async def _give_up(message: bytes, error: Exception, services: Services) -> None:
+    """A finding for people, and the sweep goes on without the shard. Nothing here hides why the work failed."""
+    try:
+        work: Work | None = decode(message)
+    except MalformedWorkError:
+        work = None
+    why = str(error) if isinstance(error, AzureFailureError) else type(error).__name__
+    one = Finding(
+        _about(work),
+        "poison-work",
+        (),
+        Severity.HIGH,
+        f"Work of kind {type(work).__name__ if work else 'unknown'} was given up after {MOST_TRIES} tries: {why}.",
+        f"Look at the queue {QUEUE}-poison; once its cause is mended, put the message back on {QUEUE}, or wait for the "
+        "next sweep (which does not do the work of kind Record or Resync).",
+    )
+    try:
+        if services.audit:
+            await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])
+        if isinstance(work, Shard):
+            await sweep.give_up(work, services)
+    except AzureFailureError as failure:
+        _log.error("that work was given up could not be recorded: %s", failure)
+
+
+def _about(work: Work | None) -> Scope:
+    try:
+        match work:
+            case Reconcile() | Resync() | Shard():
+                first = Scope.parse(work.workspaces[0])
+                return first if len(work.workspaces) == 1 else first.subscription or first
+            case Dependency():
+                return Scope.parse(work.scope)
+    except (InvalidScopeError, IndexError):
+        pass
+    return Scope.parse("/")

@@ -1,4 +1,4 @@
-"""Rows of the audit tables (infra/tables.json): one an action and phase, one a finding."""
+"""Rows of the audit tables (infra/tables.json): one an action and phase, one a finding, two a sweep."""
 
 import uuid
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from shared.work import Trigger
 
 REMEDIATIONS = "AmlGuardRemediation_CL"
 FINDINGS = "AmlGuardFinding_CL"
+SWEEPS = "AmlGuardSweep_CL"
 _FINDING_IDS = uuid.UUID("0d0b3c5e-1c43-5a5f-8f0f-6f1f8a8f7c55")
 
 
@@ -96,6 +97,33 @@ def finding(run: Run, one: Finding) -> dict[str, Any]:
         "Remedy": one.remedy,
         "Mode": str(run.mode),
         **_origin(run),
+    }
+
+
+def sweep_row(
+    sweep: str,
+    outcome: str,
+    mode: str,
+    *,
+    workspaces: int,
+    shards: int,
+    failed: int,
+    changes: int,
+    findings: int,
+    duration_ms: int,
+) -> dict[str, Any]:
+    """`outcome` is Started, Completed or Incomplete."""
+    return {
+        "TimeGenerated": _now(),
+        "SweepId": sweep,
+        "Outcome": outcome,
+        "Mode": mode,
+        "Workspaces": workspaces,
+        "Shards": shards,
+        "Failed": failed,
+        "Changes": changes,
+        "Findings": findings,
+        "DurationMs": duration_ms,
     }
 
 

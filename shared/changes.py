@@ -44,10 +44,10 @@ class Changes:
         made: Plan,
         run: Run,
         deadline: float | None,
-        restored: Mapping[str, str],
+        notes: Mapping[str, str],
         stopped: Sequence[Outcome],
     ) -> list[Outcome]:
-        """`restored` and `stopped` are what the brakes said and withheld, to be recorded with the rest."""
+        """`notes` go before the reasons of what is applied, by action id; `stopped` is recorded with the rest."""
         limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
 
         async def limited(grant: Grant) -> Outcome:
@@ -57,7 +57,7 @@ class Changes:
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
         outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
-        outcomes = [_telling(one, restored) for one in outcomes] + [*stopped]
+        outcomes = [_telling(one, notes) for one in outcomes] + [*stopped]
         await self.journal.outcomes(outcomes, run)
         return outcomes
 
@@ -117,8 +117,8 @@ class Changes:
         return Outcome(action, phase, reason, round((time.monotonic() - started) * 1000))
 
 
-def _telling(outcome: Outcome, restored: Mapping[str, str]) -> Outcome:
-    said = restored.get(outcome.action.action_id)
+def _telling(outcome: Outcome, notes: Mapping[str, str]) -> Outcome:
+    said = notes.get(outcome.action.action_id)
     done = said and outcome.phase is Phase.APPLIED and not outcome.reason.startswith(THERE_ALREADY)
     return replace(outcome, reason=f"{said}: {outcome.reason}") if done else outcome
 

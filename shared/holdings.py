@@ -4,38 +4,77 @@ Custom roles and the deny assignments of a principal are read only where there a
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from shared.access import parse
 from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.ports import Reads
+from shared.ports import Raw, ReadFailedError, Reads
+
+ROLE_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+
+type _Held = dict[tuple[str, Scope], Sequence[RoleAssignment]]
 
 
 async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azure: Reads) -> dict[str, Access]:
+    """All that they hold there, one list for each of them in each of the subscriptions."""
     pairs = [(principal, subscription) for principal in principals for subscription in subscriptions]
-    assignments, denies = await asyncio.gather(
-        asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs)),
-        asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions)),
-    )
-    held = _by_principal(pairs, assignments)
-    roles = await _roles(pairs, assignments, azure)
-    denied = await _denies(pairs, dict(zip(subscriptions, denies, strict=True)), azure)
+    lists = asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs))
+    held, denied = await asyncio.gather(lists, _denies(pairs, azure))
+    return await _access(principals, dict(zip(pairs, held, strict=True)), denied, azure)
+
+
+async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: Reads) -> dict[str, Access]:
+    """What is assigned to them by name: one list of a resource group has it for all of them, with what is above.
+
+    Nobody when a list may not be read.
+    """
+    lists = await asyncio.gather(*(_listed(group, azure) for group in groups))
+    if not principals or None in lists:
+        return {}
+    subscriptions = {group.subscription or group for group in groups}
+    held: _Held = {(principal, subscription): [] for principal in principals for subscription in subscriptions}
+    for group, raws in zip(groups, lists, strict=True):
+        for principal, found in _by_principal(raws or (), frozenset(principals)).items():
+            pair = principal, group.subscription or group
+            held[pair] = [*held[pair], *found]
+    known = await _access(principals, held, await _denies(list(held), azure), azure)
+    return {principal: replace(one, partial=True) for principal, one in known.items()}
+
+
+async def _listed(group: Scope, azure: Reads) -> Sequence[Raw] | None:
+    try:
+        return await azure.children(group, ROLE_ASSIGNMENTS) or ()
+    except ReadFailedError as error:
+        if error.forbidden:
+            return None
+        raise
+
+
+def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, list[RoleAssignment]]:
+    found: dict[str, list[RoleAssignment]] = {}
+    try:
+        for raw in raws:
+            principal = str(raw["properties"]["principalId"]).casefold()
+            if principal in principals and (one := parse.role_assignment(raw)):
+                found.setdefault(principal, []).append(one)
+    except (TypeError, ValueError, LookupError) as error:
+        raise ReadFailedError("list role assignments", "MalformedAnswer", "it is not what Azure answers") from error
+    return found
+
+
+async def _access(
+    principals: Sequence[str], held: _Held, denied: Mapping[str, tuple[DenyAssignment, ...]], azure: Reads
+) -> dict[str, Access]:
+    assigned: dict[str, dict[RoleAssignment, None]] = {principal: {} for principal in principals}
+    for (principal, subscription), answer in held.items():
+        assigned[principal].update(dict.fromkeys(_seen_from(subscription, one) for one in answer))
+    roles = await _roles(held, azure)
     return {
-        principal: Access(
-            tuple(one for one in held[principal] if one.role_id in roles), roles, denied.get(principal, ())
-        )
-        for principal in principals
+        principal: Access(tuple(one for one in mine if one.role_id in roles), roles, denied.get(principal, ()))
+        for principal, mine in assigned.items()
     }
-
-
-def _by_principal(
-    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]]
-) -> dict[str, dict[RoleAssignment, None]]:
-    held: dict[str, dict[RoleAssignment, None]] = {principal: {} for principal, _ in pairs}
-    for (principal, subscription), answer in zip(pairs, answers, strict=True):
-        held[principal].update(dict.fromkeys(_seen_from(subscription, one) for one in answer))
-    return held
 
 
 def _seen_from[T: (RoleAssignment, DenyAssignment)](subscription: Scope, one: T) -> T:
@@ -43,25 +82,24 @@ def _seen_from[T: (RoleAssignment, DenyAssignment)](subscription: Scope, one: T)
     return replace(one, within=subscription) if one.scope.is_management_group else one
 
 
-async def _roles(
-    pairs: Sequence[tuple[str, Scope]], answers: Sequence[Sequence[RoleAssignment]], azure: Reads
-) -> dict[str, RoleDefinition]:
+async def _roles(held: _Held, azure: Reads) -> dict[str, RoleDefinition]:
     """Read where their assignments were found: a custom role is known in its assignable scopes only."""
     wanted: dict[Scope, set[str]] = {}
-    for (_, subscription), answer in zip(pairs, answers, strict=True):
+    for (_, subscription), answer in held.items():
         wanted.setdefault(subscription, set()).update(one.role_id for one in answer)
     found = await asyncio.gather(*(azure.role_definitions(frozenset(ids), sub) for sub, ids in wanted.items()))
     return {role_id: role for each in found for role_id, role in each.items()}
 
 
-async def _denies(
-    pairs: Sequence[tuple[str, Scope]], all_denies: Mapping[Scope, Sequence[DenyAssignment]], azure: Reads
-) -> dict[str, tuple[DenyAssignment, ...]]:
+async def _denies(pairs: Sequence[tuple[str, Scope]], azure: Reads) -> dict[str, tuple[DenyAssignment, ...]]:
     """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!).
 
     ARM's filter leaves exclusions aside.
     """
-    asking = [pair for pair in pairs if all_denies[pair[1]]]
+    subscriptions = list(dict.fromkeys(subscription for _, subscription in pairs))
+    listed = await asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions))
+    some = {subscription for subscription, found in zip(subscriptions, listed, strict=True) if found}
+    asking = [pair for pair in pairs if pair[1] in some]
     answers = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
     denied: dict[str, tuple[DenyAssignment, ...]] = {}
     for (principal, subscription), answer in zip(asking, answers, strict=True):

@@ -1,6 +1,7 @@
 """What is put on record: the intent before the first write, the outcome after it (law 4)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import batched
@@ -14,6 +15,13 @@ from shared.work import Record, encode
 
 _RETRY = timedelta(minutes=1)
 _ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
+
+
+async def _in_full(*parts: Awaitable[None]) -> None:
+    """All at once; raises the first failure when all have come to their end."""
+    for answer in await asyncio.gather(*parts, return_exceptions=True):
+        if answer is not None:
+            raise answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +39,15 @@ class Journal:
     queue: WorkQueue | None
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
-        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`."""
-        await self.findings(made.findings, run, recorded)
+        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`.
+
+        Findings go at the same time, as an event has to be answered; when only they fail, nothing is written either.
+        """
         rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
         rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
         rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
-        # Last before the first write, so that an intent that was accepted is one that is carried out.
-        await self.rows(REMEDIATIONS, rows)
+        await _in_full(self.findings(made.findings, run, recorded), self.rows(REMEDIATIONS, rows))
         recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
 
     async def findings(self, found: Sequence[Finding], run: Run, recorded: set[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ from itertools import chain
 
 from shared.access import parse
 from shared.access.asks import Property
-from shared.access.compare import Asked, ask
+from shared.access.compare import Asked, ask, holders_at_hand, unknown_holders
 from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
@@ -35,26 +35,32 @@ from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Terms
 from shared.discover import workspaces_at
-from shared.holdings import access
+from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
 from shared.once import Once
 from shared.ports import ReadFailedError, Reads
 from shared.work import Trigger
 from shared.workspaces import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
+_CLUSTERS = "microsoft.containerservice/managedclusters"
 _CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
-async def observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None) -> Estate | None:
-    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate."""
+async def observe(
+    workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None, *, frugal: bool = False
+) -> Estate | None:
+    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate.
+
+    `frugal`: rather one more round trip than a request for each identity.
+    """
     try:
-        return await _observe(workspace, Once(azure), terms, trigger or Trigger())
+        return await _observe(workspace, Once(azure), terms, trigger or Trigger(), frugal=frugal)
     except InvalidScopeError as error:
         raise ReadFailedError(f"read workspace {workspace.name}", "InvalidResourceId", str(error)) from error
 
 
-async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger) -> Estate | None:
-    subject = await read_workspace(workspace, azure, terms)
+async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger, *, frugal: bool) -> Estate | None:
+    subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
         return None
     estate = Estate(
@@ -65,18 +71,34 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         caller=_caller(trigger),
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
-    estate = await _complete(estate, azure, terms)
+    estate = await _complete(estate, azure, terms, frugal=frugal)
     if not _switching_off(estate, terms):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
     neighbours, groups = await asyncio.gather(_neighbours(estate, azure, terms), _container_groups(estate, azure))
-    estate = await _complete(replace(estate, neighbours=neighbours, container_groups=groups), azure, terms)
+    estate = await _complete(
+        replace(estate, neighbours=neighbours, container_groups=groups), azure, terms, frugal=frugal
+    )
     # And when nothing else speaks against it, whether anybody was seen to use it.
     logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}
     return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
 
 
+async def _ahead(workspace: Scope, azure: Reads) -> None:
+    """What every workspace's reconcile needs and its id alone tells; `azure` keeps the answers, failures included."""
+    subscription, group = workspace.subscription, workspace.resource_group
+    if subscription and group:
+        await asyncio.gather(
+            azure.children(group, ROLE_ASSIGNMENTS),
+            azure.children(subscription, _LOCKS),
+            azure.deny_assignments(subscription, None),
+            return_exceptions=True,
+        )
+
+
 def _switching_off(estate: Estate, terms: Terms) -> list[Scope]:
+    if not any(registry.admin_user for registry in estate.registries.values()):
+        return []
     return [one.resource for one in plan(estate, terms).settings if one.name is Property.ADMIN_USER]
 
 
@@ -86,21 +108,25 @@ def _caller(trigger: Trigger) -> Principal | None:
     return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
 
 
-async def _complete(estate: Estate, azure: Reads, terms: Terms) -> Estate:
+async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
     while True:
         asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
-        dependencies = _dependencies(estate) - seen
-        wants = _wants(estate, terms) - estate.facts.keys()
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
-        principals = _principals(asked, estate, terms) - estate.access.keys()
+        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
+        if found:
+            estate = replace(estate, access={**estate.access, **found})
+            asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        dependencies = _dependencies(estate) - seen
+        wants = _wants(estate, terms) - estate.facts.keys()
+        principals = unknown_holders(asked, estate, terms)
         if not dependencies and not principals and not wants and subscriptions <= known:
             return await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
         seen |= dependencies
@@ -212,12 +238,9 @@ def _named_by(workspace: Workspace) -> Iterable[Scope]:
 
 
 def _cluster(compute: Compute) -> Scope | None:
-    return compute.attached if compute.type is ComputeType.AKS else None
-
-
-def _principals(asked: Iterable[Asked], estate: Estate, terms: Terms) -> set[str]:
-    asking = {one.principal.id for each in asked for _, one in each.grants}
-    return asking | ({estate.caller.id} if terms.caller_must_hold and estate.caller else set())
+    """Of a resource of any other kind its owner may make up the identity."""
+    attached = compute.attached if compute.type is ComputeType.AKS else None
+    return attached if attached and attached.resource_type == _CLUSTERS else None
 
 
 async def _with_backgrounds(
@@ -226,7 +249,9 @@ async def _with_backgrounds(
     """What guards must know of the few grants that leave the subscription, or that only a role's GUID is known of."""
     asking = [one for each in asked for _, one in each.grants]
     by_guid = {one.need.role_id for one in asking if not one.need.permissions}
-    resources = (one.principal.resource for one in asking)
+    holders = [one.principal for one in asking]
+    holders += [one.principal for each in asked for _, one in each.settings if one.principal]
+    resources = (holder.resource for holder in holders)
     away = {scope.subscription for scope in resources if scope} - {None}
     scopes = sorted({*subscriptions, *filter(None, away)}, key=str)
     roles, facts = await asyncio.gather(

@@ -1,4 +1,7 @@
-"""Azure as one reconcile sees it: what was read once is not read again, whoever asks for it."""
+"""Azure as one reconcile sees it: what was read once is not read again, whoever asks for it.
+
+What is assigned at one resource stands in the list of its resource group, which a reconcile reads anyway.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
@@ -6,8 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
+from shared.holdings import ROLE_ASSIGNMENTS
 from shared.ports import Raw, Reads
+
+_ASSIGNED_AT = f"{ROLE_ASSIGNMENTS}?$filter=atScope()"
 
 
 class Once:
@@ -20,13 +27,17 @@ class Once:
     def now(self) -> datetime:
         return self._azure.now()
 
-    def query(self, kql: str) -> AsyncIterator[Raw]:
-        return self._azure.query(kql)
+    def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        return self._azure.query(kql, subscription)
 
     async def resource(self, scope: Scope) -> Raw | None:
         return await self._once(("resource", scope), lambda: self._azure.resource(scope))
 
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        group = parent.resource_group
+        if group and collection == _ASSIGNED_AT:
+            listed = await self.children(group, ROLE_ASSIGNMENTS)
+            return None if listed is None else [raw for raw in listed if _holds_at(raw, parent)]
         key = ("children", parent, collection.casefold(), first_page)
         return await self._once(key, lambda: self._azure.children(parent, collection, first_page=first_page))
 
@@ -49,3 +60,9 @@ class Once:
             self._begun[key] = asyncio.ensure_future(read())
         answer: T = await self._begun[key]
         return answer
+
+
+def _holds_at(raw: Raw, scope: Scope) -> bool:
+    """At the scope or above it: that an assignment of a management group was listed says that it is above."""
+    assigned = scope_or_none(get(raw, "properties", "scope"))
+    return assigned is not None and (assigned.contains(scope) or assigned.is_management_group)

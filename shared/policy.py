@@ -17,7 +17,7 @@ from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action, Boundary, Caps, Exemption, RuleMode, RuleTerms, Terms
 from shared.access.wishes import People, Wishes
 
-_GUID = re.compile("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 class PolicyError(ValueError):
@@ -246,7 +246,7 @@ _NEVER = PRIVILEGED | {"b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor"}
 
 def _people(part: PeopleTerms, path: str) -> People:
     role = SCORE_AND_MANAGE.role_id if part.role == "data_scientist" else part.role.casefold()
-    if not _GUID.match(role):
+    if not _GUID.fullmatch(role):
         raise PolicyError(f"{path}.role: data_scientist, or the GUID of a role definition")
     if role in _NEVER:
         raise PolicyError(f"{path}.role: amlguard makes no group {_NEVER[role]}")

@@ -75,8 +75,11 @@ class Reads(Protocol):
         """
         ...
 
-    def query(self, kql: str) -> AsyncIterator[Raw]:
-        """Rows of Resource Graph: eventually consistent, so only ever a hint of where to look."""
+    def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        """Rows of Resource Graph, of one subscription or all: eventually consistent, so nothing is written by them.
+
+        Of a subscription, role assignments of the management groups above it are shown as well.
+        """
         ...
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:

@@ -13,20 +13,21 @@ from datetime import timedelta
 
 from shared.access.allotment import without
 from shared.access.asks import Property
-from shared.access.documents import restrict
-from shared.access.outcomes import Deferred, Grant, Plan, Setting
+from shared.access.documents import in_words, restrict
+from shared.access.outcomes import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.access.terms import Terms
+from shared.approvals import Approvals, Pending
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.brakes import Brakes
 from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
-from shared.ports import AuditLog, Azure, Store, WorkQueue
+from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
@@ -86,6 +87,15 @@ class Reconciler:
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
 
+    async def glance(self, workspace: Scope, reads: Reads) -> Plan | None:
+        """The plan by what `reads` knows, where it holds nothing but findings; else None: look properly.
+
+        Changes and records nothing. Raises `ReadFailedError`.
+        """
+        estate = await observe(workspace, reads, self.terms, frugal=True)
+        made = plan(estate, self.terms) if estate else None
+        return None if made is None or made.actions or made.withheld or made.deferred else made
+
     async def preview(self, workspace: Scope) -> Plan:
         """What `run` would do in mode enforce: also without what the brakes would stop now."""
         made = await self.prepare(workspace)
@@ -107,25 +117,56 @@ class Reconciler:
     async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
         done: list[Outcome] = []
         recorded: set[tuple[str, str]] = set()
+        released: Pending | None = None
         for _ in range(_PASSES):
             async with asyncio.timeout(_left(deadline)):
                 made = await self.prepare(workspace, run.trigger)
+                if run.mode is Mode.ENFORCE:
+                    made, released = await self._released(made, workspace, run)
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
             async with self.memory.alone(registry) if registry else nullcontext():
                 if registry:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):
-                        made = await self.prepare(workspace, run.trigger)
-                made, outcomes = await self._act(made, workspace, run, recorded, deadline)
+                        made = await self._knowing(released).prepare(workspace, run.trigger)
+                made, outcomes = await self._act(made, workspace, run, recorded, deadline, released)
             done += outcomes
             if not outcomes or not self._due(made, outcomes):
                 break
+        if (
+            released
+            and self.store
+            and any(o.action.action_id in released.actions for o in done if o.phase is Phase.APPLIED)
+        ):
+            await Approvals(self.store).done(workspace)
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
 
+    def _knowing(self, released: Pending | None) -> "Reconciler":
+        """With the policy's terms and what a person has released."""
+        return replace(self, terms=replace(self.terms, approved=frozenset(released.actions))) if released else self
+
+    async def _released(self, made: Plan, workspace: Scope, run: Run) -> tuple[Plan, Pending | None]:
+        """Plans again with what a person has released; else asks for it, and says under which run."""
+        asked = {one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard == "approval"}
+        if not asked or self.store is None:
+            return made, None
+        approvals, now = Approvals(self.store), self.azure.now()
+        known = await approvals.of(workspace, now)
+        if known and known.approved:
+            return await self._knowing(known).prepare(workspace, run.trigger), known
+        known = await approvals.ask(workspace, run.id, asked, now, self.terms.approval_lapses)
+        return replace(made, withheld=tuple(_asked_under(known.run, one) for one in made.withheld)), None
+
     async def _act(
-        self, made: Plan, workspace: Scope, run: Run, recorded: set[tuple[str, str]], deadline: float | None
+        self,
+        made: Plan,
+        workspace: Scope,
+        run: Run,
+        recorded: set[tuple[str, str]],
+        deadline: float | None,
+        released: Pending | None,
     ) -> tuple[Plan, list[Outcome]]:
         """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
         if run.mode is not Mode.ENFORCE:
@@ -142,7 +183,8 @@ class Reconciler:
         ]
         await self.journal.findings(held.findings, run, recorded)
         made = without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
-        outcomes = await self.changes.carry_out(made, run, deadline, held.restored, stopped)
+        notes = {**held.restored, **(released.notes if released else {})}
+        outcomes = await self.changes.carry_out(made, run, deadline, notes, stopped)
         if self.again and self.store:
             applied = [one.action.action_id for one in outcomes if one.phase is Phase.APPLIED]
             await Undone(self.store).lift(applied)
@@ -180,6 +222,12 @@ class Reconciler:
         if not self.memory.wake_is_due(workspace, at, now):
             await self.queue.put(encode(Reconcile((str(workspace),), trigger, attempt + 1)), min(delays))
             self.memory.remember_wake(workspace, at)
+
+
+def _asked_under(run: str, one: Withheld) -> Withheld:
+    if one.refusal.guard != "approval":
+        return one
+    return replace(one, refusal=replace(one.refusal, reason=f"{one.refusal.reason}: amlguard approve {run}"))
 
 
 def _waiting_settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:

@@ -38,9 +38,18 @@ class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
 
 
 class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
-    """Find all workspaces."""
+    """Find all workspaces. Without an `id` the sweep is not followed (there is no shared state)."""
 
     trigger: Trigger = Trigger()
+    id: str = ""
+
+
+class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
+    """Look over these workspaces of one subscription, as part `number` of a sweep."""
+
+    sweep: str
+    number: str
+    workspaces: tuple[str, ...]
 
 
 class Resync(Struct, frozen=True, tag="resync", omit_defaults=True):
@@ -57,9 +66,9 @@ class Record(Struct, frozen=True, tag="record"):
     rows: tuple[dict[str, Any], ...]
 
 
-type Work = Reconcile | Dependency | Sweep | Resync | Record
+type Work = Reconcile | Dependency | Sweep | Shard | Resync | Record
 
-_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Resync | Record)
+_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Shard | Resync | Record)
 
 
 class MalformedWorkError(ValueError):

@@ -10,6 +10,8 @@ from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.ports import ReadFailedError, Reads
 
+_USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
+
 
 async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
     lists = _lists(terms)
@@ -44,8 +46,11 @@ def _unresolved(workspace: Workspace) -> frozenset[Scope]:
 
 
 async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
-    """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved."""
-    scopes = list(identities)
+    """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved.
+
+    So does what is none: of a resource of any other kind its owner may make up the object id.
+    """
+    scopes = [scope for scope in identities if scope.resource_type == _USER_ASSIGNED]
     raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
     found = {scope: (raw or {}).get("properties") or {} for scope, raw in zip(scopes, raws, strict=True)}
     return {scope: str(body["principalId"]) for scope, body in found.items() if body.get("principalId")}

@@ -84,7 +84,7 @@ class App:
         if message is None:
             return False
         try:
-            await work_queue.handle(message.body, self.services)
+            await work_queue.handle(message.body, self.services, message.tries + 1)
         except (AzureFailureError, Crashed):
             self.restart()
             if message.tries + 1 < _MOST_TRIES:

@@ -131,10 +131,21 @@ class FakeAzure:
     def _subscriptions(self) -> set[Scope]:
         return {scope.subscription for scope in self.resources if scope.subscription}
 
-    async def query(self, kql: str) -> AsyncIterator[Raw]:
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        if subscription:
+            for raw in await self.troubles.around("read", lambda: self._graph(kql, subscription)):
+                yield raw
+            return
         within = re.search(r"startswith '([^']*)'", kql)
         for raw in await self.troubles.around("read", lambda: self._workspaces(within[1] if within else "/")):
             yield raw
+
+    def _graph(self, kql: str, subscription: Scope) -> list[Raw]:
+        """All of the subscription: a query that narrows it down only leaves out what it does not ask for."""
+        if kql.startswith("authorizationresources"):
+            return [_listed(one) for one in self.assignments if self._concerns(one.scope, subscription)]
+        shown = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
+        return [raw for scope, raw in shown if subscription.contains(scope) and "/computes/" not in str(scope)]
 
     def _workspaces(self, within: str) -> list[Raw]:
         found = []
@@ -186,7 +197,7 @@ class FakeAzure:
 
     def _grant(self, grant: Grant, description: str) -> bool:
         role_id, principal, scope = grant.need.role_id, grant.principal.id, grant.scope
-        if scope not in self.resources:
+        if self._resource(scope) is None:
             _refuse("ResourceNotFound")
         self._check_lock(scope)
         if role_id not in self.roles:
@@ -252,7 +263,7 @@ class FakeAzure:
         return {
             scope
             for scope, raw in self.resources.items()
-            if (named := raw["properties"].get("containerRegistry")) and Scope.parse(named) == registry
+            if str(raw["properties"].get("containerRegistry")).lower().rstrip("/") == registry.key
         }
 
     def _check_lock(self, scope: Scope, *, deleting: bool = False) -> None:
@@ -383,6 +394,8 @@ def _listed(one: RoleAssignment) -> Raw:
             "scope": str(one.scope),
             "principalId": one.principal_id,
             "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{one.role_id}",
+            "condition": one.condition,
+            "createdOn": one.created_on.isoformat() if one.created_on else None,
             "description": one.description,
         },
     }

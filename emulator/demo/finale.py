@@ -32,10 +32,7 @@ async def take_back(stage: Stage, ready: Ready, end: Ending, at_first: Mapping[s
     assignments = await stage.people.assignments()
     registries = {known: _settings(await stage.people.get(one["id"])) for known, one in end.registries.items()}
     others = [one for one in end.assignments if one["properties"].get("createdBy") != end.app]
-    before = {
-        known: _settings(at_first.get(known) or _without_switch_off(known, one))
-        for known, one in end.registries.items()
-    }
+    before = {known: _settings(at_first.get(known) or _before(known, one)) for known, one in end.registries.items()}
     left = [one for one in document["steps"] if one["action"] and one.get("outcome") != "Undone"]
     return [
         *_differing("role assignment", _by_id(others), _by_id(assignments)),

@@ -91,3 +91,34 @@ type GrantKey = tuple[str, str, Need]
 
 def grant_key(ask: RequiredGrant) -> GrantKey:
     return ask.principal.id.casefold(), ask.scope.key, ask.need
+
+
+def unknown_holders(asked: Iterable[Asked], estate: Estate, terms: Terms) -> set[str]:
+    """Principals of whom more must be read: nothing was yet, or not enough to say that they hold what they need."""
+    asking = [one for each in asked for _, one in each.grants]
+    needed = {one.principal.id for one in asking} | (
+        {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
+    )
+    partly = [one for one in asking if (known := estate.access.get(one.principal.id)) and known.partial]
+    return (needed - estate.access.keys()) | {one.principal.id for one in partly if not held(one, estate).held}
+
+
+def holders_at_hand(asked: Iterable[Asked], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:
+    """Principals whose needs all lie in the resource groups of the workspaces, and these groups.
+
+    `frugal`: the groups of what the workspaces depend on as well, whose lists are not there yet.
+
+    Not an identity that a workspace acts as: in which way it was set up shows only in all that it holds.
+    """
+    named = [scope for one in estate.workspaces for scope in (one.id, *(_dependencies(one) if frugal else ()))]
+    groups = {group for scope in named if estate.sees(scope) and (group := scope.resource_group)}
+    asking = [one for each in asked for _, one in each.grants]
+    others = {one.acting.id for one in estate.workspaces if one.acting and one.acts_as_uai}
+    others |= {one.principal.id for one in asking if one.scope.resource_group not in groups}
+    others |= {estate.caller.id} if estate.caller else set()
+    near = {one.principal.id for one in asking} - others - estate.access.keys()
+    return sorted(near), sorted(groups, key=str) if near else []
+
+
+def _dependencies(workspace: Workspace) -> Iterable[Scope]:
+    return (scope for scope in (workspace.registry, workspace.storage, workspace.vault) if scope)

@@ -6,6 +6,7 @@ ClientId in `value`, which is an object or its JSON as text.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from shared.access.model import Connection, Raw
 from shared.access.raw import get, scope_or_none, text
 from shared.access.scope import Scope
 
+# What else a target holds may be a secret: a password before an @, a signature after a ?.
+_HOST = re.compile(r"(?:https?://)?(?:[^/?#]*@)?([a-z0-9.-]+(?::[0-9]+)?)(?:[/?#]|$)")
 _REGISTRY = "microsoft.containerregistry/registries"
 _IDENTITY = "microsoft.managedidentity/userassignedidentities"
 _CATEGORIES = ("acr", "containerregistry")
@@ -62,8 +65,8 @@ def client_id(one: Connection) -> str | None:
 
 def host(one: Connection) -> str | None:
     """The registry's login server, in lower case."""
-    target = (one.target or "").casefold().removeprefix("https://").removeprefix("http://")
-    return target.split("/", 1)[0] or None
+    found = _HOST.match((one.target or "").casefold())
+    return found[1] if found else None
 
 
 def _auth(one: Connection) -> str:

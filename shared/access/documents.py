@@ -85,6 +85,19 @@ def action(one: Action) -> Document:
             return {"resourceId": str(one.resource), "rule": one.rule, "requirements": list(one.requirements)}
 
 
+def in_words(one: Action) -> str:
+    """One line for people."""
+    match one:
+        case Grant():
+            return f"grant {one.need.role_name} on {one.scope} to {one.principal.label} ({one.principal.id})"
+        case Removal():
+            return f"take role {one.role_id} on {one.scope} back from {one.principal_id}"
+        case Setting():
+            return f"set {one.name} of {one.resource} from {one.current} to {one.to}"
+        case _:
+            return f"wait for {one.resource}"
+
+
 def finding(one: Finding) -> Document:
     return {
         "resourceId": str(one.resource),

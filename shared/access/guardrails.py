@@ -18,19 +18,26 @@ def refuse_grant(
         concerns = objection.setting is None and objection.target.contains(ask.scope)
         if concerns and objection.principal in (None, ask.principal.id):
             return Refusal(objection.rule, objection.reason)
+    if ask.scope in estate.missing:
+        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
+    return distrust(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
+
+
+def distrust(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Refusal | None:
+    """Why nobody should make this grant on the workspace's word alone: not amlguard, nor who reads its findings."""
+    privileged = refuse_privileged(ask, estate)
+    if privileged:
+        return privileged
     if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
         return _outside("identity", ask.principal.resource, terms)
     if ask.explicit and not terms.allows(ask.scope):
         return _outside("target", ask.scope, terms, f"{ask.scope.name} was named by a user of the workspace")
-    if ask.scope in estate.missing:
-        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return (
-        _outside_boundary(workspace, ask.scope, terms)
-        or _of_another_tenant((ask.scope, ask.principal.resource), workspace, estate)
-        or refuse_privileged(ask, estate)
-        or refuse_for_caller(ask, estate, terms)
-        or locked(ask.scope, estate)
-    )
+    kind = ask.need.resource_type
+    if kind and kind != ask.scope.resource_type:
+        # Whoever may write a workspace could otherwise name a whole group, or a subscription, as its registry.
+        return Refusal("target-type", f"{ask.scope} is no {kind}: nobody needs to {ask.need.name} there")
+    scopes = (ask.scope, ask.principal.resource)
+    return _outside_boundary(workspace, ask.scope, terms) or _of_another_tenant(scopes, workspace, estate)
 
 
 def refuse_setting(
@@ -43,7 +50,7 @@ def refuse_setting(
         return _outside("identity", ask.principal.resource, terms)
     return (
         _outside_boundary(workspace, ask.resource, terms)
-        or _of_another_tenant((ask.resource,), workspace, estate)
+        or _of_another_tenant((ask.resource, ask.principal.resource if ask.principal else None), workspace, estate)
         or (refuse_for_caller(ask, estate, terms) if ask.principal else None)
         or locked(ask.resource, estate)
     )
@@ -65,9 +72,7 @@ def refuse_unapproved(rule: Rule, requirements: tuple[str, ...], action_id: str,
     if not terms.awaits_approval(rule, requirements, action_id):
         return None
     hours = terms.approval_lapses.total_seconds() / 3600
-    return Refusal(
-        "approval", f"the policy wants a person to release it within {hours:g} h: `amlguard approve` lists what waits"
-    )
+    return Refusal("approval", f"the policy wants a person to release it, within {hours:g} h")
 
 
 def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refusal | None:
@@ -77,6 +82,8 @@ def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refu
 def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
     boundary = terms.boundary.replace("_", " ")
     why = why or f"{target.name} lies outside the workspace's {boundary}"
+    if not str(target).isascii():
+        why += "; look twice, its id holds letters that may only look like others"
     return Refusal(
         f"{what}-outside-boundary",
         f'{why}. To allow it, add to the policy: trust: {{allow: ["{target}"]}}',

@@ -19,6 +19,11 @@ class Need:
     role_name: str
     broad: bool = False
 
+    @property
+    def resource_type(self) -> str:
+        """Of what the permissions are about, in lower case; empty where only the role is known."""
+        return "/".join(self.permissions[0].action.split("/")[:2]).casefold() if self.permissions else ""
+
 
 _REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"

@@ -7,6 +7,7 @@ about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, si
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from shared.access.connections import connection
 from shared.access.model import (
@@ -21,12 +22,12 @@ from shared.access.model import (
     Raw,
     Workspace,
 )
-from shared.access.permissions import PermissionBlock, RoleDefinition
+from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.raw import get, scope_or_none, text, time
 from shared.access.raw import scope as scope_at
 from shared.access.registries import registry
 from shared.access.rules.rule import List
-from shared.access.scope import Scope
+from shared.access.scope import InvalidScopeError, Scope
 from shared.access.vaults import vault
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "identity",
     "lock",
     "registry",
+    "role_assignment",
     "role_definition",
     "vault",
     "workspace",
@@ -118,6 +120,30 @@ def lock(raw: Raw) -> Lock | None:
         return None
     level = (text(raw, "properties", "level") or "").casefold()
     return Lock(str(raw.get("id")), scope, level == "readonly")
+
+
+def role_assignment(raw: Raw) -> RoleAssignment | None:
+    """None for a scope that no AML resource can have: what is there covers nothing of ours.
+
+    Raises `TypeError` or `ValueError`: an assignment that cannot be read is not one that gives nothing (law 2).
+    """
+    body = raw.get("properties")
+    if not isinstance(body, Mapping):
+        raise TypeError("an assignment has properties")
+    try:
+        scope = Scope.parse(body.get("scope"))
+    except InvalidScopeError:
+        return None
+    created = body.get("createdOn")
+    return RoleAssignment(
+        str(raw.get("id")),
+        scope,
+        str(body.get("principalId")).casefold(),
+        str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
+        body.get("condition"),
+        datetime.fromisoformat(created) if created else None,
+        body.get("description"),
+    )
 
 
 def role_definition(raw: Raw) -> RoleDefinition:

@@ -92,12 +92,14 @@ class DenyAssignment:
 class Access:
     """Everything that bears on one principal: its assignments (groups expanded), the roles' definitions, denies.
 
-    `denies` holds only those that ARM reports as assigned to the principal (or to everyone).
+    `denies` holds only those that ARM reports as assigned to the principal (or to everyone). `partial`: only what is
+    assigned to the principal itself, in some resource groups; what is held through it is held, the rest is unknown.
     """
 
     assignments: tuple[RoleAssignment, ...] = ()
     roles: Mapping[str, RoleDefinition] = field(default_factory=dict)
     denies: tuple[DenyAssignment, ...] = ()
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

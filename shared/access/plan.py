@@ -6,12 +6,13 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
 from shared.access.exemptions import expired
-from shared.access.guardrails import refuse_by_policy, refuse_grant, refuse_setting, refuse_unapproved
+from shared.access.guardrails import distrust, refuse_by_policy, refuse_grant, refuse_setting, refuse_unapproved
 from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
@@ -59,7 +60,8 @@ def _grants(
         if cover.held:
             satisfied += 1
         elif not acting:
-            say = _would_grant if estate.sees(one.scope) else _cannot_see
+            doubt = distrust(one, asked.workspace, estate, terms)
+            say = partial(_would_grant, doubt) if estate.sees(one.scope) else _cannot_see
             findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
             grant = _grant(acting)
@@ -154,14 +156,16 @@ def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
     return terms.explicitly_off(rule, one.requirements)
 
 
-def _would_grant(rule: Rule, one: RequiredGrant) -> Finding:
+def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:
+    """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
+    remedy = _remedy(rule, one)
     return Finding(
         one.on,
         rule.name,
         one.requirements,
         Severity.MEDIUM,
         f"{one.reason}. It does not hold {one.need.role_name} there.",
-        _remedy(rule, one),
+        f"Look twice: {doubt.reason}. If it is meant: {remedy}" if doubt else remedy,
     )
 
 

@@ -11,6 +11,11 @@ _OVER_ACCESS = (
     ASSIGN,
     Permission("Microsoft.Authorization/roleDefinitions/write"),
     Permission("Microsoft.Authorization/elevateAccess/action"),
+    # PIM's way to the same, and Lighthouse's, which lets another tenant in.
+    Permission("Microsoft.Authorization/roleAssignmentScheduleRequests/write"),
+    Permission("Microsoft.Authorization/roleEligibilityScheduleRequests/write"),
+    Permission("Microsoft.Authorization/roleManagementPolicies/write"),
+    Permission("Microsoft.ManagedServices/registrationAssignments/write"),
 )
 _ADD_POLICY = Permission("Microsoft.KeyVault/vaults/accessPolicies/write")
 # By GUID as well, so that nothing that ARM answers could make them look harmless.
@@ -40,16 +45,17 @@ def refuse_privileged(ask: RequiredGrant, estate: Estate) -> Refusal | None:
 
 
 def refuse_for_caller(ask: RequiredGrant | RequiredSetting, estate: Estate, terms: Terms) -> Refusal | None:
-    """With `trust: {caller_must_hold: true}`: who caused the event must hold what they would have granted.
+    """With `trust: {caller_must_hold: true}`: who caused the event must hold what they would have granted (ADR 13).
 
-    What they hold is read from ARM; of the event only their object id is used. Without an event nobody is known to
-    have asked, and a person with the rights has to.
+    What they hold is read from ARM; of the event only their object id is used, and only for what it is about: whoever
+    touches one compute does not vouch for another. Without an event nobody is known to have asked.
     """
     if not terms.caller_must_hold:
         return None
-    scope = ask.scope if isinstance(ask, RequiredGrant) else ask.resource
-    by_hand = f"a person with the rights runs `amlguard apply --scope {scope}`"
-    if estate.caller is None:
+    scope, on = (ask.scope, ask.on) if isinstance(ask, RequiredGrant) else (ask.resource, estate.subject.id)
+    by_hand = f"a person who may assign roles there runs `amlguard apply --scope {on}`"
+    changed = estate.changed
+    if estate.caller is None or changed is None or not (changed.contains(on) or changed.contains(scope)):
         return Refusal("caller-must-hold", f"nobody is known to have asked for it; {by_hand}")
     ways = (ask.need.permissions, (ASSIGN,)) if isinstance(ask, RequiredGrant) else ((_ADD_POLICY,),)
     access = estate.access[estate.caller.id]

@@ -5,6 +5,7 @@
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Self
@@ -14,6 +15,9 @@ MAX_LENGTH = 2048
 # What no ARM name can hold and what an id must therefore never smuggle into a URL, a filter or a query:
 # separators, wildcards, escapes, quotes, blanks and control characters.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f*?%#\\<>&:;'\"|`{}$^]")
+# Beyond ASCII, ARM's names hold letters and digits of any script: no invisible, reversing or slash-like characters,
+# which could show people another id than the one that is meant, and no half of a character, which nobody can send.
+_BEYOND_ASCII = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"))
 _MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
 
 
@@ -47,6 +51,8 @@ class Scope:
             raise InvalidScopeError("an ARM id starts with /")
         if _FORBIDDEN.search(text):
             raise InvalidScopeError("an ARM id holds no blank, wildcard, escape or quote")
+        if not text.isascii() and any(c > "\x7f" and unicodedata.category(c) not in _BEYOND_ASCII for c in text):
+            raise InvalidScopeError("beyond ASCII an ARM id holds letters and digits only")
         names = text.removesuffix("/").split("/")[1:]
         if any(name in {"", ".", ".."} for name in names):
             raise InvalidScopeError("an ARM id holds no empty or relative segment")

@@ -17,6 +17,7 @@ from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 from shared.access.scope import Scope
 from shared.azure.errors import reading, writing
 from shared.azure.graph_quota import GraphQuota
+from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
 
@@ -59,12 +60,13 @@ class Arm:
         scope: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
+        pace: Pace,
     ) -> None:
         self._endpoint = endpoint
         self._client: AsyncARMPipelineClient[Any, Any] = AsyncARMPipelineClient(
             endpoint,
             transport=transport,
-            policies=[*arm_policies(credential, scope, clock), GraphQuota()],
+            policies=[*arm_policies(credential, scope, clock, pace), GraphQuota()],
         )
 
     async def get(self, scope: Scope) -> Raw | None:
@@ -80,7 +82,7 @@ class Arm:
         `only` is an OData filter. Raises `ReadFailedError`, also for a broken page.
         """
         name, _, narrowed = collection.partition("?")
-        kind = name if "/" in name else f"{parent.resource_type}/{name}"
+        kind = name if "/" in name else f"{parent.resource_type or 'microsoft.resources'}/{name}"
         path = f"{str(parent).rstrip('/')}/{'providers/' if '/' in name else ''}{name}"
         url = self._url(path, _api_version(kind))
         url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quote(only)}" if only else "")
@@ -95,16 +97,20 @@ class Arm:
                 rows += _rows(page, operation)
         return rows
 
-    async def query(self, kql: str) -> AsyncIterator[Raw]:
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
         """Rows of Resource Graph, page by page. Raises `ReadFailedError`."""
         options: dict[str, Any] = {"$top": _PAGE, "resultFormat": "objectArray"}
+        body: dict[str, Any] = {"query": kql, "options": options}
+        if subscription:
+            body["subscriptions"] = [subscription.name]
+            options["authorizationScopeFilter"] = "AtScopeAboveAndBelow"
         while True:
             with reading("query Resource Graph"):
                 page = await self._send(
                     HttpRequest(
                         "POST",
                         self._url("/providers/Microsoft.ResourceGraph/resources", _GRAPH_API),
-                        json={"query": kql, "options": options},
+                        json=body,
                     )
                 )
             for row in _rows(page, "query Resource Graph", "data"):

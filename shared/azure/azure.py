@@ -13,6 +13,7 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
 from shared.azure.audit_log import AuditReader
+from shared.azure.pacer import Pace
 from shared.azure.registries import Registries
 from shared.azure.role_assignments import RoleAssignments
 from shared.azure.session import Clock, Cloud
@@ -33,7 +34,7 @@ class LiveAzure:
     ) -> None:
         self._clock = Clock()
         self._logs = logs
-        common = (endpoint, credential, cloud.arm_scope, transport, self._clock)
+        common = (endpoint, credential, cloud.arm_scope, transport, self._clock, Pace())
         self._arm = Arm(*common)
         self._assignments = RoleAssignments(self._arm, *common)
         self._registries = Registries(*common)
@@ -48,8 +49,8 @@ class LiveAzure:
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
         return await self._arm.list(parent, collection, first_page=first_page)
 
-    def query(self, kql: str) -> AsyncIterator[Raw]:
-        return self._arm.query(kql)
+    def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        return self._arm.query(kql, subscription)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         return await self._logs.rows(kql) if self._logs else None

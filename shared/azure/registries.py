@@ -11,6 +11,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.scope import Scope
 from shared.azure.errors import writing
+from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
 from shared.ports import WriteRefusedError
 
@@ -26,9 +27,10 @@ class Registries:
         scope: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
+        pace: Pace,
     ) -> None:
         self._endpoint, self._credential, self._scope = endpoint, credential, scope
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._pace = transport, clock, pace
         self._clients: dict[str, ContainerRegistryManagementClient] = {}
 
     async def set_admin_user(self, registry: Scope, *, enabled: bool) -> None:
@@ -58,6 +60,6 @@ class Registries:
                 subscription,
                 self._endpoint,
                 transport=self._transport,
-                policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
+                policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock, self._pace)],
             )
         return self._clients[subscription]

@@ -7,7 +7,6 @@ block) and cost more CPU than all else that a workspace's reading does. It loads
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -18,11 +17,12 @@ from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.access.outcomes import Grant
-from shared.access.parse import role_definition
+from shared.access.parse import role_assignment, role_definition
 from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import InvalidScopeError, Scope
 from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
+from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
 
@@ -46,10 +46,11 @@ class RoleAssignments:
         scope: str,
         transport: AsyncHttpTransport[Any, Any],
         clock: Clock,
+        pace: Pace,
     ) -> None:
         self._arm = arm
         self._endpoint, self._credential, self._scope = endpoint, credential, scope
-        self._transport, self._clock = transport, clock
+        self._transport, self._clock, self._pace = transport, clock, pace
         self._built_in = _built_in_roles()
         self._custom: dict[str, RoleDefinition] = {}
 
@@ -64,7 +65,7 @@ class RoleAssignments:
             "",  # every call here names its scope
             self._endpoint,
             transport=self._transport,
-            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock)],
+            policies=[ContentDecodePolicy(), *arm_policies(self._credential, self._scope, self._clock, self._pace)],
         )
 
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:
@@ -72,7 +73,7 @@ class RoleAssignments:
         operation = f"list role assignments of {principal_id}"
         raws = await self._list("roleAssignments", scope, f"assignedTo('{principal_id}')", operation)
         with reading(operation):
-            return [one for raw in raws if (one := _role_assignment(raw))]
+            return [one for raw in raws if (one := role_assignment(raw))]
 
     async def definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
         """Raises `ReadFailedError`; a role that was deleted is left out: it gives nothing any more."""
@@ -124,25 +125,6 @@ class RoleAssignments:
         with writing(f"delete role assignment {assignment.name}", _ROLE):
             gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
         return gone is not None
-
-
-def _role_assignment(raw: Raw) -> RoleAssignment | None:
-    """None for a scope that no AML resource can have: what is there covers nothing of ours."""
-    body = _body(raw)
-    try:
-        scope = Scope.parse(body.get("scope"))
-    except InvalidScopeError:
-        return None
-    created = body.get("createdOn")
-    return RoleAssignment(
-        str(raw.get("id")),
-        scope,
-        str(body.get("principalId")).casefold(),
-        str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
-        body.get("condition"),
-        datetime.fromisoformat(created) if created else None,
-        body.get("description"),
-    )
 
 
 def _deny_assignment(raw: Raw) -> DenyAssignment | None:

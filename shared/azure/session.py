@@ -22,6 +22,7 @@ from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential
 
 from shared.azure.errors import reading
+from shared.azure.pacer import Pace, Pacer
 from shared.azure.settings import PUBLIC_ARM
 
 # Enough to ride out a blip inside the handler's deadline; anything longer is Event Grid's or the queue's retry.
@@ -52,11 +53,12 @@ class Clock(SansIOHTTPPolicy[Any, Any]):
         return parsedate_to_datetime(self._date).astimezone(UTC) if self._date else datetime.now(UTC)
 
 
-def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock) -> list[Any]:
+def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock, pace: Pace) -> list[Any]:
     """The pipeline of every ARM client, those of SDKs included (beside `ContentDecodePolicy`, which they rely on)."""
     return [
         RequestIdPolicy(),
         UserAgentPolicy(sdk_moniker="amlguard"),
+        Pacer(pace),
         AsyncRetryPolicy(**RETRY),
         AsyncBearerTokenCredentialPolicy(credential, scope),
         clock,

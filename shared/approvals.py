@@ -1,0 +1,104 @@
+"""What waits for a person: one document a workspace, written by the app, released by `amlguard approve`.
+
+A release is for the very actions that were asked for, and lapses; the app looks again before it acts on one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec import Struct
+
+from shared.access.marks import unique
+from shared.access.scope import Scope
+from shared.ports import Store
+from shared.stored import update
+
+_FOLDER = "approvals/"
+
+
+class Pending(Struct, frozen=True):
+    """`actions` are what is asked for, in words, by action id. `approved_by` is an object id, empty while it waits."""
+
+    run: str
+    workspace: str
+    actions: dict[str, str]
+    asked_at: datetime
+    lapses_at: datetime
+    approved_by: str = ""
+    approved_at: datetime | None = None
+
+    @property
+    def approved(self) -> bool:
+        return self.approved_at is not None
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """For the record, by action id."""
+        said = f"released by {self.approved_by or 'a person'} (asked for by run {self.run})"
+        return dict.fromkeys(self.actions, said)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Methods raise `AzureFailureError`."""
+
+    store: Store
+
+    async def of(self, workspace: Scope, now: datetime) -> Pending | None:
+        """What is asked for and has not lapsed."""
+        stored = await self.store.read(_name(workspace))
+        known = _decode(stored.data) if stored else None
+        return known if known and now < known.lapses_at else None
+
+    async def ask(
+        self, workspace: Scope, run: str, actions: Mapping[str, str], now: datetime, lapse: timedelta
+    ) -> Pending:
+        """The same actions stay what they are, whichever run asks for them again; others take their place."""
+        wanted = Pending(run, str(workspace), dict(actions), now, now + lapse)
+        kept = wanted
+
+        def change(data: bytes | None) -> bytes | None:
+            nonlocal kept
+            known = _decode(data) if data else None
+            same = known is not None and now < known.lapses_at and known.actions.keys() == wanted.actions.keys()
+            kept = known if known and same else wanted
+            return None if same else msgspec.json.encode(wanted)
+
+        await update(self.store, _name(workspace), change)
+        return kept
+
+    async def done(self, workspace: Scope) -> None:
+        await self.store.delete(_name(workspace))
+
+    async def waiting(self, now: datetime) -> Sequence[Pending]:
+        """Oldest first; takes away what has lapsed long ago."""
+        found: list[Pending] = []
+        for name in await self.store.names(_FOLDER):
+            stored = await self.store.read(name)
+            known = _decode(stored.data) if stored else None
+            if known and now >= known.lapses_at + timedelta(days=30):
+                await self.store.delete(name)
+            elif known:
+                found.append(known)
+        return sorted(found, key=lambda one: one.asked_at)
+
+    async def approve(self, one: Pending, by: str, now: datetime) -> None:
+        """Twice is harmless. What was asked anew meanwhile is not released by this."""
+
+        def change(data: bytes | None) -> bytes | None:
+            known = _decode(data) if data else None
+            if known is None or known.run != one.run or known.approved:
+                return None
+            return msgspec.json.encode(msgspec.structs.replace(known, approved_by=by, approved_at=now))
+
+        await update(self.store, _name(Scope.parse(one.workspace)), change)
+
+
+def _name(workspace: Scope) -> str:
+    return f"{_FOLDER}{unique(workspace.key)}"
+
+
+def _decode(data: bytes) -> Pending:
+    return msgspec.json.decode(data, type=Pending)

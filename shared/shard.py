@@ -1,0 +1,129 @@
+"""Part of a tenant as Resource Graph knows it, with what it does not know from ARM: what a sweep evaluates.
+
+Resource Graph is late and does not know groups. So it may say that nothing is to be done, and no more: whatever looks
+otherwise is looked at again through ARM (`shared.reconcile`), and what it does not show is read from ARM, never
+taken as absent.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Self
+
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.raw import get, scope_or_none
+from shared.access.scope import InvalidScopeError, Scope
+from shared.holdings import ROLE_ASSIGNMENTS
+from shared.once import Once
+from shared.ports import Raw, Reads
+
+_ENDPOINTS = "onlineEndpoints"
+_ENDPOINT = "microsoft.machinelearningservices/workspaces/onlineendpoints"
+_REGISTRY = "microsoft.containerregistry/registries"
+_WORKSPACE = "microsoft.machinelearningservices/workspaces"
+_TYPES = (
+    _WORKSPACE,
+    _ENDPOINT,
+    _REGISTRY,
+    "microsoft.keyvault/vaults",
+    "microsoft.storage/storageaccounts",
+    "microsoft.insights/components",
+    "microsoft.managedidentity/userassignedidentities",
+)
+_COLUMNS = "id, name, type, location, kind, identity, sku, tags, properties"
+
+
+class Shard:
+    """See `shared.ports.Reads`. Of workspaces in one subscription; what is read from ARM is read once for all."""
+
+    def __init__(self, groups: Iterable[Scope], rows: Iterable[Raw], assigned: Sequence[Raw], azure: Reads) -> None:
+        self._live = Once(azure)
+        self._groups = frozenset(groups)
+        self._assigned = assigned
+        self._rows: dict[Scope, Raw] = {}
+        self._endpoints: dict[Scope, list[Raw]] = {}
+        for row in rows:
+            with suppress(InvalidScopeError):
+                scope = Scope.parse(row.get("id"))
+                self._rows[scope] = row
+                if scope.resource_type == _ENDPOINT:
+                    self._endpoints.setdefault(scope.parent, []).append(row)
+
+    @classmethod
+    async def read(cls, workspaces: Iterable[Scope], azure: Reads) -> Self:
+        """Raises `ReadFailedError`."""
+        groups = list(dict.fromkeys(group for one in workspaces if (group := one.resource_group)))
+        subscription = next((group.subscription for group in groups), None)
+        if subscription is None:
+            return cls((), (), (), azure)
+        rows, assigned = await asyncio.gather(
+            _all(azure.query(_resources(groups), subscription)), _all(azure.query(_assignments(groups), subscription))
+        )
+        return cls(groups, rows, assigned, azure)
+
+    def now(self) -> datetime:
+        return self._live.now()
+
+    def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        return self._live.query(kql, subscription)
+
+    async def resource(self, scope: Scope) -> Raw | None:
+        row = self._rows.get(scope)
+        return row if row is not None and _whole(scope, row) else await self._live.resource(scope)
+
+    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+        if collection == _ENDPOINTS and parent in self._rows:
+            return self._endpoints.get(parent, ())
+        if collection == ROLE_ASSIGNMENTS and parent in self._groups:
+            return [raw for raw in self._assigned if _bears_on(raw, parent)]
+        return await self._live.children(parent, collection, first_page=first_page)
+
+    async def logs(self, kql: str) -> Sequence[Raw] | None:
+        return await self._live.logs(kql)
+
+    async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
+        """From ARM: asked only about who does not hold by name all that they need, and groups only ARM knows."""
+        return await self._live.role_assignments(principal_id, subscription)
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
+        return await self._live.role_definitions(role_ids, scope)
+
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
+        return await self._live.deny_assignments(subscription, principal_id)
+
+
+def _whole(scope: Scope, row: Raw) -> bool:
+    """Resource Graph picks the api-version: an older one does not tell which roles a registry goes by (AML-70)."""
+    return scope.resource_type != _REGISTRY or get(row, "properties", "roleAssignmentMode") is not None
+
+
+def _bears_on(raw: Raw, group: Scope) -> bool:
+    assigned = scope_or_none(get(raw, "properties", "scope"))
+    return assigned is not None and (
+        assigned.contains(group) or group.contains(assigned) or assigned.is_management_group
+    )
+
+
+def _resources(groups: Iterable[Scope]) -> str:
+    """A `Scope` holds no quotes, so names are safe in a query."""
+    names = ", ".join(f"'{group.name.casefold()}'" for group in groups)
+    types = ", ".join(f"'{one}'" for one in _TYPES)
+    return (
+        f"resources | where type in~ ({types}) and resourceGroup in~ ({names}) | project {_COLUMNS} | order by id asc"
+    )
+
+
+def _assignments(groups: Iterable[Scope]) -> str:
+    """In the groups, and above them."""
+    names = ", ".join(f"'{group.name.casefold()}'" for group in groups)
+    return (
+        "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' "
+        "| extend parts = split(tolower(tostring(properties.scope)), '/') "
+        f"| where array_length(parts) < 5 or tostring(parts[3]) != 'resourcegroups' or tostring(parts[4]) in ({names}) "
+        "| project id, name, type, properties | order by id asc"
+    )
+
+
+async def _all(rows: AsyncIterator[Any]) -> list[Any]:
+    return [row async for row in rows]

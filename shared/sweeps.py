@@ -1,0 +1,194 @@
+"""Sweeps as all instances see them: one at a time, in shards, with a progress that people can look at and an end.
+
+sweeps/current            the sweep that began last
+sweeps/ID/found           how much it found
+sweeps/ID/done/N          what came of shard N; a shard that is done is done, however often its message comes
+sweeps/ID/ended           the summary
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.audit_rows import SWEEPS, sweep_row
+from shared.ports import AuditLog, ConflictError, Store
+
+_ROOT = "sweeps/"
+_CURRENT = f"{_ROOT}current"
+# A sweep that takes longer has lost a message: the next one, six hours after it, must not wait for it.
+_STALE = timedelta(hours=5)
+_KEPT = 8
+
+
+class Begun(Struct, frozen=True):
+    id: str
+    started: datetime
+    mode: str
+
+
+class Found(Struct, frozen=True):
+    workspaces: int
+    shards: int
+
+
+class Tally(Struct, frozen=True, omit_defaults=True):
+    """Of one shard or all. `failed` are workspaces that could not be looked at."""
+
+    workspaces: int = 0
+    failed: int = 0
+    changes: int = 0
+    findings: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.workspaces + other.workspaces,
+            self.failed + other.failed,
+            self.changes + other.changes,
+            self.findings + other.findings,
+        )
+
+
+class Summary(Struct, frozen=True):
+    """`shards` is 0 while they are still being counted."""
+
+    id: str
+    started: datetime
+    mode: str
+    outcome: str
+    shards: int
+    done: int
+    found: int
+    tally: Tally
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeps:
+    """Raises `AzureFailureError` where the store or the audit log fails."""
+
+    store: Store
+    audit: AuditLog | None
+
+    async def begin(self, now: datetime, mode: str) -> str | None:
+        """The new sweep's id; None while another one is under way."""
+        stored = await self.store.read(_CURRENT)
+        if stored:
+            last = msgspec.json.decode(stored.data, type=Begun)
+            if now - last.started < _STALE and not await self.store.read(_name(last.id, "ended")):
+                return None
+            await self._close(last, now, again=True)
+        begun = Begun(f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}", now, mode)
+        try:
+            await self.store.write(_CURRENT, msgspec.json.encode(begun), stored.etag if stored else None)
+        except ConflictError:
+            return None
+        await self._record(Summary(begun.id, now, mode, "Started", 0, 0, 0, Tally(), 0))
+        await self._forget_old()
+        return begun.id
+
+    async def found(self, sweep: str, workspaces: int, shards: int, now: datetime) -> None:
+        first = await self._once(_name(sweep, "found"), Found(workspaces, shards))
+        await self._end_if_done(sweep, now, again=not first)
+
+    async def is_done(self, sweep: str, shard: str, now: datetime) -> bool:
+        """Ends the sweep where whoever did the last shard could not."""
+        if await self.store.read(_name(sweep, f"done/{shard}")) is None:
+            return False
+        await self._end_if_done(sweep, now, again=True)
+        return True
+
+    async def done(self, sweep: str, shard: str, tally: Tally, now: datetime) -> None:
+        await self._once(_name(sweep, f"done/{shard}"), tally)
+        await self._end_if_done(sweep, now)
+
+    async def listed(self, now: datetime) -> Sequence[Summary]:
+        """The newest first."""
+        ids = {name.split("/")[1] for name in await self.store.names(_ROOT) if name.count("/") > 1}
+        stored = await self.store.read(_CURRENT)
+        current = msgspec.json.decode(stored.data, type=Begun) if stored else None
+        ids |= {current.id} if current else set()
+        found = []
+        for one in sorted(ids, reverse=True):
+            ended = await self.store.read(_name(one, "ended"))
+            if ended:
+                found.append(msgspec.json.decode(ended.data, type=Summary))
+            elif current and one == current.id:
+                found.append(await self._summary(current, now, "Started"))
+        return found
+
+    async def _end_if_done(self, sweep: str, now: datetime, *, again: bool = False) -> None:
+        stored = await self.store.read(_CURRENT)
+        begun = msgspec.json.decode(stored.data, type=Begun) if stored else None
+        found = await self._found(sweep)
+        if begun is None or begun.id != sweep or found is None:
+            return
+        if len(await self.store.names(_name(sweep, "done/"))) >= found.shards:
+            await self._close(begun, now, again=again)
+
+    async def _close(self, begun: Begun, now: datetime, *, again: bool = False) -> None:
+        """Two may do the last shards at once, and only one records it; `again`: whoever began to may have died."""
+        if await self.store.read(_name(begun.id, "ended")):
+            return
+        if not await self._once(_name(begun.id, "ending"), begun) and not again:
+            return
+        so_far = await self._summary(begun, now, "Completed")
+        found = await self._found(begun.id)
+        whole = found is not None and so_far.done >= found.shards and not so_far.tally.failed
+        summary = so_far if whole else msgspec.structs.replace(so_far, outcome="Incomplete")
+        await self._record(summary)
+        await self._once(_name(begun.id, "ended"), summary)
+
+    async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
+        found = await self._found(begun.id)
+        tally, done = Tally(), 0
+        for name in await self.store.names(_name(begun.id, "done/")):
+            stored = await self.store.read(name)
+            if stored:
+                tally, done = tally + msgspec.json.decode(stored.data, type=Tally), done + 1
+        passed = int((now - begun.started).total_seconds() * 1000)
+        shards, workspaces = (found.shards, found.workspaces) if found else (0, 0)
+        return Summary(begun.id, begun.started, begun.mode, outcome, shards, done, workspaces, tally, passed)
+
+    async def _found(self, sweep: str) -> Found | None:
+        stored = await self.store.read(_name(sweep, "found"))
+        return msgspec.json.decode(stored.data, type=Found) if stored else None
+
+    async def _once(self, name: str, document: Any) -> bool:
+        """False when somebody has said it already."""
+        try:
+            await self.store.write(name, msgspec.json.encode(document), None)
+        except ConflictError:
+            return False
+        return True
+
+    async def _record(self, summary: Summary) -> None:
+        if self.audit:
+            tally = summary.tally
+            row = sweep_row(
+                summary.id,
+                summary.outcome,
+                summary.mode,
+                workspaces=summary.found,
+                shards=summary.shards,
+                failed=tally.failed,
+                changes=tally.changes,
+                findings=tally.findings,
+                duration_ms=summary.duration_ms,
+            )
+            await self.audit.record(SWEEPS, [row])
+
+    async def _forget_old(self) -> None:
+        names = [name for name in await self.store.names(_ROOT) if name != _CURRENT]
+        ids = sorted({name.split("/")[1] for name in names})
+        for name in names:
+            if name.split("/")[1] in ids[:-_KEPT]:
+                await self.store.delete(name)
+
+
+def _name(sweep: str, part: str) -> str:
+    return f"{_ROOT}{sweep}/{part}"

@@ -1,0 +1,70 @@
+"""The sweep through the official worker: paced, followed to its end, and not lost with a worker that is killed."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from local_azure import LocalAzure, Start
+from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
+
+_WORKSPACES = 45  # more reads than the bucket holds
+_SWEEPS = "AmlGuardSweep_CL"
+_INVISIBLE_SECONDS = 600
+
+
+def _registry(number: int) -> str:
+    return child(group_id(f"rg-{number}"), "Microsoft.ContainerRegistry/registries", f"acr{number}")
+
+
+@pytest.fixture(scope="module")
+def azure(start_azure: Start) -> LocalAzure:
+    tenant = Tenant()
+    for number in range(_WORKSPACES):
+        registry = tenant.registry(group_id(f"rg-{number}"), f"acr{number}", admin=False)
+        workspace = tenant.workspace(group_id(f"rg-{number}"), containerRegistry=registry["id"])
+        tenant.compute(workspace, "cluster", identity=system_assigned(f"cluster {number}"))
+    return start_azure(tenant.document(), "mode: enforce\n")
+
+
+def _lacking(azure: LocalAzure) -> list[int]:
+    held = azure.grants
+    return [n for n in range(_WORKSPACES) if (_registry(n).lower(), ACR_PULL) not in held(_id(n), _registry(n))]
+
+
+def _id(number: int) -> str:
+    return oid(f"cluster {number}")
+
+
+def _outcomes(azure: LocalAzure) -> list[str]:
+    return sorted(row["Outcome"] for row in azure.rows(_SWEEPS))
+
+
+def _workers(azure: LocalAzure) -> list[int]:
+    pid = azure.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(one) for one in children if b"functions.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def test_a_worker_killed_in_the_middle_of_a_shard_costs_a_retry_of_it(azure: LocalAzure) -> None:
+    azure.forget_requests()
+    azure.sweep()
+    azure.until(lambda: any("/computes" in one["path"] for one in azure.asked()), "the shard is under way")
+    for worker in _workers(azure):
+        os.kill(worker, signal.SIGKILL)
+    azure.advance(_INVISIBLE_SECONDS + 1)
+    azure.until(lambda: "Completed" in _outcomes(azure), "the sweep comes to its end", seconds=150)
+    assert _outcomes(azure) == ["Completed", "Started"]
+    assert _lacking(azure) == []
+    assert azure.poisoned_work() == []
+
+
+def test_nothing_to_do_is_said_without_a_429_and_shown(azure: LocalAzure) -> None:
+    azure.forget_requests()
+    azure.sweep()
+    azure.until(lambda: _outcomes(azure).count("Completed") == 2, "a second sweep comes to its end", seconds=150)
+    mine = [one for one in azure.asked() if one["caller"] == azure.app]
+    assert [one["path"] for one in mine if one["status"] == 429] == []
+    assert not [one for one in mine if "assignedTo" in one["path"]]
+    listed = azure.run("sweeps", "--format", "json").document
+    assert [(one["outcome"], one["workspacesDone"]) for one in listed] == [("Completed", _WORKSPACES)] * 2

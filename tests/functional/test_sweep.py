@@ -1,0 +1,207 @@
+"""The sweep: in shards, by what Resource Graph knows, one at a time, with an end."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import raw
+from app import C1, App, app, waiting
+from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai
+
+from handlers import sweep as handler
+from shared.access.scope import Scope
+from shared.ports import Row
+from shared.work import Shard, Sweep
+
+
+def swept(one: App) -> list[Row]:
+    return [row for table, row in one.azure.journal if table == "AmlGuardSweep_CL"]
+
+
+def outcomes(one: App) -> list[str]:
+    return [row["Outcome"] for row in swept(one)]
+
+
+class Counted(App):
+    """Notes what is asked of ARM, by whose part of `shared.ports.Reads`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.asked: list[tuple[str, Any]] = []
+        for name in ("resource", "role_assignments"):
+            self._count(name)
+
+    def _count(self, name: str) -> None:
+        read = getattr(self.azure, name)
+
+        async def counted(*arguments: Any) -> Any:
+            self.asked.append((name, arguments[0]))
+            return await read(*arguments)
+
+        setattr(self.azure, name, counted)
+
+
+def compliant() -> Counted:
+    one = Counted()
+    acr = raw.registry(adminUserEnabled=False)
+    acr["properties"]["roleAssignmentMode"] = "LegacyRegistryPermissions"
+    one.azure.have(raw.workspace(sai("ws"), registry=REGISTRY), acr, raw.storage(), raw.vault(), raw.compute("c1", C1))
+    one.azure.assignments = [assigned(C1, "AcrPull", REGISTRY)]
+    return one
+
+
+class TestByResourceGraph:
+    async def test_what_it_shows_is_not_asked_of_arm(self) -> None:
+        one = compliant()
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
+        assert one.asked == []
+
+    async def test_a_registry_of_which_it_does_not_tell_the_kind_of_permissions_is(self) -> None:
+        one = compliant()
+        del one.azure.resources[REGISTRY]["properties"]["roleAssignmentMode"]
+        await one.sweep()
+        await one.settle()
+        assert ("resource", REGISTRY) in one.asked
+
+    async def test_who_is_in_a_group_is_asked_of_arm_before_anything_is_granted(self) -> None:
+        one = compliant()
+        one.azure.groups = {guid("pullers"): {C1.id}}
+        one.azure.assignments = [assigned("pullers", "AcrPull", REGISTRY)]
+        await one.sweep()
+        await one.settle()
+        assert one.asked == [("role_assignments", C1.id)]
+        assert one.azure.holders("AcrPull", REGISTRY) == {guid("pullers")}
+
+    async def test_what_it_does_not_know_yet_is_held_all_the_same(self) -> None:
+        """The grant was made a moment ago: nothing is granted twice, since ARM is asked before."""
+        one = compliant()
+
+        def late(kql: str, subscription: Scope) -> list[raw.Raw]:
+            return [] if kql.startswith("authorization") else known(kql, subscription)
+
+        known = one.azure._graph
+        one.azure._graph = late  # type: ignore[method-assign]
+        await one.sweep()
+        await one.settle()
+        assert [what for what, _ in one.azure.journal if what == "grant"] == []
+
+    async def test_what_is_missing_is_granted_by_what_arm_says(self) -> None:
+        one = compliant()
+        one.azure.assignments = []
+        await one.sweep()
+        await one.settle()
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert swept(one)[-1]["Changes"] == 1
+
+
+def many(count: int) -> App:
+    """Workspaces that nothing is to be done about, in two subscriptions."""
+    one = App()
+    for number in range(count):
+        home = GROUP if number % 2 else Scope.parse(str(GROUP).replace(SUBSCRIPTION.name, guid("another")))
+        scope = home.child("providers", "Microsoft.MachineLearningServices", "workspaces", f"ws{number}")
+        made = raw.workspace(registry=None)
+        one.azure.have({**made, "id": str(scope), "properties": {}})
+    return one
+
+
+class TestShards:
+    async def test_subscriptions_take_turns_and_no_shard_has_two(self) -> None:
+        one = many(handler.PER_SHARD * 4)
+        await one.sweep()
+        assert [type(work) for work in waiting(one)] == [Sweep]
+        await one.work()
+        shards = [work for work in waiting(one) if isinstance(work, Shard)]
+        homes = [{Scope.parse(text).subscription for text in work.workspaces} for work in shards]
+        assert [len(each) for each in homes] == [1, 1, 1, 1]
+        assert homes[0] == homes[2] != homes[1] == homes[3]
+        assert sum(len(work.workspaces) for work in shards) == handler.PER_SHARD * 4
+
+    async def test_one_that_comes_again_is_done_once(self) -> None:
+        one = many(2)
+        await one.sweep()
+        await one.work()
+        shard = next(work for work in waiting(one) if isinstance(work, Shard))
+        await handler.look_over(shard, one.services)
+        one.troubles.down = {"read"}  # nothing may be read again
+        await handler.look_over(shard, one.services)
+
+    @pytest.mark.parametrize("calls", range(0, 40, 3))
+    async def test_a_process_that_dies_costs_a_retry_of_that_shard(self, calls: int) -> None:
+        one = compliant()
+        one.azure.assignments = []
+        await one.sweep()
+        await one.work()
+        one.troubles.crash_in = calls
+        await one.work()
+        one.troubles.restart()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert one.poison == []
+
+    async def test_a_workspace_that_fails_is_tried_again_alone(self) -> None:
+        one = many(4)
+        broken = min(one.azure.resources, key=str)
+        children = one.azure.children
+
+        async def failing(parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[raw.Raw] | None:
+            if parent == broken:
+                one.troubles.after["read"] = 0
+            return await children(parent, collection, first_page=first_page)
+
+        one.azure.children = failing  # type: ignore[method-assign] - one workspace that cannot be read
+        await one.sweep()
+        await one.settle()
+        assert swept(one)[-1]["Failed"] == 1
+        assert outcomes(one)[-1] == "Incomplete"
+
+    async def test_poison_is_a_finding_and_the_sweep_ends_without_it(self) -> None:
+        one = many(2)
+        await one.sweep()
+        await one.work()
+        one.troubles.down = {"read"}
+        await one.settle()
+        assert outcomes(one) == ["Started", "Incomplete"]
+        assert {row["RuleId"] for row in one.audit.findings()} == {"poison-work"}
+        assert len(one.poison) == 2
+
+
+class TestOneAtATime:
+    async def test_a_second_one_does_nothing_while_the_first_is_under_way(self) -> None:
+        one = many(2)
+        await one.sweep()
+        await one.sweep()
+        assert len(one.queue.messages) == 1
+        await one.settle()
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed", "Started", "Completed"]
+
+    async def test_one_that_got_lost_is_closed_by_the_next(self) -> None:
+        one = many(2)
+        await one.sweep()
+        one.queue.messages.clear()
+        one.azure.advance(timedelta(hours=6))
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Incomplete", "Started", "Completed"]
+
+    async def test_progress_shows(self) -> None:
+        one = many(handler.PER_SHARD * 4)
+        await one.sweep()
+        await one.work()
+        await one.work()
+        assert one.services.sweeps
+        (now,) = await one.services.sweeps.listed(one.azure.now())
+        assert (now.done, now.shards, now.tally.workspaces) == (1, 4, handler.PER_SHARD)
+
+    async def test_an_empty_tenant_has_an_end_as_well(self) -> None:
+        one = app()
+        one.azure.lose(WORKSPACE)
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
