@@ -74,7 +74,8 @@ def scanned(folder: Path = INFRA) -> list[str]:
     failed = [
         f"{one['file_path']}: {one['check_id']} {one['check_name']}" for one in report["results"]["failed_checks"]
     ]
-    return failed + [f"{path}: checkov cannot read it" for path in report["results"]["parsing_errors"]]
+    unread = report["summary"]["parsing_errors"]
+    return failed + ([f"checkov cannot read {unread} files"] if unread else [])
 
 
 def main() -> int:
