@@ -7,6 +7,7 @@ from tenants import (
     ACR_PULL,
     BLOB_READER,
     GRANTS_ONLY,
+    SUBSCRIPTION,
     Tenant,
     child,
     group_id,
@@ -28,6 +29,7 @@ exemptions:
   - {{tag: {{course: ml-101}}, rules: [compute-pull], until: 2999-12-31, reason: disposable}}
   - {{scope: {group_id("rg-expired")}, rules: [compute-pull], until: 2020-01-31, reason: was to move}}
 """
+DATA_SCIENTIST = "f6c7c914-8db3-469d-8ca1-694a8f32e121"
 NAMES = ("plain", "scoped", "tagged", "expired", "waiting", "lapsing", "stopped")
 
 
@@ -227,3 +229,24 @@ def test_a_caller_gets_nothing_granted_that_they_do_not_hold(start_own_azure: St
     by_hand = azure.run("apply", "--yes", "--scope", workspace_of("lacks"))
     assert by_hand.code in {0, 2}, by_hand.err
     assert pulls(azure, "lacks")
+
+
+def test_no_policy_gives_a_group_a_role_that_hands_out_access(start_own_azure: Start) -> None:
+    tenant = Tenant()
+    for name in ("granted", "refused"):
+        add(tenant, name)["tags"] = {"team": name}
+    granter = tenant.custom_role(
+        "Granter", f"/subscriptions/{SUBSCRIPTION}", actions=["Microsoft.Authorization/roleAssignments/*"]
+    )
+    scientists, granters = tenant.group("scientists"), tenant.group("granters")
+    people = (
+        f"people:\n  - {{groups: [{scientists}], role: data_scientist, tags: {{team: granted}}}}\n"
+        f"  - {{groups: [{granters}], role: {granter}, tags: {{team: refused}}}}\n"
+    )
+    rules = GRANTS_ONLY.replace("}}\n", "}, AML-44: {enabled: true}}\n")
+    azure = start_own_azure(tenant.document(), f"mode: enforce\n{rules}{people}")
+    for name in ("granted", "refused"):
+        look(azure, name)
+    assert azure.grants(scientists, workspace_of("granted")) == {(workspace_of("granted").lower(), DATA_SCIENTIST)}
+    assert azure.grants(granters, workspace_of("refused")) == set()
+    assert "privileged-role" in guards(azure, "refused")
