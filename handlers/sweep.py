@@ -28,6 +28,8 @@ _log = logging.getLogger("amlguard")
 
 # Two queries of Resource Graph a shard, of which it takes three a second; each gives one page for as many.
 PER_SHARD = 50
+# Of fewer workspaces in a subscription Resource Graph saves nothing: hundreds of small subscriptions would wait for it.
+_WORTH_A_QUERY = 3
 # Half of what the host allows: what is left is a message of its own.
 _SECONDS = 300.0
 _AT_ONCE = 10
@@ -81,14 +83,14 @@ async def look_over(work: Shard, services: Services) -> None:
 
 async def _look_over(work: Shard, services: Services) -> Tally:
     scopes = [Scope.parse(text) for text in work.workspaces]
-    known = await shard.Shard.read(scopes, services.azure)
+    known = await shard.Shard.read(scopes, services.azure) if len(scopes) >= _WORTH_A_QUERY else None
     run, until, slots = Run(services.terms.mode), time.monotonic() + _SECONDS, asyncio.Semaphore(_AT_ONCE)
 
     async def one(scope: Scope) -> Plan | Result:
         async with slots:
             if time.monotonic() > until:
                 raise TimeoutError
-            made = await services.reconciler.glance(scope, known)
+            made = await services.reconciler.glance(scope, known) if known else None
             return made if made is not None else (await look_now([scope], services, Trigger()))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
