@@ -82,7 +82,8 @@ def _add(tenant: Tenant, case: Case) -> None:
         tenant.assign(registry["id"], oid(f"{case.name} {name}"), role)
     if "second page of role" in case.name:
         for number in range(_MANY):
-            tenant.assign(f"{case.group}-{number}", oid(f"{case.name} cluster0"), READER)
+            below = f"{case.group}/providers/Microsoft.Storage/storageAccounts/st{number}"
+            tenant.assign(below, oid(f"{case.name} cluster0"), READER)
 
 
 @pytest.fixture(scope="module")
