@@ -64,9 +64,12 @@ def _grants(
             say = partial(_would_grant, doubt) if estate.sees(one.scope) else _cannot_see
             findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
-            grant = _grant(acting)
-            refusal = _impossible(one, cover, estate) or refuse_grant(one, asked.workspace, estate, terms, objections)
-            refusal = refusal or _unseen(one, estate) or _refused_by_all(acting, grant, estate, terms)
+            # Each on its own: what one rule may ask for opens nothing to another (a target that a user named).
+            refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in acting]
+            passing = [pair for pair, refused in zip(acting, refusals, strict=True) if refused is None]
+            grant = _grant(passing or acting)
+            refusal = _impossible(one, cover, estate) or (None if passing else refusals[0])
+            refusal = refusal or _unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
