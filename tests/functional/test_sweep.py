@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import raw
 from app import C1, App, app, waiting
-from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai
+from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai, workspace_id
 
 from handlers import sweep as handler
 from shared.access.scope import Scope
@@ -48,6 +48,8 @@ def compliant() -> Counted:
     acr["properties"]["roleAssignmentMode"] = "LegacyRegistryPermissions"
     one.azure.have(raw.workspace(sai("ws"), registry=REGISTRY), acr, raw.storage(), raw.vault(), raw.compute("c1", C1))
     one.azure.assignments = [assigned(C1, "AcrPull", REGISTRY)]
+    # Of fewer than three in a subscription Resource Graph is not asked.
+    one.azure.have(*(raw.workspace(sai(name), on=workspace_id(name), registry=None) for name in ("second", "third")))
     return one
 
 

@@ -16,6 +16,7 @@ from unit.build import (
     STORAGE,
     SUBSCRIPTION,
     VAULT,
+    WORKSPACE,
     assigned,
     cluster,
     compute,
@@ -43,11 +44,13 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.asks import Property
+from shared.access.asks import Property, RequiredGrant
 from shared.access.model import ComputeType, Registry
+from shared.access.needs import PULL
 from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
+from shared.access.rules import Mode, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Action, Caps, Exemption, Terms
 
@@ -385,3 +388,17 @@ def test_the_role_is_named_in_the_subscription_where_it_is_granted() -> None:
     assert grant.role_definition_id == (
         f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{role('AcrPull').role_id}"
     )
+
+
+@pytest.mark.parametrize(("first", "guards_wanted"), [(Mode.OPT_IN, {"target-outside-boundary"}), (Mode.FIX, set())])
+def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: Mode, guards_wanted: set[str]) -> None:
+    """Two rules ask for one grant; the first, whose target nobody named, grants it only when it is on itself."""
+    need = RequiredGrant(C1, PULL, REGISTRY, WORKSPACE, ("AML-18",), "pulls")
+    asks = {"plain": need, "named": replace(need, explicit=True)}
+
+    def rule(name: str, mode: Mode) -> Rule:
+        return Rule(name, ("AML-18",), mode, name, "x", lambda *_: [asks[name]], "acts", "leaves", grants=(PULL,))
+
+    made = plan(estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", Mode.FIX)])
+    assert guards(made) == guards_wanted
+    assert [grant.rule for grant in made.grants] == ([] if guards_wanted else ["plain"])
