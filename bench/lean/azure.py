@@ -1,0 +1,151 @@
+"""A stand-in for Azure that is cheap enough to be swept at any size on the app's own machine.
+
+It is the local Azure without its generality: what a sweep asks is looked up instead of worked out. It counts what it is
+asked, and refuses (501) what it does not know, so that nobody takes the cost of errors for the cost of a sweep.
+"""
+
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bench.lean.arm import rendered
+from bench.lean.graph import SweptGraph
+from bench.lean.http import Answer, Request
+from emulator.clock import Clock
+from emulator.deployment import deploy
+from emulator.errors import AzureError
+from emulator.logs import Logs
+from emulator.made_up import MadeUp
+from emulator.metadata import cloud
+from emulator.tenant import Tenant
+from emulator.throttle import Throttle
+from emulator.tokens import Audience, Caller, Tokens
+
+_ROOT = Path(__file__).parents[2]
+_CONTROL = "/_local/"
+_GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
+_METADATA = "/metadata/endpoints?api-version=2022-09-01"
+_STREAMS = "/ingestion/dataCollectionRules/{rule}/streams/Custom-"
+
+
+@dataclass(slots=True)
+class _Asked:
+    """As the local Azure's log has it."""
+
+    method: str
+    path: str
+    caller: str
+    status: int
+    time: str
+    durationMs: float  # noqa: N815 - its name on the wire
+
+    @property
+    def failed(self) -> bool:
+        """Being told to slow down is no failure: it is counted by itself."""
+        return self.status >= 300 and self.status != 429
+
+
+class LeanAzure:
+    """With `throttles` it answers 429 where Azure would. `latency` is in seconds, of every answer but its controls'."""
+
+    def __init__(self, tenant: Tenant, *, latency: float, throttles: bool) -> None:
+        clock, made_up = Clock(), MadeUp(0)
+        deployment = deploy(tenant, made_up, _ROOT / "infra" / "app_access.json", None)
+        operator = Caller(made_up.guid("operator"), made_up.guid("operator client"), "Operator", "User", operator=True)
+        self.tokens = Tokens(tenant.tenant_id, app=deployment.app, operator=operator)
+        self.rule_id, self.workspace_id = deployment.rule_id, deployment.workspace_id
+        self._ingestion = _STREAMS.format(rule=self.rule_id)
+        self._arm = rendered(tenant, deployment.app, clock, made_up)
+        self._graph = SweptGraph(tenant, clock, throttles=throttles)
+        self._throttle = Throttle(time.monotonic) if throttles else None
+        self._stored = tenant.logs
+        self._logs = Logs(self._stored, clock, _ROOT / "infra" / "tables.json")
+        self._callers: dict[tuple[str, Audience], Caller] = {}
+        self._app, self._latency = deployment.app, latency
+        self._asked: list[_Asked] = []
+        self._numbers = count()
+
+    def answer(self, request: Request) -> Answer:
+        started = time.time()
+        try:
+            answer = self._control(request) if request.target.startswith(_CONTROL) else self._azure(request)
+        except AzureError as error:
+            answer = Answer.of(error.status, error.body(), error.headers)
+        if not request.target.startswith(_CONTROL):
+            self._log(request, answer.status, started)
+        return answer
+
+    def delay(self, request: Request) -> float:
+        """Seconds until the answer."""
+        return 0 if request.target.startswith(_CONTROL) else self._latency
+
+    def identity(self, request: Request) -> Answer:
+        """The managed identity endpoint, on a port of its own."""
+        query = dict(parse_qsl(urlsplit(request.target).query))
+        try:
+            return Answer.of(200, self.tokens.managed_identity(request.header("x-identity-header"), query))
+        except AzureError as error:
+            return Answer.of(error.status, error.body())
+
+    def _azure(self, request: Request) -> Answer:
+        asked = request.target
+        if request.method == "GET" and asked.startswith("/subscriptions/"):
+            caller = self._caller(request, Audience.ARM)
+            subscription = asked.split("/", 3)[2]
+            headers = self._throttle.take("GET", subscription, caller.object_id) if self._throttle else {}
+            body = self._arm.get(unquote(asked))
+            return Answer(200, body, {**headers, **self._ids()}) if body is not None else self._unknown(request)
+        if request.method == "POST" and asked == _GRAPH:
+            caller = self._caller(request, Audience.ARM)
+            body, headers = self._graph.query(caller.object_id, request.json())
+            return Answer.of(200, body, {**headers, **self._ids()})
+        if request.method == "POST" and asked.startswith(self._ingestion):
+            self._caller(request, Audience.INGESTION)
+            stream = asked.rpartition("/")[2].partition("?")[0]
+            self._logs.ingest(stream, request.body, request.header("content-encoding") or None)
+            return Answer(204, headers=self._ids())
+        if request.method == "GET" and asked == _METADATA:
+            return Answer.of(200, cloud(f"https://{request.header('host')}"))
+        return self._unknown(request)
+
+    def _control(self, request: Request) -> Answer:
+        """What bench and tests ask, as of the local Azure."""
+        if not self._caller(request, Audience.ARM).operator:
+            raise AzureError(403, "AuthorizationFailed", "The control routes are for the operator's token only.")
+        route, _, name = request.target.removeprefix(_CONTROL).partition("/")
+        match request.method, route:
+            case "GET", "requests":
+                return Answer.of(200, [asdict(one) for one in self._asked])
+            case "DELETE", "requests":
+                self._asked.clear()
+                return Answer(204)
+            case "GET", "refused":
+                return Answer.of(200, [asdict(one) for one in self._asked if one.failed])
+            case "GET", "logs":
+                return Answer.of(200, self._stored.get(name, []))
+        raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
+
+    def _log(self, request: Request, status: int, started: float) -> None:
+        moment = datetime.fromtimestamp(started, UTC).isoformat()
+        duration = round((time.time() - started + self._latency) * 1000, 3)
+        self._asked.append(
+            _Asked(request.method, request.target, self._app.object_id, status, moment, duration)
+        )
+
+    def _caller(self, request: Request, audience: Audience) -> Caller:
+        """Tokens outlive any sweep: what was verified once stays so."""
+        key = request.header("authorization"), audience
+        if key not in self._callers:
+            self._callers[key] = self.tokens.verify(*key)
+        return self._callers[key]
+
+    def _ids(self) -> dict[str, str]:
+        number = f"{next(self._numbers):032x}"
+        return {"x-ms-request-id": number, "x-ms-correlation-request-id": number}
+
+    def _unknown(self, request: Request) -> Answer:
+        raise AzureError(501, "NotImplemented", f"No sweep is known to ask {request.method} {request.target}")
