@@ -109,11 +109,11 @@ class ResourceGraph:
 
 def _answer(table: Table, question: Question, page: Page) -> Json:
     """`resultTruncated` is said only of rows that no skip token leads to."""
-    takes = "take" in operators_of(question.query)
-    offset = page.offset if takes or page.skip is None else page.skip
+    offset = page.offset if page.skip is None or _takes(question) else page.skip
     rows = table.rows[offset : offset + page.size]
     end = offset + len(rows)
-    more, pageable = end < len(table.rows), table.index("id") is not None and not takes
+    more = end < len(table.rows)
+    pageable = more and table.index("id") is not None and not _takes(question)
     answer: Json = {
         "totalRecords": len(table.rows),
         "count": len(rows),
@@ -121,9 +121,13 @@ def _answer(table: Table, question: Question, page: Page) -> Json:
         "facets": [],
         "resultTruncated": "true" if more and not pageable else "false",
     }
-    if more and pageable:
+    if pageable:
         answer["$skipToken"] = skip_token(question, end, page.size)
     return answer
+
+
+def _takes(question: Question) -> bool:
+    return "take" in operators_of(question.query)
 
 
 def _as_objects(table: Table, rows: Sequence[Row]) -> list[Json]:

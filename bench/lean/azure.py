@@ -5,7 +5,7 @@ asked, and refuses (501) what it does not know, so that nobody takes the cost of
 """
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -32,21 +32,30 @@ _METADATA = "/metadata/endpoints?api-version=2022-09-01"
 _STREAMS = "/ingestion/dataCollectionRules/{rule}/streams/Custom-"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Asked:
-    """As the local Azure's log has it."""
-
     method: str
-    path: str
-    caller: str
+    target: str
     status: int
-    time: str
-    durationMs: float  # noqa: N815 - its name on the wire
+    started: float
+    """Seconds since 1970."""
+    seconds: float
 
     @property
     def failed(self) -> bool:
-        """Being told to slow down is no failure: it is counted by itself."""
+        """To be told to slow down is no failure: it is counted by itself."""
         return self.status >= 300 and self.status != 429
+
+    def as_json(self, caller: str) -> dict[str, Any]:
+        """As the local Azure's log has it."""
+        return {
+            "method": self.method,
+            "path": self.target,
+            "caller": caller,
+            "status": self.status,
+            "time": datetime.fromtimestamp(self.started, UTC).isoformat(),
+            "durationMs": round(self.seconds * 1000, 3),
+        }
 
 
 class LeanAzure:
@@ -64,6 +73,7 @@ class LeanAzure:
         self._throttle = Throttle(time.monotonic) if throttles else None
         self._stored = tenant.logs
         self._logs = Logs(self._stored, clock, _ROOT / "infra" / "tables.json")
+        self._sent: dict[str, list[Request]] = {}
         self._callers: dict[tuple[str, Audience], Caller] = {}
         self._app, self._latency = deployment.app, latency
         self._asked: list[_Asked] = []
@@ -76,7 +86,8 @@ class LeanAzure:
         except AzureError as error:
             answer = Answer.of(error.status, error.body(), error.headers)
         if not request.target.startswith(_CONTROL):
-            self._log(request, answer.status, started)
+            took = time.time() - started + self._latency
+            self._asked.append(_Asked(request.method, request.target, answer.status, started, took))
         return answer
 
     def delay(self, request: Request) -> float:
@@ -87,7 +98,7 @@ class LeanAzure:
         """The managed identity endpoint, on a port of its own."""
         query = dict(parse_qsl(urlsplit(request.target).query))
         try:
-            return Answer.of(200, self.tokens.managed_identity(request.header("x-identity-header"), query))
+            return Answer.of(200, self.tokens.managed_identity(request.header("X-IDENTITY-HEADER"), query))
         except AzureError as error:
             return Answer.of(error.status, error.body())
 
@@ -105,8 +116,8 @@ class LeanAzure:
             return Answer.of(200, body, {**headers, **self._ids()})
         if request.method == "POST" and asked.startswith(self._ingestion):
             self._caller(request, Audience.INGESTION)
-            stream = asked.rpartition("/")[2].partition("?")[0]
-            self._logs.ingest(stream, request.body, request.header("content-encoding") or None)
+            table = asked.removeprefix(self._ingestion).partition("?")[0]
+            self._sent.setdefault(table, []).append(request)
             return Answer(204, headers=self._ids())
         if request.method == "GET" and asked == _METADATA:
             return Answer.of(200, cloud(f"https://{request.header('host')}"))
@@ -119,29 +130,28 @@ class LeanAzure:
         route, _, name = request.target.removeprefix(_CONTROL).partition("/")
         match request.method, route:
             case "GET", "requests":
-                return Answer.of(200, [asdict(one) for one in self._asked])
+                return Answer.of(200, [one.as_json(self._app.object_id) for one in self._asked])
             case "DELETE", "requests":
                 self._asked.clear()
                 return Answer(204)
             case "GET", "refused":
-                return Answer.of(200, [asdict(one) for one in self._asked if one.failed])
+                return Answer.of(200, [one.as_json(self._app.object_id) for one in self._asked if one.failed])
             case "GET", "logs":
-                return Answer.of(200, self._stored.get(name, []))
+                return Answer.of(200, self._rows(name))
         raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
-
-    def _log(self, request: Request, status: int, started: float) -> None:
-        moment = datetime.fromtimestamp(started, UTC).isoformat()
-        duration = round((time.time() - started + self._latency) * 1000, 3)
-        self._asked.append(
-            _Asked(request.method, request.target, self._app.object_id, status, moment, duration)
-        )
 
     def _caller(self, request: Request, audience: Audience) -> Caller:
         """Tokens outlive any sweep: what was verified once stays so."""
-        key = request.header("authorization"), audience
+        key = request.header("Authorization"), audience
         if key not in self._callers:
             self._callers[key] = self.tokens.verify(*key)
         return self._callers[key]
+
+    def _rows(self, table: str) -> list[Any]:
+        """Rows are taken in when somebody looks at them, not while the sweep is measured."""
+        for request in self._sent.pop(table, ()):
+            self._logs.ingest(f"Custom-{table}", request.body, request.header("Content-Encoding") or None)
+        return self._stored.get(table, [])
 
     def _ids(self) -> dict[str, str]:
         number = f"{next(self._numbers):032x}"

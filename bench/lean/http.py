@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,7 @@ _END = b"\r\n\r\n"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """`target` is the path with its query, as it was sent."""
 
@@ -22,16 +23,16 @@ class Request:
     head: bytes
     body: bytes
 
+    def header(self, name: str) -> str:
+        """Empty when it was not sent."""
+        return _header(self.head, name)
+
     def json(self) -> Any:
         """ValueError when it is not JSON."""
         return json.loads(self.body)
 
-    def header(self, name: str) -> str:
-        """Empty when it was not sent."""
-        return header(self.head, name)
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     status: int
     body: bytes = b""
@@ -41,18 +42,12 @@ class Answer:
     def of(cls, status: int, document: Any, headers: Mapping[str, str] | None = None) -> "Answer":
         return cls(status, json.dumps(document).encode(), headers or {})
 
-
-class Clockwork:
-    """The Date header, made once a second."""
-
-    def __init__(self) -> None:
-        self._second, self._text = 0, ""
-
-    def __call__(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True)
-        return self._text
+    def pack(self) -> bytes:
+        lines = [f"HTTP/1.1 {self.status} {_REASONS[self.status]}\r\nDate: {_date(int(time.time()))}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        if self.status != HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(self.body)}")
+        return "\r\n".join((*lines, "", "")).encode("latin-1") + self.body
 
 
 class Connection(asyncio.Protocol):
@@ -60,7 +55,6 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, answer: Callable[[Request], Answer], delay: Callable[[Request], float]) -> None:
         self._answer, self._delay = answer, delay
-        self._date = Clockwork()
         self._kept = b""
         self._transport: asyncio.Transport | None = None
 
@@ -69,20 +63,17 @@ class Connection(asyncio.Protocol):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        data = self._kept + data if self._kept else data
+        """ValueError, which closes the connection, for what is no request or has a body without a length."""
+        data = self._kept + data
         while (end := data.find(_END)) >= 0:
             head, start = data[:end], end + len(_END)
-            if header(head, "transfer-encoding"):
-                self._write(Answer(501))
-                return self._close()
-            length = 0 if head.startswith(b"GET") else int(header(head, "content-length") or 0)
-            if len(data) < start + length:
+            whole = start + _length(head)
+            if len(data) < whole:
                 break
-            method, target, _ = head[: head.index(b"\r\n")].decode("latin-1").split(" ")
-            self._handle(Request(method, target, head, data[start : start + length]))
-            data = data[start + length :]
+            method, target, _ = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
+            self._handle(Request(method, target, head, data[start:whole]))
+            data = data[whole:]
         self._kept = data
-        return None
 
     def _handle(self, request: Request) -> None:
         answer, delay = self._answer(request), self._delay(request)
@@ -92,23 +83,31 @@ class Connection(asyncio.Protocol):
             self._write(answer)
 
     def _write(self, answer: Answer) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        lines = [f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}", f"Date: {self._date()}"]
-        lines += [f"{name}: {value}" for name, value in answer.headers.items()]
-        if answer.status != HTTPStatus.NO_CONTENT:
-            lines += ["Content-Type: application/json; charset=utf-8", f"Content-Length: {len(answer.body)}"]
-        self._transport.write("\r\n".join((*lines, "", "")).encode("latin-1") + answer.body)
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(answer.pack())
 
 
-def header(head: bytes, name: str) -> str:
-    at = head.lower().find(b"\r\n" + name.lower().encode() + b":")
+@lru_cache(1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _length(head: bytes) -> int:
+    if head.startswith(b"GET "):
+        return 0
+    if _header(head, "Transfer-Encoding"):
+        raise ValueError("a body in chunks")
+    return int(_header(head, "Content-Length") or 0)
+
+
+def _header(head: bytes, name: str) -> str:
+    """Names come in any case, most often in that of `name`."""
+    mark = f"\r\n{name}:".encode()
+    at = head.find(mark)
+    if at < 0:
+        at = head.lower().find(mark.lower())
     if at < 0:
         return ""
-    start = at + len(name) + 3
+    start = at + len(mark)
     end = head.find(b"\r\n", start)
-    return head[start : end if end >= 0 else None].strip().decode("latin-1")
+    return head[start : end if end >= 0 else len(head)].strip().decode("latin-1")
