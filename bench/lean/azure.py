@@ -36,6 +36,8 @@ _STREAMS = "/ingestion/dataCollectionRules/{rule}/streams/Custom-"
 class _Asked:
     method: str
     target: str
+    caller: str
+    """Object id; empty for what takes no token."""
     status: int
     started: float
     """Seconds since 1970."""
@@ -46,12 +48,12 @@ class _Asked:
         """To be told to slow down is no failure: it is counted by itself."""
         return self.status >= 300 and self.status != 429
 
-    def as_json(self, caller: str) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """As the local Azure's log has it."""
         return {
             "method": self.method,
             "path": self.target,
-            "caller": caller,
+            "caller": self.caller,
             "status": self.status,
             "time": datetime.fromtimestamp(self.started, UTC).isoformat(),
             "durationMs": round(self.seconds * 1000, 3),
@@ -77,6 +79,7 @@ class LeanAzure:
         self._callers: dict[tuple[str, Audience], Caller] = {}
         self._app, self._latency = deployment.app, latency
         self._asked: list[_Asked] = []
+        self._refused: list[_Asked] = []
         self._numbers = count()
 
     def answer(self, request: Request) -> Answer:
@@ -87,7 +90,11 @@ class LeanAzure:
             answer = Answer.of(error.status, error.body(), error.headers)
         if not request.target.startswith(_CONTROL):
             took = time.time() - started + self._latency
-            self._asked.append(_Asked(request.method, request.target, answer.status, started, took))
+            caller = self._app.object_id if request.header("Authorization") else ""
+            one = _Asked(request.method, request.target, caller, answer.status, started, took)
+            self._asked.append(one)
+            if one.failed:
+                self._refused.append(one)
         return answer
 
     def delay(self, request: Request) -> float:
@@ -130,14 +137,17 @@ class LeanAzure:
         route, _, name = request.target.removeprefix(_CONTROL).partition("/")
         match request.method, route:
             case "GET", "requests":
-                return Answer.of(200, [one.as_json(self._app.object_id) for one in self._asked])
+                return Answer.of(200, [one.as_json() for one in self._asked])
             case "DELETE", "requests":
                 self._asked.clear()
                 return Answer(204)
             case "GET", "refused":
-                return Answer.of(200, [one.as_json(self._app.object_id) for one in self._asked if one.failed])
+                return Answer.of(200, [one.as_json() for one in self._refused])
             case "GET", "logs":
                 return Answer.of(200, self._rows(name))
+            case "DELETE", "logs":
+                self._rows(name).clear()
+                return Answer(204)
         raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
 
     def _caller(self, request: Request, audience: Audience) -> Caller:
