@@ -29,12 +29,18 @@ class Process:
     @property
     def peak_mib(self) -> float:
         """The greatest resident set that it ever had."""
-        return int(next(line for line in self._read("status").splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
+        return (
+            int(next(line for line in self._read("status").splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
+        )
+
+    @property
+    def command(self) -> str:
+        return self._read("cmdline").replace("\0", " ")
 
     def children(self, word: str) -> "list[Process]":
         """Those whose command line has the word."""
         children = [Process(int(one)) for one in self._read(f"task/{self.id}/children").split()]
-        return [one for one in children if word in one._read("cmdline")]
+        return [one for one in children if word in one.command]
 
     def _read(self, name: str) -> str:
         return Path(f"/proc/{self.id}/{name}").read_text(encoding="utf-8")
@@ -47,7 +53,12 @@ def running(*module: str, env: Mapping[str, str] | None = None) -> Iterator[tupl
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as said,
         subprocess.Popen(  # noqa: S603 - our own
-            command, cwd=_ROOT, env=None if env is None else {**os.environ, **env}, stdout=subprocess.PIPE, stderr=said, text=True
+            command,
+            cwd=_ROOT,
+            env=None if env is None else {**os.environ, **env},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
         ) as process,
     ):
         try:

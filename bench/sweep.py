@@ -224,4 +224,10 @@ def _busy(done: Swept) -> Figure:
     cpu = done.cpu
     all_of_it = cpu.app + cpu.azure + cpu.host + cpu.storage
     what = "cores that all processes of this sweep kept busy; peer: those of its workers"
-    return Figure(f"sweep_scale_out_cores[{done.layout.workers}]", all_of_it / done.wall_seconds, what, None, cpu.app / done.wall_seconds)
+    return Figure(
+        f"sweep_scale_out_cores[{done.layout.workers}]",
+        all_of_it / done.wall_seconds,
+        what,
+        None,
+        cpu.app / done.wall_seconds,
+    )

@@ -1,4 +1,4 @@
-"""`python -m bench.lean --tenant FILE`: prints one JSON line when ready, as the local Azure does, then runs until SIGTERM."""
+"""`python -m bench.lean --tenant FILE`: says in one JSON line when it is ready, then runs until SIGTERM."""
 
 import argparse
 import asyncio

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from emulator.arm import routes
 from emulator.arm.call import Call

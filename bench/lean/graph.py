@@ -60,8 +60,7 @@ class SweptGraph(ResourceGraph):
             types, places = set(_quoted(found["types"])), _places(question, _quoted(found["groups"]))
             rows = [row for place in places for row in self._by_group.get(place, ()) if row[_TYPE] in types]
         elif found := _ASSIGNED.fullmatch(question.query):
-            # `parts[4] in (…)`: also the groups of this name in other subscriptions, which the scope leaves out
-            places = ((_subscription(question), ""), *_places(question, _quoted(found["groups"])))
+            places = [(_subscription(question), ""), *_places(question, _quoted(found["groups"]))]
             rows = [row for place in places for row in self._assigned.get(place, ())]
         else:
             raise AzureError(501, "NotImplemented", f"A query that no sweep is known to ask: {question.query}")

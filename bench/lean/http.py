@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the SDKs' clients speak it, and no more: keep-alive, bodies with a length, one request after the other."""
+"""HTTP/1.1 as the SDKs' clients speak it, and no more: connections are kept, bodies have a length."""
 
 import asyncio
 import json
