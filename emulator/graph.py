@@ -86,6 +86,7 @@ class ResourceGraph:
 
     def run(self, question: Question, now: datetime) -> Table:
         """All rows. A stand-in for one client alone may know a quicker way."""
+
         def can_read(resource_id: str) -> bool:
             return self._can_read(question.principal_id, resource_id)
 
