@@ -121,9 +121,8 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
         found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
-        if found:
-            estate = replace(estate, access={**estate.access, **found})
-            asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        # No rule looks at it: whatever rules look at the access of, a workspace acts as, and that is not at hand.
+        estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, terms) - estate.facts.keys()
         principals = unknown_holders(asked, estate, terms)
