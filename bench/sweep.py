@@ -22,7 +22,7 @@ _WINDOW_SECONDS = 5
 _GRAPH = "/providers/microsoft.resourcegraph/"
 _SWEEPS = "AmlGuardSweep_CL"
 _WAKING = 3  # fewer are not worth a query to a sweep, and its way would stay cold
-_PER_SUBSCRIPTION_OUT = 5
+_PER_SUBSCRIPTION_OUT = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,10 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0, help="delays every answer of Azure")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="it never answers 429")
     options = parser.parse_args()
+    gc.disable()  # while a tenant is built nothing of it is garbage, and to look through it all the time takes longest
     azure = LeanAzure(Tenant.load(options.tenant), latency=options.latency_ms / 1000, throttles=options.throttle)
-    gc.freeze()  # a tenant is millions of objects that stay: no use in looking through them again and again
+    gc.freeze()
+    gc.enable()
     with tempfile.TemporaryDirectory(prefix="amlguard-lean-") as folder:
         asyncio.run(run(azure, Path(folder) / "ca.pem"))
 
