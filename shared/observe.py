@@ -31,6 +31,7 @@ from shared.access.plan import plan
 from shared.access.raw import get
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
+from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Terms
@@ -180,7 +181,7 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
     return {
         want
         for rule in RULES
-        if terms.enabled(rule) or _reports_while_off(rule, terms)
+        if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
         for workspace in estate.workspaces
         if workspace is estate.subject or _bears_on_registry(rule)
         for want in rule.wants(workspace, estate)
