@@ -54,10 +54,12 @@ class SweptAzure:
         self._http.headers["Authorization"] = f"Bearer {ready['operatorToken']}"
 
     def wake(self, workspaces: Sequence[str]) -> None:
-        """Every instance looks over these once, so that none is cold; what that asked is forgotten."""
-        shard = encode(Shard("", "", tuple(workspaces))).decode()
-        for _ in self._workers:
-            self._fire("work_queue", shard)
+        """Every instance looks over these once, so that none is cold; what that asked is forgotten.
+
+        As a shard of a sweep that nobody began: what follows sweeps is to be awake, too.
+        """
+        for number, _ in enumerate(self._workers):
+            self._fire("work_queue", encode(Shard("awake", f"{number:05}", tuple(workspaces))).decode())
         self._until(lambda: len({row["RunId"] for row in self.rows(_FINDINGS)}) == len(self._workers))
         time.sleep(_REFILL_SECONDS)
         self._control("DELETE", "requests")
