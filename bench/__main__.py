@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from itertools import product
 
 from bench import alone, event, sweep
 from bench.figure import Figure, table
@@ -26,9 +27,9 @@ def _figures(options: argparse.Namespace) -> list[Figure]:
 def _sweep(options: argparse.Namespace) -> list[Figure]:
     found: list[Figure] = []
     swept = []
-    for size in options.sizes:
+    for size, instances in product(options.sizes, options.instances):
         for subscriptions in options.subscriptions or [max(1, size // _PER_SUBSCRIPTION)]:
-            done, figures = sweep.figures(sweep.Layout(size, subscriptions))
+            done, figures = sweep.figures(sweep.Layout(size, subscriptions, instances))
             swept.append(done)
             found += figures
     found += sweep.slopes(swept)
@@ -54,6 +55,7 @@ def main() -> None:
         metavar="N,…",
         help="each size in these; default: 100 workspaces each",
     )
+    parser.add_argument("--instances", type=_numbers, default=[1], metavar="N,…", help="each size with these")
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
     parser.add_argument("--scale-out-size", type=int, default=960, metavar="N", help="workspaces of the scale-out")
     parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")

@@ -172,8 +172,11 @@ def _wall(done: Swept) -> Figure:
 
 
 def slopes(swept: Sequence[Swept]) -> list[Figure]:
-    """The exponent of cost against size, from the smallest to the largest: 1 is proportional, 0 is flat."""
-    ordered = sorted(swept, key=_size)
+    """The exponent of cost against size, from the smallest to the largest: 1 is proportional, 0 is flat.
+
+    Of those with as many instances as the first.
+    """
+    ordered = sorted((one for one in swept if one.layout.workers == swept[0].layout.workers), key=_size)
     if not ordered or ordered[0].layout.size == ordered[-1].layout.size:
         return []
     one, other = ordered[0], ordered[-1]
