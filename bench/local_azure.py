@@ -116,7 +116,7 @@ class LocalAzure:
 
     def _waiting(self) -> int:
         try:
-            with QueueClient.from_connection_string(self._ready["env"]["AzureWebJobsStorage"], _QUEUE) as queue:
+            with QueueClient.from_connection_string(self._ready["storage"], _QUEUE) as queue:
                 return queue.get_queue_properties().approximate_message_count or 0
         except ResourceNotFoundError:
             return 0

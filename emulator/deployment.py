@@ -29,6 +29,10 @@ class Deployment:
     workspace_resource: str
     workspace_id: str
     """The log workspace's own GUID, which log queries go by."""
+    storage_resource: str
+    insights_resource: str
+    insights_key: str
+    """Application Insights' instrumentation key: a name, no secret, as it takes tokens only."""
 
 
 def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None) -> Deployment:
@@ -40,13 +44,14 @@ def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None)
         rule_id="dcr-" + made_up.guid("rule").replace("-", ""),
         workspace_resource=f"{group}/providers/Microsoft.OperationalInsights/workspaces/amlguard",
         workspace_id=made_up.guid("log workspace"),
+        storage_resource=f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard",
+        insights_resource=f"{group}/providers/Microsoft.Insights/components/amlguard",
+        insights_key=made_up.guid("application insights"),
     )
-    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard"
     _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
     _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
-    _add(tenant, storage, {"allowSharedKeyAccess": False})
-    insights = f"{group}/providers/Microsoft.Insights/components/amlguard"
-    _add(tenant, insights, {"DisableLocalAuth": True})
+    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
+    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
     app = deployment.app
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
@@ -54,8 +59,8 @@ def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None)
         "watched": [f"/subscriptions/{name}" for name in tenant.subscriptions],
         "dataCollectionRule": [deployment.rule_resource],
         "logAnalyticsWorkspace": [deployment.workspace_resource],
-        "storageAccount": [storage],
-        "applicationInsights": [insights],
+        "storageAccount": [deployment.storage_resource],
+        "applicationInsights": [deployment.insights_resource],
     }
     text = condition or (_DATA / "default_condition.txt").read_text().strip()
     _grant(tenant, made_up, app.object_id, _read(access), scopes, text)

@@ -274,7 +274,7 @@ class LocalAzure:
 
     def _peeked(self, name: str) -> Sequence[Any]:
         try:
-            with QueueClient.from_connection_string(self.env["AzureWebJobsStorage"], name) as queue:
+            with QueueClient.from_connection_string(self.ready["storage"], name) as queue:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
         except ResourceNotFoundError:  # nothing was ever put there
             return []
