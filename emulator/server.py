@@ -48,7 +48,7 @@ class LocalAzure:
         self.made_up = MadeUp(options.seed)
         self.tenant = Tenant.load(options.tenant)
         self.faults = Faults.load(options.faults)
-        self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition)
+        self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
         self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
         self.rbac = Rbac(self.tenant)
