@@ -23,7 +23,7 @@ class Options:
     policy: Path | None = None
     app: Path = _ROOT
     access: Path = ACCESS
-    tables: Path = _ROOT / "infra" / "tables.json"
+    tables: tuple[Path, ...] = (_ROOT / "infra" / "tables.json", _ROOT / "infra" / "azure_tables.json")
     condition: str | None = None
     watched: frozenset[str] | None = None
     """Subscriptions that the app's rights are for; None for all."""

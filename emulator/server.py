@@ -54,7 +54,7 @@ class LocalAzure:
         self.rbac = Rbac(self.tenant)
         self.requests = RequestLog()
         self.events = EventGrid(self.clock, self.made_up.random("event grid"), None, options.operations)
-        self.logs = Logs(self.tenant.logs, self.clock, options.tables)
+        self.logs = Logs(self.tenant.logs, self.clock, *options.tables)
         self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
         seconds = options.operation_ms / 1000
         publish = self.events.publish

@@ -73,6 +73,7 @@ FIRES: Mapping[str, Mapping[str, Rows]] = {
         "a change was forbidden": {REMEDIATIONS: [remediation(5, "Failed", Reason=_FORBIDDEN)]},
         "a list could not be read": {FINDINGS: [finding(5, "network-group-obstacles", _UNREADABLE)]},
         "a look failed": {"AppExceptions": [{"age": 5, "InnermostMessage": _EXCEPTION}]},
+        "a sweep without telemetry": {SWEEPS: [sweep(12, "Started")]},
     },
 }
 
@@ -126,5 +127,8 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "refused for another reason": {REMEDIATIONS: [remediation(5, "Failed", Reason="a lock forbids the change")]},
         "another finding": {FINDINGS: [finding(5, "compute-settings")]},
         "another exception": {"AppExceptions": [{"age": 5, "InnermostMessage": "TimeoutError"}]},
+        "a sweep with telemetry": {SWEEPS: [sweep(12, "Started")], "AppRequests": [{"age": 12, "Name": "sweep"}]},
+        "a sweep whose telemetry is on its way": {SWEEPS: [sweep(2, "Started")]},
+        "no row": _NOTHING,
     },
 }
