@@ -160,7 +160,7 @@ class LocalAzure:
         await azurite.start()
         stack.push_async_callback(azurite.stop)
         self.storage_connection = azurite.connection_string
-        storage = StorageFront(azurite, self.tokens, self.rbac, self.deployment.storage_resource)
+        storage = StorageFront(azurite.endpoints, self.tokens, self.rbac, self.deployment.storage_resource)
         await stack.enter_async_context(storage)
         component = self.deployment.insights_resource
         telemetry = TelemetryFront(self.tenant.logs, self.clock, self.tokens, self.rbac, component)

@@ -16,7 +16,7 @@ from azure.storage.queue import AccountSasPermissions, ResourceTypes, Services, 
 from yarl import URL
 
 from emulator.errors import AzureError
-from emulator.functions.azurite import ACCOUNT, KEY, Azurite
+from emulator.functions.azurite import ACCOUNT, KEY
 from emulator.rbac import Rbac
 from emulator.tokens import Audience, Tokens
 
@@ -75,9 +75,9 @@ def needs(service: str, method: str, names: int, query: Mapping[str, str]) -> Ne
 class StorageFront:
     """`routes` serve /queue/{account} and /blob/{account}: over TLS, since clients send tokens by nothing else."""
 
-    def __init__(self, azurite: Azurite, tokens: Tokens, rbac: Rbac, account: str) -> None:
-        """`account` is the storage account's ARM id."""
-        self._azurite = azurite
+    def __init__(self, behind: Mapping[str, str], tokens: Tokens, rbac: Rbac, account: str) -> None:
+        """`behind` has Azurite's URL of each service; `account` is the storage account's ARM id."""
+        self._behind = behind
         self._tokens = tokens
         self._rbac = rbac
         self._account = account
@@ -134,7 +134,7 @@ class StorageFront:
     async def _passed_on(self, request: web.Request) -> web.Response:
         service = request.match_info["service"]
         path = request.raw_path.removeprefix(f"/{service}")
-        base = self._azurite.endpoints[service]
+        base = self._behind[service]
         url = URL(f"{base}{path}{'&' if '?' in path else '?'}{self._signature}", encoded=True)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         async with self._http.request(request.method, url, headers=headers, data=await request.read()) as answer:
