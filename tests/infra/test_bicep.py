@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from bicep import access, items, parsed, resources
+from bicep import access, items, loaded, parsed, resources
 
 from docs import infra as generated
 from docs.generate import stale
@@ -65,6 +65,7 @@ def test_storage_has_what_the_code_uses() -> None:
 def test_no_keys() -> None:
     (account,) = resources("modules/storage.bicep", "Microsoft.Storage/storageAccounts")
     assert account["properties"]["allowSharedKeyAccess"] is False
+    assert account["properties"]["allowBlobPublicAccess"] is False
     (insights,) = resources("modules/monitoring.bicep", "Microsoft.Insights/components")
     assert insights["properties"]["DisableLocalAuth"] is True
 
@@ -74,6 +75,23 @@ def test_streams_are_the_tables() -> None:
     tables = json.loads((INFRA / "tables.json").read_text("utf-8"))["tables"]
     declared = {name.strip("'") for name in rule["properties"]["streamDeclarations"]}
     assert declared == {table["stream"] for table in tables.values()}
+
+
+# https://learn.microsoft.com/azure/templates/microsoft.insights/datacollectionrules#columndefinition
+STREAM_TYPES = {"boolean", "datetime", "dynamic", "int", "long", "real", "string"}
+# https://learn.microsoft.com/azure/templates/microsoft.operationalinsights/workspaces/tables#column
+TABLE_TYPES = {"boolean", "dateTime", "dynamic", "guid", "int", "long", "real", "string"}
+
+
+def test_columns_have_types_that_stream_and_table_know() -> None:
+    """One list serves both, although they spell datetime differently: the stream's is exact, and the table's service
+    answers with that spelling and takes it (Microsoft's own sample of a table has `type: 'datetime'`).
+    """
+    tables = json.loads((INFRA / "tables.json").read_text("utf-8"))["tables"]
+    used = {column["type"] for table in tables.values() for column in table["columns"]}
+    assert used <= STREAM_TYPES
+    assert used <= {one.lower() for one in TABLE_TYPES}
+    assert loaded(parsed("modules/monitoring.bicep")["variables"]["tables"]["value"]) == "tables.json"
 
 
 def test_every_right_of_the_access_file_is_deployed() -> None:
