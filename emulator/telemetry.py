@@ -36,7 +36,7 @@ class TelemetryFront:
         if not self._rbac.allowed(caller.object_id, "Microsoft.Insights/Telemetry/Write", self._component, data=True):
             return json_response(403, _answer(len(items), 403, "The identity may not write telemetry here."))
         for item in items:
-            table, row = _row(item["data"])
+            table, row = stored(item["data"]["baseType"], item["data"]["baseData"])
             common = {
                 "TimeGenerated": timestamp(self._clock.now()),
                 "OperationName": item["tags"]["ai.operation.name"],
@@ -46,9 +46,9 @@ class TelemetryFront:
         return json_response(200, _answer(len(items), 200, ""))
 
 
-def _row(data: Json) -> tuple[str, Json]:
-    told = data["baseData"]
-    if data["baseType"] == "RequestData":
+def stored(kind: str, told: Json) -> tuple[str, Json]:
+    """The table that an item of this kind goes to, and its row there."""
+    if kind == "RequestData":
         return "AppRequests", {"Name": told["name"], "Success": told["success"], "DurationMs": told["duration"] * 1000}
     outer, inner = told["exceptions"][0], told["exceptions"][-1]
     messages = {"OuterMessage": outer["message"], "InnermostMessage": inner["message"]}

@@ -40,7 +40,7 @@ class Telemetry:
             return
         items = [self._item(name, "RequestData", {"name": name, "success": error is None, "duration": seconds})]
         if error is not None:
-            items.append(self._item(name, "ExceptionData", _exception(name, error)))
+            items.append(self._item(name, "ExceptionData", exception_data(name, error)))
         task = asyncio.create_task(self._send(items))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -72,7 +72,7 @@ class Telemetry:
             _LOG.warning("Application Insights cannot be reached: %s", error)
 
 
-def _exception(name: str, error: InvocationError) -> Json:
+def exception_data(name: str, error: InvocationError) -> Json:
     """Outermost first, as the host has it of a Python worker."""
     outer = {"typeName": "FunctionInvocationException", "message": f"Exception while executing function: {name}"}
     inner = {"typeName": _EXCEPTION, "message": f"Result: Failure\nException: {error.message}\nStack: {error.stack}"}
