@@ -49,7 +49,7 @@ def _put(queue: str, operation: str = "PutMessage") -> dict[str, Any]:
     return {"age": 3, "OperationName": operation, "Uri": f"https://st.queue.core.windows.net/{queue}/messages?x=y"}
 
 
-_AUDIT_REFUSED = exception(forbidden(recording("record in AmlGuardRemediation_CL")))
+_AUDIT_REFUSED = exception(forbidden(recording("record in AmlGuardRemediation_CL"), "OperationFailed"))
 _READ_REFUSED = exception(forbidden(reading("list computes of ws")))
 _GUARDS = ("kill-switch", "cap", "cap-hour", "cap-target", "lock", "approval")
 
