@@ -1,6 +1,7 @@
 """What infra/ deploys is what the code reads and serves: a drift between them fails here."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,25 @@ def test_management_group_gives_what_a_subscription_gives() -> None:
         for kind in ("subscription", "management-group")
     )
     assert one == other
+
+
+def test_read_only_gives_nothing_that_changes() -> None:
+    """What is on 'changed' hangs on `readOnly`; what is left in the watched scopes reads."""
+    roles = json.loads((ROOT / "emulator" / "data" / "roles.json").read_text("utf-8"))
+    actions = {role["name"]: [one for block in role["permissions"] for one in block["actions"]] for role in roles}
+    left = [one["id"] for one in access()["roleAssignments"] if one["on"] == "watched"]
+    assert {action for role in left for action in actions[role]} == {"*/read"}
+    for kind in ("subscription", "management-group"):
+        made = parsed(f"modules/watched-{kind}.bicep")["resources"]
+        assert made["watched"]["config"].get("condition") is None
+        assert made["changed"]["config"]["condition"] == {
+            "operator": {"type": "not", "operands": {"bool_value": "readOnly"}}
+        }
+    for file in ("main.bicep", "management-group.bicep"):
+        text = (INFRA / file).read_text("utf-8")
+        assert "param readOnly bool = false" in text
+        assert "    readOnly: readOnly\n" in text
+        assert re.search(r"resource settingsWriter .* = if \((grantRights && )?!readOnly\) \{", text)
 
 
 def test_filters_let_every_watched_operation_through_once() -> None:
