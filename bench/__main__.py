@@ -10,6 +10,7 @@ from bench.figure import Figure, table
 
 _SECTIONS = ("cold", "plan", "event", "sweep")
 _PER_SUBSCRIPTION = 100
+_EVERYTHING = {"sizes": [100, 1000, 10_000], "workers": [1, 2, 4]}
 
 
 def _figures(options: argparse.Namespace) -> list[Figure]:
@@ -44,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--only", action="append", choices=_SECTIONS, help="this section; repeatable; default: all")
+    parser.add_argument("--all", action="store_true", help="10,000 workspaces and the scale-out, too: half an hour")
     parser.add_argument("--sizes", type=_numbers, default=[100, 1000], metavar="N,…", help="workspaces to sweep")
     parser.add_argument(
         "--subscriptions",
@@ -53,9 +55,11 @@ def main() -> None:
         help="each size in these; default: 100 workspaces each",
     )
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
-    parser.add_argument("--scale-out-size", type=int, default=480, metavar="N", help="workspaces of the scale-out")
+    parser.add_argument("--scale-out-size", type=int, default=960, metavar="N", help="workspaces of the scale-out")
     parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")
     options = parser.parse_args()
+    if options.all:
+        vars(options).update(_EVERYTHING)
     measured = _figures(options)
     print(json.dumps([asdict(one) for one in measured], indent=2) if options.json else table(measured))
 

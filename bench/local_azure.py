@@ -5,8 +5,6 @@ import base64
 import json
 import os
 import ssl
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -18,19 +16,12 @@ from typing import Any
 
 import aiohttp
 import requests
-from azure.core.exceptions import ResourceNotFoundError
-from azure.storage.queue import QueueClient
 
+from bench.processes import Process, running
 from bench.tenant import Json
 from shared.access.routing import operations
 
-_ROOT = Path(__file__).parent.parent
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
-_QUEUE = "amlguard-work"
-_TICKS = os.sysconf("SC_CLK_TCK")
-_POLL_SECONDS = 0.3
-_EMPTY_POLLS = 3
-_MOST_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +40,7 @@ class Request:
 
 
 class LocalAzure:
-    def __init__(self, ready: Json, emulator: int) -> None:
+    def __init__(self, ready: Json, emulator: Process) -> None:
         self._ready = ready
         self._emulator = emulator
         self._http = requests.Session()
@@ -63,27 +54,13 @@ class LocalAzure:
         url = f"{self._ready['functions']}{_WEBHOOK}"
         (session or self._http).post(url, json=body, headers=headers, timeout=60).raise_for_status()
 
-    def sweep(self) -> None:
-        """Fires the timer and returns when the queue is empty again: a message stays until it has been handled."""
-        url = f"{self._ready['functions']}/admin/functions/sweep"
-        self._http.post(url, json={"input": ""}, timeout=30).raise_for_status()
-        end = time.monotonic() + _MOST_SECONDS
-        seen, empty = False, 0
-        while empty < _EMPTY_POLLS:
-            if time.monotonic() > end:
-                raise TimeoutError("the sweep did not end")
-            time.sleep(_POLL_SECONDS)
-            waiting = self._waiting()
-            seen = seen or waiting > 0
-            empty = empty + 1 if seen and not waiting else 0
-
     def forget(self) -> None:
         self._control("DELETE").raise_for_status()
 
     def asked(self) -> list[Request]:
         """What the app asked of ARM, Resource Graph and the logs since `forget`, by start."""
         logged = [one for one in self._control("GET").json() if one["caller"] == self._app]
-        return sorted((_request(one) for one in logged), key=lambda one: one.start)
+        return sorted((request(one) for one in logged), key=lambda one: one.start)
 
     async def bare_cpu_seconds(self, at_once: int, times: int) -> float:
         """CPU of this process for `at_once` small reads by aiohttp alone: what no client that uses it can undercut."""
@@ -103,23 +80,8 @@ class LocalAzure:
             return (time.process_time() - before) / times
 
     def cpu_seconds(self) -> float:
-        """Of all the app's processes, since they started; in steps of a clock tick (10 ms)."""
-        return sum(_cpu(worker) for worker in self._workers())
-
-    def peak_mib(self) -> float:
-        """The greatest resident set that one of the app's processes ever had."""
-        return max(_peak_kib(worker) for worker in self._workers()) / 1024
-
-    def _workers(self) -> list[int]:
-        children = Path(f"/proc/{self._emulator}/task/{self._emulator}/children").read_text(encoding="ascii").split()
-        return [int(child) for child in children if b"emulator.functions.worker" in _command(child)]
-
-    def _waiting(self) -> int:
-        try:
-            with QueueClient.from_connection_string(self._ready["storage"], _QUEUE) as queue:
-                return queue.get_queue_properties().approximate_message_count or 0
-        except ResourceNotFoundError:
-            return 0
+        """Of all the app's processes, since they started."""
+        return sum(worker.cpu_seconds for worker in self._emulator.children("emulator.functions.worker"))
 
     def _control(self, method: str) -> requests.Response:
         headers = {"Authorization": f"Bearer {self._ready['operatorToken']}"}
@@ -141,18 +103,9 @@ def local_azure(tenant: Json, *options: str) -> Iterator[LocalAzure]:
         (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
         (folder / "policy.yaml").write_text("mode: enforce\n", encoding="utf-8")
         files = ("--tenant", f"{folder}/tenant.json", "--policy", f"{folder}/policy.yaml")
-        command = [sys.executable, "-m", "emulator", *files, "--operations", ",".join(operations()), *options]
-        with (
-            (folder / "said").open("w") as said,
-            subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=said, text=True) as process,  # noqa: S603 - our own
-        ):
-            try:
-                line = process.stdout.readline() if process.stdout else ""
-                if not line:
-                    raise RuntimeError(f"the local Azure did not start: {(folder / 'said').read_text()}")
-                yield LocalAzure(json.loads(line), process.pid)
-            finally:
-                process.terminate()
+        events = ("--operations", ",".join(operations()))
+        with running("emulator", *files, *events, *options) as (ready, process):
+            yield LocalAzure(ready, process)
 
 
 def depth(asked: Sequence[Request]) -> int:
@@ -164,7 +117,8 @@ def depth(asked: Sequence[Request]) -> int:
     return chain
 
 
-def _request(logged: Json) -> Request:
+def request(logged: Json) -> Request:
+    """From an entry of a log of requests."""
     start = datetime.fromisoformat(logged["time"]).timestamp()
     return Request(logged["method"], logged["path"], logged["status"], start, start + logged["durationMs"] / 1000)
 
@@ -187,20 +141,6 @@ def _event(resource: str) -> Json:
         "metadataVersion": "1",
         "topic": f"/subscriptions/{subscription}",
     }
-
-
-def _command(process: str) -> bytes:
-    return Path(f"/proc/{process}/cmdline").read_bytes()
-
-
-def _cpu(process: int) -> float:
-    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS  # utime and stime
-
-
-def _peak_kib(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1])
 
 
 def _claims(token: str) -> dict[str, Any]:

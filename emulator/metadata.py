@@ -18,10 +18,10 @@ async def endpoints(request: web.Request) -> web.Response:
             "InvalidApiVersionParameter",
             f"The api-version '{version}' is invalid. The supported versions are '{','.join(_VERSIONS)}'.",
         )
-    return json_response(200, _cloud(f"https://{request.host}"))
+    return json_response(200, cloud(f"https://{request.host}"))
 
 
-def _cloud(here: str) -> dict[str, Any]:
+def cloud(here: str) -> dict[str, Any]:
     return {
         "portal": "https://portal.azure.com",
         "authentication": {

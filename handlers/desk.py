@@ -97,6 +97,9 @@ async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
         at = await workspaces_at(scope, services.azure)
         if at == [scope] and await services.azure.resource(scope) is None:
             raise ReadFailedError("find workspaces", "ResourceNotFound", f"there is no workspace {scope}")
+        group = scope.resource_group
+        if not at and group and await services.azure.resource(group) is None:
+            raise ReadFailedError("find workspaces", "ResourceGroupNotFound", f"there is no resource group {group}")
         if not at:
             print(f"no workspace lies in or uses {scope}", file=sys.stderr)
         found.update(dict.fromkeys(at))

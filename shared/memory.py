@@ -4,9 +4,10 @@ Other instances remember nothing of it, and need not: everything that is done tw
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from weakref import WeakValueDictionary
 
 from shared.access.scope import Scope
@@ -21,6 +22,7 @@ class Memory:
         self._locks: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._wakes: dict[Scope, datetime] = {}
         self._documents: dict[str, Stored] = {}
+        self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
 
     @asynccontextmanager
     async def alone(self, scope: Scope) -> AsyncIterator[None]:
@@ -28,6 +30,23 @@ class Memory:
         lock = self._locks.setdefault(scope, asyncio.Lock())
         async with lock:
             yield
+
+    async def together[T](self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+        """Whoever comes while equal work still waits for its turn gets what comes of that.
+
+        `work` calls what it is given when its turn has come: from then on it no longer speaks for what comes after.
+        """
+        waiting = self._waiting.get(key)
+        if waiting is None:
+
+            def begin() -> None:
+                if self._waiting.get(key) is waiting:
+                    del self._waiting[key]
+
+            self._waiting[key] = waiting = asyncio.ensure_future(work(begin))
+            waiting.add_done_callback(lambda _: begin())
+        answer: T = await asyncio.shield(waiting)
+        return answer
 
     def wake_is_due(self, scope: Scope, at: datetime, now: datetime) -> bool:
         """Whether a look at `scope` is queued already for `at` or a little earlier."""

@@ -31,6 +31,7 @@ from shared.access.plan import plan
 from shared.access.raw import get
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
+from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Terms
@@ -121,9 +122,8 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
         found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
-        if found:
-            estate = replace(estate, access={**estate.access, **found})
-            asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        # No rule looks at it: whatever rules look at the access of, a workspace acts as, and that is not at hand.
+        estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, terms) - estate.facts.keys()
         principals = unknown_holders(asked, estate, terms)
@@ -181,7 +181,7 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
     return {
         want
         for rule in RULES
-        if terms.enabled(rule) or _reports_while_off(rule, terms)
+        if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
         for workspace in estate.workspaces
         if workspace is estate.subject or _bears_on_registry(rule)
         for want in rule.wants(workspace, estate)

@@ -6,7 +6,7 @@ before settings; what a guard names, what Azure refuses and what must wait are o
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -27,6 +27,7 @@ from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
+from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
@@ -106,10 +107,21 @@ class Reconciler:
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
         """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
 
+        A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
+
         Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1); and
         `TimeoutError` when the deadline passed before anything was recorded.
         """
+        speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
+        patience = deadline is None, attempt, is_in_the_background()
+        key = workspace, run.mode, speaks_for, patience, self.by_hand, self.again, self.only
+        return await self.memory.together(key, lambda begin: self._in_turn(workspace, run, deadline, attempt, begin))
+
+    async def _in_turn(
+        self, workspace: Scope, run: Run, deadline: float | None, attempt: int, begin: Callable[[], None]
+    ) -> Result:
         async with asyncio.timeout(_left(deadline)) as patience, self.memory.alone(workspace):
+            begin()
             patience.reschedule(None)
             if attempt:
                 self.memory.forget_wake(workspace)

@@ -39,8 +39,7 @@ class Shard:
 
     def __init__(self, groups: Iterable[Scope], rows: Iterable[Raw], assigned: Sequence[Raw], azure: Reads) -> None:
         self._live = Once(azure)
-        self._groups = frozenset(groups)
-        self._assigned = assigned
+        self._assigned = _by_group(frozenset(groups), assigned)
         self._rows: dict[Scope, Raw] = {}
         self._endpoints: dict[Scope, list[Raw]] = {}
         for row in rows:
@@ -75,8 +74,8 @@ class Shard:
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
         if collection == _ENDPOINTS and parent in self._rows:
             return self._endpoints.get(parent, ())
-        if collection == ROLE_ASSIGNMENTS and parent in self._groups:
-            return [raw for raw in self._assigned if _bears_on(raw, parent)]
+        if collection == ROLE_ASSIGNMENTS and parent in self._assigned:
+            return self._assigned[parent]
         return await self._live.children(parent, collection, first_page=first_page)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
@@ -98,11 +97,20 @@ def _whole(scope: Scope, row: Raw) -> bool:
     return scope.resource_type != _REGISTRY or get(row, "properties", "roleAssignmentMode") is not None
 
 
-def _bears_on(raw: Raw, group: Scope) -> bool:
-    assigned = scope_or_none(get(raw, "properties", "scope"))
-    return assigned is not None and (
-        assigned.contains(group) or group.contains(assigned) or assigned.is_management_group
-    )
+def _by_group(groups: frozenset[Scope], assigned: Iterable[Raw]) -> dict[Scope, list[Raw]]:
+    """In each group, and above it: that an assignment of a management group was found says that it is above."""
+    found: dict[Scope, list[Raw]] = {group: [] for group in groups}
+    for raw in assigned:
+        scope = scope_or_none(get(raw, "properties", "scope"))
+        if scope is None:
+            continue
+        if scope.resource_group:
+            found.get(scope.resource_group, []).append(raw)
+            continue
+        for group, held in found.items():
+            if scope.contains(group) or scope.is_management_group:
+                held.append(raw)
+    return found
 
 
 def _resources(groups: Iterable[Scope]) -> str:

@@ -47,12 +47,14 @@ class Own:
 
 def own(raw: object) -> Own | None:
     """None unless the assignment, as ARM lists it, carries both marks."""
-    assignment, scope = scope_or_none(get(raw, "id")), scope_or_none(get(raw, "properties", "scope"))
     found = _DESCRIPTION.fullmatch(text(raw, "properties", "description") or "")
+    if found is None:
+        return None
+    assignment, scope = scope_or_none(get(raw, "id")), scope_or_none(get(raw, "properties", "scope"))
     principal = (text(raw, "properties", "principalId") or "").casefold()
     role = (text(raw, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
-    on = scope_or_none(found["on"]) if found else None
-    if assignment is None or scope is None or found is None or on is None:
+    on = scope_or_none(found["on"])
+    if assignment is None or scope is None or on is None:
         return None
     if assignment.name.casefold() != assignment_name(scope, principal, role):
         return None

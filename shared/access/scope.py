@@ -87,7 +87,7 @@ class Scope:
     def is_root(self) -> bool:
         return not self.segments
 
-    @property
+    @cached_property
     def is_management_group(self) -> bool:
         return len(self.segments) == 4 and self.segments[:3] == _MANAGEMENT_GROUPS
 
@@ -110,7 +110,7 @@ class Scope:
         at = _last_provider(self.segments)
         return "/".join((self.segments[at + 1], *self.segments[at + 2 :: 2]))
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.text.rsplit("/", 1)[-1]
 

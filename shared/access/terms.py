@@ -100,6 +100,8 @@ class Terms:
         return asked and action_id not in self.approved
 
     def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
+        if not self.rules:
+            return []
         named = (*rule.requirements, *rule.also)
         own = [r for r in named if r in requirements] or list(rule.requirements)
         return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]

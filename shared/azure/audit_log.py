@@ -11,7 +11,7 @@ from azure.monitor.ingestion.aio import LogsIngestionClient
 
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
-from shared.azure.session import RETRY, Cloud
+from shared.azure.session import RETRY, Cloud, policies
 from shared.ports import Raw, ReadFailedError, Row
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class LiveAuditLog:
     ) -> None:
         self._rule_id = rule_id
         self._ingestion = LogsIngestionClient(
-            endpoint, credential, credential_scopes=[cloud.ingestion_scope], transport=transport, **RETRY
+            endpoint, credential, transport=transport, policies=policies(credential, cloud.ingestion_scope)
         )
 
     async def record(self, table: str, rows: Sequence[Row]) -> None:

@@ -28,22 +28,36 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         self._remaining = 1
         self._under_way = 0
         self._resets_at = 0.0
+        self._line = asyncio.Lock()
+        self._answered = asyncio.Event()
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         if "/microsoft.resourcegraph/" not in request.http_request.url.casefold():
             return await self.next.send(request)
-        while self._remaining <= 0 and self._wait > 0:  # noqa: ASYNC110 - waits for a time, not for an event
-            await asyncio.sleep(self._wait)
-        self._remaining -= 1
-        self._under_way += 1
+        async with self._line:
+            await self._room()
+            self._remaining -= 1
+            self._under_way += 1
         try:
             response = await self.next.send(request)
+            self._learn(response.http_response.headers)
         finally:
             self._under_way -= 1
-        self._learn(response.http_response.headers)
+            self._answered.set()
         if response.http_response.status_code == 429:
             response.http_response.headers.setdefault("Retry-After", str(max(1, math.ceil(self._wait))))
         return response
+
+    async def _room(self) -> None:
+        """Of a new window nothing is known but that one may ask; how many more, its answer tells."""
+        while self._remaining <= 0:
+            if self._wait > 0:
+                await asyncio.sleep(self._wait)
+            elif self._under_way:
+                self._answered.clear()
+                await self._answered.wait()
+            else:
+                self._remaining = 1
 
     @property
     def _wait(self) -> float:
@@ -54,4 +68,4 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         if span and remaining.isdecimal():
             hours, minutes, seconds = map(int, span.groups())
             self._resets_at = time.monotonic() + 3600 * hours + 60 * minutes + seconds
-            self._remaining = int(remaining) - self._under_way
+            self._remaining = int(remaining) - (self._under_way - 1)  # this one is counted already

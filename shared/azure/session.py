@@ -53,16 +53,20 @@ class Clock(SansIOHTTPPolicy[Any, Any]):
         return parsedate_to_datetime(self._date).astimezone(UTC) if self._date else datetime.now(UTC)
 
 
-def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock, pace: Pace) -> list[Any]:
-    """The pipeline of every ARM client, those of SDKs included (beside `ContentDecodePolicy`, which they rely on)."""
+def policies(credential: AsyncTokenCredential, scope: str, *before_retry: Any) -> list[Any]:
+    """A pipeline with what amlguard needs and no more: the SDKs' own cost more CPU than the requests themselves."""
     return [
         RequestIdPolicy(),
         UserAgentPolicy(sdk_moniker="amlguard"),
-        Pacer(pace),
+        *before_retry,
         AsyncRetryPolicy(**RETRY),
         AsyncBearerTokenCredentialPolicy(credential, scope),
-        clock,
     ]
+
+
+def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock, pace: Pace) -> list[Any]:
+    """The pipeline of every ARM client, those of SDKs included (beside `ContentDecodePolicy`, which they rely on)."""
+    return [*policies(credential, scope, Pacer(pace)), clock]
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,19 +179,19 @@ class LocalAzure:
     # What the tests steer
 
     def advance(self, seconds: float) -> None:
-        self._control("POST", "clock", {"advanceSeconds": seconds})
+        self.control("POST", "clock", {"advanceSeconds": seconds})
 
     def faults(self, *faults: Json) -> None:
         """These and no others."""
-        self._control("POST", "faults", list(faults))
+        self.control("POST", "faults", list(faults))
 
     def forget_requests(self) -> None:
-        self._control("DELETE", "requests")
+        self.control("DELETE", "requests")
 
     # What can be seen
 
     def asked(self) -> list[Json]:
-        logged: list[Json] = self._control("GET", "requests").json()
+        logged: list[Json] = self.control("GET", "requests").json()
         return logged
 
     def writes(self) -> list[Json]:
@@ -262,7 +262,7 @@ class LocalAzure:
     def _operator(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.ready['operatorToken']}"}
 
-    def _control(self, method: str, route: str, body: object = None) -> requests.Response:
+    def control(self, method: str, route: str, body: object = None) -> requests.Response:
         answer = self.http.request(
             method, f"{self.ready['arm']}/_local/{route}", json=body, headers=self._operator, timeout=30
         )

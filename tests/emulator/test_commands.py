@@ -38,6 +38,7 @@ def azure(start_azure: Start) -> LocalAzure:
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     tenant.assign(_registry("compliant"), oid("compliant"), ACR_PULL)
     tenant.assign(_storage("compliant"), oid("compliant"), BLOB_READER)
+    tenant.storage(group_id("rg-idle"), "stidle")
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
 
 
@@ -92,6 +93,12 @@ def test_scopes_lead_to_their_workspaces(azure: LocalAzure, scope: str, named: i
     assert len(looked) == named
 
 
+def test_a_group_without_workspaces_is_no_error(azure: LocalAzure) -> None:
+    ran = azure.run("plan", "--scope", group_id("rg-idle"))
+    assert ran.code == 0
+    assert "no workspace lies in or uses" in ran.err
+
+
 def test_apply_without_a_terminal_wants_a_yes(azure: LocalAzure) -> None:
     ran = azure.run("apply", "--scope", _workspace("asked"))
     assert ran.code == 1
@@ -144,6 +151,7 @@ def test_apply_a_plan_does_no_more_than_the_plan_says(azure: LocalAzure, tmp_pat
     [
         pytest.param(("plan", "--scope", "../.."), id="no id"),
         pytest.param(("plan", "--scope", f"{_workspace('gone')}-really"), id="no such workspace"),
+        pytest.param(("plan", "--scope", group_id("rg-mistyped")), id="no such resource group"),
         pytest.param(("plan", "--scope", "/subscriptions/99999999-0000-4000-8000-000000000000"), id="no subscription"),
         pytest.param(("plan", "--policy", "/nonexistent/policy.yaml"), id="no policy file"),
         pytest.param(("apply", "--yes", "--plan", "/nonexistent/plan.json"), id="no plan file"),

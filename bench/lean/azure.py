@@ -1,0 +1,179 @@
+"""A stand-in for Azure that is cheap enough to be swept at any size on the app's own machine.
+
+It is the local Azure without its generality: what a sweep asks is looked up instead of worked out. It logs what it is
+asked, and refuses (501) what it does not know, so that nobody takes the cost of errors for the cost of a sweep.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bench.lean.arm import rendered
+from bench.lean.graph import SweptGraph
+from bench.lean.http import Answer, Request
+from emulator.clock import Clock
+from emulator.deployment import deploy
+from emulator.errors import AzureError
+from emulator.logs import Logs
+from emulator.made_up import MadeUp
+from emulator.metadata import cloud
+from emulator.tenant import Tenant
+from emulator.throttle import Throttle
+from emulator.tokens import Audience, Caller, Tokens
+
+_ROOT = Path(__file__).parents[2]
+_CONTROL = "/_local/"
+_ARM = "/subscriptions/"
+_GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
+_METADATA = "/metadata/endpoints?api-version=2022-09-01"
+_PLENTY = {"x-ms-user-quota-remaining": "1000", "x-ms-user-quota-resets-after": "00:00:05"}
+"""A client that hears of no quota has to be careful, which is not what is measured where there is none."""
+_STREAMS = "/ingestion/dataCollectionRules/{rule}/streams/Custom-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """`caller` is an object id, empty for what takes no token; `started` is in seconds since 1970."""
+
+    method: str
+    target: str
+    caller: str
+    status: int
+    started: float
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """To be told to slow down is no failure: it is counted by itself."""
+        return self.status >= 300 and self.status != 429
+
+    def as_json(self) -> dict[str, Any]:
+        """As the local Azure's log has it."""
+        return {
+            "method": self.method,
+            "path": self.target,
+            "caller": self.caller,
+            "status": self.status,
+            "time": datetime.fromtimestamp(self.started, UTC).isoformat(),
+            "durationMs": round(self.seconds * 1000, 3),
+        }
+
+
+class LeanAzure:
+    """With `throttles` it answers 429 where Azure would. `latency` is in seconds, of all answers but its controls'."""
+
+    def __init__(self, tenant: Tenant, *, latency: float, throttles: bool) -> None:
+        clock, made_up = Clock(), MadeUp(0)
+        deployment = deploy(tenant, made_up, _ROOT / "infra" / "app_access.json", None)
+        operator = Caller(made_up.guid("operator"), made_up.guid("operator client"), "Operator", "User", operator=True)
+        self._app, self._latency = deployment.app, latency
+        self.tokens = Tokens(tenant.tenant_id, app=self._app, operator=operator)
+        self.rule_id, self.workspace_id = deployment.rule_id, deployment.workspace_id
+        self._arm = rendered(tenant, self._app, clock, made_up)
+        self._throttle = Throttle(time.monotonic) if throttles else None
+        self._graph = SweptGraph(tenant, clock, throttles=throttles)
+        self._streams = _STREAMS.format(rule=self.rule_id)
+        self._logs, self._stored = Logs(tenant.logs, clock, _ROOT / "infra" / "tables.json"), tenant.logs
+        self._sent: dict[str, list[Request]] = {}
+        self._callers: dict[tuple[str, Audience], Caller] = {}
+        self._asked: list[_Asked] = []
+        self._refused: list[_Asked] = []
+        self._numbers = count()
+
+    def answer(self, request: Request) -> Answer:
+        started = time.time()
+        controls = request.target.startswith(_CONTROL)
+        try:
+            answer = self._control(request) if controls else self._azure(request)
+        except AzureError as error:
+            answer = Answer.of(error.status, error.body(), error.headers)
+        if not controls:
+            caller = self._app.object_id if request.header("Authorization") else ""
+            took = time.time() - started + self._latency
+            one = _Asked(request.method, request.target, caller, answer.status, started, took)
+            self._asked.append(one)
+            if one.failed:
+                self._refused.append(one)
+        return answer
+
+    def delay(self, request: Request) -> float:
+        """Seconds until the answer."""
+        return 0 if request.target.startswith(_CONTROL) else self._latency
+
+    def identity(self, request: Request) -> Answer:
+        """The managed identity endpoint, on a port of its own."""
+        query = dict(parse_qsl(urlsplit(request.target).query))
+        try:
+            return Answer.of(200, self.tokens.managed_identity(request.header("X-IDENTITY-HEADER"), query))
+        except AzureError as error:
+            return Answer.of(error.status, error.body())
+
+    def _azure(self, request: Request) -> Answer:
+        target = request.target
+        if request.method == "GET" and target.startswith(_ARM):
+            return self._list(request)
+        if request.method == "POST" and target == _GRAPH:
+            caller = self._caller(request, Audience.ARM)
+            found, headers = self._graph.query(caller.object_id, request.json())
+            return Answer.of(200, found, {**(headers or _PLENTY), **self._ids()})
+        if request.method == "POST" and target.startswith(self._streams):
+            self._caller(request, Audience.INGESTION)
+            self._sent.setdefault(target.removeprefix(self._streams).partition("?")[0], []).append(request)
+            return Answer(204, headers=self._ids())
+        if request.method == "GET" and target == _METADATA:
+            return Answer.of(200, cloud(f"https://{request.header('Host')}"), self._ids())
+        raise _unknown(request)
+
+    def _list(self, request: Request) -> Answer:
+        caller = self._caller(request, Audience.ARM)
+        subscription = request.target.split("/", 3)[2]
+        headers = self._throttle.take("GET", subscription, caller.object_id) if self._throttle else {}
+        body = self._arm.get(unquote(request.target))
+        if body is None:
+            raise _unknown(request)
+        return Answer(200, body, {**headers, **self._ids()})
+
+    def _control(self, request: Request) -> Answer:
+        """Some of the local Azure's controls, `refused` (what failed) and a way to forget a table's rows."""
+        if not self._caller(request, Audience.ARM).operator:
+            raise AzureError(403, "AuthorizationFailed", "The control routes are for the operator's token only.")
+        route, _, name = request.target.removeprefix(_CONTROL).partition("/")
+        match request.method, route:
+            case "GET", "requests":
+                return Answer.of(200, [one.as_json() for one in self._asked])
+            case "GET", "refused":
+                return Answer.of(200, [one.as_json() for one in self._refused])
+            case "GET", "logs":
+                return Answer.of(200, self._rows(name))
+            case "DELETE", "requests":
+                self._asked.clear()
+                return Answer(204)
+            case "DELETE", "logs":
+                self._rows(name).clear()
+                return Answer(204)
+        raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
+
+    def _rows(self, table: str) -> list[Any]:
+        """What was sent is taken in when somebody looks at it, not while a sweep is measured."""
+        for request in self._sent.pop(table, ()):
+            self._logs.ingest(f"Custom-{table}", request.body, request.header("Content-Encoding") or None)
+        return self._stored.get(table, [])
+
+    def _caller(self, request: Request, audience: Audience) -> Caller:
+        """Tokens outlive any sweep: what was verified once stays so."""
+        key = request.header("Authorization"), audience
+        if key not in self._callers:
+            self._callers[key] = self.tokens.verify(*key)
+        return self._callers[key]
+
+    def _ids(self) -> dict[str, str]:
+        number = f"{next(self._numbers):032x}"
+        return {"x-ms-request-id": number, "x-ms-correlation-request-id": number}
+
+
+def _unknown(request: Request) -> AzureError:
+    return AzureError(501, "NotImplemented", f"No sweep is known to ask {request.method} {request.target}")
