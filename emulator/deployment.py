@@ -39,7 +39,7 @@ class Deployment:
 
 
 def deploy(
-    tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None, watched: Collection[str] | None
+    tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None, watched: Collection[str] | None = None
 ) -> Deployment:
     """In the tenant's first subscription; `watched` are GUIDs of the subscriptions to watch, None for all.
 
