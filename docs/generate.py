@@ -66,23 +66,23 @@ acknowledged and lead nowhere:
 """
 
 
-def documents() -> dict[str, str]:
+def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
     """Every generated file, by its path from the root, and its text."""
     return {
-        "docs/rules.md": rules_page(RULES),
+        "docs/rules.md": rules_page(rules),
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
-        **infra.documents(infra.deployed_terms(ROOT)),
+        **infra.documents(infra.deployed_terms(ROOT), rules),
     }
 
 
-def stale(root: Path = ROOT) -> list[Path]:
+def stale(root: Path = ROOT, rules: Sequence[Rule] = RULES) -> list[Path]:
     """Generated files that are missing or say something else."""
-    files = {root / name: text for name, text in documents().items()}
+    files = {root / name: text for name, text in documents(rules).items()}
     return [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
-    parts = (_INTRODUCTION, _overview(rules), _roles(rules), _events(), *(_section(rule) for rule in rules))
+    parts = (_INTRODUCTION, _overview(rules), _roles(rules), _events(rules), *(_section(rule) for rule in rules))
     return "\n".join(parts)
 
 
@@ -95,14 +95,14 @@ def _overview(rules: Iterable[Rule]) -> str:
 
 def _roles(rules: Sequence[Rule]) -> str:
     terms = Terms()
-    default = assignable(terms)
+    default = assignable(terms, rules)
     more = {need.role_id: need for rule in rules for need in rule.grants if need not in default}
     return "\n".join(
         (
             _ROLES,
             _role_table(default, [rule for rule in rules if terms.enabled(rule)]),
             _CONDITION,
-            f"```text\n{condition(terms)}\n```\n",
+            f"```text\n{condition(terms, rules)}\n```\n",
             _OPT_IN,
             _role_table(more.values(), rules),
         )
@@ -117,8 +117,8 @@ def _role_table(needs: Iterable[Need], rules: Sequence[Rule]) -> str:
     return _table(("role", "id", "rules that grant it"), rows)
 
 
-def _events() -> str:
-    return f"{_EVENTS}\n" + "".join(f"- `{operation}`\n" for operation in operations())
+def _events(rules: Sequence[Rule]) -> str:
+    return f"{_EVENTS}\n" + "".join(f"- `{operation}`\n" for operation in operations(rules))
 
 
 def _section(rule: Rule) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from shared import policy
 from shared.access.condition import condition
 from shared.access.routing import operations
+from shared.access.rules import Rule
 from shared.access.terms import Terms
 
 QUERIES = Path(__file__).parent.parent / "infra" / "queries"
@@ -39,23 +40,23 @@ def deployed_terms(root: Path) -> Terms:
     return policy.load(file).terms() if file.exists() else Terms()
 
 
-def documents(terms: Terms) -> dict[str, str]:
+def documents(terms: Terms, rules: Sequence[Rule]) -> dict[str, str]:
     """Every generated file below infra/, by its path from the root, and its text."""
     return {
-        "infra/generated/derived.json": _json(derived(terms, operations())),
+        "infra/generated/derived.json": _json(derived(terms, rules)),
         "infra/generated/workbook.json": _json(workbook()),
     }
 
 
-def derived(terms: Terms, watched: Sequence[str]) -> Mapping[str, Any]:
+def derived(terms: Terms, rules: Sequence[Rule]) -> Mapping[str, Any]:
     return {
         "comment": "Generated from shared/access/rules by `make docs`; edit the rules, not this file.",
-        "condition": condition(terms),
-        "eventSubscriptions": list(_event_subscriptions(watched)),
+        "condition": condition(terms, rules),
+        "eventSubscriptions": list(event_subscriptions(operations(rules))),
     }
 
 
-def _event_subscriptions(watched: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def event_subscriptions(watched: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Each operation in exactly one of them, so that nothing is delivered twice."""
     for verb, event_type in _EVENT_TYPES.items():
         operations = [one for one in watched if one.endswith(f"/{verb}")]

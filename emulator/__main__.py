@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from emulator.app_settings import AppSettingsError
 from emulator.deployment import AccessFileError
 from emulator.faults import FaultsError
 from emulator.functions.ncrontab import ScheduleError
@@ -17,7 +18,10 @@ from emulator.server import LocalAzure
 from emulator.tenant import TenantFileError
 
 # RuntimeError: an app that does not load, or a webhook that Event Grid cannot validate
-_REFUSALS = (TenantFileError, FaultsError, AccessFileError, HostSettingsError, ScheduleError, OSError, RuntimeError)
+_REFUSALS = (
+    *(TenantFileError, FaultsError, AccessFileError, AppSettingsError, HostSettingsError, ScheduleError),
+    *(OSError, RuntimeError),
+)
 
 
 async def run(options: Options, run_dir: Path) -> None:

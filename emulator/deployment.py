@@ -1,6 +1,7 @@
 """The app's own deployment in the local Azure: its identity, its resources, and the roles that `infra/` gives it."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 
-_DATA = Path(__file__).parent / "data"
+_INFRA = Path(__file__).parents[1] / "infra"
+ACCESS = _INFRA / "app_access.json"
+_DERIVED = _INFRA / "generated" / "derived.json"
 
 
 class AccessFileError(Exception):
@@ -29,10 +32,19 @@ class Deployment:
     workspace_resource: str
     workspace_id: str
     """The log workspace's own GUID, which log queries go by."""
+    storage_resource: str
+    insights_resource: str
+    insights_key: str
+    """Application Insights' instrumentation key: a name, no secret, as it takes tokens only."""
 
 
-def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None) -> Deployment:
-    """`condition` is what the access file's `{condition}` stands for; by default that of the five default roles."""
+def deploy(
+    tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None, watched: Collection[str] | None = None
+) -> Deployment:
+    """In the tenant's first subscription; `watched` are GUIDs of the subscriptions to watch, None for all.
+
+    `condition` is what the access file's `{condition}` stands for; None for the one that `infra/` deploys.
+    """
     group = f"/subscriptions/{next(iter(tenant.subscriptions))}/resourceGroups/amlguard"
     deployment = Deployment(
         app=Caller(made_up.guid("app"), made_up.guid("app client"), "amlguard"),
@@ -40,24 +52,27 @@ def deploy(tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None)
         rule_id="dcr-" + made_up.guid("rule").replace("-", ""),
         workspace_resource=f"{group}/providers/Microsoft.OperationalInsights/workspaces/amlguard",
         workspace_id=made_up.guid("log workspace"),
+        storage_resource=f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard",
+        insights_resource=f"{group}/providers/Microsoft.Insights/components/amlguard",
+        insights_key=made_up.guid("application insights"),
     )
-    storage = f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard"
     _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
     _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
-    _add(tenant, storage, {"allowSharedKeyAccess": False})
-    insights = f"{group}/providers/Microsoft.Insights/components/amlguard"
-    _add(tenant, insights, {"DisableLocalAuth": True})
+    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
+    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
     app = deployment.app
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
+    looked_at = [f"/subscriptions/{name}" for name in tenant.subscriptions if watched is None or name in watched]
     scopes = {
-        "watched": [f"/subscriptions/{name}" for name in tenant.subscriptions],
+        "watched": looked_at,
+        "changed": looked_at,
         "dataCollectionRule": [deployment.rule_resource],
         "logAnalyticsWorkspace": [deployment.workspace_resource],
-        "storageAccount": [storage],
-        "applicationInsights": [insights],
+        "storageAccount": [deployment.storage_resource],
+        "applicationInsights": [deployment.insights_resource],
     }
-    text = condition or (_DATA / "default_condition.txt").read_text().strip()
+    text = condition or json.loads(_DERIVED.read_text("utf-8"))["condition"]
     _grant(tenant, made_up, app.object_id, _read(access), scopes, text)
     return deployment
 

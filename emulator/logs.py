@@ -29,13 +29,13 @@ _DURATION = re.compile(
 
 
 class Logs:
-    """One workspace. `tables` holds its rows as stored; `schema` names the file that declares the custom tables."""
+    """One workspace. `tables` holds its rows as stored; `schemas` name the files that declare tables."""
 
-    def __init__(self, tables: dict[str, list[Json]], clock: Clock, schema: Path) -> None:
+    def __init__(self, tables: dict[str, list[Json]], clock: Clock, *schemas: Path) -> None:
         self._stored = tables
         self._clock = clock
-        declared = declared_tables(schema)
-        self._streams = {table.stream: table for table in declared.values()}
+        declared = {name: table for schema in schemas for name, table in declared_tables(schema).items()}
+        self._streams = {table.stream: table for table in declared.values() if table.stream}
         self._tables = LogsTables(tables, declared)
 
     def ingest(self, stream: str, body: bytes, encoding: str | None) -> None:

@@ -17,7 +17,7 @@ TIME = "TimeGenerated"
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A table that a data collection rule fills, from the schema file."""
+    """A table of a schema file: one that a data collection rule fills by a stream, or without stream one of Azure's."""
 
     name: str
     stream: str
@@ -25,9 +25,9 @@ class Declared:
 
 
 def declared_tables(schema: Path) -> dict[str, Declared]:
-    """By name, from `{"tables": {"<name>": {"stream", "columns": [{"name", "type"}]}}}`."""
+    """By name, from `{"tables": {"<name>": {"stream"?, "columns": [{"name", "type"}]}}}`."""
     tables = json.loads(schema.read_text())["tables"]
-    return {name: Declared(name, table["stream"], _columns(table["columns"])) for name, table in tables.items()}
+    return {name: Declared(name, table.get("stream", ""), _columns(table["columns"])) for name, table in tables.items()}
 
 
 def _columns(described: Sequence[Json]) -> tuple[Column, ...]:

@@ -4,6 +4,8 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.deployment import ACCESS
+
 _ROOT = Path(__file__).parents[1]
 _MOST_FILTER_VALUES = 25
 
@@ -20,9 +22,11 @@ class Options:
     functions: bool = True
     policy: Path | None = None
     app: Path = _ROOT
-    access: Path = _ROOT / "infra" / "app_access.json"
-    tables: Path = _ROOT / "infra" / "tables.json"
+    access: Path = ACCESS
+    tables: tuple[Path, ...] = (_ROOT / "infra" / "tables.json", _ROOT / "infra" / "azure_tables.json")
     condition: str | None = None
+    watched: frozenset[str] | None = None
+    """Subscriptions that the app's rights are for; None for all."""
     throttle: bool = True
     operation_ms: float = 200
     workers: int = 1
@@ -45,6 +49,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the function app's policy")
     parser.add_argument("--access", type=Path, metavar="FILE", default=Options.access, help="the app identity's roles")
     parser.add_argument("--condition", help="what {condition} in the access file stands for")
+    parser.add_argument("--watched", type=_guids, help="subscriptions that the app gets rights in; default: all")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
@@ -67,6 +72,10 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 64")
     return int(text)
+
+
+def _guids(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.lower().split(",")))
 
 
 def _names(text: str) -> frozenset[str]:

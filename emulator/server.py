@@ -10,7 +10,7 @@ from typing import Any
 import trustme
 from aiohttp import web
 
-from emulator import metadata
+from emulator import app_settings, metadata
 from emulator.arm import routes
 from emulator.clock import Clock
 from emulator.control import Control
@@ -18,6 +18,7 @@ from emulator.deployment import deploy
 from emulator.events import EventGrid
 from emulator.faults import Faults
 from emulator.fronts import ArmFront, LogsFront, managed_identity
+from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.host import FunctionsHost
 from emulator.graph import ResourceGraph
 from emulator.logs import Logs
@@ -26,6 +27,8 @@ from emulator.middlewares import Middlewares
 from emulator.options import Options
 from emulator.rbac import Rbac
 from emulator.request_log import RequestLog
+from emulator.storage import StorageFront
+from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant
 from emulator.throttle import Throttle
 from emulator.tokens import Caller, Tokens
@@ -45,19 +48,19 @@ class LocalAzure:
         self.made_up = MadeUp(options.seed)
         self.tenant = Tenant.load(options.tenant)
         self.faults = Faults.load(options.faults)
-        self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition)
+        self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
         self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
         self.rbac = Rbac(self.tenant)
         self.requests = RequestLog()
         self.events = EventGrid(self.clock, self.made_up.random("event grid"), None, options.operations)
-        self.logs = Logs(self.tenant.logs, self.clock, options.tables)
+        self.logs = Logs(self.tenant.logs, self.clock, *options.tables)
         self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
         seconds = options.operation_ms / 1000
         publish = self.events.publish
         self.arm = routes.build(self.tenant, self.rbac, self.clock, self.made_up, publish, operation_seconds=seconds)
         self.functions: FunctionsHost | None = None
-        self.url = self.identity_url = ""
+        self.url = self.identity_url = self.data_url = self.storage_connection = ""
         self.ca = run_dir / "ca.pem"
         self._running = AsyncExitStack()
 
@@ -71,10 +74,12 @@ class LocalAzure:
             azure.add_routes(self._routes())
             identity = web.Application(middlewares=middlewares.without_latency())
             identity.add_routes([web.get("/msi/token", partial(managed_identity, self.tokens))])
-            port = await _serve(stack, azure, self.options.port, self._certificate())
+            tls = self._certificate()
+            port = await _serve(stack, azure, self.options.port, tls)
             self.url = f"https://{_HOST}:{port}"
             self.identity_url = f"http://{_HOST}:{await _serve(stack, identity, 0, None)}/msi/token"
             if self.options.functions:
+                await self._start_data_plane(stack, tls)
                 await self._start_functions(stack)
             await self.events.start()
             stack.push_async_callback(self.events.stop)
@@ -84,34 +89,44 @@ class LocalAzure:
         await self._running.aclose()
 
     def ready(self) -> dict[str, Any]:
-        """The line that says so: design §4."""
+        """The line that says so. `storage` leads to queues and blobs past all rights: for who looks from outside."""
         return {
             "ready": True,
             "arm": self.url,
             "functions": self.functions.url if self.functions else None,
             "ca": str(self.ca),
             "operatorToken": self.tokens.operator_token(),
+            "storage": self.storage_connection,
             "env": self.environment(),
         }
 
     def environment(self) -> dict[str, str]:
         """What a client needs in its environment to act as the function app's identity."""
-        environment = {
-            "AMLGUARD_ARM_ENDPOINT": self.url,
-            "AMLGUARD_LOGS_INGESTION_ENDPOINT": self.url + _INGESTION,
-            "AMLGUARD_LOGS_RULE_ID": self.deployment.rule_id,
+        deployed = app_settings.deployed(app_settings.written(), self._known())
+        local = {
             "AMLGUARD_LOGS_QUERY_ENDPOINT": f"{self.url}/v1",
-            "AMLGUARD_LOG_WORKSPACE_ID": self.deployment.workspace_id,
             "IDENTITY_ENDPOINT": self.identity_url,
             "IDENTITY_HEADER": self.tokens.identity_header,
             "SSL_CERT_FILE": str(self.ca),
             "REQUESTS_CA_BUNDLE": str(self.ca),
         }
-        if self.functions:
-            environment["AzureWebJobsStorage"] = self.functions.storage_connection
-        if self.options.policy:
-            environment["AMLGUARD_POLICY"] = str(self.options.policy.resolve())
-        return environment | dict(self.options.settings)
+        return {name: value for name, value in deployed.items() if value} | local | dict(self.options.settings)
+
+    def _known(self) -> dict[str, str]:
+        """What the Bicep's expressions are here; empty for what runs only beside the functions."""
+        data, key = self.data_url, self.deployment.insights_key
+        telemetry = f"InstrumentationKey={key};IngestionEndpoint={data}/" if data else ""
+        return {
+            "account.properties.primaryEndpoints.blob": f"{data}/blob/{ACCOUNT}/" if data else "",
+            "account.properties.primaryEndpoints.queue": f"{data}/queue/{ACCOUNT}/" if data else "",
+            "applicationInsightsConnectionString": telemetry,
+            "environment().resourceManager": self.url,
+            "ingestionEndpoint": self.url + _INGESTION,
+            "ingestionRuleId": self.deployment.rule_id,
+            "logWorkspaceId": self.deployment.workspace_id,
+            "policyFile": str(self.options.policy.resolve()) if self.options.policy else "",
+            "killSwitch ? 'on' : 'off'": "off",
+        }
 
     def _routes(self) -> list[web.AbstractRouteDef]:
         throttle = Throttle(time.monotonic) if self.options.throttle else None
@@ -136,6 +151,22 @@ class LocalAzure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(_HOST, "localhost").configure_cert(context)
         return context
+
+    async def _start_data_plane(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+        """Storage account and Application Insights: not in the log of requests, as the host asks of them again and
+        again.
+        """
+        azurite = Azurite(self.clock, self.run_dir)
+        await azurite.start()
+        stack.push_async_callback(azurite.stop)
+        self.storage_connection = azurite.connection_string
+        storage = StorageFront(azurite.endpoints, self.tokens, self.rbac, self.deployment.storage_resource)
+        await stack.enter_async_context(storage)
+        component = self.deployment.insights_resource
+        telemetry = TelemetryFront(self.tenant.logs, self.clock, self.tokens, self.rbac, component)
+        application = web.Application(client_max_size=_MOST_BYTES)
+        application.add_routes([*storage.routes(), *telemetry.routes()])
+        self.data_url = f"https://{_HOST}:{await _serve(stack, application, 0, tls)}"
 
     async def _start_functions(self, stack: AsyncExitStack) -> None:
         options = self.options

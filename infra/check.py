@@ -1,12 +1,14 @@
-"""`python -m infra.check`: parses and scans the Bicep, and binds every query to the schemas of its tables.
+"""`python -m infra.check [FOLDER]`: parses and scans the Bicep, and binds every query to the schemas of its tables.
 
-Exit code 1, and what is wrong, when anything is. checkov needs packages of its own: see requirements-infra.in.
+Of this folder, or of another. Exit code 1, and what is wrong, when anything is.
+checkov needs packages of its own: see requirements-infra.in.
 """
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +22,13 @@ ROOT = INFRA.parent
 _CHECKOV = ROOT / ".venv-infra" / "bin" / "checkov"
 
 
-def bicep_files() -> list[Path]:
-    return sorted(INFRA.rglob("*.bicep"))
+def bicep_files(folder: Path = INFRA) -> list[Path]:
+    return sorted(folder.rglob("*.bicep"))
 
 
-def queries() -> dict[str, str]:
+def queries(folder: Path = INFRA) -> dict[str, str]:
     """By name, the text."""
-    return {path.stem: path.read_text("utf-8") for path in sorted((INFRA / "queries").glob("*.kql"))}
+    return {path.stem: path.read_text("utf-8") for path in sorted((folder / "queries").glob("*.kql"))}
 
 
 def tables() -> dict[str, list[tuple[str, str]]]:
@@ -78,8 +80,11 @@ def scanned(folder: Path = INFRA) -> list[str]:
     return failed + ([f"checkov cannot read {unread} files"] if unread else [])
 
 
-def main() -> int:
-    wrong = [*unparsed(bicep_files()), *unbound(queries()), *scanned()]
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m infra.check", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
+    folder: Path = parser.parse_args(arguments).folder
+    wrong = [*unparsed(bicep_files(folder)), *unbound(queries(folder)), *scanned(folder)]
     for one in wrong:
         print(f"infra: {one}", file=sys.stderr)
     return 1 if wrong else 0

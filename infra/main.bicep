@@ -15,6 +15,9 @@ param watchedSubscriptions array = []
 @description('False when rights are given elsewhere: management-group.bicep gives them once, at the management group.')
 param grantRights bool = true
 
+@description('True: in the watched subscriptions the app may look, and change nothing. Enough for mode report.')
+param readOnly bool = false
+
 @description('True once the code is deployed: Event Grid accepts a function only when it is there.')
 param eventsEnabled bool = false
 
@@ -89,7 +92,7 @@ module app 'modules/app.bicep' = {
 }
 
 // One definition for all watched subscriptions: names of custom roles are unique in a tenant.
-resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (grantRights) {
+resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (grantRights && !readOnly) {
   name: guid(access.roleDefinition.name, subscription().id, environmentName)
   properties: {
     roleName: '${access.roleDefinition.roleName} (${environmentName})'
@@ -107,6 +110,7 @@ module rights 'modules/watched-subscription.bicep' = [for id in watched: if (gra
     principalId: app.outputs.principalId
     settingsWriterId: guid(access.roleDefinition.name, subscription().id, environmentName)
     roleCondition: empty(roleCondition) ? derived.condition : roleCondition
+    readOnly: readOnly
   }
   dependsOn: [
     settingsWriter

@@ -16,6 +16,9 @@ param hostSubscription string
 @description('GUIDs of the subscriptions whose events are listened to.')
 param watchedSubscriptions array
 
+@description('True: in the management group the app may look, and change nothing. Enough for mode report.')
+param readOnly bool = false
+
 @description('True once the code is deployed: Event Grid accepts a function only when it is there.')
 param eventsEnabled bool = false
 
@@ -54,7 +57,7 @@ module app 'main.bicep' = {
   }
 }
 
-resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (!readOnly) {
   name: settingsWriterId
   properties: {
     roleName: '${access.roleDefinition.roleName} (${environmentName})'
@@ -73,6 +76,7 @@ module rights 'modules/watched-management-group.bicep' = {
     principalId: app.outputs.AMLGUARD_PRINCIPAL_ID
     settingsWriterId: settingsWriterId
     roleCondition: empty(roleCondition) ? derived.condition : roleCondition
+    readOnly: readOnly
   }
   dependsOn: [
     settingsWriter

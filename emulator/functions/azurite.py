@@ -17,8 +17,8 @@ _PRELOAD = Path(__file__).with_name("azurite_clock.cjs")
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
 _READY_SECONDS = 60
 _STOP_SECONDS = 5
-_ACCOUNT = "devstoreaccount1"
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # public, documented
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # public, documented
 _OPTIONS = (
     *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
     "--inMemoryPersistence",
@@ -42,9 +42,14 @@ class Azurite:
         self._endpoints: dict[str, str] = {}
 
     @property
+    def endpoints(self) -> dict[str, str]:
+        """URLs by service: `blob`, `queue`, `table`; without the account."""
+        return {service.lower(): url for service, url in self._endpoints.items()}
+
+    @property
     def connection_string(self) -> str:
-        endpoints = "".join(f"{service}Endpoint={url}/{_ACCOUNT};" for service, url in sorted(self._endpoints.items()))
-        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+        endpoints = "".join(f"{service}Endpoint={url}/{ACCOUNT};" for service, url in sorted(self._endpoints.items()))
+        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};{endpoints}"
 
     async def start(self) -> None:
         if not self._program.exists():

@@ -17,9 +17,11 @@ from emulator.functions import settings
 from emulator.functions.azurite import Azurite
 from emulator.functions.channel import Function, Invocation, InvocationError
 from emulator.functions.event_grid_webhook import MAX_BODY, EventGridWebhook
+from emulator.functions.identity import HostIdentity
 from emulator.functions.pool import WorkerPool
 from emulator.functions.queues import QueueListener
-from emulator.functions.settings import HostSettings, HostSettingsError
+from emulator.functions.settings import QUEUE_URL, HostSettings, HostSettingsError
+from emulator.functions.telemetry import Telemetry
 from emulator.functions.timers import TimerListener
 
 _LOG = logging.getLogger(__name__)
@@ -30,8 +32,9 @@ Listener = Callable[[], Coroutine[None, None, None]]
 
 
 class FunctionsHost:
-    """Runs the app of `app_dir` with the settings `env`, on Azurite, and serves the Functions host's routes.
+    """Runs the app of `app_dir` with the settings `env`, and serves the Functions host's routes.
 
+    Where the settings name no storage account by its URL, it is an Azurite of its own, as on a developer's machine.
     `port` 0 picks a free one. Each of the `workers` has a queue listener of its own beside it, as each instance of a
     service that has scaled out. `start` raises channel.WorkerError when the worker cannot load or index the app,
     settings.HostSettingsError or ncrontab.ScheduleError when the host would refuse it.
@@ -46,7 +49,9 @@ class FunctionsHost:
         self._alarm = Alarm(clock)
         self._run_dir = run_dir.resolve()
         self._workers = workers
-        self._azurite = Azurite(clock, self._run_dir)
+        self._azurite = None if QUEUE_URL in env else Azurite(clock, self._run_dir)
+        self._identity = HostIdentity(env)
+        self._telemetry = Telemetry(env, self._identity)
         self._functions: dict[str, Function] = {}
         self._timers: dict[str, TimerListener] = {}
         self._running = AsyncExitStack()
@@ -58,16 +63,21 @@ class FunctionsHost:
 
     @property
     def storage_connection(self) -> str:
-        return self._azurite.connection_string
+        """Of its own Azurite; empty when the settings name a storage account."""
+        return self._azurite.connection_string if self._azurite else ""
 
     async def start(self) -> None:
         host_settings = settings.read(self._app_dir / "host.json")
         async with AsyncExitStack() as stack:
-            await self._azurite.start()
-            stack.push_async_callback(self._azurite.stop)
+            if self._azurite:
+                await self._azurite.start()
+                stack.push_async_callback(self._azurite.stop)
+            stack.push_async_callback(self._telemetry.close)
             stack.push_async_callback(self._finish_background)
             environment = self._environment()
-            pool = WorkerPool(self._app_dir, environment, self._workers, host_settings.function_timeout)
+            pool = WorkerPool(
+                self._app_dir, environment, self._workers, host_settings.function_timeout, self._telemetry.ended
+            )
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
             listeners = [
@@ -91,9 +101,9 @@ class FunctionsHost:
             "AzureWebJobsScriptRoot": str(self._app_dir),
             "FUNCTIONS_EXTENSION_VERSION": "~4",
             "FUNCTIONS_WORKER_RUNTIME": "python",
-            "AzureWebJobsStorage": self._azurite.connection_string,
         }
-        return inherited | host | self._env
+        storage = {"AzureWebJobsStorage": self._azurite.connection_string} if self._azurite else {}
+        return inherited | host | storage | self._env
 
     def _listen(
         self, function: Function, pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
@@ -114,8 +124,9 @@ class FunctionsHost:
             case "queuetrigger":
                 queue = settings.resolve(trigger["queueName"], environment)
                 connection = settings.connection(trigger.get("connection"), environment)
-                options = (connection, pool.invoke, host_settings.queues, self._alarm)
-                return [QueueListener(function, queue, *options).run for _ in range(self._workers)]
+                client = partial(connection.queue, identity=self._identity, ca=environment.get("SSL_CERT_FILE"))
+                options = (pool.invoke, host_settings.queues, self._alarm)
+                return [QueueListener(function, client, queue, *options).run for _ in range(self._workers)]
             case other:
                 raise HostSettingsError(f"The binding type(s) '{other}' are not registered.")
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,9 @@ _LOG = logging.getLogger(__name__)
 _RESTART_SECONDS = 1
 _DRAIN_SECONDS = 5
 
+Ended = Callable[[str, float, InvocationError | None], None]
+"""Told of each invocation: the function's name, the seconds that it took, and why it failed."""
+
 
 class WorkerPool:
     """`count` worker processes of one app; a worker that dies is replaced and its invocations have failed.
@@ -21,11 +25,19 @@ class WorkerPool:
     there is no other way to stop it.
     """
 
-    def __init__(self, app_dir: Path, environment: dict[str, str], count: int, timeout: timedelta | None) -> None:
+    def __init__(
+        self,
+        app_dir: Path,
+        environment: dict[str, str],
+        count: int,
+        timeout: timedelta | None,
+        ended: Ended = lambda *_: None,
+    ) -> None:
         self._app_dir = app_dir
         self._environment = environment
         self._count = count
         self._timeout = timeout
+        self._ended = ended
         self._workers: set[Worker] = set()
         self._replaced = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
@@ -75,9 +87,11 @@ class WorkerPool:
             await self._run(invocation, name)
         except InvocationError as error:
             _LOG.error("Executed '%s' (Failed, Id=%s): %s", name, invocation.id, error.stack or error.message)
+            self._ended(invocation.function.name, time.monotonic() - started, error)
             raise
-        duration = round((time.monotonic() - started) * 1000)
-        _LOG.info("Executed '%s' (Succeeded, Id=%s, Duration=%dms)", name, invocation.id, duration)
+        seconds = time.monotonic() - started
+        _LOG.info("Executed '%s' (Succeeded, Id=%s, Duration=%dms)", name, invocation.id, round(seconds * 1000))
+        self._ended(invocation.function.name, seconds, None)
 
     async def _run(self, invocation: Invocation, name: str) -> None:
         worker = await self._least_busy()

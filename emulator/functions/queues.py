@@ -24,6 +24,7 @@ _LOG = logging.getLogger(__name__)
 _INVISIBLE = timedelta(minutes=10)
 _LEAST_INTERVAL = timedelta(milliseconds=100)
 
+Queue = Callable[[str], QueueClient]
 Invoke = Callable[[Invocation], Awaitable[None]]
 
 
@@ -40,12 +41,13 @@ class QueueListener:
     """Polls one queue on the local Azure's clock and invokes a function with each message."""
 
     def __init__(
-        self, function: Function, name: str, connection: str, invoke: Invoke, settings: QueueSettings, alarm: Alarm
+        self, function: Function, queue: Queue, name: str, invoke: Invoke, settings: QueueSettings, alarm: Alarm
     ) -> None:
+        """`queue` gives the client of a queue by its name."""
         self._function = function
         # messages are read raw, so that one that does not decode can go to the poison queue as it is
-        self._queue = QueueClient.from_connection_string(connection, name)
-        self._poison = QueueClient.from_connection_string(connection, f"{name}-poison")
+        self._queue = queue(name)
+        self._poison = queue(f"{name}-poison")
         self._invoke = invoke
         self._settings = settings
         self._alarm = alarm
@@ -54,7 +56,7 @@ class QueueListener:
 
     async def run(self) -> None:
         async with self._queue, self._poison, asyncio.TaskGroup() as tasks:
-            await _create(self._queue)  # which the real host leaves to whoever deploys the storage account
+            await self._begin()
             interval = _LEAST_INTERVAL
             while True:
                 self._done.clear()
@@ -62,6 +64,15 @@ class QueueListener:
                 interval = _LEAST_INTERVAL if found else min(2 * interval, self._settings.max_polling_interval)
                 if not found or self._busy:
                     await self._pause(interval)
+
+    async def _begin(self) -> None:
+        """Makes the queue, which the real host leaves to whoever deploys the storage account."""
+        while True:
+            try:
+                return await _create(self._queue)
+            except AzureError as error:
+                _LOG.warning("Queue '%s' cannot be made: %s", self._queue.queue_name, error)
+            await self._alarm.after(self._settings.max_polling_interval.total_seconds())
 
     @property
     def _busy(self) -> bool:

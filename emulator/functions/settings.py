@@ -5,10 +5,18 @@ Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-h
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.storage.queue.aio import QueueClient
+
+_STORAGE = "AzureWebJobsStorage"
+QUEUE_URL = f"{_STORAGE}__queueServiceUri"
+"""The setting of an app that reaches its storage account by its identity."""
 
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 _SETTING = re.compile(r"%([^%]+)%")
@@ -70,12 +78,28 @@ def resolve(text: str, environment: dict[str, str]) -> str:
     return _SETTING.sub(value, text)
 
 
-def connection(name: str | None, environment: dict[str, str]) -> str:
-    """The connection string that a binding names; `AzureWebJobsStorage` when it names none."""
-    name = name or "AzureWebJobsStorage"
+@dataclass(frozen=True)
+class Connection:
+    """A storage account as a binding's setting names it: by a connection string, or by the URL of its queues."""
+
+    string: str = ""
+    queue_url: str = ""
+
+    def queue(self, name: str, identity: AsyncTokenCredential | None, ca: str | None) -> QueueClient:
+        """A URL needs the app's identity, and trusts the `ca` of this file."""
+        if self.string:
+            return QueueClient.from_connection_string(self.string, name)
+        return QueueClient(self.queue_url, name, credential=identity, connection_verify=ca or True)
+
+
+def connection(name: str | None, environment: Mapping[str, str]) -> Connection:
+    """The one that a binding names; `AzureWebJobsStorage` when it names none."""
+    name = name or _STORAGE
     for key in (name, f"AzureWebJobs{name}"):
-        if key in environment:
-            return environment[key]
+        if environment.get(key):
+            return Connection(string=environment[key])
+        if environment.get(f"{key}__queueServiceUri"):
+            return Connection(queue_url=environment[f"{key}__queueServiceUri"])
     raise HostSettingsError(f"Storage account connection string '{name}' does not exist.")
 
 

@@ -1,4 +1,5 @@
-// What the app may do in a watched management group: the entries of app_access.json on 'watched'.
+// What the app may do in a watched management group: the entries of app_access.json on 'watched',
+// and those on 'changed' unless the app is to read only.
 targetScope = 'managementGroup'
 
 @description('Object id of the app.')
@@ -10,9 +11,22 @@ param settingsWriterId string
 @description('What {condition} stands for in app_access.json.')
 param roleCondition string
 
+@description('True: the app may look, and change nothing.')
+param readOnly bool
+
 var access = loadJsonContent('../app_access.json')
 
 resource watched 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in filter(access.roleAssignments, one => one.on == 'watched'): {
+  name: guid(managementGroup().id, principalId, one.id)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    description: 'amlguard: ${one.role}'
+  }
+}]
+
+resource changed 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in filter(access.roleAssignments, one => one.on == 'changed'): if (!readOnly) {
   name: guid(managementGroup().id, principalId, one.id)
   properties: {
     principalId: principalId

@@ -8,31 +8,32 @@ identities and service principals only, and to groups nothing but the roles that
 from collections.abc import Iterable, Sequence
 
 from shared.access.needs import Need
-from shared.access.rules import RULES
+from shared.access.rules import RULES, Rule
 from shared.access.terms import Terms
 
 _WRITE = "Microsoft.Authorization/roleAssignments/write"
 _DELETE = "Microsoft.Authorization/roleAssignments/delete"
 
 
-def assignable(terms: Terms) -> tuple[Need, ...]:
+def assignable(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[Need, ...]:
     """What the enabled rules may grant to identities, one entry a role."""
     granting = [
-        rule for rule in RULES if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
+        rule for rule in rules if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
     ]
     needs = {need.role_id: need for rule in granting for need in rule.grants}
     return tuple(sorted(needs.values(), key=lambda need: need.role_name))
 
 
-def for_groups(terms: Terms) -> tuple[str, ...]:
+def for_groups(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
     """GUIDs of the roles that groups may get."""
-    enabled = any(rule.to_groups and terms.enabled(rule) for rule in RULES)
+    enabled = any(rule.to_groups and terms.enabled(rule) for rule in rules)
     return tuple(sorted({people.role_id for people in terms.people})) if enabled else ()
 
 
-def condition(terms: Terms) -> str:
+def condition(terms: Terms, rules: Sequence[Rule] = RULES) -> str:
     """The condition (version 2.0) as ARM takes it, in one line."""
-    holders = [("ServicePrincipal", [need.role_id for need in assignable(terms)]), ("Group", for_groups(terms))]
+    identities = [need.role_id for need in assignable(terms, rules)]
+    holders = [("ServicePrincipal", identities), ("Group", for_groups(terms, rules))]
     return f"{_clause(_WRITE, '@Request', holders)} AND {_clause(_DELETE, '@Resource', holders)}"
 
 

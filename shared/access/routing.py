@@ -1,16 +1,15 @@
 """Where an event says to look. What is worth an event follows from the rules' `watches`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.access.rules import RULES
+from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
 
 WORKSPACE = "microsoft.machinelearningservices/workspaces"
 _ROLE_ASSIGNMENT = "microsoft.authorization/roleassignments"
 
-# What the rules watch, in Azure's spelling; a role assignment matters when it is deleted.
-WATCHED = tuple(sorted({kind for rule in RULES for kind in rule.watches}))
-_WATCHED = frozenset(kind.casefold() for kind in WATCHED)
+_WATCHED = frozenset(kind.casefold() for rule in RULES for kind in rule.watches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,13 @@ _OTHER_NAMES = (
 )
 
 
-def operations() -> tuple[str, ...]:
-    """The operation names that an Event Grid subscription should let through."""
-    changed = [f"{kind}/{verb}" for kind in WATCHED for verb in ("write", "delete")]
+def operations(rules: Iterable[Rule] = RULES) -> tuple[str, ...]:
+    """The operation names that an Event Grid subscription should let through, in Azure's spelling.
+
+    What the rules watch; a role assignment matters when it is deleted.
+    """
+    watched = sorted({kind for rule in rules for kind in rule.watches})
+    changed = [f"{kind}/{verb}" for kind in watched for verb in ("write", "delete")]
     return (*changed, *_OTHER_NAMES, "Microsoft.Authorization/roleAssignments/delete")
 
 

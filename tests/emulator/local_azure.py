@@ -207,12 +207,14 @@ class LocalAzure:
 
     def rows(self, table: str = REMEDIATIONS, where: str = "true") -> list[Json]:
         """The audit table's rows, as people read them: through Log Analytics."""
+        return self.query(f"{table} | where {where}")
+
+    def query(self, kql: str) -> list[Json]:
         with LogsQueryClient(
             OperatorToken(self.ready["operatorToken"]),
             endpoint=self.env["AMLGUARD_LOGS_QUERY_ENDPOINT"],
             connection_verify=self.ready["ca"],
         ) as client:
-            kql = f"{table} | where {where}"
             answer = client.query_workspace(self.env["AMLGUARD_LOG_WORKSPACE_ID"], kql, timespan=timedelta(days=3650))
         (found,) = answer.tables
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
@@ -274,7 +276,7 @@ class LocalAzure:
 
     def _peeked(self, name: str) -> Sequence[Any]:
         try:
-            with QueueClient.from_connection_string(self.env["AzureWebJobsStorage"], name) as queue:
+            with QueueClient.from_connection_string(self.ready["storage"], name) as queue:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
         except ResourceNotFoundError:  # nothing was ever put there
             return []

@@ -172,7 +172,7 @@ def test_nothing_in_the_logs_of_the_app_and_its_host(azure: LocalAzure) -> None:
 
 
 def test_nothing_on_the_queues_and_in_the_blobs(azure: LocalAzure) -> None:
-    connection = azure.env["AzureWebJobsStorage"]
+    connection = azure.ready["storage"]
     kept: list[str] = []
     with QueueServiceClient.from_connection_string(connection) as queues:
         for queue in queues.list_queues():

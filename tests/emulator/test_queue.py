@@ -1,7 +1,6 @@
 """Work that waits: what cannot be done goes to the poison queue, and holds up nothing else."""
 
 import json
-import re
 
 import pytest
 from azure.storage.queue import BinaryBase64EncodePolicy, QueueClient
@@ -39,9 +38,7 @@ def _put(azure: LocalAzure, *messages: bytes | str) -> None:
     """Bytes as the app encodes them; text as it is."""
     for message in messages:
         policy = BinaryBase64EncodePolicy() if isinstance(message, bytes) else None
-        with QueueClient.from_connection_string(
-            azure.env["AzureWebJobsStorage"], QUEUE, message_encode_policy=policy
-        ) as queue:
+        with QueueClient.from_connection_string(azure.ready["storage"], QUEUE, message_encode_policy=policy) as queue:
             queue.send_message(message)
 
 
@@ -49,9 +46,7 @@ def _reconcile(*workspaces: str) -> bytes:
     return json.dumps({"type": "reconcile", "workspaces": list(workspaces)}).encode()
 
 
-def _without_queue(azure: LocalAzure) -> dict[str, str]:
-    connection = azure.env["AzureWebJobsStorage"]
-    return {"AzureWebJobsStorage": re.sub("QueueEndpoint=[^;]+", "QueueEndpoint=http://127.0.0.1:1/x", connection)}
+_WITHOUT_QUEUE = {"AzureWebJobsStorage__queueServiceUri": "https://127.0.0.1:1/x"}
 
 
 def test_poison_does_not_hold_up_other_work(azure: LocalAzure) -> None:
@@ -99,7 +94,7 @@ def test_a_sweep_in_which_one_workspace_fails_does_the_others(azure: LocalAzure)
 def test_without_a_queue_the_grant_is_made_and_the_event_is_not_done(azure: LocalAzure) -> None:
     """The switch-off must wait, and there is nowhere to remember it: Event Grid is to deliver again."""
     told: Json = event(_workspace("unqueued"))
-    ran = azure.run("event", "-", stdin=json.dumps([told]), env=_without_queue(azure))
+    ran = azure.run("event", "-", stdin=json.dumps([told]), env=_WITHOUT_QUEUE)
     assert ran.code == 1
     assert "queue" in ran.err
     assert _granted(azure, "unqueued")
@@ -124,7 +119,7 @@ def test_without_a_queue_the_admin_user_stays_on(start_own_azure: Start) -> None
     tenant.compute(both, "cluster", identity=system_assigned("both"))
     tenant.assign(_registry("both"), oid("both"), ACR_PULL)
     azure = start_own_azure(tenant.document(), "mode: enforce\n")
-    ran = azure.run("event", "-", stdin=json.dumps([event(_workspace("both"))]), env=_without_queue(azure))
+    ran = azure.run("event", "-", stdin=json.dumps([event(_workspace("both"))]), env=_WITHOUT_QUEUE)
     assert ran.code == 1
     rows = azure.rows(where=f"ResourceId startswith '{group_id('rg-both')}/'")
     outcomes = {row["Property"] or row["Scope"].rpartition("/")[2]: row["Outcome"] for row in rows[len(rows) // 2 :]}

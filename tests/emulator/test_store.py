@@ -28,7 +28,7 @@ async def _store(environment: Mapping[str, str]) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def store(azure: LocalAzure) -> AsyncIterator[Store]:
-    async with _store(azure.env) as made:
+    async with _store({"AzureWebJobsStorage": azure.ready["storage"]}) as made:
         yield made
 
 
@@ -77,10 +77,8 @@ async def test_names_are_those_below_a_prefix_in_order(store: Store) -> None:
 
 
 async def test_a_store_that_is_not_there_is_a_failure(azure: LocalAzure) -> None:
-    unreachable = azure.env["AzureWebJobsStorage"].replace(
-        "BlobEndpoint=http://127.0.0.1:", "BlobEndpoint=http://[::1]:"
-    )
-    async with _store({**azure.env, "AzureWebJobsStorage": unreachable}) as store:
+    unreachable = azure.ready["storage"].replace("BlobEndpoint=http://127.0.0.1:", "BlobEndpoint=http://[::1]:")
+    async with _store({"AzureWebJobsStorage": unreachable}) as store:
         with pytest.raises(AzureFailureError):
             await store.read("a/one")
         with pytest.raises(AzureFailureError):

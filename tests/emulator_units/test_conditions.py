@@ -1,5 +1,6 @@
 """The condition language: what is fulfilled, and that nothing else is."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from arm_calls import ACR_PULL, OWNER
 
 from emulator.conditions import Attributes, Conditions
 
-DEFAULT = (Path(__file__).parents[2] / "emulator" / "data" / "default_condition.txt").read_text()
+INFRA = Path(__file__).parents[2] / "infra"
+DEFAULT = json.loads((INFRA / "generated" / "derived.json").read_text("utf-8"))["condition"]
 WRITE = "Microsoft.Authorization/roleAssignments/write"
 DELETE = "Microsoft.Authorization/roleAssignments/delete"
 PREFIX = "microsoft.authorization/roleassignments:"

@@ -38,11 +38,14 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
         assert ready["functions"] is None
         assert set(ready["env"]) == {
             "AMLGUARD_ARM_ENDPOINT",
+            "AMLGUARD_KILL_SWITCH",
             "AMLGUARD_LOGS_INGESTION_ENDPOINT",
             "AMLGUARD_LOGS_QUERY_ENDPOINT",
             "AMLGUARD_LOGS_RULE_ID",
             "AMLGUARD_LOG_WORKSPACE_ID",
             "AMLGUARD_POLICY",
+            "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+            "AzureWebJobsStorage__credential",
             "IDENTITY_ENDPOINT",
             "IDENTITY_HEADER",
             "REQUESTS_CA_BUNDLE",

@@ -53,8 +53,8 @@ def test_bindings_find_their_settings_and_only_those() -> None:
     environment = {"QUEUE": "work", "AzureWebJobsStorage": "a", "AzureWebJobsOther": "b"}
     assert settings.resolve("%QUEUE%-items", environment) == "work-items"
     assert settings.resolve("0 */5 * * * *", environment) == "0 */5 * * * *"
-    assert settings.connection(None, environment) == "a"
-    assert settings.connection("Other", environment) == "b"
+    assert settings.connection(None, environment) == settings.Connection(string="a")
+    assert settings.connection("Other", environment) == settings.Connection(string="b")
     with pytest.raises(HostSettingsError, match="'%NONE%' does not resolve"):
         settings.resolve("%NONE%", environment)
     with pytest.raises(HostSettingsError, match="'None' does not exist"):

@@ -1,11 +1,30 @@
-"""Rows on which each alert must fire, and rows on which it must not. `age` is in minutes."""
+"""Rows on which each alert must fire, and rows on which it must not. `age` is in minutes.
+
+Where the words of a row count, amlguard's own code makes it (`produced.py`); where only time and number do,
+`remediation`, `finding` and `sweep` do.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from produced import (
+    contested,
+    exception,
+    failed,
+    forbidden,
+    granted,
+    poisoned,
+    reported,
+    swept,
+    unreadable_list,
+    withheld,
+)
+
+from shared.audit_rows import FINDINGS, REMEDIATIONS, SWEEPS
+from shared.azure.errors import reading, recording
+
 type Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
-REMEDIATIONS, FINDINGS, SWEEPS = "AmlGuardRemediation_CL", "AmlGuardFinding_CL", "AmlGuardSweep_CL"
 _NOTHING: Rows = {}
 
 
@@ -30,49 +49,48 @@ def _put(queue: str, operation: str = "PutMessage") -> dict[str, Any]:
     return {"age": 3, "OperationName": operation, "Uri": f"https://st.queue.core.windows.net/{queue}/messages?x=y"}
 
 
-_FORBIDDEN = "Azure refused it: amlguard's identity lacks the right to make this change here"
-_UNREADABLE = "locks of rg could not be read, so nobody can tell whether x holds: the right locks/read is missing."
-_EXCEPTION = (
-    "Result: Failure Exception: ReadFailedError: list: Azure answered 403: the identity lacks the right to do this"
-)
-_NOT_RECORDED = "Result: Failure Exception: AuditFailedError: record in AmlGuardRemediation_CL: Azure answered 403"
+_AUDIT_REFUSED = exception(forbidden(recording("record in AmlGuardRemediation_CL"), "OperationFailed"))
+_READ_REFUSED = exception(forbidden(reading("list computes of ws")))
+_GUARDS = ("kill-switch", "cap", "cap-hour", "cap-target", "lock", "approval")
 
 FIRES: Mapping[str, Mapping[str, Rows]] = {
-    "remediation-failed": {"a change failed": {REMEDIATIONS: [remediation(5, "Failed", Reason="Azure answered 400")]}},
+    "remediation-failed": {"a change failed": failed()},
     "withheld-by-guard": {
-        f"by {guard}": {REMEDIATIONS: [remediation(5, "Withheld", Guard=guard)]}
-        for guard in ("kill-switch", "cap", "cap-hour", "lock", "target-outside-boundary", "approval", "contested")
+        **{f"by {guard}": withheld(guard) for guard in _GUARDS},
+        "as somebody reverts it": {REMEDIATIONS: contested()[REMEDIATIONS]},
     },
     "contested-change": {
-        "a finding": {FINDINGS: [finding(5, "contested")]},
-        "a withheld change": {REMEDIATIONS: [remediation(5, "Withheld", Guard="contested")]},
+        "a finding": {FINDINGS: contested()[FINDINGS]},
+        "a withheld change": {REMEDIATIONS: contested()[REMEDIATIONS]},
     },
     "nothing-heard": {
         "no row at all": _NOTHING,
         "rows of the day before": {REMEDIATIONS: [remediation(1500, "Applied")], SWEEPS: [sweep(1450, "Completed")]},
     },
     "poison-work": {
-        "the app found it": {FINDINGS: [finding(5, "poison-work")]},
+        "the app found it": poisoned(),
         "the queue saw it": {"StorageQueueLogs": [_put("amlguard-work-poison")]},
     },
     "sweep-overdue": {
         "never": _NOTHING,
         "the last one is 14 hours old": {SWEEPS: [sweep(14 * 60, "Completed")]},
         "started and never ended": {SWEEPS: [sweep(30, "Started"), sweep(14 * 60, "Completed")]},
-        "one is incomplete": {SWEEPS: [sweep(30, "Incomplete"), sweep(400, "Completed")]},
+        "one is incomplete": {SWEEPS: [*swept(whole=False)[SWEEPS], sweep(400, "Completed")]},
     },
     "grants-above-usual": {
-        "out of the blue": {REMEDIATIONS: _grants(21, 10)},
+        "out of the blue": granted(21),
         "far above the busiest hour": {REMEDIATIONS: [*_grants(40, 10), *_grants(12, 300), *_grants(3, 600)]},
     },
     "audit-ingestion-failing": {
         "refused on the way in": {"DCRLogErrors": [{"age": 5, "Message": "The payload exceeds the limit"}]},
-        "the app could not record": {"AppExceptions": [{"age": 5, "InnermostMessage": _NOT_RECORDED}]},
+        "the app could not record": _AUDIT_REFUSED,
     },
     "identity-lost-role": {
-        "a change was forbidden": {REMEDIATIONS: [remediation(5, "Failed", Reason=_FORBIDDEN)]},
-        "a list could not be read": {FINDINGS: [finding(5, "network-group-obstacles", _UNREADABLE)]},
-        "a look failed": {"AppExceptions": [{"age": 5, "InnermostMessage": _EXCEPTION}]},
+        "a change was forbidden": failed(),
+        "a list could not be read": unreadable_list(),
+        "a look failed": _READ_REFUSED,
+        "nothing could be recorded": _AUDIT_REFUSED,
+        "a sweep without telemetry": {SWEEPS: [sweep(12, "Started")]},
     },
 }
 
@@ -83,9 +101,9 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "long ago": {REMEDIATIONS: [remediation(20, "Failed")]},
     },
     "withheld-by-guard": {
-        "as the policy asks": {
-            REMEDIATIONS: [remediation(5, "Withheld", Guard=guard) for guard in ("report-mode", "exemption")]
-        },
+        "as the policy asks": withheld("report-mode"),
+        "exempt, as the policy asks": withheld("exemption"),
+        "in mode report": reported(),
         "applied": {REMEDIATIONS: [remediation(5, "Applied")]},
         "long ago": {REMEDIATIONS: [remediation(70, "Withheld", Guard="cap")]},
     },
@@ -97,6 +115,7 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
     },
     "nothing-heard": {
         "a sweep": {SWEEPS: [sweep(1400, "Started")]},
+        "a sweep as amlguard records it": {SWEEPS: swept()[SWEEPS]},
         "an action": {REMEDIATIONS: [remediation(5, "Planned")]},
         "a finding": {FINDINGS: [finding(5, "compute-settings")]},
     },
@@ -106,25 +125,28 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "other findings": {FINDINGS: [finding(5, "compute-settings")]},
     },
     "sweep-overdue": {
-        "one was completed": {SWEEPS: [sweep(350, "Completed")]},
+        "one was completed": swept(),
         "one is under way": {SWEEPS: [sweep(5, "Started"), sweep(12.5 * 60, "Completed")]},
         "one was incomplete the day before": {SWEEPS: [sweep(14 * 60, "Incomplete"), sweep(200, "Completed")]},
     },
     "grants-above-usual": {
         "none": _NOTHING,
-        "a few": {REMEDIATIONS: _grants(20, 10)},
+        "a few": granted(20),
         "as many as usual": {REMEDIATIONS: [*_grants(40, 10), *_grants(20, 300)]},
         "many that failed": {REMEDIATIONS: [remediation(5, "Failed") for _ in range(50)]},
         "many settings": {REMEDIATIONS: [remediation(5, "Applied", Action="Setting") for _ in range(50)]},
     },
     "audit-ingestion-failing": {
         "no row": _NOTHING,
-        "another exception": {"AppExceptions": [{"age": 5, "InnermostMessage": _EXCEPTION}]},
+        "another exception": _READ_REFUSED,
         "long ago": {"DCRLogErrors": [{"age": 20, "Message": "The payload exceeds the limit"}]},
     },
     "identity-lost-role": {
         "refused for another reason": {REMEDIATIONS: [remediation(5, "Failed", Reason="a lock forbids the change")]},
         "another finding": {FINDINGS: [finding(5, "compute-settings")]},
-        "another exception": {"AppExceptions": [{"age": 5, "InnermostMessage": "TimeoutError"}]},
+        "another exception": exception(TimeoutError()),
+        "a sweep with telemetry": {SWEEPS: [sweep(12, "Started")], "AppRequests": [{"age": 12, "Name": "sweep"}]},
+        "a sweep whose telemetry is on its way": {SWEEPS: [sweep(2, "Started")]},
+        "no row": _NOTHING,
     },
 }

@@ -76,5 +76,6 @@ def _places(path: str) -> Iterator[str]:
             listed = one["config"]["loop_type"]["detail"]["array_name"]["function"]
             assert listed["type"] == "filter"
             chosen = listed["parameters"]["expression"]["operator"]["operands"]["operand_2"]["operator"]
+            assert (one["config"].get("condition") is not None) == (chosen["operands"]["operand_2"] == "changed")
             assert (chosen["type"], chosen["operands"]["operand_1"]) == ("equals", "on")
             yield chosen["operands"]["operand_2"]

@@ -39,7 +39,10 @@ class Case:
 
 def run(cases: Sequence[Case]) -> list[list[dict[str, Any]]]:
     """The rows that each query gives; AssertionError when the engine refuses one."""
-    given = {"tables": tables(), "cases": [{"query": one.query, "rows": one.stored()} for one in cases]}
+    # ClickHouse does not know isfuzzy, which lets Azure pass over tables that nothing was written to yet: here all are.
+    queries = [one.query.replace("union isfuzzy=true", "union") for one in cases]
+    rows = [one.stored() for one in cases]
+    given = {"tables": tables(), "cases": [{"query": q, "rows": r} for q, r in zip(queries, rows, strict=True)]}
     script = Path(__file__).with_name("run_kql.py")
     ended = subprocess.run([_PYTHON, script], input=json.dumps(given), capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
