@@ -24,6 +24,7 @@ _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
 _SUBSCRIPTION = re.compile(r"^https://[^/]+/subscriptions/([^/?]+)", re.IGNORECASE)
 _LEFT_TO_EVENTS = 50
 _AT_ONCE = 12  # of a sweep, in one subscription: 40 a second at 300 ms, more than the bucket ever gives
+_TOGETHER = 5  # a process that wakes up for every single request spends half as much again on each
 _MOST_BUCKETS = 3000
 
 
@@ -42,7 +43,7 @@ class _Bucket:
         kept = _LEFT_TO_EVENTS if background else 0
         async with self.lines[background]:
             while (short := kept + 1 - self._level()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
-                await asyncio.sleep(short / self.refill)
+                await asyncio.sleep((short + (_TOGETHER if background else 0)) / self.refill)
             self.tokens -= 1
 
     def learn(self, left: float) -> None:
