@@ -23,6 +23,8 @@ _GRAPH = "/providers/microsoft.resourcegraph/"
 _SWEEPS = "AmlGuardSweep_CL"
 _WAKING = 3  # fewer are not worth a query to a sweep, and its way would stay cold
 _PER_SUBSCRIPTION_OUT = 3
+_LARGE = 10_000  # what is spent once a sweep, as on the reads left to events, is two seconds and more
+_GROWN = 1000  # below, memory is that of a process that has yet to work
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ def _wall(done: Swept) -> Figure:
             f"wall ({done.wall_seconds:.1f} s) / what is necessary by the limits: ARM's bucket "
             f"{done.bucket_seconds:.1f} s, Resource Graph's quota {done.graph_seconds:.0f} s; peer: the longer of them"
         )
-        return Figure(f"sweep_wall_ratio[{name}]", ratio, what, 1.15, done.necessary_seconds)
+        limit = 1.15 if done.layout.size >= _LARGE else None
+        return Figure(f"sweep_wall_ratio[{name}]", ratio, what, limit, done.necessary_seconds)
     return Figure(f"sweep_wall_s[{name}]", done.wall_seconds, "seconds; no limit is met at this size")
 
 
@@ -186,8 +189,16 @@ def slopes(swept: Sequence[Swept]) -> list[Figure]:
         Figure("sweep_requests_slope", _slope(one, other, "requests"), f"exponent of requests, {sizes}"),
         Figure("sweep_cpu_slope", _slope(one, other, "cpu_seconds"), f"exponent of CPU, {sizes}"),
         Figure("sweep_cpu_growth", growth, f"CPU per workspace, {sizes}", 1.2),
-        Figure("sweep_peak_growth", other.peak_mib / one.peak_mib, f"peak memory, {sizes}", 1.5),
+        *_peak_growth([done for done in ordered if done.layout.size >= _GROWN]),
     ]
+
+
+def _peak_growth(ordered: Sequence[Swept]) -> list[Figure]:
+    if len(ordered) < 2:  # noqa: PLR2004 - two sizes
+        return []
+    one, other = ordered[0], ordered[-1]
+    sizes = f"from {one.layout.size} to {other.layout.size} workspaces"
+    return [Figure("sweep_peak_growth", other.peak_mib / one.peak_mib, f"peak memory, {sizes}", 1.5)]
 
 
 def _slope(one: Swept, other: Swept, name: str) -> float:

@@ -6,7 +6,6 @@ https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-fo
 import asyncio
 import math
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,8 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 _REMAINING, _RESETS = "x-ms-user-quota-remaining", "x-ms-user-quota-resets-after"
 _SPAN = re.compile(r"(\d+):(\d+):(\d+)(?:\.\d+)?")
+_SAME_WINDOW = 2.0
+"""Seconds between what two answers tell of one window's end: whole ones are told, and an answer may be read late."""
 
 
 class GraphQuota(AsyncHTTPPolicy[Any, Any]):
@@ -27,7 +28,7 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         super().__init__()
         self._remaining = 1
         self._under_way = 0
-        self._resets_at = 0.0
+        self._resets_at = -math.inf
         self._line = asyncio.Lock()
         self._answered = asyncio.Event()
 
@@ -61,11 +62,18 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
 
     @property
     def _wait(self) -> float:
-        return self._resets_at - time.monotonic()
+        return self._resets_at - asyncio.get_running_loop().time()
 
     def _learn(self, headers: Mapping[str, str]) -> None:
-        span, remaining = _SPAN.fullmatch(headers.get(_RESETS, "")), headers.get(_REMAINING, "")
-        if span and remaining.isdecimal():
-            hours, minutes, seconds = map(int, span.groups())
-            self._resets_at = time.monotonic() + 3600 * hours + 60 * minutes + seconds
-            self._remaining = int(remaining) - (self._under_way - 1)  # this one is counted already
+        """Answers overtake one another: within a window only ever less remains, and of an older one nothing is new."""
+        span, told = _SPAN.fullmatch(headers.get(_RESETS, "")), headers.get(_REMAINING, "")
+        if not span or not told.isdecimal():
+            return
+        hours, minutes, seconds = map(int, span.groups())
+        resets_at = asyncio.get_running_loop().time() + 3600 * hours + 60 * minutes + seconds
+        remaining = int(told) - (self._under_way - 1)  # this one is counted already
+        if resets_at > self._resets_at + _SAME_WINDOW:
+            self._resets_at, self._remaining = resets_at, remaining
+        elif resets_at >= self._resets_at - _SAME_WINDOW:
+            self._resets_at = min(self._resets_at, resets_at)
+            self._remaining = min(self._remaining, remaining)

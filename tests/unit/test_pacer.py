@@ -1,7 +1,6 @@
 """Requests stay below ARM's token bucket, and a sweep's below what is left to events. Time is the loop's own."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,27 +11,10 @@ from azure.core.rest import HttpRequest
 
 from shared.azure.pacer import Pace, Pacer
 from shared.pace import in_the_background
+from unit.hurried import run, seconds
 
 _CAPACITY, _A_SECOND, _LEFT_TO_EVENTS = 250, 25, 50
 _SUBSCRIPTION = "https://arm.example/subscriptions/s1/resources"
-
-
-class _Hurried(asyncio.SelectorEventLoop):
-    """A loop that never waits: its clock moves to whatever is next."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seconds = 0.0
-        select = self._selector.select  # type: ignore[attr-defined]  # typeshed hides it; asyncio has no clock to hand in
-
-        def at_once(timeout: float | None = None) -> Any:
-            self._seconds += timeout or 0
-            return select(0)
-
-        self._selector.select = at_once  # type: ignore[attr-defined]  # as above
-
-    def time(self) -> float:
-        return self._seconds
 
 
 class _Arm(AsyncHTTPPolicy[Any, Any]):
@@ -46,7 +28,7 @@ class _Arm(AsyncHTTPPolicy[Any, Any]):
         self.refused = 0
 
     async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        now = asyncio.get_running_loop().time()
+        now = seconds()
         subscription = request.http_request.url.casefold()
         left, filled = self._buckets.get(subscription, self._full)
         left = min(_CAPACITY, left + (now - filled) * _A_SECOND)
@@ -61,15 +43,6 @@ class _Arm(AsyncHTTPPolicy[Any, Any]):
         return PipelineResponse(request.http_request, answer, request.context)
 
 
-@pytest.fixture
-def run() -> Callable[[Coroutine[Any, Any, None]], None]:
-    def run(work: Coroutine[Any, Any, None]) -> None:
-        with asyncio.Runner(loop_factory=_Hurried) as runner:
-            runner.run(work)
-
-    return run
-
-
 def _paced(arm: _Arm) -> Pacer:
     pacer = Pacer(Pace())
     pacer.next = arm
@@ -81,23 +54,19 @@ async def _read(pacer: Pacer, times: int, url: str = _SUBSCRIPTION) -> None:
     await asyncio.gather(*(pacer.send(PipelineRequest(HttpRequest("GET", url), context)) for _ in range(times)))
 
 
-def _seconds() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def test_a_sweep_takes_as_long_as_the_bucket_makes_necessary(run: Callable[..., None]) -> None:
+def test_a_sweep_takes_as_long_as_the_bucket_makes_necessary() -> None:
     async def sweep() -> None:
         arm = _Arm()
         with in_the_background():
             await _read(_paced(arm), 600)
         assert arm.refused == 0
         necessary = (600 - _CAPACITY + _LEFT_TO_EVENTS) / _A_SECOND
-        assert necessary <= _seconds() <= necessary * 1.05 + 0.5
+        assert necessary <= seconds() <= necessary * 1.05 + 0.5
 
     run(sweep())
 
 
-def test_a_waiting_sweep_does_not_wake_for_each_request(run: Callable[..., None]) -> None:
+def test_a_waiting_sweep_does_not_wake_for_each_request() -> None:
     async def sweep() -> None:
         arm = _Arm()
         with in_the_background():
@@ -109,7 +78,7 @@ def test_a_waiting_sweep_does_not_wake_for_each_request(run: Callable[..., None]
     run(sweep())
 
 
-def test_an_event_does_not_wait_for_the_sweep(run: Callable[..., None]) -> None:
+def test_an_event_does_not_wait_for_the_sweep() -> None:
     async def both() -> None:
         arm = _Arm()
         pacer = _paced(arm)
@@ -117,29 +86,29 @@ def test_an_event_does_not_wait_for_the_sweep(run: Callable[..., None]) -> None:
             sweeping = asyncio.create_task(_read(pacer, 600))
         await asyncio.sleep(8)
         await _read(pacer, 15)
-        assert _seconds() == pytest.approx(8.1)
+        assert seconds() == pytest.approx(8.1)
         await sweeping
         assert arm.refused == 0
 
     run(both())
 
 
-def test_what_others_take_is_learnt_from_the_answers(run: Callable[..., None]) -> None:
+def test_what_others_take_is_learnt_from_the_answers() -> None:
     async def sweep() -> None:
         arm = _Arm(used_by_others=180)
         with in_the_background():
             await _read(_paced(arm), 100)
         assert arm.refused == 0
-        assert _seconds() >= (100 - (_CAPACITY - 180 - _LEFT_TO_EVENTS)) / _A_SECOND - 1
+        assert seconds() >= (100 - (_CAPACITY - 180 - _LEFT_TO_EVENTS)) / _A_SECOND - 1
 
     run(sweep())
 
 
-def test_each_subscription_has_a_bucket_of_its_own(run: Callable[..., None]) -> None:
+def test_each_subscription_has_a_bucket_of_its_own() -> None:
     async def two() -> None:
         pacer = _paced(_Arm())
         with in_the_background():
             await asyncio.gather(_read(pacer, 150), _read(pacer, 150, "https://arm.example/subscriptions/s2/resources"))
-        assert _seconds() < 2  # 250 of one bucket would take four
+        assert seconds() < 2  # 250 of one bucket would take four
 
     run(two())
