@@ -194,7 +194,7 @@ def slopes(swept: Sequence[Swept]) -> list[Figure]:
 
 
 def _peak_growth(ordered: Sequence[Swept]) -> list[Figure]:
-    if len(ordered) < 2:  # noqa: PLR2004 - two sizes
+    if len(ordered) < 2:
         return []
     one, other = ordered[0], ordered[-1]
     sizes = f"from {one.layout.size} to {other.layout.size} workspaces"

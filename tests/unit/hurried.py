@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-
 _TICK = 1e-6  # whoever waits for less than the clock can tell would wait for ever
 
 

@@ -11,11 +11,11 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
+from hurried import run, seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.azure.graph_quota import GraphQuota
-from unit.hurried import run, seconds
 
 _WINDOW_SECONDS, _QUOTA = 5, 15
 _URL = "https://arm.example/providers/Microsoft.ResourceGraph/resources"

@@ -8,10 +8,10 @@ import pytest
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
+from hurried import run, seconds
 
 from shared.azure.pacer import Pace, Pacer
 from shared.pace import in_the_background
-from unit.hurried import run, seconds
 
 _CAPACITY, _A_SECOND, _LEFT_TO_EVENTS = 250, 25, 50
 _SUBSCRIPTION = "https://arm.example/subscriptions/s1/resources"
