@@ -33,16 +33,23 @@ def event_path() -> list[Figure]:
 def _with_latency() -> list[Figure]:
     deep = [depth(_until_grant(asked)) for _, asked in _granting(_DEPTH_LATENCY_MS, _TIMED)]
     round_trips = statistics.median(deep)
-    walls = [_wall(started, asked) for started, asked in _granting(_LATENCY_MS, _TIMED)]
-    ratio = statistics.median(walls) * 1000 / (round_trips * _LATENCY_MS)
+    cold, *walls = [_wall(started, asked) for started, asked in _granting(_LATENCY_MS, _TIMED, cold=True)]
+    warm = statistics.median(walls[_WARM_UP - 1 :])
+    ratio = warm * 1000 / (round_trips * _LATENCY_MS)
     return [
         Figure("event_round_trips", round_trips, "ARM and log requests one after another, until the grant's PUT", 4),
         Figure("event_wall_ratio", ratio, f"wall until the grant / (round trips × latency), at {_LATENCY_MS} ms", 1.25),
+        Figure(
+            "event_cold_ms",
+            cold * 1000,
+            "wall until the grant, of the first event of an instance; peer: of a warm one",
+            peer=warm * 1000,
+        ),
     ]
 
 
-def _granting(latency_ms: int, events: int) -> list[tuple[float, list[Request]]]:
-    """When each event was delivered, and what was asked because of it."""
+def _granting(latency_ms: int, events: int, *, cold: bool = False) -> list[tuple[float, list[Request]]]:
+    """When each event was delivered, and what was asked because of it; those that warmed up, too, if `cold`."""
     count = _WARM_UP + events
     subscriptions = count // _A_SUBSCRIPTION
     with local_azure(tenant(count, subscriptions, lacking=count), "--latency-ms", str(latency_ms)) as azure:
@@ -52,7 +59,7 @@ def _granting(latency_ms: int, events: int) -> list[tuple[float, list[Request]]]
             started = time.time()
             azure.deliver(first_compute(workspace))
             measured.append((started, azure.asked()))
-    return measured[_WARM_UP:]
+    return measured if cold else measured[_WARM_UP:]
 
 
 def _until_grant(asked: Sequence[Request]) -> list[Request]:

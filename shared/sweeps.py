@@ -7,7 +7,7 @@ sweeps/ID/ended           the summary
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,7 +104,16 @@ class Sweeps:
 
     async def done(self, sweep: str, shard: str, tally: Tally, now: datetime) -> None:
         await self._once(_name(sweep, f"done/{shard}"), tally)
-        await self._end_if_done(sweep, now)
+        found = await self._found(sweep)
+        if found and await self._completes(sweep, shard, found.shards):
+            await self._end_if_done(sweep, now)
+
+    async def _completes(self, sweep: str, shard: str, shards: int) -> bool:
+        """Whether its ten, its hundred and so on are all done: to list all for each would take ever longer."""
+        for block, expected in _blocks(shard, shards):
+            if len(await self.store.names(_name(sweep, f"done/{block}"))) < expected:
+                return False
+        return True
 
     async def listed(self, now: datetime) -> Sequence[Summary]:
         """The newest first."""
@@ -188,6 +197,15 @@ class Sweeps:
         for name in names:
             if name.split("/")[1] in ids[:-_KEPT]:
                 await self.store.delete(name)
+
+
+def _blocks(shard: str, shards: int) -> Iterator[tuple[str, int]]:
+    """What the numbers of its ten, its hundred and so on begin with, and how many of `shards` those are; not all."""
+    for digits in range(1, len(shard)):
+        size, block = 10**digits, shard[:-digits]
+        if size >= shards or not block.isdecimal():
+            return
+        yield block, min(size, shards - int(block) * size)
 
 
 def _name(sweep: str, part: str) -> str:

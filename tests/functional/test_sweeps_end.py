@@ -1,0 +1,87 @@
+"""A sweep ends with its last shard, whichever that is, and finding that out costs little however many there are."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from random import Random
+
+import msgspec
+from fake_store import FakeStore
+from hypothesis import given
+from hypothesis import strategies as st
+from troubles import Troubles
+
+from shared.sweeps import Summary, Sweeps, Tally
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+class _Counting(FakeStore):
+    listed: int = 0
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        found = await super().names(prefix)
+        self.listed += len(found)
+        return found
+
+
+async def _begun(store: FakeStore) -> tuple[Sweeps, str]:
+    sweeps = Sweeps(store, None)
+    sweep = await sweeps.begin(NOW, "enforce")
+    assert sweep
+    return sweeps, sweep
+
+
+def _ended(store: FakeStore, sweep: str) -> Summary | None:
+    stored = store.documents.get(f"sweeps/{sweep}/ended")
+    return msgspec.json.decode(stored.data, type=Summary) if stored else None
+
+
+@given(st.integers(1, 230), st.randoms(use_true_random=False))
+def test_it_ends_with_the_last_shard_and_not_before(shards: int, random: Random) -> None:
+    async def sweep() -> None:
+        store = FakeStore(Troubles())
+        sweeps, name = await _begun(store)
+        await sweeps.found(name, shards * 50, shards, NOW)
+        numbers = [f"{number:05}" for number in range(shards)]
+        random.shuffle(numbers)
+        for number in numbers:
+            assert _ended(store, name) is None
+            await sweeps.done(name, number, Tally(50), NOW)
+        ended = _ended(store, name)
+        assert ended
+        assert (ended.outcome, ended.done, ended.tally.workspaces) == ("Completed", shards, shards * 50)
+
+    asyncio.run(sweep())
+
+
+@given(st.integers(1, 60), st.integers(0, 59), st.randoms(use_true_random=False))
+def test_shards_that_are_done_before_all_are_counted_count(shards: int, early: int, random: Random) -> None:
+    async def sweep() -> None:
+        store = FakeStore(Troubles())
+        sweeps, name = await _begun(store)
+        numbers = [f"{number:05}" for number in range(shards)]
+        random.shuffle(numbers)
+        for number in numbers[:early]:
+            await sweeps.done(name, number, Tally(), NOW)
+        assert _ended(store, name) is None
+        await sweeps.found(name, shards, shards, NOW)
+        for number in numbers[early:]:
+            assert _ended(store, name) is None
+            await sweeps.done(name, number, Tally(), NOW)
+        assert _ended(store, name)
+
+    asyncio.run(sweep())
+
+
+def test_what_is_listed_grows_with_the_shards_and_not_with_their_square() -> None:
+    async def sweep() -> None:
+        store = _Counting(Troubles())
+        sweeps, name = await _begun(store)
+        await sweeps.found(name, 2000, 1000, NOW)
+        for number in range(1000):
+            await sweeps.done(name, f"{number:05}", Tally(), NOW)
+        assert _ended(store, name)
+        assert store.listed < 20 * 1000
+
+    asyncio.run(sweep())
