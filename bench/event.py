@@ -1,16 +1,19 @@
 """The event path: one Event Grid delivery about a compute, until the grant that it leads to."""
 
 import asyncio
+import ssl
 import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched
 
+import aiohttp
 import requests
 
+from bench.asked import Request, depth
 from bench.figure import Figure
-from bench.local_azure import LocalAzure, Request, depth, local_azure
+from bench.swept_azure import SweptAzure, swept_azure
 from bench.tenant import first_compute, tenant, workspaces
 
 _WARM_UP = 5
@@ -52,7 +55,7 @@ def _granting(latency_ms: int, events: int, *, cold: bool = False) -> list[tuple
     """When each event was delivered, and what was asked because of it; those that warmed up, too, if `cold`."""
     count = _WARM_UP + events
     subscriptions = count // _A_SUBSCRIPTION
-    with local_azure(tenant(count, subscriptions, lacking=count), "--latency-ms", str(latency_ms)) as azure:
+    with swept_azure(tenant(count, subscriptions, lacking=count), latency_ms=latency_ms, live=True) as azure:
         measured = []
         for workspace in workspaces(count, subscriptions):
             azure.forget()
@@ -68,14 +71,14 @@ def _until_grant(asked: Sequence[Request]) -> list[Request]:
 
 
 def _wall(started: float, asked: Sequence[Request]) -> float:
-    """Seconds from the delivery to the answer to the grant; the local Azure's clock is this machine's."""
+    """Seconds from the delivery to the answer to the grant; the lean Azure's clock is this machine's."""
     return next(one for one in asked if one.grants).end - started
 
 
 def _without_latency() -> list[Figure]:
     count = _WARM_UP + _WEIGHED
     subscriptions = count // _A_SUBSCRIPTION
-    with local_azure(tenant(count, subscriptions, lacking=count), "--no-throttle") as azure:
+    with swept_azure(tenant(count, subscriptions, lacking=count), throttle=False, live=True) as azure:
         names = workspaces(count, subscriptions)
         for workspace in names[:_WARM_UP]:
             azure.deliver(first_compute(workspace))
@@ -103,24 +106,43 @@ def _without_latency() -> list[Figure]:
     ]
 
 
-def _cpu_ms(azure: LocalAzure, names: Sequence[str]) -> float:
+def _cpu_ms(azure: SweptAzure, names: Sequence[str]) -> float:
     """Milliseconds an event, with all that follows from it (the app hears of its own grants, too); the best round."""
     rounds = []
     for batch in batched(names, len(names) // _ROUNDS, strict=True):
-        before = azure.cpu_seconds()
+        before = azure.weigh().app
         for workspace in batch:
             azure.deliver(first_compute(workspace))
         time.sleep(0.5)
-        rounds.append((azure.cpu_seconds() - before) * 1000 / len(batch))
+        rounds.append((azure.weigh().app - before) * 1000 / len(batch))
     return min(rounds)
 
 
-def _floor_ms(azure: LocalAzure, requests_each: int) -> float:
+def _floor_ms(azure: SweptAzure, requests_each: int) -> float:
     """The same requests by aiohttp alone, all at once, answers read and thrown away; the best round."""
-    return min(asyncio.run(azure.bare_cpu_seconds(requests_each, _WEIGHED // _ROUNDS)) for _ in range(_ROUNDS)) * 1000
+    return min(asyncio.run(_bare_cpu_seconds(azure, requests_each, _WEIGHED // _ROUNDS)) for _ in range(_ROUNDS)) * 1000
 
 
-def _events_per_second(azure: LocalAzure, names: Sequence[str]) -> float:
+async def _bare_cpu_seconds(azure: SweptAzure, at_once: int, times: int) -> float:
+    """CPU of this process for `at_once` small reads by aiohttp alone: what no client that uses it can undercut."""
+    headers = {"Authorization": f"Bearer {azure.token()}"}
+    subscription = workspaces(1, 1)[0].partition("/resourceGroups/")[0]
+    url = f"{azure.arm}{subscription}/providers/Microsoft.Authorization/locks?api-version=2020-05-01"
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=azure.ca))
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+        async def read() -> None:
+            async with session.get(url) as answer:
+                await answer.json()
+
+        await asyncio.gather(*(read() for _ in range(at_once)))
+        before = time.process_time()
+        for _ in range(times):
+            await asyncio.gather(*(read() for _ in range(at_once)))
+        return (time.process_time() - before) / times
+
+
+def _events_per_second(azure: SweptAzure, names: Sequence[str]) -> float:
     targets = [first_compute(names[number % len(names)]) for number in range(_BURST)]
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         started = time.perf_counter()
@@ -129,6 +151,6 @@ def _events_per_second(azure: LocalAzure, names: Sequence[str]) -> float:
         return _BURST / (time.perf_counter() - started)
 
 
-def _deliver_alone(azure: LocalAzure, target: str) -> None:
+def _deliver_alone(azure: SweptAzure, target: str) -> None:
     with requests.Session() as session:  # a session is no thread's but its own
-        azure.deliver(target, session=session)
+        azure.deliver(target, session)

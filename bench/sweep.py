@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, log
 
+from bench.asked import Request
 from bench.figure import Figure
-from bench.local_azure import Request
 from bench.swept_azure import NoFigureError, SweptAzure, Weight, swept_azure
 from bench.tenant import LISTS, tenant, workspaces
 

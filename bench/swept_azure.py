@@ -1,6 +1,7 @@
-"""The app on any number of instances over a lean Azure: swept, asked, and all its processes weighed."""
+"""The app on any number of instances over a lean Azure: swept, told of events, asked, and all its processes weighed."""
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import requests
 
-from bench.local_azure import Request, request
+from bench.asked import Request, request
 from bench.processes import Process, running
 from bench.tenant import Json
 from shared.work import Shard, encode
 
 _SWEEPS, _FINDINGS = "AmlGuardSweep_CL", "AmlGuardFinding_CL"
+_WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 _POLL_SECONDS = 0.25
 _MOST_SECONDS = 3600
 _REFILL_SECONDS = 6
@@ -73,8 +75,34 @@ class SweptAzure:
         *_, ended = self.rows(_SWEEPS)
         return started, ended
 
+    def deliver(self, resource: str, session: requests.Session | None = None) -> None:
+        """An event that the resource was written; returns when the app has handled it."""
+        headers = {"aeg-event-type": "Notification"}
+        url = f"{self._functions}{_WEBHOOK}"
+        (session or self._http).post(url, json=[written(resource)], headers=headers, timeout=60).raise_for_status()
+
+    def forget(self) -> None:
+        """What was asked so far."""
+        self._control("DELETE", "requests")
+
+    def token(self) -> str:
+        """The app's own for ARM."""
+        env = self._ready["env"]
+        query = "api-version=2019-08-01&resource=https://management.azure.com/"
+        headers = {"X-IDENTITY-HEADER": env["IDENTITY_HEADER"]}
+        answer = requests.get(f"{env['IDENTITY_ENDPOINT']}?{query}", headers=headers, timeout=30)
+        return str(answer.json()["access_token"])
+
+    @property
+    def arm(self) -> str:
+        return str(self._ready["arm"])
+
+    @property
+    def ca(self) -> str:
+        return str(self._ready["ca"])
+
     def asked(self) -> list[Request]:
-        """What the app asked of Azure since it is awake, by start."""
+        """What the app asked of Azure since it is awake, or since `forget`, by start."""
         logged = self._control("GET", "requests").json()
         return sorted((request(one) for one in logged if one["caller"]), key=lambda one: one.start)
 
@@ -120,17 +148,39 @@ class SweptAzure:
 
 @contextmanager
 def swept_azure(
-    tenant: Json, *, workers: int = 1, latency_ms: float = 0, throttle: bool = True
+    tenant: Json, *, workers: int = 1, latency_ms: float = 0, throttle: bool = True, live: bool = False
 ) -> Iterator[SweptAzure]:
-    """In mode enforce, with the default rules."""
+    """In mode enforce, with the default rules; `live` for events."""
     with tempfile.TemporaryDirectory(prefix="amlguard-bench-") as name:
         folder = Path(name)
         (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
         (folder / "policy.yaml").write_text("mode: enforce\n", encoding="utf-8")
         options = ("--tenant", f"{folder}/tenant.json", "--latency-ms", str(latency_ms))
+        options += (*(() if throttle else ("--no-throttle",)), *(("--live",) if live else ()))
         policy = {"AMLGUARD_POLICY": f"{folder}/policy.yaml"}
         with (
-            running("bench.lean", *options, *(() if throttle else ("--no-throttle",))) as (ready, azure),
+            running("bench.lean", *options) as (ready, azure),
             running("bench.instances", str(workers), env={**ready["env"], **policy}) as (app, host),
         ):
             yield SweptAzure(ready, azure, app["functions"], host)
+
+
+def written(resource: str) -> Json:
+    """The event that it was, in Event Grid's schema."""
+    subscription = resource.split("/")[2]
+    namespace, *words = resource.rpartition("/providers/")[2].split("/")
+    return {
+        "subject": resource,
+        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "eventTime": "2026-11-20T09:30:00.1234567Z",
+        "id": os.urandom(16).hex(),
+        "data": {
+            "resourceUri": resource,
+            "operationName": "/".join((namespace, *words[::2], "write")),
+            "correlationId": os.urandom(16).hex(),
+            "subscriptionId": subscription,
+        },
+        "dataVersion": "2",
+        "metadataVersion": "1",
+        "topic": f"/subscriptions/{subscription}",
+    }

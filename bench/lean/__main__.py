@@ -69,9 +69,12 @@ def main() -> None:
     parser.add_argument("--tenant", type=Path, required=True, metavar="FILE")
     parser.add_argument("--latency-ms", type=float, default=0, help="delays every answer of Azure")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="it never answers 429")
+    parser.add_argument("--live", action="store_true", help="it answers what events lead to, changes included")
     options = parser.parse_args()
     gc.disable()  # while a tenant is built nothing of it is garbage, and to look through it all the time takes longest
-    azure = LeanAzure(Tenant.load(options.tenant), latency=options.latency_ms / 1000, throttles=options.throttle)
+    azure = LeanAzure(
+        Tenant.load(options.tenant), latency=options.latency_ms / 1000, throttles=options.throttle, live=options.live
+    )
     gc.freeze()
     gc.enable()
     with tempfile.TemporaryDirectory(prefix="amlguard-lean-") as folder:

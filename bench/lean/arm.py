@@ -1,11 +1,14 @@
-"""What a sweep reads of Azure Resource Manager, rendered beforehand by the local Azure's own."""
+"""What is asked of Azure Resource Manager: answered by the local Azure's own, and looked up when it is asked again."""
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 from emulator.arm import routes
-from emulator.arm.call import Call
+from emulator.arm.call import Answer, Call
 from emulator.clock import Clock
+from emulator.errors import AzureError
 from emulator.ids import ResourcePath
 from emulator.made_up import MadeUp
 from emulator.rbac import Rbac
@@ -15,6 +18,7 @@ from shared.azure.arm import API_VERSIONS
 
 _ML = "Microsoft.MachineLearningServices"
 _DIAGNOSTIC_SETTINGS = "Microsoft.Insights/diagnosticSettings"
+_ROLE_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 _OF_WORKSPACES = ("computes", "connections", "datastores")
 _OF_SUBSCRIPTIONS = {"locks": {}, "denyAssignments": {}, "roleDefinitions": {"$filter": "type eq 'CustomRole'"}}
 
@@ -22,35 +26,65 @@ type Ask = tuple[str, dict[str, str]]
 """Path and query."""
 
 
-def rendered(tenant: Tenant, caller: Caller, clock: Clock, made_up: MadeUp) -> dict[str, bytes]:
-    """By target, decoded: the answer to each read of a sweep in which nothing is to be changed. All are 200.
+class RememberedArm:
+    """Answers what a sweep asks in which nothing is to be changed; if `live`, whatever ARM answers, changes included.
 
-    AzureError when the local Azure refuses one of them, with the rights of `caller`.
+    What a sweep asks, and an event if `live`, is rendered before. All with the rights of `caller`.
     """
-    arm = routes.build(tenant, Rbac(tenant), clock, made_up, lambda _: None, operation_seconds=0)
-    found = {}
-    for path, query in _asks(tenant):
+
+    def __init__(self, tenant: Tenant, caller: Caller, clock: Clock, made_up: MadeUp, *, live: bool) -> None:
+        """AzureError when the local Azure refuses what is rendered before."""
+        self._arm = routes.build(tenant, Rbac(tenant), clock, made_up, lambda _: None, operation_seconds=0)
+        self._caller, self._live = caller, live
+        self._known: dict[str, bytes] = {}
+        for path, query in (*_asked_by_sweeps(tenant), *(_asked_by_events(tenant) if live else ())):
+            self._read(path, query)
+
+    def answer(self, method: str, target: str, body: Any) -> tuple[int, bytes]:
+        """Status and JSON. AzureError for what ARM refuses, and 501 for what is not known."""
+        text = unquote(target)
+        known = self._known.get(text) if method == "GET" else None
+        if known is not None:
+            return 200, known
+        if not self._live:
+            raise AzureError(501, "NotImplemented", f"No sweep is known to ask {method} {target}")
+        path, _, query = text.partition("?")
+        if method == "GET":
+            return 200, self._read(path, dict(parse_qsl(query)))
+        answer = self._handle(method, path, dict(parse_qsl(query)), body)
+        self._forget(path, body)
+        return answer.status, json.dumps(answer.body).encode()
+
+    def _read(self, path: str, query: Mapping[str, str]) -> bytes:
+        body = self._handle("GET", path, query, None).body
+        if "nextLink" in body:
+            raise ValueError(f"{path} has more than one page, which is not known here")
+        target = "?".join((path, "&".join(f"{name}={value}" for name, value in query.items())))
+        self._known[target] = found = json.dumps(body).encode()
+        return found
+
+    def _handle(self, method: str, path: str, query: Mapping[str, str], body: Any) -> Answer:
         call = Call(
-            method="GET",
+            method=method,
             path=ResourcePath.parse(path),
-            query=query,
-            body=None,
-            caller=caller,
+            query={name.lower(): value for name, value in query.items()},
+            body=body,
+            caller=self._caller,
             correlation_id="",
             base="",
         )
-        body = arm.handle(call).body
-        if "nextLink" in body:
-            raise ValueError(f"{path} has more than one page, which is not known here")
-        found[target(path, query)] = json.dumps(body).encode()
-    return found
+        return self._arm.handle(call)
+
+    def _forget(self, path: str, body: Any) -> None:
+        """All of the resource group, or of what is assigned only the lists that it stands in."""
+        group, grants = "/".join(path.split("/")[:5]) + "/", _ROLE_ASSIGNMENTS in path
+        principal = str(body["properties"]["principalId"]) if grants and body else None
+        for target in [one for one in self._known if not grants or _ROLE_ASSIGNMENTS in one]:
+            if target.startswith(group) or (principal and principal in target):
+                del self._known[target]
 
 
-def target(path: str, query: Mapping[str, str]) -> str:
-    return "?".join((path, "&".join(f"{name}={value}" for name, value in query.items())))
-
-
-def _asks(tenant: Tenant) -> Iterator[Ask]:
+def _asked_by_sweeps(tenant: Tenant) -> Iterator[Ask]:
     for subscription in tenant.subscriptions.values():
         for collection, query in _OF_SUBSCRIPTIONS.items():
             yield _list(subscription["id"], f"Microsoft.Authorization/{collection}", query)
@@ -60,6 +94,23 @@ def _asks(tenant: Tenant) -> Iterator[Ask]:
         yield _list(workspace["id"], _DIAGNOSTIC_SETTINGS)
     for endpoint in tenant.resources.where("type", f"{_ML}/workspaces/onlineEndpoints".lower()):
         yield _list(endpoint["id"], _DIAGNOSTIC_SETTINGS)
+
+
+def _asked_by_events(tenant: Tenant) -> Iterator[Ask]:
+    """Of the tenants of the bench: a workspace, its resource group and its dependencies; who may be granted what."""
+    for kind in (f"{_ML}/workspaces", "Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"):
+        version = {"api-version": API_VERSIONS[kind.lower().partition("/")[0]]}
+        for resource in tenant.resources.where("type", kind.lower()):
+            yield resource["id"], version
+    for workspace in tenant.resources.where("type", f"{_ML}/workspaces".lower()):
+        group = workspace["id"].partition("/providers/")[0]
+        yield f"{workspace['id']}/onlineEndpoints", {"api-version": API_VERSIONS[_ML.lower()]}
+        yield group, {"api-version": API_VERSIONS["microsoft.resources"]}
+        yield _list(group, _ROLE_ASSIGNMENTS)
+    for compute in tenant.resources.where("type", f"{_ML}/workspaces/computes".lower()):
+        subscription = "/".join(compute["id"].split("/")[:3])
+        principal = compute["identity"]["principalId"]
+        yield _list(subscription, _ROLE_ASSIGNMENTS, {"$filter": f"assignedTo('{principal}')"})
 
 
 def _list(scope: str, collection: str, query: Mapping[str, str] | None = None) -> Ask:

@@ -1,7 +1,7 @@
-"""A stand-in for Azure that is cheap enough to be swept at any size on the app's own machine.
+"""A stand-in for Azure that is cheap enough to be measured against on the app's own machine.
 
-It is the local Azure without its generality: what a sweep asks is looked up instead of worked out. It logs what it is
-asked, and refuses (501) what it does not know, so that nobody takes the cost of errors for the cost of a sweep.
+It is the local Azure without its generality: what a sweep or an event asks is looked up instead of worked out. It logs
+what it is asked, and refuses (501) what it does not know, so that nobody takes the cost of errors for that of a sweep.
 """
 
 import time
@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from bench.lean.arm import rendered
+from bench.lean.arm import RememberedArm
 from bench.lean.graph import SweptGraph
 from bench.lean.http import Answer, Request
 from emulator.clock import Clock
@@ -64,16 +64,20 @@ class _Asked:
 
 
 class LeanAzure:
-    """With `throttles` it answers 429 where Azure would. `latency` is in seconds, of all answers but its controls'."""
+    """With `throttles` it answers 429 where Azure would. `latency` is in seconds, of all answers but its controls'.
 
-    def __init__(self, tenant: Tenant, *, latency: float, throttles: bool) -> None:
+    If `live` it answers events and what they lead to, too.
+    """
+
+    def __init__(self, tenant: Tenant, *, latency: float, throttles: bool, live: bool = False) -> None:
         clock, made_up = Clock(), MadeUp(0)
         deployment = deploy(tenant, made_up, _ROOT / "infra" / "app_access.json", None)
         operator = Caller(made_up.guid("operator"), made_up.guid("operator client"), "Operator", "User", operator=True)
         self._app, self._latency = deployment.app, latency
         self.tokens = Tokens(tenant.tenant_id, app=self._app, operator=operator)
         self.rule_id, self.workspace_id = deployment.rule_id, deployment.workspace_id
-        self._arm = rendered(tenant, self._app, clock, made_up)
+        self._arm = RememberedArm(tenant, self._app, clock, made_up, live=live)
+        self._query = f"/v1/workspaces/{self.workspace_id}/query" if live else None
         self._throttle = Throttle(time.monotonic) if throttles else None
         self._graph = SweptGraph(tenant, clock, throttles=throttles)
         self._streams = _STREAMS.format(rule=self.rule_id)
@@ -93,7 +97,7 @@ class LeanAzure:
             answer = Answer.of(error.status, error.body(), error.headers)
         if not controls:
             caller = self._app.object_id if request.header("Authorization") else ""
-            took = time.time() - started + self._latency
+            took = max(time.time() - started, self._latency)
             one = _Asked(request.method, request.target, caller, answer.status, started, took)
             self._asked.append(one)
             if one.failed:
@@ -101,7 +105,7 @@ class LeanAzure:
         return answer
 
     def delay(self, request: Request) -> float:
-        """Seconds until the answer."""
+        """Seconds from the request until the answer."""
         return 0 if request.target.startswith(_CONTROL) else self._latency
 
     def identity(self, request: Request) -> Answer:
@@ -114,8 +118,8 @@ class LeanAzure:
 
     def _azure(self, request: Request) -> Answer:
         target = request.target
-        if request.method == "GET" and target.startswith(_ARM):
-            return self._list(request)
+        if target.startswith(_ARM):
+            return self._resources(request)
         if request.method == "POST" and target == _GRAPH:
             caller = self._caller(request, Audience.ARM)
             found, headers = self._graph.query(caller.object_id, request.json())
@@ -124,18 +128,19 @@ class LeanAzure:
             self._caller(request, Audience.INGESTION)
             self._sent.setdefault(target.removeprefix(self._streams).partition("?")[0], []).append(request)
             return Answer(204, headers=self._ids())
+        if request.method == "POST" and target == self._query:
+            self._caller(request, Audience.LOGS_QUERY)
+            return Answer.of(200, self._logs.query(self.workspace_id, request.json()), self._ids())
         if request.method == "GET" and target == _METADATA:
             return Answer.of(200, cloud(f"https://{request.header('Host')}"), self._ids())
         raise _unknown(request)
 
-    def _list(self, request: Request) -> Answer:
+    def _resources(self, request: Request) -> Answer:
         caller = self._caller(request, Audience.ARM)
         subscription = request.target.split("/", 3)[2]
-        headers = self._throttle.take("GET", subscription, caller.object_id) if self._throttle else {}
-        body = self._arm.get(unquote(request.target))
-        if body is None:
-            raise _unknown(request)
-        return Answer(200, body, {**headers, **self._ids()})
+        headers = self._throttle.take(request.method, subscription, caller.object_id) if self._throttle else {}
+        status, body = self._arm.answer(request.method, request.target, request.json() if request.body else None)
+        return Answer(status, body, {**headers, **self._ids()})
 
     def _control(self, request: Request) -> Answer:
         """Some of the local Azure's controls, `refused` (what failed) and a way to forget a table's rows."""
@@ -158,7 +163,7 @@ class LeanAzure:
         raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
 
     def _rows(self, table: str) -> list[Any]:
-        """What was sent is taken in when somebody looks at it, not while a sweep is measured."""
+        """What was sent is taken in when the bench looks at it: Azure lets queries wait for minutes, too."""
         for request in self._sent.pop(table, ()):
             self._logs.ingest(f"Custom-{table}", request.body, request.header("Content-Encoding") or None)
         return self._stored.get(table, [])

@@ -51,7 +51,7 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """Gives each request to `answer` when it is whole, and writes what that returns after `delay` seconds."""
+    """Gives each whole request to `answer`, and writes what that returns `delay` seconds after the request."""
 
     def __init__(self, answer: Callable[[Request], Answer], delay: Callable[[Request], float]) -> None:
         self._answer, self._delay = answer, delay
@@ -76,11 +76,13 @@ class Connection(asyncio.Protocol):
         self._kept = data
 
     def _handle(self, request: Request) -> None:
-        answer, delay = self._answer(request), self._delay(request)
+        delay = self._delay(request)
         if delay:
-            asyncio.get_running_loop().call_later(delay, self._write, answer)
+            loop = asyncio.get_running_loop()
+            due = loop.time() + delay
+            loop.call_at(due, self._write, self._answer(request))
         else:
-            self._write(answer)
+            self._write(self._answer(request))
 
     def _write(self, answer: Answer) -> None:
         if self._transport is not None and not self._transport.is_closing():

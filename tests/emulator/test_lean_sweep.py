@@ -1,4 +1,4 @@
-"""What the bench sweeps is no easier than the local Azure: the app asks the same of both, and says the same of both."""
+"""What the bench runs on is no easier than the local Azure: the app asks the same of both, and says the same of both."""
 
 import json
 from collections import Counter
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import pytest
 from local_azure import FINDINGS, LocalAzure, Start
 
-from bench.swept_azure import SweptAzure, swept_azure
-from bench.tenant import Json, tenant
+from bench.swept_azure import SweptAzure, swept_azure, written
+from bench.tenant import Json, first_compute, tenant, workspaces
 
 _TENANT = tenant(6, 2)
 _SWEEPS = "AmlGuardSweep_CL"
@@ -42,6 +42,21 @@ def test_the_same_is_recorded(table: str, real: LocalAzure, lean: SweptAzure) ->
     recorded = _timeless(lean.rows(table))
     assert recorded
     assert recorded == _timeless(real.control("GET", f"logs/{table}").json())
+
+
+def test_the_same_is_asked_because_of_an_event(start_azure: Start) -> None:
+    lacking = tenant(3, 1, lacking=3)
+    computes = [first_compute(workspace) for workspace in workspaces(3, 1)]
+    local = start_azure(lacking, "mode: enforce\n")
+    for compute in computes:
+        local.deliver(written(compute))
+        local.until_quiet()
+    mine = Counter((one["method"], one["path"], one["status"]) for one in local.asked() if one["caller"] == local.app)
+    assert sum(method == "PUT" and status == 201 for method, _, status in mine) == len(computes)
+    with swept_azure(lacking, live=True) as azure:
+        for compute in computes:
+            azure.deliver(compute)
+        assert Counter((one.method, one.path, one.status) for one in azure.asked()) == mine
 
 
 def _timeless(rows: Iterable[Json]) -> Counter[str]:

@@ -25,6 +25,7 @@ type Json = dict[str, Any]
 
 _SIZE, _SUBSCRIPTIONS = 30, 3
 _WORKSPACES = workspaces(_SIZE, _SUBSCRIPTIONS)
+_SUBSCRIPTION = _WORKSPACES[0].partition("/resourceGroups/")[0]
 _GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
 _COMPUTES = f"{_WORKSPACES[0]}/computes?api-version=2025-12-01"
 
@@ -123,6 +124,42 @@ def test_a_list_is_what_the_tenant_holds(azure: LeanAzure) -> None:
 def test_what_no_sweep_asks_is_refused_and_counted(azure: LeanAzure, method: str, target: str) -> None:
     assert azure.answer(_request(azure, method, target)).status == 501
     assert _refused(azure) == [(501, target)]
+
+
+def _assignment(principal: str) -> Json:
+    role = f"{_SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/7f951dda-4ed3-4680-a7ca-43fe172d538d"
+    return {"properties": {"roleDefinitionId": role, "principalId": principal, "principalType": "ServicePrincipal"}}
+
+
+def test_a_live_one_makes_grants_and_shows_them_wherever_they_are_listed() -> None:
+    azure = LeanAzure(Tenant(tenant(_SIZE, _SUBSCRIPTIONS, lacking=1)), latency=0, throttles=True, live=True)
+    group = _WORKSPACES[0].partition("/providers/")[0]
+    clusters = json.loads(azure.answer(_request(azure, "GET", _COMPUTES)).body)["value"]
+    (principal,) = (one["identity"]["principalId"] for one in clusters if one["name"] == "c0")
+    lists = (
+        f"{group}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01",
+        f"{_SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments"
+        f"?api-version=2022-04-01&$filter=assignedTo('{principal}')",
+    )
+
+    def listed(target: str) -> int:
+        found = json.loads(azure.answer(_request(azure, "GET", target)).body)["value"]
+        return sum(one["properties"]["principalId"] == principal for one in found)
+
+    assert [listed(one) for one in lists] == [0, 0]
+    registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/cr0"
+    name = "0d8f7a0e-30f4-4e0c-9d86-1d3a5e8a5a11"
+    grant = f"{registry}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01"
+    assert azure.answer(_request(azure, "PUT", grant, _assignment(principal))).status == 201
+    assert [listed(one) for one in lists] == [1, 1]
+    assert _refused(azure) == []
+
+
+def test_a_live_one_refuses_what_arm_refuses() -> None:
+    azure = LeanAzure(Tenant(tenant(_SIZE, _SUBSCRIPTIONS)), latency=0, throttles=True, live=True)
+    missing = _COMPUTES.replace("ws-0/", "ws-none/")
+    assert azure.answer(_request(azure, "GET", missing)).status == 404
+    assert _refused(azure) == [(404, missing)]
 
 
 def test_nobody_reads_without_a_token_or_with_one_for_something_else(azure: LeanAzure) -> None:
