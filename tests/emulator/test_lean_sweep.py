@@ -1,4 +1,4 @@
-"""What the bench runs on is no easier than the local Azure: the app asks the same of both, and says the same of both."""
+"""What the bench runs on is no easier than the local Azure: the app asks and says the same of both."""
 
 import json
 from collections import Counter

@@ -136,11 +136,8 @@ def test_a_live_one_makes_grants_and_shows_them_wherever_they_are_listed() -> No
     group = _WORKSPACES[0].partition("/providers/")[0]
     clusters = json.loads(azure.answer(_request(azure, "GET", _COMPUTES)).body)["value"]
     (principal,) = (one["identity"]["principalId"] for one in clusters if one["name"] == "c0")
-    lists = (
-        f"{group}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01",
-        f"{_SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments"
-        f"?api-version=2022-04-01&$filter=assignedTo('{principal}')",
-    )
+    all_of_it = "providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
+    lists = f"{group}/{all_of_it}", f"{_SUBSCRIPTION}/{all_of_it}&$filter=assignedTo('{principal}')"
 
     def listed(target: str) -> int:
         found = json.loads(azure.answer(_request(azure, "GET", target)).body)["value"]
