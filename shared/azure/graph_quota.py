@@ -28,7 +28,7 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         super().__init__()
         self._remaining = 1
         self._under_way = 0
-        self._resets_at = -math.inf
+        self._resets_at = 0.0
         self._line = asyncio.Lock()
         self._answered = asyncio.Event()
 
