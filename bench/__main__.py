@@ -57,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--instances", type=_numbers, default=[1], metavar="N,…", help="each size with these")
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
-    parser.add_argument("--scale-out-size", type=int, default=1920, metavar="N", help="workspaces of the scale-out")
+    parser.add_argument("--scale-out-size", type=int, default=960, metavar="N", help="workspaces of the scale-out")
     parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")
     options = parser.parse_args()
     if options.all:
