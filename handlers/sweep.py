@@ -51,6 +51,8 @@ async def find(services: Services, sweep: str) -> None:
     """Finds the workspaces and puts them on the queue in shards. Raises `AzureFailureError`."""
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
+    if services.sweeps and sweep:
+        await services.sweeps.started(sweep)
     found: dict[str, list[str]] = {}
     async for workspace in all_workspaces(services.azure, services.terms):
         found.setdefault(str(workspace.subscription).casefold(), []).append(str(workspace))

@@ -1,6 +1,7 @@
 """Sweeps as all instances see them: one at a time, in shards, with a progress that people can look at and an end.
 
 sweeps/current            the sweep that began last
+sweeps/ID/started         that this is on record
 sweeps/ID/found           how much it found
 sweeps/ID/done/N          what came of shard N; a shard that is done is done, however often its message comes
 sweeps/ID/ended           the summary
@@ -75,7 +76,7 @@ class Sweeps:
     audit: AuditLog | None
 
     async def begin(self, now: datetime, mode: str) -> str | None:
-        """The new sweep's id; None while another one is under way."""
+        """The new sweep's id; None while another one is under way. Nothing that may fail follows what begins it."""
         stored = await self.store.read(_CURRENT)
         if stored:
             last = msgspec.json.decode(stored.data, type=Begun)
@@ -87,9 +88,17 @@ class Sweeps:
             await self.store.write(_CURRENT, msgspec.json.encode(begun), stored.etag if stored else None)
         except ConflictError:
             return None
-        await self._record(Summary(begun.id, now, mode, "Started", 0, 0, 0, Tally(), 0))
-        await self._forget_old()
         return begun.id
+
+    async def started(self, sweep: str) -> None:
+        """On record, once however often it is tried; sweeps of long ago are forgotten."""
+        stored = await self.store.read(_CURRENT)
+        begun = msgspec.json.decode(stored.data, type=Begun) if stored else None
+        if begun is None or begun.id != sweep or await self.store.read(_name(sweep, "started")):
+            return
+        await self._record(Summary(begun.id, begun.started, begun.mode, "Started", 0, 0, 0, Tally(), 0))
+        await self._once(_name(sweep, "started"), begun)
+        await self._forget_old()
 
     async def found(self, sweep: str, workspaces: int, shards: int, now: datetime) -> None:
         first = await self._once(_name(sweep, "found"), Found(workspaces, shards))

@@ -68,7 +68,8 @@ def test_a_worker_killed_in_the_middle_of_a_shard_costs_a_retry_of_it(azure: Loc
 def test_nothing_to_do_is_said_without_a_429_and_shown(azure: LocalAzure) -> None:
     azure.forget_requests()
     azure.sweep()
-    azure.until(lambda: _outcomes(azure).count("Completed") == 2, "a second sweep comes to its end", seconds=150)
+    azure.until(lambda: len(_outcomes(azure)) == 4, "a second sweep comes to its end", seconds=150)
+    assert _outcomes(azure) == ["Completed", "Completed", "Started", "Started"]
     mine = [one for one in azure.asked() if one["caller"] == azure.app]
     assert [one["path"] for one in mine if one["status"] == 429] == []
     assert not [one for one in mine if "assignedTo" in one["path"]]

@@ -183,9 +183,29 @@ class TestOneAtATime:
         await one.settle()
         assert outcomes(one) == ["Started", "Completed", "Started", "Completed"]
 
+    async def test_one_that_cannot_be_put_on_record_at_first_is_not_lost(self) -> None:
+        """The timer would not try again for six hours, and the next one would think it under way."""
+        one = many(2)
+        one.troubles.down = {"audit"}
+        await one.sweep()
+        await one.work()
+        one.troubles.heal()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
+
+    async def test_that_it_began_is_on_record_once_however_often_it_is_tried(self) -> None:
+        one = many(2)
+        await one.sweep()
+        one.troubles.after = {"read": 0}
+        await one.work()
+        one.troubles.heal()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
+
     async def test_one_that_got_lost_is_closed_by_the_next(self) -> None:
         one = many(2)
         await one.sweep()
+        await one.work()
         one.queue.messages.clear()
         one.azure.advance(timedelta(hours=6))
         await one.sweep()
