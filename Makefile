@@ -36,7 +36,7 @@ demo: setup      ## the whole story on the local Azure, narrated and checked
 	@$(BIN)/python -m emulator.demo
 
 test: setup $(INFRA)/.ready      ## all tests
-	@$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/pytest -n auto
 
 check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, generated docs
 	@$(BIN)/ruff format --check --quiet .
