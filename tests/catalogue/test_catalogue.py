@@ -97,7 +97,6 @@ def _tell(azure: LocalAzure) -> None:
         azure.until_quiet(_SWEEP_SECONDS)
 
 
-@pytest.mark.xdist_group("catalogue")
 @pytest.mark.parametrize("one", PLACED, ids=lambda one: one.id)
 def test_case(one: Placed, swept: Swept) -> None:
     rows, case = swept.of(one), one.case

@@ -8,8 +8,6 @@ from local_azure import Json, LocalAzure
 
 from shared.access.rules import RULES, Mode
 
-pytestmark = pytest.mark.xdist_group("everything misconfigured")
-
 AUDITS = [rule.name for rule in RULES if rule.mode is Mode.AUDIT]
 # The first case of each; of what follows from who made a change, no plan can know (test_catalogue has the events).
 WRONG: dict[str, Placed] = {}

@@ -28,8 +28,6 @@ from catalogue.gathered import document
 from catalogue.gathered import policy as policy_file
 from local_azure import Json, LocalAzure
 
-pytestmark = pytest.mark.xdist_group("quickstart")
-
 # part of the template: the dependency, and the role (none: an access policy)
 GRANTS = {
     "storage control": ("storage", "Contributor"),

@@ -25,8 +25,6 @@ from catalogue.gathered import document, policy
 from event_grid import event
 from local_azure import Json, LocalAzure
 
-pytestmark = pytest.mark.xdist_group("requests")
-
 type Part = Callable[[Raw, Place, str], Raw]
 
 _PAPER = Path(__file__).parents[2] / "docs" / "architecture.md"
