@@ -21,7 +21,7 @@ from shared.discover import all_workspaces
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reconcile import Result
-from shared.sweeps import Tally
+from shared.sweeps import Shards, Tally, new_sweep
 from shared.work import Reconcile, Shard, Sweep, Trigger, encode
 
 _log = logging.getLogger("amlguard")
@@ -37,33 +37,33 @@ _AGAIN = timedelta(seconds=30)
 
 
 async def handle(services: Services) -> None:
-    """Leaves the sweep to the queue, which tries again when it fails; the timer would not for six hours."""
-    sweep = await services.sweeps.begin(services.azure.now(), str(services.terms.mode)) if services.sweeps else ""
-    if sweep is None:
-        _log.info("a sweep is still under way: this one is left out")
-    elif services.queue:
-        await services.queue.put(encode(Sweep(id=sweep)), timedelta())
-    else:
+    """Leaves all of it to the queue, which tries again when something fails; the timer would not for six hours."""
+    if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
+    sweep = new_sweep(services.azure.now()) if services.sweeps else ""
+    await services.queue.put(encode(Sweep(id=sweep)), timedelta())
 
 
 async def find(services: Services, sweep: str) -> None:
     """Finds the workspaces and puts them on the queue in shards. Raises `AzureFailureError`."""
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
-    if services.sweeps and sweep:
-        await services.sweeps.started(sweep)
+    sweeps = services.sweeps if sweep else None
+    if sweeps and not await sweeps.begin(sweep, services.azure.now(), str(services.terms.mode)):
+        _log.info("a sweep is still under way: %s is left out", sweep)
+        return
     found: dict[str, list[str]] = {}
     async for workspace in all_workspaces(services.azure, services.terms):
         found.setdefault(str(workspace.subscription).casefold(), []).append(str(workspace))
-    shards = 0
-    for number, some in enumerate(_shards(list(found.values()))):
+    shards: Shards = list(_shards(list(found.values())))
+    if sweeps:
+        shards = await sweeps.shards(sweep, shards)
+    for number, some in enumerate(shards):
         await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
-        shards += 1
-    workspaces = sum(map(len, found.values()))
-    if services.sweeps and sweep:
-        await services.sweeps.found(sweep, workspaces, shards, services.azure.now())
-    _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, shards)
+    workspaces = sum(map(len, shards))
+    if sweeps:
+        await sweeps.found(sweep, workspaces, len(shards), services.azure.now())
+    _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, len(shards))
 
 
 def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
@@ -111,8 +111,11 @@ async def _look_over(work: Shard, services: Services) -> Tally:
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
 
 
-async def give_up(work: Shard, services: Services) -> None:
-    """The sweep comes to its end without the shard, as incomplete."""
-    if services.sweeps and work.sweep:
-        lost = Tally(len(work.workspaces), len(work.workspaces))
-        await services.sweeps.done(work.sweep, work.number, lost, services.azure.now())
+async def give_up(work: Sweep | Shard, services: Services) -> None:
+    """The sweep comes to its end without the shard, or at once, as incomplete."""
+    match work:
+        case Shard(sweep=sweep) if services.sweeps and sweep:
+            missed = Tally(len(work.workspaces), len(work.workspaces))
+            await services.sweeps.done(sweep, work.number, missed, services.azure.now())
+        case Sweep(id=sweep) if services.sweeps and sweep:
+            await services.sweeps.lost(sweep, services.azure.now())

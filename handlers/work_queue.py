@@ -116,7 +116,7 @@ async def _give_up(message: bytes, error: Exception, services: Services) -> None
     try:
         if services.audit:
             await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])
-        if isinstance(work, Shard):
+        if isinstance(work, Sweep | Shard):
             await sweep.give_up(work, services)
     except AzureFailureError as failure:
         _log.error("that work was given up could not be recorded: %s", failure)

@@ -2,6 +2,7 @@
 
 sweeps/current            the sweep that began last
 sweeps/ID/started         that this is on record
+sweeps/ID/shards          which workspaces are in which shard
 sweeps/ID/found           how much it found
 sweeps/ID/done/N          what came of shard N; a shard that is done is done, however often its message comes
 sweeps/ID/ended           the summary
@@ -24,6 +25,8 @@ _CURRENT = f"{_ROOT}current"
 # A sweep that takes longer has lost a message: the next one, six hours after it, must not wait for it.
 _STALE = timedelta(hours=5)
 _KEPT = 8
+
+type Shards = Sequence[tuple[str, ...]]
 
 
 class Begun(Struct, frozen=True):
@@ -75,30 +78,41 @@ class Sweeps:
     store: Store
     audit: AuditLog | None
 
-    async def begin(self, now: datetime, mode: str) -> str | None:
-        """The new sweep's id; None while another one is under way. Nothing that may fail follows what begins it."""
-        stored = await self.store.read(_CURRENT)
-        if stored:
-            last = msgspec.json.decode(stored.data, type=Begun)
-            if now - last.started < _STALE and not await self.store.read(_name(last.id, "ended")):
-                return None
-            await self._close(last, now, again=True)
-        begun = Begun(f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}", now, mode)
-        try:
-            await self.store.write(_CURRENT, msgspec.json.encode(begun), stored.etag if stored else None)
-        except ConflictError:
-            return None
-        return begun.id
+    async def begin(self, sweep: str, now: datetime, mode: str) -> bool:
+        """On record, once however often it is tried; False when another one is under way, or this one has ended."""
+        begun, etag = await self._current()
+        if await self.store.read(_name(sweep, "ended")):
+            return False
+        if begun is None or begun.id != sweep:
+            if begun and now - begun.started < _STALE and not await self.store.read(_name(begun.id, "ended")):
+                return False
+            if begun:
+                await self._close(begun, now, again=True)
+            begun = Begun(sweep, now, mode)
+            await self.store.write(_CURRENT, msgspec.json.encode(begun), etag)
+        await self._started(begun)
+        return True
 
-    async def started(self, sweep: str) -> None:
-        """On record, once however often it is tried; sweeps of long ago are forgotten."""
-        stored = await self.store.read(_CURRENT)
-        begun = msgspec.json.decode(stored.data, type=Begun) if stored else None
-        if begun is None or begun.id != sweep or await self.store.read(_name(sweep, "started")):
+    async def _started(self, begun: Begun) -> None:
+        if await self.store.read(_name(begun.id, "started")):
             return
         await self._record(Summary(begun.id, begun.started, begun.mode, "Started", 0, 0, 0, Tally(), 0))
-        await self._once(_name(sweep, "started"), begun)
+        await self._once(_name(begun.id, "started"), begun)
         await self._forget_old()
+
+    async def shards(self, sweep: str, found: Shards) -> Shards:
+        """`found`, or what an earlier try found: were a number to mean others now, some would be missed."""
+        name = _name(sweep, "shards")
+        if await self._once(name, found):
+            return found
+        stored = await self.store.read(name)
+        return msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else found
+
+    async def lost(self, sweep: str, now: datetime) -> None:
+        """It ends as incomplete, unless its shards are all on the queue: they end it."""
+        begun, _ = await self._current()
+        if begun and begun.id == sweep and await self._found(sweep) is None:
+            await self._close(begun, now, again=True)
 
     async def found(self, sweep: str, workspaces: int, shards: int, now: datetime) -> None:
         first = await self._once(_name(sweep, "found"), Found(workspaces, shards))
@@ -127,8 +141,7 @@ class Sweeps:
     async def listed(self, now: datetime) -> Sequence[Summary]:
         """The newest first."""
         ids = {name.split("/")[1] for name in await self.store.names(_ROOT) if name.count("/") > 1}
-        stored = await self.store.read(_CURRENT)
-        current = msgspec.json.decode(stored.data, type=Begun) if stored else None
+        current, _ = await self._current()
         ids |= {current.id} if current else set()
         found = []
         for one in sorted(ids, reverse=True):
@@ -140,8 +153,7 @@ class Sweeps:
         return found
 
     async def _end_if_done(self, sweep: str, now: datetime, *, again: bool = False) -> None:
-        stored = await self.store.read(_CURRENT)
-        begun = msgspec.json.decode(stored.data, type=Begun) if stored else None
+        begun, _ = await self._current()
         found = await self._found(sweep)
         if begun is None or begun.id != sweep or found is None:
             return
@@ -171,6 +183,11 @@ class Sweeps:
         passed = int((now - begun.started).total_seconds() * 1000)
         shards, workspaces = (found.shards, found.workspaces) if found else (0, 0)
         return Summary(begun.id, begun.started, begun.mode, outcome, shards, done, workspaces, tally, passed)
+
+    async def _current(self) -> tuple[Begun | None, str | None]:
+        """With its ETag."""
+        stored = await self.store.read(_CURRENT)
+        return (msgspec.json.decode(stored.data, type=Begun), stored.etag) if stored else (None, None)
 
     async def _found(self, sweep: str) -> Found | None:
         stored = await self.store.read(_name(sweep, "found"))
@@ -206,6 +223,11 @@ class Sweeps:
         for name in names:
             if name.split("/")[1] in ids[:-_KEPT]:
                 await self.store.delete(name)
+
+
+def new_sweep(now: datetime) -> str:
+    """An id; ids sort as their sweeps began."""
+    return f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}"
 
 
 def _blocks(shard: str, shards: int) -> Iterator[tuple[str, int]]:

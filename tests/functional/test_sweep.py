@@ -110,6 +110,14 @@ def many(count: int) -> App:
     return one
 
 
+def _in_subscription(one: App, number: int) -> Scope:
+    """A workspace alone in its subscription."""
+    home = str(GROUP).replace(SUBSCRIPTION.name, f"{number:08}-0000-4000-8000-000000000000")
+    scope = Scope.parse(home).child("providers", "Microsoft.MachineLearningServices", "workspaces", "ws")
+    one.azure.have({**raw.workspace(registry=None), "id": str(scope), "properties": {}})
+    return scope
+
+
 class TestShards:
     async def test_subscriptions_take_turns_and_no_shard_has_two(self) -> None:
         one = many(handler.PER_SHARD * 4)
@@ -130,6 +138,21 @@ class TestShards:
         await handler.look_over(shard, one.services)
         one.troubles.down = {"read"}  # nothing may be read again
         await handler.look_over(shard, one.services)
+
+    @pytest.mark.parametrize("put", range(6))
+    async def test_none_is_missed_when_another_goes_while_it_is_cut_into_shards(self, put: int) -> None:
+        """The first try puts some shards on the queue; for the second one all numbers would have moved."""
+        one = Counted()
+        first, *others = [_in_subscription(one, number) for number in range(6)]
+        await one.sweep()
+        one.troubles.after = {"queue": put}
+        await one.work()
+        while any(isinstance(work, Shard) for work in waiting(one)):
+            await one.work()
+        one.azure.lose(first)
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
+        assert {scope for what, scope in one.asked if what == "resource"} >= set(others)
 
     @pytest.mark.parametrize("calls", range(0, 40, 3))
     async def test_a_process_that_dies_costs_a_retry_of_that_shard(self, calls: int) -> None:
@@ -177,8 +200,8 @@ class TestOneAtATime:
         one = many(2)
         await one.sweep()
         await one.sweep()
-        assert len(one.queue.messages) == 1
         await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
         await one.sweep()
         await one.settle()
         assert outcomes(one) == ["Started", "Completed", "Started", "Completed"]
@@ -211,6 +234,36 @@ class TestOneAtATime:
         await one.sweep()
         await one.settle()
         assert outcomes(one) == ["Started", "Incomplete", "Started", "Completed"]
+
+    async def test_one_that_is_given_up_keeps_no_other_out(self) -> None:
+        one = many(2)
+        await one.sweep()
+        one.troubles.down = {"read"}
+        await one.settle()
+        assert outcomes(one) == ["Started", "Incomplete"]
+        one.troubles.heal()
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one)[2:] == ["Started", "Completed"]
+
+    async def test_a_message_that_comes_after_the_end_begins_nothing(self) -> None:
+        one = many(2)
+        await one.sweep()
+        (message,) = waiting(one)
+        assert isinstance(message, Sweep)
+        await one.settle()
+        await handler.find(one.services, message.id)
+        assert one.queue.messages == []
+        assert outcomes(one) == ["Started", "Completed"]
+
+    async def test_without_the_queue_nothing_begins_that_would_keep_the_next_one_out(self) -> None:
+        one = many(2)
+        one.troubles.down = {"queue"}
+        assert not await one.sweep()
+        one.troubles.heal()
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Completed"]
 
     async def test_progress_shows(self) -> None:
         one = many(handler.PER_SHARD * 4)

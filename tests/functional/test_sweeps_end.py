@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from troubles import Troubles
 
-from shared.sweeps import Summary, Sweeps, Tally
+from shared.sweeps import Summary, Sweeps, Tally, new_sweep
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -27,8 +27,8 @@ class _Counting(FakeStore):
 
 async def _begun(store: FakeStore) -> tuple[Sweeps, str]:
     sweeps = Sweeps(store, None)
-    sweep = await sweeps.begin(NOW, "enforce")
-    assert sweep
+    sweep = new_sweep(NOW)
+    assert await sweeps.begin(sweep, NOW, "enforce")
     return sweeps, sweep
 
 
