@@ -5,6 +5,7 @@ finding says so.
 """
 
 import logging
+from collections.abc import Awaitable
 from datetime import timedelta
 
 from handlers import sweep
@@ -113,13 +114,21 @@ async def _give_up(message: bytes, error: Exception, services: Services) -> None
         f"Look at the queue {QUEUE}-poison; once its cause is mended, put the message back on {QUEUE}, or wait for the "
         "next sweep (which does not do the work of kind Record or Resync).",
     )
+    if isinstance(work, Sweep | Shard):
+        await _as_well(sweep.give_up(work, services))
+    await _as_well(_record_finding(one, services))
+
+
+async def _as_well(step: Awaitable[None]) -> None:
     try:
-        if services.audit:
-            await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])
-        if isinstance(work, Sweep | Shard):
-            await sweep.give_up(work, services)
+        await step
     except AzureFailureError as failure:
         _log.error("that work was given up could not be recorded: %s", failure)
+
+
+async def _record_finding(one: Finding, services: Services) -> None:
+    if services.audit:
+        await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])
 
 
 def _about(work: Work | None) -> Scope:

@@ -84,7 +84,7 @@ class Sweeps:
         if await self.store.read(_name(sweep, "ended")):
             return False
         if begun is None or begun.id != sweep:
-            if begun and now - begun.started < _STALE and not await self.store.read(_name(begun.id, "ended")):
+            if begun and await self._under_way(begun, now):
                 return False
             if begun:
                 await self._close(begun, now, again=True)
@@ -92,6 +92,13 @@ class Sweeps:
             await self.store.write(_CURRENT, msgspec.json.encode(begun), etag)
         await self._started(begun)
         return True
+
+    async def _under_way(self, begun: Begun, now: datetime) -> bool:
+        """Whoever did its last shard may not have been able to put its end on record."""
+        if await self.store.read(_name(begun.id, "ended")):
+            return False
+        await self._end_if_done(begun.id, now, again=True)
+        return now - begun.started < _STALE and not await self.store.read(_name(begun.id, "ended"))
 
     async def _started(self, begun: Begun) -> None:
         if await self.store.read(_name(begun.id, "started")):

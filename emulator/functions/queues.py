@@ -9,7 +9,7 @@ import base64
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from azure.core.exceptions import AzureError, ResourceExistsError
@@ -30,11 +30,10 @@ Invoke = Callable[[Invocation], Awaitable[None]]
 
 @dataclass
 class _Processing:
-    """A message whose function runs; its receipt changes whenever its invisibility is renewed, under the lock."""
+    """A message whose function runs; its receipt changes whenever it is renewed or received again."""
 
     receipt: str
     renew_at: datetime
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class QueueListener:
@@ -52,6 +51,8 @@ class QueueListener:
         self._settings = settings
         self._alarm = alarm
         self._processing: dict[str, _Processing] = {}
+        # No receipt changes between the end of a function and what follows for its message.
+        self._receipts = asyncio.Lock()
         self._done = asyncio.Event()
 
     async def run(self) -> None:
@@ -80,23 +81,20 @@ class QueueListener:
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> bool:
         """Whether messages were found. Renews first: when the clock jumps, what runs must not become visible."""
-        try:
-            await self._renew()
-            if self._busy:
+        async with self._receipts:
+            try:
+                await self._renew()
+                batch = [] if self._busy else await self._receive()
+            except AzureError as error:
+                _LOG.warning("Queue '%s' cannot be read: %s", self._queue.queue_name, error)
                 return False
-            batch = await self._receive()
-        except AzureError as error:
-            _LOG.warning("Queue '%s' cannot be read: %s", self._queue.queue_name, error)
-            return False
-        for message in batch:
-            if running := self._processing.get(message.id):
-                # The clock jumped between renewing and receiving, which no real clock does: it goes on running.
-                async with running.lock:
-                    running.receipt, running.renew_at = str(message.pop_receipt), self._half_time()
-                continue
-            processing = _Processing(str(message.pop_receipt), self._half_time())
-            self._processing[message.id] = processing
-            tasks.create_task(self._process(message, processing))
+            for message in batch:
+                processing = _Processing(str(message.pop_receipt), self._half_time())
+                # The clock may jump between renewing and receiving, which no real clock does: what runs goes on.
+                known = message.id in self._processing
+                self._processing[message.id] = processing
+                if not known:
+                    tasks.create_task(self._process(message))
         return bool(batch)
 
     async def _pause(self, interval: timedelta) -> None:
@@ -121,27 +119,25 @@ class QueueListener:
         return []
 
     async def _renew(self) -> None:
-        for id_, processing in list(self._processing.items()):
-            async with processing.lock:
-                if id_ in self._processing and processing.renew_at <= self._alarm.now():
-                    processing.renew_at = self._half_time()
-                    renewed = await self._queue.update_message(
-                        id_, processing.receipt, visibility_timeout=int(_INVISIBLE.total_seconds())
-                    )
-                    processing.receipt = str(renewed.pop_receipt)
+        for id_, processing in self._processing.items():
+            if processing.renew_at <= self._alarm.now():
+                processing.renew_at = self._half_time()
+                renewed = await self._queue.update_message(
+                    id_, processing.receipt, visibility_timeout=int(_INVISIBLE.total_seconds())
+                )
+                processing.receipt = str(renewed.pop_receipt)
 
     def _half_time(self) -> datetime:
         return self._alarm.now() + _INVISIBLE / 2
 
-    async def _process(self, message: QueueMessage, processing: _Processing) -> None:
+    async def _process(self, message: QueueMessage) -> None:
         succeeded = await self._execute(message)
-        async with processing.lock:
+        async with self._receipts:
+            processing = self._processing.pop(message.id)
             try:
                 await self._complete(message, processing.receipt, succeeded=succeeded)
             except AzureError as error:
                 _LOG.warning("Queue '%s', message %s: %s", self._queue.queue_name, message.id, error)
-            finally:
-                del self._processing[message.id]
         self._done.set()
 
     async def _complete(self, message: QueueMessage, receipt: str, *, succeeded: bool) -> None:

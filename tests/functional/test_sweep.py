@@ -77,6 +77,13 @@ class TestByResourceGraph:
         assert one.asked == [("role_assignments", C1.id)]
         assert one.azure.holders("AcrPull", REGISTRY) == {guid("pullers")}
 
+    async def test_what_is_held_under_a_condition_only_is_no_reason_to_do_nothing(self) -> None:
+        one = compliant()
+        one.azure.assignments = [assigned(C1, "AcrPull", REGISTRY, condition="@Resource[…] StringEquals 'other'")]
+        await one.sweep()
+        await one.settle()
+        assert ("role_assignments", C1.id) in one.asked
+
     async def test_what_it_does_not_know_yet_is_held_all_the_same(self) -> None:
         """The grant was made a moment ago: nothing is granted twice, since ARM is asked before."""
         one = compliant()
@@ -264,6 +271,17 @@ class TestOneAtATime:
         await one.sweep()
         await one.settle()
         assert outcomes(one) == ["Started", "Completed"]
+
+    async def test_one_that_is_given_up_ends_without_the_finding_that_cannot_be_recorded(self) -> None:
+        one = many(2)
+        await one.sweep()
+        await one.work()
+        one.troubles.down = {"audit", "read"}
+        await one.settle()
+        one.troubles.heal()
+        await one.sweep()
+        await one.settle()
+        assert outcomes(one) == ["Started", "Incomplete", "Started", "Completed"]
 
     async def test_progress_shows(self) -> None:
         one = many(handler.PER_SHARD * 4)
