@@ -26,7 +26,7 @@ _SETTINGS = QueueSettings(
 
 
 async def test_what_fails_while_the_clock_jumps_is_tried_again_and_given_up_once(tmp_path: Path) -> None:
-    """Each jump makes visible what is being worked on, whose receipt then changes between its end and its completion."""
+    """Each jump makes visible what is worked on: its receipt may change between its end and what follows from that."""
     clock, delays = Clock(), random.Random(1)
     azurite = Azurite(clock, tmp_path)
     await azurite.start()
