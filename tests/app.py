@@ -23,7 +23,7 @@ from shared.work import Trigger, Work, decode
 
 C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
 SETTLE = timedelta(minutes=15)
-WITHOUT_SETTLING = {"settle": timedelta()}
+WITHOUT_SETTLING: dict[str, Any] = {"settle": timedelta()}
 _MOST_TRIES = 5
 
 

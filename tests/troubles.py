@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError
 
@@ -35,7 +34,7 @@ class Troubles:
     def restart(self) -> None:
         self.crash_in, self.dead = None, False
 
-    async def around(self, kind: str, effect: Callable[[], Any]) -> Any:
+    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
         await asyncio.sleep(0)
         dies, fails = self._dies(), self._fails(kind)
         early = not self.too_late

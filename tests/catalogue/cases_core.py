@@ -126,10 +126,10 @@ def _private(group: str) -> Build:
 def _serverless(*, own_identity: bool) -> Build:
     def build(place: Place) -> Tenant:
         acr, one = registry(place, admin=not own_identity), uai(place)
-        settings = {"serverlessComputeSettings": {"serverlessComputeNoPublicIP": True}}
+        settings: Raw = {"serverlessComputeSettings": {"serverlessComputeNoPublicIP": True}}
         if not own_identity:
             return Tenant([acr, workspace(place, containerRegistry=acr["id"], **settings)])
-        primary = {"primaryUserAssignedIdentity": one["id"]}
+        primary: Raw = {"primaryUserAssignedIdentity": one["id"]}
         ws = workspace(place, identity=user(one), containerRegistry=acr["id"], **primary, **settings)
         return Tenant([acr, one, ws], [assign(acr["id"], place.object_id("id"), ACR_PULL)])
 
@@ -149,7 +149,7 @@ def _reading(credentials: str) -> Build:
 def _isolated(*, isolated: bool) -> Build:
     def build(place: Place) -> Tenant:
         blobs = storage(place)
-        more = {"enableDataIsolation": True} if isolated else {}
+        more: Raw = {"enableDataIsolation": True} if isolated else {}
         ws = workspace(place, kind="Hub", storageAccount=blobs["id"], **more)
         return Tenant([blobs, ws, endpoint(ws, "ep", identity=system(place.object_id("ep")))])
 

@@ -24,7 +24,7 @@ type Build = Callable[[Place], Tenant]
 _JOBS = "Microsoft.MachineLearningServices/workspaces/jobs"
 _ACCOUNTS = "Microsoft.Storage/storageAccounts"
 _FILE_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"
-_DENY = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "virtualNetworkRules": []}}
+_DENY: Raw = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "virtualNetworkRules": []}}
 
 
 def _store(credentials: str, kind: str = "AzureBlob") -> Build:

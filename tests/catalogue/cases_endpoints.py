@@ -139,7 +139,7 @@ def _network(mode: str | None, *, role: str | None = None, **more: Any) -> Build
     def build(place: Place) -> Tenant:
         blobs, kv, acr = storage(place), vault(place), registry(place)
         named = {"storageAccount": blobs["id"], "keyVault": kv["id"], "containerRegistry": acr["id"]}
-        network = {"managedNetwork": {"isolationMode": mode}} if mode else {}
+        network: Raw = {"managedNetwork": {"isolationMode": mode}} if mode else {}
         ws = workspace(place, **named, **network, **more)
         return Tenant([blobs, kv, acr, ws], [assign(place.group, place.object_id("ws"), role)] if role else [])
 
@@ -170,8 +170,8 @@ def _unknown(what: str) -> Build:
 _WILDCARD = f"{_ONLINE}/*/action"
 _KEYS = (f"{_ONLINE}/listKeys/action", f"{_ONLINE}/regenerateKeys/action")
 _SECRET = "${{azureml://connections/openai/credentials/key}}"
-_SAFE = {"sshSettings": {"sshPublicAccess": "Disabled"}, "idleTimeBeforeShutdown": "PT30M"}
-_RISKY = {
+_SAFE: Raw = {"sshSettings": {"sshPublicAccess": "Disabled"}, "idleTimeBeforeShutdown": "PT30M"}
+_RISKY: Raw = {
     "sshSettings": {"sshPublicAccess": "Enabled"},
     "osImageMetadata": {"currentImageVersion": "24.01.30", "isLatestOsImageVersion": False},
 }

@@ -73,7 +73,7 @@ def _cross(*, peered: bool = True, unlinked: str = "", own_dns: bool = False, **
     def build(place: Place) -> Tenant:
         hub = vnet(place, subnet("endpoints"), name="hub")
         peers = [peering(hub)] if peered else [peering(hub, "Disconnected")]
-        dns = {"dhcpOptions": {"dnsServers": ["10.0.9.9"]}} if own_dns else {}
+        dns: Raw = {"dhcpOptions": {"dnsServers": ["10.0.9.9"]}} if own_dns else {}
         spoke = vnet(place, subnet(), name="spoke", virtualNetworkPeerings=peers, **dns)
         own = endpoint(place, hub, "amlworkspace", at="endpoints", name="pe")
         blobs = endpoint(place, hub, "blob", at="endpoints", name="blobs")
@@ -99,7 +99,7 @@ def _databricks(region: str = "westeurope", *, injected: bool = True, let_in: bo
     def build(place: Place) -> Tenant:
         network = vnet(place, subnet("public"), name="dbx") | {"location": region}
         rules = [{"id": in_subnet(network, "public")["id"], "action": "Allow"}] if let_in else []
-        acls = {"networkAcls": {**account["networkAcls"], "virtualNetworkRules": rules}} if account else {}
+        acls: Raw = {"networkAcls": {**account["networkAcls"], "virtualNetworkRules": rules}} if account else {}
         data = storage(place, **acls)
         kind = "Microsoft.Databricks/workspaces"
         own = {"customVirtualNetworkId": {"type": "String", "value": network["id"]}} if injected else {}
@@ -111,7 +111,7 @@ def _databricks(region: str = "westeurope", *, injected: bool = True, let_in: bo
     return build
 
 
-_DENY = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}}
+_DENY: Raw = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices"}}
 _UBUNTU = {"publisher": "Canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "latest"}
 _WINDOWS = {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022", "version": "latest"}
 
@@ -125,7 +125,8 @@ def _machine(*rules: Raw, image: Raw | None = None, gated: bool = True) -> Build
 
     def build(place: Place) -> Tenant:
         group = nsg(place, *rules)
-        network = vnet(place, subnet("machines", **({"networkSecurityGroup": group} if gated else {})))
+        gate: Raw = {"networkSecurityGroup": group} if gated else {}
+        network = vnet(place, subnet("machines", **gate))
         configuration = {"privateIPAddress": "10.0.1.4", "subnet": in_subnet(network, "machines")}
         nic_kind, kind = "Microsoft.Network/networkInterfaces", "Microsoft.Compute/virtualMachines"
         nic = resource(place.id(nic_kind, "nic"), nic_kind, {"ipConfigurations": [{"properties": configuration}]})

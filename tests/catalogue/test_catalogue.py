@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 from catalogue.gathered import Placed, document, placed, policy, requirements
-from local_azure import FINDINGS, Json, LocalAzure
+from local_azure import FINDINGS, LocalAzure
+from wire import Json
 
 from shared.access.rules import RULES, Mode
 

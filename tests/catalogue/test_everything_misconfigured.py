@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from catalogue.gathered import Placed, document, placed, policy
-from local_azure import Json, LocalAzure
+from local_azure import LocalAzure
+from wire import Json
 
 from shared.access.rules import RULES, Mode
 

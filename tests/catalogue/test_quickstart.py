@@ -26,7 +26,8 @@ from catalogue.build import (
 from catalogue.case import Place, Raw, Tenant
 from catalogue.gathered import document
 from catalogue.gathered import policy as policy_file
-from local_azure import Json, LocalAzure
+from local_azure import LocalAzure
+from wire import Json
 
 # part of the template: the dependency, and the role (none: an access policy)
 GRANTS = {

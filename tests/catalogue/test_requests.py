@@ -23,7 +23,8 @@ from catalogue.build import (
 from catalogue.case import Place, Raw, Tenant
 from catalogue.gathered import document, policy
 from event_grid import event
-from local_azure import Json, LocalAzure
+from local_azure import LocalAzure
+from wire import Json
 
 type Part = Callable[[Raw, Place, str], Raw]
 

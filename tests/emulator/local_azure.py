@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -14,7 +14,7 @@ from typing import Any, Self
 import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
-from azure.monitor.query import LogsQueryClient
+from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.queue import QueueClient
 from wire import Json, claims, clean, first_line, is_write, version_of
 
@@ -216,6 +216,7 @@ class LocalAzure:
             connection_verify=self.ready["ca"],
         ) as client:
             answer = client.query_workspace(self.env["AMLGUARD_LOG_WORKSPACE_ID"], kql, timespan=timedelta(days=3650))
+        assert isinstance(answer, LogsQueryResult), answer
         (found,) = answer.tables
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
 
@@ -262,7 +263,7 @@ class LocalAzure:
     def _operator(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.ready['operatorToken']}"}
 
-    def control(self, method: str, route: str, body: object = None) -> requests.Response:
+    def control(self, method: str, route: str, body: Any = None) -> requests.Response:
         answer = self.http.request(
             method, f"{self.ready['arm']}/_local/{route}", json=body, headers=self._operator, timeout=30
         )
@@ -274,7 +275,7 @@ class LocalAzure:
         body: Json = answer.json() if answer.content else {}
         return body
 
-    def _peeked(self, name: str) -> Sequence[Any]:
+    def _peeked(self, name: str) -> list[Json]:
         try:
             with QueueClient.from_connection_string(self.ready["storage"], name) as queue:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]

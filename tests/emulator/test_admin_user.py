@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 from event_grid import event
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, Tenant, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 SETTLE_MINUTES = 15
 _OPERATION_SECONDS = 2.5

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from event_grid import CANARY, event
-from local_azure import FINDINGS, Json, LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, BLOB_READER, Tenant, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 NAMES = ("whole", "down", "forbidden", "redelivered", "outcome", "personal")
 _INGESTION = "^/ingestion/"
@@ -76,7 +77,7 @@ def _concerns(row: Json, write: Json) -> bool:
     if write["method"] == "PUT":
         return bool(row["RoleAssignmentId"]) and path == row["RoleAssignmentId"].lower()
     wanted = "adminUserEnabled" if write["method"] == "PATCH" else "cachedKeys"
-    return row["Property"] == wanted and path.startswith(row["Scope"].lower())
+    return bool(row["Property"] == wanted and path.startswith(row["Scope"].lower()))
 
 
 @pytest.mark.parametrize(("name", "status"), [("down", 503), ("forbidden", 403)])

@@ -13,8 +13,9 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 from event_grid import cloud_event, event
-from local_azure import FINDINGS, Json, LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import Tenant, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 CANARY = "canary9f3c"
 GROUP = group_id("rg-canary")

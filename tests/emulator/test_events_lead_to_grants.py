@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 from event_grid import cloud_event, cloud_notification, event, notification
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, BLOB_READER, Tenant, child, group_id, oid, system_assigned
+from wire import Json
 
 OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 _ASSIGNMENT = "Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001"

@@ -1,7 +1,7 @@
 """`amlguard explain`: who needs what on a resource, who holds it and through what, and why."""
 
 import pytest
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from tenants import (
     ACR_PULL,
     GRANTS_ONLY,
@@ -12,6 +12,7 @@ from tenants import (
     oid,
     system_assigned,
 )
+from wire import Json
 
 GROUP, FAR = group_id("rg-one"), group_id("rg-far")
 REGISTRY = child(GROUP, "Microsoft.ContainerRegistry/registries", "acrone")

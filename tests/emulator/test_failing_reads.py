@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import pytest
-from local_azure import Json, LocalAzure, Ran, Start
+from local_azure import LocalAzure, Ran, Start
 from tenants import ACR_PULL, GRANTS_ONLY, READER, Tenant, group_id, oid, system_assigned
+from wire import Json
 
 _MANY = 101  # one more than a page of ARM's lists
 _FORBIDDEN: Json = {"status": 403, "code": "AuthorizationFailed"}

@@ -2,7 +2,7 @@
 
 import pytest
 from event_grid import event
-from local_azure import FINDINGS, Json, LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import (
     ACR_PULL,
     BLOB_READER,
@@ -15,6 +15,7 @@ from tenants import (
     system_assigned,
     user_assigned,
 )
+from wire import Json
 
 POLICY = f"""
 mode: enforce

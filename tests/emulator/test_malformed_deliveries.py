@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from event_grid import CANARY, cloud_event, event
-from local_azure import FINDINGS, REMEDIATIONS, Json, LocalAzure, Start
+from local_azure import FINDINGS, REMEDIATIONS, LocalAzure, Start
 from tenants import Tenant, group_id, oid, system_assigned
+from wire import Json
 
 GROUP = group_id("rg-trap")
 WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"

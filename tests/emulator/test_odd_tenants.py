@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from event_grid import event
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, READER, Tenant, child, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 
 @dataclass

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, BLOB_CONTRIBUTOR, CONTRIBUTOR, Tenant, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 GROUP = group_id("rg-rights")
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrrights"

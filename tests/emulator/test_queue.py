@@ -5,8 +5,9 @@ import json
 import pytest
 from azure.storage.queue import BinaryBase64EncodePolicy, QueueClient
 from event_grid import event
-from local_azure import QUEUE, Json, LocalAzure, Start
+from local_azure import QUEUE, LocalAzure, Start
 from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
+from wire import Json
 
 _TRIES = 5
 _HIDDEN_SECONDS = 30  # host.json's visibilityTimeout

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from event_grid import event
-from local_azure import FINDINGS, Json, LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, Tenant, group_id, oid, system_assigned, user_assigned
+from wire import Json
 
 GROUP = group_id("rg-report")
 

@@ -23,7 +23,7 @@ def azure(start_azure: Start) -> LocalAzure:
 async def _store(environment: Mapping[str, str]) -> AsyncIterator[Store]:
     """The connection string needs no credential."""
     async with transport() as shared:
-        yield LiveStore(Settings.read(environment), None, shared)  # type: ignore[arg-type] - see above
+        yield LiveStore(Settings.read(environment), None, shared)  # type: ignore[arg-type]  # see above
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The sweep through the official worker: paced, followed to its end, and not lost with a worker that is killed."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
+from wire import Json
 
 _WORKSPACES = 45  # more reads than the bucket holds
 _SWEEPS = "AmlGuardSweep_CL"
@@ -42,7 +44,7 @@ def _outcomes(azure: LocalAzure) -> list[str]:
 
 def _listed(azure: LocalAzure) -> list[tuple[str, int]]:
     """Until its last blob is written a sweep is under way, whatever its rows say, and keeps the next one out."""
-    listed = azure.run("sweeps", "--format", "json").document
+    listed: list[Json] = json.loads(azure.run("sweeps", "--format", "json").out)
     return [(one["outcome"], one["workspacesDone"]) for one in listed]
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 from event_grid import event
-from local_azure import FINDINGS, Json, LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, GRANTS_ONLY, Tenant, child, group_id, oid, system_assigned
+from wire import Json
 
 NAMES = ("undone", "fought", "drifted")
 NOBODYS_RUN = "3c0a1f6e-1111-4222-8333-444455556666"

@@ -5,9 +5,10 @@ from functools import cached_property
 
 import pytest
 from event_grid import event
-from local_azure import Json, LocalAzure, Start
+from local_azure import LocalAzure, Start
 from truth_cases import built
 from truth_needs import CASES, Case, Need
+from wire import Json
 
 POLICY = "mode: enforce\n"
 

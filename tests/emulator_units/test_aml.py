@@ -3,7 +3,18 @@
 import asyncio
 from typing import Any
 
-from arm_calls import ACR_PULL, BLOB_READER, REGISTRY, RG, STORAGE, UAI, WORKSPACE, Azure, principal, resource
+from emulator_units.arm_calls import (
+    ACR_PULL,
+    BLOB_READER,
+    REGISTRY,
+    RG,
+    STORAGE,
+    UAI,
+    WORKSPACE,
+    Azure,
+    principal,
+    resource,
+)
 
 AML = "?api-version=2025-12-01"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"

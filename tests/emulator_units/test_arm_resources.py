@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from arm_calls import (
+from emulator_units.arm_calls import (
     OWNER,
     READER,
     REGISTRY,
@@ -36,7 +36,7 @@ def azure(*more: dict[str, Any], **document: Any) -> Azure:
 
 
 def test_served_as_given_whatever_the_casing() -> None:
-    odd = {"id": f"{RG.lower()}/providers/Microsoft.Odd/things/T", "kind": "odd", "extra": {"a": None}}
+    odd: dict[str, Any] = {"id": f"{RG.lower()}/providers/Microsoft.Odd/things/T", "kind": "odd", "extra": {"a": None}}
     one = azure(odd)
     body = one.ask("GET", f"{odd['id'].upper()}?api-version=2020-01-01").body
     assert body == {"name": "T", "type": "Microsoft.Odd/things", **odd}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from arm_calls import ACR_PULL, OWNER
+from emulator_units.arm_calls import ACR_PULL, OWNER
 
 from emulator.conditions import Attributes, Conditions
 

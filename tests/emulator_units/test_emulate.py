@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arm_calls import REGISTRY, resource
+from emulator_units.arm_calls import REGISTRY, resource
 
 from emulator.options import Options, parse
 

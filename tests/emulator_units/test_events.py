@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from eventually import eventually
+from emulator_units.eventually import eventually
 
 from emulator.clock import Clock
 from emulator.events import EventGrid

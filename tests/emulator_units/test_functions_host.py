@@ -19,7 +19,7 @@ import pytest_asyncio
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
-from eventually import eventually
+from emulator_units.eventually import eventually
 
 from emulator.clock import Clock
 from emulator.events import EventGrid

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from eventually import eventually
+from emulator_units.eventually import eventually
 
 from emulator.functions.channel import Function, Invocation, InvocationError, WorkerError
 from emulator.functions.pool import WorkerPool

@@ -1,14 +1,16 @@
 """Scopes contain what lies below them, segment by segment."""
 
+from typing import Any
+
 import pytest
-from arm_calls import REGISTRY, RG, SUB, WORKSPACE
+from emulator_units.arm_calls import REGISTRY, RG, SUB, WORKSPACE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.ids import Hierarchy, ResourcePath
 
 TENANT = "11111111-1111-1111-1111-111111111111"
-GROUPS = [
+GROUPS: list[dict[str, Any]] = [
     {"name": "platform"},
     {"name": "ml", "parent": "/providers/Microsoft.Management/managementGroups/platform", "subscriptions": [SUB[15:]]},
 ]
@@ -35,7 +37,7 @@ def test_a_subscription_outside_every_group_is_in_the_root_group() -> None:
 
 
 def test_groups_that_contain_each_other_end() -> None:
-    circle = [{"name": "a", "parent": "b", "subscriptions": ["s"]}, {"name": "b", "parent": "a"}]
+    circle: list[dict[str, Any]] = [{"name": "a", "parent": "b", "subscriptions": ["s"]}, {"name": "b", "parent": "a"}]
     assert Hierarchy(TENANT, circle).lineage("/subscriptions/s")[-1] == "/"
 
 

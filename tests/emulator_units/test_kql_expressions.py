@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from kql_bench import NOW, ask, names, value
+from emulator_units.kql_bench import NOW, ask, names, value
 
 from emulator.kql.errors import KqlSemanticError
 

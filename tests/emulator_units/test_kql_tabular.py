@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from kql_bench import answer, ask, names
+from emulator_units.kql_bench import answer, ask, names
 
 from emulator.kql.core import Dialect
 from emulator.kql.errors import KqlSemanticError, KqlSyntaxError, UnknownTableError, UnsupportedError

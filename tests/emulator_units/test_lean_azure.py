@@ -44,9 +44,9 @@ class _Queries:
 async def _bodies() -> list[Json]:
     """Each query of a sweep, as the app asks it."""
     queries = _Queries()
-    _ = [one async for one in all_workspaces(queries, Terms())]  # type: ignore[arg-type] - only queries are asked
+    _ = [one async for one in all_workspaces(queries, Terms())]  # type: ignore[arg-type]  # only queries are asked
     some = [Scope.parse(text) for text in _WORKSPACES[::_SUBSCRIPTIONS]]
-    await Shard.read(some[:6], queries)  # type: ignore[arg-type] - only queries are asked
+    await Shard.read(some[:6], queries)  # type: ignore[arg-type]  # only queries are asked
     return [
         {
             "query": kql,

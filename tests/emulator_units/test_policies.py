@@ -1,7 +1,7 @@
 """Azure Policy: an assignment is listed below its scope and, unless the list is filtered, above it."""
 
 import pytest
-from arm_calls import RG, SUB, Azure, resource
+from emulator_units.arm_calls import RG, SUB, Azure, resource
 
 _KIND = "providers/Microsoft.Authorization/policyAssignments"
 _API = "api-version=2022-06-01"

@@ -3,7 +3,19 @@
 from typing import Any
 
 import pytest
-from arm_calls import ACR_PULL, BLOB_READER, OWNER, READER, REGISTRY, RG, STORAGE, SUB, held, principal, resource
+from emulator_units.arm_calls import (
+    ACR_PULL,
+    BLOB_READER,
+    OWNER,
+    READER,
+    REGISTRY,
+    RG,
+    STORAGE,
+    SUB,
+    held,
+    principal,
+    resource,
+)
 
 from emulator.conditions import Attributes
 from emulator.rbac import EVERYONE, Rbac

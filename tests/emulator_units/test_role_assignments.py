@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
-from arm_calls import (
+from emulator_units.arm_calls import (
     ACR_PULL,
     BLOB_READER,
     OWNER,
@@ -82,7 +82,8 @@ def test_refusals() -> None:
     assert refused(one, f"{REGISTRY}2", ACR_PULL, ME).code == "ResourceNotFound"
     assert refused(one, f"{RG}2", ACR_PULL, ME).code == "ResourceGroupNotFound"
     assert refused(one, "/subscriptions/x", ACR_PULL, ME).code == "SubscriptionNotFound"
-    for body in ({"properties": {}}, assignment(ACR_PULL, ME, condition=3)):
+    without: dict[str, Any] = {"properties": {}}
+    for body in (without, assignment(ACR_PULL, ME, condition=3)):
         assert one.refusal("PUT", assignment_url(RG), body).code == "InvalidCreateRoleAssignmentRequest"
     assert one.assignments("/") == []
 

@@ -14,14 +14,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from arm_calls import ACR_PULL, OWNER, REGISTRY, RG, SUB, WORKSPACE, principal, resource
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.authorization.v2022_04_01.aio import AuthorizationManagementClient
 from azure.mgmt.authorization.v2022_04_01.models import RoleAssignmentCreateParameters
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
 from azure.monitor.ingestion.aio import LogsIngestionClient
+from azure.monitor.query import LogsQueryResult
 from azure.monitor.query.aio import LogsQueryClient
+from emulator_units.arm_calls import ACR_PULL, OWNER, REGISTRY, RG, SUB, WORKSPACE, principal, resource
 
 from emulator.options import Options
 from emulator.server import LocalAzure
@@ -98,6 +99,7 @@ async def test_role_assignments_with_the_sdk(azure: LocalAzure, credential: Mana
         assert forbidden.value.status_code == 403
         assert "ABAC condition not fulfilled" in str(forbidden.value)
         deleted = await client.role_assignments.delete(REGISTRY, NAME)
+        assert deleted
         assert deleted.name == NAME
 
 
@@ -105,6 +107,7 @@ async def test_registries_with_the_sdk(azure: LocalAzure, credential: ManagedIde
     async with ContainerRegistryManagementClient(credential, SUBSCRIPTION, **arm(azure)) as client:
         body = {"properties": {"adminUserEnabled": False}}
         registry = await (await client.registries.begin_update("rg", "reg", body)).result()
+        assert registry.properties
         assert registry.properties.admin_user_enabled is False
         assert [item.name async for item in client.registries.list()] == ["reg"]
         with pytest.raises(HttpResponseError):
@@ -129,6 +132,7 @@ async def test_logs_with_the_sdk(
         answer = await client.query_workspace(
             azure.deployment.workspace_id, f"{table} | project RunId, Outcome", timespan=None
         )
+        assert isinstance(answer, LogsQueryResult)
         assert [list(found) for found in answer.tables[0].rows] == [["run", "Planned"]]
     stored = await (await operator.get(f"/_local/logs/{table}")).json()
     assert [found["RunId"] for found in stored] == ["run"]

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from arm_calls import BLOB_READER, OWNER, RG, STORAGE, SUB, held, principal, resource
+from emulator_units.arm_calls import BLOB_READER, OWNER, RG, STORAGE, SUB, held, principal, resource
+from yarl import URL
 
 from emulator.errors import AzureError
 from emulator.rbac import Rbac
@@ -63,7 +64,7 @@ async def front(*assignments: dict[str, Any]) -> AsyncIterator[Ask]:
                     method, path = CALLS[call]
                     target = f"{str(server.make_url('')).rstrip('/')}{path}"
                     headers = {"Authorization": authorization, "x-ms-version": "2026-02-06"}
-                    return http.request(method, aiohttp.client.URL(target, encoded=True), headers=headers, data=b"body")
+                    return http.request(method, URL(target, encoded=True), headers=headers, data=b"body")
 
                 yield ask
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from arm_calls import RG, held, principal, resource
 from azure.core.credentials import AccessToken
+from emulator_units.arm_calls import RG, held, principal, resource
 
 from emulator.clock import Clock
 from emulator.functions.channel import InvocationError

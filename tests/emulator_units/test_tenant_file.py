@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arm_calls import ACR_PULL, REGISTRY, RG, SUB, principal
+from emulator_units.arm_calls import ACR_PULL, REGISTRY, RG, SUB, principal
 
 from emulator.tenant import Tenant, TenantFileError
 

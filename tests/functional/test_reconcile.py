@@ -92,7 +92,7 @@ class TestTheMainJob:
         one = App(terms(on=["AML-07"]))
         vault = raw.vault()
         vault["properties"]["accessPolicies"] = [{"objectId": guid("theirs"), "permissions": {"secrets": ["get"]}}]
-        properties = {"primaryUserAssignedIdentity": str(me.resource)}
+        properties: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource)}
         one.azure.have(raw.workspace(me, registry=None, **properties), vault, raw.storage())
         await one.run()
         assert [p["objectId"] for p in vault["properties"]["accessPolicies"]] == [guid("theirs"), me.id]
@@ -107,7 +107,7 @@ class TestTheMainJob:
 
         me = uai("ws-id")
         one = App(terms(on=["AML-07"]), azure=Unreadable())
-        properties = {"primaryUserAssignedIdentity": str(me.resource)}
+        properties: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource)}
         one.azure.have(raw.workspace(me, registry=None, **properties), raw.vault(), raw.storage())
         await one.run()
         assert outcomes(one)[-3:] == [("Grant", "Applied"), ("Grant", "Applied"), ("Setting", "Deferred")]

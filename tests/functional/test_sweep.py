@@ -185,7 +185,7 @@ class TestShards:
                 one.troubles.after["read"] = 0
             return await children(parent, collection, first_page=first_page)
 
-        one.azure.children = failing  # type: ignore[method-assign] - one workspace that cannot be read
+        one.azure.children = failing  # type: ignore[method-assign]  # one workspace that cannot be read
         await one.sweep()
         await one.settle()
         assert swept(one)[-1]["Failed"] == 1

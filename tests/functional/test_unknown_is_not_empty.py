@@ -144,7 +144,7 @@ class TestAcrossSubscriptions:
         me = uai("ws-id")
         theirs = resource("Microsoft.KeyVault/vaults", "kv", OTHER_SUBSCRIPTION.child("resourceGroups", "shared"))
         one = App(terms(on=["AML-06"], allow=(OTHER_SUBSCRIPTION,)))
-        properties = {"primaryUserAssignedIdentity": str(me.resource), "keyVault": str(theirs)}
+        properties: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource), "keyVault": str(theirs)}
         one.azure.have(raw.workspace(me, registry=None, **properties), raw.vault(theirs, rbac=True), raw.storage())
         one.azure.assignments = [
             assigned(me, "Contributor", OTHER_SUBSCRIPTION),

@@ -108,7 +108,7 @@ class TestTheDeadline:
                 await inner(table, rows)
                 time.sleep(max(0.0, deadline - time.monotonic()))  # noqa: ASYNC251 - the log takes its time
 
-        one.audit = Slow()  # type: ignore[assignment] - a log that is slow
+        one.audit = Slow()  # type: ignore[assignment]  # a log that is slow
         result = await one.run(deadline=deadline)
         assert [o.phase for o in result.outcomes] == [Phase.DEFERRED]
         assert one.azure.assignments == []

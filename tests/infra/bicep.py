@@ -19,8 +19,7 @@ _DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?")
 @cache
 def parsed(path: str) -> Json:
     """pycep's reading of a file below infra/."""
-    document: Json = BicepParser().parse(text=(INFRA / path).read_text("utf-8"))
-    return document
+    return {**BicepParser().parse(text=(INFRA / path).read_text("utf-8"))}
 
 
 def resources(path: str, kind: str) -> list[Json]:

@@ -6,13 +6,14 @@ stdout: one answer a case, {"rows": [row]} or {"error": text}.
 
 import json
 import sys
+from typing import Any
 
 from chdb.session import Session
 
 _TYPES = {"datetime": "Nullable(DateTime64(3, 'UTC'))", "long": "Nullable(Int64)"}
 
 
-def answer(session: Session, tables: dict, case: dict) -> dict:
+def answer(session: Session, tables: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:
     session.query("SET dialect = 'clickhouse'")
     for name, columns in tables.items():
         described = ", ".join(f"`{column}` {_TYPES.get(kind, 'String')}" for column, kind in columns)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from alert_cases import FINDINGS, REMEDIATIONS, finding, remediation
+from alert_cases import finding, remediation
 from bicep import alerts
 from kusto import Case, run
 
@@ -14,6 +14,7 @@ from emulator.kql.core import Column, Environment, Table
 from emulator.kql.evaluate import run as run_kql
 from emulator.kql.values import Type
 from infra.check import INFRA, queries, unbound
+from shared.audit_rows import FINDINGS, REMEDIATIONS
 
 QUERIES = queries()
 ROWS: dict[str, Any] = {
@@ -86,9 +87,9 @@ def test_event_to_grant(seconds: list[int], median: int) -> None:
         "Outcome": Type.STRING,
         "Action": Type.STRING,
     }
-    rows = [[now, now - timedelta(seconds=one), "Applied", "Grant"] for one in seconds]
-    others = [[now, now - timedelta(days=1), "Failed", "Grant"], [now, None, "Applied", "Grant"]]
-    table = Table(tuple(Column(*one) for one in columns.items()), rows + others)
+    rows: list[list[object]] = [[now, now - timedelta(seconds=one), "Applied", "Grant"] for one in seconds]
+    rows += [[now, now - timedelta(days=1), "Failed", "Grant"], [now, None, "Applied", "Grant"]]
+    table = Table(tuple(Column(*one) for one in columns.items()), rows)
     answer = run_kql(QUERIES["event-to-grant"], Environment({REMEDIATIONS: table}.get, now))
     (row,) = answer.rows
     named = dict(zip([column.name for column in answer.columns], row, strict=True))

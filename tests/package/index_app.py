@@ -14,7 +14,7 @@ sys.path[:0] = [app, site_packages, worker]
 
 
 async def index() -> list[str]:
-    import protos  # noqa: PLC0415 - found on the path only now
+    import protos  # type: ignore[import-not-found]  # noqa: PLC0415 - found on the path only now
     from azure_functions_runtime.handle_event import (  # noqa: PLC0415 - as above
         functions_metadata_request,
         worker_init_request,

@@ -220,6 +220,7 @@ def _reaches(assigned_at: Scope, target: Scope) -> bool:
 def pullers(seen: Estate) -> Iterator[tuple[Workspace, Principal]]:
     """Identities that surely pull from their workspace's registry."""
     for one in seen.workspaces:
-        for resource in (*(c for c in one.computes if c.type is ComputeType.AML_COMPUTE), *one.endpoints):
-            if resource.identity.default and one.registry:
-                yield one, resource.identity.default
+        clusters = (c.identity for c in one.computes if c.type is ComputeType.AML_COMPUTE)
+        for each in (*clusters, *(e.identity for e in one.endpoints)):
+            if each.default and one.registry:
+                yield one, each.default

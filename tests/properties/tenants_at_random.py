@@ -78,9 +78,9 @@ def tenants(draw: st.DrawFn) -> FakeAzure:
     """Two workspaces, on one registry or each on its own, one of which is another team's."""
     azure = FakeAzure()
     shared = draw(st.booleans())
-    mode = {"roleAssignmentMode": draw(st.sampled_from([None, None, "AbacRepositoryPermissions"]))}
+    mode: raw.Raw = {"roleAssignmentMode": draw(st.sampled_from([None, None, "AbacRepositoryPermissions"]))}
     azure.have(raw.storage(), raw.vault(), raw.registry(admin_user=draw(st.booleans()), **mode), raw.registry(THEIRS))
-    properties = {"serverlessComputeSettings": {"x": 1}} if draw(st.integers(0, 5)) == 5 else {}
+    properties: raw.Raw = {"serverlessComputeSettings": {"x": 1}} if draw(st.integers(0, 5)) == 5 else {}
     azure.have(raw.workspace(sai("ws"), **properties))
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY if shared else THEIRS))
     azure.have(*draw(st.lists(computes, max_size=4)), *draw(st.lists(endpoints, max_size=2)))

@@ -22,7 +22,7 @@ from unit.build import terms
 from shared.access.asks import Property
 from shared.access.model import ComputeType, Estate, Registry
 from shared.access.needs import PULL, PULL_ABAC
-from shared.access.outcomes import Plan
+from shared.access.outcomes import Grant, Plan
 from shared.access.plan import plan
 from shared.access.scope import Scope
 from shared.access.terms import Action, Boundary, Caps, Terms
@@ -83,7 +83,8 @@ def what_is_granted_is_not_held_and_can_be_held(one: Planned) -> None:
 def nobody_who_pulls_is_forgotten(one: Planned) -> None:
     """Granted, withheld, held, or the policy turned its rule off."""
     spoken_of = {(each.principal.id, each.scope) for each in one.result.grants}
-    spoken_of |= {(w.action.principal.id, w.action.scope) for w in one.result.withheld if hasattr(w.action, "scope")}
+    withheld = [w.action for w in one.result.withheld if isinstance(w.action, Grant)]
+    spoken_of |= {(each.principal.id, each.scope) for each in withheld}
     if any(each.enabled is False for each in one.said.rules.values()):
         return
     for workspace, principal in pullers(one.seen):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from build import GROUP, LOOKALIKE, MANAGEMENT_GROUP, SUBSCRIPTION, estate, workspace
+from unit.build import GROUP, LOOKALIKE, MANAGEMENT_GROUP, SUBSCRIPTION, estate, workspace
 
 from shared.access.azure_policy import ASSIGNMENTS, bans, definitions_wanted
 from shared.access.model import Estate, Want

@@ -11,9 +11,9 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
-from hurried import run, seconds
 from hypothesis import given
 from hypothesis import strategies as st
+from unit.hurried import run, seconds
 
 from shared.azure.graph_quota import GraphQuota
 

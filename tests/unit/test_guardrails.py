@@ -59,7 +59,7 @@ def test_the_default_only_reports_grants_nothing_broad_and_trusts_the_resource_g
     ],
 )
 def test_which_rules_act(rule: object, said: Terms, requirements: tuple[str, ...], enabled: bool) -> None:
-    assert said.enabled(rule, requirements) is enabled  # type: ignore[arg-type] - parametrize hides the type
+    assert said.enabled(rule, requirements) is enabled  # type: ignore[arg-type]  # parametrize hides the type
 
 
 def test_a_rule_in_mode_report_is_enabled_and_reports() -> None:

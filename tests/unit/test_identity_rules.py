@@ -140,7 +140,7 @@ class TestWhoAttachedAnIdentity:
     def seen(self, changed: Scope | None, *held: Any) -> Estate:
         subject = workspace(cluster("c1", TWO), identity=identity(ONE))
         mine = estate(subject, held=held)
-        known = mine.access | {self.JANE.id: replace(next(iter(mine.access.values())), assignments=tuple(held))}
+        known = {**mine.access, self.JANE.id: replace(next(iter(mine.access.values())), assignments=tuple(held))}
         return replace(mine, caller=self.JANE, changed=changed, access=known)
 
     @pytest.mark.parametrize(

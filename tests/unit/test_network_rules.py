@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from build import (
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.build import (
     GROUP,
     OTHER_SUBSCRIPTION,
     STORAGE,
@@ -18,8 +20,6 @@ from build import (
     sai,
     workspace,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.access.asks import Finding, Objection, Severity
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want, Workspace

@@ -33,7 +33,7 @@ async def test_the_same_read_is_one_request_whoever_asks_and_when() -> None:
     azure = Counting()
     once = Once(azure)
     upper = Scope.parse(str(REGISTRY).upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
-    answers = await asyncio.gather(*(once.resource(scope) for scope in (REGISTRY, upper, REGISTRY)))
+    answers: list[Any] = await asyncio.gather(*(once.resource(scope) for scope in (REGISTRY, upper, REGISTRY)))
     assert [*answers, await once.resource(REGISTRY)] == [1, 1, 1, 1]
     assert len(azure.reads) == 1
 

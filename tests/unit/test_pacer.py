@@ -8,7 +8,7 @@ import pytest
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import HttpRequest
-from hurried import run, seconds
+from unit.hurried import run, seconds
 
 from shared.azure.pacer import Pace, Pacer
 from shared.pace import in_the_background

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -171,10 +172,11 @@ POWERS = (
     "Microsoft.Authorization/elevateAccess/action",
     "Microsoft.Resources/deploymentStacks/manageDenySetting/action",
 )
+NAME = attrgetter("name")
 GRANTED = {need for rule in RULES for need in rule.grants}
 
 
-@pytest.mark.parametrize("need", sorted(GRANTED, key=lambda n: n.name), ids=lambda need: need.name)
+@pytest.mark.parametrize("need", sorted(GRANTED, key=NAME), ids=NAME)
 def test_no_role_of_the_table_can_hand_on_access(need: Any) -> None:
     assert need.role_name not in {
         "Owner",
@@ -187,7 +189,7 @@ def test_no_role_of_the_table_can_hand_on_access(need: Any) -> None:
         assert not [power for power in POWERS if block.allows(Permission(power))]
 
 
-@pytest.mark.parametrize("need", sorted(GRANTED, key=lambda n: n.name), ids=lambda need: need.name)
+@pytest.mark.parametrize("need", sorted(GRANTED, key=NAME), ids=NAME)
 def test_each_role_is_azures_own_and_gives_what_is_needed(need: Any) -> None:
     role = ROLES[need.role_name]
     assert role.role_id == need.role_id

@@ -72,8 +72,8 @@ class TestRegistries:
         assert not self.message(Wishes())
 
     def test_zones_and_retention_only_when_asked_for(self) -> None:
-        kept = {"policies": {"retentionPolicy": {"days": 7, "status": "enabled"}}}
-        off = {"policies": {"retentionPolicy": {"days": 7, "status": "disabled"}}}
+        kept: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "enabled"}}}
+        off: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "disabled"}}}
         assert "zone redundant" in self.message(Wishes(zone_redundant=True))
         assert not self.message(Wishes(zone_redundant=True), zoneRedundancy="Enabled")
         assert "--days 30" in self.message(Wishes(retention_days=30))

@@ -53,7 +53,8 @@ EVERYWHERE = assigned(C1, "AcrPull", REGISTRY)
 def admin(made: Plan) -> list[Any]:
     """What the plan says of admin users, whichever way."""
     planned: list[Any] = [s for s in made.settings if s.name == "adminUserEnabled"]
-    put_off = [one for one in (*made.withheld, *made.deferred) if getattr(one.action, "name", "") == "adminUserEnabled"]
+    stopped: list[Any] = [*made.withheld, *made.deferred]
+    put_off = [one for one in stopped if getattr(one.action, "name", "") == "adminUserEnabled"]
     return planned + put_off
 
 
