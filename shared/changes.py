@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.access.asks import Property
-from shared.access.history import THERE_ALREADY
+from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
 from shared.access.marks import description
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import Phase, Run
@@ -107,7 +107,7 @@ class Changes:
                     reason = action.reason if made else f"{THERE_ALREADY}: {action.reason}"
                 case Removal():
                     gone = not await self.azure.revoke(action)
-                    reason = f"it was gone already: {action.reason}" if gone else action.reason
+                    reason = f"{GONE_ALREADY}: {action.reason}" if gone else action.reason
                 case Setting():
                     await self.azure.change(action)
         except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
@@ -119,7 +119,7 @@ class Changes:
 
 def _telling(outcome: Outcome, notes: Mapping[str, str]) -> Outcome:
     said = notes.get(outcome.action.action_id)
-    done = said and outcome.phase is Phase.APPLIED and not outcome.reason.startswith(THERE_ALREADY)
+    done = said and outcome.phase is Phase.APPLIED and not outcome.reason.startswith(NOTHING_DONE)
     return replace(outcome, reason=f"{said}: {outcome.reason}") if done else outcome
 
 

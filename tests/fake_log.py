@@ -15,7 +15,8 @@ def answer(kql: str, journal: Sequence[tuple[str, Any]]) -> list[Row]:
         return []  # nobody signs in as an admin user, or calls with a key
     wanted = re.search(r"ActionId in \(([^)]*)\)", kql)
     assert wanted, kql
-    rows = [one for one in applied if not one["Reason"].startswith("it was there already")]
+    nothing_done = tuple(re.findall(r"!startswith '([^']+)'", kql))
+    rows = [one for one in applied if not one["Reason"].startswith(nothing_done)]
     return [found for one in re.findall(r"'([^']+)'", wanted[1]) if (found := _summary(one, rows))]
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from shared.access.allotment import Change, counted, target
 from shared.access.asks import Finding, Severity
-from shared.access.outcomes import Grant, Setting
+from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
 CONTESTED = "contested"
 _DAYS = 7
-# How `shared.changes` says that nothing was done; it is no change that somebody could revert.
-THERE_ALREADY = "it was there already"
+# How `shared.changes` says that nothing was done; it is no change that somebody could revert, or undo.
+THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
+NOTHING_DONE = (THERE_ALREADY, GONE_ALREADY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,11 @@ class Past:
 
 def query(actions: Iterable[Change]) -> str:
     """KQL over the audit log. Action ids are GUIDs of our own making."""
+    done = " ".join(f"and Reason !startswith '{one}'" for one in NOTHING_DONE)
     ids = ", ".join(f"'{action.action_id}'" for action in actions if counted(action))
     return (
         f"AmlGuardRemediation_CL | where TimeGenerated > ago({_DAYS}d) and Outcome == 'Applied' "
-        f"and ActionId in ({ids}) and Reason !startswith '{THERE_ALREADY}' "
+        f"and ActionId in ({ids}) {done} "
         "| summarize Times = dcount(RunId), arg_max(TimeGenerated, RunId) by ActionId"
     )
 
@@ -72,6 +74,8 @@ def _grant(action: Change) -> str:
 
 def restored(action: Change, before: Past, changed: Scope | None, caller: str) -> str:
     """For the record: that somebody took back what amlguard had done, and who if the event tells."""
+    if isinstance(action, Removal):
+        return f"once more (run {before.run} took it away at {before.last}, and it was assigned again)"
     theirs = changed is not None and _is_of(action, changed)
     who = f" by {caller}" if theirs and caller else ""
     return f"restored (run {before.run} made it at {before.last}, and it was taken away{who})"

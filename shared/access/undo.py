@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.access.asks import Property
-from shared.access.history import THERE_ALREADY
+from shared.access.history import NOTHING_DONE
 from shared.access.marks import own
 from shared.access.model import Principal, Raw
 from shared.access.needs import Need
@@ -52,7 +52,7 @@ def done(rows: Iterable[Mapping[str, Any]]) -> tuple[Done, ...]:
     """From rows whose outcome is Applied, oldest first; what was made several times counts once, as of the last."""
     found: dict[str, Done] = {}
     for row in rows:
-        if not str(row.get("Reason")).startswith((THERE_ALREADY, "it was gone already")):
+        if not str(row.get("Reason")).startswith(NOTHING_DONE):
             found[str(row["ActionId"])] = _done(row)
     return tuple(found.values())
 

@@ -10,6 +10,7 @@ import raw
 from app import C1, App, app
 from unit.build import REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, sai, uai, workspace_id
 
+from shared.access.outcomes import Removal
 from shared.access.terms import Action
 from shared.audit_rows import Phase, Run
 from shared.journal import Journal
@@ -190,6 +191,25 @@ async def test_a_removal_is_made_again() -> None:
     assert [each.id for each in one.azure.assignments] == [ours.id]
 
 
+async def test_a_removal_that_found_nothing_any_more_is_not() -> None:
+    one = logged(raw.compute("c1", C1), on=["AML-80"])
+    await one.run()
+    (ours,) = one.azure.assignments
+    one.azure.lose(WORKSPACE.child("computes", "c1"))
+    await one.run()
+    one.azure.assignments.append(ours)  # by somebody, who then is faster than amlguard
+    revoke = one.azure.revoke
+
+    async def too_late(removal: Removal) -> bool:
+        one.azure.assignments.clear()
+        return await revoke(removal)
+
+    one.azure.revoke = too_late  # type: ignore[method-assign]  # somebody else at work
+    run = (await one.run()).run.id
+    await undo(one, run)
+    assert one.azure.assignments == []
+
+
 async def test_what_was_there_already_is_not_the_runs_to_take() -> None:
     one = logged(raw.compute("c1", C1))
     one.azure.assignments.append(assigned(C1, "Reader", STORAGE))
@@ -233,6 +253,17 @@ class TestContested:
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
         assert f"restored (run {first} made it" in one.audit.rows("Applied")[-1]["Reason"]
         assert [row for row in one.audit.findings() if row["RuleId"] == "contested"] == []
+
+    async def test_what_was_taken_away_and_assigned_again_goes_once_more_with_a_word(self) -> None:
+        one = logged(raw.compute("c1", C1), on=["AML-80"])
+        await one.run()
+        (ours,) = one.azure.assignments
+        one.azure.lose(WORKSPACE.child("computes", "c1"))
+        first = (await one.run()).run.id
+        one.azure.assignments.append(ours)
+        await one.run()
+        assert one.azure.assignments == []
+        assert one.audit.rows("Applied")[-1]["Reason"].startswith(f"once more (run {first} took it away")
 
     async def test_a_person_can_insist(self) -> None:
         one = logged(raw.compute("c1", C1), contested_after=1)
