@@ -50,7 +50,7 @@ async def find(services: Services, sweep: str) -> None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
     sweeps = services.sweeps if sweep else None
     if sweeps and not await sweeps.begin(sweep, services.azure.now(), str(services.terms.mode)):
-        _log.info("a sweep is still under way: %s is left out", sweep)
+        _log.info("sweep %s is left out: it has ended, or another one is under way", sweep)
         return
     found: dict[str, list[str]] = {}
     async for workspace in all_workspaces(services.azure, services.terms):

@@ -111,12 +111,21 @@ async def _give_up(message: bytes, error: Exception, services: Services) -> None
         (),
         Severity.HIGH,
         f"Work of kind {type(work).__name__ if work else 'unknown'} was given up after {MOST_TRIES} tries: {why}.",
-        f"Look at the queue {QUEUE}-poison; once its cause is mended, put the message back on {QUEUE}, or wait for the "
-        "next sweep (which does not do the work of kind Record or Resync).",
+        _remedy(work),
     )
     if isinstance(work, Sweep | Shard):
         await _as_well(sweep.give_up(work, services))
     await _as_well(_record_finding(one, services))
+
+
+def _remedy(work: Work | None) -> str:
+    look = f"Look at the queue {QUEUE}-poison and mend the cause"
+    if isinstance(work, Sweep | Shard):  # the sweep ended without it: its message does nothing any more
+        return f"{look}; the next sweep looks at the same workspaces. To begin one at once, fire the function `sweep`."
+    return (
+        f"{look}; then put the message back on {QUEUE}, or wait for the next sweep (which does not do the work of kind "
+        "Record or Resync)."
+    )
 
 
 async def _as_well(step: Awaitable[None]) -> None:

@@ -248,6 +248,8 @@ class TestOneAtATime:
         one.troubles.down = {"read"}
         await one.settle()
         assert outcomes(one) == ["Started", "Incomplete"]
+        (given_up,) = one.audit.findings()
+        assert "put the message back" not in given_up["Remedy"]  # it would do nothing
         one.troubles.heal()
         await one.sweep()
         await one.settle()

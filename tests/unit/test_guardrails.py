@@ -17,7 +17,7 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.rules import RULES, Mode
+from shared.access.rules import RULES, Mode, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Action, Boundary, Exemption, Terms
 
@@ -58,8 +58,8 @@ def test_the_default_only_reports_grants_nothing_broad_and_trusts_the_resource_g
         (ADMIN, terms(off=["AML-22"]), (), False),
     ],
 )
-def test_which_rules_act(rule: object, said: Terms, requirements: tuple[str, ...], enabled: bool) -> None:
-    assert said.enabled(rule, requirements) is enabled  # type: ignore[arg-type]  # parametrize hides the type
+def test_which_rules_act(rule: Rule, said: Terms, requirements: tuple[str, ...], enabled: bool) -> None:
+    assert said.enabled(rule, requirements) is enabled
 
 
 def test_a_rule_in_mode_report_is_enabled_and_reports() -> None:

@@ -45,7 +45,7 @@ from unit.build import (
 )
 
 from shared.access.asks import Property, RequiredGrant
-from shared.access.model import ComputeType, Registry
+from shared.access.model import ComputeType, Lock, Registry
 from shared.access.needs import PULL
 from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
@@ -265,7 +265,7 @@ class TestBoundary:
     def test_the_line_that_the_reason_names_allows_it(self) -> None:
         assert granted(plan(self.SEEN, terms(allow=(self.FOREIGN_ACR,)))) == {(C1.label, "AcrPull", "theirs")}
         assert granted(plan(self.SEEN, terms(allow=(FOREIGN,))))
-        assert not granted(plan(self.SEEN, terms(allow=(FOREIGN.subscription.child("resourceGroups", "other"),))))  # type: ignore[union-attr]  # a resource group has one
+        assert not granted(plan(self.SEEN, terms(allow=(SUBSCRIPTION.child("resourceGroups", "other"),))))
 
     def test_what_is_held_there_already_is_held(self) -> None:
         held = [assigned(C1, "AcrPull", FOREIGN)]
@@ -301,8 +301,8 @@ class TestRefusals:
         assert guards(plan(replace(self.SEEN, locks=(lock(scope),)), ENFORCE)) == {"lock"}
 
     @pytest.mark.parametrize("one", [lock(GROUP, read_only=False), lock(FOREIGN), lock(LOOKALIKE), lock(STORAGE)])
-    def test_other_locks_do_not_matter(self, one: object) -> None:
-        assert granted(plan(replace(self.SEEN, locks=(one,)), ENFORCE))  # type: ignore[arg-type]  # mypy does not read tests
+    def test_other_locks_do_not_matter(self, one: Lock) -> None:
+        assert granted(plan(replace(self.SEEN, locks=(one,)), ENFORCE))
 
     def test_a_target_that_does_not_exist(self) -> None:
         assert guards(plan(replace(self.SEEN, registries={}, missing=frozenset({REGISTRY})), ENFORCE)) == {

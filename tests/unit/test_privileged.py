@@ -12,7 +12,7 @@ from shared.access.model import Estate
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.plan import plan
 from shared.access.privileged import PRIVILEGED, privileged
-from shared.access.rules import RULES
+from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, RuleTerms, Terms
 from shared.access.wishes import People
@@ -108,9 +108,9 @@ def switched(on: tuple[str, ...] | None) -> Terms:
 
 
 @pytest.mark.parametrize("rule", [None, *RULES], ids=lambda rule: rule.name if rule else "all of them")
-def test_whatever_the_policy_turns_on_no_privileged_role_can_be_assigned(rule: object) -> None:
+def test_whatever_the_policy_turns_on_no_privileged_role_can_be_assigned(rule: Rule | None) -> None:
     """Each rule alone, and all at once; with every boundary, and with groups for every built-in role."""
-    on = None if rule is None else (rule.name,)  # type: ignore[attr-defined]  # parametrize hides the type
+    on = None if rule is None else (rule.name,)
     for boundary, role in itertools.product(Boundary, (None, *ROLES.values())):
         wished_for = people(role.role_id) if role and role.role_id not in PRIVILEGED else ()
         said = replace(switched(on), boundary=boundary, people=wished_for)
