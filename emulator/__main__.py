@@ -11,15 +11,14 @@ from pathlib import Path
 from emulator.app_settings import AppSettingsError
 from emulator.deployment import AccessFileError
 from emulator.faults import FaultsError
-from emulator.functions.ncrontab import ScheduleError
-from emulator.functions.settings import HostSettingsError
+from emulator.functions.errors import HostSettingsError
 from emulator.options import Options, parse
 from emulator.server import LocalAzure
 from emulator.tenant import TenantFileError
 
 # RuntimeError: an app that does not load, or a webhook that Event Grid cannot validate
 _REFUSALS = (
-    *(TenantFileError, FaultsError, AccessFileError, AppSettingsError, HostSettingsError, ScheduleError),
+    *(TenantFileError, FaultsError, AccessFileError, AppSettingsError, HostSettingsError),
     *(OSError, RuntimeError),
 )
 

@@ -46,6 +46,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--seed", type=int, default=0, help="of everything that is made up")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="which calls fail: a JSON list")
     parser.add_argument("--no-functions", dest="functions", action="store_false", help="Azure only")
+    parser.add_argument("--app", type=Path, metavar="FOLDER", default=_ROOT, help="the function app; default: this one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the function app's policy")
     parser.add_argument("--access", type=Path, metavar="FILE", default=Options.access, help="the app identity's roles")
     parser.add_argument("--condition", help="what {condition} in the access file stands for")

@@ -19,6 +19,7 @@ from emulator.events import EventGrid
 from emulator.faults import Faults
 from emulator.fronts import ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
+from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
 from emulator.graph import ResourceGraph
 from emulator.logs import Logs
@@ -175,6 +176,9 @@ class LocalAzure:
         )
         await host.start()
         stack.push_async_callback(host.stop)
+        if host.function_errors:  # Azure would run the rest; who starts a local one wants to know at once
+            errors = (f"The '{name}' function is in error: {error}" for name, error in host.function_errors.items())
+            raise HostSettingsError("\n".join(errors))
         self.functions = host
         self.events.webhook = f"{host.url}/runtime/webhooks/EventGrid?functionName=resource_changed"
 

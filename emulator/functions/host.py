@@ -13,14 +13,16 @@ from aiohttp import web
 
 from emulator.alarm import Alarm
 from emulator.clock import Clock
-from emulator.functions import settings
+from emulator.functions import indexing, settings
 from emulator.functions.azurite import Azurite
 from emulator.functions.channel import Function, Invocation, InvocationError
+from emulator.functions.errors import FunctionConfigurationError
 from emulator.functions.event_grid_webhook import MAX_BODY, EventGridWebhook
 from emulator.functions.identity import HostIdentity
+from emulator.functions.ncrontab import ScheduleError
 from emulator.functions.pool import WorkerPool
 from emulator.functions.queues import QueueListener
-from emulator.functions.settings import QUEUE_URL, HostSettings, HostSettingsError
+from emulator.functions.settings import QUEUE_URL, HostSettings
 from emulator.functions.telemetry import Telemetry
 from emulator.functions.timers import TimerListener
 
@@ -36,8 +38,9 @@ class FunctionsHost:
 
     Where the settings name no storage account by its URL, it is an Azurite of its own, as on a developer's machine.
     `port` 0 picks a free one. Each of the `workers` has a queue listener of its own beside it, as each instance of a
-    service that has scaled out. `start` raises channel.WorkerError when the worker cannot load or index the app,
-    settings.HostSettingsError or ncrontab.ScheduleError when the host would refuse it.
+    service that has scaled out. `start` raises channel.WorkerError when the worker cannot load or index the app, and
+    errors.HostSettingsError when the host would not start. As in the service, a function with a mistake keeps no other
+    from running: `function_errors` says what is wrong with it.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class FunctionsHost:
         self._azurite = None if QUEUE_URL in env else Azurite(clock, self._run_dir)
         self._identity = HostIdentity(env)
         self._telemetry = Telemetry(env, self._identity)
+        self.function_errors: dict[str, str] = {}
         self._functions: dict[str, Function] = {}
         self._timers: dict[str, TimerListener] = {}
         self._running = AsyncExitStack()
@@ -67,7 +71,7 @@ class FunctionsHost:
         return self._azurite.connection_string if self._azurite else ""
 
     async def start(self) -> None:
-        host_settings = settings.read(self._app_dir / "host.json")
+        host_settings = settings.read(self._app_dir / "host.json", self._env.get("WEBSITE_SKU", settings.FLEX))
         async with AsyncExitStack() as stack:
             if self._azurite:
                 await self._azurite.start()
@@ -80,10 +84,7 @@ class FunctionsHost:
             )
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
-            listeners = [
-                one for function in functions for one in self._listen(function, pool, host_settings, environment)
-            ]
-            self._functions = {function.name.lower(): function for function in functions}
+            listeners = self._index(functions, pool, host_settings, environment)
             self._port = await self._serve(pool, stack)
             tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
             stack.push_async_callback(_cancel, tasks)
@@ -105,45 +106,57 @@ class FunctionsHost:
         storage = {"AzureWebJobsStorage": self._azurite.connection_string} if self._azurite else {}
         return inherited | host | storage | self._env
 
+    def _index(
+        self, functions: list[Function], pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
+    ) -> list[Listener]:
+        """What waits for the triggers of those functions that nothing is wrong with."""
+        listeners: list[Listener] = []
+        for function in functions:
+            try:
+                indexing.check(function, host_settings.extensions)
+                listeners += self._listen(function, pool, host_settings, environment)
+            except (FunctionConfigurationError, ScheduleError) as error:
+                self.function_errors[function.name] = str(error)
+            else:
+                self._functions[function.name.lower()] = function
+        return listeners
+
     def _listen(
         self, function: Function, pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
     ) -> list[Listener]:
         """What waits for the function's trigger, unless the web server does."""
         trigger = function.trigger
-        for binding in function.bindings:
-            if binding is not trigger:  # to pass over an output would be to lose what the app says
-                raise HostSettingsError(f"The binding type(s) '{binding['type']}' are not registered.")
         match trigger["type"].lower():
-            case "eventgridtrigger":
-                return []
-            case "timertrigger":
+            case indexing.TIMER:
                 schedule = settings.resolve(trigger["schedule"], environment)
                 timer = TimerListener(function, schedule, pool.invoke, self._alarm)
                 self._timers[function.name] = timer
                 return [timer.run]
-            case "queuetrigger":
+            case indexing.QUEUE:
                 queue = settings.resolve(trigger["queueName"], environment)
                 connection = settings.connection(trigger.get("connection"), environment)
                 client = partial(connection.queue, identity=self._identity, ca=environment.get("SSL_CERT_FILE"))
                 options = (pool.invoke, host_settings.queues, self._alarm)
                 return [QueueListener(function, client, queue, *options).run for _ in range(self._workers)]
-            case other:
-                raise HostSettingsError(f"The binding type(s) '{other}' are not registered.")
+            case _:
+                return []
 
     async def _serve(self, pool: WorkerPool, stack: AsyncExitStack) -> int:
         """The port on which the routes are served."""
+        application = web.Application(client_max_size=MAX_BODY)
         event_grid = {
             function.name: function
             for function in self._functions.values()
-            if function.trigger["type"].lower() == "eventgridtrigger"
+            if function.trigger["type"].lower() == indexing.EVENT_GRID
         }
-        webhook = EventGridWebhook(event_grid, pool.invoke)
-        application = web.Application(client_max_size=MAX_BODY)
-        path = "/runtime/webhooks/{extension:(?i:eventgrid)}"
-        application.router.add_post(path, webhook.post)
-        application.router.add_route("OPTIONS", path, webhook.options)
+        if event_grid:  # without a function that needs it the extension is not loaded, and the path leads nowhere
+            webhook = EventGridWebhook(event_grid, pool.invoke)
+            path = "/runtime/webhooks/{extension:(?i:eventgrid)}"
+            application.router.add_post(path, webhook.post)
+            application.router.add_route("OPTIONS", path, webhook.options)
         application.router.add_get("/admin/host/status", _status)
         application.router.add_post("/admin/functions/{name}", partial(self._fire, pool))
+        application.router.add_get("/admin/functions/{name}/status", self._function_status)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_STOP_SECONDS)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -165,10 +178,17 @@ class FunctionsHost:
         task.add_done_callback(self._background.discard)
         return web.Response(status=202)
 
+    async def _function_status(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"].lower()
+        if name in self._functions:
+            return web.json_response({})
+        errors = [error for function, error in self.function_errors.items() if function.lower() == name]
+        return web.json_response({"errors": errors}) if errors else web.Response(status=404)
+
     def _by_hand(self, function: Function, text: str) -> Invocation:
         if timer := self._timers.get(function.name):
             return Invocation(function, timer.payload())
-        kind = "string" if function.trigger["type"].lower() == "queuetrigger" else "json"
+        kind = "string" if function.trigger["type"].lower() == indexing.QUEUE else "json"
         return Invocation(function, (kind, text))
 
     async def _finish_background(self) -> None:

@@ -1,12 +1,13 @@
 """host.json, as far as this host follows it.
 
-Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-host-json
+Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-host-json. What does not start is refused
+in the words of HostJsonFileConfigurationSource and ScriptJobHostOptionsSetup (Azure/azure-functions-host).
 """
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,22 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.storage.queue.aio import QueueClient
 
+from emulator.functions import extensions, schema
+from emulator.functions.errors import FunctionConfigurationError, HostSettingsError
+from emulator.functions.extensions import Extensions
+
 _STORAGE = "AzureWebJobsStorage"
 QUEUE_URL = f"{_STORAGE}__queueServiceUri"
 """The setting of an app that reaches its storage account by its identity."""
 
-_TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+FLEX = "FlexConsumption"
+_CONSUMPTION = "Dynamic"
+_LEAST_TIMEOUT = timedelta(seconds=1)
+_MOST_TIMEOUT = {_CONSUMPTION: (timedelta(minutes=10), "00:10:00")}
+_UNLIMITED = (timedelta.max, "10675199.02:48:05.4775807")
+_LEAST_POLLING = timedelta(milliseconds=100)
+_TIME_SPAN = re.compile(r"(?:(\d{1,7})\.)?([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d(?:\.\d{1,7})?)")
 _SETTING = re.compile(r"%([^%]+)%")
-
-
-class HostSettingsError(ValueError):
-    """A host.json or a binding that the Functions host does not start with."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +55,54 @@ class HostSettings:
 
     queues: QueueSettings
     function_timeout: timedelta | None = timedelta(minutes=30)
+    extensions: Extensions = field(default_factory=extensions.none)
 
 
-def read(path: Path) -> HostSettings:
-    """HostSettingsError when the Functions host would refuse the file."""
+def read(path: Path, sku: str = FLEX) -> HostSettings:
+    """HostSettingsError when the Functions host would not start with the file. `sku` is as WEBSITE_SKU has it."""
+    document = _document(path)
+    schema.check(document)
+    return HostSettings(
+        _queues(document.get("extensions", {}).get("queues", {})),
+        _timeout(document.get("functionTimeout"), sku),
+        extensions.read(document.get("extensionBundle", {})),
+    )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """A file without any key counts as one with the version alone, as the host would write it."""
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
         raise HostSettingsError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HostSettingsError(f"Unable to parse host configuration file '{path}': {error}") from None
-    if document.get("version") != "2.0":
-        raise HostSettingsError("The host.json file is missing the required 'version' property: it must be \"2.0\"")
-    queues = _queues(document.get("extensions", {}).get("queues", {}))
-    timeout = document.get("functionTimeout")
-    if timeout is None:
-        return HostSettings(queues)
-    return HostSettings(queues, None if timeout == "-1" else _time_span("functionTimeout", timeout))
+    if not isinstance(document, dict):
+        raise HostSettingsError(f"Unable to parse host configuration file '{path}': it is not a JSON object")
+    version = document.get("version", "") if document else "2.0"
+    if version in ("", None):
+        raise HostSettingsError(
+            "The host.json file is missing the required 'version' property. See https://aka.ms/functions-hostjson for "
+            "steps to migrate the configuration file."
+        )
+    if version != "2.0":
+        raise HostSettingsError(
+            f"'{version}' is an invalid value for host.json 'version' property. We recommend you set the 'version' "
+            "property to '2.0'. See https://aka.ms/functions-hostjson for more information on this configuration file."
+        )
+    return document
+
+
+def _timeout(text: Any, sku: str) -> timedelta | None:
+    if text is None:
+        return timedelta(minutes=5 if sku == _CONSUMPTION else 30)
+    if text == "-1" and sku != _CONSUMPTION:
+        return None
+    timeout = timedelta(days=-1) if text == "-1" else _time_span("functionTimeout", text)
+    most, written = _MOST_TIMEOUT.get(sku, _UNLIMITED)
+    if not _LEAST_TIMEOUT <= timeout <= most:
+        raise HostSettingsError(f"FunctionTimeout must be greater than 00:00:01 and less than {written}.")
+    return timeout
 
 
 def resolve(text: str, environment: dict[str, str]) -> str:
@@ -72,7 +110,7 @@ def resolve(text: str, environment: dict[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in environment:
-            raise HostSettingsError(f"'%{match[1]}%' does not resolve to a value.")
+            raise FunctionConfigurationError(f"'%{match[1]}%' does not resolve to a value.")
         return environment[match[1]]
 
     return _SETTING.sub(value, text)
@@ -100,21 +138,26 @@ def connection(name: str | None, environment: Mapping[str, str]) -> Connection:
             return Connection(string=environment[key])
         if environment.get(f"{key}__queueServiceUri"):
             return Connection(queue_url=environment[f"{key}__queueServiceUri"])
-    raise HostSettingsError(f"Storage account connection string '{name}' does not exist.")
+    raise FunctionConfigurationError(
+        f"Storage account connection string '{name}' does not exist. Make sure that it is a defined App Setting."
+    )
 
 
 def _queues(document: dict[str, Any]) -> QueueSettings:
     batch_size = _integer(document, "batchSize", 16, most=32)
-    encoding = document.get("messageEncoding", "base64").lower()
+    encoding = str(document.get("messageEncoding", "base64")).lower()
     if encoding not in {"base64", "none"}:
         raise HostSettingsError(f"messageEncoding: '{encoding}' is neither base64 nor none")
+    polling = _time_span("maxPollingInterval", document.get("maxPollingInterval", "00:00:02"))
+    if polling < _LEAST_POLLING:
+        raise HostSettingsError("maxPollingInterval must not be less than 00:00:00.1000000")
     defaults = QueueSettings()
     return QueueSettings(
         batch_size=batch_size,
         new_batch_threshold=_integer(document, "newBatchThreshold", batch_size // 2, least=0),
         max_dequeue_count=_integer(document, "maxDequeueCount", defaults.max_dequeue_count),
         visibility_timeout=_time_span("visibilityTimeout", document.get("visibilityTimeout", "00:00:00")),
-        max_polling_interval=_time_span("maxPollingInterval", document.get("maxPollingInterval", "00:00:02")),
+        max_polling_interval=polling,
         base64=encoding == "base64",
     )
 

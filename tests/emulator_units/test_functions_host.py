@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -23,17 +24,30 @@ from emulator_units.eventually import eventually
 
 from emulator.clock import Clock
 from emulator.events import EventGrid
+from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
-from emulator.functions.settings import HostSettingsError
 
 APP = Path(__file__).parent / "fixture_app"
 ROOT = Path(__file__).parents[2]
-OUTPUT_BINDING = """
+MISTAKES = """
 import azure.functions as func
 app = func.FunctionApp()
+
+@app.event_grid_trigger(arg_name="event")
+async def changed(event: func.EventGridEvent) -> None: ...
+
 @app.event_grid_trigger(arg_name="event")
 @app.blob_output(arg_name="out", path="c/b", connection="AzureWebJobsStorage")
-def changed(event: func.EventGridEvent, out: func.Out[str]) -> None: ...
+def output(event: func.EventGridEvent, out: func.Out[str]) -> None: ...
+
+@app.queue_trigger(arg_name="message", queue_name="work", connection="Elsewhere")
+def nowhere(message: func.QueueMessage) -> None: ...
+
+@app.timer_trigger(arg_name="timer", schedule="%SCHEDULE%")
+def whenever(timer: func.TimerRequest) -> None: ...
+
+@app.timer_trigger(arg_name="timer", schedule="often")
+def never(timer: func.TimerRequest) -> None: ...
 """
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -319,14 +333,31 @@ async def test_several_workers_share_the_work(tmp_path: Path) -> None:
 
 
 async def test_what_the_host_refuses_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(HostSettingsError, match="'%SCHEDULE%' does not resolve"):
-        await FunctionsHost(APP, {}, 0, Clock(), tmp_path / "run").start()
     with pytest.raises(HostSettingsError, match=r"host\.json"):
         await FunctionsHost(tmp_path, {}, 0, Clock(), tmp_path / "run").start()
-    (tmp_path / "function_app.py").write_text(OUTPUT_BINDING)
-    (tmp_path / "host.json").write_text('{"version": "2.0"}')
-    with pytest.raises(HostSettingsError, match=r"binding type\(s\) 'blob' are not registered"):
-        await FunctionsHost(tmp_path, {}, 0, Clock(), tmp_path / "run").start()
+
+
+async def test_a_function_with_a_mistake_keeps_no_other_from_running(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(MISTAKES)
+    shutil.copy(APP / "host.json", tmp_path)
+    host = FunctionsHost(tmp_path, {}, 0, Clock(), tmp_path / "run")
+    await host.start()
+    try:
+        assert host.function_errors == {
+            "output": "The local Functions host does not run 'blob'; Azure does.",
+            "nowhere": "Storage account connection string 'Elsewhere' does not exist. Make sure that it is a defined "
+            "App Setting.",
+            "whenever": "'%SCHEDULE%' does not resolve to a value.",
+            "never": "The schedule expression 'often' was not recognized as a valid cron expression or timespan "
+            "string.",
+        }
+        async with aiohttp.ClientSession(host.url) as http:
+            local = Local(host, Clock(), tmp_path / "record", http)
+            assert (await local.post([event("x")]))[0] == 202
+            assert (await local.post([event("x")], function="output")) == (404, "cannot find function: 'output'")
+            assert await local.fire("never", b"{}") == 404
+    finally:
+        await host.stop()
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the children in /proc")
