@@ -1,15 +1,36 @@
 """The app settings that `infra/` deploys, with what they stand for in the local Azure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _BICEP = Path(__file__).parents[1] / "infra" / "modules" / "function-app.bicep"
 _SETTING = re.compile(r"^ +name: '(?P<name>\w+)'\n +value: (?P<value>.+)$", re.MULTILINE)
+# learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations: the platform sets
+# these itself, or functionAppConfig replaces them. A deployment with the worker's runtime is known to fail.
+_NOT_ON_FLEX = {
+    *("ENABLE_ORYX_BUILD", "FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_RUNTIME"),
+    *("FUNCTIONS_WORKER_RUNTIME_VERSION", "SCM_DO_BUILD_DURING_DEPLOYMENT", "WEBSITE_CONTENTSHARE"),
+    *("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_MAX_DYNAMIC_APPLICATION_SCALE_OUT"),
+    "WEBSITE_RUN_FROM_PACKAGE",
+}
 
 
 class AppSettingsError(Exception):
-    """The Bicep gives a setting a value that the local Azure does not know."""
+    """A setting that Azure refuses, or a value in the Bicep that the local Azure does not know."""
+
+
+def check(names: Iterable[str]) -> None:
+    """AppSettingsError, in Azure's words, for one that a Flex Consumption app must not have.
+
+    A colon is refused as well: https://github.com/Azure/azure-functions-host/issues/11908.
+    """
+    for name in names:
+        if name.upper() in _NOT_ON_FLEX or ":" in name:
+            raise AppSettingsError(
+                f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid. "
+                "Please remove or rename it before retrying."
+            )
 
 
 def written(bicep: Path = _BICEP) -> dict[str, str]:

@@ -171,8 +171,10 @@ class LocalAzure:
 
     async def _start_functions(self, stack: AsyncExitStack) -> None:
         options = self.options
+        environment = self.environment()
+        app_settings.check(environment)
         host = FunctionsHost(
-            options.app, self.environment(), options.functions_port, self.clock, self.run_dir, options.workers
+            options.app, environment, options.functions_port, self.clock, self.run_dir, options.workers
         )
         await host.start()
         stack.push_async_callback(host.stop)

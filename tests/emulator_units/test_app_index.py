@@ -165,3 +165,12 @@ async def test_emulate_does_not_start_with_a_function_in_error(tmp_path: Path) -
     for name, kind in {"resource_changed": "eventGridTrigger", "work_queue": "queueTrigger"}.items():
         text = f"The '{name}' function is in error: The binding type(s) '{kind}' are not registered."
         assert text.encode() in err
+
+
+@pytest.mark.parametrize("name", ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "Logging:Level"])
+async def test_an_app_setting_that_flex_consumption_refuses_is_refused(name: str) -> None:
+    command = (sys.executable, "-m", "emulator", "--setting", f"{name}=python")
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (1, b"")
+    assert f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption".encode() in err
