@@ -28,8 +28,8 @@ def check(names: Iterable[str]) -> None:
     for name in names:
         if name.upper() in _NOT_ON_FLEX or ":" in name:
             raise AppSettingsError(
-                f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is invalid. "
-                "Please remove or rename it before retrying."
+                f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption sites is "
+                "invalid. Please remove or rename it before retrying."
             )
 
 

@@ -1,4 +1,9 @@
-"""`GET /metadata/endpoints`: the endpoints of this cloud, as every Azure cloud gives them to anybody."""
+"""`GET /metadata/endpoints`: the endpoints of this cloud, as every Azure cloud gives them to anybody.
+
+The cloud has a name of its own. Clients keep tables of the real clouds: azure-ai-ml (_azure_environments.py) takes the
+address of "AzureCloud" from its own table, whatever the metadata says, and az (core/cloud.py) knows that name before it
+reads any. A script meant for this machine would reach production.
+"""
 
 from typing import Any
 
@@ -7,18 +12,24 @@ from aiohttp import web
 from emulator.errors import AzureError
 from emulator.middlewares import json_response
 
+NAME = "AmlGuardLocal"
 _VERSIONS = ("2022-09-01", "2023-12-01", "2023-01-01")
+_LISTING = ("2019-05-01", "2020-06-01")
+"""Versions that answer with a list of clouds: azure-ai-ml's default, and what az's ARM_CLOUD_METADATA_URL names."""
 
 
 async def endpoints(request: web.Request) -> web.Response:
     version = request.query.get("api-version")
-    if version not in _VERSIONS:
-        raise AzureError(
-            400,
-            "InvalidApiVersionParameter",
-            f"The api-version '{version}' is invalid. The supported versions are '{','.join(_VERSIONS)}'.",
-        )
-    return json_response(200, cloud(f"https://{request.host}"))
+    here = cloud(f"https://{request.host}")
+    if version in _LISTING:
+        return json_response(200, [here])
+    if version in _VERSIONS:
+        return json_response(200, here)
+    raise AzureError(
+        400,
+        "InvalidApiVersionParameter",
+        f"The api-version '{version}' is invalid. The supported versions are '{','.join((*_LISTING, *_VERSIONS))}'.",
+    )
 
 
 def cloud(here: str) -> dict[str, Any]:
@@ -32,7 +43,7 @@ def cloud(here: str) -> dict[str, Any]:
         },
         "graphAudience": "https://graph.windows.net/",
         "graph": "https://graph.windows.net/",
-        "name": "AzureCloud",
+        "name": NAME,
         "suffixes": {
             "acrLoginServer": "azurecr.io",
             "keyVaultDns": "vault.azure.net",

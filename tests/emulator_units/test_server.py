@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -217,6 +218,27 @@ async def test_metadata_is_for_everybody(azure: LocalAzure, operator: aiohttp.Cl
     assert cloud["resourceManager"] == f"{azure.url}/"
     assert "https://management.azure.com/" in cloud["authentication"]["audiences"]
     assert (await operator.get(url.format("1999-01-01"))).status == 400
+
+
+@pytest.mark.parametrize("version", ["2022-09-01", "2023-01-01", "2023-12-01", "2019-05-01", "2020-06-01"])
+async def test_the_cloud_bears_no_name_of_a_real_one(
+    azure: LocalAzure, operator: aiohttp.ClientSession, version: str
+) -> None:
+    """Clients replace the address of a cloud whose name they know: azure-ai-ml's and az's tables are these."""
+    known = {"azurecloud", "azurechinacloud", "azuregermancloud", "azureusgovernment", "azureusgovernmentcloud"}
+    answer = await operator.get(f"/metadata/endpoints?api-version={version}", headers={"Authorization": ""})
+    assert answer.status == 200
+    said = await answer.json()
+    [cloud] = said if isinstance(said, list) else [said]
+    assert cloud["name"] == "AmlGuardLocal"
+    assert cloud["name"].lower() not in known
+    assert cloud["resourceManager"] == f"{azure.url}/"
+    # what azure-ai-ml reads of a cloud that it does not know (_convert_arm_to_cli)
+    assert cloud["portal"].startswith("https://")
+    assert cloud["authentication"]["loginEndpoint"].startswith("https://")
+    assert cloud["suffixes"]["storage"]
+    words = set(re.findall(r"azure\w*", await answer.text(), re.IGNORECASE))
+    assert not {word.lower() for word in words} & known
 
 
 async def test_bodies_that_are_no_json(operator: aiohttp.ClientSession) -> None:
