@@ -19,12 +19,26 @@ class _Parser(argparse.ArgumentParser):
         self.exit(1, f"{self.prog}: {message}\n")
 
 
+class _Version(argparse.Action):
+    """The version of what is installed: pyproject.toml is the one place that says it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - no other command needs it
+
+        try:
+            print(f"{parser.prog} {version('amlguard')}")
+        except PackageNotFoundError:
+            parser.error(f"it runs from {Path(__file__).parents[1]} without being installed, which has no version")
+        parser.exit()
+
+
 def parser(run: Commands) -> argparse.ArgumentParser:
     made = _Parser(
         prog="amlguard",
         description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
         epilog=f"{_EXIT_CODES} The ARM endpoint is AMLGUARD_ARM_ENDPOINT; sign-in is azure-identity's.",
     )
+    made.add_argument("--version", action=_Version, nargs=0, help="the version, and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     planning = commands.add_parser("plan", help="what is missing or wrong; reads only", epilog=_EXIT_CODES)
     _reporting(planning)

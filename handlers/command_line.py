@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from handlers.arguments import parser
@@ -16,6 +17,8 @@ from shared.access.documents import Document
 from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
+
+_CHECKOUT = Path(__file__).parents[1]
 
 
 class UsageError(Exception):
@@ -159,6 +162,13 @@ def _policy_schema(_: argparse.Namespace) -> int:
 
 def _emulate(options: argparse.Namespace) -> int:
     """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
+    if not all((_CHECKOUT / part).exists() for part in ("emulator", "function_app.py", "host.json")):
+        raise UsageError(
+            "emulate works in a checkout of amlguard only: the local Azure is no part of what is installed. In a clone "
+            "of the repository run `make setup`, then `.venv/bin/amlguard emulate`"
+        )
+    if not find_spec("trustme"):
+        raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")
     terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
     arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
     arguments += ["--operations", ",".join(operations())]
@@ -170,7 +180,8 @@ def _emulate(options: argparse.Namespace) -> int:
     arguments += ["--no-functions"] if options.no_functions else []
     arguments += ["--verbose"] if options.verbose else []
     sys.stdout.flush()
-    os.execv(sys.executable, arguments)  # noqa: S606 - our own interpreter and module, no shell
+    path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
+    os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - our own module, no shell
 
 
 def _write(options: argparse.Namespace, text: str, document: Document) -> None:
