@@ -39,8 +39,15 @@ param policyFile string = ''
 @description('Stops all changes; looking and recording go on.')
 param killSwitch bool = false
 
-@description('Who is told when an alert fires. Empty: alerts show in the portal only.')
+@description('Mail addresses that are told when an alert fires, separated by commas. Empty, as alertWebhook: alerts show in the portal only.')
 param alertEmail string = ''
+
+@description('Webhooks that are called when an alert fires: HTTPS addresses, separated by blanks.')
+@secure()
+param alertWebhook string = ''
+
+@description('Stores the app\'s state across zones. Only where the region has them: see docs/deploy.md.')
+param zoneRedundantStorage bool = false
 
 @description('The condition on the right to assign roles. Empty: that of infra/generated/derived.json.')
 param roleCondition string = ''
@@ -86,6 +93,8 @@ module app 'modules/app.bicep' = {
     policyFile: policyFile
     killSwitch: killSwitch
     alertEmail: alertEmail
+    alertWebhook: alertWebhook
+    zoneRedundantStorage: zoneRedundantStorage
     retentionDays: retentionDays
     tags: allTags
   }

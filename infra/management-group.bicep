@@ -28,8 +28,15 @@ param networkIsolated bool = false
 @description('The policy file in the deployed package. Empty: policy.yaml, if there.')
 param policyFile string = ''
 
-@description('Who is told when an alert fires. Empty: alerts show in the portal only.')
+@description('Mail addresses that are told when an alert fires, separated by commas. Empty, as alertWebhook: alerts show in the portal only.')
 param alertEmail string = ''
+
+@description('Webhooks that are called when an alert fires: HTTPS addresses, separated by blanks.')
+@secure()
+param alertWebhook string = ''
+
+@description('Stores the app\'s state across zones. Only where the region has them: see docs/deploy.md.')
+param zoneRedundantStorage bool = false
 
 @description('The condition on the right to assign roles. Empty: that of infra/generated/derived.json.')
 param roleCondition string = ''
@@ -53,6 +60,8 @@ module app 'main.bicep' = {
     networkIsolated: networkIsolated
     policyFile: policyFile
     alertEmail: alertEmail
+    alertWebhook: alertWebhook
+    zoneRedundantStorage: zoneRedundantStorage
     tags: tags
   }
 }

@@ -1,8 +1,23 @@
 // Alerts on the audit log. Each fires when its query has a row; the tests feed each rows that must and must not fire it.
 param location string
 param logWorkspaceResourceId string
+
+@description('When the app was made, as ARM writes it: two alerts wait until it is old enough to have been heard.')
+param madeAt string
+
+@description('Mail addresses, separated by commas.')
 param alertEmail string
+
+@description('HTTPS addresses, separated by blanks.')
+@secure()
+param alertWebhook string
+
 param tags object
+
+// What the queries compare with `ago`. As it stands there the app is as old as can be.
+var neverMade = 'datetime(1970-01-01T00:00:00Z)'
+var emails = filter(map(split(alertEmail, ','), one => trim(one)), one => !empty(one))
+var webhooks = filter(split(alertWebhook, ' '), one => !empty(one))
 
 var alerts = [
   {
@@ -86,13 +101,16 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     groupShortName: 'amlguard'
     enabled: true
-    emailReceivers: empty(alertEmail) ? [] : [
-      {
-        name: 'owner'
-        emailAddress: alertEmail
-        useCommonAlertSchema: true
-      }
-    ]
+    emailReceivers: [for (address, place) in emails: {
+      name: 'mail-${place + 1}'
+      emailAddress: address
+      useCommonAlertSchema: true
+    }]
+    webhookReceivers: [for (address, place) in webhooks: {
+      name: 'webhook-${place + 1}'
+      serviceUri: address
+      useCommonAlertSchema: true
+    }]
   }
 }
 
@@ -117,7 +135,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
     criteria: {
       allOf: [
         {
-          query: alert.query
+          query: replace(alert.query, neverMade, 'datetime(${madeAt})')
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -8,6 +8,9 @@ param endpointsPrefix string
 param policyFile string
 param killSwitch bool
 param alertEmail string
+@secure()
+param alertWebhook string
+param zoneRedundantStorage bool
 param retentionDays int
 param tags object
 
@@ -42,6 +45,7 @@ module storage 'storage.bicep' = {
     name: 'stamlguard${suffix}'
     location: location
     networkIsolated: networkIsolated
+    zoneRedundant: zoneRedundantStorage
     logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
     tags: tags
   }
@@ -100,7 +104,9 @@ module alerts 'alerts.bicep' = {
   params: {
     location: location
     logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    madeAt: storage.outputs.madeAt
     alertEmail: alertEmail
+    alertWebhook: alertWebhook
     tags: tags
   }
 }

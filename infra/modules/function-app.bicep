@@ -87,6 +87,10 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
           ipAddress: 'AzureEventGrid'
         }
       ] : []
+      // infra/publish.py opens the deployment's site to whoever deploys, and closes it again; so does each deployment of this.
+      scmIpSecurityRestrictionsUseMain: false
+      scmIpSecurityRestrictionsDefaultAction: networkIsolated ? 'Deny' : 'Allow'
+      scmIpSecurityRestrictions: []
       appSettings: [
         {
           name: 'AzureWebJobsStorage__credential'

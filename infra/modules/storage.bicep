@@ -2,19 +2,23 @@
 param name string
 param location string
 param networkIsolated bool
+
+@description('True where the region has availability zones and this subscription may store across them.')
+param zoneRedundant bool
+
 param logWorkspaceResourceId string
 param tags object
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   // checkov:skip=CKV_AZURE_35: Deny in the isolated variant; else there is no network that could be named, and no key to steal
   // checkov:skip=CKV_AZURE_59: the setting that is meant, allowBlobPublicAccess, is off; this one would shut out trusted services
-  // checkov:skip=CKV_AZURE_206: ZRS: the state is small, regional like the app, and made anew by a sweep
+  // checkov:skip=CKV_AZURE_206: at most ZRS: the state is small, regional like the app, and made anew by a sweep
   name: name
   location: location
   tags: tags
   kind: 'StorageV2'
   sku: {
-    name: 'Standard_ZRS'
+    name: zoneRedundant ? 'Standard_ZRS' : 'Standard_LRS'
   }
   properties: {
     allowSharedKeyAccess: false
@@ -136,3 +140,5 @@ resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 
 output id string = account.id
 output name string = account.name
+// Stays when the deployment is repeated, and is new when all of it is made anew, unlike that of a recovered log workspace.
+output madeAt string = account.properties.creationTime
