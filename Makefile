@@ -53,8 +53,9 @@ format: setup    ## formatter and safe fixes
 bench: setup     ## ratios and counts
 	@$(BIN)/python -m bench
 
-package: setup   ## the deployment package, dist/amlguard.zip
-	@$(BIN)/python -m infra.package
+package:         ## the deployment package, dist/amlguard.zip
+	@test -n "$(PYTHON)" || { echo "amlguard needs Python 3.13 on the PATH"; exit 1; }
+	@$(PYTHON) -m infra.package
 
 docs: setup      ## regenerates docs/rules.md and the policy schema
 	@$(BIN)/python -m docs.generate

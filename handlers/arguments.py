@@ -67,6 +67,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     rules.set_defaults(run=run["rules"])
     sweeps = commands.add_parser("sweeps", help="how far the sweep is, and how the last ones ended")
     sweeps.add_argument("--format", choices=("text", "json"), default="text")
+    sweeps.add_argument("--start", action="store_true", help="puts a sweep on the app's queue, as the timer does")
     sweeps.set_defaults(run=run["sweeps"])
     _policy_commands(commands, run)
     _emulate_command(commands, run)

@@ -121,8 +121,13 @@ def _event(options: argparse.Namespace) -> int:
 
 
 def _sweeps(options: argparse.Namespace) -> int:
-    from handlers.sweeps import sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
+    from handlers.sweeps import start, sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
 
+    if options.start:
+        begun = asyncio.run(start())
+        said = f"sweep {begun} is on the queue; `amlguard sweeps` says how far it is"
+        print(json.dumps({"id": begun}) if options.format == "json" else said)
+        return 0
     found = asyncio.run(sweeps())
     print(json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found))
     return 0

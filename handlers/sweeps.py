@@ -1,14 +1,19 @@
-"""`amlguard sweeps`: what the sweeps of the last days did, from the state that the app's instances share."""
+"""`amlguard sweeps`: what the sweeps of the last days did, from the state that the app's instances share.
+
+And the start of one, over the queue that the timer uses: it takes a right on the storage account, and no key.
+"""
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
-from shared.sweeps import Summary, Sweeps
+from shared.sweeps import Summary, Sweeps, new_sweep
+from shared.work import Sweep, encode
 
 
 async def sweeps() -> Sequence[Summary]:
@@ -17,6 +22,18 @@ async def sweeps() -> Sequence[Summary]:
     try:
         store = LiveStore(Settings.read(os.environ), identity, shared)
         return await Sweeps(store, None).listed(datetime.now(UTC))
+    finally:
+        await identity.close()
+        await shared.close()
+
+
+async def start() -> str:
+    """Its id. The app leaves it out while another is under way. Raises `SettingsError` and `AzureFailureError`."""
+    identity, shared = credential(), transport()
+    try:
+        sweep = new_sweep(datetime.now(UTC))
+        await LiveWorkQueue(Settings.read(os.environ), identity, shared).put(encode(Sweep(id=sweep)), timedelta())
+        return sweep
     finally:
         await identity.close()
         await shared.close()

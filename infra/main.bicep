@@ -140,6 +140,8 @@ module events 'modules/subscription-events.bicep' = [for id in watched: if (even
 }]
 
 output AZURE_RESOURCE_GROUP string = groupName
+// What infra/publish.py is told.
+output functionAppId string = app.outputs.functionAppId
 output AZURE_FUNCTION_APP_NAME string = app.outputs.functionAppName
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.principalId
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.logWorkspaceId

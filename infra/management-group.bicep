@@ -93,3 +93,4 @@ module rights 'modules/watched-management-group.bicep' = {
 }
 
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.AMLGUARD_PRINCIPAL_ID
+output functionAppId string = app.outputs.functionAppId

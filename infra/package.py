@@ -84,7 +84,8 @@ def pack(stage: Path, out: Path) -> str:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in _contents(stage):
             entry = zipfile.ZipInfo(file.relative_to(stage).as_posix(), _EPOCH)
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            # As on Linux, wherever it is made: else the service cannot read the files, and indexes no function.
+            entry.create_system, entry.compress_type, entry.external_attr = 3, zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, file.read_bytes())
     return hashlib.sha256(out.read_bytes()).hexdigest()
 

@@ -16,8 +16,8 @@ param tags object
 
 // What the queries compare with `ago`. As it stands there the app is as old as can be.
 var neverMade = 'datetime(1970-01-01T00:00:00Z)'
-var emails = filter(map(split(alertEmail, ','), one => trim(one)), one => !empty(one))
-var webhooks = filter(split(alertWebhook, ' '), one => !empty(one))
+var emails = filter(split(replace(alertEmail, ' ', ''), ','), one => one != '')
+var webhooks = filter(split(alertWebhook, ' '), one => one != '')
 
 var alerts = [
   {

@@ -67,12 +67,19 @@ def test_a_worker_killed_in_the_middle_of_a_shard_costs_a_retry_of_it(azure: Loc
     assert azure.poisoned_work() == []
 
 
+def test_a_sweep_is_started_from_outside_without_a_key(azure: LocalAzure) -> None:
+    """By whoever may put messages on the app's queue."""
+    started = json.loads(azure.run("sweeps", "--start", "--format", "json").out)["id"]
+    azure.until(lambda: _listed(azure) == [("Completed", _WORKSPACES)] * 2, "it comes to its end", seconds=150)
+    assert {row["SweepId"] for row in azure.rows(_SWEEPS)} >= {started}
+
+
 def test_nothing_to_do_is_said_without_a_429_and_shown(azure: LocalAzure) -> None:
     azure.forget_requests()
     azure.sweep()
-    azure.until(lambda: len(_outcomes(azure)) == 4, "a second sweep comes to its end", seconds=150)
-    assert _outcomes(azure) == ["Completed", "Completed", "Started", "Started"]
+    azure.until(lambda: len(_outcomes(azure)) == 6, "a third sweep comes to its end", seconds=150)
+    assert _outcomes(azure) == ["Completed"] * 3 + ["Started"] * 3
     mine = [one for one in azure.asked() if one["caller"] == azure.app]
     assert [one["path"] for one in mine if one["status"] == 429] == []
     assert not [one for one in mine if "assignedTo" in one["path"]]
-    azure.until(lambda: _listed(azure) == [("Completed", _WORKSPACES)] * 2, "both are shown at their end")
+    azure.until(lambda: _listed(azure) == [("Completed", _WORKSPACES)] * 3, "all are shown at their end")

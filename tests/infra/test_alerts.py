@@ -1,14 +1,17 @@
 """Every alert fires on rows on which it must, and not on those on which it must not, in a real KQL engine."""
 
 import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 import pytest
-from alert_cases import FIRES, QUIET
-from bicep import alerts, duration, resources
+from alert_cases import FIRES, QUIET, Rows, finding, remediation, sweep
+from bicep import alerts, duration, parsed, resources
 from kusto import Case, run
 
-from infra.check import INFRA, ROOT
+from infra.check import INFRA, ROOT, unbound
+from shared.audit_rows import FINDINGS, REMEDIATIONS, SWEEPS
 
 ALERTS = alerts()
 _CASES = [
@@ -34,6 +37,68 @@ def found() -> dict[tuple[bool, str, str], int]:
 @pytest.mark.parametrize(("fires", "alert", "title"), _CASES)
 def test_alert(found: dict[tuple[bool, str, str], int], alert: str, title: str, *, fires: bool) -> None:
     assert (found[fires, alert, title] > 0) is fires
+
+
+NEVER = "datetime(1970-01-01T00:00:00Z)"
+YOUNG = ("nothing-heard", "sweep-overdue")
+# Alert, hours since the app was made, what it recorded since, whether somebody is told.
+_FIRST_DAY: Sequence[tuple[str, float, Rows, bool]] = (
+    ("sweep-overdue", 0.1, {}, False),
+    ("sweep-overdue", 12.9, {}, False),
+    ("sweep-overdue", 13.1, {}, True),
+    ("sweep-overdue", 24 * 90, {}, True),
+    ("sweep-overdue", 7, {SWEEPS: [sweep(30, "Started")]}, False),
+    ("sweep-overdue", 7, {SWEEPS: [sweep(30, "Incomplete")]}, True),
+    ("sweep-overdue", 14, {SWEEPS: [sweep(12 * 60, "Started")]}, True),
+    ("sweep-overdue", 14, {SWEEPS: [sweep(12 * 60, "Completed")]}, False),
+    ("nothing-heard", 0.1, {}, False),
+    ("nothing-heard", 23.9, {}, False),
+    ("nothing-heard", 24.1, {}, True),
+    ("nothing-heard", 24 * 90, {}, True),
+    ("nothing-heard", 25, {SWEEPS: [sweep(20 * 60, "Started")]}, False),
+    ("nothing-heard", 25, {REMEDIATIONS: [remediation(10, "Planned")]}, False),
+    ("nothing-heard", 25, {FINDINGS: [finding(10, "compute-settings")]}, False),
+)
+
+
+def _deployed(alert: str, hours: float) -> str:
+    """As ARM answers with the time at which an account was made: seven places after the point."""
+    made = datetime.now(UTC) - timedelta(hours=hours)
+    query: str = (INFRA / ALERTS[alert]["query"]).read_text("utf-8")
+    return query.replace(NEVER, f"datetime({made:%Y-%m-%dT%H:%M:%S}.2097094Z)")
+
+
+@pytest.fixture(scope="module")
+def first_day() -> list[int]:
+    cases = [
+        Case(_deployed(alert, hours), rows, duration(ALERTS[alert]["windowSize"]))
+        for alert, hours, rows, _ in _FIRST_DAY
+    ]
+    return list(map(len, run(cases)))
+
+
+@pytest.mark.parametrize(
+    "place", range(len(_FIRST_DAY)), ids=[f"{alert} after {hours} hours" for alert, hours, *_ in _FIRST_DAY]
+)
+def test_a_new_app_has_time_to_be_heard(first_day: list[int], place: int) -> None:
+    assert (first_day[place] > 0) is _FIRST_DAY[place][3]
+
+
+def test_the_age_that_is_deployed_is_bound() -> None:
+    assert unbound({alert: _deployed(alert, 1) for alert in YOUNG}) == []
+
+
+def test_the_deployment_puts_the_apps_age_into_the_queries() -> None:
+    """That of its storage account: ARM keeps it, so that a deployment that is repeated mutes nothing."""
+    waiting = [name for name, one in ALERTS.items() if NEVER in (INFRA / one["query"]).read_text("utf-8")]
+    assert sorted(waiting) == sorted(YOUNG)
+    assert all((INFRA / ALERTS[name]["query"]).read_text("utf-8").count(NEVER) == 1 for name in YOUNG)
+    assert parsed("modules/alerts.bicep")["variables"]["neverMade"]["value"] == NEVER
+    text = (INFRA / "modules" / "alerts.bicep").read_text("utf-8")
+    assert "query: replace(alert.query, neverMade, 'datetime(${madeAt})')" in text
+    assert "    madeAt: storage.outputs.madeAt\n" in (INFRA / "modules" / "app.bicep").read_text("utf-8")
+    storage = (INFRA / "modules" / "storage.bicep").read_text("utf-8")
+    assert "output madeAt string = account.properties.creationTime\n" in storage
 
 
 def test_every_alert_has_rows_of_both_kinds() -> None:

@@ -58,9 +58,13 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     stage.mkdir()
     (stage / "b.py").write_text("b")
     (stage / "a.py").write_text("a")
+    (stage / "a.py").chmod(0o600)
     first = package.pack(stage, tmp_path / "one.zip")
     (stage / "a.py").touch()
     assert package.pack(stage, tmp_path / "two.zip") == first
+    with zipfile.ZipFile(tmp_path / "two.zip") as archive:
+        modes = {(one.create_system, one.external_attr >> 16) for one in archive.infolist()}
+    assert modes == {(3, 0o644)}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the package holds wheels for Linux on x86-64, as the service has")

@@ -68,5 +68,13 @@ def test_a_release_is_tested_first() -> None:
 
 
 def test_the_function_is_deployed_between_infrastructure_and_events() -> None:
-    ran = [command for command in commands("deploy") if command.startswith("az ")]
-    assert ["eventsEnabled=false" in ran[0], "config-zip" in ran[1], "eventsEnabled=true" in ran[2]] == [True] * 3
+    ran = commands("deploy")
+    wanted = ["make package", "infra.providers", "eventsEnabled=false", "functionAppId", "infra.publish", "--close"]
+    assert [step for step, words in zip(ran, [*wanted, "eventsEnabled=true"], strict=True) if words not in step] == []
+
+
+def test_the_deployment_closes_the_scm_site_whatever_happens() -> None:
+    """A step that is cancelled is killed in the end, and closes nothing any more."""
+    deploy = load(_ROOT / ".github" / "workflows" / "deploy.yml")
+    (step,) = [one for one in steps(deploy) if "--close" in one.get("run", "")]
+    assert step["if"].startswith("always()")
