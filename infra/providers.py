@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in_token
+from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in
 
 _INFRA = Path(__file__).parent
 _MADE = re.compile(r"^resource \w+ '([\w.]+)/[\w/]+@[\w-]+' = ", re.MULTILINE)
@@ -59,7 +59,7 @@ def watched() -> list[str]:
 def main(arguments: Sequence[str] | None = None, client: Client | None = None, clock: Clock | None = None) -> int:
     options = _parser().parse_args(arguments)
     clock = clock or Clock()
-    client = client or Client(signed_in_token, clock)
+    client = client or Client(signed_in(options.subscription), clock)
     try:
         for namespace in here():
             _register(f"{options.arm.rstrip('/')}/subscriptions/{options.subscription}", namespace, client, clock)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra.one_deploy import DeploymentError, Site
-from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in_token
+from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in
 from infra.scm_door import API, Door, DoorError
 
 _PACKAGE = Path(__file__).parents[1] / "dist" / "amlguard.zip"
@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None, c
     options = _parser().parse_args(arguments)
     clock = clock or Clock()
     try:
-        _run(options, client or Client(signed_in_token, clock), clock)
+        app = _app_id(options.app)
+        _run(options, app, client or Client(signed_in(app.split("/")[2]), clock), clock)
     except _ERRORS as error:
         # A site that could not be closed must not hide why the deployment failed.
         for one in (error.__context__, error):
@@ -47,11 +48,11 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None, c
     return 0
 
 
-def _run(options: argparse.Namespace, client: Client, clock: Clock) -> None:
+def _run(options: argparse.Namespace, app_id: str, client: Client, clock: Clock) -> None:
     package: Path = options.package
     if not options.close and not package.is_file():
         raise AppError(f"{package} is not there. Make it with `make package`.")
-    app = f"{options.arm.rstrip('/')}{_app_id(options.app)}"
+    app = f"{options.arm.rstrip('/')}{app_id}"
     site = _scm_site(client, app)
     door = Door(app, site, client, clock, _say)
     if options.close:

@@ -18,10 +18,6 @@ from typing import Any, BinaryIO
 
 # A token outlives this: the Azure CLI and azd renew one that has less than five minutes left.
 _TOKEN_SECONDS = 240
-_SIGNED_IN: Sequence[tuple[Sequence[str], str]] = (
-    (("az", "account", "get-access-token", "--output", "json"), "accessToken"),
-    (("azd", "auth", "token", "--output", "json"), "token"),
-)
 
 
 class NotSignedInError(Exception):
@@ -113,14 +109,26 @@ class Client:
         return self._kept[1]
 
 
-def signed_in_token() -> str:
-    """Of whoever is signed in to the Azure CLI, or to azd. Raises `NotSignedInError`."""
-    for command, key in _SIGNED_IN:
-        program = shutil.which(command[0])
-        if program is None:
-            continue
-        done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)  # noqa: S603 - the words are ours
-        if done.returncode == 0:
-            token: str = json.loads(done.stdout)[key]
-            return token
-    raise NotSignedInError("You are not signed in to Azure: run `az login` (or `azd auth login`), then try again.")
+def signed_in(subscription: str) -> Callable[[], str]:
+    """The token of whoever is signed in to the Azure CLI, if this subscription is theirs, or to azd."""
+    ways: Sequence[tuple[Sequence[str], str]] = (
+        (("az", "account", "get-access-token", "--subscription", subscription, "--output", "json"), "accessToken"),
+        (("azd", "auth", "token", "--output", "json"), "token"),
+    )
+
+    def token() -> str:
+        """Raises `NotSignedInError`."""
+        for command, key in ways:
+            program = shutil.which(command[0])
+            if program is None:
+                continue
+            done = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)  # noqa: S603 - a GUID
+            if done.returncode == 0:
+                found: str = json.loads(done.stdout)[key]
+                return found
+        raise NotSignedInError(
+            f"Nobody is signed in who knows subscription {subscription}: run `az login` (or `azd auth login`), then try "
+            "again."
+        )
+
+    return token

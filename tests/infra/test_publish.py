@@ -12,7 +12,7 @@ from deployed_site import ACCEPTED, APP, BROKEN, OWN, SUCCEEDED, TOKEN, Azure, R
 
 from infra.check import ROOT
 from infra.publish import main
-from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in_token
+from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in
 
 PACKAGE = b"PK\x05\x06" + bytes(18)
 RESTART = "[KuduSpecializer] Kudu has been restarted after package deployed. Kudu Restart Count: 1."
@@ -369,11 +369,12 @@ def test_it_is_closed_when_the_deployer_is_stopped(closed: Azure, tmp_path: Path
 
 
 def _signed_in(folder: Path, **tools: str) -> str:
-    """A PATH with these tools; each prints its text, or fails without one."""
+    """A PATH with these tools; each prints its text, or fails without one. az knows one subscription."""
     for name, text in tools.items():
         tool = folder / "bin" / name
         tool.parent.mkdir(exist_ok=True)
-        tool.write_text(f"#!/bin/sh\n[ -n '{text}' ] && echo '{text}'\n")
+        knows = '[ "${4#11111111}" != "$4" ] && ' if name == "az" else ""
+        tool.write_text(f"#!/bin/sh\n{knows}[ -n '{text}' ] && echo '{text}'\n")
         tool.chmod(0o755)
     return f"{folder / 'bin'}"
 
@@ -392,7 +393,15 @@ def test_the_token_is_of_whoever_is_signed_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: dict[str, str], token: str
 ) -> None:
     monkeypatch.setenv("PATH", _signed_in(tmp_path, **tools))
-    assert signed_in_token() == token
+    assert signed_in("11111111-1111-4111-8111-111111111111")() == token
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the tools are shell scripts")
+def test_an_account_that_does_not_know_the_subscription_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", _signed_in(tmp_path, az='{"accessToken": "a"}', azd='{"token": "b"}'))
+    assert signed_in("22222222-2222-4222-8222-222222222222")() == "b"
 
 
 @pytest.mark.parametrize("tools", [{}, {"az": ""}, {"az": "", "azd": ""}], ids=["no tool", "az", "both"])
@@ -401,7 +410,7 @@ def test_whoever_is_not_signed_in_is_told_how(
 ) -> None:
     monkeypatch.setenv("PATH", _signed_in(tmp_path, **tools))
     with pytest.raises(NotSignedInError, match="az login"):
-        signed_in_token()
+        signed_in("11111111-1111-4111-8111-111111111111")()
 
 
 def test_a_token_is_fetched_anew_before_it_lapses(azure: Azure) -> None:
