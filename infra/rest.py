@@ -127,8 +127,8 @@ def signed_in(subscription: str) -> Callable[[], str]:
                 found: str = json.loads(done.stdout)[key]
                 return found
         raise NotSignedInError(
-            f"Nobody is signed in who knows subscription {subscription}: run `az login` (or `azd auth login`), then try "
-            "again."
+            f"Nobody is signed in who knows the subscription {subscription}: run `az login` (or `azd auth login`), and "
+            "try again."
         )
 
     return token
