@@ -126,7 +126,11 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ID",
-        help="a workspace, or a scope or dependency whose workspaces are meant; repeatable; default: all",
+        help="a workspace; a management group, subscription or resource group: all in it; a registry, storage account, "
+        "vault, Application Insights or identity: all that use it; repeatable; default: the policy's scopes, or all",
+    )
+    parser.add_argument(
+        "--allow-empty", action="store_true", help="that there is no workspace to look at is no error (exit code 0)"
     )
     _policy_option(parser)
     parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handlers.arguments import parser
 from handlers.present import catalogue, result_document, result_text, rules_text
@@ -17,6 +18,9 @@ from shared.access.documents import Document
 from shared.access.routing import operations
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
+
+if TYPE_CHECKING:
+    from handlers.desk import Where
 
 _CHECKOUT = Path(__file__).parents[1]
 
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from handlers.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
 
-    report = asyncio.run(plan(options.scope, options.policy))
+    report = asyncio.run(plan(_where(options)))
     _write(options, result_text(report), result_document(report))
     return 1 if report.errors else 0 if report.compliant else 2
 
@@ -55,15 +59,21 @@ def _apply(options: argparse.Namespace) -> int:
 
     only = _actions_of(options.plan) if options.plan else None
     if not options.yes:
-        report = asyncio.run(plan(options.scope, options.policy, only))
+        report = asyncio.run(plan(_where(options), only))
         print(result_text(report), file=sys.stderr)
         if report.errors:
             return 1
         if not _confirmed(sum(len(plan.actions) for plan in report.plans), "apply"):
             return 2
-    applied = asyncio.run(apply(options.scope, options.policy, only, again=options.again))
+    applied = asyncio.run(apply(_where(options), only, again=options.again))
     _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
     return applied.exit_code
+
+
+def _where(options: argparse.Namespace) -> "Where":
+    from handlers.desk import Where  # noqa: PLC0415 - see _plan
+
+    return Where(options.scope, options.policy, options.allow_empty)
 
 
 def _confirmed(changes: int, command: str) -> bool:

@@ -12,14 +12,15 @@ from handlers import resource_changed
 from handlers.services import Services, connected
 from shared.access.documents import Report
 from shared.access.outcomes import Plan
-from shared.access.scope import Scope
+from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action as Mode
 from shared.audit_rows import Phase, Run
-from shared.discover import all_workspaces, workspaces_at
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reconcile import Reconciler, Result
+from shared.scopes import Chosen, ScopeError
 
 _AT_ONCE = 4
+_IN_POLICY = "which the policy file names"
 type Keys = frozenset[tuple[str, ...]] | None
 
 
@@ -40,18 +41,29 @@ class Applied:
         return 2 if left or Phase.DEFERRED in outcomes or Phase.WITHHELD in outcomes else 0
 
 
-async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Report:
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What a command was told to look at. `empty_is_fine`: it is no error when no workspace is there."""
+
+    scopes: Sequence[str] = ()
+    policy_file: Path | None = None
+    empty_is_fine: bool = False
+
+
+async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
-    report = Report()
-    async with connected(os.environ, policy_file) as services:
+    async with connected(os.environ, where.policy_file) as services:
+        report = new_report(services)
         reconciler = _at_a_desk(services, only)
-        await _each(await _workspaces(scopes, services), reconciler.preview, report)
+        await _each(await workspaces(where, services, report), reconciler.preview, report)
     return report
 
 
-async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None, *, again: bool = False) -> Applied:
-    report, results, run = Report(), [], Run(Mode.ENFORCE)
-    async with connected(os.environ, policy_file) as services:
+async def apply(where: Where, only: Keys = None, *, again: bool = False) -> Applied:
+    results: list[Result] = []
+    run = Run(Mode.ENFORCE)
+    async with connected(os.environ, where.policy_file) as services:
+        report = new_report(services)
         if services.audit is None:
             raise AzureFailureError(
                 "apply",
@@ -65,7 +77,7 @@ async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = No
             results.append(result)
             return result.plan
 
-        await _each(await _workspaces(scopes, services), one, report)
+        await _each(await workspaces(where, services, report), one, report)
     return Applied(run.id, report, tuple(results))
 
 
@@ -89,21 +101,61 @@ def _at_a_desk(services: Services, only: Keys) -> Reconciler:
     return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)
 
 
-async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
-    if not scopes:
-        return [scope async for scope in all_workspaces(services.azure, services.terms)]
-    found: dict[Scope, None] = {}
-    for scope in map(Scope.parse, scopes):
-        at = await workspaces_at(scope, services.azure)
-        if at == [scope] and await services.azure.resource(scope) is None:
-            raise ReadFailedError("find workspaces", "ResourceNotFound", f"there is no workspace {scope}")
-        group = scope.resource_group
-        if not at and group and await services.azure.resource(group) is None:
-            raise ReadFailedError("find workspaces", "ResourceGroupNotFound", f"there is no resource group {group}")
-        if not at:
-            print(f"no workspace lies in or uses {scope}", file=sys.stderr)
-        found.update(dict.fromkeys(at))
-    return list(found)
+def new_report(services: Services) -> Report:
+    file = services.policy_file
+    return Report(policy=str(file) if file else None, identity=services.own_object_id or None)
+
+
+async def workspaces(where: Where, services: Services, report: Report) -> Sequence[Scope]:
+    """Those that both `where` and the policy's scopes choose; that there are none is an error of the report.
+
+    Raises `ReadFailedError` where a scope names nothing that can be looked at, one of the policy's as well.
+    """
+    named = [_scope(text) for text in where.scopes]
+    watched = services.terms.scopes
+    chosen = await _chosen(named or watched, services, of_policy=not named)
+    found = chosen.workspaces
+    if named and watched:
+        await _require_all(watched, services)
+        both = await asyncio.gather(*(services.scopes.any_chooses(watched, one) for one in found))
+        found = tuple(one for one, chosen_by_both in zip(found, both, strict=True) if chosen_by_both)
+    for scope in chosen.idle:
+        print(f"no workspace lies in or uses {scope}", file=sys.stderr)
+    if not found and not where.empty_is_fine:
+        report.errors.append(_nothing(named, watched, chosen))
+        print(f"amlguard: {report.errors[-1]}", file=sys.stderr)
+    return found
+
+
+def _scope(text: str) -> Scope:
+    try:
+        return Scope.parse(text)
+    except InvalidScopeError as error:
+        example = "/subscriptions/ID/resourceGroups/NAME"
+        raise ReadFailedError(f"look at {text!r}", "InvalidScope", f"{error}; an example is {example}") from error
+
+
+async def _chosen(scopes: Sequence[Scope], services: Services, *, of_policy: bool) -> Chosen:
+    chosen = await services.scopes.choose(scopes)
+    for error in chosen.wrong:
+        raise error.named(_IN_POLICY) if of_policy else error
+    return chosen
+
+
+async def _require_all(watched: Sequence[Scope], services: Services) -> None:
+    answers = await asyncio.gather(*map(services.scopes.require, watched), return_exceptions=True)
+    for answer in answers:
+        if answer is not None:
+            raise answer.named(_IN_POLICY) if isinstance(answer, ScopeError) else answer
+
+
+def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -> str:
+    where = "the identity can read no workspace"
+    if named or watched:
+        where = f"no workspace lies in or uses {', '.join(map(str, named or watched))}"
+    if chosen.workspaces:
+        where = f"the policy's scopes choose none of the workspaces of {', '.join(map(str, named))}"
+    return f"nothing was looked at: {where}; check that, or say --allow-empty where there may be none"
 
 
 async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
@@ -121,6 +173,7 @@ async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
 
     await asyncio.gather(*(one(scope) for scope in scopes))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
+    report.looked_at += [scope for scope in scopes if scope in plans]
 
 
 def _progress(done: int, of: int) -> None:

@@ -21,6 +21,13 @@ PER_MESSAGE = 10
 _AGAIN = timedelta(seconds=30)
 
 
+async def watched(workspaces: Iterable[Scope], services: Services) -> list[Scope]:
+    """Those that the policy's scopes choose. Raises `ReadFailedError` where that cannot be found out."""
+    found = list(workspaces)
+    chosen = await asyncio.gather(*(services.scopes.any_chooses(services.terms.scopes, one) for one in found))
+    return [one for one, is_chosen in zip(found, chosen, strict=True) if is_chosen]
+
+
 async def look_now(
     workspaces: Sequence[Scope],
     services: Services,

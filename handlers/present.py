@@ -33,6 +33,18 @@ def result_text(report: Report, applied: "Applied | None" = None) -> str:
     return "\n".join(_lines(result_document(report, applied), applied is not None))
 
 
+def looked_at(document: Document) -> str:
+    """Law 14: how much a document speaks of."""
+    said = document["lookedAt"]
+    policy = f"policy file {said['policy']}" if said["policy"] else "no policy file (the defaults)"
+    much = f"{_count(said['workspaces'], 'workspace')} in {_count(said['subscriptions'], 'subscription')}"
+    return f"looked at {much}, by {policy}, as {said['identity'] or 'an identity that its token does not name'}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _lines(document: Document, done: bool) -> Iterator[str]:
     for one in document["grants"]:
         verb = one["outcome"] if done else "grant"
@@ -56,6 +68,7 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
         yield f"    {one['remedy']}"
     for error in document["errors"]:
         yield f"✗ error: {error}"
+    yield looked_at(document)
     yield _summary(document)
 
 
@@ -120,6 +133,7 @@ def sarif(document: Document) -> Document:
     invocation = {
         "executionSuccessful": not document["errors"],
         "toolExecutionNotifications": [{"level": "error", "message": {"text": error}} for error in document["errors"]],
+        "properties": {"lookedAt": document["lookedAt"]},
     }
     driver = {"name": "amlguard", "rules": known}
     return {

@@ -3,7 +3,7 @@
 import logging
 from datetime import timedelta
 
-from handlers.look import INLINE, look_later, look_now
+from handlers.look import INLINE, look_later, look_now, watched
 from handlers.services import Services
 from shared.access.asks import Finding, Severity
 from shared.access.routing import route
@@ -58,15 +58,15 @@ async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> 
 
 
 async def _within_deadline(workspaces: list[Scope], services: Services, trigger: Trigger, deadline: float) -> None:
-    watched = [scope for scope in workspaces if services.terms.watches(scope)]
-    if len(watched) > INLINE:
-        await look_later(watched, services, trigger)
+    chosen = await watched(workspaces, services)
+    if len(chosen) > INLINE:
+        await look_later(chosen, services, trigger)
         return
     try:
-        await look_now(watched, services, trigger, deadline=deadline)
+        await look_now(chosen, services, trigger, deadline=deadline)
     except TimeoutError:
-        _log.warning("the time to answer Event Grid was up; %d workspaces go to the queue", len(watched))
-        await look_later(watched, services, trigger)
+        _log.warning("the time to answer Event Grid was up; %d workspaces go to the queue", len(chosen))
+        await look_later(chosen, services, trigger)
 
 
 async def _record_malformed(reason: str, services: Services) -> None:

@@ -22,6 +22,7 @@ from shared.memory import Memory
 from shared.policy import Policy
 from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
+from shared.scopes import Scopes
 from shared.sweeps import Sweeps
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
@@ -29,7 +30,10 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`own_object_id` is the identity that amlguard itself acts as; events that it caused are ignored."""
+    """`own_object_id` is the identity that amlguard itself acts as; events that it caused are ignored.
+
+    `tenant_id` is its tenant, `policy_file` where the policy was read; without a file there are the defaults.
+    """
 
     azure: Azure
     audit: AuditLog | None
@@ -41,11 +45,17 @@ class Services:
     deadline_seconds: float
     memory: Memory = field(default_factory=Memory)
     stopped: bool = False
+    tenant_id: str = ""
+    policy_file: Path | None = None
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
 
     @property
     def reconciler(self) -> Reconciler:
         return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, stopped=self.stopped)
+
+    @property
+    def scopes(self) -> Scopes:
+        return Scopes(self.azure, self.memory, self.tenant_id)
 
     @property
     def sweeps(self) -> Sweeps | None:
@@ -87,9 +97,11 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,
         LiveStore(settings, identity, shared) if settings.has_store else None,
         rules.terms(),
-        object_id(token.token),
+        claim(token.token, "oid"),
         settings.deadline_seconds,
         stopped=settings.stopped,
+        tenant_id=claim(token.token, "tid"),
+        policy_file=chosen_policy(policy_file, settings),
         opened=(identity, shared),
     )
 
@@ -104,20 +116,24 @@ async def connected(environment: Mapping[str, str], policy_file: Path | None) ->
         await services.close()
 
 
-def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, else the defaults (mode report)."""
+def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
+    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, if it is there."""
     if chosen is None and settings.policy_file:
-        chosen = Path(settings.policy_file)
-    if chosen is None and DEFAULT_POLICY.exists():
-        chosen = DEFAULT_POLICY
-    return policy.load(chosen) if chosen else Policy()
+        return Path(settings.policy_file)
+    return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
 
 
-def object_id(token: str) -> str:
-    """The `oid` claim; empty when the token is not a JWT. Nothing is decided by it but which events to skip."""
+def read_policy(chosen: Path | None, settings: Settings) -> Policy:
+    """Without any file, the defaults (mode report)."""
+    file = chosen_policy(chosen, settings)
+    return policy.load(file) if file else Policy()
+
+
+def claim(token: str, name: str) -> str:
+    """Empty when the token is not a JWT. Only ids of identity and tenant are ever asked for (law 11)."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims.get("oid", "")).casefold()
+        return str(claims.get(name, "")).casefold()
     except (IndexError, ValueError, AttributeError):
         return ""

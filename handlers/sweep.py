@@ -11,16 +11,18 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import batched, zip_longest
 
-from handlers.look import is_failure, look_now
+from handlers.look import is_failure, look_now, watched
 from handlers.services import Services
 from shared import shard
+from shared.access.asks import Finding, Severity
 from shared.access.outcomes import Plan
 from shared.access.scope import Scope
+from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding
-from shared.discover import all_workspaces
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reconcile import Result
+from shared.scopes import Chosen
 from shared.sweeps import Shards, Tally, new_sweep
 from shared.work import Reconcile, Shard, Sweep, Trigger, encode
 
@@ -52,8 +54,11 @@ async def find(services: Services, sweep: str) -> None:
     if sweeps and not await sweeps.begin(sweep, services.azure.now(), str(services.terms.mode)):
         _log.info("sweep %s is left out: it has ended, or another one is under way", sweep)
         return
+    chosen = await services.scopes.choose(services.terms.scopes)
+    missed = _missed(chosen)
+    await services.reconciler.journal.rows(FINDINGS, [finding(Run(services.terms.mode), one) for one in missed])
     found: dict[str, list[str]] = {}
-    async for workspace in all_workspaces(services.azure, services.terms):
+    for workspace in chosen.workspaces:
         found.setdefault(str(workspace.subscription).casefold(), []).append(str(workspace))
     shards: Shards = list(_shards(list(found.values())))
     if sweeps:
@@ -62,8 +67,34 @@ async def find(services: Services, sweep: str) -> None:
         await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
     workspaces = sum(map(len, shards))
     if sweeps:
-        await sweeps.found(sweep, workspaces, len(shards), services.azure.now())
+        await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
     _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, len(shards))
+
+
+def _missed(chosen: Chosen) -> list[Finding]:
+    """What the sweep was told to look at and cannot, and that it looks at nothing at all."""
+    found = [
+        Finding(
+            error.scope,
+            "policy-scope",
+            (),
+            Severity.HIGH,
+            f"The policy's scopes name {error.scope}, which cannot be looked at: {error.reason}.",
+            "Correct the policy's scopes, or give amlguard's identity the right; until then the sweep leaves it out.",
+        )
+        for error in chosen.wrong
+    ]
+    if not chosen.workspaces:
+        one = Finding(
+            chosen.idle[0] if chosen.idle else Scope.parse("/"),
+            "nothing-looked-at",
+            (),
+            Severity.HIGH,
+            "The sweep found no workspace to look at.",
+            "Check the policy's scopes and the subscriptions in which amlguard's identity is Reader.",
+        )
+        found.append(one)
+    return found
 
 
 def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
@@ -84,8 +115,10 @@ async def look_over(work: Shard, services: Services) -> None:
 
 
 async def _look_over(work: Shard, services: Services) -> Tally:
-    scopes = [Scope.parse(text) for text in work.workspaces]
-    known = await shard.Shard.read(scopes, services.azure) if len(scopes) >= _WORTH_A_QUERY else None
+    scopes = await watched(map(Scope.parse, work.workspaces), services)
+    # Resource Graph tells of whole resource groups, and some of them may be none of ours.
+    queried = len(scopes) >= _WORTH_A_QUERY and all(map(is_container, services.terms.scopes))
+    known = await shard.Shard.read(scopes, services.azure) if queried else None
     run, until, slots = Run(services.terms.mode), time.monotonic() + _SECONDS, asyncio.Semaphore(_AT_ONCE)
 
     async def one(scope: Scope) -> Plan | Result:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 
 from handlers import sweep
-from handlers.look import INLINE, look_later, look_now
+from handlers.look import INLINE, look_later, look_now, watched
 from handlers.services import Services
 from shared.access.asks import Finding, Severity
 from shared.access.scope import InvalidScopeError, Scope
@@ -51,7 +51,8 @@ async def _do(message: bytes, services: Services) -> None:
     """Raises `MalformedWorkError` for what is not ours, `AzureFailureError` for what should be tried again."""
     match decode(message):
         case Reconcile() as work:
-            workspaces = [Scope.parse(text) for text in work.workspaces]
+            # The policy may have changed while the message waited.
+            workspaces = await watched(map(Scope.parse, work.workspaces), services)
             await look_now(workspaces, services, work.trigger, attempt=work.attempt)
         case Dependency() as work:
             await _users(work, services)
@@ -67,11 +68,11 @@ async def _do(message: bytes, services: Services) -> None:
 
 async def _users(work: Dependency, services: Services) -> None:
     found = await workspaces_at(Scope.parse(work.scope), services.azure)
-    watched = [scope for scope in found if services.terms.watches(scope)]
-    if len(watched) > INLINE:
-        await look_later(watched, services, work.trigger)
+    chosen = await watched(found, services)
+    if len(chosen) > INLINE:
+        await look_later(chosen, services, work.trigger)
     else:
-        await look_now(watched, services, work.trigger)
+        await look_now(chosen, services, work.trigger)
 
 
 async def _resync(work: Resync, services: Services) -> None:

@@ -1,78 +1,84 @@
-"""Which workspaces there are: in a scope, on a dependency, or everywhere."""
+"""Where workspaces are found: all that the identity reads, and those that an event may concern."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
 
 from shared.access.routing import WORKSPACE
-from shared.access.scope import InvalidScopeError, Scope
-from shared.access.terms import Terms
+from shared.access.scope import Scope
+from shared.access.users import named_by
 from shared.ports import Raw, ReadFailedError, Reads
 
-_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-_DEPENDENCIES = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+# A provider that has resources cannot be unregistered, so where it is not registered there is no workspace:
+# https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
+_UNREGISTERED = "MissingSubscriptionRegistration"
 
 
 async def workspaces_at(scope: Scope, azure: Reads) -> list[Scope]:
-    """Workspaces at or below `scope`, and those that use something at or below it.
+    """Workspaces at or below `scope`, and those that use something at or below it: where to look, never more.
 
     ARM's list of the scope's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    Raises `ReadFailedError`.
+    Of what lies above subscriptions, all are meant. Raises `ReadFailedError`.
     """
     workspace = scope.ancestor(WORKSPACE)
     if workspace:
         return [workspace]
-    raws, rows = await asyncio.gather(_listed(scope, azure), _rows(azure.query(_query(scope))))
-    here = [raw for raw in raws if any(scope.contains(named) for named in _named_by(raw))]
-    return _distinct((*here, *rows))
+    if scope.subscription is None:
+        return [one async for one in all_workspaces(azure)]
+    raws, rows = await asyncio.gather(_here(scope.subscription, azure), users_elsewhere(scope, azure))
+    here = [Scope.parse(raw.get("id")) for raw in raws if _concerns(scope, raw)]
+    return list(dict.fromkeys((*here, *rows)))
 
 
-async def all_workspaces(azure: Reads, terms: Terms) -> AsyncIterator[Scope]:
-    """Every workspace of the watched scopes. Raises `ReadFailedError`, also when the identity can read nothing.
+async def users_elsewhere(scope: Scope, azure: Reads) -> list[Scope]:
+    """Workspaces of which Resource Graph says that they, or an endpoint of theirs, name something at `scope`.
+
+    It looks at all that they say of themselves, which is more than what they use. Raises `ReadFailedError`.
+    """
+    rows = [Scope.parse(row.get("id")) async for row in azure.query(_naming(scope))]
+    return list(dict.fromkeys(found for row in rows if (found := row.ancestor(WORKSPACE))))
+
+
+async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
+    """Every workspace. Raises `ReadFailedError`, also when the identity can read nothing.
 
     Resource Graph answers an identity without rights with no rows at all, which must not look like no workspaces.
     """
     found = False
-    async for row in azure.query(f"resources | where type =~ '{_WORKSPACES}' | project id | order by id asc"):
+    async for row in azure.query(f"resources | where type =~ '{WORKSPACES}' | project id | order by id asc"):
         found = True
-        scope = Scope.parse(row.get("id"))
-        if terms.watches(scope):
-            yield scope
+        yield Scope.parse(row.get("id"))
     if not found and not await azure.children(Scope.parse("/"), "subscriptions"):
         reason = "the identity can read no subscription: give it Reader where workspaces are"
         raise ReadFailedError("find workspaces", "NoSubscription", reason)
 
 
-async def _listed(scope: Scope, azure: Reads) -> Iterable[Raw]:
-    if scope.subscription is None:
-        return ()
-    listed = await azure.children(scope.subscription, _WORKSPACES)
-    if listed is None:
-        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{scope.subscription} is not there")
-    return listed
+async def listed(container: Scope, azure: Reads) -> Sequence[Raw] | None:
+    """Raw workspaces of a subscription or resource group; None where it is not there. Raises `ReadFailedError`."""
+    try:
+        return await azure.children(container, WORKSPACES)
+    except ReadFailedError as error:
+        if error.code == _UNREGISTERED:
+            return ()
+        raise
 
 
-def _query(scope: Scope) -> str:
-    """`Scope` holds no quotes, so its key is safe in a query."""
-    names = ("id", *(f"properties.{name}" for name in _DEPENDENCIES))
-    values = [f"strcat(tolower(tostring({name})), '/')" for name in names]
-    within = " or ".join(f"{value} startswith '{scope.key}/'" for value in values)
-    where = f" | where {within}" if scope.subscription else ""
-    return f"resources | where type =~ '{_WORKSPACES}'{where} | project id | order by id asc"
-
-
-def _named_by(raw: Raw) -> set[Scope]:
-    body = raw.get("properties") or {}
-    found = set()
-    for value in (raw.get("id"), *(body.get(name) for name in _DEPENDENCIES)):
-        with suppress(InvalidScopeError):
-            found.add(Scope.parse(value))
+async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
+    found = await listed(subscription, azure)
+    if found is None:
+        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
     return found
 
 
-async def _rows(rows: AsyncIterator[Raw]) -> list[Raw]:
-    return [row async for row in rows]
+def _concerns(scope: Scope, raw: Raw) -> bool:
+    return any(scope.contains(one) for one in (Scope.parse(raw.get("id")), *named_by(raw)))
 
 
-def _distinct(raws: Iterable[Raw]) -> list[Scope]:
-    return list(dict.fromkeys(Scope.parse(raw.get("id")) for raw in raws))
+def _naming(scope: Scope) -> str:
+    """`Scope` holds no quotes, so its key is safe in a query."""
+    return (
+        f"resources | where type in~ ('{WORKSPACES}', '{WORKSPACES}/onlineEndpoints') "
+        "| extend said = tolower(strcat('\"', id, '\"', tostring(identity), tostring(properties))) "
+        f"| where said contains '\"{scope.key}\"' or said contains '\"{scope.key}/' "
+        "| project id | order by id asc"
+    )

@@ -1,4 +1,4 @@
-"""What one process remembers between runs: it saves double work and decides nothing.
+"""What one process remembers between runs: it saves double work and decides nothing by itself.
 
 Other instances remember nothing of it, and need not: everything that is done twice is harmless (law 1).
 """
@@ -18,7 +18,10 @@ _CLOSE = timedelta(seconds=30)
 
 
 class Memory:
+    """`groups` are the subscriptions below management groups, and when they were read (`shared.scopes`)."""
+
     def __init__(self) -> None:
+        self.groups: dict[Scope, tuple[float, frozenset[Scope]]] = {}
         self._locks: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
         self._wakes: dict[Scope, datetime] = {}
         self._documents: dict[str, Stored] = {}

@@ -36,8 +36,11 @@ class Begun(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
+    """`whole`: everything that the policy's scopes name was found, and something."""
+
     workspaces: int
     shards: int
+    whole: bool = True
 
 
 class Tally(Struct, frozen=True, omit_defaults=True):
@@ -121,8 +124,8 @@ class Sweeps:
         if begun and begun.id == sweep and await self._found(sweep) is None:
             await self._close(begun, now, again=True)
 
-    async def found(self, sweep: str, workspaces: int, shards: int, now: datetime) -> None:
-        first = await self._once(_name(sweep, "found"), Found(workspaces, shards))
+    async def found(self, sweep: str, workspaces: int, shards: int, now: datetime, *, whole: bool = True) -> None:
+        first = await self._once(_name(sweep, "found"), Found(workspaces, shards, whole))
         await self._end_if_done(sweep, now, again=not first)
 
     async def is_done(self, sweep: str, shard: str, now: datetime) -> bool:
@@ -175,7 +178,7 @@ class Sweeps:
             return
         so_far = await self._summary(begun, now, "Completed")
         found = await self._found(begun.id)
-        whole = found is not None and so_far.done >= found.shards and not so_far.tally.failed
+        whole = found is not None and found.whole and so_far.done >= found.shards and not so_far.tally.failed
         summary = so_far if whole else msgspec.structs.replace(so_far, outcome="Incomplete")
         await self._record(summary)
         await self._once(_name(begun.id, "ended"), summary)

@@ -136,7 +136,7 @@ class FakeAzure:
             for raw in await self.troubles.around("read", lambda: self._graph(kql, subscription)):
                 yield raw
             return
-        within = re.search(r"startswith '([^']*)'", kql)
+        within = re.search(r"contains '\"([^']*)\"'", kql)
         for raw in await self.troubles.around("read", lambda: self._workspaces(within[1] if within else "/")):
             yield raw
 
@@ -152,7 +152,8 @@ class FakeAzure:
         believed = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
         for scope, raw in believed + [(Scope.parse(raw["id"]), raw) for raw in self.remembered]:
             if scope.resource_type == "microsoft.machinelearningservices/workspaces":
-                named = [raw["id"], *raw["properties"].values()]
+                attached = (raw.get("identity") or {}).get("userAssignedIdentities") or {}
+                named = [raw["id"], *raw["properties"].values(), *attached]
                 if any(isinstance(one, str) and _is_within(one, within) for one in named):
                     found.append({"id": raw["id"].lower()})
         return found

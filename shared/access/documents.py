@@ -6,16 +6,24 @@ from typing import Any
 
 from shared.access.asks import Finding, Property
 from shared.access.outcomes import Action, Grant, Plan, Removal, Setting
+from shared.access.scope import Scope
 
 type Document = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Report:
-    """Plans of several workspaces in one document; `errors` are the workspaces that could not be read."""
+    """Plans of several workspaces in one document; `errors` are the workspaces that could not be read.
+
+    `looked_at` are the workspaces that were looked at (law 14), by which `policy` file (None: the defaults), as which
+    `identity` (its object id).
+    """
 
     plans: list[Plan] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    looked_at: list[Scope] = field(default_factory=list)
+    policy: str | None = None
+    identity: str | None = None
 
     @property
     def compliant(self) -> bool:
@@ -23,6 +31,12 @@ class Report:
 
     def document(self) -> Document:
         return {
+            "lookedAt": {
+                "workspaces": len(self.looked_at),
+                "subscriptions": len({one.subscription for one in self.looked_at}),
+                "policy": self.policy,
+                "identity": self.identity,
+            },
             "grants": _distinct(action(one) for plan in self.plans for one in plan.grants),
             "settings": _distinct(action(one) for plan in self.plans for one in plan.settings),
             "removals": _distinct(action(one) for plan in self.plans for one in plan.removals),

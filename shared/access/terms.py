@@ -114,10 +114,6 @@ class Terms:
         holding = (one for one in self.exemptions if one.until >= today and one.rules & names)
         return next((one for one in holding if one.concerns(resource, tags)), None)
 
-    def watches(self, scope: Scope) -> bool:
-        """Whether `scope` is among the watched scopes; without any, everything is."""
-        return not self.scopes or any(watched.contains(scope) for watched in self.scopes)
-
     def trusts(self, workspace: Workspace, target: Scope) -> bool:
         """Whether `workspace` may lead to a change at `target`: inside its boundary, or on the allow-list."""
         if self.allows(target):

@@ -40,6 +40,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.keyvault": "2026-02-01",
     "microsoft.machinelearningservices": "2025-12-01",
     "microsoft.managedidentity": "2024-11-30",
+    "microsoft.management": "2023-04-01",
     "microsoft.network": "2024-05-01",
     "microsoft.network/privatednszones": "2024-06-01",
     "microsoft.resources": "2022-12-01",

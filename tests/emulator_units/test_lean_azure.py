@@ -16,7 +16,6 @@ from emulator.errors import AzureError
 from emulator.graph import ResourceGraph
 from emulator.tenant import Tenant
 from shared.access.scope import Scope
-from shared.access.terms import Terms
 from shared.discover import all_workspaces
 from shared.ports import Raw
 from shared.shard import Shard
@@ -44,7 +43,7 @@ class _Queries:
 async def _bodies() -> list[Json]:
     """Each query of a sweep, as the app asks it."""
     queries = _Queries()
-    _ = [one async for one in all_workspaces(queries, Terms())]  # type: ignore[arg-type]  # only queries are asked
+    _ = [one async for one in all_workspaces(queries)]  # type: ignore[arg-type]  # only queries are asked
     some = [Scope.parse(text) for text in _WORKSPACES[::_SUBSCRIPTIONS]]
     await Shard.read(some[:6], queries)  # type: ignore[arg-type]  # only queries are asked
     return [

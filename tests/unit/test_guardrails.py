@@ -10,11 +10,9 @@ from unit.build import (
     OTHER_SUBSCRIPTION,
     REGISTRY,
     SUBSCRIPTION,
-    WORKSPACE,
     registry_id,
     terms,
     workspace,
-    workspace_id,
 )
 
 from shared.access.rules import RULES, Mode, Rule
@@ -68,15 +66,6 @@ def test_a_rule_in_mode_report_is_enabled_and_reports() -> None:
     assert said.reports_only(ADMIN, ("AML-21",))
     assert not said.reports_only(ADMIN, ("AML-22",))
     assert not said.reports_only(PULL, ("AML-18",))
-
-
-def test_what_is_watched() -> None:
-    assert terms().watches(WORKSPACE)
-    some = terms(scopes=(GROUP, OTHER_SUBSCRIPTION))
-    assert some.watches(WORKSPACE)
-    assert some.watches(workspace_id("ws", OTHER_SUBSCRIPTION.child("resourceGroups", "x")))
-    assert not some.watches(workspace_id("ws", LOOKALIKE))
-    assert not some.watches(SUBSCRIPTION)
 
 
 @pytest.mark.parametrize(

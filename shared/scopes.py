@@ -1,0 +1,226 @@
+"""Which workspaces a scope chooses: the same on the command line, in the policy, for sweeps and for events (law 13).
+
+A management group chooses the workspaces of its subscriptions, nested groups included; a subscription or resource group
+those that lie in it; a workspace itself; what workspaces use, its users. ARM decides. Only where users of a resource in
+other subscriptions are looked for does Resource Graph say where to look, and ARM is asked about each.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from shared.access.scope import InvalidScopeError, Scope
+from shared.access.users import IDENTITY, is_container, is_used, named_by, unsuitable, workspace_of
+from shared.discover import all_workspaces, listed, users_elsewhere
+from shared.memory import Memory
+from shared.ports import Raw, ReadFailedError, Reads
+
+# Who was moved out of a management group is still looked at for so long, and who was moved in not yet.
+MEMBERSHIP_SECONDS = 300.0
+
+_OF_OTHERS = ("InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant")
+
+_NO_GROUP = "there is no such management group: check its id (which is not its display name)"
+# Azure answers 403 for a management group that does not exist as well, except to who may read at the root:
+# https://github.com/Azure/azure-rest-api-specs/issues/9549
+_CLOSED_GROUP = (
+    "the management group may not be read, or does not exist, for which Azure answers the same: check its id (which is "
+    "not its display name), and give the identity Reader or Management Group Reader on it "
+    "(Microsoft.Management/managementGroups/read and Microsoft.Management/managementGroups/descendants/read)"
+)
+_NO_SUBSCRIPTION = "there is no such subscription in the tenant of the identity: check the id, and where you signed in"
+_FOREIGN = (
+    "the subscription is of another tenant: amlguard looks at the tenant of its identity only; sign in to that one"
+)
+_CLOSED = "the identity may not read it: check the id, and give the identity Reader on it"
+
+
+class ScopeError(ReadFailedError):
+    """`scope` names nothing that amlguard can look at, or what it may not read: somebody has to mend that."""
+
+    def __init__(self, scope: Scope, code: str, reason: str, *, forbidden: bool = False, named: str = "") -> None:
+        super().__init__(f"look at {scope}{named}", code, reason, forbidden=forbidden)
+        self.scope = scope
+
+    def named(self, where: str) -> "ScopeError":
+        """The same, and who names it."""
+        return ScopeError(self.scope, self.code, self.reason, forbidden=self.forbidden, named=f", {where}")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """`wrong` says of scopes why they choose nothing; `idle` are those in which there is no workspace."""
+
+    workspaces: tuple[Scope, ...]
+    wrong: tuple[ScopeError, ...] = ()
+    idle: tuple[Scope, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scopes:
+    """`tenant` is the identity's own; empty where it is not known. `memory` keeps who is in which management group."""
+
+    azure: Reads
+    memory: Memory
+    tenant: str = ""
+    seconds: Callable[[], float] = time.monotonic
+
+    async def choose(self, scopes: Sequence[Scope]) -> Chosen:
+        """What they choose together; without any, all that the identity reads. Raises `ReadFailedError`."""
+        if not scopes:
+            return Chosen(tuple([one async for one in all_workspaces(self.azure)]))
+        answers = await asyncio.gather(*map(self.workspaces, scopes), return_exceptions=True)
+        found: dict[Scope, None] = {}
+        wrong, idle = [], []
+        for scope, answer in zip(scopes, answers, strict=True):
+            if isinstance(answer, ScopeError):
+                wrong.append(answer)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found.update(dict.fromkeys(answer))
+                idle += [] if answer else [scope]
+        return Chosen(tuple(found), tuple(wrong), tuple(idle))
+
+    async def workspaces(self, scope: Scope) -> Sequence[Scope]:
+        """Raises `ScopeError`, and `ReadFailedError` for what may go better the next time."""
+        await self.require(scope)
+        if scope.is_management_group:
+            below = sorted(await self.subscriptions(scope), key=str)
+            each = await asyncio.gather(*map(self._lying_in, below))
+            return [Scope.parse(raw.get("id")) for raws in each for raw in raws]
+        if is_container(scope):
+            return [Scope.parse(raw.get("id")) for raw in await self._lying_in(scope)]
+        workspace = workspace_of(scope)
+        return [workspace] if workspace else await self._users(scope)
+
+    async def require(self, scope: Scope) -> None:
+        """That it is there and can be looked at. Raises as `workspaces`."""
+        if reason := unsuitable(scope):
+            raise ScopeError(scope, "UnsuitableScope", reason)
+        if scope.is_management_group:
+            await self.subscriptions(scope)
+            return
+        subscription = scope.subscription
+        if subscription:
+            await self._require_home(scope, subscription)
+        if scope != subscription:
+            with _about(scope):
+                if await self.azure.resource(scope) is None:
+                    raise ScopeError(scope, "NotFound", f"there is no such {_kind(scope)}: check the id")
+
+    async def subscriptions(self, group: Scope) -> frozenset[Scope]:
+        """Below the management group, nested groups included; as they were at most `MEMBERSHIP_SECONDS` ago.
+
+        Raises as `workspaces`.
+        """
+        async with self.memory.alone(group):
+            known = self.memory.groups.get(group)
+            now = self.seconds()
+            if known is None or now - known[0] >= MEMBERSHIP_SECONDS:
+                self.memory.groups[group] = known = now, await self._below(group)
+            return known[1]
+
+    async def any_chooses(self, scopes: Sequence[Scope], workspace: Scope) -> bool:
+        """Whether one of `scopes` chooses the workspace; without any, it is chosen.
+
+        What cannot be found out is raised, as `workspaces` does it: it is neither yes nor no.
+        """
+        if not scopes or any(_plainly_chooses(scope, workspace) for scope in scopes):
+            return True
+        for scope in scopes:
+            if scope.is_management_group and workspace.subscription in await self.subscriptions(scope):
+                return True
+        used = frozenset(filter(is_used, scopes))
+        return bool(used) and not used.isdisjoint(await self._uses(workspace, of=used))
+
+    async def _require_home(self, scope: Scope, subscription: Scope) -> None:
+        try:
+            with _about(scope):
+                found = await self.azure.resource(subscription)
+        except ScopeError as error:
+            if error.forbidden and scope != subscription and error.code not in _OF_OTHERS:
+                return  # who may read one resource group only may still look at that
+            raise
+        if found is None:
+            raise ScopeError(scope, "SubscriptionNotFound", _NO_SUBSCRIPTION)
+        of = found.get("tenantId")
+        if self.tenant and of and str(of).casefold() != self.tenant.casefold():
+            raise ScopeError(scope, "OtherTenant", _FOREIGN)
+
+    async def _below(self, group: Scope) -> frozenset[Scope]:
+        """https://learn.microsoft.com/rest/api/managementgroups/management-groups/get-descendants"""
+        with _about(group, closed=_CLOSED_GROUP):
+            rows = await self.azure.children(group, "descendants")
+        if rows is None:
+            raise ScopeError(group, "NotFound", _NO_GROUP)
+        try:
+            found = [Scope.parse(row.get("id")) for row in rows]
+        except InvalidScopeError as error:
+            raise ReadFailedError(f"look at {group}", "MalformedAnswer", "it is not what Azure answers") from error
+        return frozenset(one for one in found if one == one.subscription)
+
+    async def _lying_in(self, container: Scope) -> Sequence[Raw]:
+        with _about(container):
+            found = await listed(container, self.azure)
+        if found is None:
+            raise ScopeError(container, "NotFound", f"there is no such {_kind(container)} (any more)")
+        return found
+
+    async def _users(self, scope: Scope) -> Sequence[Scope]:
+        """A compute may name an identity, and only each workspace itself can tell of its computes."""
+        home, elsewhere = await asyncio.gather(
+            self._lying_in(scope.subscription or scope), users_elsewhere(scope, self.azure)
+        )
+        named = {Scope.parse(raw.get("id")): scope in named_by(raw) for raw in home}
+        asked = [one for one in elsewhere if one not in named]
+        if scope.resource_type == IDENTITY:
+            everywhere = [one async for one in all_workspaces(self.azure)]
+            asked = [one for one in dict.fromkeys((*named, *asked, *everywhere)) if not named.get(one)]
+        answers = await asyncio.gather(*(self._uses(one, of=frozenset({scope})) for one in asked))
+        confirmed = [one for one, uses in zip(asked, answers, strict=True) if uses]
+        return [*(one for one, yes in named.items() if yes), *confirmed]
+
+    async def _uses(self, workspace: Scope, *, of: frozenset[Scope]) -> frozenset[Scope]:
+        """Those of `of` that the workspace, its computes or its endpoints name. Raises `ReadFailedError`."""
+        raw = await self.azure.resource(workspace)
+        if raw is None:
+            return frozenset()
+        found = named_by(raw) & of
+        if found or not any(scope.resource_type == IDENTITY for scope in of):
+            return found
+        lists = await asyncio.gather(
+            self.azure.children(workspace, "computes"), self.azure.children(workspace, "onlineEndpoints")
+        )
+        return frozenset().union(*(named_by(child) for rows in lists for child in rows or ())) & of
+
+
+def _plainly_chooses(scope: Scope, workspace: Scope) -> bool:
+    """As far as their ids tell."""
+    if scope.is_management_group or not is_container(scope):
+        return workspace_of(scope) == workspace
+    return scope.contains(workspace)
+
+
+def _kind(scope: Scope) -> str:
+    known = {scope.subscription: "subscription", scope.resource_group: "resource group"}
+    return known.get(scope) or f"resource ({scope.resource_type})"
+
+
+@contextmanager
+def _about(scope: Scope, closed: str = _CLOSED) -> Iterator[None]:
+    """Says of a read that Azure refused what it means for the scope."""
+    try:
+        yield
+    except ScopeError:
+        raise
+    except ReadFailedError as error:
+        if error.code in _OF_OTHERS:
+            raise ScopeError(scope, error.code, _FOREIGN, forbidden=True) from error
+        if error.code == "InvalidSubscriptionId":
+            raise ScopeError(scope, error.code, _NO_SUBSCRIPTION) from error
+        if error.forbidden:
+            raise ScopeError(scope, error.code, closed, forbidden=True) from error
+        raise
