@@ -109,13 +109,17 @@ class Hierarchy:
                 self._parents["/subscriptions/" + guid_at_end(subscription)] = scope
 
     def lineage(self, scope: str) -> list[str]:
-        """The scope itself, then every scope above it, nearest first, "/" last; lower-case."""
+        """The scope itself, then every scope above it, nearest first, "/" last; lower-case.
+
+        Above a management group that does not exist there is the root only.
+        """
         parts = segments(scope)
         above = ["/" + "/".join(parts[:end]) for end in range(len(parts), 0, -1)]
         if parts[:1] == ("subscriptions",) and len(parts) > 1:
             above += self._groups_above(above[-2])
         elif parts[:3] == _MANAGEMENT_GROUPS and len(parts) > 3:
-            above += self._groups_above(above[-4])
+            group = above[-4]
+            above += self._groups_above(group) if group in self._parents else []
         return [*above, ROOT]
 
     def contains(self, outer: str, inner: str) -> bool:

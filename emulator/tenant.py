@@ -49,10 +49,7 @@ class Tenant:
     def __init__(self, document: Json | None = None) -> None:
         document = _checked({} if document is None else document)
         self.tenant_id: str = document.get("tenantId") or _TENANT_ID
-        self.management_groups: list[Json] = [
-            {"name": guid_at_end(group.get("name") or group["id"]), **group}
-            for group in document.get("managementGroups") or []
-        ]
+        self.management_groups = _management_groups(document.get("managementGroups") or [], self.tenant_id)
         self.hierarchy = Hierarchy(self.tenant_id, self.management_groups)
         self.groups = {
             group.lower(): [member.lower() for member in members]
@@ -161,6 +158,15 @@ class Tenant:
         for members in self.groups.values():
             for identifier in members:
                 yield {"id": identifier}
+
+
+def _management_groups(listed: list[Json], tenant_id: str) -> list[Json]:
+    """Each with a name; and those that are only named as a parent."""
+    groups = [{**group, "name": str(group.get("name") or group["id"]).rpartition("/")[2]} for group in listed]
+    known = {group["name"].lower() for group in groups} | {tenant_id.lower()}
+    parents = [str(group["parent"]).rpartition("/")[2] for group in groups if group.get("parent")]
+    implied = {parent.lower(): parent for parent in parents if parent.lower() not in known}
+    return [*groups, *({"name": name} for name in implied.values())]
 
 
 def _resources() -> Indexed:

@@ -10,6 +10,7 @@ from emulator.arm.announcer import Announcer
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call
 from emulator.arm.locks import Locks
+from emulator.arm.management_groups import READ
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
 from emulator.arm.resources import Resources
@@ -22,6 +23,7 @@ type Handler = Callable[[Call], Answer]
 
 _VERBS = {"GET": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _READS = {"HEAD": "GET"}
+_DESCENDANTS = "microsoft.management/managementgroups/descendants"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,8 @@ class Arm:
         if call.method == "POST":
             owner = self.providers.canonical(call.path.type.rpartition("/")[0])
             return f"{owner}/{self.actions.name(call.path)}/action"
+        if call.path.type.lower() == _DESCENDANTS:
+            return READ
         verb = _VERBS[_READS.get(call.method, call.method)]
         return f"{self.resources.operation_type(call)}/{verb}"
 

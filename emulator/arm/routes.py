@@ -10,6 +10,7 @@ from emulator.arm.authorization import DenyAssignments, LockRoutes, RoleDefiniti
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.locks import Locks
+from emulator.arm.management_groups import ManagementGroups
 from emulator.arm.policies import PolicyAssignments
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
@@ -39,8 +40,9 @@ def build(
     scopes = Scopes(tenant, rbac, authorizer, store)
     actions = Actions(tenant, clock, made_up)
     resources = Resources(tenant, made_up, store, providers, provisioning, authorizer, actions)
+    groups = ManagementGroups(tenant, authorizer)
     return Arm(
-        routes=_routes(tenant, rbac, scopes, resources, role_assignments),
+        routes=_routes(tenant, rbac, scopes, groups, resources, role_assignments),
         providers=providers,
         scopes=scopes,
         authorizer=authorizer,
@@ -54,7 +56,12 @@ def build(
 
 
 def _routes(
-    tenant: Tenant, rbac: Rbac, scopes: Scopes, resources: Resources, assignments: RoleAssignments
+    tenant: Tenant,
+    rbac: Rbac,
+    scopes: Scopes,
+    management_groups: ManagementGroups,
+    resources: Resources,
+    assignments: RoleAssignments,
 ) -> Mapping[str, Mapping[str, Handler]]:
     locks = LockRoutes(tenant)
     return {
@@ -81,5 +88,6 @@ def _routes(
         },
         "microsoft.resources/subscriptions/resources": {"GET": scopes.resources},
         "microsoft.resources/subscriptions/resourcegroups/resources": {"GET": scopes.resources},
-        "microsoft.management/managementgroups": {"GET": scopes.management_group},
+        "microsoft.management/managementgroups": {"GET": management_groups.get},
+        "microsoft.management/managementgroups/descendants": {"GET": management_groups.descendants},
     }

@@ -1,5 +1,6 @@
-"""Subscriptions, resource groups and management groups."""
+"""Subscriptions and resource groups."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,13 +8,14 @@ from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
 from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
-from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.ids import ResourcePath, key_of
 from emulator.rbac import Rbac
 from emulator.tenant import Tenant, group_scope
 from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GROUP_TYPE = "Microsoft.Resources/resourceGroups"
 
 
@@ -25,8 +27,14 @@ class Scopes:
         self._store = store
 
     def require(self, path: ResourcePath) -> None:
-        """404 for an unknown subscription."""
+        """404 for an unknown subscription, 400 for what is no id of one.
+
+        Both as users report them, the second at https://github.com/hashicorp/terraform-provider-azurerm/issues/25954
+        """
         if path.subscription is not None and path.subscription.lower() not in self._tenant.subscriptions:
+            if not _GUID.fullmatch(path.subscription):
+                message = f"The provided subscription identifier '{path.subscription}' is malformed or invalid."
+                raise AzureError(400, "InvalidSubscriptionId", message)
             message = f"The subscription '{path.subscription}' could not be found."
             raise AzureError(404, "SubscriptionNotFound", message)
 
@@ -73,29 +81,6 @@ class Scopes:
                 400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
             )
         return page(call, self._resources(call.caller, key_of(call.path.parent), kind))
-
-    def management_group(self, call: Call) -> Answer:
-        name = call.path.name.lower()
-        found = next((group for group in self._tenant.management_groups if group["name"].lower() == name), None)
-        if found is None and name != self._tenant.tenant_id.lower():
-            raise AzureError(404, "NotFound", f"'{call.path.text}' not found")
-        group = found or {"name": self._tenant.tenant_id}
-        parent: str | None = group.get("parent") or (self._tenant.tenant_id if found else None)
-        prefix = "/providers/Microsoft.Management/managementGroups/"
-        details: Json = {"parent": {"id": prefix + guid_at_end(parent), "name": guid_at_end(parent)}} if parent else {}
-        return Answer(
-            200,
-            {
-                "id": prefix + group["name"],
-                "type": "Microsoft.Management/managementGroups",
-                "name": group["name"],
-                "properties": {
-                    "tenantId": self._tenant.tenant_id,
-                    "displayName": group.get("displayName", group["name"]),
-                    "details": details,
-                },
-            },
-        )
 
     def _sees(self, caller: Caller, subscription: str) -> bool:
         """A subscription is listed for whoever holds any role in it or above it."""

@@ -51,7 +51,8 @@ def test_served_as_given_whatever_the_casing() -> None:
     [
         (f"{REGISTRY}2{ACR}", 404, "ResourceNotFound"),
         (f"{RG}2/providers/Microsoft.ContainerRegistry/registries/x{ACR}", 404, "ResourceGroupNotFound"),
-        (f"/subscriptions/other/resourceGroups/rg{RES}", 404, "SubscriptionNotFound"),
+        (f"/subscriptions/aaaaaaaa-0000-0000-0000-000000000002{RES}", 404, "SubscriptionNotFound"),
+        (f"/subscriptions/other/resourceGroups/rg{RES}", 400, "InvalidSubscriptionId"),
         (REGISTRY, 400, "MissingApiVersionParameter"),
         (f"{REGISTRY}?api-version=2031-01-01", 400, "NoRegisteredProviderFound"),
         (f"{REGISTRY}?api-version=latest", 400, "InvalidApiVersionParameter"),

@@ -294,9 +294,10 @@ class TestOneAtATime:
         (now,) = await one.services.sweeps.listed(one.azure.now())
         assert (now.done, now.shards, now.tally.workspaces) == (1, 4, handler.PER_SHARD)
 
-    async def test_an_empty_tenant_has_an_end_as_well(self) -> None:
+    async def test_an_empty_tenant_has_an_end_as_well_and_is_not_complete(self) -> None:
         one = app()
         one.azure.lose(WORKSPACE)
         await one.sweep()
         await one.settle()
-        assert outcomes(one) == ["Started", "Completed"]
+        assert outcomes(one) == ["Started", "Incomplete"]
+        assert [row["RuleId"] for row in one.audit.findings()] == ["nothing-looked-at"]

@@ -1,0 +1,124 @@
+"""Management groups: themselves, with their children, and all that descends from them.
+
+https://learn.microsoft.com/rest/api/managementgroups/management-groups
+Whoever may not read a group gets 403, and so does whoever asks for one that does not exist, as its place in the
+hierarchy is unknown; only a right at the root tells the two apart: https://github.com/Azure/azure-rest-api-specs/issues/9549
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from emulator.arm.authorizer import Authorizer
+from emulator.arm.call import Answer, Call, page
+from emulator.errors import AzureError
+from emulator.ids import guid_at_end, key_of
+from emulator.tenant import Tenant
+
+type Json = dict[str, Any]
+
+# Of a list of descendants Azure asks no more: https://github.com/Azure/azure-rest-api-specs/issues/9140
+READ = "Microsoft.Management/managementGroups/read"
+_TYPE = "Microsoft.Management/managementGroups"
+_SCOPE = f"/providers/{_TYPE}/"
+_KNOWN_OPTIONS = {"api-version", "$expand", "$recurse", "$top", "$skiptoken"}
+
+
+class ManagementGroups:
+    def __init__(self, tenant: Tenant, authorizer: Authorizer) -> None:
+        self._tenant = tenant
+        self._authorizer = authorizer
+
+    def get(self, call: Call) -> Answer:
+        """One group, or those that the caller may read."""
+        _require_known(call)
+        if call.path.is_collection:
+            seen = (one for one in self._groups() if self._authorizer.may(call.caller, READ, _SCOPE + one))
+            return page(call, (self._group(name) for name in seen))
+        name = self._found(call.path.name)
+        group = self._group(name)
+        parent = self._parent(_SCOPE + name)
+        group["properties"]["details"] = {"parent": parent} if parent else {}
+        if call.query.get("$expand") == "children":
+            deep = call.query.get("$recurse", "false").lower() == "true"
+            group["properties"]["children"] = list(self._children((name,), deep=deep))
+        return Answer(200, group)
+
+    def descendants(self, call: Call) -> Answer:
+        """Groups and subscriptions, however deep."""
+        _require_known(call)
+        scope = _SCOPE + self._found(call.path.names[0])
+        below = [one for one in self._all() if key_of(one) != key_of(scope)]
+        contains = self._tenant.hierarchy.contains
+        return page(call, (self._descendant(one) for one in below if contains(scope, one)))
+
+    def _descendant(self, scope: str) -> Json:
+        parent = self._parent(scope)
+        return {
+            "id": scope,
+            "type": _TYPE if scope.startswith(_SCOPE) else f"{_TYPE}/subscriptions",
+            "name": scope.rpartition("/")[2],
+            "properties": {
+                "displayName": self._shown(scope),
+                "parent": {"id": parent["id"]} if parent else None,
+            },
+        }
+
+    def _children(self, path: tuple[str, ...], *, deep: bool) -> Iterator[Json]:
+        """Of the last group on the `path`; a tenant file may hold groups that are in each other."""
+        for scope in self._all():
+            parent, name = self._parent(scope), scope.rpartition("/")[2]
+            if parent is None or parent["name"] != path[-1] or name in path:
+                continue
+            group = scope.startswith(_SCOPE)
+            below = list(self._children((*path, name), deep=True)) if group and deep else []
+            yield {
+                "id": scope,
+                "type": _TYPE if group else "/subscriptions",
+                "name": name,
+                "displayName": self._shown(scope),
+                **({"children": below} if below else {}),
+            }
+
+    def _found(self, wanted: str) -> str:
+        """The name as the tenant spells it."""
+        for name in self._groups():
+            if name.lower() == wanted.lower():
+                return name
+        raise AzureError(404, "NotFound", f"'{_SCOPE}{wanted}' not found")
+
+    def _group(self, name: str) -> Json:
+        shown = {"tenantId": self._tenant.tenant_id, "displayName": self._shown(_SCOPE + name)}
+        return {"id": _SCOPE + name, "type": _TYPE, "name": name, "properties": shown}
+
+    def _groups(self) -> list[str]:
+        """With the tenant's root group, which no tenant file has to list."""
+        listed = [str(group["name"]) for group in self._tenant.management_groups]
+        root = self._tenant.tenant_id
+        return listed if root.lower() in {name.lower() for name in listed} else [root, *listed]
+
+    def _all(self) -> list[str]:
+        return [*(_SCOPE + name for name in self._groups()), *(s["id"] for s in self._tenant.subscriptions.values())]
+
+    def _shown(self, scope: str) -> str:
+        name = scope.rpartition("/")[2]
+        if not scope.startswith(_SCOPE):
+            return str(self._tenant.subscriptions[name.lower()].get("displayName", name))
+        groups = (group for group in self._tenant.management_groups if group["name"] == name)
+        return str(next(groups, {}).get("displayName", name))
+
+    def _parent(self, scope: str) -> Json | None:
+        """None above the root group."""
+        above = [one for one in self._tenant.hierarchy.lineage(scope)[1:] if one.startswith(_SCOPE.lower())]
+        if not above:
+            return None
+        name = next(name for name in self._groups() if name.lower() == guid_at_end(above[0]))
+        return {"id": _SCOPE + name, "name": name, "displayName": self._shown(_SCOPE + name)}
+
+
+def _require_known(call: Call) -> None:
+    """What is not known here is refused, rather than left out of the answer."""
+    unknown = sorted(call.query.keys() - _KNOWN_OPTIONS)
+    if unknown or call.query.get("$expand") not in (None, "children"):
+        raise AzureError(
+            400, "BadRequest", f"The local Azure does not know {unknown or '$expand'} of management groups."
+        )
