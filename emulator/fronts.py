@@ -12,7 +12,7 @@ from emulator.errors import AzureError
 from emulator.graph import ResourceGraph
 from emulator.ids import ResourcePath
 from emulator.logs import Logs
-from emulator.middlewares import CORRELATION_ID, json_response
+from emulator.middlewares import CORRELATION_ID, QUERIED, json_response
 from emulator.rbac import Rbac
 from emulator.throttle import Throttle
 from emulator.tokens import Audience, Caller, Tokens
@@ -59,7 +59,11 @@ class ArmFront:
                 raise AzureError(400, "MissingApiVersionParameter", message)
             message = f"The api-version '{given}' is invalid. The supported versions are '{','.join(_GRAPH_VERSIONS)}'."
             raise AzureError(400, "InvalidApiVersionParameter", message)
-        body, headers = self._graph.query(caller.object_id, await json_body(request))
+        asked = await json_body(request)
+        body, headers = self._graph.query(caller.object_id, asked)
+        shown = {name: asked.get(name) or [] for name in ("subscriptions", "managementGroups")}
+        rows = body["data"] if isinstance(body["data"], list) else []
+        request[QUERIED] = {**shown, "rows": [row.get("id") for row in rows]}
         return json_response(200, body, headers)
 
     def _take(self, method: str, subscription: str | None, caller: Caller) -> dict[str, str]:

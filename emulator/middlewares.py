@@ -20,6 +20,7 @@ from emulator.tokens import Tokens
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CORRELATION_ID = web.RequestKey("correlation_id", str)
+QUERIED = web.RequestKey("queried", dict[str, Any])
 CONTROL = "/_local/"
 
 _LOG = logging.getLogger(__name__)
@@ -57,8 +58,9 @@ class Middlewares:
             dropped = request.transport is None or request.transport.is_closing()
             status = 0 if dropped else response.status
             duration = round((time.perf_counter() - started) * 1000, 3)
+            who, queried = self._who(request), request.get(QUERIED)
             self._requests.add(
-                LoggedRequest(request.method, request.path_qs, self._who(request), status, moment.isoformat(), duration)
+                LoggedRequest(request.method, request.path_qs, who, status, moment.isoformat(), duration, queried)
             )
         return response
 

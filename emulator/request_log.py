@@ -15,9 +15,12 @@ class LoggedRequest:
     """0 when the connection was dropped."""
     time: str
     duration_ms: float
+    resource_graph: dict[str, Any] | None = None
+    """Of a query: in which subscriptions and management groups, and the ids of the rows that it was shown."""
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        queried = {"resourceGraph": self.resource_graph} if self.resource_graph else {}
+        return queried | {
             "method": self.method,
             "path": self.path,
             "caller": self.caller,

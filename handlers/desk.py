@@ -119,7 +119,7 @@ async def workspaces(where: Where, services: Services, report: Report) -> Sequen
         await _require_all(watched, services)
         both = await asyncio.gather(*(services.scopes.any_chooses(watched, one) for one in found))
         found = tuple(one for one, chosen_by_both in zip(found, both, strict=True) if chosen_by_both)
-    for scope in chosen.idle:
+    for scope in chosen.idle if found else ():
         print(f"no workspace lies in or uses {scope}", file=sys.stderr)
     if not found and not where.empty_is_fine:
         report.errors.append(_nothing(named, watched, chosen))
