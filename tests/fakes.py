@@ -21,7 +21,7 @@ from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.ports import AzureFailureError, NotYetError, Receipt, Row, WriteRefusedError
+from shared.ports import AzureFailureError, NotYetError, ReadFailedError, Receipt, Row, WriteRefusedError
 
 # A queue message holds 64 KiB, of which base64 takes a quarter.
 _LONGEST_MESSAGE = 48 * 1024
@@ -111,8 +111,9 @@ class FakeAzure:
         return await self.troubles.around("read", lambda: self._children(parent, collection))
 
     def _children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
-        if parent.is_root:
-            return [{"id": str(one)} for one in sorted(self._subscriptions(), key=str)]
+        if parent.is_root or collection == "descendants":
+            below = self._subscriptions() if parent.is_root else self._descendants(parent)
+            return [{"id": str(one)} for one in sorted(below, key=str)]
         if collection.endswith("/locks"):
             return [raw for raw in self.locks if _is_within(str(raw["id"]), str(parent))]
         if collection.endswith("/roleAssignments"):
@@ -122,11 +123,17 @@ class FakeAzure:
             found = [
                 raw for scope, raw in self.resources.items() if parent.contains(scope) and scope.resource_type == kind
             ]
-            return found if parent in self._subscriptions() else None
+            return found if self._resource(parent) is not None else None
         if parent not in self.resources:
             return None
         kind = f"{parent.resource_type}/{collection.casefold()}"
         return [raw for scope, raw in self.resources.items() if parent.contains(scope) and scope.resource_type == kind]
+
+    def _descendants(self, group: Scope) -> set[Scope]:
+        """Azure says no more of a group that is not there than of one that may not be read."""
+        if group not in self.above:
+            raise ReadFailedError("list descendants", "AuthorizationFailed", "Azure answered 403", forbidden=True)
+        return self.above[group]
 
     def _subscriptions(self) -> set[Scope]:
         return {scope.subscription for scope in self.resources if scope.subscription}

@@ -32,9 +32,11 @@ _EXAMPLE = (
 def named_by(raw: object) -> frozenset[Scope]:
     """What a workspace, compute or endpoint uses, by its raw self. What is no ARM id leads nowhere."""
     values = [get(raw, *path) for path in _NAMED_AT]
-    values += get(raw, "identity", "userAssignedIdentities") or ()
-    rules = get(raw, "properties", "managedNetwork", "outboundRules") or {}
-    values += [get(rule, "destination", "serviceResourceId") for rule in rules.values()]
+    attached = get(raw, "identity", "userAssignedIdentities")
+    values += attached if isinstance(attached, dict) else ()
+    rules = get(raw, "properties", "managedNetwork", "outboundRules")
+    named = rules.values() if isinstance(rules, dict) else ()
+    values += [get(rule, "destination", "serviceResourceId") for rule in named]
     return frozenset(scope for value in values if (scope := scope_or_none(value)))
 
 

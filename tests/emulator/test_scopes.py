@@ -270,3 +270,13 @@ def test_without_a_scope_all_is_looked_at(world: World) -> None:
     ran = world.azure.run("plan", "--format", "json", env={"AMLGUARD_POLICY": ""})
     assert ran.document["lookedAt"]["workspaces"] == len(HOMES) + 1
     assert ran.document["lookedAt"]["policy"] is None
+
+
+def test_the_search_for_strays_finds_them(world: World, desk: Desk) -> None:
+    """Or all of the above could not fail."""
+    desk.run("plan", "--scope", f"/subscriptions/{A}")
+    assert world.strays({f"/subscriptions/{A}", *leads_to("one")}) == []
+    assert any(PROD in path for path in world.strays(leads_to("one")))
+    world.azure.forget_requests()
+    desk.run("plan", "--scope", REGISTRY)
+    assert WORKSPACES["nested"] in world.strays({REGISTRY, *leads_to("prod")}), "a row of Resource Graph"

@@ -1,0 +1,52 @@
+"""A sweep looks at what the policy's scopes choose, and says so when they choose nothing (laws 13 and 14)."""
+
+from dataclasses import dataclass
+
+import pytest
+from event_grid import event
+from local_azure import FINDINGS, Start
+from scope_world import DOCUMENT, EMPTY, HOMES, POLICY, RG, WORKSPACES, begin, leads_to, management_group
+
+CLOSED, TYPO = management_group("closed"), f"{RG}-pro"
+
+
+@dataclass(frozen=True)
+class Swept:
+    scopes: tuple[str, ...]
+    changed: frozenset[str]
+    outcome: str = "Completed"
+    findings: frozenset[tuple[str, str]] = frozenset()
+
+
+CASES = {
+    "management group": Swept((management_group("ml"),), frozenset({"one", "prod", "nested"})),
+    "one right, two wrong": Swept(
+        (RG, TYPO, CLOSED),
+        frozenset({"one"}),
+        "Incomplete",
+        frozenset({("policy-scope", TYPO), ("policy-scope", CLOSED)}),
+    ),
+    "no workspace": Swept((EMPTY,), frozenset(), "Incomplete", frozenset({("nothing-looked-at", EMPTY)})),
+}
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_sweep_looks_at_what_the_policy_names(start_own_azure: Start, what: str) -> None:
+    """An event about another workspace does nothing before; or fails, where it cannot be known whether it should."""
+    case = CASES[what]
+    world = begin(start_own_azure(DOCUMENT, f"{POLICY}scopes: [{', '.join(case.scopes)}]\n"))
+    for name in HOMES.keys() - case.changed:
+        assert world.azure.deliver(event(WORKSPACES[name])).status_code == (500 if CLOSED in case.scopes else 202)
+    assert world.changed() == set()
+    world.azure.forget_requests()
+    world.azure.sweep()
+    ended = "AmlGuardSweep_CL | where Outcome in ('Completed', 'Incomplete')"
+    world.azure.until(lambda: world.azure.query(ended), "the sweep ends")
+    world.azure.until_quiet()
+    assert world.changed() == case.changed
+    assert world.strays({*case.scopes, *(one for name in case.changed for one in leads_to(name))}) == []
+    (end,) = world.azure.query(ended)
+    assert (end["Outcome"], end["Workspaces"]) == (case.outcome, len(case.changed))
+    found = world.azure.rows(FINDINGS, "RuleId in ('policy-scope', 'nothing-looked-at')")
+    assert {(row["RuleId"], row["ResourceId"]) for row in found} == case.findings
+    assert world.azure.poisoned_work() == []
