@@ -16,6 +16,7 @@ from shared import policy
 from shared.access.condition import condition
 from shared.access.documents import Document
 from shared.access.routing import operations
+from shared.access.users import unsuitable
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
@@ -158,6 +159,9 @@ def _approve(options: argparse.Namespace) -> int:
 
 def _policy_check(options: argparse.Namespace) -> int:
     checked = policy.load(options.file)
+    for place, scope in enumerate(checked.terms().scopes):
+        if reason := unsuitable(scope):
+            raise PolicyError(f"{options.file}: scopes[{place}]: {scope}: {reason}")
     print(f"{options.file} is right: mode {checked.mode}, {len(checked.rules)} rules set")
     return 0
 

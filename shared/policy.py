@@ -96,7 +96,11 @@ class Policy(Part, frozen=True):
 
     mode: Annotated[Action, Meta(description="what the triggers do; report changes nothing")] = Action.REPORT
     scopes: Annotated[
-        tuple[str, ...], Meta(description="watched scopes; without any, all that the identity reads")
+        tuple[str, ...],
+        Meta(
+            description="what is watched: management groups, subscriptions, resource groups, workspaces, or what "
+            "workspaces use; without any, all that the identity reads"
+        ),
     ] = ()
     settle_minutes: Annotated[
         float, Meta(ge=0, le=7 * 24 * 60, description="grants act this long before the admin user goes off")

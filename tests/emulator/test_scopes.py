@@ -197,6 +197,15 @@ def test_a_scope_of_the_policy_that_chooses_nothing_is_an_error(
     assert "policy file" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("scope", "code"), [(RG, 0), (REGISTRY, 0), ("/", 1), (f"{REGISTRY}/scopeMaps/all", 1), ("ml", 1)]
+)
+def test_policy_check_knows_what_can_choose_nothing(desk: Desk, policy: Path, scope: str, code: int) -> None:
+    ran = desk.run("policy", "check", _watching(policy, EMPTY, scope))
+    assert ran.code == code
+    assert ("scopes[1]" in ran.err) is (code == 1)
+
+
 def test_what_may_not_be_read_names_the_right(desk: Desk) -> None:
     ran = desk.run("plan", "--scope", management_group("closed"))
     assert "Microsoft.Management/managementGroups/read" in ran.err
