@@ -23,7 +23,7 @@ def unique(*parts: str) -> str:
 
 
 def assignment_name(scope: Scope, principal_id: str, role_id: str) -> str:
-    return unique(scope.key, principal_id.casefold(), role_id.casefold())
+    return unique(scope.key, object_id(principal_id), role_id.casefold())
 
 
 def description(rules: str, requirements: Iterable[str], run: str, on: Scope, shared: Scope | None) -> str:
