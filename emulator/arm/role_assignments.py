@@ -9,7 +9,7 @@ from emulator.arm.scoped_lists import Filter, holding_at
 from emulator.clock import Clock
 from emulator.conditions import Attributes
 from emulator.errors import AzureError
-from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
 from emulator.made_up import MadeUp
 from emulator.rbac import Rbac
 from emulator.tenant import Tenant
@@ -67,7 +67,7 @@ class RoleAssignments:
     def create(self, path: ResourcePath, properties: Json, caller: Caller) -> Json:
         """Stores it without asking whether Azure would; for AML's own grants too."""
         now = _time(self._clock)
-        known = self._tenant.principals.get(properties["principalId"].lower(), {})
+        known = self._tenant.principals.get(object_key(properties["principalId"]), {})
         assignment: Json = {
             "properties": {
                 "roleDefinitionId": self._role_definition_id(path, properties["roleDefinitionId"]),
@@ -119,7 +119,7 @@ class RoleAssignments:
         if not properties or not isinstance(properties.get("principalId"), str):
             return {}
         kind = properties.get("principalType") or self._tenant.principals.get(
-            properties["principalId"].lower(), {}
+            object_key(properties["principalId"]), {}
         ).get("type")
         values = {
             "roledefinitionid": guid_at_end(str(properties.get("roleDefinitionId", ""))),
