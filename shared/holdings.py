@@ -1,6 +1,6 @@
 """What identities hold in subscriptions: role assignments, the roles' definitions, and deny assignments.
 
-Custom roles and the deny assignments of a principal are read only where there are any.
+Custom roles, and who is in a group that is denied something, are read only where there are any.
 """
 
 import asyncio
