@@ -107,7 +107,7 @@ class LockRoutes:
             "properties": properties,
         }
         self._tenant.locks[call.path.key] = lock
-        return Answer(200 if existed else 201, lock)
+        return Answer(200 if existed else 201, lock, created=not existed)
 
     def delete(self, call: Call) -> Answer:
         return Answer(204 if self._tenant.locks.pop(call.path.key, None) is None else 200)

@@ -62,7 +62,7 @@ class RoleAssignments:
             self._rules.require_same(same_name, call, properties)
             return self._update(same_name, properties, call.caller)
         self._rules.require_new(call.path.extends, properties)
-        return Answer(201, self.create(call.path, properties, call.caller))
+        return Answer(201, self.create(call.path, properties, call.caller), created=True)
 
     def create(self, path: ResourcePath, properties: Json, caller: Caller) -> Json:
         """Stores it without asking whether Azure would; for AML's own grants too."""
@@ -109,11 +109,12 @@ class RoleAssignments:
         return holding_at(candidates, _scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope)
 
     def _update(self, held: Json, properties: Json, caller: Caller) -> Answer:
+        """201 as well, as recorded."""
         changes = {key: properties.get(key) for key in ("condition", "conditionVersion", "description")}
         by = {"updatedOn": _time(self._clock), "updatedBy": caller.object_id}
         after = {**held, "properties": {**held["properties"], **changes, **by}}
         self._tenant.role_assignments[key_of(held["id"])] = after
-        return Answer(200, after)
+        return Answer(201, after)
 
     def _condition_view(self, properties: Json | None) -> dict[str, list[str]]:
         if not properties or not isinstance(properties.get("principalId"), str):

@@ -52,7 +52,8 @@ def test_created_then_the_same() -> None:
     assert (properties["scope"], properties["description"], properties["principalId"]) == (REGISTRY, "why", ME)
     assert properties["createdOn"]
     assert properties["createdBy"] == "00000000-0000-0000-0000-00000000aaaa"
-    assert one.assign(REGISTRY, ACR_PULL, ME, name=name).status == 200
+    assert one.assign(REGISTRY, ACR_PULL, ME, name=name).status == 201  # as recorded
+    assert [event["data"].keys() >= {"httpRequest"} for event in one.events] == [False, True]
     assert len(one.assignments(REGISTRY)) == 1
 
 
