@@ -81,7 +81,7 @@ async def test_resynced_keys() -> None:
     assert answer.headers.keys() == {"Azure-AsyncOperation", "Location"}
     status, location = answer.headers["Azure-AsyncOperation"], answer.headers["Location"]
     assert "/workspaceOperationsStatus/" in status
-    assert (status.removesuffix("&type=async"), status) == (location.removesuffix("&type=location"), f"{status}")
+    assert status.removesuffix("&type=async") == location.removesuffix("&type=location")
     assert poll(one, status).body == {"status": "InProgress"}
     assert poll(one, location).status == 202
     await asyncio.sleep(0.05)
