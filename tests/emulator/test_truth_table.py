@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import batched
 
 import pytest
 from event_grid import event
@@ -11,6 +12,7 @@ from truth_needs import CASES, Case, Need
 from wire import Json
 
 POLICY = "mode: enforce\n"
+_DELIVERY = 20  # more at once get in each other's way at the caps, and Event Grid would have to come again
 
 
 @dataclass
@@ -59,7 +61,8 @@ def _assert_truth(case: Case, world: World) -> None:
             assert rows == []
         case "granted":
             assert after == before | {(need.scope.lower(), need.role)}
-            assert outcomes == ["Applied", "Planned"]
+            assert set(outcomes) == {"Applied", "Planned"}  # planned anew where others were quicker at the caps
+            assert outcomes.count("Applied") == 1
         case _:
             assert after == before
             assert outcomes == ["Withheld"]
@@ -73,8 +76,9 @@ _every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.fixture(scope="module")
 def through_webhook(start_azure: Start) -> World:
     world = _world(start_azure)
-    answer = world.azure.deliver(*(event(need.workspace) for need in world.needs.values()))
-    assert answer.status_code == 202, answer.text
+    for needs in batched(world.needs.values(), _DELIVERY, strict=False):
+        answer = world.azure.deliver(*(event(need.workspace) for need in needs))
+        assert answer.status_code == 202, answer.text
     world.until_done()
     return world
 
