@@ -11,7 +11,7 @@ from typing import Any
 from emulator.arm.announcer import Announcer
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.role_assignments import RoleAssignments
-from emulator.arm.store import ResourceStore
+from emulator.arm.store import SUCCEEDED, ResourceStore
 from emulator.clock import Clock
 from emulator.ids import ResourcePath, key_of
 from emulator.made_up import MadeUp
@@ -92,7 +92,7 @@ class AzureMachineLearning:
         }
         _, finish = self._store.replace(path, body, self.caller)
         if finish:
-            finish()
+            finish(SUCCEEDED)
         self._announce(path, "Microsoft.ContainerRegistry/registries/write")
         here = ResourcePath.parse(workspace["id"])
         self._store.merge(here, {"properties": {"containerRegistry": path.text}}, self.caller)

@@ -10,7 +10,8 @@ from typing import Any, Self
 from emulator.errors import AzureError
 
 _KEYS = {"method": str, "path": str, "status": int, "code": str, "message": str, "times": int, "delayMs": int}
-_KEYS |= {"caller": str, "drop": bool}
+_KEYS |= {"caller": str, "drop": bool, "html": bool, "operation": str}
+_ENDS = ("Succeeded", "Failed", "Canceled")
 
 
 class FaultsError(ValueError):
@@ -19,7 +20,11 @@ class FaultsError(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """Answers matching calls with `status` (or closes the connection, or only delays them), `times` times."""
+    """Answers matching calls with `status` (or closes the connection, or only delays them), `times` times.
+
+    `html`: as a gateway answers. `operation`: a matching PATCH begins a long-running operation, and this one, or that
+    which any other write begins, ends so.
+    """
 
     path: re.Pattern[str]
     method: str | None
@@ -30,6 +35,8 @@ class Fault:
     times: int | None
     delay_ms: int
     drop: bool
+    html: bool
+    operation: str | None
 
     @classmethod
     def parse(cls, place: int, raw: Any) -> Self:
@@ -47,8 +54,10 @@ class Fault:
         status = raw.get("status")
         if status is not None and not 200 <= status <= 599:
             raise FaultsError(f"faults[{place}].status {status} is not an HTTP status")
-        if status is None and not raw.get("drop") and not raw.get("delayMs"):
-            raise FaultsError(f"faults[{place}] does nothing: give it a status, drop or delayMs")
+        if raw.get("operation") not in (None, *_ENDS):
+            raise FaultsError(f"faults[{place}].operation is none of {', '.join(_ENDS)}")
+        if status is None and not any(raw.get(key) for key in ("drop", "delayMs", "operation")):
+            raise FaultsError(f"faults[{place}] does nothing: give it a status, drop, delayMs or operation")
         return cls(
             path,
             (raw.get("method") or "").upper() or None,
@@ -59,6 +68,8 @@ class Fault:
             raw.get("times"),
             raw.get("delayMs") or 0,
             bool(raw.get("drop")),
+            bool(raw.get("html")),
+            raw.get("operation"),
         )
 
     def error(self) -> AzureError | None:

@@ -12,7 +12,7 @@ from emulator.errors import AzureError
 from emulator.graph import ResourceGraph
 from emulator.ids import ResourcePath
 from emulator.logs import Logs
-from emulator.middlewares import CORRELATION_ID, QUERIED, json_response
+from emulator.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
 from emulator.rbac import Rbac
 from emulator.throttle import Throttle
 from emulator.tokens import Audience, Caller, Tokens
@@ -45,6 +45,7 @@ class ArmFront:
             caller=caller,
             correlation_id=request[CORRELATION_ID],
             base=f"https://{request.host}",
+            ends=request.get(OPERATION_ENDS),
         )
         answer = self._arm.handle(call)
         return json_response(answer.status, answer.body, {**remaining, **answer.headers})

@@ -1,5 +1,6 @@
 """ARM ids, taken apart and compared segment by segment; case never matters."""
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
@@ -23,6 +24,14 @@ def parent_of(key: str) -> str:
 
 def guid_at_end(value: str) -> str:
     return value.rpartition("/")[2].lower()
+
+
+def object_key(value: object) -> str:
+    """The form in which object ids are compared and kept: lower-case, with dashes; Azure writes some without."""
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        return str(value).lower()
 
 
 @dataclass(frozen=True, slots=True)

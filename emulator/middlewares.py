@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +22,12 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CORRELATION_ID = web.RequestKey("correlation_id", str)
 QUERIED = web.RequestKey("queried", dict[str, Any])
+OPERATION_ENDS = web.RequestKey("operation_ends", str)
 CONTROL = "/_local/"
+# recorded of a poll of an Azure Machine Learning operation
+_HTML = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n<hr></body>\r\n</html>\r\n"
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,6 +78,11 @@ class Middlewares:
                 if fault.drop and request.transport is not None:
                     request.transport.abort()
                     return web.Response(status=503)
+                if fault.operation is not None:
+                    request[OPERATION_ENDS] = fault.operation
+                if fault.html and fault.status is not None:
+                    text = _HTML.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
+                    return web.Response(status=fault.status, text=text, content_type="text/html")
                 if (error := fault.error()) is not None:
                     raise error
         return await handler(request)

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Any
 
 from emulator.conditions import Attributes, Conditions
-from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
 from emulator.tenant import Tenant, holding
 from emulator.wildcards import matches
 
@@ -54,7 +54,7 @@ class Rbac:
 
     def identities(self, principal_id: str) -> set[str]:
         """The principal and every group that it is in; lower-case."""
-        return {principal_id.lower()} | self._tenant.groups_of(principal_id)
+        return {object_key(principal_id)} | self._tenant.groups_of(principal_id)
 
     def decide(
         self, principal_id: str, action: str, scope: str, *, data: bool = False, attributes: Attributes | None = None
@@ -65,20 +65,27 @@ class Rbac:
         granted = self._grant(identities, lineage, action, data, given)
         if granted.verdict is not Verdict.ALLOWED:
             return granted
-        denied = self.denied(identities, lineage, action, data=data)
+        denied = self._denied(identities, lineage, action, data, given)
         return Decision(Verdict.DENIED, denied) if denied else granted
 
-    def denied(self, identities: set[str], lineage: list[str], action: str, *, data: bool) -> Json | None:
-        """The deny assignment that forbids the action at lineage[0]."""
+    def _denied(
+        self, identities: set[str], lineage: list[str], action: str, data: bool, attributes: Attributes
+    ) -> Json | None:
+        """The deny assignment that forbids the action at lineage[0]; one with the effect `audit` forbids nothing."""
         for deny in self._tenant.deny_assignments.values():
             properties = deny["properties"]
             scope = key_of(properties["scope"])
             reach = lineage[:1] if properties.get("doNotApplyToChildScopes") else lineage
             if (
                 scope in reach
-                and _names(properties.get("principals"), identities | {EVERYONE})
-                and not _names(properties.get("excludePrincipals"), identities)
-                and any(_covers(block, action, data=data) for block in properties.get("permissions") or ())
+                and names(properties.get("principals"), identities, everyone=True)
+                and not names(properties.get("excludePrincipals"), identities)
+                and str(properties.get("denyAssignmentEffect", "")).lower() != "audit"
+                and any(
+                    _covers(block, action, data=data)
+                    and self._fulfilled((properties.get("condition"), block.get("condition")), action, attributes)
+                    for block in properties.get("permissions") or ()
+                )
             ):
                 return deny
         return None
@@ -125,5 +132,10 @@ def _covers(block: Json, action: str, *, data: bool) -> bool:
     )
 
 
-def _names(principals: Iterable[Json] | None, identities: set[str]) -> bool:
-    return any(str(principal.get("id", "")).lower() in identities for principal in principals or ())
+def names(principals: Iterable[Json] | None, identities: set[str], *, everyone: bool = False) -> bool:
+    """Whether one of `principals` is one of `identities`, or `everyone` is asked for and among them.
+
+    Everyone was recorded as type `Everyone` with thirty-two zeros; the documents say `SystemDefined`, with dashes.
+    """
+    known = identities | {EVERYONE} if everyone else identities
+    return any(object_key(principal.get("id", "")) in known for principal in principals or ())

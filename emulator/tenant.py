@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from emulator.identities import principals_of
-from emulator.ids import Hierarchy, ResourcePath, guid_at_end, key_of, parent_of, segments
+from emulator.ids import Hierarchy, ResourcePath, guid_at_end, key_of, object_key, parent_of, segments
 from emulator.indexed import Indexed
 from emulator.roles import as_resource, built_in
 
@@ -52,7 +52,7 @@ class Tenant:
         self.management_groups = _management_groups(document.get("managementGroups") or [], self.tenant_id)
         self.hierarchy = Hierarchy(self.tenant_id, self.management_groups)
         self.groups = {
-            group.lower(): [member.lower() for member in members]
+            object_key(group): [object_key(member) for member in members]
             for group, members in (document.get("groups") or {}).items()
         }
         self._memberships: dict[str, list[str]] = {}
@@ -73,7 +73,7 @@ class Tenant:
         self._load(document)
         self.subscriptions = self._all_subscriptions()
         """By lower-case GUID, whether the tenant lists it or only something inside it."""
-        self.principals = {principal["id"].lower(): principal for principal in document.get("principals") or []}
+        self.principals = {object_key(principal["id"]): principal for principal in document.get("principals") or []}
         for group in self.groups:
             self.principals.setdefault(group, {"id": group, "type": "Group"})
         for principal in self._implied_principals():
@@ -95,7 +95,7 @@ class Tenant:
     def groups_of(self, principal: str) -> set[str]:
         """Every group (lower-case id) that the principal is in, directly or through other groups."""
         found: set[str] = set()
-        seeking = set(self._memberships.get(principal.lower(), ()))
+        seeking = set(self._memberships.get(object_key(principal), ()))
         while seeking:
             found |= seeking
             seeking = {group for known in seeking for group in self._memberships.get(known, ())} - found
@@ -189,7 +189,7 @@ def _role_assignments() -> Indexed:
 
 
 def principal_id(assignment: Json) -> str:
-    return str(assignment["properties"].get("principalId", "")).lower()
+    return object_key(assignment["properties"].get("principalId", ""))
 
 
 def holding(scope_key: str, principal: str) -> str:

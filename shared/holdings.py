@@ -1,14 +1,15 @@
 """What identities hold in subscriptions: role assignments, the roles' definitions, and deny assignments.
 
-Custom roles and the deny assignments of a principal are read only where there are any.
+Custom roles, and who is in a group that is denied something, are read only where there are any.
 """
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from shared.access import parse
+from shared.access import denies, parse
 from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.raw import object_id
 from shared.access.scope import Scope
 from shared.ports import Raw, ReadFailedError, Reads
 
@@ -56,7 +57,7 @@ def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, 
     found: dict[str, list[RoleAssignment]] = {}
     try:
         for raw in raws:
-            principal = str(raw["properties"]["principalId"]).casefold()
+            principal = object_id(raw["properties"]["principalId"])
             if principal in principals and (one := parse.role_assignment(raw)):
                 found.setdefault(principal, []).append(one)
     except (TypeError, ValueError, LookupError) as error:
@@ -92,17 +93,16 @@ async def _roles(held: _Held, azure: Reads) -> dict[str, RoleDefinition]:
 
 
 async def _denies(pairs: Sequence[tuple[str, Scope]], azure: Reads) -> dict[str, tuple[DenyAssignment, ...]]:
-    """Deny assignments are rare; only where there are some does ARM have to say whom they concern (groups!).
-
-    ARM's filter leaves exclusions aside.
-    """
+    """Deny assignments are rare; only where one names a group does ARM have to say who is in it."""
     subscriptions = list(dict.fromkeys(subscription for _, subscription in pairs))
-    listed = await asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions))
-    some = {subscription for subscription, found in zip(subscriptions, listed, strict=True) if found}
-    asking = [pair for pair in pairs if pair[1] in some]
-    answers = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
+    answers = await asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions))
+    listed = dict(zip(subscriptions, answers, strict=True))
+    asking = [pair for pair in pairs if denies.membership_decides(pair[0], listed[pair[1]])]
+    told = await asyncio.gather(*(azure.deny_assignments(sub, principal) for principal, sub in asking))
+    assigned = dict(zip(asking, told, strict=True))
     denied: dict[str, tuple[DenyAssignment, ...]] = {}
-    for (principal, subscription), answer in zip(asking, answers, strict=True):
-        concerned = (_seen_from(subscription, one) for one in answer if principal.casefold() not in one.excluded)
-        denied[principal] = (*denied.get(principal, ()), *concerned)
+    for principal, subscription in pairs:
+        found = denies.concerning(principal, listed[subscription], assigned.get((principal, subscription), ()))
+        seen = (_seen_from(subscription, one) for one in found)
+        denied[principal] = tuple(dict.fromkeys((*denied.get(principal, ()), *seen)))
     return denied

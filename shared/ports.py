@@ -95,7 +95,9 @@ class Reads(Protocol):
         ...
 
     async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
-        """All of them, or those that ARM says are assigned to the principal (groups expanded)."""
+        """All of them, or those that ARM says are assigned to the principal: groups expanded, but it may leave Everyone
+        or exclusions aside (`shared.access.denies`).
+        """
         ...
 
 

@@ -194,7 +194,8 @@ class FakeAzure:
 
     async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
         def found() -> list[DenyAssignment]:
-            who = {EVERYONE, *([principal_id, *self.groups_of(principal_id)] if principal_id else [])}
+            """ARM's filter leaves Everyone out, and may leave exclusions aside."""
+            who = {principal_id, *self.groups_of(principal_id)} if principal_id else set()
             here = [deny for deny in self.denies if self._concerns(deny.scope, subscription)]
             return [deny for deny in here if principal_id is None or deny.principals & who]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.arm.call import Answer, Call
+from emulator.arm.store import SUCCEEDED
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
@@ -53,8 +54,9 @@ class Actions:
         return self._known[_split(call.path)][1](call, owner, resource)
 
     def _resync_keys(self, _: Call, owner: ResourcePath, __: Json) -> Answer:
-        def finish() -> None:
-            self._tenant.synced_keys[owner.key] = self._clock.now()
+        def finish(end: str) -> None:
+            if end == SUCCEEDED:
+                self._tenant.synced_keys[owner.key] = self._clock.now()
 
         return Answer(202, finish=finish)
 

@@ -8,14 +8,15 @@ from typing import Any
 from emulator.arm.actions import Actions
 from emulator.arm.announcer import Announcer
 from emulator.arm.authorizer import Authorizer
-from emulator.arm.call import Answer, Call
+from emulator.arm.call import Answer, Call, Finish
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import READ
 from emulator.arm.providers import Providers
-from emulator.arm.provisioning import Provisioning
+from emulator.arm.provisioning import OPERATIONS, Provisioning, asks_for_result
 from emulator.arm.resources import Resources
 from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.scopes import Scopes
+from emulator.arm.store import SUCCEEDED
 from emulator.errors import AzureError
 
 type Json = dict[str, Any]
@@ -42,7 +43,7 @@ class Arm:
 
     def handle(self, call: Call) -> Answer:
         """AzureError when ARM refuses; nothing is changed then."""
-        if call.path.type.lower().endswith(("/operationstatuses", "/operationresults")):
+        if call.path.type.lower().endswith(OPERATIONS):
             return self._operation(call)
         handler = self._handler(call)
         self.scopes.require(call.path)
@@ -55,7 +56,7 @@ class Arm:
             # Azure filters lists by what the caller may read, and refuses whoever may read nothing of it
             self.authorizer.require(call.caller, operation, call.path.parent)
         if call.method not in ("GET", "HEAD") and answer.status != 204:
-            announce = partial(self._announce, call, operation, evidence, created=answer.status == 201)
+            announce = partial(self._announce, call, operation, evidence, created=answer.created)
             announce()
             if answer.finish is not None:
                 return self._begun(call, answer, answer.finish, announce)
@@ -112,21 +113,21 @@ class Arm:
         request = None if created else (call.method, call.url)
         self.announcer.announce(call.path, operation, call.caller, evidence, call.correlation_id, request=request)
 
-    def _begun(self, call: Call, answer: Answer, finish: Callable[[], None], announce: Callable[[], None]) -> Answer:
+    def _begun(self, call: Call, answer: Answer, finish: Finish, announce: Callable[[], None]) -> Answer:
         """Event Grid hears of a slow creation when it is accepted and when it is done."""
 
-        def done() -> None:
-            finish()
-            if answer.status == 201:
+        def done(end: str) -> None:
+            finish(end)
+            if answer.created and end == SUCCEEDED:
                 announce()
 
         return replace(answer, headers=self.provisioning.begin(call, done), finish=None)
 
     def _operation(self, call: Call) -> Answer:
         self.authorizer.require(call.caller, f"{call.path.type}/read", call.path.text)
-        if call.path.type.lower().endswith("/operationstatuses"):
-            return self.provisioning.status(call)
-        return self.resources.operation_result(call)
+        if asks_for_result(call):
+            return self.resources.operation_result(call)
+        return self.provisioning.status(call)
 
 
 def _is_filtered_list(call: Call) -> bool:

@@ -10,6 +10,7 @@ type Json = dict[str, Any]
 class Behaviour:
     asynchronous = False
     """Creation answers `Creating` first."""
+    created_status = 201
     identity_comes_late = False
     """The identity is not there before provisioning is done."""
     identity_is_fixed = False
@@ -25,6 +26,11 @@ class Behaviour:
 
     def settled(self, resource: Json, *, created: bool) -> None:
         """Called when a write is through."""
+
+    def changes_slowly(self, change: Json) -> bool:
+        """Whether a PATCH with this body answers `Updating` first."""
+        del change
+        return False
 
     def view(self, resource: Json, api_version: str) -> Json:
         """The resource as this api-version shows it."""

@@ -11,6 +11,8 @@ from emulator.ids import ResourcePath
 from emulator.tokens import Caller
 
 type Json = dict[str, Any]
+type Finish = Callable[[str], None]
+"""What happens when an operation ends; it is told the end: Succeeded, Failed or Canceled."""
 
 PAGE = 100
 
@@ -27,6 +29,8 @@ class Call:
     correlation_id: str
     base: str
     """Scheme and authority under which the caller reaches ARM."""
+    ends: str | None = None
+    """The end that a fault wants of the operation that this call begins."""
 
     @property
     def url(self) -> str:
@@ -52,8 +56,10 @@ class Answer:
     status: int
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    finish: Callable[[], None] | None = None
+    finish: Finish | None = None
     """What is to happen when the operation that this answer began is done; None when it is done already."""
+    created: bool = False
+    """Of something new; the status does not tell."""
 
 
 def page(call: Call, items: Iterable[Json]) -> Answer:

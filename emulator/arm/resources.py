@@ -52,10 +52,14 @@ class Resources:
         self._require_parent(call.path)
         existed = call.path.key in self._tenant.resources
         resource, finish = self._store.replace(call.path, call.object_body(), call.caller)
-        return Answer(200 if existed else 201, self._view(call, resource), finish=finish)
+        status = 200 if existed else self._store.behaviour(call.path).created_status
+        return Answer(status, self._view(call, resource), finish=finish, created=not existed)
 
     def patch(self, call: Call) -> Answer:
-        return Answer(200, self._view(call, self._store.merge(call.path, call.object_body(), call.caller)))
+        body = call.object_body()
+        slow = call.ends is not None or self._store.behaviour(call.path).changes_slowly(body)
+        resource, finish = self._store.merge(call.path, body, call.caller, slow=slow)
+        return Answer(201 if finish else 200, self._view(call, resource), finish=finish)
 
     def delete(self, call: Call) -> Answer:
         return Answer(200 if self._store.remove(call.path) else 204)

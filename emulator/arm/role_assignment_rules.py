@@ -5,7 +5,7 @@ from typing import Any
 
 from emulator.arm.call import Call
 from emulator.errors import AzureError
-from emulator.ids import ROOT, guid_at_end, key_of
+from emulator.ids import ROOT, guid_at_end, key_of, object_key
 from emulator.tenant import Tenant, holding, limited_scope, principal_id
 
 type Json = dict[str, Any]
@@ -41,7 +41,7 @@ class RoleAssignmentRules:
         before = held["properties"]
         if (
             key_of(before["scope"]) != key_of(call.path.extends)
-            or principal_id(held) != properties["principalId"].lower()
+            or principal_id(held) != object_key(properties["principalId"])
             or role_of(held) != guid_at_end(properties["roleDefinitionId"])
         ):
             message = "Tenant ID, application ID, principal ID, and scope are not allowed to be updated."
@@ -60,7 +60,7 @@ class RoleAssignmentRules:
 
     def held(self, scope: str, principal: str, role: str) -> Json | None:
         """The assignment of this role to this principal at exactly this scope."""
-        for assignment in self._tenant.role_assignments.where("holding", holding(key_of(scope), principal.lower())):
+        for assignment in self._tenant.role_assignments.where("holding", holding(key_of(scope), object_key(principal))):
             if role_of(assignment) == role.lower():
                 return assignment
         return None
@@ -79,7 +79,7 @@ class RoleAssignmentRules:
             )
 
     def _require_principal(self, given: str, wanted: str | None) -> None:
-        known = self._tenant.principals.get(given.lower())
+        known = self._tenant.principals.get(object_key(given))
         if known is None:
             raise AzureError(
                 400,

@@ -9,7 +9,7 @@ from emulator.arm.scoped_lists import Filter, holding_at
 from emulator.clock import Clock
 from emulator.conditions import Attributes
 from emulator.errors import AzureError
-from emulator.ids import ResourcePath, guid_at_end, key_of
+from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
 from emulator.made_up import MadeUp
 from emulator.rbac import Rbac
 from emulator.tenant import Tenant
@@ -62,12 +62,12 @@ class RoleAssignments:
             self._rules.require_same(same_name, call, properties)
             return self._update(same_name, properties, call.caller)
         self._rules.require_new(call.path.extends, properties)
-        return Answer(201, self.create(call.path, properties, call.caller))
+        return Answer(201, self.create(call.path, properties, call.caller), created=True)
 
     def create(self, path: ResourcePath, properties: Json, caller: Caller) -> Json:
         """Stores it without asking whether Azure would; for AML's own grants too."""
         now = _time(self._clock)
-        known = self._tenant.principals.get(properties["principalId"].lower(), {})
+        known = self._tenant.principals.get(object_key(properties["principalId"]), {})
         assignment: Json = {
             "properties": {
                 "roleDefinitionId": self._role_definition_id(path, properties["roleDefinitionId"]),
@@ -109,17 +109,18 @@ class RoleAssignments:
         return holding_at(candidates, _scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope)
 
     def _update(self, held: Json, properties: Json, caller: Caller) -> Answer:
+        """201 as well, as recorded."""
         changes = {key: properties.get(key) for key in ("condition", "conditionVersion", "description")}
         by = {"updatedOn": _time(self._clock), "updatedBy": caller.object_id}
         after = {**held, "properties": {**held["properties"], **changes, **by}}
         self._tenant.role_assignments[key_of(held["id"])] = after
-        return Answer(200, after)
+        return Answer(201, after)
 
     def _condition_view(self, properties: Json | None) -> dict[str, list[str]]:
         if not properties or not isinstance(properties.get("principalId"), str):
             return {}
         kind = properties.get("principalType") or self._tenant.principals.get(
-            properties["principalId"].lower(), {}
+            object_key(properties["principalId"]), {}
         ).get("type")
         values = {
             "roledefinitionid": guid_at_end(str(properties.get("roleDefinitionId", ""))),

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from emulator.errors import AzureError
-from emulator.ids import Hierarchy, key_of
+from emulator.ids import Hierarchy, key_of, object_key
 
 type Json = dict[str, Any]
 
 _TERM = re.compile(
-    r"(?P<at_scope>atScope\(\))|principalId\s+eq\s+'(?P<principal>[^']+)'|assignedTo\('(?P<assigned>[^']+)'\)",
+    r"(?P<at_scope>atScope\(\))|principalId\s+eq\s+'(?P<principal>[^']+)'|assignedTo\('(?P<assigned>[^']+)'\)"
+    r"|denyAssignmentName\s+eq\s+'(?P<name>[^']+)'",
     re.IGNORECASE,
 )
 
@@ -23,13 +24,15 @@ class Filter:
     principal: str | None = None
     assigned_to: str | None = None
     """As principal, and through its groups."""
+    name: str | None = None
+    """Lower-case; only deny assignments can be asked for by name."""
 
     @classmethod
-    def parse(cls, text: str | None) -> Self:
+    def parse(cls, text: str | None, *, named: bool = False) -> Self:
         terms: dict[str, str] = {}
         for term in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text and text.strip() else ():
             found = _TERM.fullmatch(term.strip())
-            if found is None:
+            if found is None or (found["name"] and not named):
                 raise AzureError(
                     400,
                     "UnsupportedQuery",
@@ -37,7 +40,8 @@ class Filter:
                     "'principalId eq '{value}' or assignedTo('{value}')'.",
                 )
             terms |= {key: value.lower() for key, value in found.groupdict().items() if value}
-        return cls("at_scope" in terms, terms.get("principal"), terms.get("assigned"))
+        who = {name: object_key(value) for name, value in terms.items() if name in ("principal", "assigned")}
+        return cls("at_scope" in terms, who.get("principal"), who.get("assigned"), terms.get("name"))
 
 
 def holding_at(

@@ -66,7 +66,7 @@ class Scopes:
         named = {"id": call.path.text, "name": call.path.name, "type": _GROUP_TYPE}
         group = {**named, **kept, "properties": {"provisioningState": "Succeeded"}}
         self._tenant.resources[call.path.key] = group
-        return Answer(200 if existed else 201, group)
+        return Answer(200 if existed else 201, group, created=not existed)
 
     def delete_group(self, call: Call) -> Answer:
         self._store.remove(call.path)

@@ -40,6 +40,10 @@ class Registry(Tracked):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
+    def changes_slowly(self, change: Json) -> bool:
+        """Recorded: 201 and `Updating` for anonymous pull; 200 for the network, tags and the admin user."""
+        return "anonymousPullEnabled" in (change.get("properties") or {})
+
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         del caller
         if before is not None:
@@ -99,7 +103,12 @@ class Vault(Tracked):
 
 
 class AccessPolicies(Plain):
-    """`PUT …/vaults/{vault}/accessPolicies/add|replace|remove` changes the vault; it is no resource of its own."""
+    """`PUT …/vaults/{vault}/accessPolicies/add|replace|remove` changes the vault; it is no resource of its own.
+
+    Recorded for `add`: 200, an id that ends in `accessPolicies/`, no name, and the policies that were sent.
+    """
+
+    created_status = 200
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
@@ -119,11 +128,16 @@ class AccessPolicies(Plain):
         if len(after) > _MOST_POLICIES:
             raise _bad(f"A vault has at most {_MOST_POLICIES} access policies.")
         self._tenant.resources[key] = {**vault, "properties": {**properties, "accessPolicies": after}}
-        return {**resource, "properties": {"accessPolicies": after}}
+        return {**resource, "properties": {"accessPolicies": wanted}}
 
     def settled(self, resource: Json, *, created: bool) -> None:
         del created
         del self._tenant.resources[key_of(resource["id"])]
+
+    def view(self, resource: Json, api_version: str) -> Json:
+        del api_version
+        identifier = resource["id"].rpartition("/")[0] + "/"
+        return {"id": identifier, "type": resource["type"], "properties": resource["properties"]}
 
 
 def _bad(message: str) -> AzureError:

@@ -1,10 +1,11 @@
 """Reads and writes of resources below HTTP: shared by ARM's own routes and by AML's writes of its own accord."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.call import Finish
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.providers import Providers
 from emulator.clock import Clock
@@ -16,6 +17,7 @@ from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 
+SUCCEEDED = "Succeeded"
 _WITH_SYSTEM_DATA = ("microsoft.machinelearningservices", "microsoft.containerregistry", "microsoft.keyvault")
 
 
@@ -50,16 +52,19 @@ class ResourceStore:
             raise not_found(path, self._providers.canonical(path.type))
         return found
 
-    def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Callable[[], None] | None]:
+    def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Finish | None]:
         """Writes the whole resource; also gives what is to run when a slow creation is done."""
         before = self._tenant.resources.get(path.key)
         behaviour = self.behaviour(path)
         given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
         if before is not None:
             given = _keeping(before, given, behaviour.keeps_when_replaced)
-        return self._write(path, given, before, caller, behaviour)
+        slow = before is None and behaviour.asynchronous
+        return self._write(path, given, before, caller, behaviour, slow=slow)
 
-    def merge(self, path: ResourcePath, body: Json, caller: Caller) -> Json:
+    def merge(
+        self, path: ResourcePath, body: Json, caller: Caller, *, slow: bool = False
+    ) -> tuple[Json, Finish | None]:
         """PATCH: properties merge; tags and identity are replaced, as Azure does."""
         before = self.find(path)
         given = {
@@ -70,8 +75,7 @@ class ResourceStore:
                 continue
             whole = key in ("identity", "tags") or not isinstance(value, dict)
             given[key] = deepcopy(value) if whole else _merged(given.get(key), value)
-        resource, _ = self._write(path, given, before, caller, self.behaviour(path))
-        return resource
+        return self._write(path, given, before, caller, self.behaviour(path), slow=slow)
 
     def remove(self, path: ResourcePath) -> bool:
         """Deletes the resource with all that is below it; whether there was anything."""
@@ -87,8 +91,8 @@ class ResourceStore:
         return bool(below)
 
     def _write(
-        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour
-    ) -> tuple[Json, Callable[[], None] | None]:
+        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour, *, slow: bool
+    ) -> tuple[Json, Finish | None]:
         identity = self._identity(path, given, before, caller, behaviour)
         resource: Json = {"id": path.text, "name": path.name, "type": self._providers.canonical(path.type), **given}
         if before is not None:
@@ -99,23 +103,28 @@ class ResourceStore:
         resource = behaviour.shaped(resource, before, caller)
         if path.namespace.lower() in _WITH_SYSTEM_DATA:
             resource["systemData"] = self._system_data(before, caller)
-        slow = before is None and behaviour.asynchronous
         if behaviour.has_state:
-            resource = _in_state(resource, "Creating" if slow else "Succeeded")
+            underway = "Creating" if before is None else "Updating"
+            resource = _in_state(resource, underway if slow else SUCCEEDED)
         if not slow:
             self._tenant.resources[path.key] = resource
             behaviour.settled(resource, created=before is None)
             return resource, None
         late = {key: value for key, value in resource.items() if key == "identity" and behaviour.identity_comes_late}
         self._tenant.resources[path.key] = {key: value for key, value in resource.items() if key not in late}
-        return self._tenant.resources[path.key], lambda: self._settle(path, late)
+        return self._tenant.resources[path.key], lambda end: self._settle(path, before, late, end)
 
-    def _settle(self, path: ResourcePath, late: Json) -> None:
+    def _settle(self, path: ResourcePath, before: Json | None, late: Json, end: str) -> None:
+        """A change that did not succeed is taken back."""
         now = self._tenant.resources.get(path.key)
-        if now is not None:
-            resource = _in_state({**now, **late}, "Succeeded")
-            self._tenant.resources[path.key] = resource
-            self.behaviour(path).settled(resource, created=True)
+        if now is None:
+            return
+        if end != SUCCEEDED:
+            self._tenant.resources[path.key] = _in_state(before or now, end)
+            return
+        resource = _in_state({**now, **late}, SUCCEEDED)
+        self._tenant.resources[path.key] = resource
+        self.behaviour(path).settled(resource, created=before is None)
 
     def _identity(
         self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour

@@ -1,8 +1,10 @@
 """Why an action is not taken. Fail closed: a reason to object withholds it."""
 
+from collections.abc import Sequence
+
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
 from shared.access.model import Estate, Workspace
-from shared.access.permissions import applies_at
+from shared.access.permissions import DenyAssignment, applies_at
 from shared.access.privileged import refuse_for_caller, refuse_privileged
 from shared.access.refusal import Refusal
 from shared.access.rules.rule import Rule
@@ -38,6 +40,19 @@ def distrust(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Te
         return Refusal("target-type", f"{ask.scope} is no {kind}: nobody needs to {ask.need.name} there")
     scopes = (ask.scope, ask.principal.resource)
     return _outside_boundary(workspace, ask.scope, terms) or _of_another_tenant(scopes, workspace, estate)
+
+
+def refuse_denied(ask: RequiredGrant, denies: Sequence[DenyAssignment]) -> Refusal:
+    """A grant would not help, or may not: deny assignments win over roles."""
+    role, who = ask.need.role_name, ask.principal.id
+    sure = [deny for deny in denies if not deny.doubt]
+    if sure:
+        names = ", ".join(deny.name or deny.id for deny in sure)
+        remedy = f"if that is not meant, exclude {who} from it or remove it"
+        return Refusal("deny-assignment", f"a deny assignment takes away what {role} gives: {names}; {remedy}")
+    names = ", ".join(f"{deny.name or deny.id} ({deny.doubt})" for deny in denies)
+    reason = f"it is not known whether a deny assignment takes away what {role} gives: {names}"
+    return Refusal("deny-assignment", f"{reason}; let it exclude {who} by its object id, or remove it")
 
 
 def refuse_setting(

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.access.raw import get, scope_or_none, text
+from shared.access.raw import get, object_id, scope_or_none, text
 from shared.access.scope import Scope
 
 _NAMESPACE = uuid.UUID("6d8f6d3e-3d0c-5b8e-9a52-8f7a0c6e2b11")
@@ -23,7 +23,7 @@ def unique(*parts: str) -> str:
 
 
 def assignment_name(scope: Scope, principal_id: str, role_id: str) -> str:
-    return unique(scope.key, principal_id.casefold(), role_id.casefold())
+    return unique(scope.key, object_id(principal_id), role_id.casefold())
 
 
 def description(rules: str, requirements: Iterable[str], run: str, on: Scope, shared: Scope | None) -> str:
@@ -51,7 +51,7 @@ def own(raw: object) -> Own | None:
     if found is None:
         return None
     assignment, scope = scope_or_none(get(raw, "id")), scope_or_none(get(raw, "properties", "scope"))
-    principal = (text(raw, "properties", "principalId") or "").casefold()
+    principal = object_id(text(raw, "properties", "principalId") or "")
     role = (text(raw, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
     on = scope_or_none(found["on"])
     if assignment is None or scope is None or on is None:

@@ -23,7 +23,7 @@ from shared.access.model import (
     Workspace,
 )
 from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.raw import get, scope_or_none, text, time
+from shared.access.raw import get, object_id, scope_or_none, text, time
 from shared.access.raw import scope as scope_at
 from shared.access.registries import registry
 from shared.access.rules.rule import List
@@ -35,6 +35,7 @@ __all__ = [
     "container_group",
     "identity",
     "lock",
+    "permission_block",
     "registry",
     "role_assignment",
     "role_definition",
@@ -78,16 +79,16 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
     if not isinstance(block, Mapping) or kind == "none":
         return Identity()
     principal = text(block, "principalId")
-    system = Principal(principal.casefold(), label) if principal and (not kind or "systemassigned" in kind) else None
+    system = Principal(object_id(principal), label) if principal and (not kind or "systemassigned" in kind) else None
     if kind and "userassigned" not in kind:
         return Identity(system)
     user: list[Principal] = []
     unresolved: list[Scope] = []
     for name, known in (get(block, "userAssignedIdentities") or {}).items():
         scope = Scope.parse(name)
-        object_id = (text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
-        if object_id:
-            user.append(Principal(object_id.casefold(), scope.name, scope))
+        holder = (text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
+        if holder:
+            user.append(Principal(object_id(holder), scope.name, scope))
         else:
             unresolved.append(scope)
     return Identity(system, tuple(user), tuple(unresolved))
@@ -100,7 +101,7 @@ def cluster(raw: Raw) -> Principal | None:
     """
     kubelet = text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
     scope = Scope.parse(raw.get("id"))
-    return Principal(kubelet.casefold(), f"kubelet of {scope.name}", scope) if kubelet else None
+    return Principal(object_id(kubelet), f"kubelet of {scope.name}", scope) if kubelet else None
 
 
 def container_group(raw: Raw) -> ContainerGroup:
@@ -138,7 +139,7 @@ def role_assignment(raw: Raw) -> RoleAssignment | None:
     return RoleAssignment(
         str(raw.get("id")),
         scope,
-        str(body.get("principalId")).casefold(),
+        object_id(body.get("principalId")),
         str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
         body.get("condition"),
         datetime.fromisoformat(created) if created else None,
@@ -151,10 +152,12 @@ def role_definition(raw: Raw) -> RoleDefinition:
     properties: Raw = body if isinstance(body, Mapping) else raw
     blocks = [b for b in properties.get("permissions") or () if isinstance(b, Mapping)]
     role_id = str(raw.get("name") or str(raw.get("id")).rpartition("/")[2])
-    return RoleDefinition(role_id.casefold(), str(properties.get("roleName") or role_id), tuple(map(_block, blocks)))
+    return RoleDefinition(
+        role_id.casefold(), str(properties.get("roleName") or role_id), tuple(map(permission_block, blocks))
+    )
 
 
-def _block(raw: Raw) -> PermissionBlock:
+def permission_block(raw: Raw) -> PermissionBlock:
     def names(key: str) -> tuple[str, ...]:
         return tuple(str(name) for name in raw.get(key) or ())
 

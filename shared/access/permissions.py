@@ -6,13 +6,15 @@ a group, allows it without a condition and no deny assignment takes it away (azu
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 
 from shared.access.scope import Scope
 
 EVERYONE = "00000000-0000-0000-0000-000000000000"
+
+_CONDITIONAL = "it holds under a condition only, which amlguard does not evaluate"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -76,7 +78,9 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True)
 class DenyAssignment:
-    """`principals` and `excluded` are object ids in lower case; `EVERYONE` stands for all. `within` as above."""
+    """`principals` and `excluded` are object ids (`raw.object_id`); `EVERYONE` stands for all, `groups` are those of
+    them that may be groups. `doubt` says why it is not known whether it denies; none: it does. `within` as above.
+    """
 
     id: str
     name: str
@@ -86,13 +90,15 @@ class DenyAssignment:
     excluded: frozenset[str] = frozenset()
     only_at_scope: bool = False
     within: Scope | None = None
+    groups: frozenset[str] = frozenset()
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """Everything that bears on one principal: its assignments (groups expanded), the roles' definitions, denies.
 
-    `denies` holds only those that ARM reports as assigned to the principal (or to everyone). `partial`: only what is
+    `denies` holds only those that concern the principal, or may (`denies.concerning`). `partial`: only what is
     assigned to the principal itself, in some resource groups; what is held through it is held, the rest is unknown.
     """
 
@@ -107,7 +113,7 @@ class Coverage:
     """The answer to "is it held?", with the evidence.
 
     `through` are the assignments that hold it; `since` is when the last missing part was granted (None: unknown,
-    so long ago); `conditional` would hold it but for their condition; `denied_by` takes it away.
+    so long ago); `conditional` would hold it but for their condition; `denied_by` takes it away, or may.
     """
 
     missing: tuple[Permission, ...]
@@ -142,7 +148,7 @@ def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Cov
         else:
             missing.append(permission)
             conditional.update((a.id, a) for a in here if _allows(a, permission, access.roles, conditioned=True))
-    denied = tuple(d for d in access.denies if _denies(d, target, wanted))
+    denied = tuple(found for deny in access.denies if (found := _denial(deny, target, wanted)))
     known = [time for time in since if time is not None]
     return Coverage(
         tuple(missing), tuple(through.values()), max(known, default=None), tuple(conditional.values()), denied
@@ -179,9 +185,15 @@ def _allows(
     )
 
 
-def _denies(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -> bool:
+def _denial(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -> DenyAssignment | None:
+    """What lies below the target does not count: it takes away a part, and the grant serves the rest."""
     reaches = deny.scope == target if deny.only_at_scope else applies_at(deny.scope, target, deny.within)
-    return reaches and any(block.touches(permission) for block in deny.blocks for permission in needed)
+    if not reaches:
+        return None
+    touching = [block for block in deny.blocks if any(block.touches(permission) for permission in needed)]
+    if touching and all(block.condition for block in touching):
+        return replace(deny, doubt=deny.doubt or _CONDITIONAL)
+    return deny if touching else None
 
 
 @lru_cache(maxsize=16384)

@@ -12,7 +12,14 @@ from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
 from shared.access.exemptions import expired
-from shared.access.guardrails import distrust, refuse_by_policy, refuse_grant, refuse_setting, refuse_unapproved
+from shared.access.guardrails import (
+    distrust,
+    refuse_by_policy,
+    refuse_denied,
+    refuse_grant,
+    refuse_setting,
+    refuse_unapproved,
+)
 from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
@@ -60,7 +67,8 @@ def _grants(
         if cover.held:
             satisfied += 1
         elif not acting:
-            doubt = distrust(one, asked.workspace, estate, terms)
+            denied = refuse_denied(one, cover.denied_by) if cover.denied_by else None
+            doubt = denied or distrust(one, asked.workspace, estate, terms)
             say = partial(_would_grant, doubt) if estate.sees(one.scope) else _cannot_see
             findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
@@ -126,8 +134,7 @@ def _covers(one: Grant, other: Grant) -> bool:
 def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
     """Where Azure would refuse the grant, or where it would not help."""
     if cover.denied_by:
-        names = ", ".join(deny.name or deny.id for deny in cover.denied_by)
-        return Refusal("deny-assignment", f"a deny assignment takes away what {one.need.role_name} gives: {names}")
+        return refuse_denied(one, cover.denied_by)
     if estate.sees(one.scope) and same_role_with_condition(one, estate.access[one.principal.id]):
         return Refusal(
             "conditional-assignment",

@@ -8,6 +8,7 @@ from typing import Any
 from shared.access.scope import InvalidScopeError, Scope
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_DIGITS = re.compile(r"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
 
 
 def get(raw: object, *path: str) -> Any:
@@ -27,6 +28,23 @@ def scope(raw: object, *path: str) -> Scope | None:
     """Absent, null and empty mean that there is none; anything else must be an ARM id."""
     value = get(raw, *path)
     return Scope.parse(value) if value not in (None, "") else None
+
+
+def object_id(value: object) -> str:
+    """The one form in which principals are compared: lower case, with dashes.
+
+    ARM was recorded to write 32 hex digits without dashes, some in upper case (deny assignments, version
+    2018-07-01-preview; the evidence of events); Microsoft's documents write dashes.
+    """
+    written = str(value).casefold()
+    if len(written) != 32:
+        return written
+    digits = _DIGITS.fullmatch(written)
+    return "-".join(digits.groups()) if digits else written
+
+
+def is_guid(value: str) -> bool:
+    return _GUID.fullmatch(value) is not None
 
 
 def flag(raw: object, *path: str) -> bool | None:
@@ -50,7 +68,7 @@ def scope_or_none(value: object) -> Scope | None:
     except InvalidScopeError:
         return None
     subscription = found.subscription
-    return found if subscription is None or _GUID.fullmatch(subscription.name) else None
+    return found if subscription is None or is_guid(subscription.name) else None
 
 
 def time(value: object) -> datetime | None:

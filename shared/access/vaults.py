@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from shared.access.model import Raw, Vault
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.raw import get, rows, tags, text
+from shared.access.raw import get, object_id, rows, tags, text
 from shared.access.scope import Scope
 
 MOST_POLICIES = 1024
@@ -34,7 +34,7 @@ def _access_policies(entries: Iterable[object]) -> dict[str, frozenset[str]]:
         granted = {f"{kind}/{name}".casefold() for kind, names in kinds for name in names or ()}
         if "all" in {name.rpartition("/")[2] for name in granted}:
             granted |= _spelled_out(granted)
-        policies[holder.casefold()] = policies.get(holder.casefold(), frozenset()) | granted
+        policies[object_id(holder)] = policies.get(object_id(holder), frozenset()) | granted
     return policies
 
 

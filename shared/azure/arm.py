@@ -1,5 +1,6 @@
 """ARM REST on an azure-core pipeline, with the api-version pinned for each provider or type (azure-facts §5)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -9,13 +10,15 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.polling import AsyncLROPoller
+from azure.core.polling.base_polling import LocationPolling
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core import AsyncARMPipelineClient
 from azure.mgmt.core.exceptions import ARMErrorFormat
+from azure.mgmt.core.polling.arm_polling import AzureAsyncOperationPolling, BodyContentPolling
 from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
 from shared.access.scope import Scope
-from shared.azure.errors import reading, writing
+from shared.azure.errors import finishing, reading, writing
 from shared.azure.graph_quota import GraphQuota
 from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
@@ -49,6 +52,14 @@ API_VERSIONS: Mapping[str, str] = {
 _GRAPH_API = "2024-04-01"
 _PAGE = 1000
 _POLL_SECONDS = 2
+_PATIENCE_SECONDS = 240  # ends before the host ends the function, so that what came of it is recorded
+
+
+class _Status(AzureAsyncOperationPolling[Any, Any]):
+    """The operation's status is the end of it: reading the resource as well could only fail."""
+
+    def get_final_get_url(self, pipeline_response: Any) -> None:  # noqa: ARG002 - azure-core's signature
+        return None
 
 
 class Arm:
@@ -124,18 +135,32 @@ class Arm:
             options["$skipToken"] = token
 
     async def post(self, scope: Scope, action: str) -> None:
-        """A POST action; a long-running one is waited for. Raises `WriteRefusedError`."""
+        """Returns when it is done. Raises `WriteRefusedError`."""
         request = HttpRequest("POST", self._url(f"{scope}/{action}", _api_version(scope.resource_type)))
-        with writing(f"{action} {scope.name}"):
-            answer = await self._client.send_request(request, _return_pipeline_response=True)
-            _check(answer.http_response)
-            polling = AsyncARMPolling(_POLL_SECONDS)
-            await AsyncLROPoller(self._client, answer, lambda response: response, polling).result()
+        await self._change(request, f"{action} {scope.name}")
 
     async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
-        """Raises `WriteRefusedError`."""
-        with writing(f"write {path.rpartition('/')[2]}"):
-            await self._send(HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body)))
+        """Returns when it is done. Raises `WriteRefusedError`."""
+        request = HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body))
+        await self._change(request, f"write {path.rpartition('/')[2]}")
+
+    async def patch(self, scope: Scope, body: Mapping[str, Any]) -> None:
+        """Returns when it is done. Raises `WriteRefusedError`."""
+        request = HttpRequest("PATCH", self._url(str(scope), _api_version(scope.resource_type)), json=dict(body))
+        await self._change(request, f"change {scope.resource_type} {scope.name}")
+
+    async def _change(self, request: HttpRequest, operation: str) -> None:
+        with writing(operation):
+            answer = await self._client.send_request(request, _return_pipeline_response=True)
+            _check(answer.http_response)
+        response = answer.http_response
+        # The answer to a PATCH is a resource whose own state tells, where no header does.
+        if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and request.method != "PATCH":
+            return
+        polling = AsyncARMPolling(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
+        with finishing(operation):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await AsyncLROPoller(self._client, answer, lambda response: response, polling).result()
 
     async def _get(self, url: str) -> Raw | None:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
+from azure.core.polling.base_polling import BadResponse, OperationFailed
 
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, WriteRefusedError
 
@@ -12,6 +13,8 @@ _LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled
 
 # Subscriptions of another tenant: ARM does not even take the token there.
 _OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
+
+_UNTOLD = "whether it is done is not known yet"
 
 _REFUSALS = {
     "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
@@ -71,6 +74,30 @@ def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[
     except AzureError as error:
         kind = NotYetError if _transient(error) else WriteRefusedError
         raise kind(operation, code(error), _refusal(error, role)) from None
+    except (TypeError, ValueError):  # how the SDKs fail at an answer that is no JSON
+        raise NotYetError(operation, "MalformedAnswer", f"the answer is not what Azure answers: {_UNTOLD}") from None
+
+
+@contextmanager
+def finishing(operation: str) -> Iterator[None]:
+    """While a change that Azure has begun is followed to its end.
+
+    Raises `WriteRefusedError` when Azure gave it up, and `NotYetError` when its end cannot be told: it may be done.
+    """
+    try:
+        yield
+    except BadResponse:  # accepted, with nothing to follow it by
+        raise NotYetError(operation, "NoOperation", f"Azure accepted the change: {_UNTOLD}") from None
+    except AzureError as error:
+        if isinstance(error.__cause__, OperationFailed):
+            raise WriteRefusedError(operation, code(error), "Azure began the change and gave it up") from None
+        raise NotYetError(
+            operation, code(error), f"Azure began the change: {_UNTOLD} ({_explain(error, 'Reader')})"
+        ) from None
+    except (TypeError, ValueError):  # how azure-core fails at an answer that is no JSON
+        raise NotYetError(operation, "MalformedAnswer", f"Azure began the change: {_UNTOLD}") from None
+    except TimeoutError:
+        raise NotYetError(operation, "Timeout", f"Azure began the change and is still at it: {_UNTOLD}") from None
 
 
 def _transient(error: AzureError) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, SystemEventNames
 
+from shared.access.raw import is_guid, object_id
 from shared.access.scope import InvalidScopeError, Scope
 
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -84,15 +85,7 @@ def _caller(data: Mapping[str, Any]) -> str:
     authorization = data.get("authorization")
     evidence = authorization.get("evidence") if isinstance(authorization, Mapping) else None
     principal = _text(evidence.get("principalId")) if isinstance(evidence, Mapping) else ""
-    return _object_id(named) or _object_id(principal)
-
-
-def _object_id(text: str) -> str:
-    """A GUID with or without dashes, in the usual form; anything else is not an object id and is not kept."""
-    digits = text.replace("-", "").casefold()
-    if len(digits) != 32 or not all(c in "0123456789abcdef" for c in digits):
-        return ""
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return next((found for one in (named, principal) if is_guid(found := object_id(one))), "")
 
 
 def _text(value: object) -> str:

@@ -16,10 +16,11 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 
+from shared.access.denies import deny_assignment
 from shared.access.outcomes import Grant
 from shared.access.parse import role_assignment, role_definition
-from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.scope import Scope
 from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
 from shared.azure.pacer import Pace
@@ -93,7 +94,7 @@ class RoleAssignments:
         operation = "list deny assignments"
         raws = await self._list("denyAssignments", scope, only, operation)
         with reading(operation):
-            return [one for raw in raws if (one := _deny_assignment(raw))]
+            return [one for raw in raws if (one := deny_assignment(raw))]
 
     async def _list(self, collection: str, scope: Scope, only: str, operation: str) -> Sequence[Raw]:
         raws = await self._arm.list(scope, f"{_PROVIDER}/{collection}", only=only)
@@ -125,47 +126,6 @@ class RoleAssignments:
         with writing(f"delete role assignment {assignment.name}", _ROLE):
             gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
         return gone is not None
-
-
-def _deny_assignment(raw: Raw) -> DenyAssignment | None:
-    body = _body(raw)
-    try:
-        scope = Scope.parse(body.get("scope"))
-    except InvalidScopeError:
-        return None
-    return DenyAssignment(
-        str(raw.get("id")),
-        body.get("denyAssignmentName") or "",
-        scope,
-        tuple(map(_block, _objects(body, "permissions"))),
-        frozenset(str(principal.get("id")).casefold() for principal in _objects(body, "principals")),
-        frozenset(str(principal.get("id")).casefold() for principal in _objects(body, "excludePrincipals")),
-        bool(body.get("doNotApplyToChildScopes")),
-    )
-
-
-def _block(raw: Raw) -> PermissionBlock:
-    def names(key: str) -> tuple[str, ...]:
-        return tuple(raw.get(key) or ())
-
-    return PermissionBlock(
-        names("actions"), names("notActions"), names("dataActions"), names("notDataActions"), raw.get("condition")
-    )
-
-
-def _body(raw: object) -> Raw:
-    """Raises `TypeError`: an assignment that cannot be read is not one that gives nothing (law 2)."""
-    body = raw.get("properties") if isinstance(raw, Mapping) else None
-    if not isinstance(body, Mapping):
-        raise TypeError("an assignment has properties")
-    return body
-
-
-def _objects(body: Raw, key: str) -> Sequence[Raw]:
-    found = body.get(key) or []
-    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
-        raise TypeError(f"{key} is a list of objects")
-    return found
 
 
 def _built_in_roles() -> dict[str, RoleDefinition]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.access.needs import ACCESS_POLICY
 from shared.access.outcomes import Setting
-from shared.access.raw import get, rows, text
+from shared.access.raw import get, object_id, rows, text
 from shared.azure.arm import Arm
 from shared.ports import Raw, WriteRefusedError
 
@@ -42,9 +42,9 @@ class Vaults:
         await self._arm.put(f"{setting.resource}/accessPolicies/{how}", "microsoft.keyvault", body)
 
 
-def _held(vault: Raw | None, object_id: str) -> _Permissions:
+def _held(vault: Raw | None, holder: str) -> _Permissions:
     entries = rows(vault or {}, "properties", "accessPolicies")
-    mine = (one for one in entries if (text(one, "objectId") or "").casefold() == object_id.casefold())
+    mine = (one for one in entries if object_id(text(one, "objectId")) == object_id(holder))
     found = next((get(one, "permissions") for one in mine if not text(one, "applicationId")), None)
     return found if isinstance(found, Mapping) else {}
 

@@ -271,7 +271,7 @@ class Tenant:
                 "doNotApplyToChildScopes": False,
                 "isSystemProtected": True,
                 "permissions": [{**empty, **block}],
-                "principals": [{"id": principal, "type": "ServicePrincipal"}],
+                "principals": [{"id": principal, "type": "Group" if principal in self.groups else "ServicePrincipal"}],
                 "excludePrincipals": [],
             },
         }

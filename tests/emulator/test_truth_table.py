@@ -1,7 +1,8 @@
-"""The truth table of what is held already, through each of the three ways in: webhook, timer, `amlguard apply`."""
+"""The truth table of what is held already, through each way in: webhook, timer, `amlguard plan` and `apply`."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import batched
 
 import pytest
 from event_grid import event
@@ -11,15 +12,18 @@ from truth_needs import CASES, Case, Need
 from wire import Json
 
 POLICY = "mode: enforce\n"
+_DELIVERY = 20  # more at once get in each other's way at the caps, and Event Grid would have to come again
 
 
 @dataclass
 class World:
-    """The tenant before and after the app has looked at all of it. `printed` is what `apply` said."""
+    """The tenant before and after the app has looked at all of it. `planned` and `printed` are what `plan` and `apply`
+    said."""
 
     azure: LocalAzure
     needs: dict[str, Need]
     before: dict[str, set[tuple[str, str]]]
+    planned: Json = field(default_factory=dict)
     printed: Json = field(default_factory=dict)
 
     @cached_property
@@ -57,7 +61,8 @@ def _assert_truth(case: Case, world: World) -> None:
             assert rows == []
         case "granted":
             assert after == before | {(need.scope.lower(), need.role)}
-            assert outcomes == ["Applied", "Planned"]
+            assert set(outcomes) == {"Applied", "Planned"}  # planned anew where others were quicker at the caps
+            assert outcomes.count("Applied") == 1
         case _:
             assert after == before
             assert outcomes == ["Withheld"]
@@ -71,8 +76,9 @@ _every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.fixture(scope="module")
 def through_webhook(start_azure: Start) -> World:
     world = _world(start_azure)
-    answer = world.azure.deliver(*(event(need.workspace) for need in world.needs.values()))
-    assert answer.status_code == 202, answer.text
+    for needs in batched(world.needs.values(), _DELIVERY, strict=False):
+        answer = world.azure.deliver(*(event(need.workspace) for need in needs))
+        assert answer.status_code == 202, answer.text
     world.until_done()
     return world
 
@@ -88,9 +94,10 @@ def through_timer(start_azure: Start) -> World:
 @pytest.fixture(scope="module")
 def through_apply(start_azure: Start) -> World:
     world = _world(start_azure, functions=False)
-    ran = world.azure.run("apply", "--yes", "--format", "json")
-    assert ran.code == 2, ran.err  # 2: something is withheld
-    world.printed = ran.document
+    for command in ("plan", "apply --yes"):
+        ran = world.azure.run(*command.split(), "--format", "json")
+        assert ran.code == 2, ran.err  # 2: something is withheld
+        world.planned, world.printed = world.planned or ran.document, ran.document
     return world
 
 
@@ -114,9 +121,12 @@ class TestApply:
     def test_truth(self, case: Case, through_apply: World) -> None:
         _assert_truth(case, through_apply)
         need = through_apply.needs[case.name]
-        withheld = [
-            one["guard"]
-            for one in through_apply.printed["withheld"]
-            if one["action"]["principalId"] == need.principal and one["action"]["scope"].lower() == need.scope.lower()
-        ]
-        assert withheld == ([need.guard] if case.outcome == "withheld" else [])
+        for said in (through_apply.planned, through_apply.printed):
+            grants = [one for one in said["grants"] if _is_about(need, one)]
+            withheld = [one["guard"] for one in said["withheld"] if _is_about(need, one["action"])]
+            assert len(grants) == (case.outcome == "granted")
+            assert withheld == ([need.guard] if case.outcome == "withheld" else [])
+
+
+def _is_about(need: Need, action: Json) -> bool:
+    return bool(action["principalId"] == need.principal and action["scope"].lower() == need.scope.lower())

@@ -18,6 +18,7 @@ from tenants import (
     oid,
     user_assigned,
 )
+from truth_denies import add_denies
 from truth_needs import CASES, ELSEWHERE, LANDING, PLATFORM, SUBSCRIPTIONS, Need, blobs, case, own_group, pull
 
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
@@ -280,3 +281,6 @@ def under_a_deny_assignment_for_its_group(tenant: Tenant, name: str) -> Need:
     need = pull(tenant, name)
     tenant.deny(need.scope, tenant.group(f"{name} denied", need.principal), actions=["*"])
     return replace(need, guard="deny-assignment")
+
+
+add_denies()

@@ -51,6 +51,8 @@ def test_what_it_answers() -> None:
         ([{"path": "("}], "regular expression"),
         ([{"status": 99}], "not an HTTP status"),
         ([{"path": "x"}], "does nothing"),
+        ([{"path": "x", "html": True}], "does nothing"),
+        ([{"operation": "Lost"}], "operation is none of Succeeded, Failed, Canceled"),
     ],
 )
 def test_what_is_no_list_of_faults(raw: Any, message: str) -> None:

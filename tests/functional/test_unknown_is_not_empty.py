@@ -89,10 +89,9 @@ class TestUnknownIsNotEmpty:
     async def test_a_deny_is_withheld_and_an_exclusion_from_it_counts(self) -> None:
         for excluded, holders in ((frozenset[str](), set[str]()), (frozenset({C1.id}), {C1.id})):
             one = app(raw.compute("c1", C1))
-            deny = denied("*/read", at=GROUP)
-            one.azure.denies = [
-                type(deny)(deny.id, deny.name, deny.scope, deny.blocks, frozenset({guid("pullers")}), excluded)
-            ]
+            pullers = frozenset({guid("pullers")})
+            deny = denied("*/read", at=GROUP, principals=pullers, groups=pullers, excluded=excluded)
+            one.azure.denies = [deny]
             one.azure.groups = {guid("pullers"): {C1.id}}
             await one.run()
             assert one.azure.holders("AcrPull", REGISTRY) == holders

@@ -29,7 +29,7 @@ from shared.access.model import (
 )
 from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
-from shared.access.permissions import Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
+from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.access.terms import Action, RuleMode, RuleTerms, Terms
 
@@ -189,9 +189,15 @@ def assigned(
     )
 
 
-def denied(*actions: str, data: Iterable[str] = (), at: Scope = REGISTRY, **more: Any) -> DenyAssignment:
+def denied(
+    *actions: str,
+    data: Iterable[str] = (),
+    at: Scope = REGISTRY,
+    principals: frozenset[str] = frozenset({EVERYONE}),
+    **more: Any,
+) -> DenyAssignment:
     block = PermissionBlock(actions, (), tuple(data))
-    return DenyAssignment(guid(f"deny {actions} {at.key}"), "a deny", at, (block,), frozenset(), **more)
+    return DenyAssignment(guid(f"deny {actions} {at.key}"), "a deny", at, (block,), principals, **more)
 
 
 def access(

@@ -119,6 +119,9 @@ TRUTH = {
     ),
     "denied, nothing held": Case("deny-assignment", denies=[denied("*/read", at=GROUP)]),
     "denied although held": Case("deny-assignment", [assigned(C1, "AcrPull", REGISTRY)], denies=[denied("*")]),
+    "perhaps denied although held": Case(
+        "deny-assignment", [assigned(C1, "AcrPull", REGISTRY)], denies=[denied("*", doubt="a group is excluded")]
+    ),
     "denied at a management group": Case(
         "deny-assignment", denies=[denied("*", at=MANAGEMENT_GROUP, within=SUBSCRIPTION)]
     ),
@@ -402,3 +405,17 @@ def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: Mode, guards_
     made = plan(estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", Mode.FIX)])
     assert guards(made) == guards_wanted
     assert [grant.rule for grant in made.grants] == ([] if guards_wanted else ["plain"])
+
+
+def test_a_refusal_for_a_deny_says_what_is_sure_and_what_is_not() -> None:
+    sure, doubtful = denied("*"), denied("*/read", doubt="it excludes a group")
+    said = {}
+    for name, denies in {"sure": [doubtful, sure], "doubtful": [doubtful]}.items():
+        (withheld,) = Case("deny-assignment", denies=denies).plan().withheld
+        said[name] = withheld.refusal.reason
+    assert said["sure"].startswith("a deny assignment takes away what AcrPull gives: a deny;")
+    assert said["doubtful"].startswith(
+        "it is not known whether a deny assignment takes away what AcrPull gives: a deny ("
+    )
+    assert "it excludes a group" in said["doubtful"]
+    assert all(C1.id in reason for reason in said.values())

@@ -7,7 +7,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import SCORE_AND_MANAGE, WRITE_ROLES, Need
 from shared.access.permissions import Permission, PermissionBlock, includes
-from shared.access.raw import get, rows, scope_or_none, tags, text
+from shared.access.raw import get, object_id, rows, scope_or_none, tags, text
 from shared.access.rules.endpoints import token_only
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -157,7 +157,7 @@ def _authors(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         scope = scope_or_none(role.get("id"))
         if home and scope and author and any(a.casefold().startswith(_AML) for b in _blocks(role) for a in b.actions):
             name = text(role, "properties", "roleName") or scope.name
-            principal = Principal(author.casefold(), f"the author of custom role {name} ({author})", type="")
+            principal = Principal(object_id(author), f"the author of custom role {name} ({author})", type="")
             reason = f"{principal.label} maintains it, for AML in {home.name}"
             yield RequiredGrant(principal, WRITE_ROLES, home, scope, ("AML-47",), reason)
 

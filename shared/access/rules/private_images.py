@@ -6,7 +6,7 @@ from shared.access import connections
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Registry, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY, PULL, PULL_ABAC
-from shared.access.raw import text
+from shared.access.raw import object_id, text
 from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at
 from shared.access.rules.pull import PULLS
@@ -44,8 +44,8 @@ def _private(one: Connection, workspace: Workspace, estate: Estate) -> Registry 
 
 def _identity(one: Connection, estate: Estate) -> Principal | None:
     scope = connections.identity(one)
-    object_id = text(estate.resource(scope), "properties", "principalId")
-    return Principal(object_id.casefold(), scope.name, scope) if scope and object_id else None
+    holder = text(estate.resource(scope), "properties", "principalId")
+    return Principal(object_id(holder), scope.name, scope) if scope and holder else None
 
 
 def _identity_pulls(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Vault, Want, Workspace
 from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
-from shared.access.raw import get, scope_or_none, text
+from shared.access.raw import get, object_id, scope_or_none, text
 from shared.access.rules.az import group
 from shared.access.rules.datastores import credential
 from shared.access.rules.rule import List, Mode, Rule
@@ -135,8 +135,8 @@ def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: E
 
 def _attached(named: Scope, workspace: Workspace, estate: Estate) -> Principal | None:
     known = next((one for one in workspace.identity.user if one.resource == named), None)
-    object_id = text(estate.resource(named), "properties", "principalId")
-    return known or (Principal(object_id.casefold(), named.name, named) if object_id else None)
+    holder = text(estate.resource(named), "properties", "principalId")
+    return known or (Principal(object_id(holder), named.name, named) if holder else None)
 
 
 def _with_credentials(workspace: Workspace) -> list[Datastore]:
