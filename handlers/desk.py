@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,60 +13,21 @@ from handlers.services import Services, connected
 from shared.access.documents import Report
 from shared.access.outcomes import Plan
 from shared.access.scope import Scope
-from shared.access.terms import Action as Mode
-from shared.audit_rows import Phase, Run
 from shared.discover import all_workspaces, workspaces_at
 from shared.ports import AzureFailureError, ReadFailedError
-from shared.reconcile import Reconciler, Result
+from shared.reconcile import Reconciler
 
-_AT_ONCE = 4
+AT_ONCE = 4
 type Keys = frozenset[tuple[str, ...]] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What `apply` did. `report` is what was planned at the end, `results` with their outcomes."""
-
-    run: str
-    report: Report
-    results: tuple[Result, ...]
-
-    @property
-    def exit_code(self) -> int:
-        outcomes = [outcome.phase for result in self.results for outcome in result.outcomes]
-        if self.report.errors or Phase.FAILED in outcomes:
-            return 1
-        left = any(plan.withheld or plan.deferred for plan in self.report.plans)
-        return 2 if left or Phase.DEFERRED in outcomes or Phase.WITHHELD in outcomes else 0
 
 
 async def plan(scopes: Sequence[str], policy_file: Path | None, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     report = Report()
     async with connected(os.environ, policy_file) as services:
-        reconciler = _at_a_desk(services, only)
-        await _each(await _workspaces(scopes, services), reconciler.preview, report)
+        reconciler = at_a_desk(services, only)
+        await _each(await workspaces(scopes, services), reconciler.preview, report)
     return report
-
-
-async def apply(scopes: Sequence[str], policy_file: Path | None, only: Keys = None, *, again: bool = False) -> Applied:
-    report, results, run = Report(), [], Run(Mode.ENFORCE)
-    async with connected(os.environ, policy_file) as services:
-        if services.audit is None:
-            raise AzureFailureError(
-                "apply",
-                "NoAuditLog",
-                "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
-            )
-        reconciler = replace(_at_a_desk(services, only), again=again)
-
-        async def one(scope: Scope) -> Plan:
-            result = await reconciler.run(scope, run)
-            results.append(result)
-            return result.plan
-
-        await _each(await _workspaces(scopes, services), one, report)
-    return Applied(run.id, report, tuple(results))
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
@@ -80,7 +41,7 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
     return len(answers)
 
 
-def _at_a_desk(services: Services, only: Keys) -> Reconciler:
+def at_a_desk(services: Services, only: Keys) -> Reconciler:
     """Without the queue: what must wait is told, not left to an app that may not be there.
 
     Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
@@ -89,7 +50,7 @@ def _at_a_desk(services: Services, only: Keys) -> Reconciler:
     return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)
 
 
-async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
+async def workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
     if not scopes:
         return [scope async for scope in all_workspaces(services.azure, services.terms)]
     found: dict[Scope, None] = {}
@@ -108,7 +69,7 @@ async def _workspaces(scopes: Sequence[str], services: Services) -> list[Scope]:
 
 async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
     """Runs `work` on every workspace, a few at once; a workspace that fails is reported and holds up no other."""
-    limit = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
     plans: dict[Scope, Plan] = {}
 
     async def one(scope: Scope) -> None:
@@ -117,13 +78,13 @@ async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
                 plans[scope] = await work(scope)
             except (AzureFailureError, ValueError) as error:
                 report.errors.append(f"{scope}: {error}")
-        _progress(len(plans) + len(report.errors), len(scopes))
+        progress(len(plans) + len(report.errors), len(scopes))
 
     await asyncio.gather(*(one(scope) for scope in scopes))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
 
 
-def _progress(done: int, of: int) -> None:
+def progress(done: int, of: int) -> None:
     if sys.stderr.isatty() and of > 1:
         end = "\n" if done == of else ""
         print(f"\r{done} of {of} workspaces", end=end, file=sys.stderr, flush=True)

@@ -9,13 +9,13 @@ from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.rules import RULES, Rule
 
 if TYPE_CHECKING:
-    from handlers.desk import Applied
+    from handlers.apply import Applied
 
 _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informational": "note"}
 
 
 def result_document(report: Report, applied: "Applied | None" = None) -> Document:
-    """Design §4's JSON; `apply` adds its run and an outcome to each action."""
+    """Design §4's JSON; `apply` adds its run, an outcome to each action, and how to take it back."""
     document = report.document()
     if applied is None:
         return document
@@ -26,7 +26,8 @@ def result_document(report: Report, applied: "Applied | None" = None) -> Documen
                 action(outcome.action) | {"outcome": str(outcome.phase), "outcomeReason": outcome.reason}
             )
     changes = {"grants": done[Grant], "settings": done[Setting], "removals": done[Removal]}
-    return document | {"run": applied.run, **changes}
+    ended = {"run": applied.run, "stopped": bool(applied.heard.number), "undo": applied.undo if applied.changed else ""}
+    return document | ended | changes
 
 
 def result_text(report: Report, applied: "Applied | None" = None) -> str:
@@ -57,6 +58,10 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
     for error in document["errors"]:
         yield f"✗ error: {error}"
     yield _summary(document)
+    if done and document["undo"]:
+        yield f"Run {document['run']}. To take it back: {document['undo']}"
+    elif done:
+        yield f"Run {document['run']} changed nothing."
 
 
 def _summary(document: Document) -> str:

@@ -139,6 +139,7 @@ def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
         plan.deferred,
         plan.satisfied,
         tuple(one for one in plan.removals if key(action(one)) in keys),
+        plan.leaning,
     )
 
 

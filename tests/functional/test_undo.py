@@ -13,6 +13,7 @@ from unit.build import REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, sai, uai, 
 from shared.access.outcomes import Removal
 from shared.access.terms import Action
 from shared.audit_rows import Phase, Run
+from shared.changes import Changes
 from shared.journal import Journal
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
@@ -28,7 +29,7 @@ def logged(*raws: raw.Raw, **policy: Any) -> App:
 
 
 def _undo(one: App) -> Undo:
-    return Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
+    return Undo(one.azure, Changes(one.azure, None, Journal(one.audit, None)), one.store, one.terms)
 
 
 async def prepared(one: App, run: str) -> Undoing:
@@ -132,7 +133,7 @@ async def test_what_another_workspace_relies_on_stays_until_a_person_insists() -
     other = workspace_id("other")
     one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
     found = await prepared(one, run)
-    (said,) = found.relied_on.values()
+    (said,) = found.kept.values()
     assert "pulls images" in said[0]
     assert await undo(one, run) == [Phase.WITHHELD]
     assert one.azure.holders("AcrPull", REGISTRY) == {shared.id}
@@ -146,7 +147,7 @@ async def test_who_could_not_pull_any_more_is_said() -> None:
     granting = (await one.run()).run.id
     await one.settle()
     assert not one.azure.admin_user(REGISTRY)
-    (said,) = (await prepared(one, granting)).relied_on.values()
+    (said,) = (await prepared(one, granting)).kept.values()
     assert "the admin user of acr is off" in said[0]
     assert await undo(one, granting) == [Phase.WITHHELD]
 
