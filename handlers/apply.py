@@ -25,6 +25,9 @@ from shared.reconcile import Reconciler, Result
 from shared.stop import Stop, StoppedError
 
 
+_MADE = "changes made"
+
+
 @dataclass(slots=True)
 class Applied:
     """What `apply` did. `report` is what was planned at the end, `results` with their outcomes.
@@ -61,7 +64,8 @@ class Applied:
 
     def in_short(self) -> str:
         """What was done, what was not, and the next step."""
-        counts = Counter(_said(one) for one in self.made)
+        counts = Counter({_MADE: 0})
+        counts.update(_said(one) for one in self.made)
         counts["withheld"] += sum(len(plan.withheld) for plan in self.report.plans)
         counts["waiting"] += sum(len(plan.deferred) for plan in self.report.plans)
         counts["errors"] += len(self.report.errors)
@@ -70,7 +74,11 @@ class Applied:
         return f"run {self.run}{' was stopped' if self.heard.number else ''}: {told}{back}"
 
     def cut_off(self) -> str:
-        return f"stopped at once; what was under way has no outcome on record. {self.in_short()}"
+        made = sum(_counts(one) for one in self.made)
+        return (
+            f"run {self.run} was stopped at once: {made} changes were made, and what was under way has no outcome on "
+            f"record; to take all of it back: {self.undo}"
+        )
 
 
 def _counts(one: Outcome) -> bool:
@@ -80,7 +88,7 @@ def _counts(one: Outcome) -> bool:
 
 def _said(one: Outcome) -> str:
     if one.phase is Phase.APPLIED:
-        return "changes made" if _counts(one) else "found made already"
+        return _MADE if _counts(one) else "found made already"
     return "refused by Azure" if one.phase is Phase.FAILED else "not made"
 
 
