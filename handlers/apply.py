@@ -24,7 +24,6 @@ from shared.ports import AuditFailedError, AzureFailureError
 from shared.reconcile import Reconciler, Result
 from shared.stop import Stop, StoppedError
 
-
 _MADE = "changes made"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from shared.access.documents import Document, Report, action
+from shared.access.documents import Document, Report, action, short
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.rules import RULES, Rule
 
@@ -41,7 +41,7 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
         yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
     for one in document["settings"]:
         verb = one["outcome"] if done else "set"
-        yield f"~ {verb}: {one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        yield f"~ {verb}: {one['property']} {short(one['from'])} → {one['to']} on {one['resourceId']}"
         yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
     for one in document["removals"]:
         yield f"- {one['outcome'] if done else 'take back'}: {_short(one)}"
@@ -81,7 +81,7 @@ def _short(one: Document) -> str:
     if "roleAssignmentId" in one:
         return f"role assignment {one['roleAssignmentId']}"
     if "property" in one:
-        return f"{one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        return f"{one['property']} {short(one['from'])} → {one['to']} on {one['resourceId']}"
     return str(one["resourceId"])
 
 
