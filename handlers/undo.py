@@ -1,6 +1,7 @@
 """`amlguard undo RUN…`: shows what would be taken back and who relies on it, and takes it back."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,13 +126,15 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
         undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
         undoing = await undoing_by.prepare(runs)
         taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
-        with heeding(stop, lambda: f"stopped at once: run `{_again(runs, audit_file)}` again") as taken.heard:
+        with heeding(stop, lambda: f"stopped at once; to go on: {_again(runs, audit_file)}") as taken.heard:
             try:
                 await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
             except AzureFailureError as error:
                 if not taken.outcomes:
                     raise
                 taken.error = f"{error}; what was done is told here, and its outcome is not on record"
+        if taken.heard.number:
+            print(f"amlguard: stopped; to go on: {_again(runs, audit_file)}", file=sys.stderr)
         return taken
 
 

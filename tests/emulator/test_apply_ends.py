@@ -53,7 +53,7 @@ class Estate:
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
-    for number in range(48):
+    for number in range(60):
         name = f"n{number}"
         group = group_id(f"rg-{name}")
         registry, account = tenant.registry(group, f"acr{name}"), tenant.storage(group, f"st{name}")
@@ -65,7 +65,7 @@ def azure(start_azure: Start) -> LocalAzure:
 
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[str]:
-    return (f"n{number}" for number in range(48))
+    return (f"n{number}" for number in range(60))
 
 
 @pytest.fixture
@@ -79,12 +79,6 @@ def run_of(ran: Ran) -> str:
     found = _RUN.search(ran.err.splitlines()[0])
     assert found, ran.err
     return found[1]
-
-
-def amid_writes(six: Estate) -> None:
-    """The local Azure has got requests that change something, and sits on them."""
-    six.azure.until(six.planned, "the first intent is on record")
-    time.sleep(0.7)
 
 
 def test_the_run_and_the_way_back_are_said_in_text_and_in_json(six: Estate) -> None:
@@ -105,7 +99,7 @@ def test_stopped_amid_its_writes(six: Estate, number: int, code: int, tmp_path: 
     out = tmp_path / "applied.json"
     six.azure.control("POST", "faults", [_SLOW])
     process = six.azure.begin("apply", "--yes", *six.scopes, "--format", "json", "--out", str(out))
-    amid_writes(six)
+    six.azure.until(six.held, "the first of its changes is made")
     process.send_signal(number)
     ran = Ran.ended(process)
     assert ran.code == code, ran.err
@@ -120,7 +114,9 @@ def test_stopped_amid_its_writes(six: Estate, number: int, code: int, tmp_path: 
     assert six.without_outcome() == set()
     assert document["stopped"] is True
     assert document["run"] == run_of(ran)
-    assert any("stopped" in one for one in document["errors"])
+    not_begun = [one["outcomeReason"] for one in document["grants"] if one["outcome"] == "Deferred"]
+    assert {True} == {"stopped" in said for said in (*not_begun, *document["errors"])}
+    assert len(made) + len(not_begun) + 2 * len(document["errors"]) == 2 * len(six.names)
     assert f"was stopped: {len(made)} changes made" in ran.err
     assert f"amlguard undo {document['run']}" in ran.err
 
@@ -131,9 +127,12 @@ def test_stopped_amid_its_writes(six: Estate, number: int, code: int, tmp_path: 
 
 
 def test_stopped_twice_ends_at_once_and_what_it_left_can_be_taken_back(six: Estate) -> None:
-    six.azure.control("POST", "faults", [{**_SLOW, "delayMs": 4000}])
+    """Before the outcome of what was made is on record."""
+    six.azure.control("POST", "faults", [_SLOW])
     process = six.azure.begin("apply", "--yes", *six.scopes)
-    amid_writes(six)
+    six.azure.until(six.planned, "the first intent is on record")
+    six.azure.control("POST", "faults", [{"method": "POST", "path": _TABLES, "status": 503, "delayMs": 5000}])
+    six.azure.until(six.held, "the first of its changes is made")
     process.send_signal(signal.SIGINT)
     time.sleep(0.5)  # two signals at once are one
     process.send_signal(signal.SIGINT)
@@ -142,10 +141,9 @@ def test_stopped_twice_ends_at_once_and_what_it_left_can_be_taken_back(six: Esta
     run = run_of(ran)
     assert "stopped at once" in ran.err
     assert f"amlguard undo {run}" in ran.err
-    six.azure.until(six.held, "what was under way arrives all the same", seconds=10)
-    six.azure.control("POST", "faults", [])
     assert six.without_outcome()
 
+    six.azure.control("POST", "faults", [])
     undone = six.azure.run("undo", run, "--yes")
     assert undone.code == 0, undone.out + undone.err
     assert six.held() == set()
@@ -199,3 +197,22 @@ def test_a_workspace_that_cannot_be_read_holds_up_no_other_and_is_told(six: Esta
     assert six.held() == {(oid(six.names[1]), role) for role in (ACR_PULL, BLOB_READER)}
     assert ran.document["undo"] == f"amlguard undo {run_of(ran)}"
     assert "2 changes made, 1 errors" in ran.err
+
+
+def test_undo_is_stopped_in_order_as_well_and_goes_on_where_it_was(six: Estate) -> None:
+    run = six.azure.run("apply", "--yes", *six.scopes, "--format", "json").document["run"]
+    before = six.held()
+    six.azure.control("POST", "faults", [{"method": "DELETE", "path": "roleAssignments", "delayMs": 700}])
+    process = six.azure.begin("undo", run, "--yes", "--format", "json")
+    six.azure.until(lambda: six.held() < before, "something is taken back")
+    process.send_signal(signal.SIGINT)
+    ran = Ran.ended(process)
+    assert ran.code == 130, ran.err
+    outcomes = [one["outcome"] for one in ran.document["steps"]]
+    assert outcomes.count("Undone") == len(before) - len(six.held())
+    assert set(outcomes) == {"Undone", "Deferred"}
+    assert f"amlguard undo {run}" in ran.err
+
+    six.azure.control("POST", "faults", [])
+    assert six.azure.run("undo", run, "--yes").code == 0
+    assert six.held() == set()

@@ -1,16 +1,17 @@
 """`amlguard apply --audit-file` and `undo --audit-file`: for people without a deployed app; and asking first."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
-from local_azure import REMEDIATIONS, LocalAzure, Ran, Start
+from local_azure import AMLGUARD, REMEDIATIONS, LocalAzure, Ran, Start
 from tenants import ACR_PULL, GRANTS_ONLY, OWNER, SUBSCRIPTION, Tenant, child, group_id, oid, system_assigned
-from wire import Json
+from wire import Json, clean
 
 NO_LOG = {"AMLGUARD_LOGS_INGESTION_ENDPOINT": "", "AMLGUARD_LOGS_RULE_ID": "", "AMLGUARD_LOG_WORKSPACE_ID": ""}
 PUBLISHER = "Monitoring Metrics Publisher"
-NAMES = ("filed", "both", "refused", "forged", "fought", "late", "kept")
+NAMES = ("filed", "both", "refused", "forged", "fought", "full", "kept")
 
 
 def registry_of(name: str) -> str:
@@ -186,3 +187,19 @@ def test_undo_of_a_file_that_is_not_there_or_knows_nothing_of_the_run(azure: Loc
         assert ran.code == 1
         assert "audit" in ran.err
         assert "Traceback" not in ran.err
+
+
+def test_a_full_disk_changes_nothing(azure: LocalAzure, tmp_path: Path) -> None:
+    """Here: no file may hold a byte."""
+    arguments = ("apply", "--yes", "--scope", registry_of("full"), "--audit-file", str(tmp_path / "audit.jsonl"))
+    ended = subprocess.run(
+        ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", str(AMLGUARD), *arguments],
+        env=clean(tmp_path, {**azure.env, **NO_LOG}),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert "too large" in ended.stdout
+    assert untouched(azure, "full")
