@@ -15,7 +15,6 @@ from shared.access.terms import Action as Mode
 from shared.access.undo import Step
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
-from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
@@ -152,5 +151,4 @@ def _notes(file: AuditFile | None) -> tuple[str, ...]:
 
 def _undo(services: Services, file: AuditFile | None, audit: AuditLog | None, stop: Stop) -> Undo:
     terms = replace(services.terms, caller_must_hold=False)
-    changes = Changes(services.azure, None, Journal(audit, None), stop)
-    return Undo(services.azure, changes, services.store, terms, file)
+    return Undo(services.azure, Journal(audit, None), services.store, terms, file, stop)

@@ -16,9 +16,10 @@ from shared.access.undo import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.changes import Changes
 from shared.discover import workspaces_at
-from shared.journal import Outcome
+from shared.journal import Journal, Outcome
 from shared.observe import observe
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
+from shared.stop import Stop
 from shared.undone import Mark, Undone
 
 _LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
@@ -42,14 +43,19 @@ class Undoing:
 class Undo:
     """At a desk, with the person's own rights. Methods raise `AzureFailureError`; then the rest is as it was.
 
-    `file` tells of the runs that it knows; the log, of the others.
+    `file` tells of the runs that it knows; the log, of the others. `stop` is as for `Changes`.
     """
 
     azure: Azure
-    changes: Changes
+    journal: Journal
     store: Store | None
     terms: Terms
     file: RunRecords | None = None
+    stop: Stop | None = None
+
+    @property
+    def changes(self) -> Changes:
+        return Changes(self.azure, None, self.journal, self.stop)
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""
@@ -133,7 +139,7 @@ class Undo:
             for one, phase, reason, guard in entries
             if one.action
         ]
-        await self.changes.journal.rows(REMEDIATIONS, rows)
+        await self.journal.rows(REMEDIATIONS, rows)
 
 
 def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]]) -> Outcome | None:
