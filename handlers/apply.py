@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handlers.desk import AT_ONCE, Keys, at_a_desk, progress, workspaces
 from handlers.interrupt import Heard, heeding
-from handlers.recording import audit_log
+from handlers.recording import audit_log, undo_command
 from handlers.services import connect, connected
 from shared.access.documents import Report
 from shared.access.history import NOTHING_DONE
@@ -58,8 +58,7 @@ class Applied:
 
     @property
     def undo(self) -> str:
-        file = f" --audit-file {self.audit_file}" if self.audit_file else ""
-        return f"amlguard undo {self.run}{file}"
+        return undo_command([self.run], self.audit_file)
 
     def in_short(self) -> str:
         """What was done, what was not, and the next step."""

@@ -1,8 +1,10 @@
 """Where the changes of a person at a desk go on record: the app's audit log, a file, or both."""
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from handlers.services import Services
 from shared.audit_file import AuditFile
@@ -39,6 +41,11 @@ async def _in_full(*parts: Awaitable[None]) -> None:
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
+
+
+def undo_command(runs: Sequence[str], audit_file: Path | None) -> str:
+    """To be pasted into a shell."""
+    return shlex.join(["amlguard", "undo", *runs, *(["--audit-file", str(audit_file)] if audit_file else [])])
 
 
 async def audit_log(command: str, services: Services, file: AuditFile | None) -> AuditLog:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from handlers.interrupt import Heard, heeding
-from handlers.recording import audit_log
+from handlers.recording import audit_log, undo_command
 from handlers.services import Services, connected
 from shared.access.documents import Document, action, in_words
 from shared.access.outcomes import Grant, Removal, Setting
@@ -125,7 +125,7 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
         undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
         undoing = await undoing_by.prepare(runs)
         taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
-        with heeding(stop, lambda: f"stopped at once; to go on: {_again(runs, audit_file)}") as taken.heard:
+        with heeding(stop, lambda: f"stopped at once; to go on: {undo_command(runs, audit_file)}") as taken.heard:
             try:
                 await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
             except AzureFailureError as error:
@@ -133,12 +133,8 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
                     raise
                 taken.error = f"{error}; what was done is told here, and its outcome is not on record"
         if taken.heard.number:
-            print(f"amlguard: stopped; to go on: {_again(runs, audit_file)}", file=sys.stderr)
+            print(f"amlguard: stopped; to go on: {undo_command(runs, audit_file)}", file=sys.stderr)
         return taken
-
-
-def _again(runs: Sequence[str], audit_file: Path | None) -> str:
-    return f"amlguard undo {' '.join(runs)}{f' --audit-file {audit_file}' if audit_file else ''}"
 
 
 def _file(path: Path | None) -> AuditFile | None:
