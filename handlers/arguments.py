@@ -47,11 +47,16 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     applying = commands.add_parser(
         "apply",
         help="grants what is missing and turns admin users off, after asking",
-        epilog=f"{_EXIT_CODES} Every change is recorded in the audit log first: without one, nothing is changed.",
+        description="Says its run id first: `amlguard undo RUN_ID` takes back what it did. Ctrl-C ends it in order: "
+        "what was begun is finished and put on record, and what came of it is told; a second Ctrl-C ends it at once.",
+        epilog=f"{_EXIT_CODES[:-1]}, 130 stopped by Ctrl-C. Every change is recorded first, in the app's audit log "
+        "(AMLGUARD_LOGS_INGESTION_ENDPOINT, AMLGUARD_LOGS_RULE_ID) or a file: without a place to record, nothing is "
+        "changed.",
     )
     _reporting(applying)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
+    _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
     applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
     applying.set_defaults(run=run["apply"])
 
@@ -79,8 +84,8 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
         "undo",
         help="takes back what runs did, after asking",
         description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
-        "log says what that was: its rows appear there minutes after a change. What was undone amlguard does not do "
-        "again by itself.",
+        "log says what that was: its rows appear there minutes after a change; a file (--audit-file) has them at once. "
+        "What was undone amlguard does not do again by itself.",
         epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
     )
     undoing.add_argument(
@@ -88,6 +93,7 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
     )
     _policy_option(undoing)
     undoing.add_argument("--yes", action="store_true", help="do not ask")
+    _audit_file_option(undoing, "the file that `apply` recorded the run in; what is undone is recorded there, too")
     undoing.add_argument("--force", action="store_true", help="also what others rely on by now")
     undoing.add_argument("--format", choices=("text", "json"), default="text")
     undoing.set_defaults(run=run["undo"])
@@ -135,6 +141,10 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
     _policy_option(parser)
     parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
+
+
+def _audit_file_option(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--audit-file", type=Path, metavar="FILE", help=what)
 
 
 def _policy_option(parser: argparse.ArgumentParser) -> None:

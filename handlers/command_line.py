@@ -56,17 +56,20 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _apply(options: argparse.Namespace) -> int:
-    from handlers.desk import apply, plan  # noqa: PLC0415 - see _plan
+    from handlers.apply import apply, can_record  # noqa: PLC0415 - see _plan
+    from handlers.desk import plan  # noqa: PLC0415 - see _plan
 
     only = _actions_of(options.plan) if options.plan else None
     if not options.yes:
+        asyncio.run(can_record(options.policy, options.audit_file))
         report = asyncio.run(plan(_where(options), only))
         print(result_text(report), file=sys.stderr)
         if report.errors:
             return 1
         if not _confirmed(sum(len(plan.actions) for plan in report.plans), "apply"):
             return 2
-    applied = asyncio.run(apply(_where(options), only, again=options.again))
+    applied = asyncio.run(apply(_where(options), only, again=options.again, audit_file=options.audit_file))
+    print(f"amlguard: {applied.in_short()}", file=sys.stderr)
     _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
     return applied.exit_code
 
@@ -90,11 +93,11 @@ def _undo(options: argparse.Namespace) -> int:
     from handlers.undo import prepare, undo  # noqa: PLC0415 - see _plan
 
     if not options.yes:
-        found = asyncio.run(prepare(options.run_id, options.policy))
+        found = asyncio.run(prepare(options.run_id, options.policy, options.audit_file, force=options.force))
         print(found.text(), file=sys.stderr)
         if not _confirmed(len(found.open_steps), "undo"):
             return 2
-    taken = asyncio.run(undo(options.run_id, options.policy, force=options.force))
+    taken = asyncio.run(undo(options.run_id, options.policy, options.audit_file, force=options.force))
     print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text())
     return taken.exit_code
 

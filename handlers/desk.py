@@ -13,32 +13,13 @@ from handlers.services import Services, connected
 from shared.access.documents import Report
 from shared.access.outcomes import Plan
 from shared.access.scope import InvalidScopeError, Scope
-from shared.access.terms import Action as Mode
-from shared.audit_rows import Phase, Run
 from shared.ports import AzureFailureError, ReadFailedError
-from shared.reconcile import Reconciler, Result
+from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
-_AT_ONCE = 4
+AT_ONCE = 4
 _IN_POLICY = "which the policy file names"
 type Keys = frozenset[tuple[str, ...]] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What `apply` did. `report` is what was planned at the end, `results` with their outcomes."""
-
-    run: str
-    report: Report
-    results: tuple[Result, ...]
-
-    @property
-    def exit_code(self) -> int:
-        outcomes = [outcome.phase for result in self.results for outcome in result.outcomes]
-        if self.report.errors or Phase.FAILED in outcomes:
-            return 1
-        left = any(plan.withheld or plan.deferred for plan in self.report.plans)
-        return 2 if left or Phase.DEFERRED in outcomes or Phase.WITHHELD in outcomes else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +35,9 @@ async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     async with connected(os.environ, where.policy_file) as services:
         report = new_report(services)
-        reconciler = _at_a_desk(services, only)
+        reconciler = at_a_desk(services, only)
         await _each(await workspaces(where, services, report), reconciler.preview, report)
     return report
-
-
-async def apply(where: Where, only: Keys = None, *, again: bool = False) -> Applied:
-    results: list[Result] = []
-    run = Run(Mode.ENFORCE)
-    async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services)
-        if services.audit is None:
-            raise AzureFailureError(
-                "apply",
-                "NoAuditLog",
-                "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID",
-            )
-        reconciler = replace(_at_a_desk(services, only), again=again)
-
-        async def one(scope: Scope) -> Plan:
-            result = await reconciler.run(scope, run)
-            results.append(result)
-            return result.plan
-
-        await _each(await workspaces(where, services, report), one, report)
-    return Applied(run.id, report, tuple(results))
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
@@ -92,7 +51,7 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
     return len(answers)
 
 
-def _at_a_desk(services: Services, only: Keys) -> Reconciler:
+def at_a_desk(services: Services, only: Keys) -> Reconciler:
     """Without the queue: what must wait is told, not left to an app that may not be there.
 
     Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
@@ -160,7 +119,7 @@ def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -
 
 async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
     """Runs `work` on every workspace, a few at once; a workspace that fails is reported and holds up no other."""
-    limit = asyncio.Semaphore(_AT_ONCE)
+    limit = asyncio.Semaphore(AT_ONCE)
     plans: dict[Scope, Plan] = {}
 
     async def one(scope: Scope) -> None:
@@ -169,14 +128,14 @@ async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
                 plans[scope] = await work(scope)
             except (AzureFailureError, ValueError) as error:
                 report.errors.append(f"{scope}: {error}")
-        _progress(len(plans) + len(report.errors), len(scopes))
+        progress(len(plans) + len(report.errors), len(scopes))
 
     await asyncio.gather(*(one(scope) for scope in scopes))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
     report.looked_at += [scope for scope in scopes if scope in plans]
 
 
-def _progress(done: int, of: int) -> None:
+def progress(done: int, of: int) -> None:
     if sys.stderr.isatty() and of > 1:
         end = "\n" if done == of else ""
         print(f"\r{done} of {of} workspaces", end=end, file=sys.stderr, flush=True)

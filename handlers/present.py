@@ -4,18 +4,18 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from shared.access.documents import Document, Report, action
+from shared.access.documents import Document, Report, action, short
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.rules import RULES, Rule
 
 if TYPE_CHECKING:
-    from handlers.desk import Applied
+    from handlers.apply import Applied
 
 _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informational": "note"}
 
 
 def result_document(report: Report, applied: "Applied | None" = None) -> Document:
-    """Design §4's JSON; `apply` adds its run and an outcome to each action."""
+    """Design §4's JSON; `apply` adds its run, an outcome to each action, and how to take it back."""
     document = report.document()
     if applied is None:
         return document
@@ -26,7 +26,8 @@ def result_document(report: Report, applied: "Applied | None" = None) -> Documen
                 action(outcome.action) | {"outcome": str(outcome.phase), "outcomeReason": outcome.reason}
             )
     changes = {"grants": done[Grant], "settings": done[Setting], "removals": done[Removal]}
-    return document | {"run": applied.run, **changes}
+    ended = {"run": applied.run, "stopped": bool(applied.heard.number), "undo": applied.undo if applied.changed else ""}
+    return document | ended | changes
 
 
 def result_text(report: Report, applied: "Applied | None" = None) -> str:
@@ -52,7 +53,7 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
         yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
     for one in document["settings"]:
         verb = one["outcome"] if done else "set"
-        yield f"~ {verb}: {one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        yield f"~ {verb}: {one['property']} {short(one['from'])} → {one['to']} on {one['resourceId']}"
         yield f"    {one.get('outcomeReason') or one['reason']}  [{_ids(one)}]"
     for one in document["removals"]:
         yield f"- {one['outcome'] if done else 'take back'}: {_short(one)}"
@@ -70,6 +71,10 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
         yield f"✗ error: {error}"
     yield looked_at(document)
     yield _summary(document)
+    if done and document["undo"]:
+        yield f"Run {document['run']}. To take it back: {document['undo']}"
+    elif done:
+        yield f"Run {document['run']} changed nothing."
 
 
 def _summary(document: Document) -> str:
@@ -89,7 +94,7 @@ def _short(one: Document) -> str:
     if "roleAssignmentId" in one:
         return f"role assignment {one['roleAssignmentId']}"
     if "property" in one:
-        return f"{one['property']} {one['from']} → {one['to']} on {one['resourceId']}"
+        return f"{one['property']} {short(one['from'])} → {one['to']} on {one['resourceId']}"
     return str(one["resourceId"])
 
 

@@ -1,30 +1,43 @@
 """`amlguard undo RUN…`: shows what would be taken back and who relies on it, and takes it back."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from handlers.interrupt import Heard, heeding
+from handlers.recording import audit_log, undo_command
 from handlers.services import Services, connected
 from shared.access.documents import Document, action, in_words
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.terms import Action as Mode
 from shared.access.undo import Step
+from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
 from shared.journal import Journal, Outcome
-from shared.ports import AzureFailureError
-from shared.undo import Undo, Undoing
+from shared.ports import AuditLog, AzureFailureError
+from shared.stop import Stop
+from shared.undo import ALL_THE_SAME, Undo, Undoing
 from shared.work import Trigger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Taken:
-    """What was found, and (once it was carried out) what came of it. `remembered`: the app will not do it again."""
+    """What was found, and (once it was carried out) what came of it. `remembered`: the app will not do it again.
+
+    `forced`: whatever speaks against it is overruled. `notes` are about the record; `error` is what went wrong after
+    the first change.
+    """
 
     undoing: Undoing
-    outcomes: tuple[tuple[Step, Outcome], ...] = ()
+    outcomes: list[tuple[Step, Outcome]] = field(default_factory=list)
     run: str = ""
     remembered: bool = True
+    forced: bool = False
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    heard: Heard = field(default_factory=Heard)
 
     @property
     def open_steps(self) -> list[Step]:
@@ -32,8 +45,12 @@ class Taken:
 
     @property
     def exit_code(self) -> int:
+        if self.heard.number:
+            return self.heard.exit_code
         phases = {outcome.phase for _, outcome in self.outcomes}
-        return 1 if Phase.FAILED in phases else 0 if phases <= {Phase.UNDONE} else 2
+        if self.error or Phase.FAILED in phases:
+            return 1
+        return 0 if phases <= {Phase.UNDONE} and not self.undoing.refused else 2
 
     def document(self) -> Document:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}
@@ -41,16 +58,20 @@ class Taken:
             "undoes": list(self.undoing.runs),
             "run": self.run,
             "remembered": self.remembered,
+            "stopped": bool(self.heard.number),
             "steps": [
                 {
                     "actionId": one.done.action_id,
                     "action": action(one.action) if one.action else None,
                     "reason": one.reason,
-                    "reliedOnBy": list(self.undoing.relied_on.get(one.done.action_id, ())),
+                    "reliedOnBy": list(self.undoing.kept.get(one.done.action_id, ())),
                     **_came_of(done.get(one.done.action_id)),
                 }
                 for one in self.undoing.steps
             ],
+            "refused": list(self.undoing.refused),
+            "notes": list(self.notes),
+            "errors": [self.error] if self.error else [],
         }
 
     def text(self) -> str:
@@ -59,14 +80,21 @@ class Taken:
     def _lines(self) -> Iterator[str]:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}
         for one in self.undoing.steps:
+            kept = self.undoing.kept.get(one.done.action_id, ())
             if one.action is None:
                 yield f"  nothing to do for {one.done.target}: {one.reason}"
                 continue
             outcome = done.get(one.done.action_id)
-            yield f"{_sign(one.action)} {outcome.phase if outcome else 'would'}: {in_words(one.action)}"
+            would = "would stay" if kept and not self.forced else "would"
+            yield f"{_sign(one.action)} {outcome.phase if outcome else would}: {in_words(one.action)}"
             if outcome and outcome.phase is not Phase.UNDONE:
                 yield f"    {outcome.reason}"
-            yield from (f"    ! relied on: {line}" for line in self.undoing.relied_on.get(one.done.action_id, ()))
+            elif kept and not outcome and not self.forced:
+                yield f"    {ALL_THE_SAME}"
+            yield from (f"    ! relied on: {line}" for line in kept)
+        yield from (f"! {line}" for line in (*self.undoing.refused, *self.notes))
+        if self.error:
+            yield f"✗ error: {self.error}"
         if not self.open_steps:
             yield f"Nothing is left to undo of {', '.join(self.undoing.runs)}."
         elif not self.remembered:
@@ -81,25 +109,42 @@ def _sign(change: Grant | Setting | Removal) -> str:
     return {Grant: "+", Setting: "~", Removal: "-"}[type(change)]
 
 
-async def prepare(runs: Sequence[str], policy_file: Path | None) -> Taken:
+async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
     async with connected(os.environ, policy_file) as services:
-        return Taken(await _undo(services).prepare(runs), remembered=services.store is not None)
+        file = _file(audit_file)
+        await audit_log("undo", services, file)
+        undoing = await _undo(services, file, None, Stop()).prepare(runs)
+        return Taken(undoing, remembered=services.store is not None, forced=force, notes=_notes(file))
 
 
-async def undo(runs: Sequence[str], policy_file: Path | None, *, force: bool) -> Taken:
-    """Raises `AzureFailureError`, also when there is no audit log to record it in."""
+async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
+    """Raises `AzureFailureError` before the first change, also when there is nowhere to record it."""
+    stop = Stop()
     async with connected(os.environ, policy_file) as services:
-        if services.audit is None:
-            reason = (
-                "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID"
-            )
-            raise AzureFailureError("undo", "NoAuditLog", reason)
-        undoing = await _undo(services).prepare(runs)
-        mine = Run(Mode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
-        outcomes: Sequence[tuple[Step, Outcome]] = await _undo(services).carry_out(undoing, mine, force=force)
-        return Taken(undoing, tuple(outcomes), mine.id, services.store is not None)
+        file, mine = _file(audit_file), Run(Mode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
+        undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
+        undoing = await undoing_by.prepare(runs)
+        taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
+        with heeding(stop, lambda: f"stopped at once; to go on: {undo_command(runs, audit_file)}") as taken.heard:
+            try:
+                await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
+            except AzureFailureError as error:
+                if not taken.outcomes:
+                    raise
+                taken.error = f"{error}; what was done is told here, and its outcome is not on record"
+        if taken.heard.number:
+            print(f"amlguard: stopped; to go on: {undo_command(runs, audit_file)}", file=sys.stderr)
+        return taken
 
 
-def _undo(services: Services) -> Undo:
+def _file(path: Path | None) -> AuditFile | None:
+    return AuditFile(path, must_be_there=True) if path else None
+
+
+def _notes(file: AuditFile | None) -> tuple[str, ...]:
+    return tuple(file.passed_over) if file else ()
+
+
+def _undo(services: Services, file: AuditFile | None, audit: AuditLog | None, stop: Stop) -> Undo:
     terms = replace(services.terms, caller_must_hold=False)
-    return Undo(services.azure, Journal(services.audit, None), services.store, terms)
+    return Undo(services.azure, Journal(audit, None), services.store, terms, file, stop)

@@ -144,4 +144,12 @@ output AZURE_RESOURCE_GROUP string = groupName
 output functionAppId string = app.outputs.functionAppId
 output AZURE_FUNCTION_APP_NAME string = app.outputs.functionAppName
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.principalId
+output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.dataCollectionRuleId
+output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.storageAccountId
+
+// What the command line needs at a desk, under the names of its settings (docs/deploy.md).
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.logWorkspaceId
+output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.ingestionEndpoint
+output AMLGUARD_LOGS_RULE_ID string = app.outputs.ingestionRuleId
+output AzureWebJobsStorage__blobServiceUri string = app.outputs.blobUrl
+output AzureWebJobsStorage__queueServiceUri string = app.outputs.queueUrl

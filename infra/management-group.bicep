@@ -94,3 +94,12 @@ module rights 'modules/watched-management-group.bicep' = {
 
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.AMLGUARD_PRINCIPAL_ID
 output functionAppId string = app.outputs.functionAppId
+output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.AMLGUARD_DATA_COLLECTION_RULE
+output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.AMLGUARD_STORAGE_ACCOUNT
+
+// What the command line needs at a desk, under the names of its settings (docs/deploy.md).
+output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.AMLGUARD_LOG_WORKSPACE_ID
+output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.AMLGUARD_LOGS_INGESTION_ENDPOINT
+output AMLGUARD_LOGS_RULE_ID string = app.outputs.AMLGUARD_LOGS_RULE_ID
+output AzureWebJobsStorage__blobServiceUri string = app.outputs.AzureWebJobsStorage__blobServiceUri
+output AzureWebJobsStorage__queueServiceUri string = app.outputs.AzureWebJobsStorage__queueServiceUri

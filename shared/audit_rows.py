@@ -61,6 +61,8 @@ def remediation(
                 "RoleDefinitionId": action.role_definition_id,
                 "RoleAssignmentId": f"{action.scope}/providers/Microsoft.Authorization/roleAssignments/{action.name}",
                 "Scope": str(action.scope),
+                "From": action.before,
+                "NeededBy": [str(one) for one in (action.on, *action.others)],
             }
         case Removal():
             row |= {
@@ -77,6 +79,7 @@ def remediation(
                 "Scope": str(action.resource),
             }
             row["PrincipalId"] = action.principal.id if action.principal else ""
+            row["NeededBy"] = [str(action.needed_by)] if action.needed_by else []
     return row
 
 

@@ -19,7 +19,7 @@ from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.memory import Memory
-from shared.ports import Reads, Store
+from shared.ports import Reads, RunRecords, Store
 from shared.stored import update
 from shared.undone import Undone
 from shared.work import Trigger
@@ -43,7 +43,7 @@ class Held:
 class Brakes:
     """`stopped` is the app's setting. `by_hand`: a person at a desk, whose changes count where there is a store.
 
-    `again`: a person wants what was undone or contested all the same.
+    `again`: a person wants what was undone or contested all the same. `file` remembers beside the log.
     """
 
     azure: Reads
@@ -53,6 +53,7 @@ class Brakes:
     stopped: bool = False
     by_hand: bool = False
     again: bool = False
+    file: RunRecords | None = None
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> Held:
         """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
@@ -87,8 +88,13 @@ class Brakes:
     async def _past(self, actions: Sequence[Change]) -> dict[str, history.Past]:
         """Without a log workspace nobody can tell; one that does not answer is a failure."""
         asked = [action for action in actions if counted(action)]
-        rows = await self.azure.logs(history.query(asked)) if asked else None
-        return history.past(rows or ())
+        if not asked:
+            return {}
+        logged = history.past(await self.azure.logs(history.query(asked)) or ())
+        if self.file is None:
+            return logged
+        filed = history.past(await self.file.summary({one.action_id for one in asked}))
+        return history.together(logged, filed)
 
     async def _undone(self, actions: Sequence[Change]) -> dict[str, Refusal]:
         if self.store is None or self.again:

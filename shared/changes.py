@@ -5,7 +5,7 @@ What Azure refuses is the outcome of that one action, and holds up no other.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,6 +25,7 @@ from shared.ports import (
     WorkQueue,
     WriteRefusedError,
 )
+from shared.stop import STOPPED, Stop
 from shared.work import Resync, encode
 
 _REMINDER = timedelta(minutes=5)
@@ -33,11 +34,16 @@ _CONCURRENT_GRANTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`deadline`, here and below, is in `time.monotonic()` seconds: what it leaves undone is deferred."""
+    """`deadline`, here and below, is in `time.monotonic()` seconds: what it leaves undone is deferred.
+
+    So is what a person at a desk has stopped; `told` hears of every outcome as it comes.
+    """
 
     azure: Azure
     queue: WorkQueue | None
     journal: Journal
+    stop: Stop | None = None
+    told: Callable[[Outcome], None] = lambda _: None
 
     async def carry_out(
         self,
@@ -98,6 +104,15 @@ class Changes:
     async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
         if deadline is not None and time.monotonic() >= deadline:
             return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
+        # Keys are resynced once the admin user has changed: the second half of something that was begun.
+        if self.stop and self.stop.asked and not (isinstance(action, Setting) and action.name is Property.CACHED_KEYS):
+            outcome = Outcome(action, Phase.DEFERRED, STOPPED)
+        else:
+            outcome = await self._apply(action, run)
+        self.told(outcome)
+        return outcome
+
+    async def _apply(self, action: Grant | Setting | Removal, run: Run) -> Outcome:
         started = time.monotonic()
         phase, reason = Phase.APPLIED, action.reason
         try:

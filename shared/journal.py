@@ -8,7 +8,9 @@ from itertools import batched
 from typing import Any
 
 from shared.access.asks import Finding
-from shared.access.outcomes import Grant, Plan, Removal, Setting
+from shared.access.history import THERE_ALREADY
+from shared.access.outcomes import Grant, Leaning, Plan, Removal, Setting
+from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
 from shared.work import Record, encode
@@ -60,6 +62,12 @@ class Journal:
             raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
         if rows and self.audit:
             await self.audit.record(table, rows)
+
+    async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
+        """Who needs what this very run granted for another workspace: `undo` must know. Leaves out what is `told`."""
+        theirs = [one.grant for one in leaning if run.id in one.runs and not {one.grant.on, *one.grant.others} <= told]
+        found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}") for grant in theirs]
+        await self.outcomes(found, run)
 
     async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
         """What has happened must reach the log: if it does not take it now, the queue keeps it."""

@@ -10,7 +10,7 @@
 `shared.azure` implements these for Azure; the tests have a fake of them.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -120,6 +120,22 @@ class Azure(Reads, Protocol):
 class AuditLog(Protocol):
     async def record(self, table: str, rows: Sequence[Row]) -> None:
         """Returns when the log has accepted the rows. Raises `AuditFailedError`."""
+        ...
+
+    async def check(self) -> None:
+        """Whether it would accept rows, as far as can be told without one. Raises `AuditFailedError`."""
+        ...
+
+
+class RunRecords(Protocol):
+    """What runs did, where that is not asked of the log workspace. Methods raise `ReadFailedError`."""
+
+    async def of_runs(self, runs: Collection[str]) -> Sequence[Row]:
+        """All remediation rows of the runs, oldest first."""
+        ...
+
+    async def summary(self, actions: Collection[str]) -> Sequence[Row]:
+        """As `shared.access.history.query` asks the log."""
         ...
 
 

@@ -28,7 +28,8 @@ from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.observe import observe
 from shared.pace import is_in_the_background
-from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
+from shared.ports import AuditLog, Azure, Reads, RunRecords, Store, WorkQueue
+from shared.stop import Stop
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
 
@@ -56,8 +57,8 @@ class Result:
 class Reconciler:
     """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
 
-    `stopped`, `by_hand` and `again` are as for `Brakes`; `only` restricts what is done to the actions that a plan
-    document names (`shared.access.documents.key`).
+    `stopped`, `by_hand`, `again` and `file` are as for `Brakes`, `stop` and `told` as for `Changes`; `only` restricts
+    what is done to the actions that a plan document names (`shared.access.documents.key`).
     """
 
     azure: Azure
@@ -70,6 +71,9 @@ class Reconciler:
     by_hand: bool = False
     again: bool = False
     only: frozenset[tuple[str, ...]] | None = None
+    stop: Stop | None = None
+    told: Callable[[Outcome], None] = lambda _: None
+    file: RunRecords | None = None
 
     @property
     def journal(self) -> Journal:
@@ -77,11 +81,12 @@ class Reconciler:
 
     @property
     def changes(self) -> Changes:
-        return Changes(self.azure, self.queue, self.journal)
+        return Changes(self.azure, self.queue, self.journal, self.stop, self.told)
 
     @property
     def brakes(self) -> Brakes:
-        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, self.by_hand, self.again)
+        desk = self.by_hand, self.again, self.file
+        return Brakes(self.azure, self.store, self.terms, self.memory, self.stopped, *desk)
 
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
@@ -109,8 +114,8 @@ class Reconciler:
 
         A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
 
-        Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1); and
-        `TimeoutError` when the deadline passed before anything was recorded.
+        Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1);
+        `TimeoutError` when the deadline passed before anything was recorded, and `StoppedError`.
         """
         speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
         patience = deadline is None, attempt, is_in_the_background()
@@ -133,7 +138,7 @@ class Reconciler:
         released: Pending | None = None
         for _ in range(_PASSES):
             async with asyncio.timeout(_left(deadline)):
-                made = await self.prepare(workspace, run.trigger)
+                made = await self.look(workspace, run.trigger)
                 if run.mode is Mode.ENFORCE:
                     made, now_released = await self._released(made, workspace, run)
                     released = now_released or released  # a later pass, with nothing left to ask for, has none
@@ -142,10 +147,13 @@ class Reconciler:
                 if registry:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):
-                        made = await self._knowing(released).prepare(workspace, run.trigger)
+                        made = await self._knowing(released).look(workspace, run.trigger)
                 made, outcomes = await self._act(made, workspace, run, recorded, deadline, released)
             done += outcomes
-            if not outcomes or not self._due(made, outcomes):
+            if self.by_hand:
+                mine = (one.action for one in done if isinstance(one.action, Grant))
+                await self.journal.leaning(made.leaning, run, {on for one in mine for on in (one.on, *one.others)})
+            if not outcomes or not self._due(made, outcomes) or (self.stop and self.stop.asked):
                 break
         if (
             released
@@ -156,6 +164,11 @@ class Reconciler:
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
+
+    async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
+        """As `prepare`; raises `StoppedError` when a person wants to stop."""
+        looking = self.prepare(workspace, trigger)
+        return await (self.stop.unless(looking) if self.stop else looking)
 
     def _knowing(self, released: Pending | None) -> "Reconciler":
         """With the policy's terms and what a person has released."""

@@ -7,122 +7,131 @@ from typing import Any
 from uuid import UUID
 
 from shared.access.asks import Property
-from shared.access.compare import ask
 from shared.access.model import Estate
 from shared.access.outcomes import Removal, Setting
-from shared.access.rules.pull import PULLS
-from shared.access.scope import Scope
+from shared.access.reliance import TakingBack, relied_on
+from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
-from shared.access.undo import Done, Step, done, order, step
+from shared.access.undo import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.changes import Changes
 from shared.discover import workspaces_at
 from shared.journal import Journal, Outcome
 from shared.observe import observe
-from shared.ports import Azure, ReadFailedError, Store
+from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
+from shared.stop import Stop
 from shared.undone import Mark, Undone
+
+_LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
+ALL_THE_SAME = "--force takes it back all the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """`relied_on` says, by action id, who needs what would go; it goes only when a person insists."""
+    """`kept` says, by action id, what speaks against taking it back: who needs it. It goes only when a person insists.
+
+    `refused` says which rows are no work of amlguard's.
+    """
 
     runs: tuple[str, ...]
     steps: tuple[Step, ...]
-    relied_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """At a desk, with the person's own rights. Methods raise `AzureFailureError`; then the rest is as it was."""
+    """At a desk, with the person's own rights. Methods raise `AzureFailureError`; then the rest is as it was.
+
+    `file` tells of the runs that it knows; the log, of the others. `stop` is as for `Changes`.
+    """
 
     azure: Azure
     journal: Journal
     store: Store | None
     terms: Terms
+    file: RunRecords | None = None
+    stop: Stop | None = None
+
+    @property
+    def changes(self) -> Changes:
+        return Changes(self.azure, None, self.journal, self.stop)
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""
         ids = tuple(dict.fromkeys(str(UUID(run)) for run in runs))
-        named = ", ".join(f"'{one}'" for one in ids)
-        rows = await self.azure.logs(
-            f"{REMEDIATIONS} | where RunId in ({named}) and Outcome == 'Applied' | order by TimeGenerated asc"
-        )
-        if rows is None:
-            reason = "the audit log says what the run did: set AMLGUARD_LOG_WORKSPACE_ID"
-            raise ReadFailedError("undo", "NoLogWorkspace", reason)
-        unknown = [one for one in ids if one not in {str(row["RunId"]) for row in rows}]
+        known = past(await self._rows(ids), self.terms)
+        now = await asyncio.gather(*(self.azure.resource(one.target) for one in known.done))
+        steps = tuple(step(one, raw) for one, raw in zip(known.done, now, strict=True))
+        taking = TakingBack(tuple(one for one in steps if not _is_open(one)), known.served)
+        kept = relied_on(taking, await self._estates(taking), self.terms)
+        kept |= {one.done.action_id: (_LEFT_OPEN,) for one in steps if one.action and _is_open(one)}
+        return Undoing(ids, steps, kept, known.refused)
+
+    async def _rows(self, ids: Sequence[str]) -> list[Row]:
+        rows = list(await self.file.of_runs(ids)) if self.file else []
+        named = {str(row.get("RunId")) for row in rows}
+        others = [one for one in ids if one not in named]
+        if others:
+            listed = ", ".join(f"'{one}'" for one in others)
+            found = await self.azure.logs(f"{REMEDIATIONS} | where RunId in ({listed}) | order by TimeGenerated asc")
+            if found is None and self.file is None:
+                reason = "the audit log says what the run did: set AMLGUARD_LOG_WORKSPACE_ID, or name the --audit-file"
+                raise ReadFailedError("undo", "NoLogWorkspace", reason)
+            rows += found or ()
+            named |= {str(row["RunId"]) for row in found or ()}
+        unknown = [one for one in ids if one not in named]
         if unknown:
-            reason = f"the audit log shows nothing that run {unknown[0]} did; rows appear there minutes after a change"
-            raise ReadFailedError("undo", "RunNotFound", reason)
-        did = done(rows)
-        now = await asyncio.gather(*(self.azure.resource(one.target) for one in did))
-        steps = tuple(step(one, raw) for one, raw in zip(did, now, strict=True))
-        return Undoing(ids, steps, await self._relied_on(steps))
+            late = "" if self.file else "; rows appear there minutes after a change"
+            where = "audit file" if self.file else "audit log"
+            raise ReadFailedError("undo", "RunNotFound", f"the {where} shows nothing that run {unknown[0]} did{late}")
+        return rows
 
-    async def _relied_on(self, steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
-        """Who else asks for a grant that would go, and who could not pull any more without it."""
-        going = [(one, one.action) for one in steps if isinstance(one.action, Removal)]
-        back_on = {one.done.on for one in steps if isinstance(one.action, Setting)}
-        mine = {one.done.on for one in steps}
-        estates = await self._estates({removal.scope for _, removal in going})
-        found: dict[str, tuple[str, ...]] = {}
-        for one, removal in going:
-            said = [line for estate in estates for line in _needing(removal, estate, self.terms, mine, back_on)]
-            if said:
-                found[one.done.action_id] = tuple(dict.fromkeys(said))
-        return found
-
-    async def _estates(self, scopes: Iterable[Scope]) -> list[Estate]:
+    async def _estates(self, taking: TakingBack) -> list[Estate]:
+        """Of all workspaces that may use what would go, and of those that it was made for."""
+        scopes = {removal.scope for _, removal in taking.removals} | {one.resource for _, one in taking.policies}
+        scopes |= {step.shared for step, _ in taking.removals if step.shared}
+        if not scopes:
+            return []
         users = await asyncio.gather(*(workspaces_at(scope, self.azure) for scope in scopes))
-        workspaces = dict.fromkeys(workspace for some in users for workspace in some)
+        own = (one.ancestor(WORKSPACE) for one in taking.served)
+        workspaces = dict.fromkeys((*(one for some in users for one in some), *(one for one in own if one)))
         estates = await asyncio.gather(*(observe(one, self.azure, self.terms) for one in workspaces))
         return [estate for estate in estates if estate]
 
-    async def carry_out(self, undoing: Undoing, run: Run, *, force: bool = False) -> list[tuple[Step, Outcome]]:
-        """In safe order. What others rely on stays unless `force`."""
+    async def carry_out(
+        self, undoing: Undoing, run: Run, *, force: bool = False, outcomes: list[tuple[Step, Outcome]] | None = None
+    ) -> list[tuple[Step, Outcome]]:
+        """In safe order. What others rely on stays unless `force`. `outcomes` is added to as they come."""
+        outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
-        going = [one for one in steps if force or one.done.action_id not in undoing.relied_on]
+        going = [one for one in steps if force or one.done.action_id not in undoing.kept]
         await self._record([(one, Phase.PLANNED, one.reason, "") for one in steps], run)
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
-        changes = Changes(self.azure, None, self.journal)
-        outcomes: list[tuple[Step, Outcome]] = []
         for one in steps:
-            outcome = self._kept(one, undoing, outcomes, force=force) or await _apply(one, changes, run)
-            outcomes.append((one, outcome))
-        outcomes += await self._resync(undoing, outcomes, changes, run)
+            withheld = None if force else _withheld(one, undoing, outcomes)
+            outcomes.append((one, withheld or await self._apply(one, run)))
+        outcomes += await self._resync(undoing, outcomes, run)
         await self._record([(one, o.phase, o.reason, o.guard) for one, o in outcomes], run)
         return outcomes
 
-    def _kept(
-        self, one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]], *, force: bool
-    ) -> Outcome | None:
-        """Grants stay while others rely on them, and all of them when an admin user did not come back."""
-        if not isinstance(one.action, Removal):
-            return None
-        relied = undoing.relied_on.get(one.done.action_id)
-        if relied and not force:
-            return Outcome(one.action, Phase.WITHHELD, f"others rely on it: {'; '.join(relied)}", guard="relied-on")
-        failed = [
-            each for each, outcome in before if isinstance(each.action, Setting) and outcome.phase is not Phase.UNDONE
-        ]
-        if failed:
-            reason = f"{failed[0].done.on.name} is not as it was before: its pullers keep what they have"
-            return Outcome(one.action, Phase.WITHHELD, reason, guard="relied-on")
-        return None
-
     async def _resync(
-        self, undoing: Undoing, outcomes: Sequence[tuple[Step, Outcome]], changes: Changes, run: Run
+        self, undoing: Undoing, outcomes: Sequence[tuple[Step, Outcome]], run: Run
     ) -> list[tuple[Step, Outcome]]:
         """Once the admin user is back its password is a new one to the workspaces (AML-71)."""
         back = any(
             isinstance(one.action, Setting) and one.action.name is Property.ADMIN_USER and o.phase is Phase.UNDONE
             for one, o in outcomes
         )
-        cached = [one.done for one in undoing.steps if one.done.setting is Property.CACHED_KEYS] if back else []
-        return [await _resynced(one, changes, run) for one in cached]
+        cached = [_resynced(one.done) for one in undoing.steps if one.done.setting is Property.CACHED_KEYS]
+        return [(one, await self._apply(one, run)) for one in cached] if back else []
+
+    async def _apply(self, one: Step, run: Run) -> Outcome:
+        assert one.action is not None
+        outcome = await self.changes.apply(one.action, run, None)
+        return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
 
     async def _record(self, entries: Iterable[tuple[Step, Phase, str, str]], run: Run) -> None:
         rows: list[dict[str, Any]] = [
@@ -133,26 +142,29 @@ class Undo:
         await self.journal.rows(REMEDIATIONS, rows)
 
 
-async def _apply(one: Step, changes: Changes, run: Run) -> Outcome:
+def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]]) -> Outcome | None:
+    """Grants stay while others rely on them, and where an admin user did not come back."""
     assert one.action is not None
-    outcome = await changes.apply(one.action, run, None)
-    return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
+    if kept := undoing.kept.get(one.done.action_id):
+        said = kept[0] if kept == (_LEFT_OPEN,) else f"others rely on it: {'; '.join(kept)}"
+        return Outcome(one.action, Phase.WITHHELD, f"{said}; {ALL_THE_SAME}", guard="relied-on")
+    still_off = {
+        each.done.on
+        for each, outcome in before
+        if each.done.setting is Property.ADMIN_USER and outcome.phase is not Phase.UNDONE
+    }
+    if isinstance(one.action, Removal) and one.action.scope in still_off:
+        reason = f"{one.action.scope.name} is not as it was before: its pullers keep what they have; {ALL_THE_SAME}"
+        return Outcome(one.action, Phase.WITHHELD, reason, guard="relied-on")
+    return None
 
 
-async def _resynced(one: Done, changes: Changes, run: Run) -> tuple[Step, Outcome]:
+def _is_open(one: Step) -> bool:
+    """Whether only the intent is on record. Of a grant the assignment itself tells that the run made it."""
+    return one.done.open and not isinstance(one.action, Removal)
+
+
+def _resynced(one: Done) -> Step:
     reason = f"undoes run {one.run}: the admin user is back"
     keys = Setting(one.on, Property.CACHED_KEYS, "cached", "resynced", one.rule, one.requirements, reason, "AML-71")
-    made = Step(one, keys, reason)
-    return made, await _apply(made, changes, run)
-
-
-def _needing(removal: Removal, estate: Estate, terms: Terms, mine: set[Scope], back_on: set[Scope]) -> Iterable[str]:
-    """Why the workspace needs the grant that `removal` takes away."""
-    registry = estate.registries.get(removal.scope)
-    for rule, one in ask(estate.subject, estate, terms).grants:
-        if (one.principal.id, one.scope, one.need.role_id) != (removal.principal_id, removal.scope, removal.role_id):
-            continue
-        if one.on not in mine:
-            yield f"{one.reason} ({rule.name})"
-        elif one.need in PULLS and registry and not registry.admin_user and registry.id not in back_on:
-            yield f"{one.reason}, and the admin user of {registry.id.name} is off"
+    return Step(one, keys, reason)

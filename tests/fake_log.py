@@ -8,9 +8,10 @@ type Row = dict[str, Any]
 
 
 def answer(kql: str, journal: Sequence[tuple[str, Any]]) -> list[Row]:
-    applied = [row for kind, row in journal if kind == "AmlGuardRemediation_CL" and row["Outcome"] == "Applied"]
+    remediations = [row for kind, row in journal if kind == "AmlGuardRemediation_CL"]
     if runs := re.search(r"RunId in \(([^)]*)\)", kql):
-        return [row for row in applied if f"'{row['RunId']}'" in runs[1]]
+        return [row for row in remediations if f"'{row['RunId']}'" in runs[1]]
+    applied = [row for row in remediations if row["Outcome"] == "Applied"]
     if not kql.startswith("AmlGuardRemediation_CL"):
         return []  # nobody signs in as an admin user, or calls with a key
     wanted = re.search(r"ActionId in \(([^)]*)\)", kql)

@@ -336,6 +336,9 @@ class FakeAuditLog:
     async def record(self, table: str, rows: Sequence[Row]) -> None:
         await self.troubles.around("audit", lambda: self.journal.extend((table, row) for row in rows))
 
+    async def check(self) -> None:
+        await self.troubles.around("audit", lambda: None)
+
     async def phases(self, run_id: str) -> set[tuple[str, str]]:
         return {(row["ActionId"], row["Outcome"]) for row in self.rows() if row["RunId"] == run_id}
 

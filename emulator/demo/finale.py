@@ -22,8 +22,7 @@ async def take_back(stage: Stage, ready: Ready, end: Ending, at_first: Mapping[s
     user. Of the role assignments, those that others made.
     """
     runs = list(dict.fromkeys(row["RunId"] for row in end.remediations if row["Outcome"] == "Applied"))
-    # By force: fraud's cluster could pull from nowhere before amlguard, and others rely on that having changed.
-    stage.act(f"amlguard undo --force, with the ids of its {len(runs)} runs")
+    stage.act(f"amlguard undo, with the ids of its {len(runs)} runs")
     document = await _undo(runs, ready)
     done = [one["outcome"] for one in document["steps"] if one.get("outcome")]
     stage.screen.note(f"{len(done)} changes taken back: admin users first, then grants.")
@@ -43,7 +42,7 @@ async def take_back(stage: Stage, ready: Ready, end: Ending, at_first: Mapping[s
 
 async def _undo(runs: list[str], ready: Ready) -> Json:
     process = await asyncio.create_subprocess_exec(
-        AMLGUARD, "undo", *runs, "--yes", "--force", "--format", "json", env=ready.env, stdout=PIPE, stderr=PIPE
+        AMLGUARD, "undo", *runs, "--yes", "--format", "json", env=ready.env, stdout=PIPE, stderr=PIPE
     )
     out, err = await process.communicate()
     if process.returncode not in {0, 2}:

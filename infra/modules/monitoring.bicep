@@ -125,6 +125,7 @@ output logWorkspaceName string = workspace.name
 output logWorkspaceId string = workspace.properties.customerId
 output logWorkspaceResourceId string = workspace.id
 output dataCollectionRuleName string = rule.name
+output dataCollectionRuleId string = rule.id
 output dataCollectionEndpointId string = endpoint.id
 output ingestionEndpoint string = endpoint.properties.logsIngestion.endpoint
 output ingestionRuleId string = rule.properties.immutableId

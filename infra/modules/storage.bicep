@@ -142,3 +142,5 @@ output id string = account.id
 output name string = account.name
 // Stays when the deployment is repeated, and is new when all of it is made anew, unlike that of a recovered log workspace.
 output madeAt string = account.properties.creationTime
+output blobUrl string = account.properties.primaryEndpoints.blob
+output queueUrl string = account.properties.primaryEndpoints.queue

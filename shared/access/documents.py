@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 from shared.access.asks import Finding, Property
@@ -107,9 +108,14 @@ def in_words(one: Action) -> str:
         case Removal():
             return f"take role {one.role_id} on {one.scope} back from {one.principal_id}"
         case Setting():
-            return f"set {one.name} of {one.resource} from {one.current} to {one.to}"
+            return f"set {one.name} of {one.resource} from {short(one.current)} to {short(one.to)}"
         case _:
             return f"wait for {one.resource}"
+
+
+def short(value: str) -> str:
+    """For people: what an access policy lacks may be forty names."""
+    return shorten(value, 100, placeholder=" …")
 
 
 def finding(one: Finding) -> Document:
@@ -153,6 +159,7 @@ def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
         plan.deferred,
         plan.satisfied,
         tuple(one for one in plan.removals if key(action(one)) in keys),
+        plan.leaning,
     )
 
 

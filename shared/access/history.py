@@ -11,7 +11,7 @@ from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
 CONTESTED = "contested"
-_DAYS = 7
+DAYS = 7
 # How `shared.changes` says that nothing was done; it is no change that somebody could revert, or undo.
 THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
 NOTHING_DONE = (THERE_ALREADY, GONE_ALREADY)
@@ -31,7 +31,7 @@ def query(actions: Iterable[Change]) -> str:
     done = " ".join(f"and Reason !startswith '{one}'" for one in NOTHING_DONE)
     ids = ", ".join(f"'{action.action_id}'" for action in actions if counted(action))
     return (
-        f"AmlGuardRemediation_CL | where TimeGenerated > ago({_DAYS}d) and Outcome == 'Applied' "
+        f"AmlGuardRemediation_CL | where TimeGenerated > ago({DAYS}d) and Outcome == 'Applied' "
         f"and ActionId in ({ids}) {done} "
         "| summarize Times = dcount(RunId), arg_max(TimeGenerated, RunId) by ActionId"
     )
@@ -41,12 +41,17 @@ def past(rows: Iterable[Mapping[str, Any]]) -> dict[str, Past]:
     return {str(row["ActionId"]): Past(int(row["Times"]), str(row["TimeGenerated"]), str(row["RunId"])) for row in rows}
 
 
+def together(one: Mapping[str, Past], other: Mapping[str, Past]) -> dict[str, Past]:
+    """Two records of the same runs, or of some of them: what the fuller one says of each action."""
+    return {**other, **{name: max(past, other.get(name, past), key=lambda p: p.times) for name, past in one.items()}}
+
+
 def contested(before: Mapping[str, Past], most: int) -> dict[str, Refusal]:
     """By action id."""
     return {
         action_id: Refusal(
             CONTESTED,
-            f"it was made {one.times} times in {_DAYS} days, last at {one.last}, and somebody reverts it each time "
+            f"it was made {one.times} times in {DAYS} days, last at {one.last}, and somebody reverts it each time "
             f"(contested_after: {most}); `amlguard apply --again` makes it once more",
         )
         for action_id, one in before.items()

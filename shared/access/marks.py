@@ -32,6 +32,12 @@ def description(rules: str, requirements: Iterable[str], run: str, on: Scope, sh
     return f"amlguard: {rules} ({', '.join(requirements)}), run {run}, for {on}{whom}"[:_LONGEST]
 
 
+def run_of(text: str | None) -> str | None:
+    """The run that an assignment's description names, if it is one of amlguard's."""
+    found = _DESCRIPTION.fullmatch(text or "")
+    return found["run"] if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """One of amlguard's assignments: `on` is the resource for whose identity it was made, by `run`."""

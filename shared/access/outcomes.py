@@ -13,7 +13,11 @@ from shared.access.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role assignment to be made. `rule` names every rule that needs it, `on` the resource whose identity it is."""
+    """A role assignment to be made. `rule` names every rule that needs it, `on` the resource whose identity it is.
+
+    `others` share that identity and need it too. `before`, at a registry: whether its admin user was on ("true",
+    "false"), so that the holder could do without.
+    """
 
     principal: Principal
     need: Need
@@ -23,6 +27,8 @@ class Grant:
     requirements: tuple[str, ...]
     reason: str
     source: str
+    others: tuple[Scope, ...] = ()
+    before: str = ""
 
     @property
     def name(self) -> str:
@@ -44,6 +50,8 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
+    """`needed_by`, of an access policy: the workspace that acts as `principal`."""
+
     resource: Scope
     name: Property
     current: str
@@ -53,6 +61,7 @@ class Setting:
     reason: str
     source: str
     principal: Principal | None = None
+    needed_by: Scope | None = None
 
     @property
     def action_id(self) -> str:
@@ -110,6 +119,14 @@ class Withheld:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaning:
+    """A need that is held through what amlguard itself granted, in `runs`."""
+
+    grant: Grant
+    runs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Deferred:
     """To be looked at again at `until` (ARM's clock)."""
 
@@ -129,6 +146,7 @@ class Plan:
     deferred: tuple[Deferred, ...] = ()
     satisfied: int = 0
     removals: tuple[Removal, ...] = ()
+    leaning: tuple[Leaning, ...] = ()
 
     @property
     def actions(self) -> tuple[Grant | Setting | Removal, ...]:

@@ -5,12 +5,12 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
+from shared.access import merge
 from shared.access.admin_user import NOT_READY_AGAIN, switch_off
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
-from shared.access.compare import Asked, GrantKey, ask, fixes, grant_key, held, same_role_with_condition
+from shared.access.compare import Asked, ask, fixes, held, same_role_with_condition
 from shared.access.exemptions import expired
 from shared.access.guardrails import (
     distrust,
@@ -20,15 +20,16 @@ from shared.access.guardrails import (
     refuse_setting,
     refuse_unapproved,
 )
+from shared.access.marks import run_of
 from shared.access.model import Estate, Workspace
-from shared.access.outcomes import Deferred, Grant, Plan, Removal, Setting, Wait, Withheld
+from shared.access.outcomes import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
 from shared.access.refusal import Refusal
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
+from shared.access.scope import Scope
 from shared.access.terms import Terms
 
-type _Asking = list[tuple[Rule, RequiredGrant]]
 type _Change = Grant | Setting | Removal
 
 
@@ -38,7 +39,7 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
     asked = [ask(workspace, estate, terms, rules) for workspace in estate.workspaces]
     objections = [objection for each in asked for objection in each.objections]
     mine = asked[0]
-    satisfied, grants, withheld, findings = _grants(mine, estate, terms, objections)
+    satisfied, leaning, grants, withheld, findings = _grants(mine, estate, terms, objections)
     settings, more_withheld, deferred, more_findings = _settings(asked, grants, estate, terms, objections)
     deferred += [Deferred(Wait(one.resource), estate.now + NOT_READY_AGAIN, one.reason) for one in mine.not_ready]
     taken, untouched, left_behind = removals(asked, estate, terms)
@@ -53,19 +54,22 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
         tuple(deferred),
         satisfied,
         tuple(action for action in kept if isinstance(action, Removal)),
+        tuple(leaning),
     )
 
 
 def _grants(
     asked: Asked, estate: Estate, terms: Terms, objections: list[Objection]
-) -> tuple[int, list[Grant], list[Withheld], list[Finding]]:
-    satisfied, grants, withheld, findings = 0, [], [], []
-    for asking in _merged(asked).values():
+) -> tuple[int, list[Leaning], list[Grant], list[Withheld], list[Finding]]:
+    satisfied, leaning, grants, withheld, findings = 0, [], [], [], []
+    for asking in merge.merged(asked).values():
         acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
         one = asking[0][1]
         cover = held(one, estate)
         if cover.held:
             satisfied += 1
+            if runs := frozenset(run for each in cover.through if (run := run_of(each.description))):
+                leaning.append(Leaning(merge.grant(asking, asking, estate), runs))
         elif not acting:
             denied = refuse_denied(one, cover.denied_by) if cover.denied_by else None
             doubt = denied or distrust(one, asked.workspace, estate, terms)
@@ -75,60 +79,14 @@ def _grants(
             # Each on its own: what one rule may ask for opens nothing to another (a target that a user named).
             refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in acting]
             passing = [pair for pair, refused in zip(acting, refusals, strict=True) if refused is None]
-            grant = _grant(passing or acting)
+            grant = merge.grant(passing or acting, asking, estate)
             refusal = _impossible(one, cover, estate) or (None if passing else refusals[0])
             refusal = refusal or _unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
-    return satisfied, _widest(grants), withheld, findings
-
-
-def _merged(asked: Asked) -> dict[GrantKey, _Asking]:
-    """The same need of the same identity at the same scope is one grant, whichever rules ask for it."""
-    merged: dict[GrantKey, _Asking] = {}
-    for rule, one in asked.grants:
-        merged.setdefault(grant_key(one), []).append((rule, one))
-    return merged
-
-
-def _grant(asking: _Asking) -> Grant:
-    _, first = asking[0]
-    return Grant(
-        first.principal,
-        first.need,
-        first.scope,
-        first.on,
-        ", ".join(dict.fromkeys(rule.name for rule, _ in asking)),
-        tuple(sorted({r for _, one in asking for r in one.requirements})),
-        "; ".join(dict.fromkeys(one.reason for _, one in asking)),
-        asking[0][0].source,
-    )
-
-
-def _widest(grants: list[Grant]) -> list[Grant]:
-    """Without those that another one of the same plan covers; that one names their rules as well."""
-    kept = []
-    for grant in grants:
-        if any(_covers(other, grant) for other in grants):
-            continue
-        covered = (grant, *(other for other in grants if _covers(grant, other)))
-        kept.append(
-            replace(
-                grant,
-                rule=", ".join(dict.fromkeys(one.rule for one in covered)),
-                requirements=tuple(sorted({r for one in covered for r in one.requirements})),
-                reason="; ".join(dict.fromkeys(one.reason for one in covered)),
-            )
-        )
-    return kept
-
-
-def _covers(one: Grant, other: Grant) -> bool:
-    return (one.principal.id, one.scope) == (other.principal.id, other.scope) and set(one.need.permissions) > set(
-        other.need.permissions
-    )
+    return satisfied, leaning, merge.widest(grants), withheld, findings
 
 
 def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
@@ -150,7 +108,7 @@ def _unseen(one: RequiredGrant, estate: Estate) -> Refusal | None:
     return Refusal("unreadable", f"amlguard may not read who holds what at {one.scope}: it needs Reader there")
 
 
-def _refused_by_all(acting: _Asking, grant: Grant, estate: Estate, terms: Terms) -> Refusal | None:
+def _refused_by_all(acting: merge.Asking, grant: Grant, estate: Estate, terms: Terms) -> Refusal | None:
     """A grant that several rules need is withheld by exemption, report mode or approval only if each of them is."""
     refusals = [
         refuse_by_policy(rule, one.requirements, one.on, estate, terms)
@@ -238,14 +196,14 @@ def _settings(
 def _decide(
     rule: Rule, one: RequiredSetting, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
 ) -> Setting | Withheld:
-    setting = _setting(rule, one)
+    setting = _setting(rule, one, workspace.id if one.name is Property.ACCESS_POLICY else None)
     refusal = refuse_setting(one, workspace, estate, terms, objections) or refuse_by_policy(
         rule, one.requirements, one.resource, estate, terms
     )
     return Withheld(setting, refusal) if refusal else setting
 
 
-def _setting(rule: Rule, one: RequiredSetting) -> Setting:
+def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -> Setting:
     return Setting(
         one.resource,
         one.name,
@@ -256,6 +214,7 @@ def _setting(rule: Rule, one: RequiredSetting) -> Setting:
         one.reason,
         rule.source,
         one.principal,
+        needed_by,
     )
 
 

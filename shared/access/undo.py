@@ -5,29 +5,40 @@ moment is there less than before the run (law 5). Only assignments that carry th
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from shared.access.asks import Property
 from shared.access.history import NOTHING_DONE
-from shared.access.marks import own
+from shared.access.marks import assignment_name, own
 from shared.access.model import Principal, Raw
 from shared.access.needs import Need
 from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.privileged import PRIVILEGED
 from shared.access.raw import get
+from shared.access.routing import WORKSPACE
+from shared.access.rules import RULES
 from shared.access.scope import Scope
+from shared.access.terms import Terms
 from shared.access.vaults import vault
 
 type Change = Grant | Setting | Removal
 _ON, _OFF = "true", "false"
 _SOURCE = "amlguard undo"
 _MISSING = "missing: "
+_REGISTRY, _VAULT = "microsoft.containerregistry/registries", "microsoft.keyvault/vaults"
+_RESOURCE_TYPES = {Property.ADMIN_USER: _REGISTRY, Property.ACCESS_POLICY: _VAULT, Property.CACHED_KEYS: WORKSPACE}
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One change that a run made. `action_id` is that of the run's own action."""
+    """One change that a run made. `action_id` is that of the run's own action.
+
+    `before` is what was there, of a grant at a registry whether the admin user was on. `open`: the intent is on record,
+    and no outcome.
+    """
 
     run: str
     action_id: str
@@ -42,46 +53,121 @@ class Done:
     setting: Property | None = None
     before: str = ""
     after: str = ""
+    open: bool = False
 
     @property
     def target(self) -> Scope:
         return self.on if self.setting else self.assignment or self.on
 
+    @property
+    def added(self) -> frozenset[str]:
+        """Of an access policy: the permissions that it did not have before."""
+        return frozenset(self.before.removeprefix(_MISSING).split(", "))
 
-def done(rows: Iterable[Mapping[str, Any]]) -> tuple[Done, ...]:
-    """From rows whose outcome is Applied, oldest first; what was made several times counts once, as of the last."""
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """`served` are the resources that the changes were made for, `refused` says which rows are none of amlguard's."""
+
+    done: tuple[Done, ...]
+    served: frozenset[Scope]
+    refused: tuple[str, ...] = ()
+
+
+def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
+    """From all rows of runs, oldest first; what was made several times counts once, as of the last.
+
+    A row is a claim: one that amlguard could not have written makes nothing.
+    """
     found: dict[str, Done] = {}
-    for row in rows:
+    served: set[Scope] = set()
+    refused: list[str] = []
+    for row in _told(rows):
+        try:
+            one = _done(row, terms)
+            served |= {one.on, *(Scope.parse(each) for each in _list(row.get("NeededBy")))}
+        except (ValueError, LookupError, TypeError) as error:
+            refused.append(
+                f"a row of run {row.get('RunId')} is not as amlguard writes them, and is left alone: {error}"
+            )
+            continue
         if not str(row.get("Reason")).startswith(NOTHING_DONE):
-            found[str(row["ActionId"])] = _done(row)
-    return tuple(found.values())
+            found[one.action_id] = one
+    return Past(tuple(found.values()), frozenset(served), tuple(dict.fromkeys(refused)))
 
 
-def _done(row: Mapping[str, Any]) -> Done:
-    requirements = row.get("Requirements") or []
+def _told(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What was applied, and of what was only planned that which has no outcome of any kind."""
+    rows = list(rows)
+    ended = {_key(row) for row in rows if row.get("Outcome") != "Planned"}
+    return [row for row in rows if row.get("Outcome") == "Applied" or _key(row) not in ended]
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str]:
+    return str(row.get("RunId")), str(row.get("ActionId"))
+
+
+def _done(row: Mapping[str, Any], terms: Terms) -> Done:
+    on = Scope.parse(row["ResourceId"])
     common = (
-        str(row["RunId"]),
-        str(row["ActionId"]),
+        str(UUID(str(row["RunId"]))),
+        str(UUID(str(row["ActionId"]))),
         str(row["RuleId"]),
-        tuple(json.loads(requirements) if isinstance(requirements, str) else requirements),
-        Scope.parse(row["ResourceId"]),
+        tuple(str(one) for one in _list(row.get("Requirements"))),
+        on,
         str(row.get("PrincipalId") or ""),
     )
+    before, after, is_open = str(row.get("From") or ""), str(row.get("To") or ""), row["Outcome"] == "Planned"
     if row["Action"] == "Setting":
         named = Property(row["Property"])
-        return Done(*common, setting=named, before=str(row.get("From") or ""), after=str(row.get("To") or ""))
-    role = str(row["RoleDefinitionId"]).rpartition("/")[2]
+        _check_setting(named, on, before, after)
+        return Done(*common, setting=named, before=before, after=after, open=is_open)
+    role = str(row["RoleDefinitionId"]).rpartition("/")[2].casefold()
     assignment, scope = Scope.parse(row["RoleAssignmentId"]), Scope.parse(row["Scope"])
-    return Done(*common, role, assignment, scope, removed=row["Action"] == "Removal")
+    removed = {"Grant": False, "Removal": True}[row["Action"]]
+    if removed:  # what was granted, the assignment itself tells
+        _check_assignment(assignment, scope, common[-1], role, terms)
+    return Done(*common, role, assignment, scope, removed=removed, before=before, open=is_open)
+
+
+def _check_setting(named: Property, on: Scope, before: str, after: str) -> None:
+    if on.resource_type != _RESOURCE_TYPES.get(named):
+        raise ValueError(f"{on} has no {named} that amlguard changes")
+    if named is Property.ADMIN_USER and (before, after) != (_ON, _OFF):
+        raise ValueError(f"amlguard turns admin users off, and this one went from {before} to {after}")
+    if named is Property.ACCESS_POLICY and not before.startswith(_MISSING):
+        raise ValueError("it does not say which permissions were added")
+
+
+def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_id: str, terms: Terms) -> None:
+    """What is made again has amlguard's name, and a role that rules or policy give on such a resource."""
+    if assignment.name.casefold() != assignment_name(scope, principal_id, role_id):
+        raise ValueError(f"{assignment} is not named as amlguard names its own")
+    known = {(need.role_id, need.resource_type) for rule in RULES for need in rule.grants}
+    known |= {(people.role_id.casefold(), WORKSPACE) for people in terms.people}
+    if role_id in PRIVILEGED or (role_id, scope.resource_type) not in known:
+        raise ValueError(f"no rule and no policy gives role {role_id} on {scope}")
+
+
+def _list(value: Any) -> Sequence[Any]:
+    """Log Analytics gives a dynamic column as text."""
+    found = json.loads(value) if isinstance(value, str) and value else value or ()
+    if not isinstance(found, list | tuple):
+        raise TypeError("a list is expected")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`action` takes `done` back; None with the reason why there is nothing to do, or nothing of ours."""
+    """`action` takes `done` back; None with the reason why there is nothing to do, or nothing of ours.
+
+    `shared` is the identity that a grant was made to, where others may have it as well.
+    """
 
     done: Done
     action: Change | None
     reason: str
+    shared: Scope | None = None
 
 
 def step(one: Done, now: Raw | None) -> Step:
@@ -108,9 +194,8 @@ def _admin_user(one: Done, now: Raw | None, why: str) -> Step:
 
 
 def _access_policy(one: Done, now: Raw | None, why: str) -> Step:
-    added = frozenset(one.before.removeprefix(_MISSING).split(", "))
     held = vault(now).policies.get(one.principal_id.casefold(), frozenset()) if now else frozenset()
-    if not added & held:
+    if not one.added & held:
         return Step(one, None, "the access policy does not hold any more what the run added")
     return Step(one, _setting(one, one.after, one.before, why), why)
 
@@ -131,7 +216,7 @@ def _grant(one: Done, now: Raw | None, why: str) -> Step:
     removal = Removal(
         mark.assignment, scope, mark.principal_id, mark.role_id, one.on, one.rule, one.requirements, why, _SOURCE
     )
-    return Step(one, removal, why)
+    return Step(one, removal, why, mark.shared)
 
 
 def _again(one: Done, now: Raw | None, why: str) -> Step:

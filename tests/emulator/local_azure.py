@@ -46,6 +46,17 @@ class Ran:
         loaded: Json = json.loads(self.out)
         return loaded
 
+    @classmethod
+    def ended(cls, process: "subprocess.Popen[str]", seconds: float = _COMMAND_SECONDS) -> Self:
+        """Waits for a command of `LocalAzure.begin`; one that does not end in time is killed, and an error."""
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        return cls(process.returncode, out, err)
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorToken:
@@ -175,6 +186,17 @@ class LocalAzure:
             check=False,
         )
         return Ran(ended.returncode, ended.stdout, ended.stderr)
+
+    def begin(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        """As `run`, of a command that the test goes on to disturb; end it by `ended`."""
+        return subprocess.Popen(
+            [str(AMLGUARD), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean(self.folder, {**self.env, **(env or {})}),
+        )
 
     # What the tests steer
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import raw
 from app import C1, App, app
-from unit.build import REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, sai, uai, workspace_id
+from unit.build import GROUP, REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, guid, sai, uai, workspace_id
 
+from shared.access.marks import assignment_name
 from shared.access.outcomes import Removal
 from shared.access.terms import Action
 from shared.audit_rows import Phase, Run
@@ -19,6 +20,8 @@ from shared.ports import AuditFailedError, ReadFailedError
 from shared.undo import Undo, Undoing
 
 NOBODY = "9a3f4c1e-0000-4000-8000-00000000000a"
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 
 
 def logged(*raws: raw.Raw, **policy: Any) -> App:
@@ -132,7 +135,7 @@ async def test_what_another_workspace_relies_on_stays_until_a_person_insists() -
     other = workspace_id("other")
     one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
     found = await prepared(one, run)
-    (said,) = found.relied_on.values()
+    (said,) = found.kept.values()
     assert "pulls images" in said[0]
     assert await undo(one, run) == [Phase.WITHHELD]
     assert one.azure.holders("AcrPull", REGISTRY) == {shared.id}
@@ -146,7 +149,7 @@ async def test_who_could_not_pull_any_more_is_said() -> None:
     granting = (await one.run()).run.id
     await one.settle()
     assert not one.azure.admin_user(REGISTRY)
-    (said,) = (await prepared(one, granting)).relied_on.values()
+    (said,) = (await prepared(one, granting)).kept.values()
     assert "the admin user of acr is off" in said[0]
     assert await undo(one, granting) == [Phase.WITHHELD]
 
@@ -229,6 +232,113 @@ async def test_a_run_that_cannot_be_found_is_an_error(log: bool) -> None:
 async def test_what_is_no_run_id_is_an_error() -> None:
     with pytest.raises(ValueError, match="UUID"):
         await prepared(logged(), "' or true")
+
+
+async def test_what_relies_on_it_only_because_the_run_made_it_is_no_other() -> None:
+    """Two computes of one identity, and a registry whose admin user was off before."""
+    shared = uai("shared")
+    one = logged(raw.compute("c1", shared), raw.compute("c2", shared))
+    one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
+    before = state(one)
+    run = (await one.run()).run.id
+    assert one.azure.holders("AcrPull", REGISTRY) == {shared.id}
+    assert (await prepared(one, run)).kept == {}
+    assert await undo(one, run) == [Phase.UNDONE]
+    assert state(one) == before
+
+
+async def test_a_workspace_that_the_same_run_found_served_is_no_other() -> None:
+    """`apply` has one run for all; the second workspace finds what was granted for the first."""
+    shared, other = uai("shared"), workspace_id("other")
+    one = logged(raw.compute("c1", shared))
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    before = state(one)
+    desk, run = replace(one.services.reconciler, queue=None, by_hand=True), Run(Action.ENFORCE)
+    for workspace in (WORKSPACE, other):
+        await desk.run(workspace, run)
+    assert [phase for phase in await undo(one, run.id) if phase is not Phase.UNDONE] == []
+    assert state(one) == before
+
+
+async def test_what_is_held_otherwise_as_well_relies_on_nothing() -> None:
+    shared, other = uai("shared"), workspace_id("other")
+    one = logged(raw.compute("c1", shared))
+    run = (await one.run()).run.id
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    one.azure.assignments.append(assigned(shared, "Reader", REGISTRY))
+    assert await undo(one, run) == [Phase.UNDONE]
+
+
+async def test_who_holds_it_through_a_broader_role_of_the_run_relies_on_that() -> None:
+    """Contributor on the registry is made for the workspace; a cluster with the same identity then needs no AcrPull."""
+    me = uai("ws-id")
+    one = logged(on=["AML-08"])
+    one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
+    run = (await one.run()).run.id
+    assert me.id in one.azure.holders("Contributor", REGISTRY)
+    one.azure.have(raw.compute("late", me))
+    kept = (await prepared(one, run)).kept
+    assert ["pulls images" in line for said in kept.values() for line in said] == [True]
+    assert Phase.WITHHELD in await undo(one, run)
+    assert me.id in one.azure.holders("Contributor", REGISTRY)
+
+
+class TestWithoutOutcome:
+    """The process died between its intent and the outcome."""
+
+    async def test_a_grant_says_itself_that_the_run_made_it(self) -> None:
+        one = logged(raw.compute("c1", C1))
+        run = (await one.run()).run.id
+        _forget_outcomes(one)
+        assert await undo(one, run) == [Phase.UNDONE]
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
+
+    async def test_an_admin_user_may_have_been_turned_off_by_anybody(self) -> None:
+        one = logged(raw.compute("c1", C1), settle=timedelta())
+        run = await switched(one)
+        _forget_outcomes(one)
+        assert set(await undo(one, run)) == {Phase.WITHHELD}
+        assert not one.azure.admin_user(REGISTRY)
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert "--force" in one.audit.rows("Withheld")[-1]["Reason"]
+        assert Phase.WITHHELD not in await undo(one, run, force=True)
+        assert one.azure.admin_user(REGISTRY)
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
+
+    async def test_what_was_never_made_is_left_alone(self) -> None:
+        one = logged(raw.compute("c1", C1))
+        run = (await one.run()).run.id
+        _forget_outcomes(one)
+        one.azure.assignments.clear()
+        assert await undo(one, run) == []
+
+
+def _forget_outcomes(one: App) -> None:
+    one.azure.journal[:] = [entry for entry in one.azure.journal if not _is_outcome(entry)]
+
+
+def _is_outcome(entry: tuple[str, Any]) -> bool:
+    return entry[0] == "AmlGuardRemediation_CL" and entry[1]["Outcome"] in {"Applied", "Deferred"}
+
+
+async def test_a_row_makes_no_role_that_no_rule_gives() -> None:
+    """Nor one at a place that the role is not for, nor one that is not named as amlguard's own."""
+    one = logged(raw.compute("c1", C1))
+    run = (await one.run()).run.id
+    for role, scope, name in (
+        (OWNER, REGISTRY, assignment_name(REGISTRY, NOBODY, OWNER)),
+        (ACR_PULL, GROUP, assignment_name(GROUP, NOBODY, ACR_PULL)),
+        (ACR_PULL, REGISTRY, guid("some name")),
+    ):
+        claim = {"RunId": run, "ActionId": guid(f"{role}{scope}"), "Action": "Removal", "RuleId": "own-grants"}
+        claim |= {"ResourceId": str(WORKSPACE), "PrincipalId": NOBODY, "Scope": str(scope), "Outcome": "Applied"}
+        claim |= {"RoleDefinitionId": f"/x/{role}", "Reason": "x", "TimeGenerated": "2026-11-28T00:00:00Z"}
+        claim |= {"RoleAssignmentId": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"}
+        one.azure.journal.append(("AmlGuardRemediation_CL", claim))
+    undoing = await prepared(one, run)
+    assert len(undoing.refused) == 3
+    await undo(one, run, force=True)
+    assert [each for each in one.azure.assignments if each.principal_id == NOBODY] == []
 
 
 class TestContested:

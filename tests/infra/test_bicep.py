@@ -52,6 +52,26 @@ def test_app_settings_are_what_the_code_reads() -> None:
     assert given - HOSTS_OWN == asked.names - LEFT_ALONE
 
 
+# What `amlguard apply`, `undo` and `approve` need at a desk, where there is an app.
+AT_A_DESK = {
+    "AMLGUARD_LOGS_INGESTION_ENDPOINT",
+    "AMLGUARD_LOGS_RULE_ID",
+    "AMLGUARD_LOG_WORKSPACE_ID",
+    "AzureWebJobsStorage__blobServiceUri",
+    "AzureWebJobsStorage__queueServiceUri",
+}
+
+
+def test_outputs_are_the_settings_of_the_command_line() -> None:
+    asked = Asked()
+    Settings.read(asked)
+    assert asked.names >= AT_A_DESK
+    for entry in ("main.bicep", "management-group.bicep"):
+        assert parsed(entry)["outputs"].keys() >= AT_A_DESK
+    guide = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    assert [name for name in AT_A_DESK if f"`{name}`" not in guide] == []
+
+
 def test_runtime_is_the_projects_python() -> None:
     (app,) = resources("modules/function-app.bicep", "Microsoft.Web/sites")
     wanted = (ROOT / ".python-version").read_text("utf-8").strip()

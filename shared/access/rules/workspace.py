@@ -16,6 +16,7 @@ from shared.access.needs import (
     CONTROL_STORAGE,
     CONTROL_VAULT,
     CONTROL_WORKSPACE,
+    VAULT_PERMISSIONS,
     WRITE_BLOBS,
     Need,
 )
@@ -83,10 +84,13 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
     if acting is None or not granted_by_nobody(workspace, vault.id):
         return
     held = vault.policies.get(acting.id.casefold())
-    missing = SECRETS - (held or frozenset())
-    if missing and vault.full and held is None:
+    # Secrets tell that there is something to do; what is recorded is all that will be added, for undo to take back.
+    missing = VAULT_PERMISSIONS - (held or frozenset())
+    if not missing & SECRETS:
+        return
+    if vault.full and held is None:
         yield _full(acting, vault)
-    elif missing:
+    else:
         yield RequiredSetting(
             vault.id,
             Property.ACCESS_POLICY,

@@ -1,0 +1,167 @@
+"""`amlguard apply`: reconciles workspaces at a desk, and says what was done and what was not, however it ends."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from handlers.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
+from handlers.interrupt import Heard, heeding
+from handlers.recording import audit_log, undo_command
+from handlers.services import connect, connected
+from shared.access.documents import Report
+from shared.access.history import NOTHING_DONE
+from shared.access.outcomes import Plan
+from shared.access.scope import Scope
+from shared.access.terms import Action as Mode
+from shared.audit_file import AuditFile
+from shared.audit_rows import Phase, Run
+from shared.journal import Outcome
+from shared.ports import AuditFailedError, AzureFailureError
+from shared.reconcile import Reconciler, Result
+from shared.stop import Stop, StoppedError
+
+_MADE = "changes made"
+
+
+@dataclass(slots=True)
+class Applied:
+    """What `apply` did. `report` is what was planned at the end, `results` with their outcomes.
+
+    `made` are the outcomes as they came, those of workspaces that failed later included.
+    """
+
+    run: str
+    audit_file: Path | None = None
+    report: Report = field(default_factory=Report)
+    results: list[Result] = field(default_factory=list)
+    made: list[Outcome] = field(default_factory=list)
+    heard: Heard = field(default_factory=Heard)
+
+    @property
+    def exit_code(self) -> int:
+        if self.heard.number:
+            return self.heard.exit_code
+        outcomes = [outcome.phase for result in self.results for outcome in result.outcomes]
+        if self.report.errors or Phase.FAILED in outcomes:
+            return 1
+        left = any(plan.withheld or plan.deferred for plan in self.report.plans)
+        return 2 if left or Phase.DEFERRED in outcomes or Phase.WITHHELD in outcomes else 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to undo; what Azure did not answer may have been done."""
+        return any(_counts(one) for one in self.made)
+
+    @property
+    def undo(self) -> str:
+        return undo_command([self.run], self.audit_file)
+
+    def in_short(self) -> str:
+        """What was done, what was not, and the next step."""
+        counts = Counter({_MADE: 0})
+        counts.update(_said(one) for one in self.made)
+        counts["withheld"] += sum(len(plan.withheld) for plan in self.report.plans)
+        counts["waiting"] += sum(len(plan.deferred) for plan in self.report.plans)
+        counts["errors"] += len(self.report.errors)
+        told = ", ".join(f"{count} {said}" for said, count in counts.items() if count) or "nothing to do"
+        back = f"; to take it back: {self.undo}" if self.changed else "; nothing was changed"
+        return f"run {self.run}{' was stopped' if self.heard.number else ''}: {told}{back}"
+
+    def cut_off(self) -> str:
+        made = sum(_counts(one) for one in self.made)
+        return (
+            f"run {self.run} was stopped at once: {made} changes were made, and what was under way has no outcome on "
+            f"record; to take all of it back: {self.undo}"
+        )
+
+
+def _counts(one: Outcome) -> bool:
+    unclear = one.phase is Phase.DEFERRED and one.duration_ms is not None
+    return unclear or (one.phase is Phase.APPLIED and not one.reason.startswith(NOTHING_DONE))
+
+
+def _said(one: Outcome) -> str:
+    if one.phase is Phase.APPLIED:
+        return _MADE if _counts(one) else "found made already"
+    return "refused by Azure" if one.phase is Phase.FAILED else "not made"
+
+
+async def can_record(policy_file: Path | None, audit_file: Path | None) -> None:
+    """Raises `AzureFailureError` with what to set when `apply` would find nowhere to record."""
+    async with connected(os.environ, policy_file) as services:
+        await audit_log("apply", services, AuditFile(audit_file) if audit_file else None)
+
+
+async def apply(
+    where: Where,
+    only: Keys = None,
+    *,
+    again: bool = False,
+    audit_file: Path | None = None,
+) -> Applied:
+    """Raises `AzureFailureError` when nothing could be begun; whatever comes later is in what it gives."""
+    run, stop = Run(Mode.ENFORCE), Stop()
+    applied = Applied(run.id, audit_file)
+    print(f"amlguard: run {run.id}", file=sys.stderr)
+    with heeding(stop, applied.cut_off) as applied.heard:
+        try:
+            services = await stop.unless(connect(os.environ, policy_file=where.policy_file))
+        except StoppedError:
+            return applied
+        applied.report = new_report(services)
+        try:
+            file = AuditFile(audit_file) if audit_file else None
+            audit = await stop.unless(audit_log("apply", services, file))
+            found = await stop.unless(workspaces(where, services, applied.report))
+            reconciler = replace(at_a_desk(services, only), audit=audit, file=file, again=again, stop=stop)
+            await _each(found, reconciler, run, applied)
+        except StoppedError:
+            return applied
+        finally:
+            await services.close()
+    return applied
+
+
+async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, applied: Applied) -> None:
+    """A few at once; a workspace that fails is told, with what was done there, and holds up no other."""
+    limit, plans, ended = asyncio.Semaphore(AT_ONCE), dict[Scope, Plan](), Counter[str]()
+
+    async def one(scope: Scope) -> None:
+        async with limit:
+            made: list[Outcome] = []
+            try:
+                result = await _one(scope, reconciler, run, made, applied)
+                plans[scope] = result.plan
+                applied.results.append(result)
+            except Exception as error:  # noqa: BLE001 - what was done in other workspaces must be told all the same
+                applied.results.append(Result(scope, run, outcomes=tuple(made)))
+                applied.report.errors.append(f"{scope}: {_why(error, made)}")
+            ended["workspaces"] += 1
+            progress(ended["workspaces"], len(scopes))
+
+    await asyncio.gather(*(one(scope) for scope in scopes))
+    applied.report.plans += [plans[scope] for scope in scopes if scope in plans]
+    applied.report.looked_at += [scope for scope in scopes if scope in plans]
+
+
+async def _one(scope: Scope, reconciler: Reconciler, run: Run, made: list[Outcome], applied: Applied) -> Result:
+    if reconciler.stop and reconciler.stop.asked:
+        raise StoppedError("the command was stopped before it was looked at")
+
+    def told(outcome: Outcome) -> None:
+        made.append(outcome)
+        applied.made.append(outcome)
+
+    return await replace(reconciler, told=told).run(scope, run)
+
+
+def _why(error: Exception, made: Sequence[Outcome]) -> str:
+    if isinstance(error, AuditFailedError) and made:
+        return f"{error}; what was done there is told here, and its outcome is not on record"
+    if isinstance(error, AzureFailureError | StoppedError | ValueError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,117 @@
+"""Who would lack something if amlguard's changes were taken back: asked of the estate as it would then be.
+
+Whoever a run made the change for is as before the run without it, and no reason to keep it. Others are: those that came
+to hold something through it since, and those that the admin user no longer serves.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shared.access.asks import Property, RequiredGrant
+from shared.access.compare import Asked, ask, held
+from shared.access.model import Estate, Vault
+from shared.access.outcomes import Removal, Setting
+from shared.access.rules import Rule
+from shared.access.scope import Scope
+from shared.access.terms import Terms
+from shared.access.undo import Step
+
+
+@dataclass(frozen=True, slots=True)
+class TakingBack:
+    """`steps` as a whole. `served` are the resources that the runs are known to have made their changes for."""
+
+    steps: tuple[Step, ...]
+    served: frozenset[Scope]
+
+    @property
+    def removals(self) -> list[tuple[Step, Removal]]:
+        return [(one, one.action) for one in self.steps if isinstance(one.action, Removal)]
+
+    @property
+    def policies(self) -> list[tuple[Step, Setting]]:
+        settings = [(one, one.action) for one in self.steps if isinstance(one.action, Setting)]
+        return [(step, one) for step, one in settings if one.name is Property.ACCESS_POLICY]
+
+    @property
+    def coming_on(self) -> set[Scope]:
+        """Registries whose admin user comes on again."""
+        settings = (one.action for one in self.steps if isinstance(one.action, Setting))
+        return {one.resource for one in settings if one.name is Property.ADMIN_USER}
+
+    def serves(self, on: Scope) -> bool:
+        return on in self.served
+
+    def serves_in(self, workspace: Scope) -> bool:
+        return any(workspace.contains(one) for one in self.served)
+
+
+def relied_on(taking: TakingBack, estates: Sequence[Estate], terms: Terms) -> dict[str, tuple[str, ...]]:
+    """By the action id of what would go: who needs it, in words."""
+    found: dict[str, list[str]] = {}
+    for estate in estates:
+        asked = ask(estate.subject, estate, terms)
+        for rule, one in asked.grants:
+            for step, why in _grants_missed(rule, one, estate, taking):
+                found.setdefault(step.done.action_id, []).append(why)
+        for step, why in _policies_missed(asked, estate, terms, taking):
+            found.setdefault(step.done.action_id, []).append(why)
+    return {action_id: tuple(dict.fromkeys(said)) for action_id, said in found.items()}
+
+
+def _grants_missed(rule: Rule, one: RequiredGrant, estate: Estate, taking: TakingBack) -> Iterator[tuple[Step, str]]:
+    """What the need is held through now, and would not be any more."""
+    if not estate.sees(one.scope):  # nobody can tell: as if all depended on it
+        lost = [step for step, removal in taking.removals if _is_for(removal, one)]
+    else:
+        lost = _lost(one, estate, taking.removals)
+    registry = estate.registries.get(one.scope)
+    off = registry and not registry.admin_user and registry.id not in taking.coming_on
+    for step in lost:
+        if not taking.serves(one.on):
+            yield step, f"{one.reason} ({rule.name})"
+        elif registry and off and step.done.before != "false":
+            yield step, f"{one.reason}, and the admin user of {registry.id.name} is off"
+
+
+def _lost(one: RequiredGrant, estate: Estate, removals: Iterable[tuple[Step, Removal]]) -> list[Step]:
+    going = {removal.assignment.key: step for step, removal in removals}
+    access = estate.access[one.principal.id]
+    gone = {a.id: going[a.id.casefold()] for a in access.assignments if a.id.casefold() in going}
+    if not gone or not held(one, estate).held or held(one, _without(gone, one, estate)).held:
+        return []
+    enough = [step for name, step in gone.items() if held(one, _without(gone.keys() - {name}, one, estate)).held]
+    return enough or list(gone.values())
+
+
+def _without(gone: Iterable[str], one: RequiredGrant, estate: Estate) -> Estate:
+    access = estate.access[one.principal.id]
+    left = tuple(a for a in access.assignments if a.id not in set(gone))
+    return replace(estate, access={**estate.access, one.principal.id: replace(access, assignments=left)})
+
+
+def _is_for(removal: Removal, one: RequiredGrant) -> bool:
+    asked = one.principal.id.casefold(), one.scope, one.need.role_id
+    return asked == (removal.principal_id, removal.scope, removal.role_id)
+
+
+def _policies_missed(asked: Asked, estate: Estate, terms: Terms, taking: TakingBack) -> Iterator[tuple[Step, str]]:
+    """A workspace asks again for what its identity would lose in a vault."""
+    if taking.serves_in(estate.subject.id):
+        return
+    asks_now = {(one.resource, one.principal) for _, one in asked.settings}
+    for step, setting in taking.policies:
+        vault = estate.vaults.get(setting.resource)
+        if vault is None:
+            continue
+        then = replace(estate, vaults={**estate.vaults, vault.id: _less(vault, step)})
+        for rule, one in ask(estate.subject, then, terms).settings:
+            if one.resource == vault.id and one.principal and (one.resource, one.principal) not in asks_now:
+                yield step, f"{one.reason} ({rule.name})"
+
+
+def _less(vault: Vault, step: Step) -> Vault:
+    who = step.done.principal_id.casefold()
+    policies: Mapping[str, frozenset[str]] = vault.policies
+    left = policies.get(who, frozenset()) - step.done.added
+    return replace(vault, policies={**policies, who: left})

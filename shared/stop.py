@@ -1,0 +1,37 @@
+"""A person at a desk wants to stop: what was begun is finished and put on record, and nothing more is begun."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+STOPPED = "it was not begun: the command was stopped"
+
+
+class StoppedError(Exception):
+    """The command was stopped before it had begun to change anything here."""
+
+
+class Stop:
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """On the event loop's own thread."""
+        self._asked.set()
+
+    async def unless[T](self, reading: Coroutine[Any, Any, T]) -> T:
+        """What comes of `reading`, which changes nothing and is given up at once. Raises `StoppedError`."""
+        work, asked = asyncio.create_task(reading), asyncio.create_task(self._asked.wait())
+        try:
+            await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
+            if self.asked:
+                raise StoppedError("the command was stopped before it was looked at to the end")
+            return await work
+        finally:
+            for one in (work, asked):
+                one.cancel()
+            await asyncio.gather(work, asked, return_exceptions=True)
