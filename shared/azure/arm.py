@@ -144,18 +144,21 @@ class Arm:
         request = HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body))
         await self._change(request, f"write {path.rpartition('/')[2]}")
 
-    async def patch(self, scope: Scope, body: Mapping[str, Any]) -> None:
-        """Returns when it is done. Raises `WriteRefusedError`."""
-        request = HttpRequest("PATCH", self._url(str(scope), _api_version(scope.resource_type)), json=dict(body))
-        await self._change(request, f"change {scope.resource_type} {scope.name}")
-
     async def _change(self, request: HttpRequest, operation: str) -> None:
         with writing(operation):
             answer = await self._client.send_request(request, _return_pipeline_response=True)
             _check(answer.http_response)
+        await self.follow(answer, operation)
+
+    async def follow(self, answer: Any, operation: str) -> None:
+        """Returns when the change that Azure answered with `answer` (a pipeline response) is done.
+
+        Raises `WriteRefusedError`.
+        """
         response = answer.http_response
         # The answer to a PATCH is a resource whose own state tells, where no header does.
-        if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and request.method != "PATCH":
+        patched = response.request.method == "PATCH"
+        if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and not patched:
             return
         polling = AsyncARMPolling(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
         with finishing(operation):

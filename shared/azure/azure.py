@@ -37,7 +37,7 @@ class LiveAzure:
         common = (endpoint, credential, cloud.arm_scope, transport, self._clock, Pace())
         self._arm = Arm(*common)
         self._assignments = RoleAssignments(self._arm, *common)
-        self._registries = Registries(self._arm)
+        self._registries = Registries(self._arm, *common)
         self._vaults = Vaults(self._arm)
 
     def now(self) -> datetime:
