@@ -82,7 +82,9 @@ def test_refusals() -> None:
     assert refused(one, REGISTRY, ACR_PULL, ME, principalType="User").code == "UnmatchedPrincipalType"
     assert refused(one, f"{REGISTRY}2", ACR_PULL, ME).code == "ResourceNotFound"
     assert refused(one, f"{RG}2", ACR_PULL, ME).code == "ResourceGroupNotFound"
-    assert refused(one, "/subscriptions/x", ACR_PULL, ME).code == "SubscriptionNotFound"
+    unknown = SUB.replace("aaaaaaaa", "eeeeeeee")
+    assert refused(one, unknown, ACR_PULL, ME).code == "SubscriptionNotFound"
+    assert refused(one, "/subscriptions/x", ACR_PULL, ME).code == "InvalidSubscriptionId"
     without: dict[str, Any] = {"properties": {}}
     for body in (without, assignment(ACR_PULL, ME, condition=3)):
         assert one.refusal("PUT", assignment_url(RG), body).code == "InvalidCreateRoleAssignmentRequest"
