@@ -69,7 +69,7 @@ def test_without_a_compiler_it_passes_and_says_what_it_did_not_check(
         ),
         Planted(PARAMETERS, "using", "#disable-diagnostics BCP258\nusing", "#disable-diagnostics BCP258 hides"),
         Planted("queries/nothing-heard.kql", "AmlGuard", "AmlGuarded", "nothing-heard.kql: "),
-        Planted(SNAPSHOT, "Standard_ZRS", "Standard_GRS", "accepted.json: CKV_AZURE_206 of Microsoft.Storage/storage"),
+        Planted(SNAPSHOT, "Standard_LRS", "Standard_GRS", "accepted.json: CKV_AZURE_206 of Microsoft.Storage/storage"),
     ],
     ids=lambda planted: f"{planted.file} {planted.after[:30]}",
 )
@@ -162,7 +162,7 @@ def test_the_compiler_says_nothing_of_what_is_right(small: Path) -> None:
         ("Accounts@2025-08-01' = {", "Accounts@2023-01-01' = {", "Warning use-recent-api-versions:"),
         ("  location: location\n", "  location: 'westeurope'\n", "Warning no-hardcoded-location:"),
         ("param tags tagsOf", "param tags object", "Warning use-user-defined-types:"),
-        ("param tags tagsOf", "param tags tagsOf\nvar unused = any(1)", "Warning no-explicit-any:"),
+        ("param tags tagsOf", "param tags tagsOf\nparam unused any", "Warning no-explicit-any:"),
     ],
     ids=["syntax", "property", "value", "age", "location", "type", "any"],
 )
