@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from docs import infra
+from docs import infra, rights
 from shared import policy
 from shared.access.condition import assignable, condition
 from shared.access.needs import Need
@@ -71,6 +71,8 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
     return {
         "docs/rules.md": rules_page(rules),
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
+        "docs/rights.md": rights.page(),
+        "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
         **infra.documents(infra.deployed_terms(ROOT), rules),
     }
 

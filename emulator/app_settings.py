@@ -1,11 +1,14 @@
 """The app settings that `infra/` deploys, with what they stand for in the local Azure."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-_BICEP = Path(__file__).parents[1] / "infra" / "modules" / "function-app.bicep"
-_SETTING = re.compile(r"^ +name: '(?P<name>\w+)'\n +value: (?P<value>.+)$", re.MULTILINE)
+SNAPSHOT = Path(__file__).parents[1] / "infra" / "parameters" / "one-subscription.snapshot.json"
+# What only Azure knows stays an expression in a snapshot: a property of a resource, or of the cloud.
+_PROPERTY = re.compile(r"\[reference\('[^']*/providers/(?P<path>[^']+)', '[^']+'\)\.(?P<property>[\w.]+)\]")
+_CLOUD = re.compile(r"\[(?P<expression>environment\(\)\.\w+)\]")
 # learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-deprecations: the platform sets
 # these itself, or functionAppConfig replaces them. A deployment with the worker's runtime is known to fail.
 _NOT_ON_FLEX = {
@@ -17,7 +20,7 @@ _NOT_ON_FLEX = {
 
 
 class AppSettingsError(Exception):
-    """A setting that Azure refuses, or a value in the Bicep that the local Azure does not know."""
+    """A setting that Azure refuses, or a value in the snapshot that the local Azure does not know."""
 
 
 def check(names: Iterable[str]) -> None:
@@ -33,20 +36,32 @@ def check(names: Iterable[str]) -> None:
             )
 
 
-def written(bicep: Path = _BICEP) -> dict[str, str]:
-    """Names and Bicep expressions, as they stand in the file."""
-    return {found["name"]: found["value"] for found in _SETTING.finditer(bicep.read_text("utf-8"))}
+def written(snapshot: Path = SNAPSHOT) -> dict[str, str]:
+    """Names and values, as they stand in the snapshot of a deployment."""
+    made = json.loads(snapshot.read_text("utf-8"))["predictedResources"]
+    (app,) = (one for one in made if one["type"] == "Microsoft.Web/sites")
+    return {one["name"]: one["value"] for one in app["properties"]["siteConfig"]["appSettings"]}
 
 
-def deployed(expressions: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Values of `expressions`: literals as they are, others as `known` has them."""
-    return {name: _value(name, expression, known) for name, expression in expressions.items()}
+def deployed(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    """`values`: literals as they are, expressions as `known` has them by resource type and property."""
+    return {name: _value(name, value, known) for name, value in values.items()}
 
 
-def _value(name: str, expression: str, known: Mapping[str, str]) -> str:
-    literal = re.fullmatch(r"'([^'$]*)'", expression)
-    if literal:
-        return literal[1]
-    if expression not in known:
-        raise AppSettingsError(f"app setting {name}: the local Azure has nothing for {expression}")
-    return known[expression]
+def _value(name: str, value: str, known: Mapping[str, str]) -> str:
+    if not value.startswith("["):
+        return value
+    asked = _asked(value)
+    if asked not in known:
+        raise AppSettingsError(f"app setting {name}: the local Azure has nothing for {asked}")
+    return known[asked]
+
+
+def _asked(expression: str) -> str:
+    """`Microsoft.Storage/storageAccounts primaryEndpoints.blob` of a reference; else the expression itself."""
+    property_of = _PROPERTY.fullmatch(expression)
+    if property_of:
+        provider, *rest = property_of["path"].split("/")
+        return f"{'/'.join([provider, *rest[::2]])} {property_of['property']}"
+    cloud = _CLOUD.fullmatch(expression)
+    return cloud["expression"] if cloud else expression

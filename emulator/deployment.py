@@ -15,6 +15,7 @@ type Json = dict[str, Any]
 
 _INFRA = Path(__file__).parents[1] / "infra"
 ACCESS = _INFRA / "app_access.json"
+_GROUPS = "/providers/Microsoft.Management/managementGroups/"
 _DERIVED = _INFRA / "generated" / "derived.json"
 
 
@@ -41,7 +42,8 @@ class Deployment:
 def deploy(
     tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None, watched: Collection[str] | None = None
 ) -> Deployment:
-    """In the tenant's first subscription; `watched` are GUIDs of the subscriptions to watch, None for all.
+    """In the tenant's first subscription; `watched` are GUIDs of subscriptions and names of management groups, None for
+    all subscriptions.
 
     `condition` is what the access file's `{condition}` stands for; None for the one that `infra/` deploys.
     """
@@ -64,6 +66,7 @@ def deploy(
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
     looked_at = [f"/subscriptions/{name}" for name in tenant.subscriptions if watched is None or name in watched]
+    looked_at += [_GROUPS + one["name"] for one in tenant.management_groups if one["name"].lower() in (watched or ())]
     scopes = {
         "watched": looked_at,
         "changed": looked_at,
@@ -110,7 +113,7 @@ def _grant(
             raise AccessFileError(f"roleAssignments[{place}] names an unknown role or place: {wanted}")
         for scope in scopes[wanted["on"]]:
             name = made_up.guid(f"{wanted['role']} {scope}")
-            subscription = "/".join(scope.split("/")[:3])
+            subscription = "" if scope.startswith(_GROUPS) else "/".join(scope.split("/")[:3])
             role = f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{roles[wanted['role']]}"
             text = (wanted.get("condition") or "").replace("{condition}", condition)
             identifier = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"

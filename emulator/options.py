@@ -26,7 +26,7 @@ class Options:
     tables: tuple[Path, ...] = (_ROOT / "infra" / "tables.json", _ROOT / "infra" / "azure_tables.json")
     condition: str | None = None
     watched: frozenset[str] | None = None
-    """Subscriptions that the app's rights are for; None for all."""
+    """Subscriptions and management groups that the app's rights are for; None for all subscriptions."""
     throttle: bool = True
     operation_ms: float = 200
     workers: int = 1
@@ -50,7 +50,11 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the function app's policy")
     parser.add_argument("--access", type=Path, metavar="FILE", default=Options.access, help="the app identity's roles")
     parser.add_argument("--condition", help="what {condition} in the access file stands for")
-    parser.add_argument("--watched", type=_guids, help="subscriptions that the app gets rights in; default: all")
+    parser.add_argument(
+        "--watched",
+        type=_lower,
+        help="what the app gets rights in; default: all subscriptions",
+    )
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
@@ -75,7 +79,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _guids(text: str) -> frozenset[str]:
+def _lower(text: str) -> frozenset[str]:
     return frozenset(filter(None, text.lower().split(",")))
 
 

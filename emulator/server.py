@@ -106,27 +106,27 @@ class LocalAzure:
         deployed = app_settings.deployed(app_settings.written(), self._known())
         local = {
             "AMLGUARD_LOGS_QUERY_ENDPOINT": f"{self.url}/v1",
+            "AMLGUARD_POLICY": str(self.options.policy.resolve()) if self.options.policy else "",
             "IDENTITY_ENDPOINT": self.identity_url,
             "IDENTITY_HEADER": self.tokens.identity_header,
             "SSL_CERT_FILE": str(self.ca),
             "REQUESTS_CA_BUNDLE": str(self.ca),
         }
-        return {name: value for name, value in deployed.items() if value} | local | dict(self.options.settings)
+        given = {name: value for name, value in (deployed | local).items() if value}
+        return given | dict(self.options.settings)
 
     def _known(self) -> dict[str, str]:
-        """What the Bicep's expressions are here; empty for what runs only beside the functions."""
+        """What only Azure knows of the deployment, as it is here; empty for what runs only beside the functions."""
         data, key = self.data_url, self.deployment.insights_key
         telemetry = f"InstrumentationKey={key};IngestionEndpoint={data}/" if data else ""
         return {
-            "account.properties.primaryEndpoints.blob": f"{data}/blob/{ACCOUNT}/" if data else "",
-            "account.properties.primaryEndpoints.queue": f"{data}/queue/{ACCOUNT}/" if data else "",
-            "applicationInsightsConnectionString": telemetry,
+            "Microsoft.Storage/storageAccounts primaryEndpoints.blob": f"{data}/blob/{ACCOUNT}/" if data else "",
+            "Microsoft.Storage/storageAccounts primaryEndpoints.queue": f"{data}/queue/{ACCOUNT}/" if data else "",
+            "Microsoft.Insights/components ConnectionString": telemetry,
             "environment().resourceManager": self.url,
-            "ingestionEndpoint": self.url + _INGESTION,
-            "ingestionRuleId": self.deployment.rule_id,
-            "logWorkspaceId": self.deployment.workspace_id,
-            "policyFile": str(self.options.policy.resolve()) if self.options.policy else "",
-            "killSwitch ? 'on' : 'off'": "off",
+            "Microsoft.Insights/dataCollectionEndpoints logsIngestion.endpoint": self.url + _INGESTION,
+            "Microsoft.Insights/dataCollectionRules immutableId": self.deployment.rule_id,
+            "Microsoft.OperationalInsights/workspaces customerId": self.deployment.workspace_id,
         }
 
     def _routes(self) -> list[web.AbstractRouteDef]:

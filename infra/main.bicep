@@ -1,4 +1,6 @@
 // amlguard for one subscription or many: the app in a resource group of this subscription, its rights in the watched ones.
+import {existingTopic, tagsOf} from 'modules/types.bicep'
+
 targetScope = 'subscription'
 
 @description('Names the installation; part of every name.')
@@ -10,13 +12,16 @@ param environmentName string
 param location string = deployment().location
 
 @description('GUIDs of the subscriptions to watch. Empty: this one.')
-param watchedSubscriptions array = []
+param watchedSubscriptions string[] = []
 
 @description('False when rights are given elsewhere: management-group.bicep gives them once, at the management group.')
 param grantRights bool = true
 
 @description('True: in the watched subscriptions the app may look, and change nothing. Enough for mode report.')
 param readOnly bool = false
+
+@description('System topics that watched subscriptions have already: Azure allows one a subscription. They are used as they are.')
+param existingTopics existingTopic[] = []
 
 @description('True once the code is deployed: Event Grid accepts a function only when it is there.')
 param eventsEnabled bool = false
@@ -58,7 +63,7 @@ param roleCondition string = ''
 param retentionDays int = 365
 
 @description('On every resource.')
-param tags object = {}
+param tags tagsOf = {}
 
 var access = loadJsonContent('app_access.json')
 var derived = loadJsonContent('generated/derived.json')
@@ -72,9 +77,13 @@ var watched = empty(watchedSubscriptions) ? [
 var homes = union(watched, [
   subscription().subscriptionId
 ])
+var unwatched = filter(existingTopics, one => !contains(map(watched, id => toLower(id)), toLower(one.subscription)))
+var topics = empty(unwatched)
+  ? toObject(existingTopics, one => toLower(one.subscription))
+  : fail('existingTopics names a subscription that is not watched: ${first(unwatched).?subscription}')
 var groupName = 'rg-amlguard-${environmentName}'
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: groupName
   location: location
   tags: allTags
@@ -135,6 +144,7 @@ module events 'modules/subscription-events.bicep' = [for id in watched: if (even
     functionAppId: app.outputs.functionAppId
     storageAccountId: app.outputs.storageAccountId
     actionGroupId: app.outputs.actionGroupId
+    given: topics[?toLower(id)]
     tags: allTags
   }
 }]
@@ -153,3 +163,6 @@ output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.ingestionEndpoint
 output AMLGUARD_LOGS_RULE_ID string = app.outputs.ingestionRuleId
 output AzureWebJobsStorage__blobServiceUri string = app.outputs.blobUrl
 output AzureWebJobsStorage__queueServiceUri string = app.outputs.queueUrl
+
+@description('For each watched subscription, where events go that cannot be delivered.')
+output AMLGUARD_DEAD_LETTERS string[] = [for (id, place) in watched: '${id}: ${events[place].?outputs.deadLetters ?? 'no events yet'}']

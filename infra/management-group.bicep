@@ -1,5 +1,7 @@
 // amlguard for a management group: rights once, at the group, so that new subscriptions are covered by the sweep at once.
 // Event Grid knows only subscriptions: events come from those that are listed.
+import {existingTopic, tagsOf} from 'modules/types.bicep'
+
 targetScope = 'managementGroup'
 
 @description('Names the installation; part of every name.')
@@ -14,7 +16,10 @@ param location string
 param hostSubscription string
 
 @description('GUIDs of the subscriptions whose events are listened to.')
-param watchedSubscriptions array
+param watchedSubscriptions string[]
+
+@description('System topics that these subscriptions have already: Azure allows one a subscription. They are used as they are.')
+param existingTopics existingTopic[] = []
 
 @description('True: in the management group the app may look, and change nothing. Enough for mode report.')
 param readOnly bool = false
@@ -42,7 +47,7 @@ param zoneRedundantStorage bool = false
 param roleCondition string = ''
 
 @description('On every resource.')
-param tags object = {}
+param tags tagsOf = {}
 
 var access = loadJsonContent('app_access.json')
 var derived = loadJsonContent('generated/derived.json')
@@ -55,6 +60,7 @@ module app 'main.bicep' = {
     environmentName: environmentName
     location: location
     watchedSubscriptions: watchedSubscriptions
+    existingTopics: existingTopics
     grantRights: false
     eventsEnabled: eventsEnabled
     networkIsolated: networkIsolated
@@ -103,3 +109,6 @@ output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.AMLGUARD_LOGS_INGES
 output AMLGUARD_LOGS_RULE_ID string = app.outputs.AMLGUARD_LOGS_RULE_ID
 output AzureWebJobsStorage__blobServiceUri string = app.outputs.AzureWebJobsStorage__blobServiceUri
 output AzureWebJobsStorage__queueServiceUri string = app.outputs.AzureWebJobsStorage__queueServiceUri
+
+@description('For each listed subscription, where events go that cannot be delivered.')
+output AMLGUARD_DEAD_LETTERS string[] = app.outputs.AMLGUARD_DEAD_LETTERS

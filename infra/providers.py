@@ -7,18 +7,15 @@ as the delegation of a subnet does (Flex Consumption in a virtual network: Micro
 import argparse
 import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+from infra.compiler import SUBSCRIPTION
 from infra.rest import Client, Clock, NotSignedInError, UnreachableError, signed_in
+from infra.snapshots import made, names, scope
 
-_INFRA = Path(__file__).parent
-_MADE = re.compile(r"^resource \w+ '([\w.]+)/[\w/]+@[\w-]+' = ", re.MULTILINE)
-_DELEGATED = re.compile(r"serviceName: '([\w.]+)/")
-_MODULES = re.compile(r"^module \w+ '([\w./-]+\.bicep)'", re.MULTILINE)
-_WATCHED = ("modules/watched-subscription.bicep", "modules/subscription-events.bicep")
+_DELEGATED = "serviceName"
 _API = "2022-09-01"
 _PAUSE, _MOST = 10.0, 600.0
 
@@ -27,33 +24,37 @@ class RegistrationError(Exception):
     """The message says what to do."""
 
 
-def needed(*entries: str) -> list[str]:
-    """The namespaces that these templates (below infra/) and their modules make something of, or delegate to."""
-    found: set[str] = set()
-    for path in _with_modules({(_INFRA / entry).resolve() for entry in entries}):
-        text = path.read_text("utf-8")
-        found.update(_MADE.findall(text), _DELEGATED.findall(text))
-    return sorted(found)
-
-
-def _with_modules(files: set[Path]) -> Iterator[Path]:
-    todo, seen = list(files), set(files)
-    while todo:
-        path = todo.pop()
-        yield path
-        modules = {(path.parent / name).resolve() for name in _MODULES.findall(path.read_text("utf-8"))} - seen
-        todo += modules
-        seen |= modules
-
-
 def here() -> list[str]:
-    """What the app's own subscription needs."""
-    return needed("main.bicep")
+    """What the app's own subscription needs, whatever the parameters: made there, or delegated to."""
+    return _namespaces(lambda subscription: subscription == SUBSCRIPTION)
 
 
 def watched() -> list[str]:
     """What each watched subscription needs."""
-    return needed(*_WATCHED)
+    return _namespaces(lambda subscription: subscription != SUBSCRIPTION)
+
+
+def _namespaces(chosen: Callable[[str], bool]) -> list[str]:
+    """Those of what the parameter files make in the subscriptions that are chosen."""
+    made_there = [one for name in names() for one in made(name) if chosen(_subscription(one))]
+    found = {one["type"] for one in made_there} | {one for each in made_there for one in _delegated_to(each)}
+    # Half of what Azure answers calls it Microsoft.Insights, and so do its documents.
+    return sorted({one.partition("/")[0].replace(".insights", ".Insights") for one in found})
+
+
+def _subscription(resource: Mapping[str, Any]) -> str:
+    """SUBSCRIPTION for what lies in no subscription: a management group's own are registered from the start."""
+    where = scope(dict(resource)).split("/")
+    return where[2] if where[1] == "subscriptions" else SUBSCRIPTION
+
+
+def _delegated_to(value: Any) -> Iterator[str]:
+    match value:
+        case dict():
+            yield from (str(one) for key, one in value.items() if key == _DELEGATED)
+            yield from (found for one in value.values() for found in _delegated_to(one))
+        case list():
+            yield from (found for one in value for found in _delegated_to(one))
 
 
 def main(arguments: Sequence[str] | None = None, client: Client | None = None, clock: Clock | None = None) -> int:

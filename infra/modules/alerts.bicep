@@ -1,4 +1,6 @@
 // Alerts on the audit log. Each fires when its query has a row; the tests feed each rows that must and must not fire it.
+import {tagsOf} from 'types.bicep'
+
 param location string
 param logWorkspaceResourceId string
 
@@ -12,7 +14,7 @@ param alertEmail string
 @secure()
 param alertWebhook string
 
-param tags object
+param tags tagsOf
 
 // What the queries compare with `ago`. As it stands there the app is as old as can be.
 var neverMade = 'datetime(1970-01-01T00:00:00Z)'
@@ -114,7 +116,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
   }
 }
 
-resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert in alerts: {
+resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for alert in alerts: {
   name: 'amlguard-${alert.name}'
   location: location
   tags: tags
@@ -135,7 +137,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for alert 
     criteria: {
       allOf: [
         {
-          query: replace(alert.query, neverMade, 'datetime(${madeAt})')
+          query: contains(alert.query, neverMade) ? replace(alert.query, neverMade, 'datetime(${madeAt})') : alert.query
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

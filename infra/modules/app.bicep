@@ -1,4 +1,6 @@
 // The app and all that it stands on, in one resource group.
+import {tagsOf} from 'types.bicep'
+
 param environmentName string
 param location string
 param networkIsolated bool
@@ -12,7 +14,7 @@ param alertEmail string
 param alertWebhook string
 param zoneRedundantStorage bool
 param retentionDays int
-param tags object
+param tags tagsOf
 
 var suffix = take(uniqueString(resourceGroup().id, environmentName), 8)
 
@@ -46,7 +48,6 @@ module storage 'storage.bicep' = {
     location: location
     networkIsolated: networkIsolated
     zoneRedundant: zoneRedundantStorage
-    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
     tags: tags
   }
 }
@@ -56,14 +57,12 @@ module private 'private-endpoints.bicep' = if (networkIsolated) {
   params: {
     environmentName: environmentName
     location: location
-    networkId: networkIsolated ? network.outputs.networkId : ''
-    subnetId: networkIsolated ? network.outputs.endpointsSubnetId : ''
+    networkId: network.?outputs.networkId ?? ''
+    subnetId: network.?outputs.endpointsSubnetId ?? ''
     storageAccountName: storage.outputs.name
-    monitoredIds: [
-      monitoring.outputs.logWorkspaceResourceId
-      monitoring.outputs.applicationInsightsId
-      monitoring.outputs.dataCollectionEndpointId
-    ]
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    dataCollectionEndpointId: monitoring.outputs.dataCollectionEndpointId
     tags: tags
   }
 }
@@ -75,16 +74,25 @@ module functionApp 'function-app.bicep' = {
     planName: 'plan-amlguard-${environmentName}'
     location: location
     networkIsolated: networkIsolated
-    subnetId: networkIsolated ? network.outputs.appSubnetId : ''
+    subnetId: network.?outputs.appSubnetId ?? ''
     storageAccountName: storage.outputs.name
     applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
     ingestionEndpoint: monitoring.outputs.ingestionEndpoint
     ingestionRuleId: monitoring.outputs.ingestionRuleId
     logWorkspaceId: monitoring.outputs.logWorkspaceId
-    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
     policyFile: policyFile
     killSwitch: killSwitch
     tags: tags
+  }
+}
+
+module logs 'diagnostics/logs.bicep' = {
+  name: 'logs'
+  params: {
+    functionAppName: functionApp.outputs.name
+    storageAccountName: storage.outputs.name
+    dataCollectionRuleName: monitoring.outputs.dataCollectionRuleName
+    logWorkspaceResourceId: monitoring.outputs.logWorkspaceResourceId
   }
 }
 

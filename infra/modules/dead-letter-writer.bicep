@@ -1,30 +1,35 @@
 // Event Grid writes dead letters as the topic's identity: the account takes no keys.
 param storageAccountName string
+
+@description('Of the topic\'s identity. Empty where it has none.')
 param principalId string
+
+@description('False: the topic has no identity, and nothing is given.')
+param deadLettering bool
 
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' existing = {
   parent: account
   name: 'default'
 }
 
-resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
+resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' existing = {
   parent: blobs
   name: 'dead-letters'
 }
 
-resource writer 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+resource writer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (deadLettering) {
   name: guid(deadLetters.id, principalId, blobDataContributor)
   scope: deadLetters
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
     description: 'amlguard: Event Grid keeps what it could not deliver'
   }
 }

@@ -2,11 +2,21 @@
 param topicName string
 param functionAppId string
 param storageAccountId string
+param deadLettering bool
 
 var derived = loadJsonContent('../generated/derived.json')
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: topicName
+}
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
+  name: last(split(functionAppId, '/'))
+  scope: resourceGroup(split(functionAppId, '/')[2], split(functionAppId, '/')[4])
+
+  resource changed 'functions' existing = {
+    name: 'resource_changed'
+  }
 }
 
 resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [for one in derived.eventSubscriptions: {
@@ -17,7 +27,7 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
     destination: {
       endpointType: 'AzureFunction'
       properties: {
-        resourceId: '${functionAppId}/functions/resource_changed'
+        resourceId: app::changed.id
         maxEventsPerBatch: 1
         preferredBatchSizeInKilobytes: 64
       }
@@ -36,17 +46,19 @@ resource deliveries 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02
       maxDeliveryAttempts: 30
       eventTimeToLiveInMinutes: 1440
     }
-    deadLetterWithResourceIdentity: {
-      identity: {
-        type: 'SystemAssigned'
-      }
-      deadLetterDestination: {
-        endpointType: 'StorageBlob'
-        properties: {
-          resourceId: storageAccountId
-          blobContainerName: 'dead-letters'
+    deadLetterWithResourceIdentity: deadLettering
+      ? {
+          identity: {
+            type: 'SystemAssigned'
+          }
+          deadLetterDestination: {
+            endpointType: 'StorageBlob'
+            properties: {
+              resourceId: storageAccountId
+              blobContainerName: 'dead-letters'
+            }
+          }
         }
-      }
-    }
+      : null
   }
 }]

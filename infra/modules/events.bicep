@@ -1,7 +1,8 @@
-// The system topic of the subscription that this resource group is in, and the alert on its dead letters.
+// The system topic of the subscription that this resource group is in.
+import {tagsOf} from 'types.bicep'
+
 param environmentName string
-param actionGroupId string
-param tags object
+param tags tagsOf
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: 'evgst-amlguard-${environmentName}'
@@ -16,41 +17,5 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
-resource deadLettered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: 'amlguard-dead-lettered-events'
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'Event Grid gave events up. Runbook: docs/runbooks/dead-lettered-events.md'
-    severity: 2
-    enabled: true
-    autoMitigate: true
-    scopes: [
-      topic.id
-    ]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
-        {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'dead-lettered'
-          metricNamespace: 'Microsoft.EventGrid/systemTopics'
-          metricName: 'DeadLetteredCount'
-          timeAggregation: 'Total'
-          operator: 'GreaterThan'
-          threshold: 0
-        }
-      ]
-    }
-    actions: [
-      {
-        actionGroupId: actionGroupId
-      }
-    ]
-  }
-}
-
-output name string = topic.name
+output id string = topic.id
 output principalId string = topic.identity.principalId

@@ -1,4 +1,6 @@
 // The Function App on Flex Consumption: one identity, no keys, no basic authentication.
+import {tagsOf} from 'types.bicep'
+
 param name string
 param planName string
 param location string
@@ -9,17 +11,15 @@ param applicationInsightsConnectionString string
 param ingestionEndpoint string
 param ingestionRuleId string
 param logWorkspaceId string
-param logWorkspaceResourceId string
 param policyFile string
 param killSwitch bool
-param tags object
+param tags tagsOf
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 }
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_225: zones are not offered for Flex Consumption in every region; the sweep makes up for an outage
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
   tags: tags
@@ -33,11 +33,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
-  // checkov:skip=CKV_AZURE_222: Event Grid delivers from public addresses; the isolated variant lets in nothing else
-  // checkov:skip=CKV_AZURE_17: Event Grid shows no client certificate; the host checks its key
-  // checkov:skip=CKV_AZURE_212: Flex Consumption scales from zero, and Event Grid tries again
-  // checkov:skip=CKV_AZURE_213: no route of this app tells its health; the sweep's rows and their alert do
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: name
   location: location
   tags: union(tags, {
@@ -141,28 +137,19 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource noBasicPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for kind in [
-  'scm'
-  'ftp'
-]: {
+resource noBasicDeployment 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
-  name: kind
+  name: 'scm'
   properties: {
     allow: false
   }
-}]
+}
 
-resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'amlguard'
-  scope: app
+resource noBasicFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
+  parent: app
+  name: 'ftp'
   properties: {
-    workspaceId: logWorkspaceResourceId
-    logs: [
-      {
-        category: 'FunctionAppLogs'
-        enabled: true
-      }
-    ]
+    allow: false
   }
 }
 

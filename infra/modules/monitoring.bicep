@@ -1,14 +1,16 @@
 // Where the app records what it does: workspace, audit tables, data collection endpoint and rule, Application Insights.
+import {tagsOf} from 'types.bicep'
+
 param environmentName string
 param location string
 param networkIsolated bool
 param retentionDays int
-param tags object
+param tags tagsOf
 
 var tables = loadJsonContent('../tables.json').tables
 var publicAccess = networkIsolated ? 'Disabled' : 'Enabled'
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-amlguard-${environmentName}'
   location: location
   tags: tags
@@ -27,7 +29,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   }
 }
 
-resource auditTables 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01' = [for table in items(tables): {
+resource auditTables 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = [for table in items(tables): {
   parent: workspace
   name: table.key
   properties: {
@@ -41,7 +43,7 @@ resource auditTables 'Microsoft.OperationalInsights/workspaces/tables@2023-09-01
   }
 }]
 
-resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2023-03-11' = {
+resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2024-03-11' = {
   name: 'dce-amlguard-${environmentName}'
   location: location
   tags: tags
@@ -52,7 +54,7 @@ resource endpoint 'Microsoft.Insights/dataCollectionEndpoints@2023-03-11' = {
   }
 }
 
-resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
+resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' = {
   name: 'dcr-amlguard-${environmentName}'
   location: location
   tags: tags
@@ -91,20 +93,6 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
   dependsOn: [
     auditTables
   ]
-}
-
-resource ruleLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'amlguard'
-  scope: rule
-  properties: {
-    workspaceId: workspace.id
-    logs: [
-      {
-        category: 'LogErrors'
-        enabled: true
-      }
-    ]
-  }
 }
 
 resource insights 'Microsoft.Insights/components@2020-02-02' = {

@@ -1,12 +1,14 @@
 // The network of the isolated variant: one subnet for the app, one for private endpoints.
+import {tagsOf} from 'types.bicep'
+
 param environmentName string
 param location string
 param addressPrefix string
 param appPrefix string
 param endpointsPrefix string
-param tags object
+param tags tagsOf
 
-resource closed 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+resource closed 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-amlguard-${environmentName}'
   location: location
   tags: tags
@@ -29,7 +31,7 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-amlguard-${environmentName}'
   location: location
   tags: tags

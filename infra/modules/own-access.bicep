@@ -7,15 +7,15 @@ param applicationInsightsName string
 
 var access = loadJsonContent('../app_access.json')
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 }
 
-resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' existing = {
+resource rule 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing = {
   name: dataCollectionRuleName
 }
 
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' existing = {
   name: logWorkspaceName
 }
 
@@ -29,7 +29,7 @@ resource onStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for o
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id)
     description: 'amlguard: ${one.role}'
   }
 }]
@@ -40,7 +40,7 @@ resource onRule 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one 
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id)
     description: 'amlguard: ${one.role}'
   }
 }]
@@ -51,7 +51,7 @@ resource onWorkspace 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id)
     description: 'amlguard: ${one.role}'
   }
 }]
@@ -62,7 +62,7 @@ resource onInsights 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for 
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id)
     description: 'amlguard: ${one.role}'
   }
 }]

@@ -1,11 +1,15 @@
 // Private ways from the app to its storage, audit log and telemetry, and the names that lead there.
+import {tagsOf} from 'types.bicep'
+
 param environmentName string
 param location string
 param networkId string
 param subnetId string
 param storageAccountName string
-param monitoredIds array
-param tags object
+param logWorkspaceResourceId string
+param applicationInsightsId string
+param dataCollectionEndpointId string
+param tags tagsOf
 
 var storageKinds = [
   'blob'
@@ -18,7 +22,7 @@ var monitorZones = [
   'privatelink.agentsvc.azure-automation.net'
 ]
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' existing = {
   name: storageAccountName
 }
 
@@ -41,7 +45,7 @@ resource storageLinks 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@202
   }
 }]
 
-resource storageEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for kind in storageKinds: {
+resource storageEndpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [for kind in storageKinds: {
   name: 'pep-amlguard-${environmentName}-${kind}'
   location: location
   tags: tags
@@ -63,7 +67,7 @@ resource storageEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [for
   }
 }]
 
-resource storageNames 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [for (kind, place) in storageKinds: {
+resource storageNames 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [for (kind, place) in storageKinds: {
   parent: storageEndpoints[place]
   name: 'default'
   properties: {
@@ -78,7 +82,7 @@ resource storageNames 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2
   }
 }]
 
-resource scope 'Microsoft.Insights/privateLinkScopes@2021-07-01-preview' = {
+resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = {
   name: 'ampls-amlguard-${environmentName}'
   location: 'global'
   tags: tags
@@ -92,14 +96,35 @@ resource scope 'Microsoft.Insights/privateLinkScopes@2021-07-01-preview' = {
 }
 
 // One after another: the scope takes one change at a time.
-@batchSize(1)
-resource scoped 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-07-01-preview' = [for (id, place) in monitoredIds: {
+resource scopedWorkspace 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = {
   parent: scope
-  name: 'monitored-${place}'
+  name: 'monitored-0'
   properties: {
-    linkedResourceId: id
+    linkedResourceId: logWorkspaceResourceId
   }
-}]
+}
+
+resource scopedInsights 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = {
+  parent: scope
+  name: 'monitored-1'
+  properties: {
+    linkedResourceId: applicationInsightsId
+  }
+  dependsOn: [
+    scopedWorkspace
+  ]
+}
+
+resource scopedEndpoint 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = {
+  parent: scope
+  name: 'monitored-2'
+  properties: {
+    linkedResourceId: dataCollectionEndpointId
+  }
+  dependsOn: [
+    scopedInsights
+  ]
+}
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [for zone in monitorZones: {
   name: zone
@@ -120,7 +145,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
   }
 }]
 
-resource monitorEndpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
+resource monitorEndpoint 'Microsoft.Network/privateEndpoints@2025-05-01' = {
   name: 'pep-amlguard-${environmentName}-monitor'
   location: location
   tags: tags
@@ -141,25 +166,45 @@ resource monitorEndpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = {
     ]
   }
   dependsOn: [
-    scoped
+    scopedEndpoint
   ]
 }
 
-resource monitorNames 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = {
+resource monitorNames 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = {
   parent: monitorEndpoint
   name: 'default'
   properties: {
-    privateDnsZoneConfigs: [for (zone, place) in union(monitorZones, [
-      'privatelink.blob.${environment().suffixes.storage}'
-    ]): {
-      name: replace(zone, '.', '-')
-      properties: {
-        privateDnsZoneId: resourceId('Microsoft.Network/privateDnsZones', zone)
+    privateDnsZoneConfigs: [
+      {
+        name: 'privatelink-monitor-azure-com'
+        properties: {
+          privateDnsZoneId: zones[0].id
+        }
       }
-    }]
+      {
+        name: 'privatelink-oms-opinsights-azure-com'
+        properties: {
+          privateDnsZoneId: zones[1].id
+        }
+      }
+      {
+        name: 'privatelink-ods-opinsights-azure-com'
+        properties: {
+          privateDnsZoneId: zones[2].id
+        }
+      }
+      {
+        name: 'privatelink-agentsvc-azure-automation-net'
+        properties: {
+          privateDnsZoneId: zones[3].id
+        }
+      }
+      {
+        name: 'privatelink-blob-${replace(environment().suffixes.storage, '.', '-')}'
+        properties: {
+          privateDnsZoneId: storageZones[0].id
+        }
+      }
+    ]
   }
-  dependsOn: [
-    zones
-    storageZones
-  ]
 }

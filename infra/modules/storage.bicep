@@ -1,4 +1,6 @@
 // The app's storage account: package, work queue, shared state, dead letters. Nothing in it takes a key.
+import {tagsOf} from 'types.bicep'
+
 param name string
 param location string
 param networkIsolated bool
@@ -6,13 +8,9 @@ param networkIsolated bool
 @description('True where the region has availability zones and this subscription may store across them.')
 param zoneRedundant bool
 
-param logWorkspaceResourceId string
-param tags object
+param tags tagsOf
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
-  // checkov:skip=CKV_AZURE_35: Deny in the isolated variant; else there is no network that could be named, and no key to steal
-  // checkov:skip=CKV_AZURE_59: the setting that is meant, allowBlobPublicAccess, is off; this one would shut out trusted services
-  // checkov:skip=CKV_AZURE_206: at most ZRS: the state is small, regional like the app, and made anew by a sweep
+resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
   name: name
   location: location
   tags: tags
@@ -36,7 +34,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -51,7 +49,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
   }
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [for container in [
+resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = [for container in [
   'app-package'
   'amlguard-state'
   'dead-letters'
@@ -63,12 +61,12 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
   }
 }]
 
-resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' = {
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-08-01' = {
   parent: account
   name: 'default'
 }
 
-resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [for queue in [
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-08-01' = [for queue in [
   'amlguard-work'
   'amlguard-work-poison'
 ]: {
@@ -76,7 +74,7 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-
   name: queue
 }]
 
-resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -106,35 +104,6 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
         }
       ]
     }
-  }
-}
-
-// Writes only: the alert on the poison queue reads them.
-resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'amlguard'
-  scope: queueService
-  properties: {
-    workspaceId: logWorkspaceResourceId
-    logs: [
-      {
-        category: 'StorageWrite'
-        enabled: true
-      }
-    ]
-  }
-}
-
-resource blobLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'amlguard'
-  scope: blobs
-  properties: {
-    workspaceId: logWorkspaceResourceId
-    logs: [
-      {
-        category: 'StorageDelete'
-        enabled: true
-      }
-    ]
   }
 }
 

@@ -1,4 +1,6 @@
-// A watched subscription's events: a resource group of its own for the system topic, which must be in that subscription.
+// A watched subscription's events: its system topic, which must be in that subscription, and what is delivered of it.
+import {existingTopic, tagsOf} from 'types.bicep'
+
 targetScope = 'subscription'
 
 param environmentName string
@@ -6,21 +8,34 @@ param location string
 param functionAppId string
 param storageAccountId string
 param actionGroupId string
-param tags object
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
-  name: 'rg-amlguard-${environmentName}-events'
+@description('The system topic that the subscription has already. Null: one is made.')
+param given existingTopic?
+param tags tagsOf
+
+var groupName = 'rg-amlguard-${environmentName}-events'
+var topicName = given.?name ?? 'evgst-amlguard-${environmentName}'
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
+  name: groupName
   location: location
   tags: tags
 }
 
-module topic 'events.bicep' = {
+module topic 'events.bicep' = if (given == null) {
   name: 'amlguard-topic-${environmentName}'
   scope: group
   params: {
     environmentName: environmentName
-    actionGroupId: actionGroupId
     tags: tags
+  }
+}
+
+module found 'existing-topic.bicep' = if (given != null) {
+  name: 'amlguard-topic-${environmentName}'
+  scope: resourceGroup(given.?resourceGroup ?? groupName)
+  params: {
+    name: topicName
   }
 }
 
@@ -29,19 +44,38 @@ module deadLetters 'dead-letter-writer.bicep' = {
   scope: resourceGroup(split(storageAccountId, '/')[2], split(storageAccountId, '/')[4])
   params: {
     storageAccountName: last(split(storageAccountId, '/'))
-    principalId: topic.outputs.principalId
+    principalId: given == null ? topic!.outputs.principalId : found!.outputs.principalId
+    deadLettering: given == null ? true : !empty(found!.outputs.principalId)
   }
 }
 
 module deliveries 'event-subscriptions.bicep' = {
   name: 'amlguard-deliveries-${environmentName}'
-  scope: group
+  scope: resourceGroup(given.?resourceGroup ?? groupName)
   params: {
-    topicName: topic.outputs.name
+    topicName: topicName
     functionAppId: functionAppId
     storageAccountId: storageAccountId
+    deadLettering: given == null ? true : !empty(found!.outputs.principalId)
   }
   dependsOn: [
+    topic
     deadLetters
   ]
 }
+
+module lost 'lost-events.bicep' = {
+  name: 'amlguard-lost-events-${environmentName}'
+  scope: group
+  params: {
+    topicId: given == null ? topic!.outputs.id : found!.outputs.id
+    deadLettering: given == null ? true : !empty(found!.outputs.principalId)
+    actionGroupId: actionGroupId
+    tags: tags
+  }
+}
+
+@description('Where events go that cannot be delivered.')
+output deadLetters string = given == null || !empty(found!.outputs.principalId)
+  ? 'in the container dead-letters of ${last(split(storageAccountId, '/'))}'
+  : 'nowhere, as the system topic ${topicName} has no system-assigned identity. Give it one, and deploy again.'

@@ -21,7 +21,7 @@ resource watched 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id)
     description: 'amlguard: ${one.role}'
   }
 }]
@@ -31,7 +31,7 @@ resource changed 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: tenantResourceId('Microsoft.Authorization/roleDefinitions', one.id == access.roleDefinition.name ? settingsWriterId : one.id)
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.id == access.roleDefinition.name ? settingsWriterId : one.id)
     description: 'amlguard: ${one.role}'
     condition: contains(one, 'condition') ? replace(one.?condition ?? '', '{condition}', roleCondition) : null
     conditionVersion: contains(one, 'condition') ? '2.0' : null

@@ -1,7 +1,9 @@
 // The workbook that docs/generate.py makes of infra/queries.
+import {tagsOf} from 'types.bicep'
+
 param location string
 param logWorkspaceResourceId string
-param tags object
+param tags tagsOf
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'amlguard')

@@ -7,10 +7,11 @@ from itertools import chain
 
 import pytest
 from alert_cases import FIRES, QUIET, Rows, finding, remediation, sweep
-from bicep import alerts, duration, parsed, resources
+from deployments import WHOLE, alerts, duration, only
 from kusto import Case, run
 
-from infra.check import INFRA, ROOT, unbound
+from infra.check import INFRA, ROOT, queries, unbound
+from infra.snapshots import made
 from shared.audit_rows import FINDINGS, REMEDIATIONS, SWEEPS
 
 ALERTS = alerts()
@@ -20,7 +21,7 @@ _CASES = [
     for alert, titles in cases.items()
     for title in titles
 ]
-_METRIC = resources("modules/events.bicep", "Microsoft.Insights/metricAlerts")
+_METRIC = made(WHOLE, "Microsoft.Insights/metricAlerts")
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,8 @@ def found() -> dict[tuple[bool, str, str], int]:
     """How many rows each case's query gives; the rules fire above none."""
     cases = []
     for fires, name, title in _CASES:
-        query = (INFRA / ALERTS[name]["query"]).read_text("utf-8")
         rows = (FIRES if fires else QUIET)[name][title]
-        cases.append(Case(query, rows, duration(ALERTS[name]["windowSize"])))
+        cases.append(Case(ALERTS[name]["query"], rows, duration(ALERTS[name]["windowSize"])))
     return dict(zip(_CASES, map(len, run(cases)), strict=True))
 
 
@@ -64,7 +64,7 @@ _FIRST_DAY: Sequence[tuple[str, float, Rows, bool]] = (
 def _deployed(alert: str, hours: float) -> str:
     """As ARM answers with the time at which an account was made: seven places after the point."""
     made = datetime.now(UTC) - timedelta(hours=hours)
-    query: str = (INFRA / ALERTS[alert]["query"]).read_text("utf-8")
+    query: str = ALERTS[alert]["query"]
     return query.replace(NEVER, f"datetime({made:%Y-%m-%dT%H:%M:%S}.2097094Z)")
 
 
@@ -90,15 +90,15 @@ def test_the_age_that_is_deployed_is_bound() -> None:
 
 def test_the_deployment_puts_the_apps_age_into_the_queries() -> None:
     """That of its storage account: ARM keeps it, so that a deployment that is repeated mutes nothing."""
-    waiting = [name for name, one in ALERTS.items() if NEVER in (INFRA / one["query"]).read_text("utf-8")]
-    assert sorted(waiting) == sorted(YOUNG)
-    assert all((INFRA / ALERTS[name]["query"]).read_text("utf-8").count(NEVER) == 1 for name in YOUNG)
-    assert parsed("modules/alerts.bicep")["variables"]["neverMade"]["value"] == NEVER
-    text = (INFRA / "modules" / "alerts.bicep").read_text("utf-8")
-    assert "query: replace(alert.query, neverMade, 'datetime(${madeAt})')" in text
-    assert "    madeAt: storage.outputs.madeAt\n" in (INFRA / "modules" / "app.bicep").read_text("utf-8")
-    storage = (INFRA / "modules" / "storage.bicep").read_text("utf-8")
-    assert "output madeAt string = account.properties.creationTime\n" in storage
+    assert sorted(name for name, one in ALERTS.items() if NEVER in one["query"]) == sorted(YOUNG)
+    assert all(ALERTS[name]["query"].count(NEVER) == 1 for name in YOUNG)
+    for one in made(WHOLE, "Microsoft.Insights/scheduledQueryRules"):
+        (criterion,) = one["properties"]["criteria"]["allOf"]
+        deployed = (
+            f"', '{NEVER}', format('datetime({{0}})', reference('{only('Microsoft.Storage/storageAccounts')['id']}'"
+        )
+        waits = one["name"].removeprefix("amlguard-") in YOUNG
+        assert (deployed in criterion["query"] and ").creationTime" in criterion["query"]) is waits
 
 
 def test_every_alert_has_rows_of_both_kinds() -> None:
@@ -106,10 +106,11 @@ def test_every_alert_has_rows_of_both_kinds() -> None:
 
 
 def test_alerts_count_the_rows_of_their_query() -> None:
-    (rule,) = resources("modules/alerts.bicep", "Microsoft.Insights/scheduledQueryRules")
-    (criterion,) = rule["properties"]["criteria"]["allOf"]
-    assert (criterion["timeAggregation"], criterion["operator"], criterion["threshold"]) == ("Count", "GreaterThan", 0)
-    assert [name for name, one in ALERTS.items() if one["query"] != f"queries/{name}.kql"] == []
+    assert {(one["timeAggregation"], one["operator"], one["threshold"]) for one in ALERTS.values()} == {
+        ("Count", "GreaterThan", 0)
+    }
+    texts = queries()
+    assert {name: one["query"] for name, one in ALERTS.items()} == {name: texts[name] for name in ALERTS}
 
 
 def test_alerts_look_without_gaps() -> None:

@@ -1,34 +1,213 @@
-"""`make check` notices Bicep that is wrong, says where, and fails."""
+"""`make check` notices templates that are wrong, says where, and fails; without a compiler it says what it left out."""
 
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from infra.check import INFRA, main
+from infra.check import INFRA, ROOT, committed, compiled, linted, main
+from infra.compiler import Compiler
+from infra.scan import scanned
 
-STORAGE = (INFRA / "modules" / "storage.bicep").read_text("utf-8")
+COMPILER = Compiler.found()
+UNCHECKED = "there is no bicep on the PATH: not checked are the templates' syntax and types"
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
+STORAGE = "modules/storage.bicep"
+PARAMETERS, SNAPSHOT = "parameters/one-subscription.bicepparam", "parameters/one-subscription.snapshot.json"
 
 
-def _checked(folder: Path, bicep: str) -> int:
-    (folder / "storage.bicep").write_text(bicep, "utf-8")
-    return main([str(folder)])
+@dataclass(frozen=True)
+class Planted:
+    """A mistake, and what is said of it."""
+
+    file: str
+    before: str
+    after: str
+    said: str
 
 
-def test_what_is_right_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (_checked(tmp_path, STORAGE), capsys.readouterr().err) == (0, "")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """infra/ with one parameter file: one is enough to see what is noticed."""
+    place = tmp_path / "infra"
+    shutil.copytree(INFRA, place, ignore=shutil.ignore_patterns("*.py", "__pycache__", "parameters"))
+    (place / "parameters").mkdir()
+    for name in (PARAMETERS, SNAPSHOT):
+        shutil.copy(INFRA / name, place / name)
+    return place
+
+
+def _edit(path: Path, before: str, after: str) -> None:
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), "utf-8")
+
+
+def test_without_a_compiler_it_passes_and_says_what_it_did_not_check(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder)], None) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert UNCHECKED in line
 
 
 @pytest.mark.parametrize(
+    "planted",
+    [
+        Planted(SNAPSHOT, '"TLS1_2"', '"TLS1_0"', "one-subscription: CKV_AZURE_44 "),
+        Planted(SNAPSHOT, '"httpsOnly": true', '"httpsOnly": false', "one-subscription: CKV_AZURE_14 "),
+        Planted(SNAPSHOT, "{", "", "one-subscription.snapshot.json cannot be read: "),
+        Planted(SNAPSHOT, '"FC1"', '"FC1", "x": [', "one-subscription.snapshot.json cannot be read: "),
+        Planted(
+            STORAGE,
+            "resource account",
+            "#disable-next-line BCP036\nresource account",
+            "#disable-next-line BCP036 hides",
+        ),
+        Planted(PARAMETERS, "using", "#disable-diagnostics BCP258\nusing", "#disable-diagnostics BCP258 hides"),
+        Planted("queries/nothing-heard.kql", "AmlGuard", "AmlGuarded", "nothing-heard.kql: "),
+        Planted(SNAPSHOT, "Standard_LRS", "Standard_GRS", "accepted.json: CKV_AZURE_206 of Microsoft.Storage/storage"),
+    ],
+    ids=lambda planted: f"{planted.file} {planted.after[:30]}",
+)
+def test_what_is_noticed_without_a_compiler(folder: Path, capsys: pytest.CaptureFixture[str], planted: Planted) -> None:
+    _edit(folder / planted.file, planted.before, planted.after)
+    assert main([str(folder)], None) == 1
+    assert planted.said in capsys.readouterr().err
+
+
+def test_a_snapshot_that_is_missing_is_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / SNAPSHOT).unlink()
+    assert main([str(folder)], None) == 1
+    said = capsys.readouterr().err
+    assert "parameters/one-subscription.snapshot.json cannot be read" in said
+    assert "there is no snapshot to scan" in said
+
+
+@needs_compiler
+def test_with_a_compiler_what_is_right_passes_and_nothing_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (main([str(folder)], COMPILER), capsys.readouterr().err) == (0, "")
+
+
+@needs_compiler
+def test_a_mistake_and_its_snapshot_are_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is scanned is what the templates give now, whatever was committed."""
+    _edit(folder / STORAGE, "'TLS1_2'", "'TLS1_0'")
+    assert main([str(folder)], COMPILER) == 1
+    said = capsys.readouterr().err
+    assert "one-subscription.snapshot.json is not what the templates give: run `make snapshots`" in said
+    assert "one-subscription: CKV_AZURE_44 " in said
+
+
+@needs_compiler
+def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path) -> None:
+    """The compiler's own comparison does not look at outputs."""
+    assert COMPILER
+    _edit(folder / "main.bicep", "string = groupName", "string = '${groupName}-x'")
+    _edit(folder / "main.parameters.json", '"readOnly"', '"readonly"')
+    found, _ = compiled(COMPILER, folder, committed(folder)[0])
+    assert found == [
+        "parameters/one-subscription.snapshot.json is not what the templates give: run `make snapshots`",
+        "main.parameters.json: main.bicep has no parameter readonly",
+    ]
+
+
+@needs_compiler
+def test_a_parameter_that_the_template_does_not_have_is_noticed(folder: Path) -> None:
+    assert COMPILER
+    _edit(folder / PARAMETERS, "environmentName", "environment")
+    found, _ = compiled(COMPILER, folder, {})
+    assert any("BCP259" in one for one in found)
+
+
+@needs_compiler
+def test_an_old_api_version_is_a_note_where_time_alone_makes_it_old(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert COMPILER
+    _edit(folder / STORAGE, "Accounts@2025-08-01' = {", "Accounts@2024-01-01' = {")
+    COMPILER.snapshot(folder / PARAMETERS)
+    assert main([str(folder), "--ages", "note"], COMPILER) == 0
+    assert "use-recent-api-versions" in capsys.readouterr().err
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """Two templates of one module each, under the rules of infra/: what is said of them is said of any."""
+    for name in ("bicepconfig.json", "modules/types.bicep", STORAGE):
+        shutil.copy(INFRA / name, tmp_path / Path(name).name)
+    (tmp_path / "storage.bicep").rename(tmp_path / "main.bicep")
+    (tmp_path / "management-group.bicep").write_text("targetScope = 'managementGroup'\n", "utf-8")
+    return tmp_path
+
+
+@needs_compiler
+def test_the_compiler_says_nothing_of_what_is_right(small: Path) -> None:
+    assert COMPILER
+    assert linted(COMPILER, small) == []
+
+
+@needs_compiler
+@pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("minimumTlsVersion: 'TLS1_2'", "minimumTlsVersion: 'TLS1_0'", "storage.bicep: CKV_AZURE_44 "),
-        ("  properties: {\n", "  properties: {{\n", "storage.bicep: Unexpected token"),
+        ("  properties: {\n", "  properties: {{\n", "Error BCP"),
+        ("minimumTlsVersion:", "minimalTlsVersion:", 'The property "minimalTlsVersion" is not allowed'),
+        ("allowSharedKeyAccess: false", "allowSharedKeyAccess: 'no'", "BCP036: "),
+        ("Accounts@2025-08-01' = {", "Accounts@2023-01-01' = {", "Warning use-recent-api-versions:"),
+        ("  location: location\n", "  location: 'westeurope'\n", "Warning no-hardcoded-location:"),
+        ("param tags tagsOf", "param tags object", "Warning use-user-defined-types:"),
+        ("param tags tagsOf", "param tags tagsOf\nparam unused any", "Warning no-explicit-any:"),
     ],
-    ids=["insecure", "no Bicep"],
+    ids=["syntax", "property", "value", "age", "location", "type", "any"],
 )
-def test_bad_bicep_fails(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], before: str, after: str, said: str
-) -> None:
-    assert before in STORAGE
-    assert _checked(tmp_path, STORAGE.replace(before, after, 1)) == 1
-    assert said in capsys.readouterr().err
+def test_what_the_compiler_says_is_noticed(small: Path, before: str, after: str, said: str) -> None:
+    assert COMPILER
+    _edit(small / "main.bicep", before, after)
+    assert any(said in one for one in linted(COMPILER, small))
+
+
+def test_what_checkov_cannot_look_into_is_an_error() -> None:
+    """The compiler leaves a module nested whose scope it cannot work out."""
+    nested = {"type": "Microsoft.Resources/deployments", "name": "inner", "id": "/x", "apiVersion": "2022-09-01"}
+    inner = {"type": "Microsoft.Storage/storageAccounts", "name": "st", "apiVersion": "2025-08-01"}
+    template = {**nested, "properties": {"template": {"resources": [inner]}}}
+    found = scanned({"a": {"predictedResources": [template]}}, ())
+    assert "a: nobody looked into inner, which the compiler left nested" in found
+
+
+def test_the_diagnostics_folder_differs_in_one_age_only() -> None:
+    """Its bicepconfig.json is read instead of the one above, not on top of it."""
+    above, below = (
+        [line for line in (INFRA / name).read_text("utf-8").splitlines() if not line.lstrip().startswith("//")]
+        for name in ("bicepconfig.json", "modules/diagnostics/bicepconfig.json")
+    )
+    differing = [pair for pair in zip(above, below, strict=True) if pair[0] != pair[1]]
+    ((wide, narrow),) = [(one.strip(), other.strip()) for one, other in differing]
+    assert wide == '"use-recent-api-versions": {"level": "warning", "maxAgeInDays": 730},'
+    assert narrow == '"use-recent-api-versions": {"level": "warning", "maxAgeInDays": 3650},'
+
+
+@pytest.mark.parametrize("provided", [True, False])
+def test_the_gate_takes_the_compiler_that_is_provided_beside_the_checkout(tmp_path: Path, *, provided: bool) -> None:
+    """`.ci/run` calls make three times; here make says which bicep it would find."""
+    checkout, tools, bin_folder = tmp_path / "checkout", tmp_path / "shared" / "tools", tmp_path / "bin"
+    (checkout / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "run", checkout / ".ci" / "run")
+    bin_folder.mkdir()
+    scripts = {bin_folder / "make": '#!/bin/sh\necho "$1: $(command -v bicep)"\n'}
+    if provided:
+        tools.mkdir(parents=True)
+        scripts[tools / "bicep"] = "#!/bin/sh\n"
+    for path, text in scripts.items():
+        path.write_text(text, "utf-8")
+        path.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{bin_folder}:/usr/bin:/bin"}
+    ended = subprocess.run([checkout / ".ci" / "run"], env=environment, capture_output=True, text=True, check=True)
+    said = [line for line in ended.stdout.splitlines() if line.startswith(("check:", "test:", "demo:"))]
+    assert said == [f"{target}: {tools / 'bicep' if provided else ''}" for target in ("check", "test", "demo")]

@@ -3,47 +3,25 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from bicep import parsed
 from deployed_site import TOKEN, Azure, served
 
 from infra import providers
-from infra.check import INFRA, ROOT, bicep_files
+from infra.check import ROOT
 from infra.rest import Client, Clock
+from infra.snapshots import made, names
 
 HOME, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 
 type Register = Callable[..., int]
 
 
-def _delegations(found: Any) -> Iterator[str]:
-    if isinstance(found, dict):
-        yield from (str(value) for key, value in found.items() if key == "serviceName")
-        for value in found.values():
-            yield from _delegations(value)
-    elif isinstance(found, list):
-        for value in found:
-            yield from _delegations(value)
-
-
-def _parsed_namespaces() -> set[str]:
-    """By pycep, of all files: `providers` reads them by itself, from their entry on."""
-    found: set[str] = set()
-    for path in bicep_files():
-        document = parsed(str(path.relative_to(INFRA)))
-        made = document.get("resources", {}).values()
-        found |= {one["type"].partition("/")[0] for one in made if not one["existing"]}
-        found |= {one.partition("/")[0] for one in _delegations(made and list(made))}
-    return found
-
-
-def test_the_namespaces_are_those_of_the_templates() -> None:
-    assert set(providers.here()) == _parsed_namespaces()
-    assert "Microsoft.App" in providers.here()
-    assert set(providers.needed("management-group.bicep")) == set(providers.here())
+def test_the_namespaces_are_those_of_what_is_made() -> None:
+    """And of what the isolated variant's subnet is delegated to, which ARM does not register by itself."""
+    types = {one["type"].lower() for name in names() for one in made(name)}
+    assert {one.lower() for one in providers.here()} == {one.partition("/")[0] for one in types} | {"microsoft.app"}
 
 
 def test_a_watched_subscription_needs_those_of_what_is_made_there() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from alert_cases import finding, remediation
-from bicep import alerts
+from deployments import alerts
 from kusto import Case, run
 
 from docs.infra import WORKBOOK

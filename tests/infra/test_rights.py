@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bicep import access, alerts
+from deployments import alerts, written_access
 from event_grid import event
 from local_azure import LocalAzure
 from tenants import ACR_PULL, Json, Tenant, group_id, oid, system_assigned
@@ -21,9 +21,9 @@ from infra.check import INFRA
 
 POLICY = "mode: enforce\nsettle_minutes: 0\nevidence: {required: true}\n"
 CONDITION = json.loads((INFRA / "generated" / "derived.json").read_text("utf-8"))["condition"]
-ALERT = (INFRA / alerts()["identity-lost-role"]["query"]).read_text("utf-8")
+ALERT = alerts()["identity-lost-role"]["query"]
 HOME, WATCHED = "00000000-0000-4000-8000-000000000001", "11111111-1111-4111-8111-111111111111"
-GIVEN: Sequence[Mapping[str, Any]] = access()["roleAssignments"]
+GIVEN: Sequence[Mapping[str, Any]] = written_access()["roleAssignments"]
 RIGHTS = [f"{one['role']} on {one['on']}" for one in GIVEN]
 _IN = {
     "watched": f"/subscriptions/{WATCHED}",
@@ -69,7 +69,7 @@ def _started(folder: Path, given: Mapping[str, Any]) -> Iterator[LocalAzure]:
 
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
-    with _started(tmp_path_factory.mktemp("azure"), access()) as running:
+    with _started(tmp_path_factory.mktemp("azure"), written_access()) as running:
         yield running
 
 
@@ -151,7 +151,7 @@ def test_without_a_right_the_alert_names_it(azure: LocalAzure, place: int) -> No
 
 
 def test_without_telemetry_the_alert_names_the_right(tmp_path: Path) -> None:
-    right, given = GIVEN[UNHEARD], access()
+    right, given = GIVEN[UNHEARD], written_access()
     given["roleAssignments"] = [one for one in GIVEN if one != right]
     with _started(tmp_path, given) as azure:
         azure.sweep()

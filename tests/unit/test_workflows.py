@@ -62,6 +62,14 @@ def test_the_gate_is_what_the_readme_says() -> None:
     assert {"make check", "make test", "make demo", "make package"} <= set(commands("test"))
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_age_of_an_api_version_fails_no_workflow(path: Path) -> None:
+    """Their compiler is the runner's, of another day: what it calls old is said, and no more."""
+    checks = [step for step in steps(load(path)) if step.get("run") == "make check"]
+    assert [step for step in checks if step.get("env", {}).get("AGES") != "note"] == []
+    assert bool(checks) == (path.stem in {"infrastructure", "release", "test"})
+
+
 def test_a_release_is_tested_first() -> None:
     ran = commands("release")
     assert ran.index("make check") < ran.index("make test") < ran.index("make package")

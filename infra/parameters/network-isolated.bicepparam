@@ -1,0 +1,9 @@
+// Closed to public networks, but for Event Grid's deliveries.
+using '../main.bicep'
+
+param environmentName = 'prod'
+param networkIsolated = true
+param addressPrefix = '10.90.0.0/24'
+param appPrefix = '10.90.0.0/26'
+param endpointsPrefix = '10.90.0.64/26'
+param zoneRedundantStorage = true

@@ -1,0 +1,5 @@
+// Second pass of one-subscription, once the code is deployed: Event Grid accepts a function only when it is there.
+using '../main.bicep'
+
+param environmentName = 'prod'
+param eventsEnabled = true

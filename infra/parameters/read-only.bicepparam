@@ -1,0 +1,8 @@
+// The app may look and change nothing, which is enough for mode report.
+using '../main.bicep'
+
+param environmentName = 'prod'
+param readOnly = true
+param watchedSubscriptions = [
+  '22222222-2222-4222-8222-222222222222'
+]

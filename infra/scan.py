@@ -1,0 +1,93 @@
+"""checkov over what the templates make: each snapshot as one flat ARM template.
+
+The compiler's own JSON nests a template a module, and checkov looks into none of them: it finds 0 resources, and
+nothing wrong. How many resources it looked at is therefore held against how many there are.
+"""
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+type Json = dict[str, Any]
+
+_CHECKOV = Path(__file__).parents[1] / ".venv-infra" / "bin" / "checkov"
+_ACCEPTED = Path(__file__).parent / "accepted.json"
+_SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
+_ARGUMENTS = ("--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json")
+_NESTED = "Microsoft.Resources/deployments"
+# So many lines of checkov's complaint are enough to see what it is about.
+_MOST_LINES = 5
+
+
+def accepted() -> list[Mapping[str, str]]:
+    """What is meant as it is: check, resource type and reason."""
+    found: list[Mapping[str, str]] = json.loads(_ACCEPTED.read_text("utf-8"))["accepted"]
+    return found
+
+
+def scanned(snapshots: Mapping[str, Json], excused: Sequence[Mapping[str, str]]) -> list[str]:
+    """What checkov finds, by the name of the snapshot, and what could not be looked at; empty when all is well."""
+    if not snapshots:
+        return ["there is no snapshot to scan"]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, snapshot in snapshots.items():
+            (Path(folder) / f"{name}.json").write_text(json.dumps(_flat(snapshot), indent=1), "utf-8")
+        done = subprocess.run(  # noqa: S603 - installed from requirements-infra.txt
+            [_CHECKOV, "-d", folder, *_ARGUMENTS], capture_output=True, text=True, check=False
+        )
+    try:
+        report = json.loads(done.stdout)
+        failed, summary = report["results"]["failed_checks"], report["summary"]
+    except (ValueError, KeyError, TypeError):
+        said = "\n".join((done.stdout + done.stderr).splitlines()[-_MOST_LINES:])
+        return [f"checkov read nothing: {said}"]
+    return [*_unread(snapshots, summary), *_found(failed, excused)]
+
+
+def _flat(snapshot: Json) -> Json:
+    return {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "resources": _plain(snapshot["predictedResources"])}
+
+
+def _plain(value: Any) -> Any:
+    """Without expressions, which stand for what only Azure knows: checkov takes some of them apart, and fails."""
+    match value:
+        case dict():
+            return {key: _plain(one) for key, one in value.items()}
+        case list():
+            return [_plain(one) for one in value]
+        case str() if value.startswith("["):
+            return hashlib.sha256(value.encode()).hexdigest()
+        case _:
+            return value
+
+
+def _unread(snapshots: Mapping[str, Json], summary: Mapping[str, int]) -> Iterator[str]:
+    """Checkov counts resources of the same type and name in a file once."""
+    resources = [(name, one) for name, snapshot in snapshots.items() for one in snapshot["predictedResources"]]
+    there = {(name, one["type"], one["name"]) for name, one in resources}
+    if summary["parsing_errors"] or summary["resource_count"] != len(there):
+        yield f"checkov looked at {summary['resource_count']} of {len(there)} resources"
+    for name, one in resources:
+        if one["type"] == _NESTED:
+            yield f"{name}: nobody looked into {one['name']}, which the compiler left nested"
+
+
+def _found(failed: Sequence[Json], excused: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Each finding once a file; then the excuses that are needed no more."""
+    known = {(one["check"], one["type"]) for one in excused}
+    used = {(one["check_id"], _type(one["resource"])) for one in failed}
+    for one in failed:
+        if (one["check_id"], _type(one["resource"])) not in known:
+            yield f"{Path(one['file_path']).stem}: {one['check_id']} {one['check_name']} ({one['resource']})"
+    for check, kind in sorted(known - used):
+        yield f"accepted.json: {check} of {kind} excuses nothing"
+
+
+def _type(resource: str) -> str:
+    """Of checkov's `Microsoft.Storage/storageAccounts.name`: the type has one full stop, in its first part."""
+    provider, _, rest = resource.partition("/")
+    return f"{provider}/{rest.partition('.')[0]}"

@@ -1,0 +1,103 @@
+"""What a deployment would make: the snapshots of infra/parameters, worked out by Microsoft's own compiler.
+
+`python -m infra.snapshots` makes them anew. It needs `bicep` on the PATH; reading them does not.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from infra.compiler import Compiler, CompilerError
+
+type Json = dict[str, Any]
+
+PARAMETERS = Path(__file__).parent / "parameters"
+_SUFFIX = ".snapshot.json"
+# An id that hangs on a value that only Azure knows stays an expression: what it is called with says where it lies.
+_PLACES = (
+    (re.compile(r"\[extensionResourceId\('([^']+)'"), "{0}"),
+    (re.compile(r"\[subscriptionResourceId\('([^']+)'"), "/subscriptions/{0}"),
+    (re.compile(r"\[resourceId\('([^']+)', '([^']+)'"), "/subscriptions/{0}/resourceGroups/{1}"),
+    (
+        re.compile(r"\[managementGroupResourceId\('([^']+)'"),
+        "/providers/Microsoft.Management/managementGroups/{0}",
+    ),
+)
+
+
+def parameter_files(folder: Path = PARAMETERS) -> list[Path]:
+    return sorted(folder.glob("*.bicepparam"))
+
+
+def snapshot_of(parameters: Path) -> Path:
+    """Where the compiler keeps it."""
+    return parameters.with_suffix(_SUFFIX)
+
+
+def names(folder: Path = PARAMETERS) -> list[str]:
+    """Of the parameter files."""
+    return [path.stem for path in parameter_files(folder)]
+
+
+def load(name: str) -> Json:
+    """The snapshot of a parameter file."""
+    found: Json = json.loads((PARAMETERS / f"{name}{_SUFFIX}").read_text("utf-8"))
+    return found
+
+
+def made(name: str, kind: str | None = None) -> list[Json]:
+    """The resources that a deployment with that parameter file makes: all, or those of a type."""
+    resources: list[Json] = load(name)["predictedResources"]
+    return [one for one in resources if kind is None or one["type"].lower() == kind.lower()]
+
+
+def scope(resource: Json) -> str:
+    """What the resource lies in or, of an extension resource, is about. Raises `ValueError`."""
+    identifier: str = resource["id"]
+    if identifier.startswith("/"):
+        before, provider, _ = identifier.rpartition("/providers/")
+        return before if provider else identifier.rpartition("/resourceGroups/")[0]
+    for pattern, place in _PLACES:
+        found = pattern.match(identifier)
+        if found:
+            return place.format(*found.groups())
+    raise ValueError(f"where does this lie? {identifier}")
+
+
+def renew(compiler: Compiler, folder: Path = PARAMETERS) -> Iterator[Path]:
+    """Makes each snapshot anew. Raises `CompilerError`."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(compiler.snapshot, parameter_files(folder)))
+    for parameters in parameter_files(folder):
+        path = snapshot_of(parameters)
+        _in_order(path)
+        yield path
+
+
+def _in_order(path: Path) -> None:
+    """The compiler writes outputs in another order each time."""
+    snapshot = json.loads(path.read_text("utf-8"))
+    snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))
+    path.write_text(json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def main() -> int:
+    compiler = Compiler.found()
+    if compiler is None:
+        print("infra: there is no bicep on the PATH, and nothing else can make snapshots", file=sys.stderr)
+        return 1
+    try:
+        for path in renew(compiler):
+            print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    except CompilerError as error:
+        print(f"infra: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
