@@ -23,7 +23,6 @@ from unit.build import (
     vault,
 )
 
-from shared.access.asks import Finding
 from shared.access.model import Estate
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import RoleAssignment
@@ -54,7 +53,7 @@ def seen(held: Iterable[RoleAssignment], *, rbac: bool, policies: frozenset[str]
 def missing_control(one: Estate) -> set[str]:
     """Of what the identity does not control and should, the resources."""
     wanted = plan(one, terms(on=CONTROL))
-    assert not [f for f in wanted.findings if isinstance(f, Finding) and CONTROL & set(f.requirements)]
+    assert not [one for one in wanted.findings if CONTROL & set(one.requirements)]
     places = {scope: name for name, scope in FIVE.items()}
     return {places[grant.scope] for grant in wanted.grants if grant.need.role_name == "Contributor"}
 
