@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import InvalidScopeError, Scope, is_forbidden
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
@@ -83,7 +83,7 @@ def is_guid(value: object) -> bool:
 
 
 def is_group_name(value: object) -> bool:
-    return isinstance(value, str) and _GROUP.fullmatch(value) is not None
+    return isinstance(value, str) and bool(_GROUP.fullmatch(value)) and not any(map(is_forbidden, value))
 
 
 def scope_or_none(value: object) -> Scope | None:

@@ -28,7 +28,7 @@ def is_odd(text: object) -> bool:
     """
     if not isinstance(text, str):
         return False
-    plain = "".join("x" if _is_forbidden(c) else c for c in text[:MAX_LENGTH])
+    plain = "".join("x" if is_forbidden(c) else c for c in text[:MAX_LENGTH])
     try:
         Scope.parse(plain)
     except InvalidScopeError:
@@ -66,7 +66,7 @@ class Scope:
             raise InvalidScopeError("an ARM id starts with /")
         if _FORBIDDEN.search(text):
             raise InvalidScopeError("an ARM id holds no blank, wildcard, escape or quote")
-        if not text.isascii() and any(map(_is_forbidden, text)):
+        if not text.isascii() and any(map(is_forbidden, text)):
             raise InvalidScopeError("beyond ASCII an ARM id holds letters and digits only")
         names = text.removesuffix("/").split("/")[1:]
         if any(name in {"", ".", ".."} for name in names):
@@ -150,7 +150,7 @@ class Scope:
         return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
 
 
-def _is_forbidden(character: str) -> bool:
+def is_forbidden(character: str) -> bool:
     if character.isascii():
         return _FORBIDDEN.match(character) is not None
     return unicodedata.category(character) not in _BEYOND_ASCII
