@@ -1,56 +1,67 @@
-"""Who else is on a workspace's registry: those that say so, and those of which nobody can tell."""
+"""Who else is on a workspace's registry: those that name it, and those of which nobody can tell."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from shared.access.ids import REGISTRY
 from shared.access.model import Workspace
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
 from shared.access.terms import Terms
-from shared.discover import workspaces_at
-from shared.ports import Reads
+from shared.ports import ReadFailedError, Reads
 from shared.workspaces import read_workspace
 
+type _Named = tuple[object, object]
+
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-# Of an id that is one nothing more has to be known. What Resource Graph shows besides is looked at once more here.
+# What Resource Graph takes for another registry's id need not be looked at; whether it is one is decided here.
 _AN_ID = (
     "(?i)^/subscriptions/[0-9a-f-]{36}/resourcegroups/[a-z0-9_.()-]*[a-z0-9_()-]"
     "/providers/microsoft[.]containerregistry/registries/[a-z0-9]+$"
 )
-_NO_IDS = (
-    f"resources | where type =~ '{_WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
-    f"| where isnotempty(registry) and not(registry matches regex '{_AN_ID}') | project id, registry | order by id asc"
-)
 
 
-async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[Workspace, ...]:
-    """The other workspaces on the subject's registry, wherever they are. Raises `ReadFailedError`."""
-    registry = subject.registry
-    found = set(await workspaces_at(registry, azure)) - {subject.id} if registry else set()
-    read = await asyncio.gather(*(read_workspace(scope, azure, terms) for scope in sorted(found, key=str)))
-    return tuple(workspace for workspace in read if workspace and workspace.registry == registry)
+async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[tuple[Workspace, ...], frozenset[Scope]]:
+    """The other workspaces on the subject's registry, and those that may be on it: what they name as theirs is no id.
 
-
-async def strays(subject: Workspace, azure: Reads) -> frozenset[Scope]:
-    """Workspaces that may be on the subject's registry as well: what they name as theirs is no id.
-
-    All such workspaces of the registry's subscription, by ARM's list, which is current; of any other subscription
-    those that mention the registry's name. Raises `ReadFailedError`.
+    ARM's list of the registry's own subscription is current; Resource Graph adds the other subscriptions, and is late.
+    Of those only what mentions the registry's name may be on it. Raises `ReadFailedError`.
     """
     registry = subject.registry
     if registry is None or registry.subscription is None:
-        return frozenset()
-    listed = await azure.children(registry.subscription, _WORKSPACES)
-    rows = [row async for row in azure.query(_NO_IDS)]
-    near = ((raw.get("id"), get(raw, "properties", "containerRegistry")) for raw in listed or ())
-    far = ((row.get("id"), row.get("registry")) for row in rows)
-    home, name = registry.subscription, registry.name.casefold()
-    return frozenset((*_strays(near, "", home), *_strays(far, name, home))) - {subject.id}
+        return (), frozenset()
+    near, far = await asyncio.gather(_listed(registry.subscription, azure), _found(registry, azure))
+    users = {scope for scope in map(scope_or_none, _users(chain(near, far), registry)) if scope} - {subject.id}
+    read = await asyncio.gather(*(read_workspace(scope, azure, terms) for scope in sorted(users, key=str)))
+    strays = {*_strays(near, "", registry), *_strays(far, registry.name.casefold(), registry)} - {subject.id}
+    return tuple(one for one in read if one and one.registry == registry), frozenset(strays)
 
 
-def _strays(named: Iterable[tuple[object, object]], mentioned: str, home: Scope) -> Iterator[Scope]:
-    """A workspace of which not even its own id is one stands for itself as what it was found in."""
+async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
+    raws = await azure.children(subscription, _WORKSPACES)
+    if raws is None:
+        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
+    return [(get(raw, "id"), get(raw, *REGISTRY.path)) for raw in raws]
+
+
+async def _found(registry: Scope, azure: Reads) -> list[_Named]:
+    """`Scope` holds no quotes, so its key is safe in a query."""
+    kql = (
+        f"resources | where type =~ '{_WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
+        f"| where strcat(tolower(registry), '/') startswith '{registry.key}/' "
+        f"or (isnotempty(registry) and not(registry matches regex '{_AN_ID}')) "
+        "| project id, registry | order by id asc"
+    )
+    return [(row.get("id"), row.get("registry")) async for row in azure.query(kql)]
+
+
+def _users(named: Iterable[_Named], registry: Scope) -> Iterator[object]:
+    return (scope for scope, value in named if scope_or_none(value) == registry)
+
+
+def _strays(named: Iterable[_Named], mentioned: str, registry: Scope) -> Iterator[Scope]:
+    """A workspace of which not even its own id is one is in the registry's subscription, as far as is known."""
     for scope, value in named:
         if REGISTRY.malformed(value) and mentioned in str(value).casefold():
-            yield scope_or_none(scope) or home
+            yield scope_or_none(scope) or registry.parent

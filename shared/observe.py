@@ -34,7 +34,7 @@ from shared.access.scope import Scope
 from shared.access.surroundings import ContainerGroup, Lock
 from shared.access.terms import Terms
 from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
-from shared.neighbours import neighbours, strays
+from shared.neighbours import neighbours
 from shared.once import Once
 from shared.ports import ReadFailedError, Reads
 from shared.work import Trigger
@@ -71,10 +71,8 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
     if not _switching_off(estate, terms):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
-    others, unclear, groups = await asyncio.gather(
-        neighbours(subject, azure, terms), strays(subject, azure), _container_groups(estate, azure)
-    )
-    estate = replace(estate, neighbours=others, strays=unclear, container_groups=groups)
+    (others, strays), groups = await asyncio.gather(neighbours(subject, azure, terms), _container_groups(estate, azure))
+    estate = replace(estate, neighbours=others, strays=strays, container_groups=groups)
     estate = await _complete(estate, azure, terms, frugal=frugal)
     # And when nothing else speaks against it, whether anybody was seen to use it.
     logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}

@@ -209,7 +209,7 @@ def test_the_plan_is_made_and_says_so(name: str, value: object) -> None:
     last = next(step for step in reversed(path) if isinstance(step, str))
     if value not in NOTHING and is_none_of_it(name, value):
         (finding,) = said(made, place(where), last if where != "images" else "resourceid")
-        assert len(finding.message) < 500
+        assert len(finding.message) < 700
         assert not made.removals
     if value in NOTHING:
         assert not said(made, place(where))

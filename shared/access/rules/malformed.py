@@ -1,37 +1,34 @@
 """What stands in the place of an id and is none: said, and what hangs on it left alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from shared.access.asks import Ask, Finding, Objection, Property, Severity
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
 from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
 
 _WHO_PULLS = (List.COMPUTES.value, List.ENDPOINTS.value)
 
 
 def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from (_finding(one) for one in workspace.no_ids)
+    for on in dict.fromkeys(one.on for one in workspace.no_ids):
+        yield _finding(on, [one for one in workspace.no_ids if one.on == on])
     yield from _may_pull(workspace, estate)
 
 
-def _finding(one: NoId) -> Finding:
-    if one.legal:
-        return Finding(
-            one.on,
-            MALFORMED,
-            (),
-            Severity.LOW,
-            f"{one.name} of {one.on.name} is not looked at: {one.why}.",
-            f"Check by hand what the workspace's identity holds there (az resource show --ids {one.on} names it).",
-        )
+def _finding(on: Scope, found: Sequence[NoId]) -> Finding:
+    """One for each resource, however much of it is wrong."""
+    wrong = [f"{one.name} does not hold {one.what} ({one.why})" for one in found if not one.legal]
+    unread = [f"{one.name} is not looked at: {one.why}" for one in found if one.legal]
+    advice = "set it right or empty it" if wrong else "check by hand what the workspace's identity holds there"
     return Finding(
-        one.on,
+        on,
         MALFORMED,
         (),
-        Severity.MEDIUM,
-        f"{one.name} of {one.on.name} does not hold {one.what}: {one.why}. What it should name is not looked at.",
-        f"See what it holds (az resource show --ids {one.on}), and set it right, or leave it empty.",
+        Severity.MEDIUM if wrong else Severity.LOW,
+        f"Of {on.name} not everything can be followed: {'; '.join((*wrong, *unread))}. The rest is looked at.",
+        f"See what it holds (az resource show --ids {on}), and {advice}.",
     )
 
 
