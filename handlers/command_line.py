@@ -118,7 +118,7 @@ def _explain(options: argparse.Namespace) -> int:
 
     found = asyncio.run(explained(options.resource, options.policy))
     print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
-    return 0 if found.all_held else 2
+    return 0 if found.all_well else 2
 
 
 def _event(options: argparse.Namespace) -> int:
