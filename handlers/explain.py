@@ -6,20 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.console import scope_of
 from handlers.desk import at_a_desk
 from handlers.services import Services, connected
 from shared.access.documents import Document, finding
-from shared.access.explain import Explained, Seen, attached_to, explain
+from shared.access.explain import Explained, Seen, explain
 from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
 from shared.access.scope import Scope
-from shared.discover import all_workspaces, workspaces_at
 from shared.observe import observe
 from shared.ports import ReadFailedError
-from shared.workspaces import read_workspace
 
 _MOST_NAMED = 5
-_IDENTITY = "microsoft.managedidentity/userassignedidentities"
 _KINDS = {
     "workspaces": "workspace",
     "computes": "compute",
@@ -100,8 +98,8 @@ class Explanation:
 
 
 async def explained(resource: str, policy_file: Path | None) -> Explanation:
-    """Raises `AzureFailureError`, also when the resource is not there, and `InvalidScopeError`."""
-    scope = Scope.parse(resource)
+    """Raises `AzureFailureError`, also when the resource is not there, and `UsageError` when it is no id."""
+    scope = scope_of(resource)
     async with connected(os.environ, policy_file) as services:
         found = await _leading_to(scope, services)
         each = await asyncio.gather(*(_seen_from(workspace, scope, services) for workspace in found))
@@ -110,6 +108,8 @@ async def explained(resource: str, policy_file: Path | None) -> Explanation:
 
 async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
     """Raises `ReadFailedError`, also when there is no such resource."""
+    if scope.subscription is None:
+        return await services.scopes.workspaces(scope)
     try:
         there = await services.azure.resource(scope) is not None
     except ReadFailedError as error:
@@ -118,11 +118,7 @@ async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
         kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
         reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"
         raise ReadFailedError("explain", "NotFound", f"{reason} (az resource list --query [].id names those there are)")
-    if scope.resource_type != _IDENTITY:
-        return await workspaces_at(scope, services.azure)
-    everywhere = [one async for one in all_workspaces(services.azure, services.terms)]
-    read = await asyncio.gather(*(read_workspace(one, services.azure, services.terms) for one in everywhere))
-    return [one.id for one in read if one and scope in attached_to(one)]
+    return await services.scopes.workspaces(scope)
 
 
 async def _seen_from(workspace: Scope, resource: Scope, services: Services) -> Seen | None:

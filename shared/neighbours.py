@@ -9,12 +9,12 @@ from shared.access.model import Workspace
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.discover import WORKSPACES, listed
 from shared.ports import ReadFailedError, Reads
 from shared.workspaces import read_workspace
 
 type _Named = tuple[object, object]
 
-_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # What Resource Graph takes for another registry's id need not be looked at; whether it is one is decided here.
 _AN_ID = (
     "(?i)^/subscriptions/[0-9a-f-]{36}/resourcegroups/[a-z0-9_.()-]*[a-z0-9_()-]"
@@ -39,7 +39,7 @@ async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[tu
 
 
 async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
-    raws = await azure.children(subscription, _WORKSPACES)
+    raws = await listed(subscription, azure)
     if raws is None:
         raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
     return [(get(raw, "id"), get(raw, *REGISTRY.path)) for raw in raws]
@@ -48,7 +48,7 @@ async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
 async def _found(registry: Scope, azure: Reads) -> list[_Named]:
     """`Scope` holds no quotes, so its key is safe in a query."""
     kql = (
-        f"resources | where type =~ '{_WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
+        f"resources | where type =~ '{WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
         f"| where strcat(tolower(registry), '/') startswith '{registry.key}/' "
         f"or (isnotempty(registry) and not(registry matches regex '{_AN_ID}')) "
         "| project id, registry | order by id asc"

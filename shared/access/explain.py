@@ -89,13 +89,6 @@ def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
     )
 
 
-def attached_to(workspace: Workspace) -> frozenset[Scope]:
-    """User-assigned identities of the workspace, its computes and endpoints; also those that have no object id."""
-    identities = [identity for _, identity in _blocks(workspace)]
-    holders = {holder.resource for each in identities for holder in each.user if holder.resource}
-    return frozenset(holders.union(*(each.unresolved for each in identities)))
-
-
 def _holders(resource: Scope, estate: Estate) -> frozenset[str]:
     """The identities of the resource and of what lies below it."""
     subject = estate.subject

@@ -13,7 +13,7 @@ from shared.access import parse
 from shared.access.scope import Scope
 
 E1 = sai("ws/onlineEndpoints/e1")
-NO_IDS = (None, 7, "", "..", "/subscriptions/..", [], f"{GROUP}//x")
+NO_IDS: tuple[object, ...] = (None, 7, "", "..", "/subscriptions/..", [], f"{GROUP}//x")
 
 
 class Odd(FakeAzure):
