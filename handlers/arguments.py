@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from handlers.console import as_utf8
+
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
@@ -116,10 +118,11 @@ def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> 
     explaining = commands.add_parser(
         "explain",
         help="who needs what on a resource, who holds it through what, and why; reads only",
-        epilog="Exit code: 0 all that is needed is held, 1 error, 2 something is missing or a setting is to change.",
+        epilog="Exit code: 0 all that is needed is held, 1 error, also where there is no such resource, 2 something is "
+        "missing, is to change or is found.",
     )
     explaining.add_argument(
-        "resource", metavar="RESOURCE_ID", help="a workspace, compute, endpoint, identity, registry …"
+        "resource", metavar="RESOURCE_ID", type=as_utf8, help="a workspace, compute, endpoint, identity, registry …"
     )
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json"), default="text")
@@ -132,6 +135,7 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ID",
+        type=as_utf8,
         help="a workspace; a management group, subscription or resource group: all in it; a registry, storage account, "
         "vault, Application Insights or identity: all that use it; repeatable; default: the policy's scopes, or all",
     )

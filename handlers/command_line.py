@@ -11,6 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.arguments import parser
+from handlers.complaints import in_words
+from handlers.console import (
+    UsageError,
+    let_go_of_output,
+    one_line,
+    prepare_streams,
+    read_json,
+    require_writable,
+    write_text,
+)
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
@@ -18,7 +28,6 @@ from shared.access.documents import Document
 from shared.access.routing import operations
 from shared.access.users import unsuitable
 from shared.policy import PolicyError
-from shared.ports import AzureFailureError
 
 if TYPE_CHECKING:
     from handlers.desk import Where
@@ -26,25 +35,31 @@ if TYPE_CHECKING:
 _CHECKOUT = Path(__file__).parents[1]
 
 
-class UsageError(Exception):
-    """The command was given something that it cannot work with."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
+    prepare_streams()
     options = parser(_COMMANDS).parse_args(arguments)
     try:
+        if getattr(options, "out", None):
+            require_writable(options.out)
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader (head, less) has seen enough; keep Python from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go_of_output()
         return 0
-    except (UsageError, PolicyError, AzureFailureError, ValueError, OSError) as error:
-        print(f"amlguard: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - whatever it is, people get a line and not a traceback
+        return _failed(error)
     return code
+
+
+def _failed(error: Exception) -> int:
+    print(f"amlguard: {one_line(in_words(error, os.environ))}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        let_go_of_output()
+    return 1
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -105,8 +120,8 @@ def _undo(options: argparse.Namespace) -> int:
 def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
     from shared.access.documents import key  # noqa: PLC0415 - see _plan
 
+    document = read_json(str(path))
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
         changes = (*document["grants"], *document["settings"], *document.get("removals", ()))
         return frozenset(key(action) for action in changes)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -118,17 +133,13 @@ def _explain(options: argparse.Namespace) -> int:
 
     found = asyncio.run(explained(options.resource, options.policy))
     print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
-    return 0 if found.all_held else 2
+    return 0 if found.all_well else 2
 
 
 def _event(options: argparse.Namespace) -> int:
     from handlers.desk import deliver  # noqa: PLC0415 - see _plan
 
-    text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text(encoding="utf-8")
-    try:
-        delivery = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"{options.file} is not JSON: {error}") from error
+    delivery = read_json(options.file)
     count = asyncio.run(deliver(delivery if isinstance(delivery, list) else [delivery], options.policy))
     print(f"{count} events handled")
     return 0
@@ -217,7 +228,7 @@ def _write(options: argparse.Namespace, text: str, document: Document) -> None:
         case "html":
             text = html(document)
     if options.out:
-        options.out.write_text(text + "\n", encoding="utf-8")
+        write_text(options.out, text + "\n")
     else:
         print(text)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from handlers import resource_changed
+from handlers.console import scope_of
 from handlers.services import Services, connected
 from shared.access.documents import Report
 from shared.access.outcomes import Plan
-from shared.access.scope import InvalidScopeError, Scope
-from shared.ports import AzureFailureError, ReadFailedError
+from shared.access.scope import Scope
+from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
@@ -70,7 +71,7 @@ async def workspaces(where: Where, services: Services, report: Report) -> Sequen
 
     Raises `ReadFailedError` where a scope names nothing that can be looked at, one of the policy's as well.
     """
-    named = [_scope(text) for text in where.scopes]
+    named = [scope_of(text) for text in where.scopes]
     watched = services.terms.scopes
     chosen = await _chosen(named or watched, services, of_policy=not named)
     found = chosen.workspaces
@@ -84,14 +85,6 @@ async def workspaces(where: Where, services: Services, report: Report) -> Sequen
         report.errors.append(_nothing(named, watched, chosen))
         print(f"amlguard: {report.errors[-1]}", file=sys.stderr)
     return found
-
-
-def _scope(text: str) -> Scope:
-    try:
-        return Scope.parse(text)
-    except InvalidScopeError as error:
-        example = "/subscriptions/ID/resourceGroups/NAME"
-        raise ReadFailedError(f"look at {text!r}", "InvalidScope", f"{error}; an example is {example}") from error
 
 
 async def _chosen(scopes: Sequence[Scope], services: Services, *, of_policy: bool) -> Chosen:

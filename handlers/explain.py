@@ -6,39 +6,64 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from handlers.console import scope_of
+from handlers.desk import at_a_desk
 from handlers.services import Services, connected
-from shared.access.documents import Document
-from shared.access.explain import Explained, explain, settings
-from shared.access.outcomes import Setting
+from shared.access.documents import Document, finding
+from shared.access.explain import Explained, Seen, explain
+from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
 from shared.access.scope import Scope
-from shared.discover import workspaces_at
 from shared.observe import observe
 from shared.ports import ReadFailedError
+
+_MOST_NAMED = 5
+_KINDS = {
+    "workspaces": "workspace",
+    "computes": "compute",
+    "onlineendpoints": "online endpoint",
+    "datastores": "datastore",
+    "connections": "connection",
+    "registries": "registry",
+    "storageaccounts": "storage account",
+    "vaults": "key vault",
+    "userassignedidentities": "user-assigned identity",
+    "resourcegroups": "resource group",
+    "subscriptions": "subscription",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`workspaces` are those that lead to the resource: that it is of, or that use it."""
+    """`seen` is by each workspace that leads to the resource: that it is of, or that use it."""
 
     resource: Scope
-    workspaces: tuple[Scope, ...] = ()
-    needs: tuple[Explained, ...] = ()
-    settings: tuple[tuple[Setting, str], ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     @property
-    def all_held(self) -> bool:
-        return not self.settings and all(one.held for one in self.needs)
+    def needs(self) -> Sequence[Explained]:
+        found = {(one.ask.principal.id, one.ask.scope, one.ask.need): one for each in self.seen for one in each.needs}
+        return list(found.values())
+
+    @property
+    def all_well(self) -> bool:
+        return all(one.held for one in self.needs) and not any(one.changes or one.findings for one in self.seen)
 
     def document(self) -> Document:
+        changes = [change for one in self.seen for change in one.changes]
         return {
             "resourceId": str(self.resource),
-            "workspaces": [str(one) for one in self.workspaces],
+            "workspaces": [str(one.workspace.id) for one in self.seen],
+            "lookedAt": [{"resourceId": str(one.workspace.id), **_below(one)} for one in self.seen],
             "needs": [one.document() for one in self.needs],
-            "settings": [
-                {"property": str(one.name), "from": one.current, "to": one.to, "verdict": verdict}
-                for one, verdict in self.settings
-            ],
+            "settings": _distinct(_setting(one, verdict) for one, verdict in changes if isinstance(one, Setting)),
+            "removals": _distinct(_removal(one, verdict) for one, verdict in changes if isinstance(one, Removal)),
+            "waits": _distinct(
+                {"resourceId": str(one.resource), "verdict": verdict}
+                for one, verdict in changes
+                if isinstance(one, Wait)
+            ),
+            "findings": _distinct(finding(one) for each in self.seen for one in each.findings),
         }
 
     def text(self) -> str:
@@ -47,44 +72,102 @@ class Explanation:
     def _lines(self) -> Iterator[str]:
         yield f"{self.resource}"
         for one in self.needs:
-            need, document = one.ask, one.document()
-            yield f"{'✓' if one.held else '✗'} {need.principal.label} must {need.need.name} on {need.scope}"
-            yield from (f"    {why}  [{', '.join(one.ask.requirements)}]" for why in document["why"])
-            yield from (f"    held through {_role(through)}" for through in document["heldThrough"])
-            if not one.held:
-                yield f"    {one.verdict}: {need.need.role_name} ({one.reason})"
-            yield from (f"    {source}" for source in document["sources"])
-        for setting, verdict in self.settings:
-            yield f"~ {setting.name} {setting.current} → {setting.to}: {verdict}"
-        if not self.needs and not self.settings:
-            yield f"  nothing: no rule asks for anything here, in the {len(self.workspaces)} workspaces that lead to it"
+            yield from _need(one)
+        document = self.document()
+        for one in document["settings"]:
+            yield f"~ {one['property']} {one['from']} → {one['to']} on {one['resourceId']}: {one['verdict']}"
+        for one in document["removals"]:
+            yield f"- role assignment {one['roleAssignmentId']}: {one['verdict']}"
+        for one in document["waits"]:
+            yield f"… {one['resourceId']}: {one['verdict']}"
+        for one in document["findings"]:
+            yield f"? {one['severity']}: {one['message']}  [{', '.join((one['rule'], *one['requirements']))}]"
+            yield f"    {one['remedy']}"
+        if not any((self.needs, *(document[part] for part in ("settings", "removals", "waits", "findings")))):
+            yield "  nothing: it is there, and no rule asks for anything here"
+        yield from self._looked()
+
+    def _looked(self) -> Iterator[str]:
+        if not self.seen:
+            yield "looked at: no workspace is, lies in or uses it"
+        for one in self.seen[:_MOST_NAMED]:
+            below = ", ".join(f"{count} {what}" for what, count in _below(one).items())
+            yield f"looked at: workspace {one.workspace.id} ({below})"
+        if len(self.seen) > _MOST_NAMED:
+            yield f"looked at: {len(self.seen) - _MOST_NAMED} more workspaces"
 
 
 async def explained(resource: str, policy_file: Path | None) -> Explanation:
-    """Raises `AzureFailureError`, also when nothing leads to the resource, and `InvalidScopeError`."""
-    scope = Scope.parse(resource)
+    """Raises `AzureFailureError`, also when the resource is not there, and `UsageError` when it is no id."""
+    scope = scope_of(resource)
     async with connected(os.environ, policy_file) as services:
-        found = await workspaces_at(scope, services.azure)
-        if not found:
-            raise ReadFailedError("explain", "NoWorkspace", f"no workspace is, lies in or uses {scope}")
+        found = await _leading_to(scope, services)
         each = await asyncio.gather(*(_seen_from(workspace, scope, services) for workspace in found))
-    needs = {(one.ask.principal.id, one.ask.scope, one.ask.need): one for some, _ in each for one in some}
-    wanted = {(one.name, verdict): (one, verdict) for _, some in each for one, verdict in some}
-    return Explanation(scope, tuple(found), tuple(needs.values()), tuple(wanted.values()))
+    return Explanation(scope, tuple(one for one in each if one))
 
 
-async def _seen_from(
-    workspace: Scope, resource: Scope, services: Services
-) -> tuple[Sequence[Explained], Sequence[tuple[Setting, str]]]:
-    estate = await observe(workspace, services.azure, services.terms)
+async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
+    """Raises `ReadFailedError`, also when there is no such resource."""
+    if scope.subscription is None:
+        return await services.scopes.workspaces(scope)
+    try:
+        there = await services.azure.resource(scope) is not None
+    except ReadFailedError as error:
+        raise ReadFailedError(f"explain {scope}", error.code, error.reason) from error
+    if not there:
+        kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
+        reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"
+        raise ReadFailedError("explain", "NotFound", f"{reason} (az resource list --query [].id names those there are)")
+    return await services.scopes.workspaces(scope)
+
+
+async def _seen_from(workspace: Scope, resource: Scope, services: Services) -> Seen | None:
+    desk = at_a_desk(services, None)
+    estate = await observe(workspace, services.azure, desk.terms)
     if estate is None:
         if workspace.contains(resource):
-            raise ReadFailedError("explain", "ResourceNotFound", f"there is no workspace {workspace}")
-        return (), ()
-    made = plan(estate, services.terms)
-    return explain(estate, services.terms, made, resource), tuple(settings(made, resource))
+            raise ReadFailedError("explain", "ResourceNotFound", f"there is no workspace {workspace} (any more)")
+        return None
+    made = await desk.braked(plan(estate, desk.terms), workspace)
+    return explain(estate, desk.terms, made, resource)
+
+
+def _need(one: Explained) -> Iterator[str]:
+    need, document = one.ask, one.document()
+    yield f"{'✓' if one.held else '✗'} {need.principal.label} must {need.need.name} on {need.scope}"
+    yield from (f"    {why}  [{', '.join(need.requirements)}]" for why in document["why"])
+    yield from (f"    held through {_role(through)}" for through in document["heldThrough"])
+    if not one.held:
+        yield f"    {one.verdict}: {need.need.role_name} ({one.reason})"
+    yield from (f"    {source}" for source in document["sources"])
 
 
 def _role(through: Document) -> str:
     group = f" as a member of group {through['group']}" if through["group"] else ""
     return f"{through['roleName']} at {through['scope']}{group}  ({through['roleAssignmentId']})"
+
+
+def _below(one: Seen) -> dict[str, int]:
+    parts = ("computes", "endpoints", "datastores", "connections")
+    return {part: len(getattr(one.workspace, part)) for part in parts}
+
+
+def _setting(one: Setting, verdict: str) -> Document:
+    return {
+        "resourceId": str(one.resource),
+        "property": str(one.name),
+        "from": one.current,
+        "to": one.to,
+        "verdict": verdict,
+    }
+
+
+def _removal(one: Removal, verdict: str) -> Document:
+    return {"roleAssignmentId": str(one.assignment), "resourceId": str(one.on), "verdict": verdict}
+
+
+def _distinct(documents: Iterator[Document]) -> list[Document]:
+    seen: dict[str, Document] = {}
+    for document in documents:
+        seen.setdefault(repr(document), document)
+    return list(seen.values())

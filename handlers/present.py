@@ -159,11 +159,12 @@ def _result(rule: str, level: str, text: str, resource: str) -> Document:
 
 
 def html(document: Document) -> str:
-    """One page without scripts or anything fetched."""
+    """One page without scripts or anything fetched; in plain letters, so that no encoding matters."""
     lines = "\n".join(f"<li>{escape(line)}</li>" for line in _lines(document, "run" in document))
-    return (
+    page = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>amlguard plan</title>\n'
         "<style>body{font:15px/1.5 system-ui;max-width:70rem;margin:2rem auto;padding:0 1rem}"
         "li{list-style:none;white-space:pre-wrap;overflow-wrap:anywhere}</style>\n"
         f"<h1>amlguard plan</h1>\n<p>{escape(_summary(document))}</p>\n<ul>\n{lines}\n</ul></html>"
     )
+    return page.encode("ascii", "xmlcharrefreplace").decode("ascii")

@@ -19,7 +19,7 @@ from shared.azure.session import credential, discover, quiet_sdk_logging, transp
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
 from shared.memory import Memory
-from shared.policy import Policy
+from shared.policy import Policy, PolicyError
 from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
@@ -126,7 +126,12 @@ def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:
     """Without any file, the defaults (mode report)."""
     file = chosen_policy(chosen, settings)
-    return policy.load(file) if file else Policy()
+    try:
+        return policy.load(file) if file else Policy()
+    except PolicyError as error:
+        raise PolicyError(
+            f"AMLGUARD_POLICY: {error}" if chosen is None and settings.policy_file else str(error)
+        ) from error
 
 
 def claim(token: str, name: str) -> str:

@@ -1,12 +1,16 @@
 """Where workspaces are found: all that the identity reads, and those that an event may concern."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 
+from shared.access.raw import get, scope_or_none
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.users import named_by
 from shared.ports import Raw, ReadFailedError, Reads
+
+_log = logging.getLogger("amlguard")
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # A provider that has resources cannot be unregistered, so where it is not registered there is no workspace:
@@ -26,7 +30,7 @@ async def workspaces_at(scope: Scope, azure: Reads) -> list[Scope]:
     if scope.subscription is None:
         return [one async for one in all_workspaces(azure)]
     raws, rows = await asyncio.gather(_here(scope.subscription, azure), users_elsewhere(scope, azure))
-    here = [Scope.parse(raw.get("id")) for raw in raws if _concerns(scope, raw)]
+    here = [one for raw in raws if (one := place(raw)) and _concerns(scope, one, raw)]
     return list(dict.fromkeys((*here, *rows)))
 
 
@@ -35,8 +39,8 @@ async def users_elsewhere(scope: Scope, azure: Reads) -> list[Scope]:
 
     It looks at all that they say of themselves, which is more than what they use. Raises `ReadFailedError`.
     """
-    rows = [Scope.parse(row.get("id")) async for row in azure.query(_naming(scope))]
-    return list(dict.fromkeys(found for row in rows if (found := row.ancestor(WORKSPACE))))
+    rows = [place(row) async for row in azure.query(_naming(scope))]
+    return list(dict.fromkeys(found for row in rows if row and (found := row.ancestor(WORKSPACE))))
 
 
 async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
@@ -47,7 +51,9 @@ async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
     found = False
     async for row in azure.query(f"resources | where type =~ '{WORKSPACES}' | project id | order by id asc"):
         found = True
-        yield Scope.parse(row.get("id"))
+        scope = place(row)
+        if scope:
+            yield scope
     if not found and not await azure.children(Scope.parse("/"), "subscriptions"):
         reason = "the identity can read no subscription: give it Reader where workspaces are"
         raise ReadFailedError("find workspaces", "NoSubscription", reason)
@@ -70,8 +76,8 @@ async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
     return found
 
 
-def _concerns(scope: Scope, raw: Raw) -> bool:
-    return any(scope.contains(one) for one in (Scope.parse(raw.get("id")), *named_by(raw)))
+def _concerns(scope: Scope, workspace: Scope, raw: Raw) -> bool:
+    return any(scope.contains(one) for one in (workspace, *named_by(raw)))
 
 
 def _naming(scope: Scope) -> str:
@@ -82,3 +88,11 @@ def _naming(scope: Scope) -> str:
         f"| where said contains '\"{scope.key}\"' or said contains '\"{scope.key}/' "
         "| project id | order by id asc"
     )
+
+
+def place(raw: Raw) -> Scope | None:
+    """Where a listed workspace is. Without an id nothing can be looked at, and nothing else may suffer from that."""
+    scope = scope_or_none(get(raw, "id"))
+    if scope is None:
+        _log.warning("Azure lists a workspace without an id that is one: it is not looked at")
+    return scope

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from shared.access import denies, parse
 from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
-from shared.access.raw import object_id
+from shared.access.raw import principal_id
 from shared.access.scope import Scope
 from shared.ports import Raw, ReadFailedError, Reads
 
@@ -29,15 +29,16 @@ async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azur
 async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: Reads) -> dict[str, Access]:
     """What is assigned to them by name: one list of a resource group has it for all of them, with what is above.
 
-    Nobody when a list may not be read.
+    Nobody when a list may not be read, or when one of its rows cannot be: then each of them is asked about.
     """
     lists = await asyncio.gather(*(_listed(group, azure) for group in groups))
-    if not principals or None in lists:
+    known_by = [_by_principal(raws, frozenset(principals)) if raws is not None else None for raws in lists]
+    if not principals or None in known_by:
         return {}
     subscriptions = {group.subscription or group for group in groups}
     held: _Held = {(principal, subscription): [] for principal in principals for subscription in subscriptions}
-    for group, raws in zip(groups, lists, strict=True):
-        for principal, found in _by_principal(raws or (), frozenset(principals)).items():
+    for group, assigned in zip(groups, known_by, strict=True):
+        for principal, found in (assigned or {}).items():
             pair = principal, group.subscription or group
             held[pair] = [*held[pair], *found]
     known = await _access(principals, held, await _denies(list(held), azure), azure)
@@ -53,15 +54,18 @@ async def _listed(group: Scope, azure: Reads) -> Sequence[Raw] | None:
         raise
 
 
-def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, list[RoleAssignment]]:
+def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, list[RoleAssignment]] | None:
     found: dict[str, list[RoleAssignment]] = {}
-    try:
-        for raw in raws:
-            principal = object_id(raw["properties"]["principalId"])
-            if principal in principals and (one := parse.role_assignment(raw)):
-                found.setdefault(principal, []).append(one)
-    except (TypeError, ValueError, LookupError) as error:
-        raise ReadFailedError("list role assignments", "MalformedAnswer", "it is not what Azure answers") from error
+    for raw in raws:
+        principal = principal_id(raw, "properties", "principalId")
+        if principal is None:
+            return None  # whose it is cannot be told: it may be anybody's
+        try:
+            one = parse.role_assignment(raw) if principal in principals else None
+        except (TypeError, ValueError):
+            return None
+        if one:
+            found.setdefault(principal, []).append(one)
     return found
 
 

@@ -8,7 +8,6 @@ other workspaces on the registry are read only where there are any.
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from shared.access import parse
 from shared.access.asks import Property
@@ -17,10 +16,8 @@ from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
     ComputeType,
-    ContainerGroup,
     Estate,
     Fact,
-    Lock,
     Principal,
     Unreadable,
     Want,
@@ -33,10 +30,11 @@ from shared.access.rules import RULES, Mode, Rule
 from shared.access.rules.pull import PULLS
 from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import Scope
+from shared.access.surroundings import ContainerGroup, Lock
 from shared.access.terms import Terms
-from shared.discover import workspaces_at
 from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
+from shared.neighbours import neighbours
 from shared.once import Once
 from shared.ports import ReadFailedError, Reads
 from shared.work import Trigger
@@ -54,10 +52,7 @@ async def observe(
 
     `frugal`: rather one more round trip than a request for each identity.
     """
-    try:
-        return await _observe(workspace, Once(azure), terms, trigger or Trigger(), frugal=frugal)
-    except InvalidScopeError as error:
-        raise ReadFailedError(f"read workspace {workspace.name}", "InvalidResourceId", str(error)) from error
+    return await _observe(workspace, Once(azure), terms, trigger or Trigger(), frugal=frugal)
 
 
 async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger, *, frugal: bool) -> Estate | None:
@@ -76,10 +71,9 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
     if not _switching_off(estate, terms):
         return estate
     # The admin user could go off as far as this workspace goes: now the others on the registry matter.
-    neighbours, groups = await asyncio.gather(_neighbours(estate, azure, terms), _container_groups(estate, azure))
-    estate = await _complete(
-        replace(estate, neighbours=neighbours, container_groups=groups), azure, terms, frugal=frugal
-    )
+    (others, strays), groups = await asyncio.gather(neighbours(subject, azure, terms), _container_groups(estate, azure))
+    estate = replace(estate, neighbours=others, strays=strays, container_groups=groups)
+    estate = await _complete(estate, azure, terms, frugal=frugal)
     # And when nothing else speaks against it, whether anybody was seen to use it.
     logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}
     return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
@@ -169,11 +163,11 @@ def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
         return replace(estate, blind=estate.blind | {scope})
     match scope.resource_type:
         case "microsoft.containerregistry/registries":
-            return replace(estate, registries={**estate.registries, scope: parse.registry(raw)})
+            return replace(estate, registries={**estate.registries, scope: parse.registry(raw, scope)})
         case "microsoft.keyvault/vaults":
-            return replace(estate, vaults={**estate.vaults, scope: parse.vault(raw)})
+            return replace(estate, vaults={**estate.vaults, scope: parse.vault(raw, scope)})
         case _:
-            kubelet = parse.cluster(raw)
+            kubelet = parse.cluster(raw, scope)
             return replace(estate, clusters={**estate.clusters, scope: kubelet}) if kubelet else estate
 
 
@@ -277,20 +271,12 @@ def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
 
 async def _locks(subscriptions: Sequence[Scope], azure: Reads) -> tuple[Lock, ...]:
     raws = await asyncio.gather(*(azure.children(subscription, _LOCKS) for subscription in subscriptions))
-    found = (parse.lock(raw) for raw in chain.from_iterable(rows or () for rows in raws))
+    found = (parse.lock(raw, at) for at, rows in zip(subscriptions, raws, strict=True) for raw in rows or ())
     return tuple(lock for lock in found if lock)
-
-
-async def _neighbours(estate: Estate, azure: Reads, terms: Terms) -> tuple[Workspace, ...]:
-    """The other workspaces on the subject's registry, wherever they are."""
-    registry = estate.subject.registry
-    ids = set(await workspaces_at(registry, azure)) - {estate.subject.id} if registry else set()
-    found = await asyncio.gather(*(read_workspace(scope, azure, terms) for scope in sorted(ids, key=str)))
-    return tuple(workspace for workspace in found if workspace and workspace.registry == registry)
 
 
 async def _container_groups(estate: Estate, azure: Reads) -> tuple[ContainerGroup, ...]:
     """AML-23: Container Instances of the registry's subscription; ARM's list, since a switch-off hangs on it."""
     subscription = estate.subject.registry.subscription if estate.subject.registry else None
     raws = await azure.children(subscription, _CONTAINER_GROUPS) if subscription else None
-    return tuple(parse.container_group(raw) for raw in raws or ())
+    return tuple(parse.container_group(raw, subscription) for raw in raws or ())

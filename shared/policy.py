@@ -158,11 +158,11 @@ class _Loader(yaml.SafeLoader):
 def load(path: Path) -> Policy:
     """Raises `PolicyError`, also when the file cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise PolicyError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise PolicyError(f"{path}: not UTF-8") from error
+        raise PolicyError(f"{path}: not UTF-8 (byte {error.start}): save it as UTF-8") from error
     try:
         return parse(text)
     except PolicyError as error:
@@ -174,6 +174,8 @@ def parse(text: str) -> Policy:
         document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise PolicyError(f"not YAML: {error}") from error
+    except RecursionError as error:
+        raise PolicyError("nested too deeply") from error
     try:
         policy = msgspec.convert({} if document is None else document, Policy)
     except msgspec.ValidationError as error:

@@ -105,7 +105,10 @@ class Reconciler:
 
     async def preview(self, workspace: Scope) -> Plan:
         """What `run` would do in mode enforce: also without what the brakes would stop now."""
-        made = await self.prepare(workspace)
+        return await self.braked(await self.prepare(workspace), workspace)
+
+    async def braked(self, made: Plan, workspace: Scope) -> Plan:
+        """`made` as the brakes would let it be carried out now."""
         held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
         return without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
 

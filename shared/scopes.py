@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.users import IDENTITY, is_container, is_used, named_by, unsuitable, workspace_of
-from shared.discover import all_workspaces, listed, users_elsewhere
+from shared.discover import all_workspaces, listed, place, users_elsewhere
 from shared.memory import Memory
 from shared.ports import Raw, ReadFailedError, Reads
 
@@ -90,9 +90,9 @@ class Scopes:
         if scope.is_management_group:
             below = sorted(await self.subscriptions(scope), key=str)
             each = await asyncio.gather(*map(self._lying_in, below))
-            return [Scope.parse(raw.get("id")) for raws in each for raw in raws]
+            return [one for raws in each for raw in raws if (one := place(raw))]
         if is_container(scope):
-            return [Scope.parse(raw.get("id")) for raw in await self._lying_in(scope)]
+            return [one for raw in await self._lying_in(scope) if (one := place(raw))]
         workspace = workspace_of(scope)
         return [workspace] if workspace else await self._users(scope)
 
@@ -174,7 +174,7 @@ class Scopes:
         home, elsewhere = await asyncio.gather(
             self._lying_in(scope.subscription or scope), users_elsewhere(scope, self.azure)
         )
-        named = {Scope.parse(raw.get("id")): scope in named_by(raw) for raw in home}
+        named = {one: scope in named_by(raw) for raw in home if (one := place(raw))}
         asked = [one for one in elsewhere if one not in named]
         if scope.resource_type == IDENTITY:
             everywhere = [one async for one in all_workspaces(self.azure)]

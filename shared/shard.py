@@ -7,13 +7,12 @@ taken as absent.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Self
 
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.raw import get, scope_or_none
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import Scope, is_odd
 from shared.holdings import ROLE_ASSIGNMENTS
 from shared.once import Once
 from shared.ports import Raw, Reads
@@ -42,12 +41,15 @@ class Shard:
         self._assigned = _by_group(frozenset(groups), assigned)
         self._rows: dict[Scope, Raw] = {}
         self._endpoints: dict[Scope, list[Raw]] = {}
+        self._all_endpoints = True
         for row in rows:
-            with suppress(InvalidScopeError):
-                scope = Scope.parse(row.get("id"))
-                self._rows[scope] = row
-                if scope.resource_type == _ENDPOINT:
-                    self._endpoints.setdefault(scope.parent, []).append(row)
+            scope = scope_or_none(get(row, "id"))
+            if scope is None:  # what is not found among the rows is read; but of endpoints there would be one less
+                self._all_endpoints = False
+                continue
+            self._rows[scope] = row
+            if scope.resource_type == _ENDPOINT:
+                self._endpoints.setdefault(scope.parent, []).append(row)
 
     @classmethod
     async def read(cls, workspaces: Iterable[Scope], azure: Reads) -> Self:
@@ -72,7 +74,7 @@ class Shard:
         return row if row is not None and _whole(scope, row) else await self._live.resource(scope)
 
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
-        if collection == _ENDPOINTS and parent in self._rows:
+        if collection == _ENDPOINTS and self._all_endpoints and parent in self._rows:
             return self._endpoints.get(parent, ())
         if collection == ROLE_ASSIGNMENTS and parent in self._assigned:
             return self._assigned[parent]
@@ -98,12 +100,17 @@ def _whole(scope: Scope, row: Raw) -> bool:
 
 
 def _by_group(groups: frozenset[Scope], assigned: Iterable[Raw]) -> dict[Scope, list[Raw]]:
-    """In each group, and above it: that an assignment of a management group was found says that it is above."""
+    """In each group, and above it: that an assignment of a management group was found says that it is above.
+
+    None of them, so that all are read, when it cannot be told where one is.
+    """
     found: dict[Scope, list[Raw]] = {group: [] for group in groups}
     for raw in assigned:
         scope = scope_or_none(get(raw, "properties", "scope"))
-        if scope is None:
+        if scope is None and is_odd(get(raw, "properties", "scope")):
             continue
+        if scope is None:
+            return {}
         if scope.resource_group:
             found.get(scope.resource_group, []).append(raw)
             continue

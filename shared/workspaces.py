@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from shared.access import parse
 from shared.access.model import Workspace
+from shared.access.raw import principal_id, scope_or_none
 from shared.access.rules import RULES, List
 from shared.access.scope import Scope
 from shared.access.terms import Terms
-from shared.ports import ReadFailedError, Reads
+from shared.ports import Raw, ReadFailedError, Reads
 
 _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
@@ -20,6 +21,7 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
     )
     if raw is None:
         return None
+    raw = placed(raw, scope)
     if None in children:
         raise ReadFailedError(
             f"list children of {scope.name}", "ParentVanished", "the workspace went while it was read"
@@ -28,6 +30,11 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
     found = parse.workspace(raw, read, {})
     unresolved = _unresolved(found)
     return parse.workspace(raw, read, await _resolve(unresolved, azure)) if unresolved else found
+
+
+def placed(raw: Raw, scope: Scope) -> Raw:
+    """What was read at `scope`, whatever it says of its own id; in ARM's spelling where that is the same."""
+    return raw if scope_or_none(raw.get("id")) == scope else {**raw, "id": str(scope)}
 
 
 def _lists(terms: Terms) -> list[List]:
@@ -52,5 +59,5 @@ async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str
     """
     scopes = [scope for scope in identities if scope.resource_type == _USER_ASSIGNED]
     raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
-    found = {scope: (raw or {}).get("properties") or {} for scope, raw in zip(scopes, raws, strict=True)}
-    return {scope: str(body["principalId"]) for scope, body in found.items() if body.get("principalId")}
+    found = ((scope, principal_id(raw, "properties", "principalId")) for scope, raw in zip(scopes, raws, strict=True))
+    return {scope: holder for scope, holder in found if holder}

@@ -66,7 +66,9 @@ def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
     found = tuple(
         a
         for a in access.assignments
-        if a.role_id == ask.need.role_id and not a.condition and applies_at(a.scope, ask.scope, a.within)
+        if a.role_id == ask.need.role_id
+        and not (a.condition or a.misplaced)
+        and applies_at(a.scope, ask.scope, a.within)
     )
     return Coverage(() if found else (Permission(f"all of role {ask.need.role_id}"),), found)
 

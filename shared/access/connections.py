@@ -7,9 +7,10 @@ ClientId in `value`, which is an object or its JSON as text.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from shared.access.ids import Field, NoId, an_id, no_ids
 from shared.access.model import Connection, Raw
 from shared.access.raw import get, scope_or_none, text
 from shared.access.scope import Scope
@@ -23,17 +24,32 @@ _WITH_IDENTITY = ("managedidentity", "registryconnection")
 _MAY_HAVE_PASSWORD = (*_CATEGORIES, "genericcontainerregistry")
 
 
-def connection(raw: Raw) -> Connection:
+def connection(raw: Raw, at: Scope | None = None) -> Connection:
+    """`at` is where it was read, where that is known."""
     category = (text(raw, "properties", "category") or "").casefold()
     target = scope_or_none(_any_case(get(raw, "properties", "metadata")).get("resourceid"))
     named = target if target and target.resource_type == _REGISTRY and category in _CATEGORIES else None
     return Connection(
         raw=raw,
-        id=Scope.parse(raw.get("id")),
+        id=at or Scope.parse(raw.get("id")),
         category=category,
         target=text(raw, "properties", "target"),
         registry=named,
     )
+
+
+def of_connection(raw: Raw, on: Scope) -> Iterator[NoId]:
+    """Under any name that differs in case only, as everything here."""
+    properties = {
+        "metadata": _any_case(get(raw, "properties", "metadata")),
+        "credentials": _credentials(raw),
+    }
+    registry = (text(raw, "properties", "category") or "").casefold() in _CATEGORIES
+    fields = (
+        Field(("metadata", "resourceid"), "the id of a resource", an_id(*((_REGISTRY,) if registry else ()))),
+        Field(("credentials", "resourceid"), "the id of a user-assigned identity", an_id(_IDENTITY)),
+    )
+    return no_ids(properties, fields, on)
 
 
 def of_registry(one: Connection) -> bool:
@@ -50,17 +66,17 @@ def with_password(one: Connection) -> bool:
 
 
 def username(one: Connection) -> str | None:
-    return text(_credentials(one), "username")
+    return text(_credentials(one.raw), "username")
 
 
 def identity(one: Connection) -> Scope | None:
     """The user-assigned identity that the connection pulls with."""
-    found = scope_or_none(_credentials(one).get("resourceid"))
+    found = scope_or_none(_credentials(one.raw).get("resourceid"))
     return found if found and found.resource_type == _IDENTITY else None
 
 
 def client_id(one: Connection) -> str | None:
-    return text(_credentials(one), "clientid")
+    return text(_credentials(one.raw), "clientid")
 
 
 def host(one: Connection) -> str | None:
@@ -73,14 +89,14 @@ def _auth(one: Connection) -> str:
     return (text(one.raw, "properties", "authType") or "").casefold()
 
 
-def _credentials(one: Connection) -> dict[str, Any]:
-    value = get(one.raw, "properties", "value")
+def _credentials(raw: Raw) -> dict[str, Any]:
+    value = get(raw, "properties", "value")
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError:
             value = None
-    return _any_case(value) | _any_case(get(one.raw, "properties", "credentials"))
+    return _any_case(value) | _any_case(get(raw, "properties", "credentials"))
 
 
 def _any_case(values: object) -> dict[str, Any]:

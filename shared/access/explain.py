@@ -1,14 +1,14 @@
 """Who needs what on a resource, who holds it and through what: the plan's own reasons, told for one resource."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.access.asks import RequiredGrant
+from shared.access.asks import Finding, RequiredGrant
 from shared.access.compare import ask, grant_key, held
 from shared.access.documents import Document
-from shared.access.model import Estate, Principal
+from shared.access.model import Estate, Identity, Principal, Workspace
 from shared.access.needs import Need
-from shared.access.outcomes import Grant, Plan, Setting
+from shared.access.outcomes import Grant, Plan, Removal, Setting, Wait
 from shared.access.permissions import Coverage, RoleAssignment
 from shared.access.rules import Rule
 from shared.access.scope import Scope
@@ -55,24 +55,81 @@ class Explained:
         }
 
 
-def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[Explained, ...]:
-    """The needs on `resource`, and those of its own identity elsewhere. `made` is the estate's plan."""
-    asked = ask(estate.subject, estate, terms)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one workspace's plan has to say about a resource. `changes` come with what becomes of them."""
+
+    workspace: Workspace
+    needs: tuple[Explained, ...]
+    changes: tuple[tuple[Setting | Removal | Wait, str], ...]
+    findings: tuple[Finding, ...]
+
+
+def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
+    """All needs on `resource` and below it, and those of its own identities wherever they are.
+
+    `made` is the estate's plan. Of a workspace it is all of it.
+    """
+    subject, whole = estate.subject, resource.contains(estate.subject.id)
+    holders = _holders(resource, estate)
+
+    def concerns(*scopes: Scope | None) -> bool:
+        return whole or any(scope is not None and resource.contains(scope) for scope in scopes)
+
     merged: dict[tuple[str, str, Need], list[tuple[Rule, RequiredGrant]]] = {}
-    for rule, one in asked.grants:
-        if resource in (one.scope, one.on, one.principal.resource):
+    for rule, one in ask(subject, estate, terms).grants:
+        if concerns(one.scope, one.on, one.principal.resource) or one.principal.id in holders:
             merged.setdefault(grant_key(one), []).append((rule, one))
-    return tuple(_explained(tuple(asking), estate, made) for asking in merged.values())
+    needs = tuple(_explained(tuple(asking), estate, made) for asking in merged.values())
+    return Seen(
+        subject,
+        needs,
+        tuple((one, verdict) for one, verdict in _changes(made) if concerns(one.resource, _at(one))),
+        tuple(one for one in made.findings if concerns(one.resource) and not _told(one, needs)),
+    )
 
 
-def settings(made: Plan, resource: Scope) -> Iterator[tuple[Setting, str]]:
-    """What is planned for the resource's own settings, and why it happens, waits or is withheld."""
-    planned = ((one, "planned", one.reason) for one in made.settings)
-    waiting = ((one.action, "deferred", one.reason) for one in made.deferred)
-    kept = ((one.action, f"withheld ({one.refusal.guard})", one.refusal.reason) for one in made.withheld)
-    for action, verdict, reason in (*planned, *waiting, *kept):
-        if isinstance(action, Setting) and action.resource == resource:
-            yield action, f"{verdict}: {reason}"
+def _holders(resource: Scope, estate: Estate) -> frozenset[str]:
+    """The identities of the resource and of what lies below it."""
+    subject = estate.subject
+    inside = [identity for scope, identity in _blocks(subject) if resource.contains(scope)]
+    found = {holder.id for each in inside for holder in (each.system, *each.user) if holder}
+    attached = [one.attached for one in subject.computes if resource.contains(one.id)]
+    kubelets = [estate.clusters.get(cluster) for cluster in attached if cluster]
+    return frozenset(found | {one.id for one in kubelets if one})
+
+
+def _blocks(workspace: Workspace) -> list[tuple[Scope, Identity]]:
+    return [
+        (workspace.id, workspace.identity),
+        *((one.id, one.identity) for one in workspace.computes),
+        *((one.id, one.identity) for one in workspace.endpoints),
+    ]
+
+
+def _at(change: Setting | Removal | Wait) -> Scope | None:
+    return change.scope if isinstance(change, Removal) else None
+
+
+def _changes(made: Plan) -> Iterator[tuple[Setting | Removal | Wait, str]]:
+    """What is planned besides grants, and why it happens, waits or is withheld."""
+    yield from ((one, f"planned: {one.reason}") for one in made.settings)
+    yield from ((one, f"planned: {one.reason}") for one in made.removals)
+    for waiting in made.deferred:
+        if not isinstance(waiting.action, Grant):
+            yield waiting.action, f"deferred until {waiting.until:%Y-%m-%d %H:%M} UTC: {waiting.reason}"
+    for kept in made.withheld:
+        if not isinstance(kept.action, Grant):
+            yield kept.action, f"withheld ({kept.refusal.guard}): {kept.refusal.reason}"
+
+
+def _told(finding: Finding, needs: Iterable[Explained]) -> bool:
+    """Whether it says of a need what its verdict says already."""
+    return any(
+        not one.held and finding.resource == ask.on and finding.message.startswith(f"{ask.reason}. ")
+        for one in needs
+        for _, ask in one.asking
+    )
 
 
 def _explained(asking: tuple[tuple[Rule, RequiredGrant], ...], estate: Estate, made: Plan) -> Explained:

@@ -122,6 +122,21 @@ def _of_another_tenant(scopes: tuple[Scope | None, ...], workspace: Workspace, e
     return None
 
 
+def unseen(ask: RequiredGrant, estate: Estate) -> Refusal | None:
+    """What is not known to be missing is not granted."""
+    if not estate.sees(ask.scope):
+        return Refusal("unreadable", f"amlguard may not read who holds what at {ask.scope}: it needs Reader there")
+    known = estate.access.get(ask.principal.id)
+    unknown = [one.id for one in known.assignments if one.misplaced] if known else []
+    if not unknown:
+        return None
+    return Refusal(
+        "unreadable",
+        f"Azure does not tell where a role assignment of {ask.principal.label} is, so nobody can tell what it lacks: "
+        f"{', '.join(unknown)}",
+    )
+
+
 def locked(target: Scope, estate: Estate) -> Refusal | None:
     """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
     lock = next((lock for lock in estate.locks if lock.read_only and applies_at(lock.scope, target)), None)

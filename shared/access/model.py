@@ -10,9 +10,11 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
+from shared.access.ids import PRIMARY, Field, NoId
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.raw import tags
 from shared.access.scope import Scope
+from shared.access.surroundings import ContainerGroup, Lock
 from shared.access.wishes import People, Wishes
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
@@ -39,24 +41,25 @@ class Identity:
     """A resource's `identity` block. Empty (neither kind) when the resource has none.
 
     `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
-    identity whose object id ARM left out is in `unresolved`.
+    identity whose object id ARM left out is in `unresolved`. `unclear`: there is more in the block than can be read.
     """
 
     system: Principal | None = None
     user: tuple[Principal, ...] = ()
     unresolved: tuple[Scope, ...] = ()
+    unclear: bool = False
 
     @property
     def default(self) -> Principal | None:
         """The identity that mounts storage, pulls images and opens datastores (AML-16).
 
-        None also while a user-assigned identity is unresolved: it might be the first one.
+        None also while a user-assigned identity is unresolved or not clear: it might be the first one.
         """
-        return self.system or (None if self.unresolved else next(iter(self.user), None))
+        return self.system or (None if self.unresolved or self.unclear else next(iter(self.user), None))
 
     @property
     def empty(self) -> bool:
-        return self.system is None and not self.user and not self.unresolved
+        return self.system is None and not self.user and not self.unresolved and not self.unclear
 
 
 class ComputeType(StrEnum):
@@ -123,7 +126,11 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`identity.user` may hold several; `primary` names the one that AML uses when set."""
+    """`identity.user` may hold several; `primary` names the one that AML uses when set.
+
+    `no_ids` are properties of the workspace and of what lies below it that hold something else than the id that
+    belongs there; what they name is not known, which is not the same as nothing.
+    """
 
     id: Scope
     kind: str
@@ -144,15 +151,22 @@ class Workspace:
     endpoints: tuple[Endpoint, ...] = ()
     datastores: tuple[Datastore, ...] = ()
     connections: tuple[Connection, ...] = ()
+    no_ids: tuple[NoId, ...] = ()
 
     @property
     def acting(self) -> Principal | None:
         """The identity that the workspace acts as: the primary UAI, the SAI, or its only UAI; None if unclear."""
+        if self.unclear(PRIMARY):
+            return None
         if self.primary:
             return next((uai for uai in self.identity.user if uai.resource == self.primary), None)
         if self.identity.system:
             return self.identity.system
         return self.identity.default if len(self.identity.user) == 1 else None
+
+    def unclear(self, field: Field) -> bool:
+        """Whether one of the workspace's own properties holds something that is no id."""
+        return any(one.on == self.id and one.name == field.name for one in self.no_ids)
 
     @property
     def acts_as_uai(self) -> bool:
@@ -187,23 +201,6 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
-    """A management lock; only `read_only` ones stop what amlguard does (grants and settings are no deletes)."""
-
-    id: str
-    scope: Scope
-    read_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerGroup:
-    """A Container Instances group and the registry hosts that its images come from (AML-23)."""
-
-    id: Scope
-    hosts: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Want:
     """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of the logs.
 
@@ -232,11 +229,11 @@ class Estate:
     """All that one reconcile has read, at `now` (ARM's clock, not ours).
 
     `subject` is the workspace to decide about; `neighbours` are the other workspaces that use its registry, read
-    only while the registry's admin user is on. `clusters` holds, by the cluster's id, the identity with which an
-    AKS cluster pulls. `access` is by principal id; a principal that is not in it was not asked about. `missing` are
-    dependencies that a workspace names and that do not exist. `facts` is what rules wanted to see, raw; None is
-    a 404. `people` and `wishes` are the policy's; `caller` is who caused the event, if one did and is known, by
-    writing `changed`.
+    only while the registry's admin user is on, as are `strays`, of which nobody can tell whether they use it.
+    `clusters` holds, by the cluster's id, the identity with which an AKS cluster pulls. `access` is by principal id;
+    a principal that is not in it was not asked about. `missing` are dependencies that a workspace names and that do
+    not exist. `facts` is what rules wanted to see, raw; None is a 404. `people` and `wishes` are the policy's;
+    `caller` is who caused the event, if one did and is known, by writing `changed`.
     `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
     `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that the
     policy names by GUID.
@@ -245,6 +242,7 @@ class Estate:
     now: datetime
     subject: Workspace
     neighbours: tuple[Workspace, ...] = ()
+    strays: frozenset[Scope] = frozenset()
     registries: Mapping[Scope, Registry] = field(default_factory=dict)
     vaults: Mapping[Scope, Vault] = field(default_factory=dict)
     clusters: Mapping[Scope, Principal] = field(default_factory=dict)

@@ -1,33 +1,32 @@
 """Raw ARM objects, exactly as GET returns them, into the model.
 
-Tolerant of what ARM really sends (ids of any casing, missing keys, unknown kinds, `null` for absent) and strict
-about ids: a dependency whose id is not an ARM id raises `InvalidScopeError`, since leaving it out would look like
-"no registry".
+Tolerant of what ARM really sends (ids of any casing, missing keys, unknown kinds, `null` for absent). What stands in
+the place of an id and is none goes to `Workspace.no_ids`: left out it would look like "no registry".
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from shared.access.connections import connection
+from shared.access import ids
+from shared.access.connections import connection, of_connection
+from shared.access.ids import NoId
 from shared.access.model import (
     Compute,
     ComputeType,
-    ContainerGroup,
     Datastore,
     Endpoint,
     Identity,
-    Lock,
     Principal,
     Raw,
     Workspace,
 )
 from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.raw import get, object_id, scope_or_none, text, time
-from shared.access.raw import scope as scope_at
+from shared.access.raw import get, object_id, principal_id, rows, scope_or_none, text, time
 from shared.access.registries import registry
 from shared.access.rules.rule import List
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import InvalidScopeError, Scope, is_odd
+from shared.access.surroundings import ContainerGroup, Lock
 from shared.access.vaults import vault
 
 __all__ = [
@@ -43,98 +42,147 @@ __all__ = [
     "workspace",
 ]
 
+_ROOT = Scope.parse("/")
+_MILD = ("cannotdelete", "notspecified")
 _LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IGNORECASE)
 
 
 def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
     """`lists` are the workspace's children as far as they were read; `resolved` object ids of UAIs that lacked one."""
     scope = Scope.parse(raw.get("id"))
+    listed = {name: _children(lists.get(name, ()), scope, name) for name in List}
     return Workspace(
         id=scope,
         kind=(text(raw, "kind") or "default").casefold(),
         identity=identity(raw, f"workspace {scope.name}", resolved),
-        primary=scope_at(raw, "properties", "primaryUserAssignedIdentity"),
-        registry=scope_at(raw, "properties", "containerRegistry"),
-        storage=scope_at(raw, "properties", "storageAccount"),
-        vault=scope_at(raw, "properties", "keyVault"),
-        app_insights=scope_at(raw, "properties", "applicationInsights"),
-        hub=scope_at(raw, "properties", "hubResourceId"),
+        primary=ids.PRIMARY.of(raw),
+        registry=ids.REGISTRY.of(raw),
+        storage=ids.STORAGE.of(raw),
+        vault=ids.VAULT.of(raw),
+        app_insights=ids.INSIGHTS.of(raw),
+        hub=ids.HUB.of(raw),
         data_isolation=get(raw, "properties", "enableDataIsolation") is True,
         serverless=bool(get(raw, "properties", "serverlessComputeSettings")),
         storage_by_identity=(text(raw, "properties", "systemDatastoresAuthMode") or "").casefold() == "identity",
         ready=_ready(raw),
         created_on=time(get(raw, "systemData", "createdAt")) or time(get(raw, "properties", "creationTime")),
         raw=raw,
-        computes=tuple(_compute(c, scope, resolved) for c in lists.get(List.COMPUTES, ()) if not _leaving(c)),
-        endpoints=tuple(_endpoint(e, scope, resolved) for e in lists.get(List.ENDPOINTS, ()) if not _leaving(e)),
-        datastores=tuple(_datastore(d) for d in lists.get(List.DATASTORES, ())),
-        connections=tuple(connection(c) for c in lists.get(List.CONNECTIONS, ())),
+        computes=tuple(_compute(one, at, resolved) for at, one in listed[List.COMPUTES] if not _leaving(one)),
+        endpoints=tuple(_endpoint(one, at, resolved) for at, one in listed[List.ENDPOINTS] if not _leaving(one)),
+        datastores=tuple(_datastore(one, at) for at, one in listed[List.DATASTORES]),
+        connections=tuple(connection(one, at) for at, one in listed[List.CONNECTIONS]),
+        no_ids=(*ids.of_workspace(raw, scope), *_no_ids(lists, listed, scope)),
     )
+
+
+type _Children = Sequence[tuple[Scope, Raw]]
+
+_LOOKS: Mapping[List, Callable[[Raw, Scope], Iterator[NoId]]] = {
+    List.COMPUTES: ids.of_compute,
+    List.ENDPOINTS: ids.of_endpoint,
+    List.DATASTORES: ids.of_datastore,
+    List.CONNECTIONS: of_connection,
+}
+
+
+def _children(raws: Sequence[object], parent: Scope, name: List) -> _Children:
+    """With their ids; without those of which neither id nor name is one."""
+    return [(at, raw) for raw in raws if isinstance(raw, Mapping) and (at := _place(raw, parent, name))]
+
+
+def _place(raw: Raw, parent: Scope, name: List) -> Scope | None:
+    told, named = scope_or_none(raw.get("id")), text(raw, "name")
+    by_name = scope_or_none(f"{parent}/{name}/{named}") if named else None
+    kind = f"{parent.resource_type}/{name.casefold()}"
+    return next((one for one in (told, by_name) if one and (one.parent, one.resource_type) == (parent, kind)), None)
+
+
+def _no_ids(lists: Mapping[List, Sequence[Raw]], known: Mapping[List, _Children], parent: Scope) -> Iterator[NoId]:
+    for name, children in known.items():
+        lost = len(lists.get(name, ())) - len(children)
+        if lost:
+            yield NoId(parent, name.value, "ids of its own", f"{lost} of those listed have neither an id nor a name")
+        for at, raw in children:
+            yield from _LOOKS[name](raw, at)
 
 
 def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
     """The `identity` block. A user-assigned identity without a known object id goes to `unresolved`."""
     block = raw.get("identity")
     kind = (text(raw, "identity", "type") or "").casefold()
-    if not isinstance(block, Mapping) or kind == "none":
+    if block is None or kind == "none":
         return Identity()
-    principal = text(block, "principalId")
-    system = Principal(object_id(principal), label) if principal and (not kind or "systemassigned" in kind) else None
+    unclear = ids.unclear_holders(raw)
+    principal = principal_id(block, "principalId")
+    system = Principal(principal, label) if principal and (not kind or "systemassigned" in kind) else None
     if kind and "userassigned" not in kind:
-        return Identity(system)
+        return Identity(system, unclear=unclear)
     user: list[Principal] = []
     unresolved: list[Scope] = []
-    for name, known in (get(block, "userAssignedIdentities") or {}).items():
-        scope = Scope.parse(name)
-        holder = (text(known, "principalId") if isinstance(known, Mapping) else None) or resolved.get(scope)
+    named = get(block, "userAssignedIdentities")
+    for name, known in named.items() if isinstance(named, Mapping) else ():
+        scope = ids.user_assigned(name)
+        if scope is None:
+            continue
+        holder = principal_id(known, "principalId") or resolved.get(scope)
         if holder:
             user.append(Principal(object_id(holder), scope.name, scope))
         else:
             unresolved.append(scope)
-    return Identity(system, tuple(user), tuple(unresolved))
+    return Identity(system, tuple(user), tuple(unresolved), unclear)
 
 
-def cluster(raw: Raw) -> Principal | None:
+def cluster(raw: Raw, at: Scope | None = None) -> Principal | None:
     """The identity with which an AKS cluster pulls; None when ARM names only a client id (a service principal).
 
     The cluster is its `resource`: it must be trusted, as its kubelet's own identity lies in a group that AKS made.
     """
-    kubelet = text(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
-    scope = Scope.parse(raw.get("id"))
-    return Principal(object_id(kubelet), f"kubelet of {scope.name}", scope) if kubelet else None
+    kubelet = principal_id(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
+    scope = at or Scope.parse(raw.get("id"))
+    return Principal(kubelet, f"kubelet of {scope.name}", scope) if kubelet else None
 
 
-def container_group(raw: Raw) -> ContainerGroup:
-    containers = [c for key in ("containers", "initContainers") for c in get(raw, "properties", key) or ()]
-    credentials = get(raw, "properties", "imageRegistryCredentials") or []
+def container_group(raw: Raw, within: Scope | None = None) -> ContainerGroup:
+    """Of one without an id that is one at least known is `within` what it was listed."""
+    containers = [c for key in ("containers", "initContainers") for c in rows(raw, "properties", key)]
+    credentials = rows(raw, "properties", "imageRegistryCredentials")
     images = [text(c, "properties", "image") or "" for c in containers]
     hosts = [image.split("/", 1)[0] for image in images if "/" in image]
     hosts += [text(c, "server") or "" for c in credentials]
-    return ContainerGroup(Scope.parse(raw.get("id")), frozenset(host.casefold() for host in hosts if host))
+    scope = scope_or_none(get(raw, "id")) or within or Scope.parse(get(raw, "id"))
+    return ContainerGroup(scope, frozenset(host.casefold() for host in hosts if host))
 
 
-def lock(raw: Raw) -> Lock | None:
-    """None for a lock on what no workspace can name. A lock itself may have any name."""
-    found = _LOCK.fullmatch(str(raw.get("id")))
-    scope = scope_or_none(found[1] or "/") if found else None
+def lock(raw: Raw, within: Scope | None = None) -> Lock | None:
+    """None for a lock on what no workspace can name. A lock itself may have any name.
+
+    Where a lock is cannot be told when its id is none: then it is on all `within` what it was listed.
+    """
+    told = get(raw, "id")
+    found = _LOCK.fullmatch(told) if isinstance(told, str) else None
+    named = (found[1] or "/") if found else None
+    scope = scope_or_none(named) or (None if is_odd(named) else within)
     if scope is None:
         return None
     level = (text(raw, "properties", "level") or "").casefold()
-    return Lock(str(raw.get("id")), scope, level == "readonly")
+    return Lock(str(told) if found else f"a lock without an id in {scope}", scope, level not in _MILD)
 
 
 def role_assignment(raw: Raw) -> RoleAssignment | None:
     """None for a scope that no AML resource can have: what is there covers nothing of ours.
 
-    Raises `TypeError` or `ValueError`: an assignment that cannot be read is not one that gives nothing (law 2).
+    Raises `TypeError` or `ValueError`: an assignment that cannot be read is not one that gives nothing (law 2). Where
+    only its scope cannot be, it is `misplaced`.
     """
-    body = raw.get("properties")
+    body = get(raw, "properties")
     if not isinstance(body, Mapping):
         raise TypeError("an assignment has properties")
     try:
-        scope = Scope.parse(body.get("scope"))
+        scope, misplaced = Scope.parse(body.get("scope")), False
     except InvalidScopeError:
-        return None
+        if is_odd(body.get("scope")):
+            return None
+        scope, misplaced = _ROOT, True
     created = body.get("createdOn")
     return RoleAssignment(
         str(raw.get("id")),
@@ -144,6 +192,7 @@ def role_assignment(raw: Raw) -> RoleAssignment | None:
         body.get("condition"),
         datetime.fromisoformat(created) if created else None,
         body.get("description"),
+        misplaced=misplaced,
     )
 
 
@@ -166,8 +215,7 @@ def permission_block(raw: Raw) -> PermissionBlock:
     )
 
 
-def _compute(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Compute:
-    scope = Scope.parse(raw.get("id"))
+def _compute(raw: Raw, scope: Scope, resolved: Mapping[Scope, str]) -> Compute:
     type_name = text(raw, "properties", "computeType") or "unknown type"
     known = type_name.casefold() in ComputeType
     return Compute(
@@ -175,29 +223,28 @@ def _compute(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Compute:
         id=scope,
         type=ComputeType(type_name.casefold()) if known else ComputeType.UNKNOWN,
         type_name=type_name,
-        identity=identity(raw, f"{parent.name}/computes/{scope.name}", resolved),
+        identity=identity(raw, f"{scope.parent.name}/computes/{scope.name}", resolved),
         ready=_ready(raw),
-        attached=scope_or_none(get(raw, "properties", "resourceId")),
+        attached=ids.attachment(raw).of(raw),
         created_on=time(get(raw, "properties", "createdOn")) or time(get(raw, "systemData", "createdAt")),
     )
 
 
-def _endpoint(raw: Raw, parent: Scope, resolved: Mapping[Scope, str]) -> Endpoint:
-    scope = Scope.parse(raw.get("id"))
+def _endpoint(raw: Raw, scope: Scope, resolved: Mapping[Scope, str]) -> Endpoint:
     return Endpoint(
         raw=raw,
         id=scope,
-        identity=identity(raw, f"{parent.name}/onlineEndpoints/{scope.name}", resolved),
+        identity=identity(raw, f"{scope.parent.name}/onlineEndpoints/{scope.name}", resolved),
         ready=_ready(raw),
         compute=text(raw, "properties", "compute"),
     )
 
 
-def _datastore(raw: Raw) -> Datastore:
+def _datastore(raw: Raw, scope: Scope) -> Datastore:
     credentials = text(raw, "properties", "credentials", "credentialsType")
     return Datastore(
         raw=raw,
-        id=Scope.parse(raw.get("id")),
+        id=scope,
         type=(text(raw, "properties", "datastoreType") or "").casefold(),
         account=text(raw, "properties", "accountName"),
         identity_based=(credentials or "").casefold() == "none",

@@ -63,7 +63,8 @@ class RoleDefinition:
 class RoleAssignment:
     """`principal_id` may be a group: ARM's `assignedTo` filter returns the groups' assignments as well.
 
-    `within`, for an assignment of a management group: a subscription below it, as far as is known.
+    `within`, for an assignment of a management group: a subscription below it, as far as is known. `misplaced`: where
+    it is cannot be told, so that it holds nothing and what its principal lacks is not known either.
     """
 
     id: str
@@ -74,6 +75,7 @@ class RoleAssignment:
     created_on: datetime | None = None
     description: str | None = None
     within: Scope | None = None
+    misplaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class UnknownRoleError(LookupError):
 
 def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Coverage:
     """Whether `access` holds every one of `needed` at `target`. Raises `UnknownRoleError`."""
-    here = [a for a in access.assignments if applies_at(a.scope, target, a.within)]
+    here = [a for a in access.assignments if not a.misplaced and applies_at(a.scope, target, a.within)]
     missing: list[Permission] = []
     through: dict[str, RoleAssignment] = {}
     conditional: dict[str, RoleAssignment] = {}

@@ -19,6 +19,7 @@ from shared.access.guardrails import (
     refuse_grant,
     refuse_setting,
     refuse_unapproved,
+    unseen,
 )
 from shared.access.marks import run_of
 from shared.access.model import Estate, Workspace
@@ -81,7 +82,7 @@ def _grants(
             passing = [pair for pair, refused in zip(acting, refusals, strict=True) if refused is None]
             grant = merge.grant(passing or acting, asking, estate)
             refusal = _impossible(one, cover, estate) or (None if passing else refusals[0])
-            refusal = refusal or _unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
+            refusal = refusal or unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
@@ -100,12 +101,6 @@ def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal 
             "Azure allows no second assignment of the role there: remove the condition or the assignment",
         )
     return None
-
-
-def _unseen(one: RequiredGrant, estate: Estate) -> Refusal | None:
-    if estate.sees(one.scope):
-        return None
-    return Refusal("unreadable", f"amlguard may not read who holds what at {one.scope}: it needs Reader there")
 
 
 def _refused_by_all(acting: merge.Asking, grant: Grant, estate: Estate, terms: Terms) -> Refusal | None:

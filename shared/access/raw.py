@@ -5,10 +5,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import InvalidScopeError, Scope, is_forbidden
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
+# learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+_GROUP = re.compile(r"(?:[0-9A-Za-z_().-]|[^\x00-\x7f]){1,90}(?<!\.)")
+_LONGEST_NAME = 260
+# What can stand for a principal in a filter and in a command. ARM writes GUIDs, now and then without their dashes.
+_OBJECT_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 def get(raw: object, *path: str) -> Any:
@@ -24,10 +29,14 @@ def text(raw: object, *path: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def scope(raw: object, *path: str) -> Scope | None:
-    """Absent, null and empty mean that there is none; anything else must be an ARM id."""
+def principal_id(raw: object, *path: str) -> str | None:
+    """An `object_id`; None also for what cannot be one."""
     value = get(raw, *path)
-    return Scope.parse(value) if value not in (None, "") else None
+    return object_id(value) if is_object_id(value) else None
+
+
+def is_object_id(value: object) -> bool:
+    return isinstance(value, str) and _OBJECT_ID.fullmatch(value) is not None
 
 
 def object_id(value: object) -> str:
@@ -43,10 +52,6 @@ def object_id(value: object) -> str:
     return "-".join(digits.groups()) if digits else written
 
 
-def is_guid(value: str) -> bool:
-    return _GUID.fullmatch(value) is not None
-
-
 def flag(raw: object, *path: str) -> bool | None:
     """JSON booleans; Azure Resource Notifications and Resource Graph also write 0 and 1."""
     value = get(raw, *path)
@@ -58,17 +63,35 @@ def rows(raw: object, *path: str) -> Sequence[Any]:
     return value if isinstance(value, list) else ()
 
 
-def scope_or_none(value: object) -> Scope | None:
-    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere.
+def scope(value: object) -> Scope:
+    """An id that ARM would look up. Raises `InvalidScopeError`, also for what only looks like one.
 
-    Nor does what only looks like one: ARM refuses to read in a subscription whose id is no GUID.
+    ARM refuses to read in a subscription whose id is no GUID, and in a group that nobody could have made.
     """
+    found = Scope.parse(value)
+    if found.subscription and not is_guid(found.subscription.name):
+        raise InvalidScopeError("its subscription is no GUID")
+    if found.resource_group and not is_group_name(found.resource_group.name):
+        raise InvalidScopeError("no resource group can have the name of its group")
+    if max(map(len, found.segments), default=0) > _LONGEST_NAME:
+        raise InvalidScopeError(f"a name in it is longer than {_LONGEST_NAME} characters")
+    return found
+
+
+def is_guid(value: object) -> bool:
+    return isinstance(value, str) and _GUID.fullmatch(value) is not None
+
+
+def is_group_name(value: object) -> bool:
+    return isinstance(value, str) and bool(_GROUP.fullmatch(value)) and not any(map(is_forbidden, value))
+
+
+def scope_or_none(value: object) -> Scope | None:
+    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
     try:
-        found = Scope.parse(value)
+        return scope(value)
     except InvalidScopeError:
         return None
-    subscription = found.subscription
-    return found if subscription is None or is_guid(subscription.name) else None
 
 
 def time(value: object) -> datetime | None:

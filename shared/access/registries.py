@@ -5,9 +5,10 @@ from shared.access.raw import get, tags, text, time
 from shared.access.scope import Scope
 
 
-def registry(raw: Raw) -> Registry:
+def registry(raw: Raw, at: Scope | None = None) -> Registry:
+    """`at` is where it was read, where that is known."""
     return Registry(
-        id=Scope.parse(raw.get("id")),
+        id=at or Scope.parse(raw.get("id")),
         admin_user=get(raw, "properties", "adminUserEnabled") is True,
         abac=(text(raw, "properties", "roleAssignmentMode") or "").casefold() == "abacrepositorypermissions",
         login_server=text(raw, "properties", "loginServer"),

@@ -3,7 +3,7 @@
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
 from shared.access.guardrails import refuse_by_policy, refuse_unapproved
-from shared.access.model import Estate, Unreadable
+from shared.access.model import Estate, Unreadable, Workspace
 from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.refusal import Refusal
@@ -12,11 +12,11 @@ from shared.access.terms import Terms
 
 
 def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Removal], list[Withheld], list[Finding]]:
-    """What is still being made, or may not be read, may well need its grants: then nothing is taken back."""
+    """What is still being made, may not be read or is no id, may well need its grants: then nothing is taken back."""
     taken: list[Removal] = []
     withheld: list[Withheld] = []
     findings: list[Finding] = []
-    if asked[0].not_ready or _in_the_dark(estate):
+    if asked[0].not_ready or _in_the_dark(estate) or _malformed(asked[0].workspace):
         return taken, withheld, findings
     needed = {
         (one.principal.id.casefold(), one.scope.key, one.need.role_id.casefold())
@@ -48,6 +48,10 @@ def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Rem
         else:
             taken.append(removal)
     return taken, withheld, findings
+
+
+def _malformed(workspace: Workspace) -> bool:
+    return any(not one.legal for one in workspace.no_ids)
 
 
 def _in_the_dark(estate: Estate) -> bool:

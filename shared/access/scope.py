@@ -21,6 +21,21 @@ _BEYOND_ASCII = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"))
 _MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
 
 
+def is_odd(text: object) -> bool:
+    """Whether it would be an ARM id, but for characters in its names that no `Scope` holds.
+
+    Azure allows them in the names of what no workspace can use: what is there cannot be about anything of ours.
+    """
+    if not isinstance(text, str):
+        return False
+    plain = "".join("x" if is_forbidden(c) else c for c in text[:MAX_LENGTH])
+    try:
+        Scope.parse(plain)
+    except InvalidScopeError:
+        return False
+    return plain != text
+
+
 class InvalidScopeError(ValueError):
     """The text is not an ARM id that could name a scope; the message says why and quotes nothing of it."""
 
@@ -51,7 +66,7 @@ class Scope:
             raise InvalidScopeError("an ARM id starts with /")
         if _FORBIDDEN.search(text):
             raise InvalidScopeError("an ARM id holds no blank, wildcard, escape or quote")
-        if not text.isascii() and any(c > "\x7f" and unicodedata.category(c) not in _BEYOND_ASCII for c in text):
+        if not text.isascii() and any(map(is_forbidden, text)):
             raise InvalidScopeError("beyond ASCII an ARM id holds letters and digits only")
         names = text.removesuffix("/").split("/")[1:]
         if any(name in {"", ".", ".."} for name in names):
@@ -133,6 +148,12 @@ class Scope:
 
     def _prefix(self, length: int) -> "Scope":
         return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
+
+
+def is_forbidden(character: str) -> bool:
+    if character.isascii():
+        return _FORBIDDEN.match(character) is not None
+    return unicodedata.category(character) not in _BEYOND_ASCII
 
 
 def _fold(name: str) -> str:

@@ -10,10 +10,11 @@ from shared.access.scope import Scope
 MOST_POLICIES = 1024
 
 
-def vault(raw: Raw) -> Vault:
+def vault(raw: Raw, at: Scope | None = None) -> Vault:
+    """`at` is where it was read, where that is known."""
     entries = rows(raw, "properties", "accessPolicies")
     return Vault(
-        id=Scope.parse(raw.get("id")),
+        id=at or Scope.parse(raw.get("id")),
         rbac=get(raw, "properties", "enableRbacAuthorization") is True,
         tenant=text(raw, "properties", "tenantId"),
         policies=_access_policies(entries),
@@ -31,7 +32,7 @@ def _access_policies(entries: Iterable[object]) -> dict[str, frozenset[str]]:
             continue
         permissions = get(entry, "permissions")
         kinds = permissions.items() if isinstance(permissions, Mapping) else ()
-        granted = {f"{kind}/{name}".casefold() for kind, names in kinds for name in names or ()}
+        granted = {f"{kind}/{name}".casefold() for kind, names in kinds if isinstance(names, list) for name in names}
         if "all" in {name.rpartition("/")[2] for name in granted}:
             granted |= _spelled_out(granted)
         policies[object_id(holder)] = policies.get(object_id(holder), frozenset()) | granted

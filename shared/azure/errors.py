@@ -1,5 +1,6 @@
 """Azure's errors in amlguard's words. ARM's own messages are dropped: they may name people (law 11)."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,9 @@ _LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled
 _OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
 
 _UNTOLD = "whether it is done is not known yet"
+# aiohttp's words, also where azure-identity repeats them; and Microsoft Entra's error codes.
+_HOST = re.compile(r"Cannot connect to host ([\w.-]+)(?:(:\d+))? ")
+_ENTRA = re.compile(r"AADSTS\d+")
 
 _REFUSALS = {
     "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
@@ -121,10 +125,42 @@ def _refusal(error: AzureError, role: str) -> str:
 
 def _explain(error: AzureError, role: str) -> str:
     if isinstance(error, ClientAuthenticationError):
-        return "no token could be had: check the identity and how it signs in"
+        return _not_signed_in(error)
     if isinstance(error, HttpResponseError) and error.status_code:
         lacking = f": the identity lacks the right to do this ({role})" if error.status_code == 403 else ""
         return f"Azure answered {error.status_code}{lacking}"
     if isinstance(error, ServiceRequestError):
-        return "Azure could not be reached"
+        return _unreached(str(error))
     return "Azure did not answer"
+
+
+def _not_signed_in(error: ClientAuthenticationError) -> str:
+    """What azure-identity says is long and names people; of it only host and error code are kept."""
+    text = str(error)
+    if _HOST.search(text):
+        return f"nobody could sign in: {_unreached(text)}"
+    refused = _ENTRA.search(text)
+    if refused:
+        return f"Microsoft Entra refused the sign-in ({refused[0]}): sign in again (`az login`), or mend the secret"
+    if error.status_code:
+        return (
+            f"Azure does not accept the sign-in ({error.status_code}): sign in again, to the right tenant (`az login`)"
+        )
+    return (
+        "nobody is signed in: run `az login` (a service principal: set AZURE_CLIENT_ID, AZURE_TENANT_ID and "
+        "AZURE_CLIENT_SECRET; in Azure: give the app a managed identity)"
+    )
+
+
+def _unreached(text: str) -> str:
+    found = _HOST.search(text)
+    port = found[2] or "" if found else ""
+    host = f"host {found[1]}{port if port != ':443' else ''}" if found else "Azure"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return (
+            f"the TLS certificate of {host} is not trusted here: where a proxy or the local Azure made it, name its CA "
+            "in SSL_CERT_FILE and REQUESTS_CA_BUNDLE"
+        )
+    if any(word in text for word in ("SSLError", "WRONG_VERSION_NUMBER", "TLSV1")):
+        return f"no TLS connection to {host} could be made: check its name and port, and the proxy (HTTPS_PROXY)"
+    return f"{host} could not be reached: check its name, the network and the proxy (HTTPS_PROXY)"

@@ -381,4 +381,13 @@ CASES: tuple[Case, ...] = (
     Case("unknown-kind", True, "a kind of datastore", _unknown("datastore"), "quantumlake", "Finding"),
     Case("unknown-kind", True, "a kind of endpoint", _unknown("endpoint"), "Quantum", "Finding"),
     Case("unknown-kind", False, "a compute instance", _instance()),
+    Case(
+        "malformed-id",
+        True,
+        "a workspace whose storageAccount is the account's name",
+        _registry({"storageAccount": "storage"}),
+        "properties.storageAccount does not hold the id of a storage account",
+        "Finding",
+    ),
+    Case("malformed-id", False, "a workspace that has no storage account yet", _registry()),
 )

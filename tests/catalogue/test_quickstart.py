@@ -50,7 +50,8 @@ ABOUT_IDENTITIES = {f"AML-{number:02}" for number in range(1, 18)}
 @dataclass(frozen=True)
 class Built:
     """`layout`: the vault in access-policy mode as the template has it, in RBAC mode, or as the template but with its
-    own resource groups and the Contributor on the workspace's that the template gives on request.
+    own resource groups and the Contributor on the workspace's that the template gives on request. `documentation`: in
+    RBAC mode, with control of workspace and Application Insights besides: the documentation's way, one short.
     """
 
     layout: str
@@ -66,10 +67,11 @@ class Built:
 
     def _parts(self) -> dict[str, Raw]:
         place, me = self.place, self.place.object_id("id")
-        policies = [] if self.without == "vault policy" else [policy(me, secrets=_SECRETS)]
+        bare = self.without == "vault policy" or self.layout == "documentation"
+        policies = [] if bare else [policy(me, secrets=_SECRETS)]
         parts = {
             "storage": storage(place),
-            "vault": vault(place, rbac=self.layout == "rbac", policies=policies),
+            "vault": vault(place, rbac=self.layout in ("rbac", "documentation"), policies=policies),
             "registry": registry(place),
             "key vault": vault(place, rbac=False, name=f"key{place.unique}"),
         }
@@ -102,15 +104,17 @@ class Built:
             if role and name != self.without
         ]
         held += [assign(place.group, me, CONTRIBUTOR)] if self.layout == "groups" else []
+        held += [assign(one["id"], me, CONTRIBUTOR) for one in (ws, appi) if self.layout == "documentation"]
         return Tenant([one, appi, ws, *parts.values()], held)
 
 
 BUILT = [Built(layout, without) for layout in ("policies", "rbac", "groups") for without in ("", *GRANTS)]
+ONE_SHORT = Built("documentation")
 
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Json]:
-    tenant = document(one.tenant() for one in BUILT)
+    tenant = document(one.tenant() for one in (*BUILT, ONE_SHORT))
     # The template takes dependencies from any resource group of the subscription.
     rules = policy_file(trust={"boundary": "subscription"})
     azure = LocalAzure.start(tmp_path_factory.mktemp("quickstart"), tenant, rules, functions=False)
@@ -154,3 +158,7 @@ def test_what_is_taken_away_is_asked_for_and_nothing_else(planned: Json, one: Bu
 
 def test_an_access_policy_that_does_nothing_is_not_asked_for(planned: Json) -> None:
     assert asked(planned, INERT) == []
+
+
+def test_the_documentations_way_one_short_is_told_what_it_lacks(planned: Json) -> None:
+    assert asked(planned, ONE_SHORT) == [(ONE_SHORT.scopes["vault"], "Contributor")]

@@ -11,13 +11,15 @@ from tenants import (
     group_id,
     oid,
     system_assigned,
+    user_assigned,
 )
 from wire import Json
 
-GROUP, FAR = group_id("rg-one"), group_id("rg-far")
+GROUP, FAR, WIDE = group_id("rg-one"), group_id("rg-far"), group_id("rg-wide")
 REGISTRY = child(GROUP, "Microsoft.ContainerRegistry/registries", "acrone")
 FOREIGN = child(FAR, "Microsoft.ContainerRegistry/registries", "acrfar")
 WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "ws")
+WIDE_WORKSPACE = child(WIDE, "Microsoft.MachineLearningServices/workspaces", "wide")
 AWAY = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "away")
 
 
@@ -32,7 +34,28 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant.assign(REGISTRY, oid("direct"), ACR_PULL)
     tenant.assign(GROUP, tenant.group("pullers", oid("member")), READER)
     tenant.deny(REGISTRY, oid("denied"), actions=["Microsoft.ContainerRegistry/registries/pull/read"])
+    _far_and_wide(tenant)
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
+
+
+def _far_and_wide(tenant: Tenant) -> None:
+    """A workspace with a bit of everything; one identity of two computes of two workspaces; a storage nobody uses."""
+    store = tenant.storage(WIDE, "stwide")
+    shared = tenant.uai(WIDE, "shared")
+    tenant.uai(WIDE, "idle")
+    acr = tenant.registry(WIDE, "acrwide")
+    wide = tenant.workspace(
+        WIDE, "wide", containerRegistry=acr["id"], storageAccount=store["id"], systemDatastoresAuthMode="identity"
+    )
+    tenant.compute(wide, "by-shared", identity=user_assigned(shared))
+    tenant.endpoint(wide, "scorer", system_assigned("scorer"))
+    tenant.compute(wide, "nobody")
+    blobs = {"datastoreType": "AzureBlob", "accountName": "stwide", "credentials": {"credentialsType": "AccountKey"}}
+    tenant.add({"id": f"{wide['id']}/datastores/blobs", "name": "blobs", "properties": blobs})
+    other = tenant.workspace(WIDE, "other", containerRegistry=acr["id"])
+    tenant.compute(other, "too", identity=user_assigned(shared))
+    tenant.storage(WIDE, "stidle")
+    tenant.assign(acr["id"], oid(shared["id"]), ACR_PULL)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +113,120 @@ def test_what_the_policy_keeps_closed_says_the_line_that_opens_it(azure: LocalAz
     assert ran.code == 2
     assert "target-outside-boundary" in ran.out
     assert "trust: {allow:" in ran.out
+
+
+def explain(azure: LocalAzure, resource: str, code: int) -> Json:
+    ran = azure.run("explain", resource, "--format", "json")
+    assert ran.code == code, (ran.out, ran.err)
+    return ran.document
+
+
+def pairs(document: Json) -> set[tuple[str, str, str]]:
+    """(whose identity, what it needs, on what)"""
+    return {(one["identity"], one["need"], one["scope"].rpartition("/")[2]) for one in document["needs"]}
+
+
+_IN_WIDE = {
+    ("shared", "pull images", "acrwide"),
+    ("shared", "read blobs", "stwide"),
+    ("wide/onlineEndpoints/scorer", "pull images", "acrwide"),
+    ("wide/onlineEndpoints/scorer", "read blobs", "stwide"),
+}
+
+
+def test_a_workspace_explains_itself_and_its_children(azure: LocalAzure) -> None:
+    document = explain(azure, WIDE_WORKSPACE.upper().replace("/SUBSCRIPTIONS", "/subscriptions"), 2)
+    assert pairs(document) >= _IN_WIDE
+    assert {one["resourceId"].rpartition("/")[2] for one in document["findings"]} >= {"nobody", "blobs"}
+    assert document["workspaces"] == [one["resourceId"] for one in document["lookedAt"]]
+    (looked,) = document["lookedAt"]
+    assert (looked["computes"], looked["endpoints"], looked["datastores"], looked["connections"]) == (2, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("child_of_it", "wanted"),
+    [
+        ("computes/by-shared", {one for one in _IN_WIDE if one[0] == "shared"}),
+        ("onlineEndpoints/scorer", {one for one in _IN_WIDE if one[0] != "shared"}),
+    ],
+)
+def test_a_child_explains_what_its_identity_needs_wherever_that_is(
+    azure: LocalAzure, child_of_it: str, wanted: set[tuple[str, str, str]]
+) -> None:
+    assert pairs(explain(azure, f"{WIDE_WORKSPACE}/{child_of_it}", 2)) == wanted
+
+
+def test_an_identity_explains_what_it_needs_and_where(azure: LocalAzure) -> None:
+    document = explain(azure, f"{WIDE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/shared", 2)
+    assert sorted(one.rpartition("/")[2] for one in document["workspaces"]) == ["other", "wide"]
+    assert pairs(document) == {one for one in _IN_WIDE if one[0] == "shared"}
+    assert {one["need"]: one["verdict"] for one in document["needs"]} == {
+        "pull images": "held",
+        "read blobs": "to be granted",
+    }
+
+
+def test_a_storage_account_explains_who_reads_it(azure: LocalAzure) -> None:
+    document = explain(azure, f"{WIDE}/providers/Microsoft.Storage/storageAccounts/stwide", 2)
+    assert pairs(document) == {one for one in _IN_WIDE if one[2] == "stwide"}
+
+
+def test_a_finding_on_a_resource_is_told_with_it_and_not_elsewhere(azure: LocalAzure) -> None:
+    ran = azure.run("explain", f"{WIDE_WORKSPACE}/computes/nobody")
+    assert ran.code == 2
+    assert "has no identity" in ran.out
+    assert "keeps a credential" not in ran.out
+    assert "keeps a credential" in azure.run("explain", f"{WIDE_WORKSPACE}/datastores/blobs").out
+
+
+@pytest.mark.parametrize(
+    ("resource", "looked"),
+    [
+        ("Microsoft.Storage/storageAccounts/stidle", "looked at: no workspace is, lies in or uses it"),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities/idle", "looked at: no workspace is, lies in or uses it"),
+    ],
+)
+def test_what_is_there_and_nobody_needs_says_so_and_what_was_looked_at(
+    azure: LocalAzure, resource: str, looked: str
+) -> None:
+    ran = azure.run("explain", f"{WIDE}/providers/{resource}")
+    assert ran.code == 0, ran.err
+    assert "nothing: it is there, and no rule asks for anything here" in ran.out
+    assert looked in ran.out
+
+
+def test_what_was_looked_at_is_said(azure: LocalAzure) -> None:
+    ran = azure.run("explain", AWAY)
+    assert f"looked at: workspace {AWAY} (1 computes, 0 endpoints, 0 datastores, 0 connections)" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("resource", "said"),
+    [
+        pytest.param(f"{WORKSPACE}/computes/gone", "there is no compute", id="a compute that is not there"),
+        pytest.param(f"{WORKSPACE}/onlineEndpoints/gone", "there is no online endpoint", id="an endpoint"),
+        pytest.param(f"{WORKSPACE}/datastores/gone", "there is no datastore", id="a datastore"),
+        pytest.param(f"{WORKSPACE}/marvels/gone", "there is no resource", id="a child of no known type"),
+        pytest.param(f"{REGISTRY}x", "there is no registry", id="a registry"),
+        pytest.param(
+            f"{GROUP}/providers/Microsoft.Storage/storageAccounts/gone", "there is no storage account", id="storage"
+        ),
+        pytest.param(
+            f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/gone",
+            "there is no user-assigned identity",
+            id="an identity",
+        ),
+        pytest.param(f"{GROUP}/providers/Contoso.Things/things/thing", "does not read this kind", id="no known type"),
+        pytest.param(f"{WORKSPACE}-gone/computes/c", "there is no compute", id="a compute of no workspace"),
+    ],
+)
+def test_what_is_not_there_is_an_error_that_names_it(azure: LocalAzure, resource: str, said: str) -> None:
+    ran = azure.run("explain", resource)
+    assert ran.code == 1, ran.out
+    assert ran.out == ""
+    assert said in ran.err
+    assert resource in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,23 @@ from typing import Any
 
 import pytest
 from event_grid import event
-from local_azure import LocalAzure, Start
+from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, READER, Tenant, child, group_id, oid, system_assigned, user_assigned
 from wire import Json
 
 
 @dataclass
 class Odd:
-    """One case's things in the tenant. `wanted` are the grants that the cluster `good` is to have in the end."""
+    """One case's things in the tenant. `wanted` are the grants that the cluster `good` is to have in the end.
+
+    `malformed` are resources that are to be said to hold something else in the place of an id.
+    """
 
     name: str
     number: int
     tenant: Tenant
     wanted: set[tuple[str, str]] = field(default_factory=set)
+    malformed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.group = group_id(f"rg-{self.name.replace('_', '-')}", f"{self.number:08}-aBcD-4000-8000-00000000000F")
@@ -166,7 +170,7 @@ def computes_of_unknown_types(odd: Odd) -> None:
     odd.compute("a", properties={"computeType": "Quantum", "properties": {"qubits": 7}}, identity=system_assigned("q"))
     odd.compute("b", properties={"computeType": 7})
     odd.compute("c", properties={"computeType": "AMLCOMPUTE", "provisioningState": "Resting"})
-    odd.compute("d", properties=[{"computeType": "AmlCompute"}])
+    odd.malformed.append(odd.compute("d", properties=[{"computeType": "AmlCompute"}])["id"])
 
 
 @_case
@@ -214,6 +218,52 @@ def held_in_an_odd_spelling(odd: Odd) -> None:
     scope = odd.group.upper()
     odd.tenant.role_assignments.append({"scope": scope, "principalId": oid(odd.name).upper(), "roleDefinitionId": role})
     odd.wanted = {(scope.lower(), READER)}
+
+
+@_case
+def dependencies_that_are_no_ids(odd: Odd) -> None:
+    odd.malformed.append(odd.workspace["id"])
+    odd.properties.update(
+        {
+            "storageAccount": f"{odd.group}/../rg/providers/Microsoft.Storage/storageAccounts/x",
+            "keyVault": 7,
+            "applicationInsights": ["<script>alert(1)</script>"],
+            "hubResourceId": odd.registry["id"],
+            "primaryUserAssignedIdentity": "x' or '1'=='1",
+            "encryption": {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": {"id": "x"}}},
+            "serverlessComputeSettings": {"serverlessComputeCustomSubnet": "/subscriptions//x"},
+            "managedNetwork": {"outboundRules": {"\x00": {"destination": {"serviceResourceId": "x" * 5000}}}},
+        }
+    )
+
+
+@_case
+def identities_that_are_no_ids(odd: Odd) -> None:
+    broken = {"type": "UserAssigned", "userAssignedIdentities": {"..": {}, odd.registry["id"]: {}, "": {}}}
+    odd.malformed += [odd.compute("a", identity=broken)["id"], odd.compute("b", identity="SystemAssigned")["id"]]
+    odd.workspace["identity"] = broken
+    odd.malformed.append(odd.workspace["id"])
+
+
+@_case
+def children_that_name_no_ids(odd: Odd) -> None:
+    subnet = {"subnet": {"id": f"{odd.group}//providers/x"}}
+    odd.malformed += [
+        odd.compute("a", properties={"computeType": "AKS", "resourceId": odd.registry["id"]})["id"],
+        odd.compute("b", properties={"computeType": "AmlCompute", "properties": subnet})["id"],
+    ]
+    store = {"datastoreType": "AzureBlob", "accountName": "../x", "credentials": {"credentialsType": "None"}}
+    image = {"category": "ACR", "authType": "ManagedIdentity", "metadata": {"ResourceId": f"{odd.group}/.."}}
+    for kind, body in {"datastores": store, "connections": image}.items():
+        odd.malformed.append(f"{odd.workspace['id']}/{kind}/one")
+        odd.tenant.add({"id": odd.malformed[-1], "properties": body})
+
+
+@_case
+def insights_with_a_blank_in_its_name(odd: Odd) -> None:
+    """Azure allows that: amlguard says only that it does not look at it."""
+    odd.malformed.append(odd.workspace["id"])
+    odd.properties["applicationInsights"] = child(odd.group, "Microsoft.Insights/components", "my insights (old)")
 
 
 @_case
@@ -270,21 +320,30 @@ def test_an_odd_workspace(azure: LocalAzure, odds: dict[str, Odd], name: str) ->
     assert made == expected
 
 
-def test_the_whole_tenant_is_planned(azure: LocalAzure, tmp_path: Path) -> None:
-    """Only the workspace whose registry is no resource id at all is an error, and the others do not suffer from it."""
+def test_the_whole_tenant_is_planned(azure: LocalAzure, odds: dict[str, Odd], tmp_path: Path) -> None:
+    """Of the workspace whose registry is no id it is said so, and the others do not suffer from it."""
     out = tmp_path / "plan.json"
     ran = azure.run("plan", "--format", "json", "--out", str(out))
-    assert ran.code == 1, ran.err
+    assert ran.code == 2, ran.err
     document = json.loads(out.read_text(encoding="utf-8"))
-    (error,) = document["errors"]
-    assert "/rg-broken/" in error
+    assert document["errors"] == []
+    (said,) = [one for one in document["findings"] if "/rg-broken/" in one["resourceId"] and _malformed(one)]
+    assert "properties.containerRegistry" in said["message"]
+    told = {one["resourceId"].lower() for one in document["findings"] if _malformed(one)}
+    assert told == {said["resourceId"].lower(), *(one.lower() for odd in odds.values() for one in odd.malformed)}
+    assert not any(text in str(document) for text in ("<script>", "' or '", "\u0000"))
+
+
+def _malformed(finding: Json) -> bool:
+    return bool(finding["rule"] == "malformed-id")
 
 
 def test_a_registry_that_is_no_id_is_not_no_registry(azure: LocalAzure) -> None:
     workspace = f"{group_id('rg-broken')}/providers/Microsoft.MachineLearningServices/workspaces/ws"
     writes = len(azure.writes())
-    assert azure.deliver(event(workspace)).status_code == 500
+    assert azure.deliver(event(workspace)).status_code == 202
     assert len(azure.writes()) == writes
+    azure.until(lambda: azure.rows(FINDINGS, "RuleId == 'malformed-id' and ResourceId has 'rg-broken'"), "it is said")
 
 
 def _assignments(azure: LocalAzure, group: str) -> set[tuple[str, str, str]]:

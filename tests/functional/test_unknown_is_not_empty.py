@@ -39,11 +39,6 @@ class TestUnknownIsNotEmpty:
         assert one.azure.journal == []
         assert one.azure.admin_user(REGISTRY)
 
-    async def test_a_dependency_that_is_no_arm_id_is_a_failed_read(self) -> None:
-        one = app(raw.workspace(registry=None, containerRegistry="no id"))
-        with pytest.raises(ReadFailedError):
-            await one.run()
-
     async def test_what_is_held_through_a_nested_group_is_held(self) -> None:
         one = app(raw.compute("c1", C1))
         one.azure.groups = {guid("inner"): {C1.id}, guid("outer"): {guid("inner")}}

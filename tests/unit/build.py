@@ -16,12 +16,10 @@ from shared.access.model import (
     Compute,
     ComputeType,
     Connection,
-    ContainerGroup,
     Datastore,
     Endpoint,
     Estate,
     Identity,
-    Lock,
     Principal,
     Registry,
     Vault,
@@ -31,6 +29,7 @@ from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
+from shared.access.surroundings import ContainerGroup, Lock
 from shared.access.terms import Action, RuleMode, RuleTerms, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -45,13 +45,14 @@ from unit.build import (
 )
 
 from shared.access.asks import Property, RequiredGrant
-from shared.access.model import ComputeType, Lock, Registry
+from shared.access.model import ComputeType, Registry
 from shared.access.needs import PULL
 from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.rules import Mode, Rule
 from shared.access.scope import Scope
+from shared.access.surroundings import Lock
 from shared.access.terms import Action, Caps, Exemption, Terms
 
 C1 = sai("ws/computes/c1")

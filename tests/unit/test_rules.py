@@ -132,6 +132,7 @@ serverless-network            AML-63         A   -
 private-endpoint-approver     AML-75         F?  Azure AI Enterprise Network Connection Approver
 registry-settings             AML-79         A   -
 unknown-kind                  -              A   -
+malformed-id                  -              A   -
 own-grants                    AML-80         F?  -
 """  # noqa: E501 - a table
 

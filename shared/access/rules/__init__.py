@@ -9,6 +9,7 @@ from shared.access.rules import (
     identities,
     instances,
     jobs,
+    malformed,
     managed_network,
     network_attached,
     network_computes,
@@ -58,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     *managed_network.RULES,
     *registry_settings.RULES,
     *unknown.RULES,
+    *malformed.RULES,
     *own_grants.RULES,
 )
 

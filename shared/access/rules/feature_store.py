@@ -6,7 +6,7 @@ from shared.access import connections
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
-from shared.access.raw import object_id, scope_or_none, text
+from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.az import at
 from shared.access.rules.datastores import elsewhere
 from shared.access.rules.rule import List, Mode, Rule
@@ -38,8 +38,8 @@ def _materializing(workspace: Workspace, estate: Estate) -> Principal | None:
     if named is None:
         return workspace.acting if workspace.acts_as_uai else next(iter(workspace.identity.user), None)
     known = next((one for one in workspace.identity.user if one.resource == named), None)
-    holder = text(estate.resource(named), "properties", "principalId")
-    return known or (Principal(object_id(holder), named.name, named) if holder else None)
+    holder = principal_id(estate.resource(named), "properties", "principalId")
+    return known or (Principal(holder, named.name, named) if holder else None)
 
 
 def _store(offline: Connection, workspace: Workspace) -> Scope | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant, Severity
+from shared.access.ids import PRIMARY
 from shared.access.model import Estate, Identity, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
 from shared.access.rules.identity_change import attached, update_workspace
@@ -44,6 +45,8 @@ def _resent(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 def _primary(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     identity, primary = workspace.identity, workspace.primary
     ids = attached(identity)
+    if identity.unclear or workspace.unclear(PRIMARY):
+        return  # malformed-id says so, and what is attached cannot be told
     if primary in {one.resource for one in identity.user} or not (primary or ids):
         return
     if primary and primary in identity.unresolved:

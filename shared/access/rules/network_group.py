@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
-from shared.access.model import Estate, Lock, Want, Workspace
+from shared.access.model import Estate, Want, Workspace
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
+from shared.access.surroundings import Lock
 
 OBSTACLES = "network-group-obstacles"
 

@@ -6,7 +6,7 @@ from shared.access import connections
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Registry, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY, PULL, PULL_ABAC
-from shared.access.raw import object_id, text
+from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at
 from shared.access.rules.pull import PULLS
@@ -38,14 +38,14 @@ def _private(one: Connection, workspace: Workspace, estate: Estate) -> Registry 
         return estate.registries.get(one.registry)
     home, host = workspace.id.subscription, connections.host(one)
     listed = estate.listed(home, _REGISTRIES) if home else ()
-    found = (registry_of(raw) for raw in listed)
+    found = (registry_of(raw, scope) for raw in listed if (scope := scope_or_none(raw.get("id"))))
     return next((each for each in found if host and (each.login_server or "").casefold() == host), None)
 
 
 def _identity(one: Connection, estate: Estate) -> Principal | None:
     scope = connections.identity(one)
-    holder = text(estate.resource(scope), "properties", "principalId")
-    return Principal(object_id(holder), scope.name, scope) if scope and holder else None
+    holder = principal_id(estate.resource(scope), "properties", "principalId")
+    return Principal(holder, scope.name, scope) if scope and holder else None
 
 
 def _identity_pulls(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

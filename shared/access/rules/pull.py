@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, Severity
+from shared.access.ids import PRIMARY
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
 from shared.access.rules.identity_change import update_compute, update_workspace
@@ -92,7 +93,8 @@ def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             continue
         yield Objection(registry, Property.ADMIN_USER, _why_admin(compute, workspace))
         known = estate.registries.get(registry)
-        if known and not known.admin_user and compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
+        pulling = compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES) and not compute.identity.unclear
+        if known and not known.admin_user and pulling:
             yield _no_identity(compute, registry)
 
 
@@ -148,7 +150,8 @@ def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _serverless_identity(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    if workspace.serverless and workspace.registry and not workspace.acts_as_uai:
+    unclear = workspace.identity.unclear or workspace.unclear(PRIMARY)
+    if workspace.serverless and workspace.registry and not workspace.acts_as_uai and not unclear:
         yield Finding(
             workspace.id,
             SERVERLESS_IDENTITY,

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.ids import user_assigned
 from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Vault, Want, Workspace
 from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
-from shared.access.raw import get, object_id, scope_or_none, text
+from shared.access.raw import get, principal_id, scope_or_none, text
 from shared.access.rules.az import group
 from shared.access.rules.datastores import credential
 from shared.access.rules.rule import List, Mode, Rule
@@ -78,7 +79,7 @@ def _key_vault(block: Raw) -> Scope | None:
 
 
 def _key_identity(block: Raw) -> Scope | None:
-    return scope_or_none(get(block, "identity", "userAssignedIdentity"))
+    return user_assigned(get(block, "identity", "userAssignedIdentity"))
 
 
 def _key_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -116,7 +117,7 @@ def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             f"Recover it: az keyvault recover --name {scope.name}",
         )
     elif raw:
-        yield from _key_asks(workspace, vault_of(raw), _key_identity(block), estate)
+        yield from _key_asks(workspace, vault_of(raw, scope), _key_identity(block), estate)
 
 
 def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: Estate) -> Iterator[Ask]:
@@ -135,8 +136,8 @@ def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: E
 
 def _attached(named: Scope, workspace: Workspace, estate: Estate) -> Principal | None:
     known = next((one for one in workspace.identity.user if one.resource == named), None)
-    holder = text(estate.resource(named), "properties", "principalId")
-    return known or (Principal(object_id(holder), named.name, named) if holder else None)
+    holder = principal_id(estate.resource(named), "properties", "principalId")
+    return known or (Principal(holder, named.name, named) if holder else None)
 
 
 def _with_credentials(workspace: Workspace) -> list[Datastore]:
@@ -157,7 +158,7 @@ def _reads_secrets(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     raw = estate.resource(workspace.vault)
     stores = ", ".join(store.id.name for store in _with_credentials(workspace))
     if raw and stores:
-        vault = vault_of(raw)
+        vault = vault_of(raw, workspace.vault)
         for compute, principal in _opening(workspace):
             reason = f"{principal.label} opens datastores whose credentials lie in {vault.id.name}: {stores}"
             yield from _SECRETS.asks(principal, vault, compute, reason)

@@ -1,0 +1,116 @@
+r"""What commands read and write: UTF-8 everywhere, and plain letters on a stream that has no others.
+
+Nothing is lost to an encoding: what a stream cannot write it gets in letters (`->`) or as an escape (`\u4e2d`).
+"""
+
+import codecs
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from shared.access.scope import InvalidScopeError, Scope
+
+PLAIN = "amlguard-plain"
+_LONGEST_SHOWN = 200
+_EXAMPLE = (
+    "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/GROUP/providers/"
+    "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query [].id` shows those there are)"
+)
+_LETTERS = {"→": "->", "…": "...", "–": "-", "—": "-", "×": "x", "≤": "<=", "≥": ">=", "✓": "ok", "✗": "!!"}
+
+
+class UsageError(Exception):
+    """The command was given something that it cannot work with; the message says what would do."""
+
+
+def prepare_streams() -> None:
+    codecs.register_error(PLAIN, _in_letters)
+    for stream, errors in ((sys.stdout, PLAIN), (sys.stderr, PLAIN), (sys.stdin, "replace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
+
+
+def _in_letters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    written = (_LETTERS.get(one) or one.encode("ascii", "backslashreplace").decode("ascii") for one in lost)
+    return "".join(written), error.end
+
+
+def as_utf8(argument: str) -> str:
+    """An argument that is no path. Where the locale knows only ASCII, Python keeps its bytes as they came."""
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        return argument
+
+
+def scope_of(text: str) -> Scope:
+    """Raises `UsageError`."""
+    try:
+        return Scope.parse(text)
+    except InvalidScopeError as error:
+        shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+        raise UsageError(f"{shown!r} is no id: {error}; one is {_EXAMPLE}") from error
+
+
+def one_line(text: str) -> str:
+    """For an error: nothing in it can move the cursor, or make a second line look like one of ours."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in " ".join(text.split())
+    )
+
+
+def read_text(path: Path) -> str:
+    """With or without a byte order mark. Raises `UsageError`."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}; a file is wanted here") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+
+
+def read_json(name: str) -> Any:
+    """Of a file, or of standard input where `name` is `-`. Raises `UsageError`."""
+    try:
+        return json.loads(_standard_input() if name == "-" else read_text(Path(name)))
+    except RecursionError as error:
+        raise UsageError(f"{name} is nested too deeply") from error
+    except ValueError as error:
+        raise UsageError(f"{name} is not JSON: {error}") from error
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"standard input is not UTF-8 (byte {error.start})") from error
+
+
+def require_writable(path: Path) -> None:
+    """Before the work is done, not after. Raises `UsageError`."""
+    there = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        folder = path.parent
+        why = f"there is no folder {folder}: make it first" if not folder.is_dir() else error.strerror or str(error)
+        raise UsageError(f"--out {path} cannot be written: {why}") from error
+    if not there:
+        path.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", errors=PLAIN) as file:
+        file.write(text)
+
+
+def let_go_of_output() -> None:
+    """The reader (head, less) has seen enough, or the disk is full: Python must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

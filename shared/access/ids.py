@@ -1,0 +1,271 @@
+"""Which properties of a workspace and of what lies below it hold ids, and which of them hold something else instead.
+
+Whoever may write a workspace may write anything there. What stands in the place of an id is known then, and no id: a
+finding (`rules.malformed`), never a read that failed. No message quotes it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from shared.access.raw import get, is_group_name, is_guid, is_object_id, scope, text
+from shared.access.scope import InvalidScopeError, Scope
+
+type Check = Callable[[object], object]
+
+# In a field's path: each of a list or object, and each name of an object.
+EACH, NAMES = "*", "{}"
+
+_WORKSPACE = "microsoft.machinelearningservices/workspaces"
+_IDENTITY = "microsoft.managedidentity/userassignedidentities"
+_REGISTRY = "microsoft.containerregistry/registries"
+_SUBNET = "microsoft.network/virtualnetworks/subnets"
+_ENDPOINT = "microsoft.network/privateendpoints"
+_VAULT = "microsoft.keyvault/vaults"
+_CLUSTER = "microsoft.containerservice/managedclusters"
+_ATTACHED = {
+    "aks": (_CLUSTER,),
+    "kubernetes": (_CLUSTER, "microsoft.kubernetes/connectedclusters"),
+    "virtualmachine": ("microsoft.compute/virtualmachines",),
+    "databricks": ("microsoft.databricks/workspaces",),
+    "hdinsight": ("microsoft.hdinsight/clusters",),
+}
+# learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules: of all the types here but components.
+_PLAIN = re.compile(r"[0-9A-Za-z_.()-]+")
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
+# Beyond what a `Scope` takes, Azure allows blanks, quotes and more in the name of a component.
+_COMPONENT = re.compile(r"[^%&\\?/\x00-\x1f\x7f]{0,259}[^%&\\?/\x00-\x1f\x7f .]")
+
+
+@dataclass(frozen=True, slots=True)
+class NoId:
+    """Property `name` of `on` should hold `what`, and does not; `why` says why.
+
+    `legal`: Azure takes it all the same, only amlguard does not work with it.
+    """
+
+    on: Scope
+    name: str
+    what: str
+    why: str
+    legal: bool = False
+
+
+class _OddNameError(InvalidScopeError):
+    """An id that Azure takes and a `Scope` does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Where `what` stands. `check` raises `InvalidScopeError` for anything else.
+
+    `sometimes`: what it stands in may be of another shape, and then there is none.
+    """
+
+    path: tuple[str, ...]
+    what: str
+    check: Check
+    sometimes: bool = False
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+    def of(self, raw: object) -> Scope | None:
+        """None where there is none (absent, null, empty), and for what is no id: `no_ids` says so."""
+        try:
+            found = self.check(get(raw, *self.path))
+        except InvalidScopeError:
+            return None
+        return found if isinstance(found, Scope) else None
+
+    def malformed(self, value: object) -> bool:
+        """Whether it is something, and not what belongs there."""
+        return value not in (None, "") and self.error(value) is not None
+
+    def error(self, value: object) -> InvalidScopeError | None:
+        try:
+            self.check(value)
+        except InvalidScopeError as error:
+            return error
+        return None
+
+
+def an_id(*types: str, plain: bool = True) -> Callable[[object], Scope]:
+    """Of one of the resource types, in lower case; of any without. `plain`: their names hold few characters."""
+
+    def check(value: object) -> Scope:
+        found = scope(value)
+        if types and found.resource_type not in types:
+            raise InvalidScopeError("it is the id of something else")
+        if types and plain and not _PLAIN.fullmatch(found.name):
+            raise InvalidScopeError("nothing of the kind can have its name")
+        return found
+
+    return check
+
+
+def _of_component(value: object) -> Scope:
+    typed = an_id("microsoft.insights/components", plain=False)
+    try:
+        return typed(value)
+    except InvalidScopeError:
+        above, _, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
+        if not _COMPONENT.fullmatch(name):
+            raise
+        typed(f"{above}/name")
+    raise _OddNameError("its name holds characters, such as blanks, that amlguard does not work with")
+
+
+def _is(holds: Callable[[object], bool], why: str) -> Check:
+    def check(value: object) -> None:
+        if not holds(value):
+            raise InvalidScopeError(why)
+
+    return check
+
+
+def _is_account(value: object) -> bool:
+    return isinstance(value, str) and _ACCOUNT.fullmatch(value) is not None
+
+
+_identity_id = an_id(_IDENTITY)
+
+
+def _properties(*path: str) -> tuple[str, ...]:
+    return ("properties", *path)
+
+
+REGISTRY = Field(_properties("containerRegistry"), "the id of a container registry", an_id(_REGISTRY))
+STORAGE = Field(
+    _properties("storageAccount"), "the id of a storage account", an_id("microsoft.storage/storageaccounts")
+)
+VAULT = Field(_properties("keyVault"), "the id of a key vault", an_id(_VAULT))
+INSIGHTS = Field(_properties("applicationInsights"), "the id of an Application Insights component", _of_component)
+PRIMARY = Field(_properties("primaryUserAssignedIdentity"), "the id of a user-assigned identity", _identity_id)
+HUB = Field(_properties("hubResourceId"), "the id of a workspace", an_id(_WORKSPACE))
+
+_HOLDERS = (
+    Field(("identity", "type"), "the kind of identity", _is(lambda value: isinstance(value, str), "it is no text")),
+    Field(("identity", "principalId"), "an object id", _is(is_object_id, "no object id looks like it")),
+    Field(("identity", "userAssignedIdentities", NAMES), "ids of user-assigned identities", _identity_id),
+    Field(
+        ("identity", "userAssignedIdentities", EACH, "principalId"),
+        "object ids",
+        _is(is_object_id, "no object id looks like it"),
+    ),
+)
+_WORKSPACES = (
+    *(REGISTRY, STORAGE, VAULT, INSIGHTS, PRIMARY, HUB, *_HOLDERS),
+    Field(
+        _properties("encryption", "keyVaultProperties", "keyVaultArmId"),
+        "the id of a key vault",
+        an_id(_VAULT, "microsoft.keyvault/managedhsms"),
+    ),
+    Field(
+        _properties("encryption", "identity", "userAssignedIdentity"),
+        "the id of a user-assigned identity",
+        _identity_id,
+    ),
+    Field(
+        _properties("serverlessComputeSettings", "serverlessComputeCustomSubnet"), "the id of a subnet", an_id(_SUBNET)
+    ),
+    Field(
+        _properties("managedNetwork", "outboundRules", EACH, "destination", "serviceResourceId"),
+        "the id of a resource",
+        an_id(),
+        sometimes=True,  # the destination of a rule for a host is its name
+    ),
+    Field(
+        _properties("privateEndpointConnections", EACH, "properties", "privateEndpoint", "id"),
+        "the id of a private endpoint",
+        an_id(_ENDPOINT),
+    ),
+    Field(
+        _properties("privateEndpointConnections", EACH, "properties", "privateEndpoint", "subnetArmId"),
+        "the id of a subnet",
+        an_id(_SUBNET),
+    ),
+)
+_COMPUTES = (
+    *_HOLDERS,
+    Field(_properties("properties", "subnet", "id"), "the id of a subnet", an_id(_SUBNET)),
+)
+_STORES = (
+    Field(_properties("accountName"), "the name of a storage account", _is(_is_account, "no account can have it")),
+    Field(_properties("subscriptionId"), "the id of a subscription", _is(is_guid, "it is no GUID")),
+    Field(_properties("resourceGroup"), "the name of a resource group", _is(is_group_name, "no group can have it")),
+)
+
+
+def unclear_holders(raw: object) -> bool:
+    """Whether the `identity` block of a resource holds what is none, in place of something that could be one."""
+    return any(True for field in _HOLDERS[:-1] for _ in _errors(raw, field))
+
+
+def user_assigned(value: object) -> Scope | None:
+    """The id, if it is one of a user-assigned identity."""
+    try:
+        return _identity_id(value)
+    except InvalidScopeError:
+        return None
+
+
+def of_workspace(raw: object, on: Scope) -> Iterator[NoId]:
+    return no_ids(raw, _WORKSPACES, on)
+
+
+def attachment(raw: object) -> Field:
+    """What a compute is attached to: the kinds of compute that rules follow each have their own."""
+    kind = (text(raw, "properties", "computeType") or "").casefold()
+    what = "the id of what the compute is attached to"
+    return Field(_properties("resourceId"), what, an_id(*_ATTACHED.get(kind, ())))
+
+
+def of_compute(raw: object, on: Scope) -> Iterator[NoId]:
+    return no_ids(raw, (*_COMPUTES, attachment(raw)), on)
+
+
+def of_endpoint(raw: object, on: Scope) -> Iterator[NoId]:
+    return no_ids(raw, _HOLDERS, on)
+
+
+def of_datastore(raw: object, on: Scope) -> Iterator[NoId]:
+    return no_ids(raw, _STORES, on)
+
+
+def no_ids(raw: object, fields: Iterable[Field], on: Scope) -> Iterator[NoId]:
+    for field in fields:
+        errors = list(_errors(raw, field))
+        if errors:
+            why = "; ".join(dict.fromkeys(map(str, errors)))
+            yield NoId(on, field.name, field.what, why, all(isinstance(one, _OddNameError) for one in errors))
+
+
+def _errors(raw: object, field: Field) -> Iterator[InvalidScopeError]:
+    try:
+        values = list(_values(raw, field.path))
+    except InvalidScopeError as error:
+        yield from () if field.sometimes else (error,)
+        return
+    for value in values:
+        absent = value is None or (value == "" and field.path[-1] != NAMES)
+        wrong = None if absent else field.error(value)
+        if wrong:
+            yield wrong
+
+
+def _values(raw: object, path: tuple[str, ...]) -> Iterator[object]:
+    """What stands there, however often. Raises `InvalidScopeError` where the way there leads through no object."""
+    if not path or raw is None:
+        yield raw
+        return
+    step, rest = path[0], path[1:]
+    if step == EACH and isinstance(raw, list):
+        within: Iterable[object] = raw
+    elif not isinstance(raw, Mapping):
+        raise InvalidScopeError("what it would stand in is no object")
+    else:
+        within = raw.values() if step == EACH else raw.keys() if step == NAMES else (raw.get(step),)
+    for one in within:
+        yield from _values(one, rest)

@@ -1,0 +1,71 @@
+"""What stands in the place of an id and is none: said, and what hangs on it left alone."""
+
+from collections.abc import Iterator, Sequence
+
+from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.ids import REGISTRY, NoId
+from shared.access.model import Estate, Workspace
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+
+_WHO_PULLS = (List.COMPUTES.value, List.ENDPOINTS.value)
+
+
+def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for on in dict.fromkeys(one.on for one in workspace.no_ids):
+        yield _finding(on, [one for one in workspace.no_ids if one.on == on])
+    yield from _may_pull(workspace, estate)
+
+
+def _finding(on: Scope, found: Sequence[NoId]) -> Finding:
+    """One for each resource, however much of it is wrong."""
+    wrong = [f"{one.name} does not hold {one.what} ({one.why})" for one in found if not one.legal]
+    unread = [f"{one.name} is not looked at: {one.why}" for one in found if one.legal]
+    advice = "set it right or empty it" if wrong else "check by hand what the workspace's identity holds there"
+    return Finding(
+        on,
+        MALFORMED,
+        (),
+        Severity.MEDIUM if wrong else Severity.LOW,
+        f"Of {on.name} not everything can be followed: {'; '.join((*wrong, *unread))}. The rest is looked at.",
+        f"See what it holds (az resource show --ids {on}), and {advice}.",
+    )
+
+
+def _may_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Who may still need it keeps it (law 15): of the registry of the subject, whatever a workspace on it hides."""
+    registry = estate.subject.registry
+    if registry is None:
+        return
+    if workspace.registry == registry and any(one.name in _WHO_PULLS for one in workspace.no_ids):
+        reason = f"workspace {workspace.id.name} has computes or endpoints of which not even the name is known"
+        yield Objection(registry, Property.ADMIN_USER, f"{reason}: they may pull only as the admin user")
+    if workspace is estate.subject and estate.strays:
+        names = ", ".join(sorted(map(str, estate.strays)))
+        reason = f"other workspaces may use {registry.name}, since their {REGISTRY.name} is no id: {names}"
+        yield Objection(registry, Property.ADMIN_USER, reason)
+
+
+MALFORMED = "malformed-id"
+
+RULES = (
+    Rule(
+        MALFORMED,
+        (),
+        Mode.AUDIT,
+        "What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
+        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        _malformed,
+        "a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may use "
+        "keeps its admin user on",
+        "a workspace that has no registry yet",
+        reads=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces",
+            "Microsoft.MachineLearningServices/workspaces/computes",
+            "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+            "Microsoft.MachineLearningServices/workspaces/datastores",
+            "Microsoft.MachineLearningServices/workspaces/connections",
+        ),
+    ),
+)

@@ -1,0 +1,149 @@
+"""Whatever letters a stream has: no command fails over one, and what is said is said whole."""
+
+import codecs
+import json
+import subprocess
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+
+import pytest
+from event_grid import event
+from local_azure import AMLGUARD, LocalAzure, Start
+from tenants import GRANTS_ONLY, Tenant, child, group_id, system_assigned
+from wire import clean
+
+# Resource groups may have letters of any script in their names; the others are in no code page of Western Europe.
+GROUP = group_id("größe-中文-Ж")
+WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "ws")
+STREAMS: dict[str, dict[str, str]] = {
+    "ascii": {"PYTHONIOENCODING": "ascii"},
+    "cp1252": {"PYTHONIOENCODING": "cp1252"},
+    "cp437": {"PYTHONIOENCODING": "cp437:strict"},
+    "latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "utf-8": {"PYTHONIOENCODING": "utf-8"},
+    "the C locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+COMMANDS = {
+    "plan": ("plan",),
+    "plan as JSON": ("plan", "--format", "json"),
+    "plan as SARIF": ("plan", "--format", "sarif"),
+    "plan as a page": ("plan", "--format", "html"),
+    "explain": ("explain", WORKSPACE),
+    "explain as JSON": ("explain", WORKSPACE, "--format", "json"),
+    "rules": ("rules",),
+    "rules as JSON": ("rules", "--format", "json"),
+    "schema": ("policy", "schema"),
+    "condition": ("policy", "condition"),
+    "help": ("--help",),
+    "help on a command": ("apply", "--help"),
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: bytes
+    err: bytes
+
+
+@pytest.fixture(scope="module")
+def azure(start_azure: Start) -> LocalAzure:
+    tenant = Tenant()
+    registry = tenant.registry(GROUP, "acr", admin=True)
+    workspace = tenant.workspace(GROUP, containerRegistry=registry["id"])
+    tenant.compute(workspace, "cluster", identity=system_assigned("cluster"))
+    tenant.compute(workspace, "nobody")
+    return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
+
+
+def run(azure: LocalAzure, *arguments: str, stream: str, stdin: bytes = b"") -> Said:
+    """Bytes, as a file or a pipe gets them."""
+    ended = subprocess.run(
+        [str(AMLGUARD), *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=90,
+        env=clean(azure.folder, {**azure.env, **STREAMS[stream]}),
+        check=False,
+    )
+    return Said(ended.returncode, ended.stdout, ended.stderr)
+
+
+def codec(stream: str) -> str:
+    return stream if stream != "the C locale" else "ascii"
+
+
+def is_there(letter: str, text: str) -> bool:
+    """As itself, in letters, or as an escape."""
+    spoken = {"→": "->", "✗": "!!", "✓": "ok", "…": "...", "–": "-"}
+    return any(one in text for one in (letter, spoken.get(letter, letter), ascii(letter).strip("'")))
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_fails_over_a_letter(azure: LocalAzure, command: str, stream: str) -> None:
+    whole, said = (run(azure, *COMMANDS[command], stream=one) for one in ("utf-8", stream))
+    assert said.code == whole.code, said.err
+    assert (said.err, whole.err) == (b"", b"")
+    text, meant = said.out.decode(codec(stream)), whole.out.decode("utf-8")
+    assert all(is_there(letter, text) for letter in set(meant) if ord(letter) > 127)
+    assert len(text.splitlines()) == len(meant.splitlines())
+    if "JSON" in command or "SARIF" in command:
+        assert json.loads(text) == json.loads(meant)
+    if "page" in command:
+        assert "größe-中文-Ж" in unescape(text)
+        assert text == meant
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_what_goes_to_a_file_is_utf8(azure: LocalAzure, tmp_path: Path, stream: str) -> None:
+    out = tmp_path / "größe.txt"
+    assert run(azure, "plan", "--out", str(out), stream=stream).code == 2
+    text = out.read_text(encoding="utf-8")
+    assert "größe-中文-Ж" in text
+    assert "→" in text
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_errors_are_said_in_any_letters(azure: LocalAzure, stream: str) -> None:
+    said = run(azure, "explain", f"{WORKSPACE}-gone", stream=stream)
+    text = said.err.decode(codec(stream))
+    assert said.code == 1
+    assert is_there("中", text)
+    assert "there is no workspace" in text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8], ids=["plain", "with a byte order mark"])
+@pytest.mark.parametrize("stream", ["ascii", "cp1252", "the C locale"])
+def test_what_is_read_is_utf8(azure: LocalAzure, tmp_path: Path, stream: str, mark: bytes) -> None:
+    policy, plan, told = (tmp_path / name for name in ("policy.yaml", "plan.json", "event.json"))
+    policy.write_bytes(mark + f"mode: report  # größe 中文\nscopes: [{GROUP}]\n".encode())
+    assert run(azure, "policy", "check", str(policy), stream=stream).code == 0
+    assert run(azure, "plan", "--policy", str(policy), "--format", "json", "--out", str(plan), stream=stream).code == 2
+    plan.write_bytes(mark + plan.read_bytes())
+    # Without a terminal it asks for --yes: the plan was read then, and the workspace found.
+    asked = run(azure, "apply", "--plan", str(plan), "--policy", str(policy), stream=stream)
+    assert asked.code == 1
+    assert b"--yes" in asked.err
+    delivery = mark + json.dumps([event(WORKSPACE)], ensure_ascii=False).encode()
+    told.write_bytes(delivery)
+    for name in (str(told), "-"):
+        said = run(azure, "event", name, "--policy", str(policy), stream=stream, stdin=delivery)
+        assert (said.code, said.out) == (0, b"1 events handled\n"), said.err
+
+
+@pytest.mark.parametrize("stream", ["ascii", "cp1252", "the C locale"])
+def test_what_is_not_utf8_is_said_to_be_none(azure: LocalAzure, tmp_path: Path, stream: str) -> None:
+    wrong = tmp_path / "größe"
+    wrong.write_bytes("größe: 中".encode("utf-16"))
+    for arguments in (
+        ("policy", "check", str(wrong)),
+        ("event", str(wrong)),
+        ("apply", "--plan", str(wrong)),
+        ("event", "-"),
+    ):
+        said = run(azure, *arguments, stream=stream, stdin=wrong.read_bytes())
+        assert said.code == 1
+        assert b"UTF-8" in said.err
+        assert b"Traceback" not in said.err
