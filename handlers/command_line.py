@@ -19,6 +19,7 @@ from handlers.console import (
     prepare_streams,
     read_json,
     require_writable,
+    says_yes,
     write_text,
 )
 from handlers.present import catalogue, result_document, result_text, rules_text
@@ -101,7 +102,7 @@ def _confirmed(changes: int, command: str) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(f"{command} asks before it changes anything; without a terminal, say --yes")
     print(f"Make these {changes} changes? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().casefold() in {"y", "yes"}
+    return says_yes()
 
 
 def _undo(options: argparse.Namespace) -> int:

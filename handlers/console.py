@@ -28,9 +28,9 @@ class UsageError(Exception):
 
 def prepare_streams() -> None:
     codecs.register_error(PLAIN, _in_letters)
-    for stream, errors in ((sys.stdout, PLAIN), (sys.stderr, PLAIN), (sys.stdin, "replace")):
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
+            stream.reconfigure(errors=PLAIN)
 
 
 def _in_letters(error: UnicodeError) -> tuple[str, int]:
@@ -90,6 +90,11 @@ def _standard_input() -> str:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"standard input is not UTF-8 (byte {error.start})") from error
+
+
+def says_yes() -> bool:
+    """The next line of standard input, whatever letters it has."""
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").strip().casefold() in {"y", "yes"}
 
 
 def require_writable(path: Path) -> None:

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Iterable
 
 from shared.access import parse
+from shared.access.ids import user_assigned
 from shared.access.model import Workspace
 from shared.access.raw import principal_id, scope_or_none
 from shared.access.rules import RULES, List
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.ports import Raw, ReadFailedError, Reads
-
-_USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
 
 async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
@@ -57,7 +56,7 @@ async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str
 
     So does what is none: of a resource of any other kind its owner may make up the object id.
     """
-    scopes = [scope for scope in identities if scope.resource_type == _USER_ASSIGNED]
+    scopes = [scope for scope in identities if user_assigned(str(scope))]
     raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
     found = ((scope, principal_id(raw, "properties", "principalId")) for scope, raw in zip(scopes, raws, strict=True))
     return {scope: holder for scope, holder in found if holder}

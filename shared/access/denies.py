@@ -11,13 +11,15 @@ from dataclasses import replace
 from shared.access.parse import permission_block
 from shared.access.permissions import EVERYONE, DenyAssignment
 from shared.access.raw import get, object_id, text
-from shared.access.scope import InvalidScopeError, Scope
+from shared.access.scope import InvalidScopeError, Scope, is_odd
 
 _ENFORCED = "enforced"
 _AUDIT = "audit"  # logs what it would have denied
 _ALL = frozenset({"everyone", "systemdefined"})
 _NO_GROUP = frozenset({"user", "serviceprincipal"})
 
+_ANYWHERE = Scope.parse("/")
+_NOWHERE = "Azure does not tell at which scope it is"
 _NOBODY = "it does not say whom it denies"
 _GROUP_EXCLUDED = "it excludes a group, and amlguard cannot read who is in it"
 _DISAGREE = "ARM lists it for this identity, although it names neither the identity nor a group"
@@ -27,8 +29,8 @@ _UNLISTED = "ARM lists it for this identity, but not among the deny assignments 
 def deny_assignment(raw: object) -> DenyAssignment | None:
     """None for one that only audits, and for one at a scope that is no AML resource's and lies above none.
 
-    (Whatever lies above a well-formed id is well-formed.) Raises `TypeError`: one that cannot be read is not one that
-    denies nothing (law 2).
+    (Whatever lies above a well-formed id is well-formed.) Where it cannot be told at which scope one is, it may be at
+    any. Raises `TypeError`: one that cannot be read is not one that denies nothing (law 2).
     """
     body = get(raw, "properties")
     if not isinstance(body, Mapping):
@@ -36,10 +38,13 @@ def deny_assignment(raw: object) -> DenyAssignment | None:
     effect = (text(body, "denyAssignmentEffect") or _ENFORCED).casefold()
     if effect == _AUDIT:
         return None
+    doubt = "" if effect == _ENFORCED else "its effect is one that amlguard does not know"
     try:
         scope = Scope.parse(_scope(raw))
     except InvalidScopeError:
-        return None
+        if is_odd(_scope(raw)):
+            return None
+        scope, doubt = _ANYWHERE, _NOWHERE
     principals, excluded = _objects(body, "principals"), _objects(body, "excludePrincipals")
     condition = text(body, "condition")
     blocks = (permission_block(block) for block in _objects(body, "permissions"))
@@ -50,9 +55,9 @@ def deny_assignment(raw: object) -> DenyAssignment | None:
         tuple(replace(block, condition=block.condition or condition) for block in blocks),
         frozenset(EVERYONE if _is_everyone(one) else object_id(one.get("id")) for one in principals),
         frozenset(object_id(one.get("id")) for one in excluded),
-        get(body, "doNotApplyToChildScopes") is True,
+        get(body, "doNotApplyToChildScopes") is True and doubt != _NOWHERE,
         groups=frozenset(object_id(one.get("id")) for one in (*principals, *excluded) if _may_be_group(one)),
-        doubt="" if effect == _ENFORCED else "its effect is one that amlguard does not know",
+        doubt=doubt,
     )
 
 

@@ -132,6 +132,14 @@ def _is_account(value: object) -> bool:
 _identity_id = an_id(_IDENTITY)
 
 
+def _attached(value: object) -> Scope:
+    """As ARM wrote it into a block, beside the object id: nobody need ask in its subscription."""
+    found = Scope.parse(value)
+    if found.resource_type != _IDENTITY:
+        raise InvalidScopeError("it is the id of something else")
+    return found
+
+
 def _properties(*path: str) -> tuple[str, ...]:
     return ("properties", *path)
 
@@ -148,7 +156,7 @@ HUB = Field(_properties("hubResourceId"), "the id of a workspace", an_id(_WORKSP
 _HOLDERS = (
     Field(("identity", "type"), "the kind of identity", _is(lambda value: isinstance(value, str), "it is no text")),
     Field(("identity", "principalId"), "an object id", _is(is_object_id, "no object id looks like it")),
-    Field(("identity", "userAssignedIdentities", NAMES), "ids of user-assigned identities", _identity_id),
+    Field(("identity", "userAssignedIdentities", NAMES), "ids of user-assigned identities", _attached),
     Field(
         ("identity", "userAssignedIdentities", EACH, "principalId"),
         "object ids",
@@ -205,8 +213,17 @@ def unclear_holders(raw: object) -> bool:
 
 def user_assigned(value: object) -> Scope | None:
     """The id, if it is one of a user-assigned identity."""
+    return _or_none(_identity_id, value)
+
+
+def attached(value: object) -> Scope | None:
+    """Of a name in an `identity` block."""
+    return _or_none(_attached, value)
+
+
+def _or_none(read: Callable[[object], Scope], value: object) -> Scope | None:
     try:
-        return _identity_id(value)
+        return read(value)
     except InvalidScopeError:
         return None
 

@@ -121,7 +121,7 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
     unresolved: list[Scope] = []
     named = get(block, "userAssignedIdentities")
     for name, known in named.items() if isinstance(named, Mapping) else ():
-        scope = ids.user_assigned(name)
+        scope = ids.attached(name)
         if scope is None:
             continue
         holder = principal_id(known, "principalId") or resolved.get(scope)

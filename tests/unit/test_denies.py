@@ -263,6 +263,9 @@ IF = "@Resource[Microsoft.ContainerRegistry/registries:name] StringEquals 'acr'"
         ("unknown", {"permissions": [_block(actions=["*"], condition=IF)]}),
         ("denied", {"permissions": [_block(actions=["*"], condition=IF), _block(actions=["*/pull/read"])]}),
         ("held", {"permissions": [_block(actions=["*/delete"], condition=IF)]}),
+        ("unknown", {"scope": 7}),
+        ("unknown", {"scope": f"{GROUP}/..", "doNotApplyToChildScopes": True}),
+        ("held", {"scope": "/", "doNotApplyToChildScopes": True}),
     ],
 )
 def test_reach(said: str, properties: Raw) -> None:
@@ -270,7 +273,8 @@ def test_reach(said: str, properties: Raw) -> None:
 
 
 def test_what_lies_at_no_arm_id_concerns_nothing_of_ours() -> None:
-    assert deny_assignment(written(_today, [ALL], scope="an odd scope")) is None
+    odd = f"{GROUP}/providers/microsoft.insights/components/an odd name"
+    assert deny_assignment(written(_today, [ALL], scope=odd)) is None
 
 
 def test_where_it_holds_stands_in_its_id_as_well() -> None:
