@@ -10,7 +10,8 @@ from shared.access.raw import is_guid, object_id
 from shared.access.vaults import vault
 
 ME = guid("me")
-UAI = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"
+GROUP = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/g"
+UAI = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"
 FORMS = (ME, ME.upper(), ME.replace("-", ""), ME.replace("-", "").upper())
 
 
