@@ -36,30 +36,53 @@ class Principal:
     type: str = "ServicePrincipal"
 
 
+class Loss(StrEnum):
+    DELETED = "deleted"
+    MADE_ANEW = "made anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A user-assigned identity that is attached and can do nothing any more (AML-98).
+
+    Deleted, or made anew under its name: then the resource still records the object id of the old one. `first`: ARM
+    lists it before all others, so that AML would take it as the default.
+    """
+
+    id: Scope
+    how: Loss
+    first: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A resource's `identity` block. Empty (neither kind) when the resource has none.
 
     `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
-    identity whose object id ARM left out is in `unresolved`. `unclear`: there is more in the block than can be read.
+    identity whose object id ARM left out is in `unresolved`, one that is known to be gone in `lost`; `order` is how ARM
+    lists them all. `unclear`: there is more in the block than can be read.
     """
 
     system: Principal | None = None
     user: tuple[Principal, ...] = ()
     unresolved: tuple[Scope, ...] = ()
     unclear: bool = False
+    lost: tuple[Lost, ...] = ()
+    order: tuple[Scope, ...] = field(default=(), compare=False)
 
     @property
     def default(self) -> Principal | None:
         """The identity that mounts storage, pulls images and opens datastores (AML-16).
 
-        None also while a user-assigned identity is unresolved or not clear: it might be the first one.
+        None also while a user-assigned identity is unresolved or not clear (it might be the first one), and where the
+        first is lost.
         """
-        return self.system or (None if self.unresolved or self.unclear else next(iter(self.user), None))
+        unknown = self.unresolved or self.unclear or any(one.first for one in self.lost)
+        return self.system or (None if unknown else next(iter(self.user), None))
 
     @property
     def empty(self) -> bool:
-        return self.system is None and not self.user and not self.unresolved and not self.unclear
+        return self.system is None and not (self.user or self.unresolved or self.unclear or self.lost)
 
 
 class ComputeType(StrEnum):
@@ -126,7 +149,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`identity.user` may hold several; `primary` names the one that AML uses when set.
+    """`identity.user` may hold several; `primary` names the one that AML uses when set. `leaving`: being deleted.
 
     `no_ids` are properties of the workspace and of what lies below it that hold something else than the id that
     belongs there; what they name is not known, which is not the same as nothing.
@@ -145,6 +168,7 @@ class Workspace:
     serverless: bool = False
     storage_by_identity: bool = False
     ready: bool = True
+    leaving: bool = False
     created_on: datetime | None = None
     raw: Raw = field(default_factory=dict, compare=False, repr=False)
     computes: tuple[Compute, ...] = ()
@@ -162,7 +186,7 @@ class Workspace:
             return next((uai for uai in self.identity.user if uai.resource == self.primary), None)
         if self.identity.system:
             return self.identity.system
-        return self.identity.default if len(self.identity.user) == 1 else None
+        return self.identity.default if len(self.identity.user) == 1 and not self.identity.lost else None
 
     def unclear(self, field: Field) -> bool:
         """Whether one of the workspace's own properties holds something that is no id."""

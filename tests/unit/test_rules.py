@@ -67,6 +67,7 @@ compute-reads-blobs           AML-32         F   Storage Blob Data Reader
 endpoint-reads-blobs          AML-42         F   Storage Blob Data Reader
 endpoint-writes-metrics       -              F?  AzureML Metrics Writer (preview)
 data-isolation                AML-73         G   -
+data-isolation-by-default     AML-93         G   -
 registry-admin-user           AML-21 AML-22  F   -
 workspace-cached-keys         AML-71         F   -
 container-instances           AML-23         G   -
@@ -79,6 +80,8 @@ identity-attached-by          AML-14         A   -
 brought-along-dependencies    AML-10         F   -
 default-identity              AML-16         I   -
 compute-identity-name         AML-38         I   -
+lost-identity                 AML-98         A   -
+lost-identity-pulls           AML-98         G   -
 encryption-key-access         AML-13         A   -
 compute-reads-secrets         AML-17         A   -
 base-image-pull               AML-25         F   AcrPull, Container Registry Repository Reader
