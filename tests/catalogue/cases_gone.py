@@ -86,7 +86,12 @@ def _last_puller(*, made_anew: bool) -> Build:
 
 
 CASES: tuple[Case, ...] = (
-    acts("data-isolation-by-default", _below_hub(flag=True), "hub hub, which isolates", outcome="Withheld"),
+    acts(
+        "data-isolation-by-default",
+        _below_hub(flag=True),
+        "which isolates the data of its projects:",
+        outcome="Withheld",
+    ),
     acts(
         "data-isolation-by-default",
         _below_hub(),

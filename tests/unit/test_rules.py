@@ -133,6 +133,11 @@ compute-settings              AML-78         A   -
 managed-network               AML-50         A   -
 serverless-network            AML-63         A   -
 private-endpoint-approver     AML-75         F?  Azure AI Enterprise Network Connection Approver
+outbound-target-approver      AML-92         F?  Azure AI Enterprise Network Connection Approver
+outbound-targets              AML-92         A   -
+attached-cluster-access       AML-91         F?  Reader, Kubernetes Extension Contributor, Azure Kubernetes Service Cluster Admin Role, Azure Relay Owner
+attached-cluster-relay        AML-91         A   -
+workspace-group-role          AML-95         A   -
 registry-settings             AML-79         A   -
 unknown-kind                  -              A   -
 malformed-id                  -              A   -
@@ -210,6 +215,9 @@ def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
         "Key Vault Administrator",
         "AzureML Data Scientist",
         "Azure AI Enterprise Network Connection Approver",
+        "Kubernetes Extension Contributor",
+        "Azure Kubernetes Service Cluster Admin Role",
+        "Azure Relay Owner",
     }
     assert {need.role_name for need in GRANTED if need.broad} == broad
 

@@ -1,11 +1,13 @@
 """The rule table: every rule is one entry in one of these modules. Events, rights, docs and tests follow from it."""
 
 from shared.access.rules import (
+    attached_clusters,
     builds,
     clusters,
     datastores,
     endpoints,
     feature_store,
+    group_roles,
     identities,
     instances,
     isolation,
@@ -20,6 +22,7 @@ from shared.access.rules import (
     network_private,
     network_rules,
     network_subnets,
+    outbound_targets,
     own_grants,
     people,
     private_images,
@@ -61,6 +64,9 @@ RULES: tuple[Rule, ...] = (
     *people.RULES,
     *instances.RULES,
     *managed_network.RULES,
+    *outbound_targets.RULES,
+    *attached_clusters.RULES,
+    *group_roles.RULES,
     *registry_settings.RULES,
     *unknown.RULES,
     *malformed.RULES,
