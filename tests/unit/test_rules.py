@@ -89,6 +89,10 @@ base-image-identity           AML-26         F   Managed Identity Operator
 registry-connection           AML-27         A   -
 password-builds               AML-24         G   -
 environment-build             AML-29         A   -
+image-registry-pull           AML-90         F   AcrPull, Container Registry Repository Reader
+image-registries              AML-90         A   -
+aml-registry-user             AML-97         F?  AzureML Registry User
+aml-registries                AML-97         A   -
 aks-service-principal         AML-31         A   -
 abac-registry                 AML-70         F   -
 datastore-credential          AML-33         A   -
@@ -218,6 +222,7 @@ def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
         "Kubernetes Extension Contributor",
         "Azure Kubernetes Service Cluster Admin Role",
         "Azure Relay Owner",
+        "AzureML Registry User",
     }
     assert {need.role_name for need in GRANTED if need.broad} == broad
 

@@ -14,7 +14,7 @@ from shared.access.scope import Scope
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # Environments grow without bound and each costs a request, so only those that were changed last are looked at.
-_ENVIRONMENTS = 20
+MOST_ENVIRONMENTS = 20
 
 
 def _groups(workspace: Workspace, estate: Estate) -> set[Scope]:
@@ -80,14 +80,14 @@ def _private_hosts(workspace: Workspace) -> frozenset[str]:
 def _environment_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     if _private_hosts(workspace):
         yield Want(workspace.id, "environments")
-        yield from (Want(version) for version in _latest(workspace, estate))
+        yield from (Want(version) for version in latest(workspace, estate))
 
 
-def _latest(workspace: Workspace, estate: Estate) -> list[Scope]:
+def latest(workspace: Workspace, estate: Estate) -> list[Scope]:
     """The latest versions of the environments that were changed last."""
     listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
     newest = sorted(listed, key=lambda raw: text(raw, "systemData", "lastModifiedAt") or "", reverse=True)
-    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:_ENVIRONMENTS])
+    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:MOST_ENVIRONMENTS])
     found = (scope_or_none(f"{name}/versions/{version}") for name, version in named if version)
     return [scope for scope in found if scope]
 
@@ -97,7 +97,7 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if not hosts:
         return
     yield from unreadable("environment-build", ("AML-29",), _environment_wants(workspace, estate), estate)
-    for scope in _latest(workspace, estate):
+    for scope in latest(workspace, estate):
         body = get(estate.resource(scope), "properties")
         host = (text(body, "image") or "").casefold().split("/", 1)[0]
         if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):

@@ -73,6 +73,7 @@ RULES = (
             "aks-pull",
             "endpoint-pull",
             "private-registry-pull",
+            "image-registry-pull",
             "base-image-pull",
             "serverless-pull",
         ),
