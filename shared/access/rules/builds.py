@@ -1,6 +1,7 @@
 """Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from shared.access import connections
 from shared.access.asks import Ask, Finding, Objection, Property, Severity
@@ -8,6 +9,7 @@ from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at
 from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -108,9 +110,9 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
                 "so AML must build it, and cannot pull that image to build.",
-                "Put the packages into the image and use it as it is (v1: user_managed_dependencies = True, no "
-                f"Dockerfile): az ml environment create --name {scope.parent.name} --image {text(body, 'image')} "
-                f"{at(workspace.id)}",
+                "Put the packages into the image and use it as it is: az ml environment create --name "
+                f"{scope.parent.name} --image {quote(str(text(body, 'image')))} {at(workspace.id)} (an environment of "
+                f"{V1_ENDED}: user_managed_dependencies = True and no Dockerfile)",
             )
 
 
@@ -132,7 +134,8 @@ RULES = (
         "environment-build",
         ("AML-29",),
         Mode.AUDIT,
-        "An environment on an image of a private registry uses the image as it is.",
+        "An environment on an image of a private registry uses the image as it is. Only v1 could build on one with an "
+        f"identity: {V1_ENDED}.",
         _SOURCE,
         _builds_on_private,
         "an environment that adds a conda file to an image of a private registry",

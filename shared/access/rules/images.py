@@ -24,11 +24,11 @@ _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
+# A filter of Event Grid takes 25 operations: that an environment changed is seen by the next deployment or sweep.
 _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/computes",
     "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
     "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments",
-    "Microsoft.MachineLearningServices/workspaces/environments/versions",
 )
 _RUNNING = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE, ComputeType.KUBERNETES)
 
@@ -251,7 +251,7 @@ RULES = (
         wants=_asset_wants,
         grants=(USE_AML_REGISTRY,),
         reads=(List.ENDPOINTS,),
-        watches=_WATCHES[1:3],
+        watches=_WATCHES[1:],
         allow_listed=True,
     ),
     Rule(
@@ -265,6 +265,6 @@ RULES = (
         "a deployment with an environment of one that is",
         wants=_asset_wants,
         reads=(List.ENDPOINTS,),
-        watches=_WATCHES[1:3],
+        watches=_WATCHES[1:],
     ),
 )
