@@ -105,7 +105,7 @@ CASES: tuple[Case, ...] = (
     acts(
         "image-registry-pull",
         _deployed(environment=_SHARED),
-        "runs an environment of an AML registry",
+        "was named by a user of the workspace",
         "an environment of an AML registry, whose own registry is not on the allow-list",
         outcome="Withheld",
     ),
@@ -117,7 +117,7 @@ CASES: tuple[Case, ...] = (
     ),
     acts("image-registries", _with_cluster(connected=False), "is not in the workspace's subscription"),
     leaves("image-registries", _in_subscription),
-    acts("aml-registry-user", _deployed(model=_MODEL), "uses assets of AML registry", outcome="Withheld"),
+    acts("aml-registry-user", _deployed(model=_MODEL), "was named by a user of the workspace", outcome="Withheld"),
     leaves("aml-registry-user", _deployed(model="azureml://registries/azureml/models/gpt2/versions/1")),
     acts("aml-registries", _deployed(environment=_SHARED, there=False), "may use it is not known"),
     leaves("aml-registries", _deployed(environment=_SHARED)),

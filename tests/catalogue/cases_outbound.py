@@ -25,13 +25,13 @@ _ARC = "Microsoft.Kubernetes/connectedClusters"
 _RELAY = "Microsoft.Relay/namespaces"
 
 
-def _managed(place: Place, target: str, **more: Raw) -> Raw:
+def _managed(place: Place, target: str) -> Raw:
     rules: Raw = {"web": {"type": "FQDN", "category": "UserDefined", "destination": "pypi.org"}}
     if target:
         destination = {"serviceResourceId": target, "subresourceTarget": "any", "sparkEnabled": False}
         rules["to"] = {"type": "PrivateEndpoint", "category": "UserDefined", "destination": destination}
     network = {"isolationMode": "AllowInternetOutbound", "outboundRules": rules}
-    return workspace(place, managedNetwork=network, **more)
+    return workspace(place, managedNetwork=network)
 
 
 def _leading_to(kind: str = "", *, role: str = "", there: bool = True, shouted: bool = False) -> Build:

@@ -246,7 +246,7 @@ RULES = (
         "An endpoint's identity is AzureML Registry User on the AML registries whose assets its deployments use.",
         _DOCS + "how-to-manage-registries",
         _uses,
-        "a deployment with a model of an AML registry on the allow-list",
+        "a deployment with a model of an AML registry",
         "a deployment with a model of Microsoft's registry azureml",
         wants=_asset_wants,
         grants=(USE_AML_REGISTRY,),
