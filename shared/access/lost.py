@@ -9,8 +9,9 @@ covers nobody. Only the identity itself tells, so it is read (`attached`), and w
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from shared.access.model import Fact, Identity, Loss, Lost, Unreadable, Want, Workspace
-from shared.access.raw import text
+from shared.access.losses import Loss, Lost
+from shared.access.model import Fact, Identity, Unreadable, Want, Workspace
+from shared.access.raw import object_id, principal_id
 from shared.access.scope import Scope
 
 _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
@@ -70,7 +71,7 @@ def _loss(scope: Scope, recorded: str, facts: Mapping[Want, Fact]) -> Loss | Non
     fact = facts[want]
     if fact is None:
         return Loss.DELETED
-    now = text(fact, "properties", "principalId")
+    now = principal_id(fact, "properties", "principalId")
     if isinstance(fact, Unreadable) or not now or not recorded:
         return None
-    return None if now.casefold() == recorded.casefold() else Loss.MADE_ANEW
+    return None if now == object_id(recorded) else Loss.MADE_ANEW

@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from shared.access.ids import PRIMARY, Field, NoId
+from shared.access.losses import Lost
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.raw import tags
 from shared.access.scope import Scope
@@ -34,24 +35,6 @@ class Principal:
     label: str
     resource: Scope | None = None
     type: str = "ServicePrincipal"
-
-
-class Loss(StrEnum):
-    DELETED = "deleted"
-    MADE_ANEW = "made anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A user-assigned identity that is attached and can do nothing any more (AML-98).
-
-    Deleted, or made anew under its name: then the resource still records the object id of the old one. `first`: ARM
-    lists it before all others, so that AML would take it as the default.
-    """
-
-    id: Scope
-    how: Loss
-    first: bool = True
 
 
 @dataclass(frozen=True, slots=True)

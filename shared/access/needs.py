@@ -232,8 +232,7 @@ def approve_elsewhere(resource_type: str) -> Need:
     return Need(name, (action,), _CONTRIBUTOR, "Contributor", broad=True)
 
 
-_AKS = "Microsoft.ContainerService/managedClusters"
-_ARC = "Microsoft.Kubernetes/connectedClusters"
+_AKS, _ARC = "Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters"
 
 
 def _reads_cluster(kind: str) -> Need:
@@ -297,5 +296,5 @@ _POLICY_PERMISSIONS = {
     ),
 }
 ACCESS_POLICY = {kind: tuple(names.split()) for kind, names in _POLICY_PERMISSIONS.items()}
-# The same, as they are compared: what a vault recorded may have any case.
+# As they are compared: what a vault recorded may have any case.
 VAULT_PERMISSIONS = frozenset(f"{kind}/{name}".casefold() for kind, names in ACCESS_POLICY.items() for name in names)

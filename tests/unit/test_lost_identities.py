@@ -27,8 +27,9 @@ from unit.build import (
 
 from shared.access import parse
 from shared.access.asks import Finding, Objection, Property
+from shared.access.losses import Loss
 from shared.access.lost import without_lost
-from shared.access.model import ComputeType, Estate, Fact, Identity, Loss, Unreadable, Want, Workspace
+from shared.access.model import ComputeType, Estate, Fact, Identity, Unreadable, Want, Workspace
 from shared.access.plan import plan
 from shared.access.rules import RULES, List
 
@@ -80,6 +81,7 @@ def test_aml_takes_the_first_and_nobody_stands_in_for_it(
         (None, Loss.DELETED),
         (ANEW, Loss.MADE_ANEW),
         ({"properties": {"principalId": DEAD.id.upper()}}, None),
+        ({"properties": {"principalId": DEAD.id.replace("-", "")}}, None),
         ({"properties": {}}, None),
         (Unreadable.FORBIDDEN, None),
     ],

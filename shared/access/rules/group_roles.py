@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
-from shared.access.raw import scope_or_none, text
+from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
 
@@ -51,8 +51,8 @@ def _contributor(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _is_contributor(raw: Raw, me: Principal, group: str) -> bool:
     role = (text(raw, "properties", "roleDefinitionId") or "").rpartition("/")[2]
     at = scope_or_none(text(raw, "properties", "scope"))
-    holder = text(raw, "properties", "principalId") or ""
-    return role.casefold() == _CONTRIBUTOR and holder.casefold() == me.id and at is not None and at.key == group
+    holder = principal_id(raw, "properties", "principalId")
+    return role.casefold() == _CONTRIBUTOR and holder == me.id and at is not None and at.key == group
 
 
 GROUP_ROLE = "workspace-group-role"

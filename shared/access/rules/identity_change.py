@@ -8,7 +8,8 @@ identity is made here, from all that the resource has.
 import json
 from typing import Any
 
-from shared.access.model import Compute, Identity, Loss, Workspace
+from shared.access.losses import Loss
+from shared.access.model import Compute, Identity, Workspace
 from shared.access.rules.az import at
 from shared.access.scope import Scope
 

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.losses import Loss, Lost
 from shared.access.lost import attached, holders
-from shared.access.model import Compute, ComputeType, Estate, Identity, Loss, Lost, Want, Workspace
+from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Workspace
 from shared.access.rules.az import at, group
 from shared.access.rules.identity_change import API, update_compute, update_workspace
 from shared.access.rules.rule import List, Mode, Rule
