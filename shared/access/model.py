@@ -42,8 +42,8 @@ class Identity:
     """A resource's `identity` block. Empty (neither kind) when the resource has none.
 
     `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
-    identity whose object id ARM left out is in `unresolved`, one that is known to be gone in `lost`; `order` is how ARM
-    lists them all. `unclear`: there is more in the block than can be read.
+    identity whose object id ARM left out is in `unresolved`, one that is gone in `lost`; `order` is ARM's, of them all.
+    `unclear`: there is more in the block than can be read.
     """
 
     system: Principal | None = None
@@ -57,8 +57,7 @@ class Identity:
     def default(self) -> Principal | None:
         """The identity that mounts storage, pulls images and opens datastores (AML-16).
 
-        None also while a user-assigned identity is unresolved or not clear (it might be the first one), and where the
-        first is lost.
+        None also while a user-assigned identity is unresolved or not clear (it might be the first), or that is lost.
         """
         unknown = self.unresolved or self.unclear or any(one.first for one in self.lost)
         return self.system or (None if unknown else next(iter(self.user), None))
