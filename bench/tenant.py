@@ -12,9 +12,9 @@ type Json = dict[str, Any]
 
 COMPUTES = 5
 ENDPOINTS = 2
-# That the default rules need and Resource Graph does not know: computes, datastores, connections, and the diagnostic
-# settings of the workspace and of each endpoint.
-LISTS = 4 + ENDPOINTS
+# That the default rules need and Resource Graph does not know: computes, datastores, connections, environments, and the
+# diagnostic settings of the workspace and of each endpoint.
+LISTS = 5 + ENDPOINTS
 
 _TENANT_ID = "7d1c2b6e-0d0b-4d0e-9f3e-5a4f2f6b9a01"
 _LONG_AGO = "2024-02-01T08:00:00.0000000Z"

@@ -13,6 +13,7 @@ from shared.access import parse
 from shared.access.asks import Property
 from shared.access.compare import Asked, ask, holders_at_hand, unknown_holders
 from shared.access.evidence import admin_logins
+from shared.access.lost import without_lost
 from shared.access.model import (
     Compute,
     ComputeType,
@@ -128,7 +129,12 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
         facts, estate = await asyncio.gather(
             _facts(wants, azure), _read(estate, dependencies, principals, known, azure)
         )
-        estate = replace(estate, facts={**estate.facts, **facts})
+        estate = _without_lost(replace(estate, facts={**estate.facts, **facts}))
+
+
+def _without_lost(estate: Estate) -> Estate:
+    found = [without_lost(workspace, estate.facts) for workspace in estate.workspaces]
+    return replace(estate, subject=found[0], neighbours=tuple(found[1:]))
 
 
 async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Reads) -> Estate:
@@ -177,7 +183,7 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
         for rule in RULES
         if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
         for workspace in estate.workspaces
-        if workspace is estate.subject or _bears_on_registry(rule)
+        if rule.examines(workspace) and (workspace is estate.subject or _bears_on_registry(rule))
         for want in rule.wants(workspace, estate)
     }
 

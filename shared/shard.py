@@ -17,13 +17,16 @@ from shared.holdings import ROLE_ASSIGNMENTS
 from shared.once import Once
 from shared.ports import Raw, Reads
 
-_ENDPOINTS = "onlineEndpoints"
 _ENDPOINT = "microsoft.machinelearningservices/workspaces/onlineendpoints"
+_DEPLOYMENT = f"{_ENDPOINT}/deployments"
+# Lists that Resource Graph has in full, by their name in ARM's path: of which type.
+_LISTED = {"onlineEndpoints": _ENDPOINT, "deployments": _DEPLOYMENT}
 _REGISTRY = "microsoft.containerregistry/registries"
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
 _TYPES = (
     _WORKSPACE,
     _ENDPOINT,
+    _DEPLOYMENT,
     _REGISTRY,
     "microsoft.keyvault/vaults",
     "microsoft.storage/storageaccounts",
@@ -40,16 +43,16 @@ class Shard:
         self._live = Once(azure)
         self._assigned = _by_group(frozenset(groups), assigned)
         self._rows: dict[Scope, Raw] = {}
-        self._endpoints: dict[Scope, list[Raw]] = {}
-        self._all_endpoints = True
+        self._children: dict[tuple[Scope, str], list[Raw]] = {}
+        self._in_full = True
         for row in rows:
             scope = scope_or_none(get(row, "id"))
-            if scope is None:  # what is not found among the rows is read; but of endpoints there would be one less
-                self._all_endpoints = False
+            if scope is None:  # what is not found among the rows is read; but of a list there would be one less
+                self._in_full = False
                 continue
             self._rows[scope] = row
-            if scope.resource_type == _ENDPOINT:
-                self._endpoints.setdefault(scope.parent, []).append(row)
+            if scope.resource_type in _LISTED.values():
+                self._children.setdefault((scope.parent, scope.resource_type), []).append(row)
 
     @classmethod
     async def read(cls, workspaces: Iterable[Scope], azure: Reads) -> Self:
@@ -74,8 +77,8 @@ class Shard:
         return row if row is not None and _whole(scope, row) else await self._live.resource(scope)
 
     async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
-        if collection == _ENDPOINTS and self._all_endpoints and parent in self._rows:
-            return self._endpoints.get(parent, ())
+        if collection in _LISTED and self._in_full and parent in self._rows:
+            return self._children.get((parent, _LISTED[collection]), ())
         if collection == ROLE_ASSIGNMENTS and parent in self._assigned:
             return self._assigned[parent]
         return await self._live.children(parent, collection, first_page=first_page)

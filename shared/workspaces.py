@@ -54,9 +54,19 @@ def _unresolved(workspace: Workspace) -> frozenset[Scope]:
 async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
     """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved.
 
-    So does what is none: of a resource of any other kind its owner may make up the object id.
+    So does one that may not be read, and what is none: of a resource of any other kind its owner may make up the object
+    id.
     """
     scopes = [scope for scope in identities if user_assigned(str(scope))]
-    raws = await asyncio.gather(*(azure.resource(scope) for scope in scopes))
+    raws = await asyncio.gather(*(_readable(scope, azure) for scope in scopes))
     found = ((scope, principal_id(raw, "properties", "principalId")) for scope, raw in zip(scopes, raws, strict=True))
     return {scope: holder for scope, holder in found if holder}
+
+
+async def _readable(scope: Scope, azure: Reads) -> Raw | None:
+    try:
+        return await azure.resource(scope)
+    except ReadFailedError as error:
+        if error.forbidden:
+            return None
+        raise

@@ -101,7 +101,15 @@ class FakeAzure:
             return {"id": str(scope), "tags": self.group_tags.get(scope, {})} if there else None
         if scope.resource_type == "microsoft.authorization/roleassignments":
             return next((_listed(one) for one in self.assignments if Scope.parse(one.id) == scope), None)
-        return self.resources.get(scope)
+        return self.resources.get(scope) or self._identity(scope)
+
+    def _identity(self, scope: Scope) -> Raw | None:
+        """What something has attached is there, as the one that is recorded."""
+        blocks = [
+            raw["identity"].get("userAssignedIdentities") or {} for raw in self.resources.values() if "identity" in raw
+        ]
+        found = (body for block in blocks for name, body in block.items() if Scope.parse(name) == scope)
+        return next(({"id": str(scope), "properties": body} for body in found if body), None)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         """Of the app's own rows; None, as where no log workspace is configured, unless `logged`."""

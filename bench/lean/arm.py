@@ -19,7 +19,7 @@ from shared.azure.arm import API_VERSIONS
 _ML = "Microsoft.MachineLearningServices"
 _DIAGNOSTIC_SETTINGS = "Microsoft.Insights/diagnosticSettings"
 _ROLE_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
-_OF_WORKSPACES = ("computes", "connections", "datastores")
+_OF_WORKSPACES = ("computes", "connections", "datastores", "environments")
 _OF_SUBSCRIPTIONS = {"locks": {}, "denyAssignments": {}, "roleDefinitions": {"$filter": "type eq 'CustomRole'"}}
 
 type Ask = tuple[str, dict[str, str]]

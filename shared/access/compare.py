@@ -33,9 +33,9 @@ def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule
     """Everything that the rules ask for `workspace`.
 
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
-    optional rules that are off are silent.
+    optional rules that are off are silent. Of a workspace that is being deleted next to nothing is asked (AML-98).
     """
-    active = [rule for rule in rules if not rule.optional or terms.enabled(rule)]
+    active = [rule for rule in rules if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
     asks = [(rule, one) for rule in active for one in rule.examine(workspace, estate)]
     return Asked(
         workspace,

@@ -16,13 +16,20 @@ def refuse_grant(
     ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
 ) -> Refusal | None:
     """Why `ask` is withheld, whoever asks; None when nothing objects."""
+    objected = refuse_objected(ask, objections)
+    if objected:
+        return objected
+    if ask.scope in estate.missing:
+        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
+    return distrust(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
+
+
+def refuse_objected(ask: RequiredGrant, objections: list[Objection]) -> Refusal | None:
     for objection in objections:
         concerns = objection.setting is None and objection.target.contains(ask.scope)
         if concerns and objection.principal in (None, ask.principal.id):
             return Refusal(objection.rule, objection.reason)
-    if ask.scope in estate.missing:
-        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return distrust(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
+    return None
 
 
 def distrust(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Refusal | None:

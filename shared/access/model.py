@@ -11,6 +11,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from shared.access.ids import PRIMARY, Field, NoId
+from shared.access.losses import Lost
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.raw import tags
 from shared.access.scope import Scope
@@ -41,25 +42,29 @@ class Identity:
     """A resource's `identity` block. Empty (neither kind) when the resource has none.
 
     `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
-    identity whose object id ARM left out is in `unresolved`. `unclear`: there is more in the block than can be read.
+    identity whose object id ARM left out is in `unresolved`, one that is gone in `lost`; `order` is ARM's, of them all.
+    `unclear`: there is more in the block than can be read.
     """
 
     system: Principal | None = None
     user: tuple[Principal, ...] = ()
     unresolved: tuple[Scope, ...] = ()
     unclear: bool = False
+    lost: tuple[Lost, ...] = ()
+    order: tuple[Scope, ...] = field(default=(), compare=False)
 
     @property
     def default(self) -> Principal | None:
         """The identity that mounts storage, pulls images and opens datastores (AML-16).
 
-        None also while a user-assigned identity is unresolved or not clear: it might be the first one.
+        None also while a user-assigned identity is unresolved or not clear (it might be the first), or that is lost.
         """
-        return self.system or (None if self.unresolved or self.unclear else next(iter(self.user), None))
+        unknown = self.unresolved or self.unclear or any(one.first for one in self.lost)
+        return self.system or (None if unknown else next(iter(self.user), None))
 
     @property
     def empty(self) -> bool:
-        return self.system is None and not self.user and not self.unresolved and not self.unclear
+        return self.system is None and not (self.user or self.unresolved or self.unclear or self.lost)
 
 
 class ComputeType(StrEnum):
@@ -126,7 +131,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`identity.user` may hold several; `primary` names the one that AML uses when set.
+    """`identity.user` may hold several; `primary` names the one that AML uses when set. `leaving`: being deleted.
 
     `no_ids` are properties of the workspace and of what lies below it that hold something else than the id that
     belongs there; what they name is not known, which is not the same as nothing.
@@ -145,6 +150,7 @@ class Workspace:
     serverless: bool = False
     storage_by_identity: bool = False
     ready: bool = True
+    leaving: bool = False
     created_on: datetime | None = None
     raw: Raw = field(default_factory=dict, compare=False, repr=False)
     computes: tuple[Compute, ...] = ()
@@ -162,7 +168,7 @@ class Workspace:
             return next((uai for uai in self.identity.user if uai.resource == self.primary), None)
         if self.identity.system:
             return self.identity.system
-        return self.identity.default if len(self.identity.user) == 1 else None
+        return self.identity.default if len(self.identity.user) == 1 and not self.identity.lost else None
 
     def unclear(self, field: Field) -> bool:
         """Whether one of the workspace's own properties holds something that is no id."""

@@ -11,17 +11,23 @@ from shared.access.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """`role_id` is the built-in role's GUID; `broad` roles are granted by F? rules only."""
+    """`role_id` is the built-in role's GUID; `broad` roles are granted by F? rules only.
+
+    `target` is the type of what it is granted on, where the permissions are about something else that lies there.
+    """
 
     name: str
     permissions: tuple[Permission, ...]
     role_id: str
     role_name: str
     broad: bool = False
+    target: str = ""
 
     @property
     def resource_type(self) -> str:
         """Of what the permissions are about, in lower case; empty where only the role is known."""
+        if self.target:
+            return self.target.casefold()
         return "/".join(self.permissions[0].action.split("/")[:2]).casefold() if self.permissions else ""
 
 
@@ -174,13 +180,13 @@ WRITE_ROLES = Need(
 )
 
 
-def _approver(name: str, resource_type: str, approval: str = "privateEndpointConnectionsApproval") -> Need:
+def _approver(name: str, resource_type: str) -> Need:
     return Need(
         f"approve private endpoints of the {name}",
         tuple(
             Permission(f"{resource_type}/{what}")
             for what in (
-                f"{approval}/action",
+                "privateEndpointConnectionsApproval/action",
                 "privateEndpointConnections/read",
                 "privateEndpointConnections/write",
             )
@@ -191,11 +197,90 @@ def _approver(name: str, resource_type: str, approval: str = "privateEndpointCon
     )
 
 
-APPROVE_STORAGE = _approver(
-    "storage account", "Microsoft.Storage/storageAccounts", "PrivateEndpointConnectionsApproval"
+# The resource types of which the approver role has the action, and what people call them. Of Cognitive Services, API
+# Management and application gateways it has the connections, and not the action that approves them.
+_APPROVABLE = {
+    "Microsoft.Cache/redis": "cache",
+    "Microsoft.Cache/redisEnterprise": "cache",
+    "Microsoft.ContainerRegistry/registries": "registry",
+    "Microsoft.DBforMySQL/flexibleServers": "MySQL server",
+    "Microsoft.DBforPostgreSQL/flexibleServers": "PostgreSQL server",
+    "Microsoft.DBforPostgreSQL/serverGroupsv2": "PostgreSQL cluster",
+    "Microsoft.DocumentDB/databaseAccounts": "Cosmos DB account",
+    "Microsoft.EventHub/namespaces": "event hub namespace",
+    "Microsoft.Insights/privateLinkScopes": "private link scope",
+    "Microsoft.KeyVault/vaults": "key vault",
+    "Microsoft.MachineLearningServices/registries": "AML registry",
+    "Microsoft.MachineLearningServices/workspaces": "workspace",
+    "Microsoft.Network/privateLinkServices": "private link service",
+    "Microsoft.Search/searchServices": "search service",
+    "Microsoft.Sql/servers": "SQL server",
+    "Microsoft.Storage/storageAccounts": "storage account",
+}
+APPROVE = {kind.casefold(): _approver(name, kind) for kind, name in _APPROVABLE.items()}
+APPROVE_STORAGE = APPROVE["microsoft.storage/storageaccounts"]
+APPROVE_VAULT = APPROVE["microsoft.keyvault/vaults"]
+APPROVE_REGISTRY = APPROVE["microsoft.containerregistry/registries"]
+
+
+def approve_elsewhere(resource_type: str) -> Need:
+    """For a type of which the approver role lacks the action: the least built-in role that has it."""
+    action = Permission(f"{resource_type}/privateEndpointConnectionsApproval/action")
+    name = f"approve private endpoints of {resource_type}"
+    if resource_type == "microsoft.cognitiveservices/accounts":
+        return Need(name, (action,), "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68", "Cognitive Services Contributor")
+    return Need(name, (action,), _CONTRIBUTOR, "Contributor", broad=True)
+
+
+_AKS, _ARC = "Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters"
+
+
+def _reads_cluster(kind: str) -> Need:
+    reads = (Permission(f"{kind}/read"),)
+    return Need("read the attached cluster", reads, "acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader")
+
+
+def _extends(kind: str) -> Need:
+    return Need(
+        "install the AML extension on the attached cluster",
+        tuple(
+            Permission(f"Microsoft.KubernetesConfiguration/extensions/{verb}") for verb in ("read", "write", "delete")
+        ),
+        "85cb6faf-e071-4c9b-8136-154b5a04f717",
+        "Kubernetes Extension Contributor",
+        broad=True,
+        target=kind,
+    )
+
+
+ADMINISTER_AKS = Need(
+    "administer the attached AKS cluster",
+    (Permission(f"{_AKS}/listClusterAdminCredential/action"),),
+    "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8",
+    "Azure Kubernetes Service Cluster Admin Role",
+    broad=True,
 )
-APPROVE_VAULT = _approver("key vault", "Microsoft.KeyVault/vaults")
-APPROVE_REGISTRY = _approver("registry", "Microsoft.ContainerRegistry/registries")
+ATTACHED = {
+    _AKS.casefold(): (_reads_cluster(_AKS), _extends(_AKS), ADMINISTER_AKS),
+    _ARC.casefold(): (_reads_cluster(_ARC), _extends(_ARC)),
+}
+OWN_RELAY = Need(
+    "own the relay of the attached Arc cluster",
+    (Permission("Microsoft.Relay/namespaces/*"), Permission("Microsoft.Relay/namespaces/*", data=True)),
+    "2787bf04-f1f5-4bfe-8383-c8a24483ee38",
+    "Azure Relay Owner",
+    broad=True,
+)
+USE_AML_REGISTRY = Need(
+    "use the assets of the AML registry",
+    (
+        Permission("Microsoft.MachineLearningServices/registries/read"),
+        Permission("Microsoft.MachineLearningServices/registries/assets/read"),
+    ),
+    "1823dd4f-9b8c-4ab6-ab4e-7397a3684615",
+    "AzureML Registry User",
+    broad=True,
+)
 
 # Access policies know no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
 # `purge` (AML-07); the storage permissions belong to a retired feature and AML does not use them.
@@ -211,5 +296,5 @@ _POLICY_PERMISSIONS = {
     ),
 }
 ACCESS_POLICY = {kind: tuple(names.split()) for kind, names in _POLICY_PERMISSIONS.items()}
-# The same, as they are compared: what a vault recorded may have any case.
+# As they are compared: what a vault recorded may have any case.
 VAULT_PERMISSIONS = frozenset(f"{kind}/{name}".casefold() for kind, names in ACCESS_POLICY.items() for name in names)

@@ -65,6 +65,7 @@ def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[S
         serverless=bool(get(raw, "properties", "serverlessComputeSettings")),
         storage_by_identity=(text(raw, "properties", "systemDatastoresAuthMode") or "").casefold() == "identity",
         ready=_ready(raw),
+        leaving=_leaving(raw),
         created_on=time(get(raw, "systemData", "createdAt")) or time(get(raw, "properties", "creationTime")),
         raw=raw,
         computes=tuple(_compute(one, at, resolved) for at, one in listed[List.COMPUTES] if not _leaving(one)),
@@ -119,17 +120,19 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
         return Identity(system, unclear=unclear)
     user: list[Principal] = []
     unresolved: list[Scope] = []
+    order: list[Scope] = []
     named = get(block, "userAssignedIdentities")
     for name, known in named.items() if isinstance(named, Mapping) else ():
         scope = ids.attached(name)
         if scope is None:
             continue
+        order.append(scope)
         holder = principal_id(known, "principalId") or resolved.get(scope)
         if holder:
             user.append(Principal(object_id(holder), scope.name, scope))
         else:
             unresolved.append(scope)
-    return Identity(system, tuple(user), tuple(unresolved), unclear)
+    return Identity(system, tuple(user), tuple(unresolved), unclear, order=tuple(order))
 
 
 def cluster(raw: Raw, at: Scope | None = None) -> Principal | None:

@@ -17,6 +17,7 @@ from shared.access.guardrails import (
     refuse_by_policy,
     refuse_denied,
     refuse_grant,
+    refuse_objected,
     refuse_setting,
     refuse_unapproved,
     unseen,
@@ -73,7 +74,7 @@ def _grants(
                 leaning.append(Leaning(merge.grant(asking, asking, estate), runs))
         elif not acting:
             denied = refuse_denied(one, cover.denied_by) if cover.denied_by else None
-            doubt = denied or distrust(one, asked.workspace, estate, terms)
+            doubt = denied or refuse_objected(one, objections) or distrust(one, asked.workspace, estate, terms)
             say = partial(_would_grant, doubt) if estate.sees(one.scope) else _cannot_see
             findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:

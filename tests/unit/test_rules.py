@@ -67,6 +67,7 @@ compute-reads-blobs           AML-32         F   Storage Blob Data Reader
 endpoint-reads-blobs          AML-42         F   Storage Blob Data Reader
 endpoint-writes-metrics       -              F?  AzureML Metrics Writer (preview)
 data-isolation                AML-73         G   -
+data-isolation-by-default     AML-93         G   -
 registry-admin-user           AML-21 AML-22  F   -
 workspace-cached-keys         AML-71         F   -
 container-instances           AML-23         G   -
@@ -79,6 +80,8 @@ identity-attached-by          AML-14         A   -
 brought-along-dependencies    AML-10         F   -
 default-identity              AML-16         I   -
 compute-identity-name         AML-38         I   -
+lost-identity                 AML-98         A   -
+lost-identity-pulls           AML-98         G   -
 encryption-key-access         AML-13         A   -
 compute-reads-secrets         AML-17         A   -
 base-image-pull               AML-25         F   AcrPull, Container Registry Repository Reader
@@ -86,6 +89,10 @@ base-image-identity           AML-26         F   Managed Identity Operator
 registry-connection           AML-27         A   -
 password-builds               AML-24         G   -
 environment-build             AML-29         A   -
+image-registry-pull           AML-90         F   AcrPull, Container Registry Repository Reader
+image-registries              AML-90         A   -
+aml-registry-user             AML-97         F?  AzureML Registry User
+aml-registries                AML-97         A   -
 aks-service-principal         AML-31         A   -
 abac-registry                 AML-70         F   -
 datastore-credential          AML-33         A   -
@@ -130,6 +137,11 @@ compute-settings              AML-78         A   -
 managed-network               AML-50         A   -
 serverless-network            AML-63         A   -
 private-endpoint-approver     AML-75         F?  Azure AI Enterprise Network Connection Approver
+outbound-target-approver      AML-92         F?  Azure AI Enterprise Network Connection Approver
+outbound-targets              AML-92         A   -
+attached-cluster-access       AML-91         F?  Reader, Kubernetes Extension Contributor, Azure Kubernetes Service Cluster Admin Role, Azure Relay Owner
+attached-cluster-relay        AML-91         A   -
+workspace-group-role          AML-95         A   -
 registry-settings             AML-79         A   -
 unknown-kind                  -              A   -
 malformed-id                  -              A   -
@@ -207,6 +219,10 @@ def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
         "Key Vault Administrator",
         "AzureML Data Scientist",
         "Azure AI Enterprise Network Connection Approver",
+        "Kubernetes Extension Contributor",
+        "Azure Kubernetes Service Cluster Admin Role",
+        "Azure Relay Owner",
+        "AzureML Registry User",
     }
     assert {need.role_name for need in GRANTED if need.broad} == broad
 

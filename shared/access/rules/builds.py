@@ -1,6 +1,7 @@
 """Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 
 from shared.access import connections
 from shared.access.asks import Ask, Finding, Objection, Property, Severity
@@ -8,13 +9,14 @@ from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at
 from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # Environments grow without bound and each costs a request, so only those that were changed last are looked at.
-_ENVIRONMENTS = 20
+MOST_ENVIRONMENTS = 20
 
 
 def _groups(workspace: Workspace, estate: Estate) -> set[Scope]:
@@ -80,14 +82,14 @@ def _private_hosts(workspace: Workspace) -> frozenset[str]:
 def _environment_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     if _private_hosts(workspace):
         yield Want(workspace.id, "environments")
-        yield from (Want(version) for version in _latest(workspace, estate))
+        yield from (Want(version) for version in latest(workspace, estate))
 
 
-def _latest(workspace: Workspace, estate: Estate) -> list[Scope]:
+def latest(workspace: Workspace, estate: Estate) -> list[Scope]:
     """The latest versions of the environments that were changed last."""
     listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
     newest = sorted(listed, key=lambda raw: text(raw, "systemData", "lastModifiedAt") or "", reverse=True)
-    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:_ENVIRONMENTS])
+    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:MOST_ENVIRONMENTS])
     found = (scope_or_none(f"{name}/versions/{version}") for name, version in named if version)
     return [scope for scope in found if scope]
 
@@ -97,7 +99,7 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if not hosts:
         return
     yield from unreadable("environment-build", ("AML-29",), _environment_wants(workspace, estate), estate)
-    for scope in _latest(workspace, estate):
+    for scope in latest(workspace, estate):
         body = get(estate.resource(scope), "properties")
         host = (text(body, "image") or "").casefold().split("/", 1)[0]
         if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):
@@ -108,9 +110,9 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
                 "so AML must build it, and cannot pull that image to build.",
-                "Put the packages into the image and use it as it is (v1: user_managed_dependencies = True, no "
-                f"Dockerfile): az ml environment create --name {scope.parent.name} --image {text(body, 'image')} "
-                f"{at(workspace.id)}",
+                "Put the packages into the image and use it as it is: az ml environment create --name "
+                f"{scope.parent.name} --image {quote(str(text(body, 'image')))} {at(workspace.id)} (an environment of "
+                f"{V1_ENDED}: user_managed_dependencies = True and no Dockerfile)",
             )
 
 
@@ -132,7 +134,8 @@ RULES = (
         "environment-build",
         ("AML-29",),
         Mode.AUDIT,
-        "An environment on an image of a private registry uses the image as it is.",
+        "An environment on an image of a private registry uses the image as it is. Only v1 could build on one with an "
+        f"identity: {V1_ENDED}.",
         _SOURCE,
         _builds_on_private,
         "an environment that adds a conda file to an image of a private registry",

@@ -7,6 +7,7 @@ from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import flag, text
 from shared.access.rules.az import at
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -36,7 +37,8 @@ def _managed_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ("AML-31",),
                 Severity.MEDIUM,
                 f"AKS cluster {compute.attached.name if compute.attached else ''} of compute {compute.id.name} uses a "
-                f"managed identity ({kind or client}); AML's v1 deployments support clusters with a service principal.",
+                f"managed identity ({kind or client}). v1 deployments know clusters with a service principal only "
+                f"({V1_ENDED}).",
                 "Attach it as a Kubernetes compute, which knows managed identities: az ml compute attach --type "
                 f"Kubernetes --name {compute.id.name}-k8s --resource-id {compute.attached} {at(workspace.id)} "
                 "--identity-type SystemAssigned",
@@ -48,7 +50,7 @@ RULES = (
         "aks-service-principal",
         ("AML-31",),
         Mode.AUDIT,
-        "An AKS cluster that was brought along (v1) runs as a service principal.",
+        f"An AKS cluster that was brought along runs as a service principal, for the deployments of {V1_ENDED}.",
         _DOCS + "how-to-create-attach-kubernetes",
         _managed_identity,
         "an attached cluster with a system-assigned identity",
@@ -73,6 +75,7 @@ RULES = (
             "aks-pull",
             "endpoint-pull",
             "private-registry-pull",
+            "image-registry-pull",
             "base-image-pull",
             "serverless-pull",
         ),

@@ -49,9 +49,11 @@ def _primary(workspace: Workspace, _: Estate) -> Iterator[Ask]:
         return  # malformed-id says so, and what is attached cannot be told
     if primary in {one.resource for one in identity.user} or not (primary or ids):
         return
+    if primary in {one.id for one in identity.lost}:  # AML-98 speaks of it
+        return
     if primary and primary in identity.unresolved:
-        what = f"primary identity {primary.name} is attached, but has no object id: it was probably deleted"
-        remedy = "Recreate it under the same name, or make another one primary: "
+        what = f"primary identity {primary.name} is attached, but ARM does not tell its object id"
+        remedy = "See whether amlguard may read it, or make another one primary: "
         remedy += update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
     elif primary:
         what = f"primary identity {primary.name} is not among those attached ({_names(identity) or 'none is'})"

@@ -8,11 +8,12 @@ identity is made here, from all that the resource has.
 import json
 from typing import Any
 
+from shared.access.losses import Loss
 from shared.access.model import Compute, Identity, Workspace
 from shared.access.rules.az import at
 from shared.access.scope import Scope
 
-_API = "2025-12-01"
+API = "2025-12-01"
 
 
 def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | str | None = None) -> str:
@@ -25,7 +26,7 @@ def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | 
         body["identity"]["userAssignedIdentities"] = {one: {} for one in ids}
     if primary:
         body["properties"] = {"primaryUserAssignedIdentity": str(primary)}
-    return f"az rest --method patch --url '{workspace.id}?api-version={_API}' --body '{json.dumps(body)}'"
+    return f"az rest --method patch --url '{workspace.id}?api-version={API}' --body '{json.dumps(body)}'"
 
 
 def update_compute(compute: Compute, *more: Scope | str) -> str:
@@ -36,8 +37,12 @@ def update_compute(compute: Compute, *more: Scope | str) -> str:
 
 
 def attached(identity: Identity, *more: Scope | str) -> list[str]:
-    """Every user-assigned identity that an update has to name, those of unknown object id included."""
-    ids = [*(str(one.resource) for one in identity.user), *map(str, identity.unresolved), *map(str, more)]
+    """Every user-assigned identity that an update has to name, those of unknown object id included.
+
+    Of those that are gone, only what was made anew: Azure refuses an update that names one that is not there.
+    """
+    anew = [str(one.id) for one in identity.lost if one.how is Loss.MADE_ANEW]
+    ids = [*(str(one.resource) for one in identity.user), *map(str, identity.unresolved), *anew, *map(str, more)]
     named: dict[str, str] = {}
     for one in ids:
         named.setdefault(one.casefold(), one)

@@ -10,7 +10,7 @@ from shared.access.rules.az import group
 from shared.access.rules.rule import Mode, Rule
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
-_NETWORK = _DOCS + "how-to-managed-network"
+NETWORK = _DOCS + "how-to-managed-network"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces",)
 
 
@@ -77,7 +77,7 @@ RULES = (
         ("AML-50",),
         Mode.AUDIT,
         "A workspace has a managed virtual network.",
-        _NETWORK,
+        NETWORK,
         _prefers,
         "a workspace whose isolation mode is Disabled",
         "a workspace that allows only approved outbound traffic",
@@ -99,7 +99,7 @@ RULES = (
         ("AML-75",),
         Mode.OPT_IN,
         "The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
-        _NETWORK,
+        NETWORK,
         _approves,
         "a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
         "an identity that is Azure AI Administrator on the resource group",

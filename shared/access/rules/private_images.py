@@ -1,4 +1,7 @@
-"""v1: private base images that builds pull as a user-assigned identity, which a connection names (AML-25 to 27)."""
+"""v1: private base images that builds pull as a user-assigned identity, which a connection names (AML-25 to 27).
+
+Support of SDK v1 ended on 2026-06-30. Workspaces that still have such connections are seen to as before, and told.
+"""
 
 from collections.abc import Iterator
 
@@ -11,6 +14,7 @@ from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at
 from shared.access.rules.pull import PULLS
 from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -54,7 +58,9 @@ def _identity_pulls(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         if registry and principal:
             need = PULL_ABAC if registry.abac else PULL
             ids = ("AML-25", "AML-70") if registry.abac else ("AML-25",)
-            reason = f"{principal.label} pulls base images from {registry.id.name} for connection {one.id.name}"
+            reason = (
+                f"{principal.label} pulls base images from {registry.id.name} for connection {one.id.name} ({V1_ENDED})"
+            )
             yield RequiredGrant(principal, need, registry.id, one.id, ids, reason, explicit=True)
 
 
@@ -63,7 +69,9 @@ def _workspace_assigns(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for one in _signing_in(workspace):
         uai = _identity(one, estate)
         if me and uai and uai.resource:
-            reason = f"{me.label} assigns {uai.label}, as which connection {one.id.name} pulls, to image builds"
+            reason = (
+                f"{me.label} assigns {uai.label}, as which connection {one.id.name} pulls, to image builds ({V1_ENDED})"
+            )
             yield RequiredGrant(me, ASSIGN_IDENTITY, uai.resource, one.id, ("AML-26",), reason, explicit=True)
 
 
@@ -77,7 +85,8 @@ def _incomplete(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 "registry-connection",
                 ("AML-27",),
                 Severity.MEDIUM,
-                f"Connection {one.id.name} cannot pull base images with its identity: {'; '.join(wrong)}.",
+                f"Connection {one.id.name} cannot pull base images with its identity: {'; '.join(wrong)}. Builds pull "
+                f"so in v1 only: {V1_ENDED}.",
                 f"az ml connection update --name {one.id.name} {at(workspace.id)} --set target=REGISTRY.azurecr.io "
                 "credentials.type=managed_identity credentials.resource_id=IDENTITY-ID credentials.client_id=CLIENT-ID",
             )
@@ -114,7 +123,8 @@ RULES = (
         "base-image-pull",
         ("AML-25",),
         Mode.FIX,
-        "The user-assigned identity that a registry connection names can pull base images from that registry.",
+        f"The user-assigned identity that a registry connection names can pull base images from that registry "
+        f"({V1_ENDED}).",
         _SOURCE,
         _identity_pulls,
         "a connection to a registry on the policy's allow-list, with an identity that holds nothing there",
@@ -130,7 +140,8 @@ RULES = (
         "base-image-identity",
         ("AML-26",),
         Mode.FIX,
-        "The workspace's identity is Managed Identity Operator on the identity that a registry connection names.",
+        f"The workspace's identity is Managed Identity Operator on the identity that a registry connection names "
+        f"({V1_ENDED}).",
         _SOURCE,
         _workspace_assigns,
         "a connection with an identity on the policy's allow-list that the workspace may not assign",
@@ -145,7 +156,7 @@ RULES = (
         "registry-connection",
         ("AML-27",),
         Mode.AUDIT,
-        "A connection that pulls with an identity names its registry, the identity and its client id.",
+        f"A connection that pulls with an identity names its registry, the identity and its client id ({V1_ENDED}).",
         _SOURCE,
         _incomplete,
         "a connection whose client id is that of another identity",

@@ -77,7 +77,7 @@ def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield pull(principal, workspace.registry, endpoint.id, estate, "AML-42")
         elif not endpoint.ready and not principal:
             yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
-        elif workspace.registry:
+        elif workspace.registry and not endpoint.identity.lost:  # of those that are gone `lost_identities` speaks
             reason = f"the identity of endpoint {endpoint.id.name} is not known, so nobody can tell whether it can pull"
             yield Objection(workspace.registry, Property.ADMIN_USER, reason)
 
@@ -88,12 +88,14 @@ def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
         if registry is None or compute.type in _NEVER_PULLING or _pulls_with_identity(compute, estate):
             continue
+        if compute.identity.lost:  # of those that are gone `lost_identities` speaks
+            continue
         if not compute.ready:
             yield NotReady(compute.id, f"compute {compute.id.name} is being created and has no identity yet")
             continue
         yield Objection(registry, Property.ADMIN_USER, _why_admin(compute, workspace))
         known = estate.registries.get(registry)
-        pulling = compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES) and not compute.identity.unclear
+        pulling = compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES) and compute.identity.empty
         if known and not known.admin_user and pulling:
             yield _no_identity(compute, registry)
 
@@ -110,6 +112,8 @@ def _why_admin(compute: Compute, workspace: Workspace) -> str:
     named = f"compute {compute.id.name} ({compute.type_name}) of workspace {workspace.id.name}"
     if compute.type is ComputeType.AKS:
         return f"{named}: the kubelet identity of its cluster is not known, so nobody can tell whether it can pull"
+    if not compute.identity.empty:
+        return f"{named} has a user-assigned identity of which nothing is known: nobody can tell whether it can pull"
     if compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
         return f"{named} has no identity that is known: it can pull only as the admin user"
     return f"{named} is not known to pull with an identity: it may depend on the admin user"

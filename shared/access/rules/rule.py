@@ -53,6 +53,7 @@ class Rule:
     `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
     policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
     groups that the policy names and to nobody else, and so does the condition.
+    `of_leaving`: it looks at workspaces that are being deleted as well.
     """
 
     name: str
@@ -72,3 +73,7 @@ class Rule:
     through: tuple[str, ...] = ()
     allow_listed: bool = False
     to_groups: bool = False
+    of_leaving: bool = False
+
+    def examines(self, workspace: Workspace) -> bool:
+        return self.of_leaving or not workspace.leaving

@@ -1,8 +1,8 @@
-"""Who reads blobs of the workspace's default storage account, and where isolation forbids to help."""
+"""Who reads blobs of the workspace's default storage account."""
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Objection, RequiredGrant
+from shared.access.asks import Ask, RequiredGrant
 from shared.access.model import Estate, Workspace
 from shared.access.needs import READ_BLOBS, WRITE_METRICS
 from shared.access.rules.rule import List, Mode, Rule
@@ -47,16 +47,6 @@ def _endpoint_writes_metrics(workspace: Workspace, _: Estate) -> Iterator[Ask]:
         if principal:
             reason = f"{principal.label} writes metrics to {workspace.id.name}"
             yield RequiredGrant(principal, WRITE_METRICS, workspace.id, endpoint.id, ("AML-42",), reason)
-
-
-def _isolation(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    if workspace.data_isolation and workspace.storage:
-        yield Objection(
-            workspace.storage,
-            None,
-            f"workspace {workspace.id.name} isolates its data: AML's own grants on {workspace.storage.name} carry a "
-            "condition, and a grant without one would reach the other projects' data",
-        )
 
 
 RULES = (
@@ -105,16 +95,5 @@ RULES = (
         reads=(List.ENDPOINTS,),
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
         optional=True,
-    ),
-    Rule(
-        "data-isolation",
-        ("AML-73",),
-        Mode.GUARD,
-        "Nothing is granted on the storage of a workspace that isolates its data.",
-        "learn.microsoft.com/azure/ai-foundry/concepts/architecture",
-        _isolation,
-        "a hub or project with enableDataIsolation: grants on its storage are withheld",
-        "a workspace without enableDataIsolation",
-        watches=("Microsoft.MachineLearningServices/workspaces",),
     ),
 )

@@ -1,0 +1,77 @@
+"""Where images come from: the login server in an image's name, and what deployments say of their environment and model.
+
+A deployment names an asset by ARM id, by `azureml:` and an ARM id, or as `azureml://registries/NAME/…`.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.access.model import Raw
+from shared.access.raw import get, scope_or_none, text
+from shared.access.scope import Scope
+
+_ACR = re.compile(r"([a-z0-9-]+\.)+azurecr\.[a-z]+")
+_OF_REGISTRY = re.compile(r"azureml://registries/([^/]+)/([^/]+)/", re.IGNORECASE)
+AML_REGISTRY = "microsoft.machinelearningservices/registries"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """`registry` is the AML registry that it lies in, by name; `id` where ARM's id is known."""
+
+    kind: str
+    registry: str = ""
+    id: Scope | None = None
+
+
+def container_registry(image: str | None) -> str | None:
+    """The login server of an Azure container registry, in lower case; None for any other source."""
+    host, slash, _ = (image or "").removeprefix("https://").casefold().partition("/")
+    return host if slash and _ACR.fullmatch(host) else None
+
+
+def as_it_is(version: Raw | None) -> str | None:
+    """The login server that an environment's image is pulled from; None where AML builds one of its own."""
+    body = get(version, "properties")
+    built = text(body, "condaFile") or isinstance(get(body, "build"), dict)
+    return None if built else container_registry(text(body, "image"))
+
+
+def assets(deployment: Raw) -> Iterator[Asset]:
+    """Its environment and its model."""
+    model = get(deployment, "properties", "model")
+    named = {
+        "environments": text(deployment, "properties", "environmentId"),
+        "models": model if isinstance(model, str) else text(model, "assetId") or text(model, "resourceId"),
+    }
+    for kind, name in named.items():
+        found = _asset(kind, name) if name else None
+        if found:
+            yield found
+
+
+def _asset(kind: str, name: str) -> Asset | None:
+    of_registry = _OF_REGISTRY.match(name)
+    if of_registry:
+        return Asset(kind, of_registry[1])
+    scope = scope_or_none(name.removeprefix("azureml:"))
+    if scope is None:
+        return None
+    registry = scope.ancestor(AML_REGISTRY)
+    return Asset(kind, registry.name if registry else "", scope)
+
+
+def of_microsoft(registry: str) -> bool:
+    """Microsoft's own AML registries are open to everybody (`azureml`, and those named after it)."""
+    return registry.casefold().split("-", 1)[0] == "azureml"
+
+
+def registries_of(registry: Raw) -> Iterator[Scope]:
+    """The container registries in which an AML registry keeps its images, one a region."""
+    for region in get(registry, "properties", "regionDetails") or ():
+        for details in get(region, "acrDetails") or ():
+            for made in ("systemCreatedAcrAccount", "userCreatedAcrAccount"):
+                scope = scope_or_none(get(details, made, "armResourceId", "resourceId"))
+                if scope:
+                    yield scope

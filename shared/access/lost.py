@@ -1,0 +1,77 @@
+"""User-assigned identities that are attached to something and are gone (AML-98).
+
+A resource keeps recording an identity after it was deleted, and keeps the object id of the first one when another is
+made under the same name. Whoever holds that object id is nobody: a role for it helps nobody, and one that it holds
+covers nobody. Only the identity itself tells, so it is read (`attached`), and what is gone is taken out of the model
+(`without_lost`), so that no rule takes it for an identity.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from shared.access.losses import Loss, Lost
+from shared.access.model import Fact, Identity, Unreadable, Want, Workspace
+from shared.access.raw import object_id, principal_id
+from shared.access.scope import Scope
+
+_USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
+
+
+def holders(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
+    """The workspace and whatever in it has an identity."""
+    yield workspace.id, workspace.identity
+    yield from ((one.id, one.identity) for one in workspace.computes)
+    yield from ((one.id, one.identity) for one in workspace.endpoints)
+
+
+def attached(identity: Identity) -> Iterator[Scope]:
+    """Its user-assigned identities, the lost ones too. What is of another type is none, whatever it says."""
+    named = (*(one.resource for one in identity.user), *identity.unresolved, *(one.id for one in identity.lost))
+    return (scope for scope in named if scope and scope.resource_type == _USER_ASSIGNED)
+
+
+def without_lost(workspace: Workspace, facts: Mapping[Want, Fact]) -> Workspace:
+    """The workspace as it is by what was read of its identities; of what was not read nothing is known."""
+    found = {scope: _without(one, facts) for scope, one in holders(workspace)}
+    if all(found[scope] is one for scope, one in holders(workspace)):
+        return workspace
+    return replace(
+        workspace,
+        identity=found[workspace.id],
+        computes=tuple(replace(one, identity=found[one.id]) for one in workspace.computes),
+        endpoints=tuple(replace(one, identity=found[one.id]) for one in workspace.endpoints),
+    )
+
+
+def _without(identity: Identity, facts: Mapping[Want, Fact]) -> Identity:
+    recorded = {one.resource: one.id for one in identity.user if one.resource} | dict.fromkeys(identity.unresolved, "")
+    losses = {scope: how for scope, known in recorded.items() if (how := _loss(scope, known, facts))}
+    if not losses:
+        return identity
+    living = [scope for scope in recorded if scope not in losses and scope not in identity.unresolved]
+    ahead = _ahead_of(living, identity)
+    return replace(
+        identity,
+        user=tuple(one for one in identity.user if one.resource not in losses),
+        unresolved=tuple(one for one in identity.unresolved if one not in losses),
+        lost=(*identity.lost, *(Lost(scope, how, first=scope in ahead) for scope, how in losses.items())),
+    )
+
+
+def _ahead_of(living: list[Scope], identity: Identity) -> list[Scope]:
+    """What ARM lists before the first living identity; everything where it is not known to list that first."""
+    at = next((number for number, scope in enumerate(identity.order) if scope in living), None)
+    return list(attached(identity)) if at is None else list(identity.order[:at])
+
+
+def _loss(scope: Scope, recorded: str, facts: Mapping[Want, Fact]) -> Loss | None:
+    want = Want(scope)
+    if scope.resource_type != _USER_ASSIGNED or want not in facts:
+        return None
+    fact = facts[want]
+    if fact is None:
+        return Loss.DELETED
+    now = principal_id(fact, "properties", "principalId")
+    if isinstance(fact, Unreadable) or not now or not recorded:
+        return None
+    return None if now == object_id(recorded) else Loss.MADE_ANEW

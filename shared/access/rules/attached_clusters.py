@@ -1,0 +1,111 @@
+"""What the identity of a UAI workspace needs on a Kubernetes cluster that is attached to it (AML-91).
+
+A system-assigned identity gets what it needs when the cluster is attached; for a user-assigned one nobody sees to it.
+"""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
+from shared.access.needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
+from shared.access.raw import scope_or_none
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-attach-kubernetes-to-workspace"
+_ARC = "microsoft.kubernetes/connectedclusters"
+_RELAYS = "Microsoft.Relay/namespaces"
+_WATCHES = (
+    "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.MachineLearningServices/workspaces/computes",
+)
+
+
+def _attached(workspace: Workspace) -> Iterator[tuple[Compute, Scope]]:
+    kinds = (ComputeType.KUBERNETES, ComputeType.AKS)
+    for compute in workspace.computes if workspace.acts_as_uai else ():
+        if compute.attached and compute.type in kinds and compute.attached.resource_type in ATTACHED:
+            yield compute, compute.attached
+
+
+def _relay_lists(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """The AML extension makes its relay in the resource group of the Arc cluster."""
+    groups = (cluster.resource_group for _, cluster in _attached(workspace) if cluster.resource_type == _ARC)
+    yield from dict.fromkeys(Want(group, _RELAYS) for group in groups if group)
+
+
+def _relays(cluster: Scope, estate: Estate) -> list[Scope]:
+    group = cluster.resource_group
+    listed = estate.listed(group, _RELAYS) if group and cluster.resource_type == _ARC else ()
+    return [scope for raw in listed if (scope := scope_or_none(raw.get("id")))]
+
+
+def _access(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    me = workspace.acting
+    for compute, cluster in _attached(workspace) if me else ():
+        if me is None:
+            return
+        for need in ATTACHED[cluster.resource_type]:
+            reason = f"{me.label} must {need.name} {cluster.name} (compute {compute.id.name})"
+            if need is ADMINISTER_AKS:
+                reason += "; with Trusted Access, Azure Kubernetes Service Contributor Role does instead"
+            yield RequiredGrant(me, need, cluster, compute.id, ("AML-91",), reason)
+        relays = _relays(cluster, estate)
+        if len(relays) == 1:
+            reason = f"{me.label} must {OWN_RELAY.name} {cluster.name} (compute {compute.id.name})"
+            yield RequiredGrant(me, OWN_RELAY, relays[0], compute.id, ("AML-91",), reason)
+
+
+def _which_relay(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(RELAY, ("AML-91",), _relay_lists(workspace, estate), estate)
+    me = workspace.acting
+    for compute, cluster in _attached(workspace) if me else ():
+        relays = _relays(cluster, estate)
+        if me is None or len(relays) < 2:
+            continue
+        names = ", ".join(relay.name for relay in relays)
+        yield Finding(
+            compute.id,
+            RELAY,
+            ("AML-91",),
+            Severity.LOW,
+            f"Several relays lie beside Arc cluster {cluster.name} ({names}), so nobody can tell which one compute "
+            f"{compute.id.name} uses: {me.label} must be Azure Relay Owner on it.",
+            "Look into the settings of the cluster's AML extension which relay it is, then: az role assignment create "
+            f'--assignee-object-id {me.id} --assignee-principal-type ServicePrincipal --role "Azure Relay Owner" '
+            "--scope RELAY-ID",
+        )
+
+
+RELAY = "attached-cluster-relay"
+
+RULES = (
+    Rule(
+        "attached-cluster-access",
+        ("AML-91",),
+        Mode.OPT_IN,
+        "A workspace's user-assigned identity can read, extend and administer an attached cluster, and owns its relay.",
+        _SOURCE,
+        _access,
+        "a UAI workspace with an attached AKS cluster on which its identity holds nothing",
+        "a workspace that acts as its system-assigned identity",
+        wants=_relay_lists,
+        grants=(*dict.fromkeys(need for needs in ATTACHED.values() for need in needs), OWN_RELAY),
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+    ),
+    Rule(
+        RELAY,
+        ("AML-91",),
+        Mode.AUDIT,
+        "It is known which relay an attached Arc cluster uses.",
+        _SOURCE,
+        _which_relay,
+        "an Arc cluster with two relays in its resource group",
+        "an Arc cluster with one relay in its resource group",
+        wants=_relay_lists,
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+    ),
+)

@@ -1,0 +1,270 @@
+"""Images of registries other than the workspace's own, told by environments and deployments (AML-90).
+
+Only what has to be read is: environments where something could run them, deployments of endpoints with an identity,
+registries where an image comes from one. Environments grow without bound, so the ones that were changed last must do.
+"""
+
+from collections.abc import Iterator
+
+from shared.access import connections
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.images import AML_REGISTRY, Asset, as_it_is, assets, of_microsoft, registries_of
+from shared.access.model import ComputeType, Endpoint, Estate, Principal, Raw, Registry, Want, Workspace
+from shared.access.needs import PULL, PULL_ABAC, USE_AML_REGISTRY
+from shared.access.raw import get, scope_or_none
+from shared.access.registries import registry as registry_of
+from shared.access.rules.az import at
+from shared.access.rules.builds import MOST_ENVIRONMENTS, latest
+from shared.access.rules.pull import PULLS
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
+_AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
+_REGISTRIES = "Microsoft.ContainerRegistry/registries"
+# A filter of Event Grid takes 25 operations: that an environment changed is seen by the next deployment or sweep.
+_WATCHES = (
+    "Microsoft.MachineLearningServices/workspaces/computes",
+    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments",
+)
+_RUNNING = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE, ComputeType.KUBERNETES)
+
+type _Runner = tuple[Principal, Scope]
+
+
+def _computes(workspace: Workspace) -> list[_Runner]:
+    """Any of them may be given any environment."""
+    ready = ((one.identity.default, one) for one in workspace.computes if one.type in _RUNNING)
+    return [(principal, one.id) for principal, one in ready if principal]
+
+
+def _endpoints(workspace: Workspace) -> list[tuple[Principal, Endpoint]]:
+    return [(principal, one) for one in workspace.endpoints if (principal := one.identity.default)]
+
+
+def _deployed(endpoint: Endpoint, estate: Estate) -> list[Asset]:
+    return [asset for raw in estate.listed(endpoint.id, "deployments") for asset in assets(raw)]
+
+
+def _own_environments(endpoint: Endpoint, estate: Estate) -> list[Scope]:
+    used = _deployed(endpoint, estate)
+    return [one.id for one in used if one.kind == "environments" and one.id and not one.registry]
+
+
+def _hosts(workspace: Workspace, estate: Estate) -> dict[str, list[_Runner]]:
+    """Whoever pulls from a container registry that is not the workspace's own, by its login server."""
+    running = [(version, runner) for version in latest(workspace, estate) for runner in _computes(workspace)]
+    for principal, endpoint in _endpoints(workspace):
+        running += [(version, (principal, endpoint.id)) for version in _own_environments(endpoint, estate)]
+    own = estate.registries.get(workspace.registry) if workspace.registry else None
+    home = (own.login_server or "").casefold() if own else ""
+    found: dict[str, list[_Runner]] = {}
+    for version, runner in running:
+        host = as_it_is(estate.resource(version))
+        if host and host != home:
+            found.setdefault(host, []).append(runner)
+    return {host: list(dict.fromkeys(runners)) for host, runners in found.items()}
+
+
+def _aml_registries(workspace: Workspace, estate: Estate) -> dict[str, list[tuple[_Runner, Asset]]]:
+    """Whoever uses an asset of an AML registry that is not Microsoft's, by the registry's name in lower case."""
+    found: dict[str, list[tuple[_Runner, Asset]]] = {}
+    for principal, endpoint in _endpoints(workspace):
+        for asset in _deployed(endpoint, estate):
+            if asset.registry and not of_microsoft(asset.registry):
+                found.setdefault(asset.registry.casefold(), []).append(((principal, endpoint.id), asset))
+    return found
+
+
+def _aml_registry(name: str, workspace: Workspace, estate: Estate) -> Raw | None:
+    home = workspace.id.subscription
+    listed = estate.listed(home, _AML_REGISTRIES) if home else ()
+    return next((raw for raw in listed if str(raw.get("name")).casefold() == name), None)
+
+
+def _known(host: str, workspace: Workspace, estate: Estate) -> Registry | None:
+    """By a connection that names its id, else by the list of the workspace's subscription."""
+    named = (estate.registries.get(one.registry) for one in workspace.connections if one.registry)
+    home = workspace.id.subscription
+    listed = map(registry_of, estate.listed(home, _REGISTRIES)) if home else ()
+    return next((one for one in (*named, *listed) if one and (one.login_server or "").casefold() == host), None)
+
+
+def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from _asset_wants(workspace, estate)
+    if _computes(workspace):
+        yield Want(workspace.id, "environments")
+        yield from map(Want, latest(workspace, estate))
+    for _, endpoint in _endpoints(workspace):
+        yield from map(Want, _own_environments(endpoint, estate))
+    home = workspace.id.subscription
+    by_id = {connections.host(one) for one in workspace.connections if one.registry}
+    if home and _hosts(workspace, estate).keys() - by_id:
+        yield Want(home, _REGISTRIES)
+    yield from (Want(scope) for scope, _ in _behind(workspace, estate))
+
+
+def _asset_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from (Want(endpoint.id, "deployments") for _, endpoint in _endpoints(workspace))
+    if workspace.id.subscription and _aml_registries(workspace, estate):
+        yield Want(workspace.id.subscription, _AML_REGISTRIES)
+
+
+def _behind(workspace: Workspace, estate: Estate) -> Iterator[tuple[Scope, _Runner]]:
+    """Container registries of AML registries from which an environment comes."""
+    for name, uses in _aml_registries(workspace, estate).items():
+        registry = _aml_registry(name, workspace, estate)
+        for runner in dict.fromkeys(runner for runner, asset in uses if asset.kind == "environments"):
+            yield from ((scope, runner) for scope in (registries_of(registry) if registry else ()))
+
+
+def _pulls(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for host, runners in _hosts(workspace, estate).items():
+        registry = _known(host, workspace, estate)
+        for runner in runners if registry else ():
+            if registry:
+                yield _pull(runner, registry, f"runs an image of {registry.id.name}")
+    for scope, runner in _behind(workspace, estate):
+        raw = estate.resource(scope)
+        if raw is not None and scope.resource_type == _REGISTRIES.casefold():
+            yield _pull(runner, registry_of(raw), f"runs an environment of an AML registry, which lies in {scope.name}")
+
+
+def _pull(runner: _Runner, registry: Registry, why: str) -> RequiredGrant:
+    """What a user of the workspace named: only the policy's allow-list opens it."""
+    principal, on = runner
+    ids = ("AML-90", "AML-70") if registry.abac else ("AML-90",)
+    need = PULL_ABAC if registry.abac else PULL
+    return RequiredGrant(principal, need, registry.id, on, ids, f"{principal.label} {why}", explicit=True)
+
+
+def _not_known(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(IMAGES, ("AML-90",), _wants(workspace, estate), estate)
+    home = workspace.id.subscription
+    for host, runners in _hosts(workspace, estate).items():
+        if home and Want(home, _REGISTRIES) in estate.facts and _known(host, workspace, estate) is None:
+            yield _no_registry(workspace, host, runners)
+    listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
+    if _computes(workspace) and len(listed) > MOST_ENVIRONMENTS:
+        yield Finding(
+            workspace.id,
+            IMAGES,
+            ("AML-90",),
+            Severity.INFORMATIONAL,
+            f"Workspace {workspace.id.name} has {len(listed)} environments, and only the {MOST_ENVIRONMENTS} that were "
+            "changed last were looked at: whose images the others run is not known.",
+            f"Archive those that nobody uses: az ml environment archive --name ENVIRONMENT {at(workspace.id)}",
+        )
+
+
+def _no_registry(workspace: Workspace, host: str, runners: list[_Runner]) -> Finding:
+    names = ", ".join(sorted({principal.label for principal, _ in runners}))
+    return Finding(
+        workspace.id,
+        IMAGES,
+        ("AML-90",),
+        Severity.LOW,
+        f"Images of {host} run in workspace {workspace.id.name}, and that registry is not in the workspace's "
+        f"subscription, or may not be read: whether {names} can pull from it is not known.",
+        "Look who holds AcrPull there: az role assignment list --scope REGISTRY-ID --role AcrPull . To let amlguard "
+        f"look, add a connection to {host} to the workspace, with the registry's id in its metadata.",
+    )
+
+
+def _uses(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for name, uses in _aml_registries(workspace, estate).items():
+        raw = _aml_registry(name, workspace, estate)
+        scope = scope_or_none(raw.get("id")) if raw else None
+        for principal, on in dict.fromkeys(runner for runner, _ in uses) if scope else ():
+            if scope and scope.resource_type == AML_REGISTRY:
+                reason = f"{principal.label} uses assets of AML registry {scope.name}"
+                yield RequiredGrant(principal, USE_AML_REGISTRY, scope, on, ("AML-97",), reason, explicit=True)
+
+
+def _not_found(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(AML_REGISTRIES, ("AML-97",), _asset_wants(workspace, estate), estate)
+    home = workspace.id.subscription
+    want = Want(home, _AML_REGISTRIES) if home else None
+    if want is None or want not in estate.facts or estate.unreadable(want):
+        return
+    for name, uses in _aml_registries(workspace, estate).items():
+        if _aml_registry(name, workspace, estate) is None:
+            holders = {principal.label: principal for (principal, _), _ in uses}
+            yield Finding(
+                workspace.id,
+                AML_REGISTRIES,
+                ("AML-97",),
+                Severity.LOW,
+                f"Deployments of workspace {workspace.id.name} use assets of AML registry {name}, which is not in the "
+                f"workspace's subscription: whether {', '.join(sorted(holders))} may use it is not known.",
+                "Find its id (az ml registry show --name REGISTRY-NAME --query id), then: az role assignment create "
+                f"--assignee-object-id {next(iter(holders.values())).id} --assignee-principal-type ServicePrincipal "
+                '--role "AzureML Registry User" --scope REGISTRY-ID',
+            )
+
+
+IMAGES = "image-registries"
+AML_REGISTRIES = "aml-registries"
+
+RULES = (
+    Rule(
+        "image-registry-pull",
+        ("AML-90",),
+        Mode.FIX,
+        "Whoever runs an image of another registry can pull from it, where the policy allows that registry.",
+        _AUTHENTICATION,
+        _pulls,
+        "an environment whose image is taken as it is from a registry on the allow-list, and a cluster",
+        "an environment with an image of mcr.microsoft.com",
+        wants=_wants,
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS),
+        watches=_WATCHES,
+        allow_listed=True,
+    ),
+    Rule(
+        IMAGES,
+        ("AML-90",),
+        Mode.AUDIT,
+        "Of every registry whose images a workspace runs it is known which one it is.",
+        _AUTHENTICATION,
+        _not_known,
+        "an image of a registry that is not in the workspace's subscription",
+        "an image of a registry in the workspace's subscription",
+        wants=_wants,
+        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS),
+        watches=_WATCHES,
+    ),
+    Rule(
+        "aml-registry-user",
+        ("AML-97",),
+        Mode.OPT_IN,
+        "An endpoint's identity is AzureML Registry User on the AML registries whose assets its deployments use.",
+        _DOCS + "how-to-manage-registries",
+        _uses,
+        "a deployment with a model of an AML registry",
+        "a deployment with a model of Microsoft's registry azureml",
+        wants=_asset_wants,
+        grants=(USE_AML_REGISTRY,),
+        reads=(List.ENDPOINTS,),
+        watches=_WATCHES[1:],
+        allow_listed=True,
+    ),
+    Rule(
+        AML_REGISTRIES,
+        ("AML-97",),
+        Mode.AUDIT,
+        "Of every AML registry whose assets deployments use it is known which one it is.",
+        _DOCS + "how-to-manage-registries",
+        _not_found,
+        "a deployment with an environment of an AML registry that is not in the subscription",
+        "a deployment with an environment of one that is",
+        wants=_asset_wants,
+        reads=(List.ENDPOINTS,),
+        watches=_WATCHES[1:],
+    ),
+)

@@ -1,0 +1,170 @@
+"""Identities that are gone while something still has them, and workspaces that are being deleted (AML-98)."""
+
+import json
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.losses import Loss, Lost
+from shared.access.lost import attached, holders
+from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Workspace
+from shared.access.rules.az import at, group
+from shared.access.rules.identity_change import API, update_compute, update_workspace
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_SOURCE = "learn.microsoft.com/entra/identity/managed-identities-azure-resources/managed-identities-faq"
+_WATCHES = (
+    "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.MachineLearningServices/workspaces/computes",
+    "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
+)
+_NEVER_PULLING = (
+    ComputeType.DATABRICKS,
+    ComputeType.DATA_FACTORY,
+    ComputeType.DATA_LAKE_ANALYTICS,
+    ComputeType.SYNAPSE_SPARK,
+)
+
+
+def _identities(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    yield from dict.fromkeys(Want(scope) for _, one in holders(workspace) for scope in attached(one))
+
+
+def _gone(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if workspace.leaving:
+        yield _leaving(workspace)
+        return
+    yield from unreadable(LOST_IDENTITY, ("AML-98",), _identities(workspace, estate), estate)
+    for scope, identity in holders(workspace):
+        if identity.lost:
+            yield _finding(scope, identity, workspace)
+
+
+def _leaving(workspace: Workspace) -> Finding:
+    return Finding(
+        workspace.id,
+        LOST_IDENTITY,
+        ("AML-98",),
+        Severity.LOW,
+        f"Workspace {workspace.id.name} is being deleted: nothing is granted to it or for it.",
+        "Wait until it is gone. If it stays like this for hours, delete it again: az ml workspace delete --name "
+        f"{workspace.id.name} --resource-group {group(workspace.id)}",
+    )
+
+
+def _finding(scope: Scope, identity: Identity, workspace: Workspace) -> Finding:
+    kinds = {"computes": "Compute", "onlineendpoints": "Online endpoint"}
+    what = kinds.get(scope.resource_type.rpartition("/")[2], "Workspace")
+    told = "; ".join(map(_told, identity.lost))
+    return Finding(
+        scope,
+        LOST_IDENTITY,
+        ("AML-98",),
+        Severity.HIGH,
+        f"{what} {scope.name} has a user-assigned identity that is gone: {told}. It can sign in nowhere as that one, "
+        "and nothing is granted to it.",
+        _remedy(scope, workspace),
+    )
+
+
+def _told(one: Lost) -> str:
+    if one.how is Loss.DELETED:
+        return f"{one.id.name} was deleted"
+    return f"{one.id.name} was deleted and made anew, and the object id of the old one is recorded"
+
+
+def _remedy(scope: Scope, workspace: Workspace) -> str:
+    compute = next((one for one in workspace.computes if one.id == scope), None)
+    if compute:
+        return _for_compute(compute)
+    if scope != workspace.id:
+        return (
+            "An endpoint keeps the identity that it was made with. Make another one with an identity that is there, "
+            "move the calls to it, then delete this one: az ml online-endpoint create --file ENDPOINT.yml "
+            f"{at(workspace.id)}"
+        )
+    return _for_workspace(workspace)
+
+
+def _for_compute(compute: Compute) -> str:
+    if compute.type is not ComputeType.AML_COMPUTE:
+        return (
+            "Only a cluster can change its identities. Make this compute anew with an identity that is there: az ml "
+            f"compute create --file COMPUTE.yml {at(compute.id.parent)}"
+        )
+    if compute.identity.user:
+        return f"Keep the others, and attach another one if it is needed: {update_compute(compute)}"
+    return f"Give it an identity that is there: {update_compute(compute, 'IDENTITY-ID')}"
+
+
+def _for_workspace(workspace: Workspace) -> str:
+    """One at a time: Azure refuses an update that names an identity that is not there."""
+    lost = {one.id for one in workspace.identity.lost}
+    if workspace.primary in lost or not (workspace.identity.user or workspace.identity.system):
+        change = update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
+        return f"Attach one that is there, and make it primary (give it its roles first): {change}"
+    body = {"identity": {"userAssignedIdentities": {str(one): None for one in sorted(lost, key=str)}}}
+    return (
+        "Take it off, and attach it again if it was made anew: az rest --method patch --url "
+        f"'{workspace.id}?api-version={API}' --body '{json.dumps(body)}'"
+    )
+
+
+def _may_need_the_admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Law 15: who would pull and cannot sign in as itself may be living on the admin user."""
+    if workspace.registry is None:
+        return
+    if workspace.leaving:
+        reason = f"workspace {workspace.id.name} is being deleted: what still pulls for it is not known"
+        yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+        return
+    never = {one.id for one in workspace.computes if one.type in _NEVER_PULLING}
+    for scope, identity in holders(workspace):
+        why = "" if scope in never else _why(identity, estate)
+        if why:
+            reason = f"{scope.resource_type.rpartition('/')[2]} {scope.name} can pull only as the admin user: {why}"
+            yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+
+
+def _why(identity: Identity, estate: Estate) -> str:
+    me = identity.default
+    if me is None:
+        return "; ".join(map(_told, identity.lost))
+    if me.resource and estate.unreadable(Want(me.resource)):
+        return f"whether {me.label} is still there is not known, as amlguard may not read it"
+    return ""
+
+
+LOST_IDENTITY = "lost-identity"
+
+RULES = (
+    Rule(
+        LOST_IDENTITY,
+        ("AML-98",),
+        Mode.AUDIT,
+        "The user-assigned identities of workspaces, computes and endpoints are there, as the ones that are recorded.",
+        _SOURCE,
+        _gone,
+        "a cluster whose user-assigned identity was deleted",
+        "a cluster with a user-assigned identity that is there",
+        wants=_identities,
+        reads=(List.COMPUTES, List.ENDPOINTS),
+        watches=_WATCHES,
+        of_leaving=True,
+    ),
+    Rule(
+        "lost-identity-pulls",
+        ("AML-98",),
+        Mode.GUARD,
+        "While a puller's identity is gone, or a workspace is being deleted, the registry's admin user stays on.",
+        _SOURCE,
+        _may_need_the_admin_user,
+        "a cluster whose identity was made anew, on a registry whose admin user is on",
+        "a cluster whose identity is there and can pull",
+        wants=_identities,
+        reads=(List.COMPUTES, List.ENDPOINTS),
+        watches=_WATCHES,
+        of_leaving=True,
+    ),
+)

@@ -1,0 +1,118 @@
+"""What private-endpoint outbound rules of a managed network lead to, and who approves these endpoints (AML-92).
+
+AML makes the private endpoint from its own network, so its owner has to approve it. The workspace's identity can, with
+the same role as for its dependencies (AML-75), where that role has the action of the target's type.
+"""
+
+from collections.abc import Iterator
+from shlex import quote
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Estate, Want, Workspace
+from shared.access.needs import APPROVE, approve_elsewhere
+from shared.access.raw import get, scope_or_none, text
+from shared.access.rules.az import at
+from shared.access.rules.managed_network import NETWORK, managed
+from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_WATCHES = (
+    "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.MachineLearningServices/workspaces/outboundRules",
+)
+_IDS = ("AML-92", "AML-75")
+
+
+def _targets(workspace: Workspace) -> dict[Scope, str]:
+    """What the rules lead to besides the workspace's dependencies (AML-75), each with the name of a rule.
+
+    A project lives in its hub's network.
+    """
+    if workspace.hub is not None or not managed(workspace):
+        return {}
+    rules = get(workspace.raw, "properties", "managedNetwork", "outboundRules")
+    own = (workspace.storage, workspace.vault, workspace.registry)
+    found: dict[Scope, str] = {}
+    for name, rule in rules.items() if isinstance(rules, dict) else ():
+        target = scope_or_none(get(rule, "destination", "serviceResourceId"))
+        leaving = (text(rule, "status") or "").casefold() == "deleting"
+        if target and target not in own and not leaving:
+            found.setdefault(target, name)
+    return found
+
+
+def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    yield from (Want(target) for target in _targets(workspace) if target.resource_type in APPROVE)
+
+
+def _reason(workspace: Workspace, target: Scope, rule: str) -> str:
+    acting = workspace.acting
+    who = acting.label if acting else f"workspace {workspace.id.name}"
+    return f"{who} approves the managed network's private endpoint to {target.name} (outbound rule {rule})"
+
+
+def _approves(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    acting = workspace.acting
+    for target, rule in _targets(workspace).items() if acting else ():
+        need = APPROVE.get(target.resource_type)
+        if acting and need and estate.resource(target) is not None:
+            yield RequiredGrant(acting, need, target, workspace.id, _IDS, _reason(workspace, target, rule))
+
+
+def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(TARGETS, ("AML-92",), _wants(workspace, estate), estate)
+    acting = workspace.acting
+    for target, rule in _targets(workspace).items():
+        if target.resource_type not in APPROVE and acting:
+            reason = _reason(workspace, target, rule)
+            reason += f", and the approver role of AML-75 has no action for {target.resource_type}"
+            yield RequiredGrant(
+                acting, approve_elsewhere(target.resource_type), target, workspace.id, ("AML-92",), reason
+            )
+        elif target.resource_type in APPROVE and estate.facts.get(Want(target), {}) is None:
+            yield _missing(workspace, target, rule)
+
+
+def _missing(workspace: Workspace, target: Scope, rule: str) -> Finding:
+    return Finding(
+        workspace.id,
+        TARGETS,
+        ("AML-92",),
+        Severity.MEDIUM,
+        f"Outbound rule {rule} of workspace {workspace.id.name} leads to {target}, which does not exist.",
+        f"Remove the rule, or name what is there: az ml workspace outbound-rule remove --rule {quote(rule)} "
+        f"{at(workspace.id)}",
+    )
+
+
+TARGETS = "outbound-targets"
+
+RULES = (
+    Rule(
+        "outbound-target-approver",
+        ("AML-92",),
+        Mode.OPT_IN,
+        "The identity of a workspace with a managed network can approve the private endpoints of its outbound rules.",
+        NETWORK,
+        _approves,
+        "an outbound rule to a search service on which the workspace's identity holds nothing",
+        "an outbound rule to a host name: nobody approves that",
+        wants=_wants,
+        also=("AML-75",),
+        grants=tuple(APPROVE.values()),
+        watches=_WATCHES,
+    ),
+    Rule(
+        TARGETS,
+        ("AML-92",),
+        Mode.AUDIT,
+        "What outbound rules lead to is there, and where the approver role has no action for it, somebody else's has.",
+        NETWORK,
+        _cannot,
+        "an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
+        "an identity that is Azure AI Administrator on the account's resource group",
+        wants=_wants,
+        watches=_WATCHES,
+    ),
+)
