@@ -2,6 +2,7 @@
 
 from shared.access.rules import (
     attached_clusters,
+    builders,
     builds,
     clusters,
     datastores,
@@ -29,7 +30,9 @@ from shared.access.rules import (
     private_images,
     pull,
     registry,
+    registry_services,
     registry_settings,
+    serverless,
     storage,
     storage_access,
     unknown,
@@ -41,9 +44,12 @@ from shared.access.rules.rule import List, Mode, Rule
 RULES: tuple[Rule, ...] = (
     *workspace.RULES,
     *pull.RULES,
+    *serverless.RULES,
+    *builders.RULES,
     *storage.RULES,
     *isolation.RULES,
     *registry.RULES,
+    *registry_services.RULES,
     *identities.RULES,
     *lost_identities.RULES,
     *vault_access.RULES,

@@ -77,7 +77,8 @@ RULES = (
             "private-registry-pull",
             "image-registry-pull",
             "base-image-pull",
-            "serverless-pull",
+            "kubelet-pull",
+            "serverless-jobs-pull",
         ),
     ),
 )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.losses import Loss, Lost
 from shared.access.lost import attached, holders
 from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Workspace
@@ -117,14 +117,19 @@ def _may_need_the_admin_user(workspace: Workspace, estate: Estate) -> Iterator[A
         return
     if workspace.leaving:
         reason = f"workspace {workspace.id.name} is being deleted: what still pulls for it is not known"
-        yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+        yield _user(workspace.registry, workspace.id, Cover.UNKNOWN, reason)
         return
     never = {one.id for one in workspace.computes if one.type in _NEVER_PULLING}
     for scope, identity in holders(workspace):
         why = "" if scope in never else _why(identity, estate)
         if why:
             reason = f"{scope.resource_type.rpartition('/')[2]} {scope.name} can pull only as the admin user: {why}"
-            yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+            cover = Cover.UNCOVERED if identity.default is None else Cover.UNKNOWN
+            yield _user(workspace.registry, scope, cover, reason)
+
+
+def _user(registry: Scope, on: Scope, cover: Cover, reason: str) -> RegistryUser:
+    return RegistryUser(registry, UserKind.PULLER, on.name, on, cover, on.resource_type, reason)
 
 
 def _why(identity: Identity, estate: Estate) -> str:
