@@ -13,7 +13,8 @@ from tenants import ACR_PULL, BLOB_READER, GRANTS_ONLY, Tenant, child, group_id,
 from wire import Json
 
 _RUN = re.compile(r"run ([0-9a-f-]{36})")
-_SLOW = {"method": "PUT", "path": "roleAssignments", "delayMs": 1500}
+_SLOW = {"method": "PUT", "path": "roleAssignments", "delayMs": 3000}
+_WORKSPACES = 90
 _TABLES = "/dataCollectionRules/"
 
 
@@ -53,7 +54,7 @@ class Estate:
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
-    for number in range(60):
+    for number in range(_WORKSPACES):
         name = f"n{number}"
         group = group_id(f"rg-{name}")
         registry, account = tenant.registry(group, f"acr{name}"), tenant.storage(group, f"st{name}")
@@ -65,7 +66,7 @@ def azure(start_azure: Start) -> LocalAzure:
 
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[str]:
-    return (f"n{number}" for number in range(60))
+    return (f"n{number}" for number in range(_WORKSPACES))
 
 
 @pytest.fixture
@@ -93,13 +94,21 @@ def test_the_run_and_the_way_back_are_said_in_text_and_in_json(six: Estate) -> N
     assert "undo" not in nothing.out
 
 
+@pytest.fixture
+def many(azure: LocalAzure, fresh: Iterator[str]) -> Iterator[Estate]:
+    """Three times as many as are looked at at once: while the first are written to, the last are not begun."""
+    yield Estate(azure, [next(fresh) for _ in range(12)])
+    azure.control("POST", "faults", [])
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_amid_its_writes(six: Estate, number: int, code: int, tmp_path: Path) -> None:
+def test_stopped_amid_its_writes(many: Estate, number: int, code: int, tmp_path: Path) -> None:
     """What is under way finishes and is on record; nothing more is begun; all of it can be taken back."""
     out = tmp_path / "applied.json"
-    six.azure.control("POST", "faults", [_SLOW])
-    process = six.azure.begin("apply", "--yes", *six.scopes, "--format", "json", "--out", str(out))
-    six.azure.until(six.held, "the first of its changes is made")
+    many.azure.forget_requests()
+    many.azure.control("POST", "faults", [_SLOW])
+    process = many.azure.begin("apply", "--yes", *many.scopes, "--format", "json", "--out", str(out))
+    many.azure.until(many.azure.writes, "the first of its changes is made")
     process.send_signal(number)
     ran = Ran.ended(process)
     assert ran.code == code, ran.err
@@ -109,21 +118,21 @@ def test_stopped_amid_its_writes(six: Estate, number: int, code: int, tmp_path: 
         for one in document["grants"]
         if one["outcome"] == "Applied"
     }
-    assert made == six.held() == six.applied()
-    assert 0 < len(made) < 2 * len(six.names)
-    assert six.without_outcome() == set()
+    assert made == many.held() == many.applied()
+    assert 0 < len(made) < 2 * len(many.names)
+    assert many.without_outcome() == set()
     assert document["stopped"] is True
     assert document["run"] == run_of(ran)
     not_begun = [one["outcomeReason"] for one in document["grants"] if one["outcome"] == "Deferred"]
     assert {True} == {"stopped" in said for said in (*not_begun, *document["errors"])}
-    assert len(made) + len(not_begun) + 2 * len(document["errors"]) == 2 * len(six.names)
+    assert len(made) + len(not_begun) + 2 * len(document["errors"]) == 2 * len(many.names)
     assert f"was stopped: {len(made)} changes made" in ran.err
     assert f"amlguard undo {document['run']}" in ran.err
 
-    six.azure.control("POST", "faults", [])
-    undone = six.azure.run("undo", document["run"], "--yes")
+    many.azure.control("POST", "faults", [])
+    undone = many.azure.run("undo", document["run"], "--yes")
     assert undone.code == 0, undone.out + undone.err
-    assert six.held() == set()
+    assert many.held() == set()
 
 
 def test_stopped_twice_ends_at_once_and_what_it_left_can_be_taken_back(six: Estate) -> None:

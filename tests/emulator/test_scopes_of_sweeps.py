@@ -5,9 +5,23 @@ from dataclasses import dataclass
 import pytest
 from event_grid import event
 from local_azure import FINDINGS, Start
-from scope_world import DOCUMENT, EMPTY, HOMES, POLICY, RG, WORKSPACES, begin, leads_to, management_group
+from scope_world import (
+    DOCUMENT,
+    EMPTY,
+    HOMES,
+    POLICY,
+    REGISTRY,
+    RG,
+    WORKSPACES,
+    A,
+    E,
+    begin,
+    leads_to,
+    management_group,
+)
 
 CLOSED, TYPO = management_group("closed"), f"{RG}-pro"
+NOBODY, ABROAD = management_group("nobody"), f"/subscriptions/{E}"
 
 
 @dataclass(frozen=True)
@@ -18,8 +32,21 @@ class Swept:
     findings: frozenset[tuple[str, str]] = frozenset()
 
 
+def _wrong(scope: str) -> Swept:
+    """The only scope of the policy, and it names nothing that can be looked at."""
+    return Swept((scope,), frozenset(), "Incomplete", frozenset({("policy-scope", scope), ("nothing-looked-at", "/")}))
+
+
 CASES = {
     "management group": Swept((management_group("ml"),), frozenset({"one", "prod", "nested"})),
+    "nested group": Swept((management_group("ml-prod"),), frozenset({"nested"})),
+    "subscription": Swept((f"/subscriptions/{A}",), frozenset({"one", "prod"})),
+    "rg beside rg-prod": Swept((RG,), frozenset({"one"})),
+    "workspace": Swept((WORKSPACES["prod"],), frozenset({"prod"})),
+    "registry": Swept((REGISTRY,), frozenset({"one", "nested"})),
+    "typo": _wrong(TYPO),
+    "unknown": _wrong(NOBODY),
+    "other tenant's": _wrong(ABROAD),
     "one right, two wrong": Swept(
         (RG, TYPO, CLOSED),
         frozenset({"one"}),
@@ -33,10 +60,10 @@ CASES = {
 @pytest.mark.parametrize("what", CASES)
 def test_a_sweep_looks_at_what_the_policy_names(start_own_azure: Start, what: str) -> None:
     """An event about another workspace does nothing before; or fails, where it cannot be known whether it should."""
-    case = CASES[what]
+    case, unread = CASES[what], {CLOSED, NOBODY}
     world = begin(start_own_azure(DOCUMENT, f"{POLICY}scopes: [{', '.join(case.scopes)}]\n"))
     for name in HOMES.keys() - case.changed:
-        assert world.azure.deliver(event(WORKSPACES[name])).status_code == (500 if CLOSED in case.scopes else 202)
+        assert world.azure.deliver(event(WORKSPACES[name])).status_code == (500 if unread & {*case.scopes} else 202)
     assert world.changed() == set()
     world.azure.forget_requests()
     world.azure.sweep()
