@@ -35,6 +35,8 @@ def _why(asks: list[RequiredGrant], estate: Estate) -> str:
     scopes = {one.scope for one in asks}
     if len(holders) < 2:
         return ""
+    if any(one.misplaced for holder in holders for one in estate.access[holder].assignments):
+        return "Azure does not tell where one of their roles is, so nobody can tell whether they are kept apart"
     closed = sorted(scope.name for scope in scopes if not estate.sees(scope))
     if closed and len(scopes) > 1:
         return f"who holds what on {', '.join(closed)} may not be read, so nobody can tell whether they are kept apart"
@@ -86,7 +88,7 @@ def _limited(needed: Iterable[Permission], scope: Scope, access: Access) -> Iter
     for one in access.assignments:
         role = access.roles.get(one.role_id)
         below = scope.contains(one.scope) and one.scope != scope
-        if role is None or ours(one) or not (below or applies_at(one.scope, scope, one.within)):
+        if role is None or one.misplaced or ours(one) or not (below or applies_at(one.scope, scope, one.within)):
             continue
         blocks = [block for block in role.permissions if below or one.condition or block.condition]
         if any(block.allows(permission) for block in blocks for permission in data):

@@ -149,6 +149,13 @@ def test_a_grant_that_only_looks_like_amlguards_is_a_persons() -> None:
     assert granted(planned(assigned(N, READER, NORTH), forged)) == set()
 
 
+def test_a_role_that_is_nobody_knows_where_might_keep_them_apart() -> None:
+    lost = replace(assigned(S, READER, Scope.parse("/")), misplaced=True)
+    made = planned(assigned(N, READER, NORTH), lost)
+    assert granted(made) == set()
+    assert "nobody can tell whether they are kept apart" in made.findings[0].message
+
+
 def test_a_store_that_the_policy_does_not_allow_tells_as_much() -> None:
     assert kept_apart(planned(*EACH_ITS_OWN, allow=(NORTH,))) == {"north", "south", "west"}
 
@@ -229,6 +236,15 @@ class TestOtherRules:
             (N.label, READER, "store"),
             (S.label, READER, "store"),
         }
+
+    @pytest.mark.parametrize(("conditions", "apart"), [("ab", True), ("aa", False)])
+    def test_repositories_of_one_registry_by_conditions(self, conditions: str, apart: bool) -> None:
+        subject = workspace(cluster("a", N), cluster("b", S), storage=None)
+        role = "Container Registry Repository Reader"
+        each = [assigned(one, role, GROUP, condition=by) for one, by in zip((N, S), conditions, strict=True)]
+        made = plan(estate(subject, registry(abac=True), held=each), terms())
+        assert len(made.grants) == (0 if apart else 2)
+        assert kept_apart(made) == ({"acr"} if apart else set())
 
     def test_endpoints_and_containers(self) -> None:
         subject = workspace(endpoint("a", uai("a")), endpoint("b", uai("b")), registry=None)
