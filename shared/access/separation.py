@@ -35,7 +35,8 @@ def _why(asks: list[RequiredGrant], estate: Estate) -> str:
     scopes = {one.scope for one in asks}
     if len(holders) < 2:
         return ""
-    if any(one.misplaced for holder in holders for one in estate.access[holder].assignments):
+    lost = any(one.misplaced for holder in holders for one in estate.access[holder].assignments)
+    if lost and len(scopes) > 1:
         return "Azure does not tell where one of their roles is, so nobody can tell whether they are kept apart"
     closed = sorted(scope.name for scope in scopes if not estate.sees(scope))
     if closed and len(scopes) > 1:
