@@ -39,6 +39,9 @@ FINDINGS: dict[tuple[str, str], str] = {
     (places.VISION, "workspace-insights"): "It does not hold Contributor there",
     (places.PROMO, "workspace-registry"): "It does not hold Contributor there",
     (places.FRAUD, "image-builder"): "It does not hold Container Registry Repository Writer there",
+    (places.WEEKLY, "compute-writes-blobs"): "It does not hold Storage Blob Data Contributor there",
+    (places.HOURLY, "compute-writes-blobs"): "It does not hold Storage Blob Data Contributor there",
+    (places.FORECAST_STORE, "storage-without-keys"): "missing is Storage File Data Privileged Contributor",
 }
 """Resource and rule, and words that the message must hold."""
 

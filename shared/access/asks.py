@@ -33,6 +33,7 @@ class RequiredGrant:
     """`principal` must be able to do `need` at `scope`; `on` is the resource whose identity it is.
 
     `explicit`: only the policy's allow-list opens the way, the boundary does not (what a user of the workspace named).
+    `about`: what the need is really about, where that lies below `scope` (containers): held on all of it, it is held.
     """
 
     principal: Principal
@@ -42,6 +43,7 @@ class RequiredGrant:
     requirements: tuple[str, ...]
     reason: str
     explicit: bool = False
+    about: tuple[Scope, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Requirements of one workspace, and whether they are already held."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shared.access.asks import (
@@ -64,7 +64,18 @@ def held(ask: RequiredGrant, estate: Estate) -> Coverage:
     access = estate.access[ask.principal.id]
     if not ask.need.permissions:
         return _assigned(ask, access)
-    return coverage(ask.need.permissions, ask.scope, access)
+    whole = coverage(ask.need.permissions, ask.scope, access)
+    parts = [coverage(ask.need.permissions, part, access) for part in ask.about]
+    if whole.held or not parts or not all(part.held for part in parts):
+        return whole
+    through = {one.id: one for part in parts for one in part.through}
+    return Coverage((), tuple(through.values()), max((t for part in parts if (t := part.since)), default=None))
+
+
+def weakest(asks: Iterable[RequiredGrant], estate: Estate) -> Coverage:
+    """Of asks for the same grant: held when each of them is."""
+    covers = [held(one, estate) for one in asks]
+    return next((cover for cover in covers if not cover.held), covers[0])
 
 
 def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
@@ -101,14 +112,33 @@ def grant_key(ask: RequiredGrant) -> GrantKey:
     return ask.principal.id.casefold(), ask.scope.key, ask.need
 
 
-def unknown_holders(asked: Iterable[Asked], estate: Estate, terms: Terms) -> set[str]:
+def unknown_holders(asked: Sequence[Asked], estate: Estate, terms: Terms) -> set[str]:
     """Principals of whom more must be read: nothing was yet, or not enough to say that they hold what they need."""
     asking = [one for each in asked for _, one in each.grants]
     needed = {one.principal.id for one in asking} | (
         {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
     )
     partly = [one for one in asking if (known := estate.access.get(one.principal.id)) and known.partial]
-    return (needed - estate.access.keys()) | {one.principal.id for one in partly if not held(one, estate).held}
+    unheld = {one.principal.id for one in partly if not held(one, estate).held}
+    return (needed - estate.access.keys()) | unheld | _perhaps_apart(asked, estate)
+
+
+def _perhaps_apart(asked: Iterable[Asked], estate: Estate) -> set[str]:
+    """Where something is missing to one of those whom people may keep apart, all that each of them holds matters."""
+    deciding: dict[str, list[RequiredGrant]] = {}
+    for each in asked:
+        for rule, one in each.grants:
+            if rule.keeps_apart and one.principal.id in estate.access:
+                deciding.setdefault(f"{rule.name} {each.workspace.id.key}", []).append(one)
+    undecided = [
+        asks for asks in deciding.values() if _may_differ(asks) and not all(held(one, estate).held for one in asks)
+    ]
+    return {one.principal.id for asks in undecided for one in asks if estate.access[one.principal.id].partial}
+
+
+def _may_differ(asks: Sequence[RequiredGrant]) -> bool:
+    """At one target only what conditions and parts of it tell apart: data."""
+    return len({one.scope for one in asks}) > 1 or any(each.data for one in asks for each in one.need.permissions)
 
 
 def holders_at_hand(asked: Iterable[Asked], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:

@@ -26,8 +26,8 @@ def assignable(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[Need, ...]:
 
 def for_groups(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
     """GUIDs of the roles that groups may get."""
-    enabled = any(rule.to_groups and terms.enabled(rule) for rule in rules)
-    return tuple(sorted({people.role_id for people in terms.people})) if enabled else ()
+    granting = [rule.to_groups for rule in rules if rule.to_groups and terms.enabled(rule)]
+    return tuple(sorted({role for roles in granting for people in terms.people for role in roles(people)}))
 
 
 def condition(terms: Terms, rules: Sequence[Rule] = RULES) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.access.asks import Cover, Finding, RegistryUser, RequiredGrant
-from shared.access.compare import ask, grant_key, held
+from shared.access.compare import ask, grant_key, weakest
 from shared.access.documents import Document
 from shared.access.model import Estate, Identity, Principal, Workspace
 from shared.access.needs import Need
@@ -156,7 +156,7 @@ def _told(finding: Finding, needs: Iterable[Explained]) -> bool:
 
 def _explained(asking: tuple[tuple[Rule, RequiredGrant], ...], estate: Estate, made: Plan) -> Explained:
     one = asking[0][1]
-    cover = held(one, estate)
+    cover = weakest((each for _, each in asking), estate)
     known = estate.access[one.principal.id].roles if one.principal.id in estate.access else {}
     roles = ((a, known[a.role_id].name if a.role_id in known else a.role_id) for a in cover.through)
     verdict, reason = ("held", "") if cover.held else _verdict(one, estate, made)
@@ -172,7 +172,7 @@ def _verdict(one: RequiredGrant, estate: Estate, made: Plan) -> tuple[str, str]:
     if not estate.sees(one.scope):
         return "not known", f"amlguard may not read role assignments at {one.scope}"
     for finding in made.findings:
-        if finding.resource == one.on and set(one.requirements) <= set(finding.requirements):
+        if finding.resource in (one.on, one.scope) and set(one.requirements) <= set(finding.requirements):
             return "missing", finding.remedy
     return "missing", "the policy turns its rule off or exempts it"
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
+from shared.access.compare import same_role_with_condition
 from shared.access.model import Estate, Workspace
-from shared.access.permissions import DenyAssignment, applies_at
+from shared.access.permissions import Coverage, DenyAssignment, applies_at
 from shared.access.privileged import refuse_for_caller, refuse_privileged
 from shared.access.refusal import Refusal
 from shared.access.rules.rule import Rule
@@ -60,6 +61,19 @@ def refuse_denied(ask: RequiredGrant, denies: Sequence[DenyAssignment]) -> Refus
     names = ", ".join(f"{deny.name or deny.id} ({deny.doubt})" for deny in denies)
     reason = f"it is not known whether a deny assignment takes away what {role} gives: {names}"
     return Refusal("deny-assignment", f"{reason}; let it exclude {who} by its object id, or remove it")
+
+
+def impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
+    """Where Azure would refuse the grant, or where it would not help."""
+    if cover.denied_by:
+        return refuse_denied(one, cover.denied_by)
+    if estate.sees(one.scope) and same_role_with_condition(one, estate.access[one.principal.id]):
+        return Refusal(
+            "conditional-assignment",
+            f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
+            "Azure allows no second assignment of the role there: remove the condition or the assignment",
+        )
+    return None
 
 
 def refuse_setting(

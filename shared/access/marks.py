@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from shared.access.permissions import RoleAssignment
 from shared.access.raw import get, object_id, scope_or_none, text
 from shared.access.scope import Scope
 
@@ -49,6 +50,13 @@ class Own:
     on: Scope
     shared: Scope | None
     run: str
+
+
+def ours(assignment: RoleAssignment) -> bool:
+    """Whether it carries both marks: what amlguard gave tells nothing of what people want."""
+    name = assignment_name(assignment.scope, assignment.principal_id, assignment.role_id)
+    marked = _DESCRIPTION.fullmatch(assignment.description or "") is not None
+    return marked and assignment.id.rpartition("/")[2].casefold() == name
 
 
 def own(raw: object) -> Own | None:

@@ -43,7 +43,9 @@ def contains(one: Need, other: Need) -> bool:
 
 
 _REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
-_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_STORAGE = "Microsoft.Storage/storageAccounts"
+_BLOBS = f"{_STORAGE}/blobServices/containers/blobs"
+_FILES = f"{_STORAGE}/fileServices"
 _AML = "Microsoft.MachineLearningServices/workspaces"
 _CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 
@@ -106,6 +108,46 @@ WRITE_BLOBS = Need(
     ),
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
     "Storage Blob Data Contributor",
+)
+WRITE_TABLES = Need(
+    "read and write tables",
+    tuple(
+        Permission(f"{_STORAGE}/tableServices/tables/entities/{what}", data=True)
+        for what in ("read", "write", "delete", "add/action", "update/action")
+    ),
+    "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+    "Storage Table Data Contributor",
+)
+WRITE_QUEUES = Need(
+    "read and write queues",
+    tuple(
+        Permission(f"{_STORAGE}/queueServices/queues/messages/{what}", data=True)
+        for what in ("read", "write", "delete", "process/action")
+    ),
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+    "Storage Queue Data Contributor",
+)
+# With backup semantics: what the roles for SMB shares lack, and what mounting by identity needs.
+READ_FILES = Need(
+    "read files",
+    (
+        Permission(f"{_FILES}/fileshares/files/read", data=True),
+        Permission(f"{_FILES}/readFileBackupSemantics/action", data=True),
+    ),
+    "b8eda974-7b85-4f76-af95-65846b26df6d",
+    "Storage File Data Privileged Reader",
+)
+WRITE_FILES = Need(
+    "read and write files",
+    (
+        *READ_FILES.permissions,
+        Permission(f"{_FILES}/fileshares/files/write", data=True),
+        Permission(f"{_FILES}/fileshares/files/delete", data=True),
+        Permission(f"{_FILES}/fileshares/files/modifypermissions/action", data=True),
+        Permission(f"{_FILES}/writeFileBackupSemantics/action", data=True),
+    ),
+    "69566ab7-960f-475b-8e7c-b3118f30c6bd",
+    "Storage File Data Privileged Contributor",
 )
 WRITE_METRICS = Need(
     "write metrics",

@@ -5,16 +5,17 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from shared.access import merge
 from shared.access.admin_user import NOT_READY_AGAIN, kept_for, switch_off
 from shared.access.advice import Advised, advice, each_once
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
-from shared.access.compare import Asked, ask, fixes, held, same_role_with_condition
+from shared.access.compare import Asked, ask, fixes, weakest
 from shared.access.exemptions import expired
 from shared.access.guardrails import (
+    impossible,
     refuse_by_policy,
-    refuse_denied,
     refuse_grant,
     refuse_setting,
     refuse_unapproved,
@@ -23,12 +24,12 @@ from shared.access.guardrails import (
 from shared.access.marks import run_of
 from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
-from shared.access.permissions import Coverage
 from shared.access.refusal import Refusal
 from shared.access.registry_users import registry_users
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
+from shared.access.separation import kept_apart, limited, not_levelled
 from shared.access.terms import Terms
 
 type _Change = Grant | Setting | Removal
@@ -64,45 +65,36 @@ def _grants(
 ) -> tuple[int, list[Leaning], list[Grant], list[Withheld], list[Finding]]:
     satisfied, leaning, grants, withheld = 0, [], [], []
     advised: list[Advised] = []
+    apart, kept = kept_apart(asked, estate), []
     for asking in merge.merged(asked).values():
         acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
+        free = [pair for pair in acting if pair[0].name not in apart]
         one = asking[0][1]
-        cover = held(one, estate)
+        cover = weakest((each for _, each in asking), estate)
         if cover.held:
             satisfied += 1
             if runs := frozenset(run for each in cover.through if (run := run_of(each.description))):
                 leaning.append(Leaning(merge.grant(asking, asking, estate), runs))
+        elif acting and not free:
+            kept += acting
         elif not acting:
             advised += [(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
             # Each on its own: what one rule may ask for opens nothing to another (a target that a user named).
-            refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in acting]
-            passing = [pair for pair, refused in zip(acting, refusals, strict=True) if refused is None]
-            grant = merge.grant(passing or acting, asking, estate)
-            refusal = _impossible(one, cover, estate) or (None if passing else refusals[0])
-            refusal = refusal or unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
+            refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in free]
+            passing = [pair for pair, refused in zip(free, refusals, strict=True) if refused is None]
+            grant = merge.grant(passing or free, asking, estate)
+            refusal = impossible(one, cover, estate) or (None if passing else refusals[0])
+            refusal = refusal or unseen(one, estate) or limited(one, estate)
+            refusal = refusal or _refused_by_all(passing, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
-    findings = [
-        advice(rule, one, asked.workspace, estate, terms, objections) for rule, one in each_once(advised, grants)
-    ]
+    say = partial(advice, workspace=asked.workspace, estate=estate, terms=terms, objections=objections, apart=apart)
+    findings = [say(rule, one) for rule, one in each_once(advised, grants)] + list(not_levelled(kept, apart, estate))
     grants = merge.widest(grants)
     return satisfied, leaning, grants, merge.once(withheld, grants), findings
-
-
-def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
-    """Where Azure would refuse the grant, or where it would not help."""
-    if cover.denied_by:
-        return refuse_denied(one, cover.denied_by)
-    if estate.sees(one.scope) and same_role_with_condition(one, estate.access[one.principal.id]):
-        return Refusal(
-            "conditional-assignment",
-            f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
-            "Azure allows no second assignment of the role there: remove the condition or the assignment",
-        )
-    return None
 
 
 def _refused_by_all(acting: merge.Asking, grant: Grant, estate: Estate, terms: Terms) -> Refusal | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from catalogue.build import (
     BLOB_OWNER,
+    BLOB_READER,
     READER,
     assign,
     compute,
@@ -23,7 +24,6 @@ type Build = Callable[[Place], Tenant]
 
 _JOBS = "Microsoft.MachineLearningServices/workspaces/jobs"
 _ACCOUNTS = "Microsoft.Storage/storageAccounts"
-_FILE_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"
 _DENY: Raw = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "virtualNetworkRules": []}}
 
 
@@ -35,10 +35,10 @@ def _store(credentials: str, kind: str = "AzureBlob") -> Build:
     return build
 
 
-def _data_of(group: str, *held: str, tenant: str = "") -> Build:
+def _data_of(group: str, *held: str, tenant: str = "", named: bool = True) -> Build:
     """A cluster, and a datastore on an account in `group`; `held` are the cluster's roles there.
 
-    With `tenant`, the account lies in a subscription of that other tenant instead.
+    With `tenant`, the account lies in a subscription of that other tenant instead. `named`: by its resource group.
     """
 
     def build(place: Place) -> Tenant:
@@ -48,13 +48,35 @@ def _data_of(group: str, *held: str, tenant: str = "") -> Build:
         account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": True}) | {"kind": "StorageV2"}
         parts = where.split("/")
         ws = workspace(place)
-        named = datastore(ws, "data", account["name"], subscriptionId=parts[2], resourceGroup=parts[4])
+        said: Raw = {"subscriptionId": parts[2], **({"resourceGroup": parts[4]} if named else {})}
+        store = datastore(ws, "data", account["name"], **said)
         one = compute(ws, "c1", identity=system(place.object_id("c1")))
         abroad = [{"id": subscription, "subscriptionId": parts[2], "tenantId": tenant, "state": "Enabled"}]
         return Tenant(
-            [account, ws, named, one, *(abroad if tenant else [])],
+            [account, ws, store, one, *(abroad if tenant else [])],
             [assign(scope, place.object_id("c1"), role) for role in held],
         )
+
+    return build
+
+
+def _apart(*readers: tuple[str, ...]) -> Build:
+    """Clusters c0, c1 and so on, which people let read the accounts of those numbers; each has a datastore."""
+
+    def build(place: Place) -> Tenant:
+        ws = workspace(place)
+        found: list[Raw] = [ws]
+        grants = []
+        for number, accounts in enumerate(readers):
+            scope = f"{ALLOWED_GROUP}/providers/{_ACCOUNTS}/data{number}{place.unique}"
+            account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": False}) | {"kind": "StorageV2"}
+            parts = scope.split("/")
+            where = {"subscriptionId": parts[2], "resourceGroup": parts[4]}
+            me = place.object_id(f"c{number}")
+            found += [account, datastore(ws, f"data{number}", account["name"], **where)]
+            found.append(compute(ws, f"c{number}", identity=system(me)))
+            grants += [assign(scope.replace("data" + str(number), "data" + one), me, BLOB_READER) for one in accounts]
+        return Tenant(found, grants)
 
     return build
 
@@ -132,6 +154,12 @@ CASES: tuple[Case, ...] = (
         _store("None", "AzureDataLakeGen2"),
     ),
     Case(
+        "datastore-type",
+        False,
+        "a OneLake datastore without a credential",
+        _store("None", "OneLake"),
+    ),
+    Case(
         "cross-tenant-storage",
         True,
         "a datastore on an account in a subscription of another tenant",
@@ -155,6 +183,22 @@ CASES: tuple[Case, ...] = (
         _data_of(f"{SUBSCRIPTION}/resourceGroups/foreign"),
         "trust: {allow:",
         "Withheld",
+    ),
+    Case(
+        "compute-reads-data",
+        True,
+        "a datastore that names the account without its resource group, as CLI and SDK do",
+        _data_of(ALLOWED_GROUP, named=False),
+        "reads training data",
+        "Applied",
+    ),
+    Case(
+        "compute-reads-data",
+        True,
+        "clusters that people let at the same account, of two: the other one is granted",
+        _apart(("0",), ("0",)),
+        "reads training data",
+        "Applied",
     ),
     Case(
         "compute-reads-data",
@@ -184,20 +228,6 @@ CASES: tuple[Case, ...] = (
         False,
         "a workspace whose identity is Reader on the resource group",
         _storage(("ws", READER, "ServicePrincipal"), endpoint=True),
-    ),
-    Case(
-        "storage-without-keys",
-        True,
-        "a storage account without shared keys on which no user or group holds that role",
-        _storage(("robot", _FILE_CONTRIBUTOR, "ServicePrincipal"), allowSharedKeyAccess=False),
-        "Storage File Data Privileged Contributor",
-        "Finding",
-    ),
-    Case(
-        "storage-without-keys",
-        False,
-        "a storage account without shared keys on which a group holds it",
-        _storage(("users", _FILE_CONTRIBUTOR, "Group"), allowSharedKeyAccess=False),
     ),
     Case(
         "user-identity-jobs",

@@ -174,6 +174,7 @@ def pairs(document: Json) -> set[tuple[str, str, str]]:
 _IN_WIDE = {
     ("shared", "pull images", "acrwide"),
     ("shared", "read blobs", "stwide"),
+    ("shared", "read and write blobs", "stwide"),
     ("wide/onlineEndpoints/scorer", "pull images", "acrwide"),
     ("wide/onlineEndpoints/scorer", "read blobs", "stwide"),
 }
@@ -208,6 +209,7 @@ def test_an_identity_explains_what_it_needs_and_where(azure: LocalAzure) -> None
     assert {one["need"]: one["verdict"] for one in document["needs"]} == {
         "pull images": "held",
         "read blobs": "to be granted",
+        "read and write blobs": "missing",
     }
 
 

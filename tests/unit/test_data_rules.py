@@ -32,7 +32,7 @@ from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
 from shared.access.removals import removals
 from shared.access.rules import RULES
-from shared.access.rules.datastores import account, elsewhere
+from shared.access.rules.accounts import account, elsewhere
 from shared.access.scope import Scope
 
 RULE = {rule.name: rule for rule in RULES}
@@ -79,7 +79,80 @@ def at(scope: Scope) -> dict[str, str]:
     ],
 )
 def test_where_a_datastore_lies(one: Datastore, where: Scope | None) -> None:
-    assert account(one, workspace()) == where
+    assert account(one, workspace(), estate(workspace())) == where
+
+
+def listed(*found: Scope) -> Estate:
+    """The storage accounts of the subscription, as ARM lists them."""
+    raws = tuple({"id": str(one), "name": one.name} for one in found)
+    return with_facts(estate(workspace()), {Want(SUBSCRIPTION, "Microsoft.Storage/storageAccounts"): raws})
+
+
+@pytest.mark.parametrize(
+    ("one", "where"),
+    [
+        (store(), NEAR),
+        (store(accountName="DATA"), NEAR),
+        (store(accountName="dat"), None),
+        (store(resourceGroup="rg"), resource("Microsoft.Storage/storageAccounts", "data")),
+        (store(subscriptionId=OTHER_SUBSCRIPTION.name), None),
+        (store(subscriptionId="../x"), None),
+    ],
+)
+def test_an_account_without_a_group_is_found_by_its_name(one: Datastore, where: Scope | None) -> None:
+    assert account(one, workspace(), listed(STORAGE, NEAR)) == where
+
+
+@pytest.mark.parametrize(
+    ("one", "asked"),
+    [
+        (store(), {Want(SUBSCRIPTION, "Microsoft.Storage/storageAccounts")}),
+        (
+            store(subscriptionId=OTHER_SUBSCRIPTION.name),
+            {Want(OTHER_SUBSCRIPTION, "Microsoft.Storage/storageAccounts")},
+        ),
+        (store(resourceGroup="rg"), set()),
+        (store(accountName="STORE"), set()),
+        (store(credentials="AccountKey"), set()),
+        (store(kind="OneLake", accountName=None), set()),
+        (store(accountName="../rg"), set()),
+    ],
+)
+def test_accounts_are_listed_only_to_find_one(one: Datastore, asked: set[Want]) -> None:
+    assert wants("compute-reads-data", estate(workspace(one))) == asked
+
+
+def test_an_account_that_may_not_be_looked_for_is_said_so_and_not_called_missing() -> None:
+    closed: dict[Want, Fact] = {Want(SUBSCRIPTION, "Microsoft.Storage/storageAccounts"): Unreadable.FORBIDDEN}
+    (one,) = asks("compute-reads-data", with_facts(estate(workspace(store())), closed))
+    assert isinstance(one, Finding)
+    assert "could not be read" in one.message
+
+
+@pytest.mark.parametrize(
+    ("one", "says"),
+    [
+        (store("workspaceblobstore", credentials="AccountKey"), "AML-87"),
+        (store("workspaceblobstore", credentials="AccountKey"), "AML-88"),
+        (store(credentials="Sas"), "Storage Blob Data Reader"),
+        (store(kind="OneLake", credentials="ServicePrincipal"), "Fabric"),
+        (store(kind="AzureFile", credentials="AccountKey"), "Move the data to Blob storage"),
+    ],
+)
+def test_whoever_drops_a_key_is_told_what_must_be_there_first(one: Datastore, says: str) -> None:
+    (found,) = asks("datastore-credential", estate(workspace(one)))
+    assert isinstance(found, Finding)
+    assert says in found.remedy.partition("az ml")[0]
+
+
+def test_no_advice_puts_a_key_into_a_datastore_or_sets_what_no_tool_knows() -> None:
+    for one in (store(kind="AzureFile"), store(kind="OneLake"), store()):
+        seen = estate(workspace(one, cluster("c1", sai("c1"))))
+        for rule in ("datastore-type", "datastore-credential", "compute-reads-data"):
+            for said in asks(rule, seen):
+                if isinstance(said, Finding):
+                    assert "account_key" not in said.remedy
+                    assert "--set resource_group" not in said.remedy
 
 
 def test_only_blobs_that_are_read_by_identity_lie_elsewhere() -> None:
@@ -89,7 +162,7 @@ def test_only_blobs_that_are_read_by_identity_lie_elsewhere() -> None:
         store("c", "AzureFile", **at(ABROAD)),
         store("d", accountName="store"),
     )
-    assert [one.id.name for one, _ in elsewhere(workspace(*stores))] == ["a"]
+    assert [one.id.name for one, _ in elsewhere(workspace(*stores), estate(workspace(*stores)))] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +175,9 @@ def test_only_blobs_that_are_read_by_identity_lie_elsewhere() -> None:
         (store(kind="AzureFile"), False, "datastore-type"),
         (store(kind="SomethingNew"), False, "datastore-type"),
         (store(kind="AzureDataLakeGen2"), False, None),
+        (store(kind="OneLake"), False, None),
+        (store(kind="onelake"), False, None),
+        (store(kind="OneLake", credentials="ServicePrincipal"), False, "datastore-credential"),
         (store("workspacefilestore", "AzureFile"), True, None),
         (store("workspacefilestore", "AzureFile"), False, "datastore-type"),
     ],
@@ -214,26 +290,6 @@ class TestStorage:
         raw: Fact = {"id": str(STORAGE), "properties": {"privateEndpointConnections": [*ends, {}, None]}}
         found = asks("storage-private-endpoints", with_facts(estate(workspace()), {Want(STORAGE): raw}))
         assert [one.scope for one in found if isinstance(one, RequiredGrant)] == [ours]
-
-    @pytest.mark.parametrize(
-        ("shared_keys", "kind", "role", "found"),
-        [
-            (True, "Group", "00000000-0000-0000-0000-000000000000", False),
-            (False, "Group", "69566ab7-960f-475b-8e7c-b3118f30c6bd", False),
-            (False, "User", "69566AB7-960F-475B-8E7C-B3118F30C6BD", False),
-            (False, "ServicePrincipal", "69566ab7-960f-475b-8e7c-b3118f30c6bd", True),
-            (False, "User", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", True),
-        ],
-    )
-    def test_users_hold_file_rights_where_keys_are_refused(
-        self, shared_keys: bool, kind: str, role: str, found: bool
-    ) -> None:
-        seen = with_facts(estate(workspace()), {Want(STORAGE): {"properties": {"allowSharedKeyAccess": shared_keys}}})
-        assignments = Want(STORAGE, "Microsoft.Authorization/roleAssignments")
-        assert (assignments in wants("storage-without-keys", seen)) is not shared_keys
-        held = {"properties": {"principalType": kind, "roleDefinitionId": f"/x/roleDefinitions/{role}"}}
-        seen = with_facts(seen, {} if shared_keys else {assignments: (held,)})
-        assert bool(asks("storage-without-keys", seen)) is found
 
 
 def job(name: str, *steps: str, identity: str | None = "UserIdentity") -> dict[str, Any]:

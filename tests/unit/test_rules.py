@@ -121,10 +121,19 @@ compute-reads-data            AML-36         F   Storage Blob Data Reader
 batch-endpoint-storage        AML-81         F   -
 storage-preview               AML-41         F   Storage Blob Data Reader
 storage-private-endpoints     AML-76         A   -
-storage-without-keys          AML-77         A   -
+keys-refused                  AML-86         A   -
+compute-writes-blobs          AML-87         F?  Storage Blob Data Contributor
+endpoint-writes-blobs         AML-87         F?  Storage Blob Data Contributor
+instance-file-share           AML-87         A   -
+parallel-runs                 AML-87         F?  Storage Table Data Contributor, Storage Queue Data Contributor
+storage-without-keys          AML-77 AML-88  A   -
+people-storage                AML-88         F?  Storage Blob Data Contributor, Storage File Data Privileged Contributor, Storage Blob Data Reader, Storage File Data Privileged Reader
+spark-storage                 AML-89         F?  Contributor, Storage Blob Data Contributor
+spark-identity                AML-89         A   -
 user-identity-jobs            AML-39         A   -
 mixed-identity-jobs           AML-40         A   -
 feature-store-materialization AML-82         F?  AzureML Data Scientist, Storage Blob Data Contributor, Storage Blob Data Reader
+feature-set-users             AML-96         A   -
 network-vnet-subscription     AML-51         A   -
 network-storage-region        AML-53         A   -
 network-deployer              AML-54         A   -

@@ -1,14 +1,15 @@
 """Datastores: what they keep, what they name, and who reads there."""
 
-import re
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
 from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
-from shared.access.raw import scope_or_none, text
+from shared.access.raw import text
+from shared.access.rules.accounts import ACCOUNT, account_wants, container, elsewhere, listed_by
 from shared.access.rules.az import at, group
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -18,9 +19,8 @@ _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/datastores",
     "Microsoft.MachineLearningServices/workspaces/computes",
 )
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
-_BY_IDENTITY = ("azureblob", "azuredatalakegen1", "azuredatalakegen2")
-_BLOBS = ("azureblob", "azuredatalakegen2")
+_API = "2025-12-01"
+_BY_IDENTITY = ("azureblob", "azuredatalakegen1", "azuredatalakegen2", "onelake")
 # AML makes these itself; a workspace whose system datastores use identity has its file shares among them.
 _SYSTEM = ("workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory")
 
@@ -29,27 +29,6 @@ def credential(store: Datastore) -> str | None:
     """The kind of credential that the datastore keeps in the vault, if it keeps one."""
     kind = text(store.raw, "properties", "credentials", "credentialsType")
     return None if kind is None or kind.casefold() == "none" else kind
-
-
-def account(store: Datastore, workspace: Workspace) -> Scope | None:
-    """The storage account that the datastore names; None when it does not say where that is."""
-    if store.account is None:
-        return None
-    if workspace.storage and store.account.casefold() == workspace.storage.name.casefold():
-        return workspace.storage
-    group = text(store.raw, "properties", "resourceGroup") if _ACCOUNT.fullmatch(store.account) else None
-    home = workspace.id.subscription
-    subscription = text(store.raw, "properties", "subscriptionId") or (home.name if home else None)
-    where = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts"
-    return scope_or_none(f"{where}/{store.account}") if group and subscription else None
-
-
-def elsewhere(workspace: Workspace) -> Iterator[tuple[Datastore, Scope | None]]:
-    """Datastores that are read by identity and lie on another storage account than the workspace's."""
-    for store in workspace.datastores:
-        where = account(store, workspace)
-        if store.identity_based and store.type in _BLOBS and store.account and where != workspace.storage:
-            yield store, where
 
 
 def _keeps_credential(workspace: Workspace, _: Estate) -> Iterator[Ask]:
@@ -68,14 +47,29 @@ def _keeps_credential(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _without_credential(store: Datastore, workspace: Workspace) -> str:
+    again = f"az ml datastore create --file DATASTORE.yml {at(workspace.id)}"
     if store.id.name.casefold() in _SYSTEM:
+        where = workspace.storage.name if workspace.storage else "the workspace's storage account"
         return (
-            f"Let the workspace's own datastores use identities: az ml workspace update --name {workspace.id.name} "
-            f"--resource-group {group(workspace.id)} --system-datastores-auth-mode identity"
+            f"First see to the roles on {where}: computes are Storage Blob Data Contributor, for parallel runs "
+            "Storage Table Data Contributor and Storage Queue Data Contributor as well (AML-87); people are Storage "
+            "Blob Data Contributor and Storage File Data Privileged Contributor (AML-88). Then let the workspace's own "
+            f"datastores use identities: az ml workspace update --name {workspace.id.name} --resource-group "
+            f"{group(workspace.id)} --system-datastores-auth-mode identity"
+        )
+    if store.type == "azurefile":
+        return (
+            "AML opens file shares with a key only (AML-34). Move the data to Blob storage or Data Lake Storage, give "
+            "its readers Storage Blob Data Reader there, and register that, with no credentials in the file: " + again
+        )
+    if store.type == "onelake":
+        return (
+            "Once its readers have a role in the lakehouse's Fabric workspace, register it again, with no credentials "
+            f"in the file: {again}"
         )
     return (
-        "Once its readers hold Storage Blob Data Reader, register it again, with no credentials in the file: "
-        f"az ml datastore create --file DATASTORE.yml {at(workspace.id)}"
+        "Once its readers hold Storage Blob Data Reader, and who writes there Storage Blob Data Contributor (AML-32, "
+        f"AML-87, for people AML-88), register it again, with no credentials in the file: {again}"
     )
 
 
@@ -89,42 +83,71 @@ def _kind(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 ("AML-34",),
                 Severity.MEDIUM,
                 f"Datastore {store.id.name} is of type {text(store.raw, 'properties', 'datastoreType')} and keeps no "
-                "credential; AML reads by identity from Blob storage and Data Lake Storage only.",
-                "Move the data to Blob storage or Data Lake Storage, or give the datastore a credential: "
-                f"az ml datastore update --name {store.id.name} {at(workspace.id)} --set credentials.account_key=KEY",
+                "credential; AML reads by identity from Blob storage, Data Lake Storage and OneLake only.",
+                "Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
+                f"file: az ml datastore create --file DATASTORE.yml {at(workspace.id)}",
             )
 
 
-def _compute_reads_data(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    for store, where in elsewhere(workspace):
-        if where is None:
-            yield Finding(
-                store.id,
-                "compute-reads-data",
-                ("AML-36",),
-                Severity.LOW,
-                f"Datastore {store.id.name} names storage account {store.account}, but not its resource group: nobody "
-                "can tell whether computes may read there.",
-                f"az ml datastore update --name {store.id.name} {at(workspace.id)} --set resource_group=GROUP "
-                "subscription_id=SUBSCRIPTION-ID",
-            )
-            continue
+def _data_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    yield from account_wants(workspace)
+
+
+def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable("compute-reads-data", ("AML-36",), account_wants(workspace), estate)
+    stores: dict[Scope, list[Datastore]] = {}
+    for store, where in elsewhere(workspace, estate):
+        listed = listed_by(store, workspace)
+        if where is None and not (listed and estate.unreadable(listed)):
+            yield _nowhere(store, workspace)
+        elif where:
+            stores.setdefault(where, []).append(store)
+    for where, named in stores.items():
+        containers = [container(store, where) for store in named]
+        about = tuple(dict.fromkeys(one for one in containers if one)) if None not in containers else ()
+        names = ", ".join(store.id.name for store in named)
         for compute in workspace.computes:
             principal = compute.identity.default
             if principal:
-                reason = f"{principal.label} reads training data in {where.name} through datastore {store.id.name}"
-                yield RequiredGrant(principal, READ_BLOBS, where, compute.id, ("AML-36",), reason, explicit=True)
+                reason = f"{principal.label} reads training data in {where.name} through datastore {names}"
+                yield RequiredGrant(
+                    principal, READ_BLOBS, where, compute.id, ("AML-36",), reason, explicit=True, about=about
+                )
 
 
-def _abroad(workspace: Workspace) -> dict[Scope, Scope]:
+def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
+    listed = listed_by(store, workspace)
+    where = f"subscription {listed.scope.name}" if listed else "its subscription"
+    return Finding(
+        store.id,
+        "compute-reads-data",
+        ("AML-36",),
+        Severity.LOW,
+        f"Datastore {store.id.name} names storage account {store.account}, but not its resource group, and "
+        f"{where} shows none of that name: nobody can tell whether computes may read there.",
+        f"Find it (az storage account list --query \"[?name=='{_said(store)}'].id\" --output tsv --subscription "
+        "SUBSCRIPTION-ID), and say where it is, which only ARM's own call can. Get the datastore (az rest --method get "
+        f"--url '{store.id}?api-version={_API}' --output json > datastore.json), add subscriptionId and resourceGroup "
+        f"to its properties, and put it back: az rest --method put --url '{store.id}?api-version={_API}' --body "
+        "@datastore.json",
+    )
+
+
+def _said(store: Datastore) -> str:
+    """The account's name for a command; a user may have written anything there."""
+    return store.account.casefold() if store.account and ACCOUNT.fullmatch(store.account) else "ACCOUNT"
+
+
+def _abroad(workspace: Workspace, estate: Estate) -> dict[Scope, Scope]:
     """Storage accounts in other subscriptions than the workspace's, with those."""
-    named = (workspace.storage, *(where for _, where in elsewhere(workspace)))
+    named = (workspace.storage, *(where for _, where in elsewhere(workspace, estate)))
     found = {one: one.subscription for one in named if one and one.subscription != workspace.id.subscription}
     return {one: subscription for one, subscription in found.items() if subscription}
 
 
-def _tenant_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    abroad = _abroad(workspace)
+def _tenant_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from account_wants(workspace)
+    abroad = _abroad(workspace, estate)
     if abroad and workspace.id.subscription:
         yield Want(workspace.id.subscription)
         yield from (Want(subscription) for subscription in abroad.values())
@@ -132,7 +155,7 @@ def _tenant_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 def _other_tenant(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     home = text(estate.resource(workspace.id.subscription), "tenantId")
-    for storage, subscription in _abroad(workspace).items():
+    for storage, subscription in _abroad(workspace, estate).items():
         fact = estate.facts.get(Want(subscription), {})
         tenant = text(fact, "tenantId")
         if fact is None or isinstance(fact, Unreadable):
@@ -192,12 +215,14 @@ RULES = (
         _ACCESS,
         _compute_reads_data,
         "a datastore on an account that is on the policy's allow-list",
-        "a cluster that is Storage Blob Data Owner there",
+        "a cluster that is Storage Blob Data Owner there, and clusters that people let at different accounts",
+        wants=_data_wants,
         also=("AML-16",),
         grants=(READ_BLOBS,),
         reads=(List.COMPUTES, List.DATASTORES),
         watches=_WATCHES,
         allow_listed=True,
+        keeps_apart=True,
     ),
     Rule(
         "batch-endpoint-storage",

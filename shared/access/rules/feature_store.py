@@ -7,26 +7,28 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
 from shared.access.raw import principal_id, scope_or_none, text
+from shared.access.rules.accounts import account_wants, elsewhere
 from shared.access.rules.az import at
-from shared.access.rules.datastores import elsewhere
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
 _STORAGE = "microsoft.storage/storageaccounts"
 
 
-def _offline(workspace: Workspace) -> Connection | None:
+def offline(workspace: Workspace) -> Connection | None:
     name = text(workspace.raw, "properties", "featureStoreSettings", "offlineStoreConnectionName")
     same = (one for one in workspace.connections if name and one.id.name.casefold() == name.casefold())
     return next(same, None)
 
 
 def _named(workspace: Workspace) -> Scope | None:
-    offline = _offline(workspace)
-    return connections.identity(offline) if offline else None
+    connection = offline(workspace)
+    return connections.identity(connection) if connection else None
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if workspace.kind == "featurestore":
+        yield from account_wants(workspace)
     named = _named(workspace) if workspace.kind == "featurestore" else None
     if named and named not in {one.resource for one in workspace.identity.user}:
         yield Want(named)
@@ -42,29 +44,29 @@ def _materializing(workspace: Workspace, estate: Estate) -> Principal | None:
     return known or (Principal(holder, named.name, named) if holder else None)
 
 
-def _store(offline: Connection, workspace: Workspace) -> Scope | None:
+def store(connection: Connection, workspace: Workspace) -> Scope | None:
     """The account of the offline store: its container's id, or the URL of the workspace's own account."""
-    scope = scope_or_none(offline.target)
+    scope = scope_or_none(connection.target)
     if scope:
         return scope.ancestor(_STORAGE)
-    account = (connections.host(offline) or "").split(".", 1)[0]
+    account = (connections.host(connection) or "").split(".", 1)[0]
     return workspace.storage if workspace.storage and workspace.storage.name.casefold() == account else None
 
 
 def _materializes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if workspace.kind != "featurestore":
         return
-    offline, me = _offline(workspace), _materializing(workspace, estate)
+    connection, me = offline(workspace), _materializing(workspace, estate)
     if me is None:
         return
     needs = f"{me.label} materializes feature sets of {workspace.id.name}"
     yield RequiredGrant(me, MATERIALIZE, workspace.id, workspace.id, ("AML-82",), needs)
-    if offline:
-        where = _store(offline, workspace)
-        yield _writes(me, where, workspace, needs) if where else _unknown(offline, workspace)
-    for store, source in elsewhere(workspace):
+    if connection:
+        where = store(connection, workspace)
+        yield _writes(me, where, workspace, needs) if where else _unknown(connection, workspace)
+    for one, source in elsewhere(workspace, estate):
         if source:
-            reason = f"{needs} from source {source.name} (datastore {store.id.name})"
+            reason = f"{needs} from source {source.name} (datastore {one.id.name})"
             yield RequiredGrant(me, READ_BLOBS, source, workspace.id, ("AML-82",), reason, explicit=True)
 
 
@@ -74,15 +76,15 @@ def _writes(me: Principal, where: Scope, workspace: Workspace, needs: str) -> Re
     return RequiredGrant(me, WRITE_BLOBS, where, workspace.id, ("AML-82",), reason, explicit=named_by_user)
 
 
-def _unknown(offline: Connection, workspace: Workspace) -> Finding:
+def _unknown(connection: Connection, workspace: Workspace) -> Finding:
     return Finding(
-        offline.id,
+        connection.id,
         "feature-store-materialization",
         ("AML-82",),
         Severity.LOW,
-        f"Connection {offline.id.name} of feature store {workspace.id.name} does not say by id which storage account "
-        "the offline store is on: nobody can tell whether materialization may write there.",
-        f"az ml connection update --name {offline.id.name} {at(workspace.id)} --set target=CONTAINER-RESOURCE-ID",
+        f"Connection {connection.id.name} of feature store {workspace.id.name} does not say by id which storage "
+        "account the offline store is on: nobody can tell whether materialization may write there.",
+        f"az ml connection update --name {connection.id.name} {at(workspace.id)} --set target=CONTAINER-RESOURCE-ID",
     )
 
 

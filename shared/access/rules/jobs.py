@@ -7,17 +7,35 @@ that person at all is.
 from collections.abc import Iterator, Mapping
 
 from shared.access.asks import Ask, Finding, Severity
-from shared.access.model import Datastore, Estate, Raw, Want, Workspace
+from shared.access.model import Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at
 from shared.access.rules.datastores import credential
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
-_JOBS = "jobs"
-_DATA = ("azureblob", "azuredatalakegen1", "azuredatalakegen2")
+JOBS = "jobs"
+_DATA = ("azureblob", "azuredatalakegen1", "azuredatalakegen2", "onelake")
 _NAMED = 5
+
+
+def newest(workspace: Workspace) -> Want:
+    """The first page of the jobs."""
+    return Want(workspace.id, JOBS, pages=1)
+
+
+def run_by(named: str | None, workspace: Workspace) -> tuple[Principal, Scope] | None:
+    """Whose identity a job on that compute (an id, or a name) uses, and of what; without one it is serverless.
+
+    None where the compute is gone or has no identity that is known.
+    """
+    name = (named or "serverless").rpartition("/")[2].casefold()
+    if name == "serverless":
+        return (workspace.acting, workspace.id) if workspace.acting and workspace.acts_as_uai else None
+    compute = next((one for one in workspace.computes if one.id.name.casefold() == name), None)
+    return (compute.identity.default, compute.id) if compute and compute.identity.default else None
 
 
 def _data(workspace: Workspace) -> list[Datastore]:
@@ -26,26 +44,26 @@ def _data(workspace: Workspace) -> list[Datastore]:
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
     if _data(workspace):
-        yield Want(workspace.id, _JOBS, pages=1)
+        yield newest(workspace)
 
 
 def _jobs(workspace: Workspace, estate: Estate) -> tuple[Raw, ...]:
-    return estate.listed(workspace.id, _JOBS, pages=1) if _data(workspace) else ()
+    return estate.listed(workspace.id, JOBS, pages=1) if _data(workspace) else ()
 
 
-def _identity(job: object) -> str:
+def identity(job: object) -> str:
     """`user`, `managed` or `amltoken`; empty when it is left to AML. Steps of pipelines spell it in snake case."""
     named = text(job, "identity", "identityType") or text(job, "identity", "type") or ""
     return named.casefold().replace("_", "").removesuffix("identity")
 
 
-def _steps(job: Raw) -> list[object]:
-    steps = get(job, "properties", "jobs")
-    return list(steps.values()) if isinstance(steps, Mapping) else []
+def steps(job: Raw) -> list[object]:
+    found = get(job, "properties", "jobs")
+    return list(found.values()) if isinstance(found, Mapping) else []
 
 
 def _identities(job: Raw) -> set[str]:
-    return {found for one in (job.get("properties"), *_steps(job)) if (found := _identity(one))}
+    return {found for one in (job.get("properties"), *steps(job)) if (found := identity(one))}
 
 
 def _cached(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -40,7 +40,7 @@ _SCORERS = frozenset(
 
 def _groups(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for people in estate.people:
-        if _meant(people, workspace):
+        if meant(people, workspace):
             need = _need(people)
             for one in people.groups:
                 principal = Principal(one, f"group {one}", type="Group")
@@ -48,7 +48,7 @@ def _groups(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 yield RequiredGrant(principal, need, workspace.id, workspace.id, ("AML-44",), reason)
 
 
-def _meant(people: People, workspace: Workspace) -> bool:
+def meant(people: People, workspace: Workspace) -> bool:
     carried = tags(workspace.raw)
     inside = not people.scopes or any(scope.contains(workspace.id) for scope in people.scopes)
     named = bool(people.scopes or people.tags)
@@ -181,7 +181,7 @@ RULES = (
         "a workspace with the policy's tag, on which its group holds nothing",
         "a workspace without the tag",
         grants=(SCORE_AND_MANAGE,),
-        to_groups=True,
+        to_groups=lambda people: (people.role_id,),
         watches=_WORKSPACES,
     ),
     Rule(

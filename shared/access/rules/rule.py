@@ -11,6 +11,7 @@ from enum import StrEnum
 from shared.access.asks import Ask
 from shared.access.model import Estate, Want, Workspace
 from shared.access.needs import Need
+from shared.access.wishes import People
 
 
 class Mode(StrEnum):
@@ -52,8 +53,10 @@ class Rule:
     `optional` rule that is off is silent; any other F? rule that is off reports what it would grant. An entry with
     `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
     policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
-    groups that the policy names and to nobody else, and so does the condition.
-    `of_leaving`: it looks at workspaces that are being deleted as well.
+    groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
+    condition. `keeps_apart`: where people let the identities that it asks for at different ones of its targets, it
+    grants none (`shared.access.separation`). `of_leaving`: it looks at workspaces
+    that are being deleted as well.
     """
 
     name: str
@@ -72,7 +75,8 @@ class Rule:
     optional: bool = False
     through: tuple[str, ...] = ()
     allow_listed: bool = False
-    to_groups: bool = False
+    to_groups: Callable[[People], tuple[str, ...]] | None = None
+    keeps_apart: bool = False
     of_leaving: bool = False
 
     def examines(self, workspace: Workspace) -> bool:

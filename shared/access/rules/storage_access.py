@@ -1,12 +1,12 @@
-"""What AML needs on storage accounts whose network or keys are closed."""
+"""What AML needs on storage accounts whose network is closed."""
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, RequiredGrant
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.needs import READ_BLOBS, READ_PRIVATE_ENDPOINT
-from shared.access.raw import flag, get, rows, scope_or_none, text
-from shared.access.rules.datastores import elsewhere
+from shared.access.raw import get, rows, scope_or_none, text
+from shared.access.rules.accounts import account_wants, elsewhere
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -14,8 +14,6 @@ from shared.access.scope import Scope
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _STUDIO = _DOCS + "how-to-enable-studio-virtual-network"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.Storage/storageAccounts")
-_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
-_FILE_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"  # Storage File Data Privileged Contributor
 
 
 def _default(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -41,19 +39,20 @@ def _previews(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield RequiredGrant(me, READ_BLOBS, workspace.storage, workspace.id, ("AML-41",), reason)
 
 
-def _storages(workspace: Workspace) -> list[Scope]:
-    named = (workspace.storage, *(where for _, where in elsewhere(workspace)))
+def _storages(workspace: Workspace, estate: Estate) -> list[Scope]:
+    named = (workspace.storage, *(where for _, where in elsewhere(workspace, estate)))
     return list(dict.fromkeys(one for one in named if one))
 
 
-def _all_storages(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    yield from map(Want, _storages(workspace))
+def _all_storages(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from account_wants(workspace)
+    yield from map(Want, _storages(workspace, estate))
 
 
 def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable("storage-private-endpoints", ("AML-76",), _all_storages(workspace, estate), estate)
     me = workspace.acting
-    for storage in _storages(workspace) if me else ():
+    for storage in _storages(workspace, estate) if me else ():
         raw = estate.resource(storage)
         if raw is None or me is None:
             continue
@@ -71,39 +70,6 @@ def _endpoints(storage: Raw, ours: set[Scope | None]) -> Iterator[Scope]:
         scope = scope_or_none(get(one, "properties", "privateEndpoint", "id"))
         if scope and scope.subscription in ours:
             yield scope
-
-
-def _file_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    yield from _default(workspace, estate)
-    storage = estate.resource(workspace.storage)
-    if workspace.storage and flag(storage, "properties", "allowSharedKeyAccess") is False:
-        yield Want(workspace.storage, _ASSIGNMENTS)
-
-
-def _files_without_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    storage = workspace.storage
-    if storage is None:
-        return
-    yield from unreadable("storage-without-keys", ("AML-77",), _file_wants(workspace, estate), estate)
-    want = Want(storage, _ASSIGNMENTS)
-    if want not in estate.facts or estate.unreadable(want) or any(map(_person, estate.listed(storage, _ASSIGNMENTS))):
-        return
-    yield Finding(
-        storage,
-        "storage-without-keys",
-        ("AML-77",),
-        Severity.MEDIUM,
-        f"Storage account {storage.name} of workspace {workspace.id.name} refuses shared keys, and no user or group is "
-        "Storage File Data Privileged Contributor on it: notebooks and compute instances cannot mount its file share.",
-        "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
-        f'"Storage File Data Privileged Contributor" --scope {storage}',
-    )
-
-
-def _person(assignment: Raw) -> bool:
-    role = (text(assignment, "properties", "roleDefinitionId") or "").rpartition("/")[2]
-    kind = text(assignment, "properties", "principalType") or ""
-    return role.casefold() == _FILE_CONTRIBUTOR and kind.casefold() != "serviceprincipal"
 
 
 RULES = (
@@ -133,17 +99,5 @@ RULES = (
         wants=_all_storages,
         reads=(List.DATASTORES,),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/datastores"),
-    ),
-    Rule(
-        "storage-without-keys",
-        ("AML-77",),
-        Mode.AUDIT,
-        "Where the storage account refuses shared keys, users are Storage File Data Privileged Contributor on it.",
-        _DOCS + "how-to-disable-local-auth-storage",
-        _files_without_keys,
-        "a storage account without shared keys on which no user or group holds that role",
-        "a storage account without shared keys on which a group holds it",
-        wants=_file_wants,
-        watches=_WATCHES,
     ),
 )

@@ -1,0 +1,95 @@
+"""Feature sets: what those need who develop and use them (AML-96).
+
+Any identity may: a user, a group, a service principal. Whoever is AzureML Data Scientist on the feature store reads the
+data there as themselves.
+"""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Estate, Principal, Want, Workspace
+from shared.access.needs import MATERIALIZE, READ_BLOBS
+from shared.access.raw import principal_id, text
+from shared.access.rules.accounts import account_wants, elsewhere
+from shared.access.rules.feature_store import offline, store
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_ASSIGNED = "Microsoft.Authorization/roleAssignments?$filter=atScope()"
+
+
+def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    if workspace.kind == "featurestore":
+        yield Want(workspace.id, _ASSIGNED)
+        yield from account_wants(workspace)
+
+
+def _consumers(workspace: Workspace, estate: Estate) -> list[Principal]:
+    """Not the identities of the feature store itself: what those need is AML-82."""
+    own = {one.id for one in (workspace.identity.system, *workspace.identity.user) if one}
+    found: dict[str, Principal] = {}
+    for one in estate.listed(workspace.id, _ASSIGNED):
+        role = (text(one, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
+        who = principal_id(one, "properties", "principalId") or ""
+        if who and who not in own and role == MATERIALIZE.role_id and not text(one, "properties", "condition"):
+            kind = text(one, "properties", "principalType") or ""
+            found[who] = Principal(who, f"{kind.casefold() or 'principal'} {who}", type=kind)
+    return list(found.values())
+
+
+def _sources(workspace: Workspace, estate: Estate) -> dict[Scope, str]:
+    """Accounts that feature sets are read from, and what each is."""
+    connection = offline(workspace)
+    kept = store(connection, workspace) if connection else None
+    found = {where: f"source {where.name}" for _, where in elsewhere(workspace, estate) if where}
+    return {**found, kept: f"offline store {kept.name}"} if kept else found
+
+
+def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if workspace.kind != "featurestore":
+        return
+    yield from unreadable(USERS, ("AML-96",), _wants(workspace, estate), estate)
+    want = Want(workspace.id, _ASSIGNED)
+    if want not in estate.facts or estate.unreadable(want):
+        return
+    consumers = _consumers(workspace, estate)
+    if not consumers:
+        yield Finding(
+            workspace.id,
+            USERS,
+            ("AML-96",),
+            Severity.LOW,
+            f"Nobody is AzureML Data Scientist on feature store {workspace.id.name}: its feature sets can be neither "
+            "developed nor used.",
+            "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
+            f'"AzureML Data Scientist" --scope {workspace.id}',
+        )
+    for where, what in _sources(workspace, estate).items():
+        for one in consumers:
+            reason = f"{one.label} uses feature sets of {workspace.id.name}, and reads {what} as itself"
+            yield RequiredGrant(one, READ_BLOBS, where, workspace.id, ("AML-96",), reason)
+
+
+USERS = "feature-set-users"
+
+RULES = (
+    Rule(
+        USERS,
+        ("AML-96",),
+        Mode.AUDIT,
+        "Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of its "
+        "sources and its offline store.",
+        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        _used,
+        "a group that is AzureML Data Scientist on the feature store and may not read its offline store",
+        "a group that holds both",
+        wants=_wants,
+        keeps_apart=True,
+        reads=(List.CONNECTIONS, List.DATASTORES),
+        watches=(
+            "Microsoft.MachineLearningServices/workspaces",
+            "Microsoft.MachineLearningServices/workspaces/connections",
+        ),
+    ),
+)

@@ -1,0 +1,209 @@
+"""A workspace whose storage account is reached by identities: the mode, and what computes and endpoints write there.
+
+What an identity-based workspace's identities need is a table of Microsoft's own (`_KEYS`, "Scenarios for role
+assignments"); what identities need that only read, `shared.access.rules.storage` has.
+"""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
+from shared.access.needs import WRITE_BLOBS, WRITE_FILES
+from shared.access.raw import flag, text
+from shared.access.rules.az import at, group
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+
+_DOCS = "learn.microsoft.com/azure/machine-learning/"
+_KEYS = _DOCS + "how-to-disable-local-auth-storage"
+_WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+_WATCHES = (_WORKSPACES, "Microsoft.Storage/storageAccounts")
+_WITH_KEY = "accesskey"
+_IDENTITY = "identity"
+_MODES = (_WITH_KEY, _IDENTITY, "userdelegationsas")
+_WRITING = (ComputeType.AML_COMPUTE, ComputeType.KUBERNETES, ComputeType.COMPUTE_INSTANCE)
+
+
+def wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """What tells how the storage account is reached."""
+    if workspace.storage:
+        yield Want(workspace.storage)
+        if workspace.hub and _said(workspace.raw) is None:
+            yield Want(workspace.hub)
+
+
+def _said(raw: object) -> str | None:
+    mode = text(raw, "properties", "systemDatastoresAuthMode")
+    return mode.casefold() if mode else None
+
+
+def mode(workspace: Workspace, estate: Estate) -> str:
+    """In lower case. A project that says nothing is as its hub; whoever says nothing at all uses the account's key."""
+    said = _IDENTITY if workspace.storage_by_identity else _said(workspace.raw)
+    return said or _said(estate.resource(workspace.hub)) or _WITH_KEY
+
+
+def refuses_keys(workspace: Workspace, estate: Estate) -> bool:
+    """Azure takes an absent allowSharedKeyAccess for true."""
+    return flag(estate.resource(workspace.storage), "properties", "allowSharedKeyAccess") is False
+
+
+def by_identity(workspace: Workspace, estate: Estate) -> bool:
+    """Whether computes and people reach the storage account as themselves, or have to once the mode is mended."""
+    how = mode(workspace, estate)
+    return how == _IDENTITY or (how == _WITH_KEY and refuses_keys(workspace, estate))
+
+
+def _broken(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(MODE, ("AML-86",), wants(workspace, estate), estate)
+    storage, how = workspace.storage, mode(workspace, estate)
+    if storage is None or not refuses_keys(workspace, estate) or _hub_is_unknown(workspace, estate):
+        return
+    if how == _WITH_KEY:
+        owner = workspace.hub if workspace.hub and _said(workspace.raw) is None else workspace.id
+        yield Finding(
+            workspace.id,
+            MODE,
+            ("AML-86",),
+            Severity.HIGH,
+            f"Storage account {storage.name} refuses shared keys, but workspace {workspace.id.name} signs in to it "
+            "with them (systemDatastoresAuthMode is accessKey): jobs, notebooks and studio cannot reach their data.",
+            "First see to the roles there: rules compute-writes-blobs (AML-87) and storage-without-keys (AML-88) tell "
+            f"which are missing. Then let {owner.name} sign in by identity: az ml workspace update --name {owner.name} "
+            f"--resource-group {group(owner)} --system-datastores-auth-mode identity",
+        )
+    elif how not in _MODES:
+        yield Finding(
+            workspace.id,
+            MODE,
+            ("AML-86",),
+            Severity.LOW,
+            f"Storage account {storage.name} refuses shared keys, and how workspace {workspace.id.name} signs in to it "
+            f"is not known to amlguard (systemDatastoresAuthMode is {how}).",
+            f"Look it up (az ml workspace show --name {workspace.id.name} --resource-group {group(workspace.id)}), and "
+            "for a newer amlguard that knows it.",
+        )
+
+
+def _hub_is_unknown(workspace: Workspace, estate: Estate) -> bool:
+    return bool(workspace.hub) and _said(workspace.raw) is None and estate.resource(workspace.hub) is None
+
+
+def _compute_writes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(COMPUTE_WRITES, ("AML-87",), wants(workspace, estate), estate)
+    if workspace.storage is None or not by_identity(workspace, estate):
+        return
+    for compute in workspace.computes:
+        principal = compute.identity.default
+        if principal and compute.type in _WRITING and not _unsupported(compute):
+            reason = f"{principal.label} writes models, runs and job outputs to {workspace.storage.name} as itself"
+            yield RequiredGrant(principal, WRITE_BLOBS, workspace.storage, compute.id, ("AML-87",), reason)
+
+
+def _unsupported(compute: Compute) -> bool:
+    return compute.type is ComputeType.COMPUTE_INSTANCE and compute.identity.system is not None
+
+
+def _endpoint_writes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(ENDPOINT_WRITES, ("AML-87",), wants(workspace, estate), estate)
+    if workspace.storage is None or not by_identity(workspace, estate):
+        return
+    for endpoint in workspace.endpoints:
+        principal = endpoint.identity.default
+        if principal and principal.resource:
+            reason = (
+                f"{principal.label} needs on {workspace.storage.name} what AML gives a system-assigned identity of an "
+                "endpoint where keys are off, and gives no user-assigned one"
+            )
+            yield RequiredGrant(principal, WRITE_BLOBS, workspace.storage, endpoint.id, ("AML-87",), reason)
+
+
+def _instances(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(INSTANCES, ("AML-87",), wants(workspace, estate), estate)
+    if workspace.storage is None or not by_identity(workspace, estate):
+        return
+    for compute in workspace.computes:
+        principal = compute.identity.default
+        if _unsupported(compute):
+            yield Finding(
+                compute.id,
+                INSTANCES,
+                ("AML-87",),
+                Severity.MEDIUM,
+                f"Compute instance {compute.id.name} has a system-assigned identity, with which instances mount "
+                f"nothing of workspace {workspace.id.name}, whose storage is reached by identity.",
+                "Recreate it with a user-assigned identity (save what is on its disk first): az ml compute delete "
+                f"--name {compute.id.name} {at(workspace.id)} --yes && az ml compute create --type ComputeInstance "
+                f"--name {compute.id.name} {at(workspace.id)} --identity-type UserAssigned --user-assigned-identities "
+                "IDENTITY-ID",
+            )
+        elif principal and compute.type is ComputeType.COMPUTE_INSTANCE:
+            reason = f"{principal.label} mounts the file share of {workspace.storage.name} as itself"
+            yield RequiredGrant(principal, WRITE_FILES, workspace.storage, compute.id, ("AML-87",), reason)
+
+
+MODE = "keys-refused"
+COMPUTE_WRITES = "compute-writes-blobs"
+ENDPOINT_WRITES = "endpoint-writes-blobs"
+INSTANCES = "instance-file-share"
+
+RULES = (
+    Rule(
+        MODE,
+        ("AML-86",),
+        Mode.AUDIT,
+        "A workspace whose storage account refuses shared keys does not sign in with them.",
+        _KEYS,
+        _broken,
+        "a storage account without shared keys, of a workspace that says nothing of systemDatastoresAuthMode",
+        "a storage account without shared keys, of a workspace with UserDelegationSAS",
+        wants=wants,
+        watches=_WATCHES,
+    ),
+    Rule(
+        COMPUTE_WRITES,
+        ("AML-87",),
+        Mode.OPT_IN,
+        "A compute's identity writes the workspace's storage account where that is reached by identity.",
+        _KEYS,
+        _compute_writes,
+        "a cluster that is Storage Blob Data Reader on the account, where models and outputs are written as itself",
+        "a cluster of a workspace whose datastores keep a key",
+        wants=wants,
+        also=("AML-16",),
+        grants=(WRITE_BLOBS,),
+        keeps_apart=True,
+        reads=(List.COMPUTES,),
+        watches=(*_WATCHES, f"{_WORKSPACES}/computes"),
+    ),
+    Rule(
+        ENDPOINT_WRITES,
+        ("AML-87",),
+        Mode.OPT_IN,
+        "An online endpoint's user-assigned identity writes the workspace's storage account where that is reached by "
+        "identity, as AML lets a system-assigned one.",
+        _KEYS,
+        _endpoint_writes,
+        "an endpoint with a user-assigned identity on an account without shared keys",
+        "an endpoint with a system-assigned identity there: AML gives it the role, and asks people not to",
+        wants=wants,
+        grants=(WRITE_BLOBS,),
+        keeps_apart=True,
+        reads=(List.ENDPOINTS,),
+        watches=(*_WATCHES, f"{_WORKSPACES}/onlineEndpoints"),
+    ),
+    Rule(
+        INSTANCES,
+        ("AML-87",),
+        Mode.AUDIT,
+        "A compute instance of a workspace whose storage is reached by identity has a user-assigned identity that is "
+        "Storage File Data Privileged Contributor there.",
+        _KEYS,
+        _instances,
+        "an instance with a system-assigned identity",
+        "an instance without an identity: it mounts as its user",
+        wants=wants,
+        reads=(List.COMPUTES,),
+        watches=(*_WATCHES, f"{_WORKSPACES}/computes"),
+    ),
+)

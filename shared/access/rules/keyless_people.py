@@ -1,0 +1,209 @@
+"""People on storage that is reached by identity: for blobs and for the file share of notebooks and instances.
+
+They read or write as themselves there, so each needs a role for either. amlguard cannot see who is in which group: some
+user or group that holds both, or both Readers, is as much as can be told.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
+from shared.access.needs import READ_BLOBS, READ_FILES, WRITE_BLOBS, WRITE_FILES, Need
+from shared.access.permissions import PermissionBlock
+from shared.access.raw import get, principal_id, rows, scope_or_none, text
+from shared.access.rules import keyless
+from shared.access.rules.people import meant
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+from shared.access.wishes import People
+
+_KEYS = "learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage"
+_WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.Storage/storageAccounts")
+_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+_CUSTOM = "Microsoft.Authorization/roleDefinitions?$filter=type%20eq%20'CustomRole'"
+_BOTH = {True: (WRITE_BLOBS, WRITE_FILES), False: (READ_BLOBS, READ_FILES)}
+_BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+# Which built-in roles give which of the four; what custom roles give is read.
+_GIVES: Mapping[str, tuple[Need, ...]] = {
+    _BLOB_OWNER: (WRITE_BLOBS, READ_BLOBS),
+    WRITE_BLOBS.role_id: (WRITE_BLOBS, READ_BLOBS),
+    READ_BLOBS.role_id: (READ_BLOBS,),
+    WRITE_FILES.role_id: (WRITE_FILES, READ_FILES),
+    READ_FILES.role_id: (READ_FILES,),
+}
+# What whoever holds the role on a workspace does with its storage: run jobs and notebooks, or look at them.
+_WRITERS = (
+    "f6c7c914-8db3-469d-8ca1-694a8f32e121",  # AzureML Data Scientist
+    "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
+    "b78c5d69-af96-48a3-bf8d-a8b4d589de94",  # Azure AI Administrator
+    "64702f94-c441-49e6-a78b-ef80e0188fee",  # Azure AI Developer
+)
+_READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+
+
+def _needs(people: People) -> tuple[Need, ...]:
+    """None of a role that only its GUID is known of: its holders may do no more than score."""
+    if people.role_id in _WRITERS:
+        return _BOTH[True]
+    return _BOTH[False] if people.role_id == _READER else ()
+
+
+def _roles(people: People) -> tuple[str, ...]:
+    return tuple(need.role_id for need in _needs(people))
+
+
+def _groups(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(GROUPS, ("AML-88",), keyless.wants(workspace, estate), estate)
+    storage = workspace.storage
+    if storage is None or not keyless.by_identity(workspace, estate):
+        return
+    for people in (one for one in estate.people if meant(one, workspace)):
+        for group in people.groups:
+            principal = Principal(group, f"group {group}", type="Group")
+            for need in _needs(people):
+                reason = f"group {group}, which the policy wants on {workspace.id.name}, must {need.name} there"
+                yield RequiredGrant(principal, need, storage, workspace.id, ("AML-88",), reason)
+
+
+def _group_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    if any(meant(one, workspace) for one in estate.people):
+        yield from keyless.wants(workspace, estate)
+
+
+def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from keyless.wants(workspace, estate)
+    storage = workspace.storage
+    if storage and _as_themselves(workspace, estate):
+        yield Want(storage, _ASSIGNMENTS)
+        if storage.subscription and _unknown_roles(workspace, storage, estate):
+            yield Want(storage.subscription, _CUSTOM)
+
+
+def people_on(storage: Scope, estate: Estate) -> Iterator[tuple[str, str]]:
+    """(user or group, role) of assignments that reach all of the account and carry no condition."""
+    for one in estate.listed(storage, _ASSIGNMENTS):
+        kind = (text(one, "properties", "principalType") or "user").casefold()
+        scope = scope_or_none(get(one, "properties", "scope"))
+        reaches = scope is None or not storage.contains(scope) or scope == storage
+        if kind in ("user", "group") and reaches and not text(one, "properties", "condition"):
+            who = principal_id(one, "properties", "principalId") or ""
+            yield who, (text(one, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
+
+
+def _unknown_roles(workspace: Workspace, storage: Scope, estate: Estate) -> bool:
+    """Whether a custom role might give what no built-in one does."""
+    return bool(_lacking(workspace, storage, estate)) and any(
+        role not in _GIVES for _, role in people_on(storage, estate)
+    )
+
+
+def _held(storage: Scope, estate: Estate) -> dict[str, set[Need]]:
+    """What each user and group holds on the account."""
+    custom = {
+        str(role.get("name") or "").casefold(): _given(role)
+        for role in (estate.listed(storage.subscription, _CUSTOM) if storage.subscription else ())
+    }
+    held: dict[str, set[Need]] = {}
+    for who, role in people_on(storage, estate):
+        held.setdefault(who, set()).update(_GIVES.get(role, custom.get(role, ())))
+    return held
+
+
+def _given(role: Raw) -> tuple[Need, ...]:
+    blocks = [
+        PermissionBlock((), (), tuple(map(str, rows(one, "dataActions"))), tuple(map(str, rows(one, "notDataActions"))))
+        for one in rows(role, "properties", "permissions")
+    ]
+    every = (*_BOTH[True], *_BOTH[False])
+    return tuple(need for need in every if all(any(b.allows(p) for b in blocks) for p in need.permissions))
+
+
+def _as_themselves(workspace: Workspace, estate: Estate) -> bool:
+    return keyless.refuses_keys(workspace, estate) or keyless.by_identity(workspace, estate)
+
+
+def _lacking(workspace: Workspace, storage: Scope, estate: Estate) -> tuple[Need, ...]:
+    """What those lack who come closest. Instances mount the file share to write (AML-77).
+
+    User delegation SAS are for blobs only: whoever has them still opens files as themselves.
+    """
+    blobs, files = _BOTH[False]
+    instances = any(one.type is ComputeType.COMPUTE_INSTANCE for one in workspace.computes)
+    wanted: tuple[Need, ...] = (WRITE_FILES if instances else files,)
+    wanted = (blobs, *wanted) if keyless.by_identity(workspace, estate) else wanted
+    held = _held(storage, estate).values()
+    return min((tuple(need for need in wanted if need not in one) for one in held), key=len, default=wanted)
+
+
+def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    wants = tuple(_wants(workspace, estate))
+    yield from unreadable(PEOPLE, ("AML-77", "AML-88"), wants, estate)
+    storage = workspace.storage
+    if storage is None or not _as_themselves(workspace, estate):
+        return
+    if any(want not in estate.facts or estate.unreadable(want) for want in wants):
+        return
+    lacking = _lacking(workspace, storage, estate)
+    if not lacking:
+        return
+    roles = [need for need in _BOTH[True] if any(set(one.permissions) <= set(need.permissions) for one in lacking)]
+    files = WRITE_FILES in roles
+    refuses = keyless.refuses_keys(workspace, estate)
+    how = "refuses shared keys" if refuses else "is reached by identity"
+    yield Finding(
+        storage,
+        PEOPLE,
+        ("AML-77", "AML-88") if files else ("AML-88",),
+        Severity.MEDIUM if refuses else Severity.LOW,
+        f"Storage account {storage.name} of workspace {workspace.id.name} {how}, and no user or group holds all that "
+        f"people need there: missing is {' and '.join(need.role_name for need in roles)} (for whoever only reads, the "
+        f"Reader of the same name). Without it people cannot {_cannot(roles)}.",
+        "; ".join(
+            "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
+            f'"{need.role_name}" --scope {storage}'
+            for need in roles
+        ),
+    )
+
+
+def _cannot(roles: list[Need]) -> str:
+    files = "use notebooks and compute instances" if WRITE_FILES in roles else ""
+    blobs = "see or register data and models" if WRITE_BLOBS in roles else ""
+    return " or ".join(filter(None, (blobs, files)))
+
+
+PEOPLE = "storage-without-keys"
+GROUPS = "people-storage"
+
+RULES = (
+    Rule(
+        PEOPLE,
+        ("AML-77", "AML-88"),
+        Mode.AUDIT,
+        "Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage File "
+        "Data Privileged Contributor on it, or Reader of both.",
+        _KEYS,
+        _nobody,
+        "a storage account without shared keys on which no user or group holds a role for blobs and one for files",
+        "a storage account without shared keys on which one group holds both",
+        wants=_wants,
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+    ),
+    Rule(
+        GROUPS,
+        ("AML-88",),
+        Mode.OPT_IN,
+        "Groups that the policy names as data scientists write blobs and files of a storage account that is reached by "
+        "identity; those that it names as Reader read both.",
+        _KEYS,
+        _groups,
+        "a storage account without shared keys, of a workspace on which the policy wants a group",
+        "a storage account whose keys the workspace uses",
+        wants=_group_wants,
+        grants=(WRITE_BLOBS, WRITE_FILES, READ_BLOBS, READ_FILES),
+        to_groups=_roles,
+        watches=_WATCHES,
+    ),
+)

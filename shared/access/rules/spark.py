@@ -1,0 +1,187 @@
+"""Spark: what the identity of a job needs on the storage that it reads and writes (AML-89).
+
+An attached Synapse pool runs jobs as the identity of its compute, serverless Spark as whoever submits them or, where
+the job says so, as a user-assigned identity of the workspace (apache-spark-environment-configuration, "Ensuring
+resource access for Spark jobs").
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
+from shared.access.needs import CONTROL_STORAGE, WRITE_BLOBS
+from shared.access.raw import flag, get, text
+from shared.access.rules.accounts import account, account_wants
+from shared.access.rules.identity_change import update_compute
+from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
+from shared.access.rules.keyless_people import people_on
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
+
+_SPARK = "learn.microsoft.com/azure/machine-learning/how-to-submit-spark-jobs"
+_WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.MachineLearningServices/workspaces/computes")
+_ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+_DATASTORE = re.compile(r"azureml:(?://|.*/)datastores/([^/]+)", re.IGNORECASE)
+_BLOB_WRITERS = frozenset((WRITE_BLOBS.role_id, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"))  # and Blob Data Owner
+_CONTROLLERS = frozenset(
+    (
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",  # Owner
+        "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
+        "b78c5d69-af96-48a3-bf8d-a8b4d589de94",  # Azure AI Administrator
+        "17d1049b-9a84-46fb-8f53-869881c3d3ab",  # Storage Account Contributor
+    )
+)
+type _User = tuple[Principal, Scope, Scope]
+
+
+def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    pools = any(one.type is ComputeType.SYNAPSE_SPARK for one in workspace.computes)
+    ready = flag(workspace.raw, "properties", "managedNetwork", "status", "sparkReady")
+    if pools or ready or workspace.identity.user or workspace.datastores:
+        yield newest(workspace)
+    if _jobs(workspace, estate):
+        yield from account_wants(workspace)
+
+
+def _jobs(workspace: Workspace, estate: Estate) -> list[Raw]:
+    """Spark jobs and Spark steps of pipelines, among the newest jobs."""
+    found: list[Raw] = []
+    for job in estate.listed(workspace.id, JOBS, pages=1):
+        body = get(job, "properties")
+        if (text(body, "jobType") or "").casefold() == "spark":
+            found.append(body)
+        found += [
+            one for one in steps(job) if isinstance(one, dict) and (text(one, "type") or "").casefold() == "spark"
+        ]
+    return found
+
+
+def _as_user(job: Raw) -> bool:
+    """Serverless Spark runs as its user unless the job says otherwise, an attached pool as itself."""
+    return (identity(job) or ("managed" if text(job, "computeId") else "user")) == "user"
+
+
+def _runs_as(job: Raw, workspace: Workspace) -> tuple[Principal, Scope] | None:
+    if text(job, "computeId"):
+        return run_by(text(job, "computeId"), workspace)
+    named = (text(job, "identity", "resourceId") or "").casefold()
+    attached = workspace.identity.user
+    found = next((one for one in attached if one.resource and one.resource.key == named), None)
+    mine = workspace.acting if workspace.acts_as_uai else next(iter(attached), None)
+    principal = found or mine
+    return (principal, workspace.id) if principal else None
+
+
+def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[Scope]:
+    """Accounts of the datastores that inputs and outputs name, and that keep no credential."""
+    known = {one.id.name.casefold(): one for one in workspace.datastores if one.identity_based}
+    for kind in ("inputs", "outputs"):
+        named = get(job, kind)
+        for one in named.values() if isinstance(named, Mapping) else ():
+            found = _DATASTORE.match(text(one, "uri") or "")
+            store = known.get(found[1].casefold()) if found else None
+            where = account(store, workspace, estate) if store else None
+            if where:
+                yield where
+
+
+def _users(workspace: Workspace, estate: Estate) -> Iterator[_User]:
+    """Who reads and writes where; every job has its code on the workspace's own account."""
+    for compute in workspace.computes:
+        if compute.type is ComputeType.SYNAPSE_SPARK and compute.identity.default and workspace.storage:
+            yield compute.identity.default, compute.id, workspace.storage
+    for job in _jobs(workspace, estate):
+        running = None if _as_user(job) else _runs_as(job, workspace)
+        if running:
+            own = (workspace.storage,) if workspace.storage else ()
+            yield from ((*running, where) for where in (*own, *_stores(job, workspace, estate)))
+
+
+def _storage(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from unreadable(STORAGE, ("AML-89",), _wants(workspace, estate), estate)
+    for principal, on, where in dict.fromkeys(_users(workspace, estate)):
+        for need in (CONTROL_STORAGE, WRITE_BLOBS):
+            reason = f"{principal.label} runs Spark jobs on data in {where.name}, and must {need.name}"
+            yield RequiredGrant(principal, need, where, on, ("AML-89",), reason, explicit=where != workspace.storage)
+
+
+def _identity_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    yield from _wants(workspace, estate)
+    if workspace.storage and any(map(_as_user, _jobs(workspace, estate))):
+        yield Want(workspace.storage, _ASSIGNMENTS)
+
+
+def _identities(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    wants = tuple(_identity_wants(workspace, estate))
+    yield from unreadable(IDENTITIES, ("AML-89",), wants, estate)
+    for compute in workspace.computes:
+        if compute.type is ComputeType.SYNAPSE_SPARK and compute.identity.empty and compute.ready:
+            yield Finding(
+                compute.id,
+                IDENTITIES,
+                ("AML-89",),
+                Severity.MEDIUM,
+                f"Spark pool {compute.id.name} is attached without an identity: its jobs cannot reach their data "
+                "unless they run as their user.",
+                f"Give it an identity: {update_compute(compute)}",
+            )
+    storage = workspace.storage
+    want = Want(storage, _ASSIGNMENTS) if storage else None
+    if storage is None or want not in wants or want not in estate.facts or estate.unreadable(want):
+        return
+    roles: dict[str, set[str]] = {}
+    for who, role in people_on(storage, estate):
+        roles.setdefault(who, set()).add(role)
+    if not any(one & _BLOB_WRITERS and one & _CONTROLLERS for one in roles.values()):
+        yield _nobody(workspace, storage)
+
+
+def _nobody(workspace: Workspace, storage: Scope) -> Finding:
+    grant = "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role"
+    return Finding(
+        workspace.id,
+        IDENTITIES,
+        ("AML-89",),
+        Severity.MEDIUM,
+        f"Spark jobs of workspace {workspace.id.name} run as their user, and no user or group is both Contributor and "
+        f"Storage Blob Data Contributor on {storage.name}, where they read and write.",
+        f'{grant} "Storage Blob Data Contributor" --scope {storage}; {grant} "Contributor" --scope {storage}',
+    )
+
+
+STORAGE = "spark-storage"
+IDENTITIES = "spark-identity"
+
+RULES = (
+    Rule(
+        STORAGE,
+        ("AML-89",),
+        Mode.OPT_IN,
+        "The identity that Spark jobs use is Contributor and Storage Blob Data Contributor on the storage that they "
+        "read and write.",
+        _SPARK,
+        _storage,
+        "an attached Spark pool whose identity is Storage Blob Data Reader",
+        "a Spark pool whose identity is Owner and Storage Blob Data Contributor there",
+        wants=_wants,
+        also=("AML-16",),
+        grants=(CONTROL_STORAGE, WRITE_BLOBS),
+        reads=(List.COMPUTES, List.DATASTORES),
+        watches=_WATCHES,
+    ),
+    Rule(
+        IDENTITIES,
+        ("AML-89",),
+        Mode.AUDIT,
+        "An attached Spark pool has an identity, and where Spark jobs run as their user, somebody may run them.",
+        _SPARK,
+        _identities,
+        "a serverless Spark job of a workspace on whose storage no user or group is Storage Blob Data Contributor",
+        "a serverless Spark job, and a group that is Contributor and Storage Blob Data Contributor",
+        wants=_identity_wants,
+        reads=(List.COMPUTES, List.DATASTORES),
+        watches=_WATCHES,
+    ),
+)

@@ -1,0 +1,171 @@
+"""Teams of one workspace, each with a cluster and a keyless store: kept apart by people or not, by each way in.
+
+The tenants are the shape of Microsoft's templates for federated learning; every store is on the policy's allow-list,
+and a run may make two changes at most, so that most of them are cut short.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+from event_grid import event
+from local_azure import LocalAzure, Start
+from tenants import (
+    BLOB_CONTRIBUTOR,
+    BLOB_READER,
+    Tenant,
+    group_id,
+    oid,
+    system_assigned,
+    user_assigned,
+)
+from wire import Json
+
+TEAMS = ("north", "south", "west")
+POLICY = json.dumps(
+    {
+        "mode": "enforce",
+        "trust": {"allow": [group_id(name) for name in ("own", "nothing", "same", "containers")]},
+        "caps": {"per_run": 2},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Team:
+    cluster: str
+    principal: str
+    store: str
+
+
+def _team(tenant: Tenant, workspace: Json, group: str, name: str, number: int) -> Team:
+    """The first has a user-assigned identity. CLI and SDK register datastores without subscription and group."""
+    tag = group.rpartition("/")[2]
+    store = tenant.storage(group, f"st{tag}{name}")
+    store["properties"]["allowSharedKeyAccess"] = False
+    one = tenant.uai(group, f"id-{name}") if number == 0 else None
+    identity = user_assigned(one) if one else system_assigned(f"{tag} {name}")
+    cluster = tenant.compute(workspace, f"cpu-{name}", identity=identity)
+    where = {} if number == 1 else {"subscriptionId": group.split("/")[2], "resourceGroup": tag.upper()}
+    tenant.add(
+        {
+            "id": f"{workspace['id']}/datastores/data_{name}",
+            "name": f"data_{name}",
+            "type": "Microsoft.MachineLearningServices/workspaces/datastores",
+            "properties": {
+                "datastoreType": "AzureBlob",
+                "accountName": store["name"],
+                "containerName": "data",
+                "credentials": {"credentialsType": "None"},
+                **where,
+            },
+        }
+    )
+    principal = one["properties"]["principalId"] if one else oid(f"{tag} {name}")
+    return Team(cluster["id"], principal, store["id"])
+
+
+@dataclass(frozen=True)
+class World:
+    azure: LocalAzure
+    workspaces: dict[str, str]
+    teams: dict[str, list[Team]]
+
+    def held(self, name: str) -> dict[str, set[tuple[str, str]]]:
+        return {one.principal: self.azure.grants(one.principal, group_id(name)) for one in self.teams[name]}
+
+    def reads(self, name: str) -> set[tuple[str, str]]:
+        """(principal, account): who reads where."""
+        stores = {one.store.lower() for one in self.teams[name]}
+        roles = (BLOB_READER, BLOB_CONTRIBUTOR)
+        return {
+            (who, at) for who, all_held in self.held(name).items() for at, r in all_held if at in stores and r in roles
+        }
+
+    def everybody_everywhere(self, name: str) -> set[tuple[str, str]]:
+        return {(one.principal, other.store.lower()) for one in self.teams[name] for other in self.teams[name]}
+
+
+def _world(start_azure: Start) -> World:
+    tenant = Tenant()
+    workspaces: dict[str, str] = {}
+    teams: dict[str, list[Team]] = {}
+    for name in ("own", "nothing", "same", "containers"):
+        group = group_id(name)
+        workspace = tenant.workspace(group, f"ws-{name}")
+        workspaces[name] = workspace["id"]
+        teams[name] = [_team(tenant, workspace, group, team, number) for number, team in enumerate(TEAMS)]
+    for number, one in enumerate(teams["own"]):
+        tenant.assign(one.store, one.principal, BLOB_READER if number else BLOB_CONTRIBUTOR)
+    for one in teams["same"]:
+        tenant.assign(teams["same"][0].store, one.principal, BLOB_READER)
+    shared = teams["containers"][0].store
+    for number, one in enumerate(teams["containers"]):
+        tenant.assign(f"{shared}/blobServices/default/containers/team{number}", one.principal, BLOB_READER)
+    return World(start_azure(tenant.document(), POLICY), workspaces, teams)
+
+
+@pytest.fixture(scope="module")
+def world(start_azure: Start) -> World:
+    return _world(start_azure)
+
+
+def _by_event(world: World) -> None:
+    for name, teams in world.teams.items():
+        for one in (*(team.cluster for team in teams), *(team.store for team in teams), world.workspaces[name]):
+            assert world.azure.deliver(event(one)).ok
+        world.azure.until_quiet()
+
+
+def _by_sweep(world: World) -> None:
+    for _ in range(3):
+        world.azure.sweep_all(world.workspaces.values())
+
+
+WAYS: dict[str, Callable[[World], None]] = {"event": _by_event, "sweep": _by_sweep}
+
+
+def test_a_plan_grants_nobody_another_teams_store_and_says_why(world: World) -> None:
+    document = world.azure.run("plan", "--format", "json", "--policy", str(world.azure.folder / "policy.yaml")).document
+    assert document["errors"] == []
+    for name in ("own", "containers"):
+        inside = f"{group_id(name)}/".lower()
+        assert [one for one in document["grants"] if one["scope"].lower().startswith(inside)] == []
+        said = {one["resourceId"].lower() for one in document["findings"] if "AML-36" in one["requirements"]}
+        assert {one.store.lower() for one in world.teams[name]} <= said
+    for name in ("nothing", "same"):
+        inside = f"{group_id(name)}/".lower()
+        mine = [one for one in document["grants"] if one["scope"].lower().startswith(inside)]
+        cut = [one for one in document["withheld"] if one["guard"] == "cap"]
+        assert len(mine) == 2
+        assert [one for one in cut if one["action"]["scope"].lower().startswith(inside)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_those_who_are_kept_apart_stay_apart_and_the_others_read_everywhere(start_own_azure: Start, way: str) -> None:
+    world = _world(start_own_azure)
+    before = {name: world.held(name) for name in ("own", "containers")}
+    WAYS[way](world)
+    assert {name: world.held(name) for name in before} == before
+    for name in ("nothing", "same"):
+        world.azure.until(partial(_all_read, world, name), f"{name}: all read everywhere")
+    assert world.azure.poisoned_work() == []
+
+
+def _all_read(world: World, name: str) -> bool:
+    if world.reads(name) == world.everybody_everywhere(name):
+        return True
+    world.azure.deliver(event(world.workspaces[name]))
+    world.azure.until_quiet()
+    return False
+
+
+def test_a_finding_says_for_each_store_that_nobody_is_granted(start_own_azure: Start) -> None:
+    world = _world(start_own_azure)
+    world.azure.sweep_all(world.workspaces.values())
+    rows = world.azure.rows("AmlGuardFinding_CL")
+    said = {row["ResourceId"].lower() for row in rows if row["RuleId"] == "compute-reads-data"}
+    assert {one.store.lower() for name in ("own", "containers") for one in world.teams[name]} <= said
+    assert not said & {one.store.lower() for name in ("nothing", "same") for one in world.teams[name]}
