@@ -9,14 +9,17 @@ from pathlib import Path
 from handlers.console import scope_of
 from handlers.desk import at_a_desk
 from handlers.services import Services, connected
+from shared.access.asks import Cover, RegistryUser
 from shared.access.documents import Document, finding
-from shared.access.explain import Explained, Seen, explain
+from shared.access.explain import Explained, Seen, explain, user_document, users
 from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
 from shared.access.scope import Scope
 from shared.observe import observe
 from shared.ports import ReadFailedError
 
+_REGISTRY = "microsoft.containerregistry/registries"
+_MARKS = {Cover.COVERED: "✓", Cover.UNCOVERED: "✗", Cover.UNKNOWN: "?"}
 _MOST_NAMED = 5
 _KINDS = {
     "workspaces": "workspace",
@@ -39,6 +42,7 @@ class Explanation:
 
     resource: Scope
     seen: tuple[Seen, ...] = ()
+    users: tuple[RegistryUser, ...] = ()
 
     @property
     def needs(self) -> Sequence[Explained]:
@@ -64,6 +68,7 @@ class Explanation:
                 if isinstance(one, Wait)
             ),
             "findings": _distinct(finding(one) for each in self.seen for one in each.findings),
+            "users": [user_document(one) for one in self.users],
         }
 
     def text(self) -> str:
@@ -83,6 +88,10 @@ class Explanation:
         for one in document["findings"]:
             yield f"? {one['severity']}: {one['message']}  [{', '.join((one['rule'], *one['requirements']))}]"
             yield f"    {one['remedy']}"
+        if self.users:
+            yield "Who uses it, and whether each can do without its admin user:"
+        for user in self.users:
+            yield f"{_MARKS[user.cover]} {user.kind} {user.label}: {user.cover}, {user.reason}  [{user.source}]"
         if not any((self.needs, *(document[part] for part in ("settings", "removals", "waits", "findings")))):
             yield "  nothing: it is there, and no rule asks for anything here"
         yield from self._looked()
@@ -103,7 +112,8 @@ async def explained(resource: str, policy_file: Path | None) -> Explanation:
     async with connected(os.environ, policy_file) as services:
         found = await _leading_to(scope, services)
         each = await asyncio.gather(*(_seen_from(workspace, scope, services) for workspace in found))
-    return Explanation(scope, tuple(one for one in each if one))
+        using = await _users(found, scope, services) if scope.resource_type == _REGISTRY else ()
+    return Explanation(scope, tuple(one for one in each if one), using)
 
 
 async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
@@ -140,6 +150,15 @@ def _need(one: Explained) -> Iterator[str]:
     if not one.held:
         yield f"    {one.verdict}: {need.need.role_name} ({one.reason})"
     yield from (f"    {source}" for source in document["sources"])
+
+
+async def _users(found: Sequence[Scope], registry: Scope, services: Services) -> tuple[RegistryUser, ...]:
+    """From the first of the workspaces on it: all others are looked at from there."""
+    for workspace in found:
+        estate = await observe(workspace, services.azure, services.terms, everybody=True)
+        if estate and estate.subject.registry == registry:
+            return users(estate, services.terms, plan(estate, services.terms), registry)
+    return ()
 
 
 def _role(through: Document) -> str:

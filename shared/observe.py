@@ -6,13 +6,11 @@ other workspaces on the registry are read only where there are any.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import parse
-from shared.access.asks import Property
 from shared.access.compare import Asked, ask, holders_at_hand, unknown_holders
-from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
     ComputeType,
@@ -26,33 +24,42 @@ from shared.access.model import (
 from shared.access.permissions import RoleDefinition
 from shared.access.plan import plan
 from shared.access.raw import get
+from shared.access.registry_users import unread
 from shared.access.rules import RULES, Mode, Rule
-from shared.access.rules.pull import PULLS
+from shared.access.rules.pull import AKS_CLUSTER, PULLS
 from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import Scope
-from shared.access.surroundings import ContainerGroup, Lock
+from shared.access.surroundings import Lock
 from shared.access.terms import Terms
+from shared.facts import read_fact, read_facts
 from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
 from shared.neighbours import neighbours
 from shared.once import Once
-from shared.ports import ReadFailedError, Reads
+from shared.ports import Reads
 from shared.work import Trigger
 from shared.workspaces import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
-_CLUSTERS = "microsoft.containerservice/managedclusters"
-_CONTAINER_GROUPS = "Microsoft.ContainerInstance/containerGroups"
 
 
 async def observe(
-    workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None, *, frugal: bool = False
+    workspace: Scope,
+    azure: Reads,
+    terms: Terms,
+    trigger: Trigger | None = None,
+    *,
+    frugal: bool = False,
+    everybody: bool = False,
 ) -> Estate | None:
     """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate.
 
-    `frugal`: rather one more round trip than a request for each identity.
+    `frugal`: rather one more round trip than a request for each identity. `everybody`: who uses the registry is read
+    to the end, whatever keeps its admin user on.
     """
-    return await _observe(workspace, Once(azure), terms, trigger or Trigger(), frugal=frugal)
+    once = Once(azure)
+    seen = await _observe(workspace, once, terms, trigger or Trigger(), frugal=frugal)
+    return await _look_around(seen, once, terms, unread, frugal=frugal) if seen and everybody else seen
 
 
 async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger, *, frugal: bool) -> Estate | None:
@@ -68,15 +75,24 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
     estate = await _complete(estate, azure, terms, frugal=frugal)
-    if not _switching_off(estate, terms):
+    return await _look_around(estate, azure, terms, _undecided, frugal=frugal)
+
+
+async def _look_around(
+    estate: Estate, azure: Reads, terms: Terms, missing: Callable[[Estate, Terms], set[Want]], *, frugal: bool
+) -> Estate:
+    """With whoever else uses the registry, as long as `missing` says that something has to be read.
+
+    For a switch-off that is: as long as nothing that was read speaks against it.
+    """
+    if not missing(estate, terms):
         return estate
-    # The admin user could go off as far as this workspace goes: now the others on the registry matter.
-    (others, strays), groups = await asyncio.gather(neighbours(subject, azure, terms), _container_groups(estate, azure))
-    estate = replace(estate, neighbours=others, strays=strays, container_groups=groups)
-    estate = await _complete(estate, azure, terms, frugal=frugal)
-    # And when nothing else speaks against it, whether anybody was seen to use it.
-    logins = {admin_logins(registry, terms.wishes.look_back_days) for registry in _switching_off(estate, terms)}
-    return replace(estate, facts={**estate.facts, **await _facts(logins, azure)})
+    others, strays = await neighbours(estate.subject, azure, terms)
+    estate = await _complete(replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal)
+    while wants := missing(estate, terms):
+        facts = await read_facts(wants, azure)
+        estate = await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal)
+    return estate
 
 
 async def _ahead(workspace: Scope, azure: Reads) -> None:
@@ -91,10 +107,11 @@ async def _ahead(workspace: Scope, azure: Reads) -> None:
         )
 
 
-def _switching_off(estate: Estate, terms: Terms) -> list[Scope]:
+def _undecided(estate: Estate, terms: Terms) -> set[Want]:
+    """What has to be read before the admin user may go off; nothing when something keeps it on anyway."""
     if not any(registry.admin_user for registry in estate.registries.values()):
-        return []
-    return [one.resource for one in plan(estate, terms).settings if one.name is Property.ADMIN_USER]
+        return set()
+    return {want for one in plan(estate, terms).withheld for want in one.refusal.wants} - estate.facts.keys()
 
 
 def _caller(trigger: Trigger) -> Principal | None:
@@ -126,7 +143,7 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
         seen |= dependencies
         known |= subscriptions
         facts, estate = await asyncio.gather(
-            _facts(wants, azure), _read(estate, dependencies, principals, known, azure)
+            read_facts(wants, azure), _read(estate, dependencies, principals, known, azure)
         )
         estate = replace(estate, facts={**estate.facts, **facts})
 
@@ -135,7 +152,7 @@ async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Re
     """Subscriptions to which only a user of the workspace led: that they are closed to us must not stop the rest."""
     at_home = {scope.subscription for one in estate.workspaces for scope in (one.id, *_named_by(one))}
     abroad = [scope for scope in subscriptions if scope not in at_home and scope not in estate.blind]
-    looks = await asyncio.gather(*(_fact(Want(scope, _LOCKS), azure) for scope in abroad))
+    looks = await asyncio.gather(*(read_fact(Want(scope, _LOCKS), azure) for scope in abroad))
     closed = (scope for scope, look in zip(abroad, looks, strict=True) if look is None or isinstance(look, Unreadable))
     return replace(estate, blind=estate.blind.union(closed))
 
@@ -146,7 +163,9 @@ async def _read(
     scopes, holders, subs = list(dependencies), sorted(principals), sorted(subscriptions, key=str)
     named = {scope for workspace in estate.workspaces for scope in _named_by(workspace)}
     raws, held, locks = await asyncio.gather(
-        asyncio.gather(*(azure.resource(scope) if scope in named else _fact(Want(scope), azure) for scope in scopes)),
+        asyncio.gather(
+            *(azure.resource(scope) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
+        ),
         access(holders, subs, azure),
         _locks(subs, azure),
     )
@@ -192,27 +211,6 @@ def _bears_on_registry(rule: Rule) -> bool:
     return rule.mode is Mode.GUARD or any(need in PULLS for need in rule.grants)
 
 
-async def _facts(wants: Iterable[Want], azure: Reads) -> dict[Want, Fact]:
-    ordered = list(wants)
-    return dict(zip(ordered, await asyncio.gather(*(_fact(want, azure) for want in ordered)), strict=True))
-
-
-async def _fact(want: Want, azure: Reads) -> Fact:
-    """What may not be read is known to be unknown, and rules say so; any other failure stops the reconcile."""
-    try:
-        if want.query:
-            rows = await azure.logs(want.query)
-            return Unreadable.NOT_CONFIGURED if rows is None else tuple(rows)
-        if want.collection:
-            listed = await azure.children(want.scope, want.collection, first_page=want.first_page)
-            return None if listed is None else tuple(listed)
-        return await azure.resource(want.scope)
-    except ReadFailedError as error:
-        if error.forbidden:
-            return Unreadable.FORBIDDEN
-        raise
-
-
 def _dependencies(estate: Estate) -> set[Scope]:
     """What has properties that rules look at; storage accounts and components are only ever named."""
     found: set[Scope] = set()
@@ -233,8 +231,8 @@ def _named_by(workspace: Workspace) -> Iterable[Scope]:
 
 def _cluster(compute: Compute) -> Scope | None:
     """Of a resource of any other kind its owner may make up the identity."""
-    attached = compute.attached if compute.type is ComputeType.AKS else None
-    return attached if attached and attached.resource_type == _CLUSTERS else None
+    attached = compute.attached if compute.type in (ComputeType.AKS, ComputeType.KUBERNETES) else None
+    return attached if attached and attached.resource_type == AKS_CLUSTER else None
 
 
 async def _with_backgrounds(
@@ -250,7 +248,7 @@ async def _with_backgrounds(
     scopes = sorted({*subscriptions, *filter(None, away)}, key=str)
     roles, facts = await asyncio.gather(
         _roles(frozenset(by_guid), estate.subject.id, azure),
-        _facts([Want(scope) for scope in scopes] if len(scopes) > 1 else [], azure),
+        read_facts([Want(scope) for scope in scopes] if len(scopes) > 1 else [], azure),
     )
     known = [(want.scope, get(fact, "tenantId")) for want, fact in facts.items()]
     return replace(estate, roles=roles, tenants={scope: tenant for scope, tenant in known if isinstance(tenant, str)})
@@ -273,10 +271,3 @@ async def _locks(subscriptions: Sequence[Scope], azure: Reads) -> tuple[Lock, ..
     raws = await asyncio.gather(*(azure.children(subscription, _LOCKS) for subscription in subscriptions))
     found = (parse.lock(raw, at) for at, rows in zip(subscriptions, raws, strict=True) for raw in rows or ())
     return tuple(lock for lock in found if lock)
-
-
-async def _container_groups(estate: Estate, azure: Reads) -> tuple[ContainerGroup, ...]:
-    """AML-23: Container Instances of the registry's subscription; ARM's list, since a switch-off hangs on it."""
-    subscription = estate.subject.registry.subscription if estate.subject.registry else None
-    raws = await azure.children(subscription, _CONTAINER_GROUPS) if subscription else None
-    return tuple(parse.container_group(raw, subscription) for raw in raws or ())

@@ -33,13 +33,13 @@ class Once:
     async def resource(self, scope: Scope) -> Raw | None:
         return await self._once(("resource", scope), lambda: self._azure.resource(scope))
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:
         group = parent.resource_group
         if group and collection == _ASSIGNED_AT:
             listed = await self.children(group, ROLE_ASSIGNMENTS)
             return None if listed is None else [raw for raw in listed if _holds_at(raw, parent)]
-        key = ("children", parent, collection.casefold(), first_page)
-        return await self._once(key, lambda: self._azure.children(parent, collection, first_page=first_page))
+        key = ("children", parent, collection.casefold(), pages)
+        return await self._once(key, lambda: self._azure.children(parent, collection, pages=pages))
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         return await self._once(("logs", kql), lambda: self._azure.logs(kql))

@@ -15,7 +15,7 @@ from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action, Boundary, Caps, Exemption, RuleMode, RuleTerms, Terms
-from shared.access.wishes import People, Wishes
+from shared.access.wishes import Builders, People, Serverless, Wishes
 
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
@@ -110,6 +110,12 @@ class Policy(Part, frozen=True):
     exemptions: tuple[PolicyExemption, ...] = ()
     caps: PolicyCaps = PolicyCaps()
     evidence: EvidenceTerms = EvidenceTerms()
+    serverless: Annotated[
+        Serverless, Meta(description="when a workspace counts as using serverless compute: by its jobs, always, never")
+    ] = Serverless.JOBS
+    builders: Annotated[
+        Builders, Meta(description="what builders of images get: Contributor, or AcrPush and Tasks Contributor")
+    ] = Builders.CONTRIBUTOR
     registries: Annotated[RegistryTerms, Meta(description="what AML-79 asks of the workspaces' registries")] = (
         RegistryTerms()
     )
@@ -139,6 +145,8 @@ class Policy(Part, frozen=True):
                 self.registries.retention_days,
                 self.evidence.look_back_days,
                 self.evidence.required,
+                self.serverless,
+                self.builders,
             ),
         )
 

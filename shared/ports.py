@@ -67,11 +67,11 @@ class Reads(Protocol):
 
     async def resource(self, scope: Scope) -> Raw | None: ...
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
-        """All pages of `{parent}/{collection}`, or only the first.
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:
+        """All pages of `{parent}/{collection}`, or the first few: a `Part` where there are more.
 
         A collection with a provider (`NS/type`) hangs below /providers; it may end in ?$filter=…. None when the parent
-        is not there.
+        is not there; nothing of a provider that the subscription does not use.
         """
         ...
 

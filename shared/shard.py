@@ -73,12 +73,12 @@ class Shard:
         row = self._rows.get(scope)
         return row if row is not None and _whole(scope, row) else await self._live.resource(scope)
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:
         if collection == _ENDPOINTS and self._all_endpoints and parent in self._rows:
             return self._endpoints.get(parent, ())
         if collection == ROLE_ASSIGNMENTS and parent in self._assigned:
             return self._assigned[parent]
-        return await self._live.children(parent, collection, first_page=first_page)
+        return await self._live.children(parent, collection, pages=pages)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         return await self._live.logs(kql)

@@ -1,53 +1,60 @@
-"""Whether the registry's admin user may go off: grant before revoke (law 5).
+"""Whether the registry's admin user may go off: grant before revoke (law 5), and whoever may need it keeps it (law 15).
 
-It goes off only after every identity that pulls from the registry, in every workspace that uses it, is covered, the
-grants have had the policy's settle time to act, nobody was seen to sign in as the admin user, and nothing objects.
+It goes off only when everybody who uses the registry is covered (`registry_users`), grants and a registry that AML has
+just made have had the policy's settle time, and nothing that was not read yet could say otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from shared.access.asks import Property, RequiredGrant
-from shared.access.compare import Asked, GrantKey, grant_key, held
-from shared.access.evidence import admin_logins, moment
+from shared.access.asks import Cover, Property, RegistryUser, UserKind
+from shared.access.compare import Asked
 from shared.access.guardrails import locked, refuse_by_policy
-from shared.access.model import Estate, Unreadable
+from shared.access.model import Estate
 from shared.access.outcomes import Deferred, Setting, Withheld
 from shared.access.refusal import Refusal
+from shared.access.registry_users import UNCOVERED_BUILDER, UNCOVERED_PULLER
 from shared.access.terms import Terms
 
 NOT_READY_AGAIN = timedelta(minutes=1)
+NOT_READ = "not-read"
+
+_TOGETHER = {
+    UNCOVERED_PULLER: "cannot pull from {registry} without the admin user yet: ",
+    UNCOVERED_BUILDER: "cannot build images and push them to {registry} without the admin user yet: ",
+}
 
 
 def switch_off(
-    setting: Setting, asked: Iterable[Asked], planned: frozenset[GrantKey], estate: Estate, terms: Terms
+    setting: Setting, users: Sequence[RegistryUser], estate: Estate, terms: Terms
 ) -> Setting | Withheld | Deferred:
-    """`setting` if it may be carried out now, else why not. `planned` are the grants of this very plan."""
-    registry = setting.resource
-    asked = tuple(asked)
-    refusal = next((one for each in asked if (one := _kept_for(each, estate, terms))), None)
-    if refusal:
-        return Withheld(setting, refusal)
-    pulls = [one for each in asked for one in each.pulls_from(registry)]
-    uncovered = [one for one in pulls if not held(one, estate).held and grant_key(one) not in planned]
-    if uncovered:
-        return Withheld(setting, Refusal("uncovered-puller", _uncovered(uncovered, registry.name)))
-    waiting = [one for each in asked for one in each.not_ready]
-    if waiting:
-        return Deferred(setting, estate.now + NOT_READY_AGAIN, waiting[0].reason)
-    settled = _settled(pulls, estate, terms)
+    """`setting` if it may be carried out now, else why not."""
+    waiting = [user for user in users if user.counts and user.cover is not Cover.COVERED]
+    keeping = [user for user in waiting if not user.pending and not user.wants]
+    if keeping:
+        return Withheld(setting, Refusal(keeping[0].guard, _reason(keeping, setting)))
+    being_made = [user for user in waiting if user.pending and user.cover is Cover.UNKNOWN]
+    if being_made:
+        return Deferred(setting, estate.now + NOT_READY_AGAIN, being_made[0].reason)
+    settled = _settled(setting, users, estate, terms)
     if settled > estate.now:
-        return Deferred(
-            setting,
-            settled,
-            f"grants act for {_minutes(terms.settle)} before the admin user of {registry.name} goes off",
-        )
-    used = _in_use(setting, estate)
-    return Withheld(setting, used) if used else setting
+        reason = f"grants act for {_minutes(terms.settle)} before the admin user of {setting.resource.name} goes off"
+        return Deferred(setting, settled, reason)
+    unread = [user for user in waiting if user.wants]
+    # The logs last: until then nothing speaks against it.
+    first = [user for user in unread if user.kind is not UserKind.SIGN_IN] or unread
+    if first:
+        wants = tuple(dict.fromkeys(want for user in first for want in user.wants))
+        return Withheld(setting, Refusal(NOT_READ, f"not read yet: {', '.join(user.label for user in first)}", wants))
+    return setting
+
+
+def kept_for(asked: Iterable[Asked], estate: Estate, terms: Terms) -> Refusal | None:
+    """Why it stays on for a workspace: that one is exempt, or its keys could not be resynced afterwards."""
+    return next((refusal for each in asked if (refusal := _kept_for(each, estate, terms))), None)
 
 
 def _kept_for(asked: Asked, estate: Estate, terms: Terms) -> Refusal | None:
-    """Why the admin user stays on for a workspace: it is exempt, or its keys could not be resynced afterwards."""
     workspace = asked.workspace.id
     about = [(rule, one) for rule, one in asked.settings if one.name in (Property.ADMIN_USER, Property.CACHED_KEYS)]
     for rule, one in about:
@@ -61,49 +68,26 @@ def _kept_for(asked: Asked, estate: Estate, terms: Terms) -> Refusal | None:
     return None
 
 
-def _settled(pulls: list[RequiredGrant], estate: Estate, terms: Terms) -> datetime:
-    """When the newest grant will have acted for the settle time. What is only planned starts now.
+def _reason(keeping: Sequence[RegistryUser], setting: Setting) -> str:
+    """Of all that keep it on, those of one word together."""
+    parts = []
+    for guard in dict.fromkeys(user.guard for user in keeping):
+        same = [user for user in keeping if user.guard == guard]
+        together = _TOGETHER.get(guard, "").format(registry=setting.resource.name)
+        who = (f"{user.label} {user.reason}" if together else user.reason for user in same)
+        parts.append(together + (", " if together else "; ").join(dict.fromkeys(who)))
+    return "; ".join(parts)
 
-    An assignment whose age ARM does not tell is an old one: every assignment that we make has a date.
-    """
-    latest = estate.now - terms.settle
-    for one in pulls:
-        cover = held(one, estate)
-        # ARM's clock is a Date header: whole seconds. What was made in this second is not in the future.
-        since = (cover.since and cover.since.replace(microsecond=0)) if cover.held else estate.now
-        latest = max(latest, since or latest)
+
+def _settled(setting: Setting, users: Sequence[RegistryUser], estate: Estate, terms: Terms) -> datetime:
+    """When the newest grant will have acted for the settle time, and a registry that AML made will be as old."""
+    registry = estate.registries.get(setting.resource)
+    made = registry.created_on if registry and "AML-21" in setting.requirements else None
+    known = [since for since in (made, *(user.since for user in users)) if since]
+    latest = max((estate.now - terms.settle, *(since.replace(microsecond=0) for since in known)))
     # Planned grants need a later look even without a settle time: the admin user goes off in a run of its own.
-    floor = timedelta(seconds=1) if any(not held(one, estate).held for one in pulls) else timedelta()
+    floor = timedelta(seconds=1) if any(user.pending for user in users) else timedelta()
     return latest + max(terms.settle, floor)
-
-
-def _in_use(setting: Setting, estate: Estate) -> Refusal | None:
-    """What the registry's log says. It is read last (`shared.observe`): until then nothing speaks against it."""
-    registry, days = setting.resource, estate.wishes.look_back_days
-    want = admin_logins(registry, days)
-    if isinstance(estate.facts.get(want), Unreadable):
-        if not estate.wishes.evidence_required:
-            return None
-        return Refusal(
-            "no-evidence",
-            f"the policy requires evidence (evidence: {{required: true}}), and the logs that would show who signs in "
-            f"to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, and give amlguard "
-            "Log Analytics Data Reader there",
-        )
-    logins = estate.listed(registry, query=want.query)
-    if not logins:
-        return None
-    return Refusal(
-        "admin-login",
-        f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the last "
-        f"{days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
-        f"'{registry.name}' tells from where)",
-    )
-
-
-def _uncovered(pulls: list[RequiredGrant], registry: str) -> str:
-    names = ", ".join(dict.fromkeys(f"{one.principal.label} ({one.on.name})" for one in pulls))
-    return f"cannot pull from {registry} without the admin user yet: {names}"
 
 
 def _minutes(duration: timedelta) -> str:

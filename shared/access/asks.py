@@ -1,9 +1,10 @@
 """What a rule asks for: a grant, a setting, attention, time, or that something be left alone."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from shared.access.model import Principal
+from shared.access.model import Principal, Want
 from shared.access.needs import Need
 from shared.access.scope import Scope
 
@@ -107,4 +108,45 @@ class NotReady:
     reason: str
 
 
-type Ask = RequiredGrant | RequiredSetting | RequiredRemoval | Finding | Objection | NotReady
+class Cover(StrEnum):
+    """Whether somebody can do without a registry's admin user. What could not be read is unknown."""
+
+    COVERED = "covered"
+    UNCOVERED = "uncovered"
+    UNKNOWN = "unknown"
+
+
+class UserKind(StrEnum):
+    PULLER = "puller"
+    KUBELET = "kubelet"
+    BUILDER = "builder"
+    SERVERLESS = "serverless"
+    SERVICE = "service"
+    SIGN_IN = "sign-in"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryUser:
+    """Who uses `registry` and may need its admin user for it.
+
+    `label` says who, `resource` where to look, `source` what showed it, `since` since when it is covered. `guard` is
+    the word under which it keeps the admin user on; where a rule yields it, the rule's name. `pending`: it is not
+    covered yet, and is about to be, or to be known. `wants` would tell about it and was not read yet. One that does not
+    `count` is only told.
+    """
+
+    registry: Scope
+    kind: UserKind
+    label: str
+    resource: Scope
+    cover: Cover
+    source: str
+    reason: str
+    guard: str = ""
+    since: datetime | None = None
+    pending: bool = False
+    wants: tuple[Want, ...] = ()
+    counts: bool = True
+
+
+type Ask = RequiredGrant | RequiredSetting | RequiredRemoval | Finding | Objection | NotReady | RegistryUser

@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from shared.access.asks import Finding, NotReady, Objection, RequiredGrant, RequiredRemoval, RequiredSetting
+from shared.access.asks import (
+    Finding,
+    NotReady,
+    Objection,
+    RegistryUser,
+    RequiredGrant,
+    RequiredRemoval,
+    RequiredSetting,
+)
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
 from shared.access.rules import RULES, Mode, Rule
-from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
@@ -24,9 +31,7 @@ class Asked:
     findings: tuple[tuple[Rule, Finding], ...]
     objections: tuple[Objection, ...]
     not_ready: tuple[NotReady, ...]
-
-    def pulls_from(self, registry: Scope) -> list[RequiredGrant]:
-        return [ask for _, ask in self.grants if ask.scope == registry and ask.need in PULLS]
+    users: tuple[RegistryUser, ...]
 
 
 def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Asked:
@@ -45,6 +50,7 @@ def ask(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule
         tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
         tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
         tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
+        tuple(replace(one, guard=rule.name) for rule, one in asks if isinstance(one, RegistryUser)),
     )
 
 

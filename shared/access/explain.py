@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.access.asks import Finding, RequiredGrant
+from shared.access.asks import Cover, Finding, RegistryUser, RequiredGrant
 from shared.access.compare import ask, grant_key, held
 from shared.access.documents import Document
 from shared.access.model import Estate, Identity, Principal, Workspace
 from shared.access.needs import Need
 from shared.access.outcomes import Grant, Plan, Removal, Setting, Wait
 from shared.access.permissions import Coverage, RoleAssignment
+from shared.access.registry_users import registry_users
 from shared.access.rules import Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -89,6 +90,27 @@ def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
     )
 
 
+def users(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[RegistryUser, ...]:
+    """Who uses the registry of the estate's workspace; nobody for any other resource."""
+    if estate.subject.registry != resource:
+        return ()
+    asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+    return registry_users(resource, asked, made.grants, estate)
+
+
+def user_document(one: RegistryUser) -> Document:
+    return {
+        "kind": str(one.kind),
+        "user": one.label,
+        "resourceId": str(one.resource),
+        "cover": str(one.cover),
+        "keepsAdminUserOn": one.counts and one.cover is not Cover.COVERED,
+        "source": one.source,
+        "reason": one.reason,
+        "since": one.since.isoformat() if one.since else None,
+    }
+
+
 def _holders(resource: Scope, estate: Estate) -> frozenset[str]:
     """The identities of the resource and of what lies below it."""
     subject = estate.subject
@@ -126,7 +148,7 @@ def _changes(made: Plan) -> Iterator[tuple[Setting | Removal | Wait, str]]:
 def _told(finding: Finding, needs: Iterable[Explained]) -> bool:
     """Whether it says of a need what its verdict says already."""
     return any(
-        not one.held and finding.resource == ask.on and finding.message.startswith(f"{ask.reason}. ")
+        not one.held and finding.resource == ask.on and ask.reason in finding.message
         for one in needs
         for _, ask in one.asking
     )
@@ -142,22 +164,17 @@ def _explained(asking: tuple[tuple[Rule, RequiredGrant], ...], estate: Estate, m
 
 
 def _verdict(one: RequiredGrant, estate: Estate, made: Plan) -> tuple[str, str]:
-    if any(_serves(grant, one) for grant in made.grants):
+    if any(grant.serves(one) for grant in made.grants):
         return "to be granted", "amlguard grants it in mode enforce, or by `amlguard apply`"
     for withheld in made.withheld:
-        if isinstance(withheld.action, Grant) and _serves(withheld.action, one):
+        if isinstance(withheld.action, Grant) and withheld.action.serves(one):
             return f"withheld ({withheld.refusal.guard})", withheld.refusal.reason
     if not estate.sees(one.scope):
         return "not known", f"amlguard may not read role assignments at {one.scope}"
     for finding in made.findings:
-        if finding.resource == one.on and set(finding.requirements) == set(one.requirements):
+        if finding.resource == one.on and set(one.requirements) <= set(finding.requirements):
             return "missing", finding.remedy
     return "missing", "the policy turns its rule off or exempts it"
-
-
-def _serves(grant: Grant, one: RequiredGrant) -> bool:
-    same = (grant.principal.id.casefold(), grant.scope) == (one.principal.id.casefold(), one.scope)
-    return same and (grant.need == one.need or set(grant.need.permissions) > set(one.need.permissions))
 
 
 def _through(assignment: RoleAssignment, role: str, principal: Principal) -> Document:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from shared.access.asks import RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key
 from shared.access.model import Estate
-from shared.access.outcomes import Grant
+from shared.access.needs import contains
+from shared.access.outcomes import Grant, Withheld
 from shared.access.rules import Rule
 
 type Asking = list[tuple[Rule, RequiredGrant]]
@@ -57,6 +58,15 @@ def widest(grants: list[Grant]) -> list[Grant]:
 
 
 def _covers(one: Grant, other: Grant) -> bool:
-    return (one.principal.id, one.scope) == (other.principal.id, other.scope) and set(one.need.permissions) > set(
-        other.need.permissions
-    )
+    same = (one.principal.id, one.scope) == (other.principal.id, other.scope)
+    return same and contains(one.need, other.need) and not contains(other.need, one.need)
+
+
+def once(withheld: list[Withheld], grants: list[Grant]) -> list[Withheld]:
+    """What is withheld of one need and made for another is made; what is withheld twice is withheld once."""
+    made = {grant.action_id for grant in grants}
+    kept: dict[str, Withheld] = {}
+    for one in withheld:
+        if one.action.action_id not in made:
+            kept.setdefault(one.action.action_id, one)
+    return list(kept.values())

@@ -14,7 +14,7 @@ from shared.access.ids import PRIMARY, Field, NoId
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.raw import tags
 from shared.access.scope import Scope
-from shared.access.surroundings import ContainerGroup, Lock
+from shared.access.surroundings import Lock
 from shared.access.wishes import People, Wishes
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
@@ -202,16 +202,23 @@ class Vault:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of the logs.
+    """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of a query.
 
-    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace. Of what
-    grows without bound (jobs) the `first_page` must do.
+    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace, or over
+    Resource Graph (`graph`), which is late. Of what grows without bound (jobs) the first `pages` must do.
     """
 
     scope: Scope
     collection: str = ""
     query: str = ""
-    first_page: bool = False
+    pages: int | None = None
+    graph: bool = False
+
+
+class Part(tuple[Raw, ...]):
+    """The first pages of a list that goes on: what is not in it is unknown."""
+
+    __slots__ = ()
 
 
 class Unreadable(Enum):
@@ -246,7 +253,6 @@ class Estate:
     registries: Mapping[Scope, Registry] = field(default_factory=dict)
     vaults: Mapping[Scope, Vault] = field(default_factory=dict)
     clusters: Mapping[Scope, Principal] = field(default_factory=dict)
-    container_groups: tuple[ContainerGroup, ...] = ()
     access: Mapping[str, Access] = field(default_factory=dict)
     missing: frozenset[Scope] = frozenset()
     facts: Mapping[Want, Fact] = field(default_factory=dict)
@@ -265,10 +271,10 @@ class Estate:
         return fact if isinstance(fact, Mapping) else None
 
     def listed(
-        self, scope: Scope, collection: str = "", query: str = "", *, first_page: bool = False
+        self, scope: Scope, collection: str = "", query: str = "", *, pages: int | None = None
     ) -> tuple[Raw, ...]:
         """A wanted list or the rows of a wanted query; empty also when it could not be read: see `unreadable`."""
-        fact = self.facts.get(Want(scope, collection, query, first_page))
+        fact = self.facts.get(Want(scope, collection, query, pages))
         return fact if isinstance(fact, tuple) else ()
 
     def unreadable(self, want: Want) -> bool:

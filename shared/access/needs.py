@@ -6,7 +6,7 @@ permissions as the service returns them (azure-facts §3).
 
 from dataclasses import dataclass
 
-from shared.access.permissions import Permission
+from shared.access.permissions import Permission, includes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,17 @@ class Need:
     def resource_type(self) -> str:
         """Of what the permissions are about, in lower case; empty where only the role is known."""
         return "/".join(self.permissions[0].action.split("/")[:2]).casefold() if self.permissions else ""
+
+
+def contains(one: Need, other: Need) -> bool:
+    """Whether whoever gets `one` for its permissions has all that `other` asks for."""
+    return one == other or (
+        bool(other.permissions)
+        and all(
+            any(mine.data == asked.data and includes(mine.action, asked.action) for mine in one.permissions)
+            for asked in other.permissions
+        )
+    )
 
 
 _REPOSITORIES = "Microsoft.ContainerRegistry/registries/repositories"
@@ -49,6 +60,28 @@ PULL_ABAC = Need(
     ),
     "b93aa761-3e63-49ed-ac28-beffa264f7ac",
     "Container Registry Repository Reader",
+)
+_PUSH_ACTION = Permission("Microsoft.ContainerRegistry/registries/push/write")
+_TASKS = (
+    Permission("Microsoft.ContainerRegistry/registries/scheduleRun/action"),
+    Permission("Microsoft.ContainerRegistry/registries/listBuildSourceUploadUrl/action"),
+)
+# What building takes (azure-facts §3): Microsoft's documents make a builder Contributor, AcrPush has no ACR Tasks.
+BUILD = Need("build and push images", (_PUSH_ACTION, *_TASKS), _CONTRIBUTOR, "Contributor", broad=True)
+PUSH = Need("push images", (_PUSH_ACTION,), "8311e382-0749-4cb8-b61a-304f252e45ec", "AcrPush")
+RUN_TASKS = Need(
+    "run ACR Tasks", _TASKS, "fb382eab-e894-4461-af04-94435c366c3f", "Container Registry Tasks Contributor"
+)
+# In ABAC mode the data plane asks for repository permissions; of Contributor only ACR Tasks are left.
+RUN_TASKS_AS_CONTRIBUTOR = Need(RUN_TASKS.name, _TASKS, _CONTRIBUTOR, "Contributor", broad=True)
+PUSH_ABAC = Need(
+    "push images (ABAC)",
+    tuple(
+        Permission(f"{_REPOSITORIES}/{what}", data=True)
+        for what in ("content/read", "content/write", "metadata/read", "metadata/write")
+    ),
+    "2a1e307c-b015-4ebd-883e-5b7698a07328",
+    "Container Registry Repository Writer",
 )
 READ_BLOBS = Need(
     "read blobs",

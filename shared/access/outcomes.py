@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.access.asks import Finding, Property
+from shared.access.asks import Finding, Property, RequiredGrant
 from shared.access.marks import assignment_name, unique
 from shared.access.model import Principal
-from shared.access.needs import Need
+from shared.access.needs import Need, contains
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
@@ -34,6 +34,11 @@ class Grant:
     def name(self) -> str:
         """The role assignment's GUID: deterministic over scope, principal and role."""
         return assignment_name(self.scope, self.principal.id, self.need.role_id)
+
+    def serves(self, one: RequiredGrant) -> bool:
+        """Whether it gives all that is asked for."""
+        same = (self.principal.id.casefold(), self.scope) == (one.principal.id.casefold(), one.scope)
+        return same and contains(self.need, one.need)
 
     @property
     def action_id(self) -> str:

@@ -22,16 +22,15 @@ from shared.access.model import (
     Workspace,
 )
 from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.raw import get, object_id, principal_id, rows, scope_or_none, text, time
+from shared.access.raw import get, object_id, principal_id, scope_or_none, text, time
 from shared.access.registries import registry
 from shared.access.rules.rule import List
 from shared.access.scope import InvalidScopeError, Scope, is_odd
-from shared.access.surroundings import ContainerGroup, Lock
+from shared.access.surroundings import Lock
 from shared.access.vaults import vault
 
 __all__ = [
     "cluster",
-    "container_group",
     "identity",
     "lock",
     "permission_block",
@@ -140,17 +139,6 @@ def cluster(raw: Raw, at: Scope | None = None) -> Principal | None:
     kubelet = principal_id(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
     scope = at or Scope.parse(raw.get("id"))
     return Principal(kubelet, f"kubelet of {scope.name}", scope) if kubelet else None
-
-
-def container_group(raw: Raw, within: Scope | None = None) -> ContainerGroup:
-    """Of one without an id that is one at least known is `within` what it was listed."""
-    containers = [c for key in ("containers", "initContainers") for c in rows(raw, "properties", key)]
-    credentials = rows(raw, "properties", "imageRegistryCredentials")
-    images = [text(c, "properties", "image") or "" for c in containers]
-    hosts = [image.split("/", 1)[0] for image in images if "/" in image]
-    hosts += [text(c, "server") or "" for c in credentials]
-    scope = scope_or_none(get(raw, "id")) or within or Scope.parse(get(raw, "id"))
-    return ContainerGroup(scope, frozenset(host.casefold() for host in hosts if host))
 
 
 def lock(raw: Raw, within: Scope | None = None) -> Lock | None:

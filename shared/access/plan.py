@@ -5,15 +5,14 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 """
 
 from collections.abc import Iterable
-from functools import partial
 
 from shared.access import merge
-from shared.access.admin_user import NOT_READY_AGAIN, switch_off
+from shared.access.admin_user import NOT_READY_AGAIN, kept_for, switch_off
+from shared.access.advice import Advised, advice, each_once
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.compare import Asked, ask, fixes, held, same_role_with_condition
 from shared.access.exemptions import expired
 from shared.access.guardrails import (
-    distrust,
     refuse_by_policy,
     refuse_denied,
     refuse_grant,
@@ -26,6 +25,7 @@ from shared.access.model import Estate, Workspace
 from shared.access.outcomes import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
 from shared.access.permissions import Coverage
 from shared.access.refusal import Refusal
+from shared.access.registry_users import registry_users
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
@@ -62,7 +62,8 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
 def _grants(
     asked: Asked, estate: Estate, terms: Terms, objections: list[Objection]
 ) -> tuple[int, list[Leaning], list[Grant], list[Withheld], list[Finding]]:
-    satisfied, leaning, grants, withheld, findings = 0, [], [], [], []
+    satisfied, leaning, grants, withheld = 0, [], [], []
+    advised: list[Advised] = []
     for asking in merge.merged(asked).values():
         acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
         one = asking[0][1]
@@ -72,10 +73,7 @@ def _grants(
             if runs := frozenset(run for each in cover.through if (run := run_of(each.description))):
                 leaning.append(Leaning(merge.grant(asking, asking, estate), runs))
         elif not acting:
-            denied = refuse_denied(one, cover.denied_by) if cover.denied_by else None
-            doubt = denied or distrust(one, asked.workspace, estate, terms)
-            say = partial(_would_grant, doubt) if estate.sees(one.scope) else _cannot_see
-            findings += [say(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
+            advised += [(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
             # Each on its own: what one rule may ask for opens nothing to another (a target that a user named).
             refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in acting]
@@ -87,7 +85,9 @@ def _grants(
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
-    return satisfied, leaning, merge.widest(grants), withheld, findings
+    findings = [advice(rule, one, asked.workspace, estate, terms) for rule, one in each_once(advised, grants)]
+    grants = merge.widest(grants)
+    return satisfied, leaning, grants, merge.once(withheld, grants), findings
 
 
 def _impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
@@ -119,44 +119,6 @@ def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
     return terms.explicitly_off(rule, one.requirements)
 
 
-def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:
-    """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
-    remedy = _remedy(rule, one)
-    return Finding(
-        one.on,
-        rule.name,
-        one.requirements,
-        Severity.MEDIUM,
-        f"{one.reason}. It does not hold {one.need.role_name} there.",
-        f"Look twice: {doubt.reason}. If it is meant: {remedy}" if doubt else remedy,
-    )
-
-
-def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
-    return Finding(
-        one.on,
-        rule.name,
-        one.requirements,
-        Severity.LOW,
-        f"{one.reason}. Whether it holds {one.need.role_name} there is not known: amlguard lacks the right "
-        f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
-        "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
-        f'--assignee-principal-type ServicePrincipal --role "Reader" --scope {one.scope.subscription or one.scope}',
-    )
-
-
-def _remedy(rule: Rule, one: RequiredGrant) -> str:
-    kind = f" --assignee-principal-type {one.principal.type}" if one.principal.type else ""
-    command = (
-        f"az role assignment create --assignee-object-id {one.principal.id}{kind} "
-        f'--role "{one.need.role_name}" --scope {one.scope}'
-    )
-    if not fixes(rule):
-        return command
-    name = rule.requirements[0] if rule.requirements else rule.name
-    return f"{command}  (or let amlguard do it: rules: {{{name}: {{enabled: true}}}} in the policy)"
-
-
 def _settings(
     asked: list[Asked], grants: list[Grant], estate: Estate, terms: Terms, objections: list[Objection]
 ) -> tuple[list[Setting], list[Withheld], list[Deferred], list[Finding]]:
@@ -164,7 +126,6 @@ def _settings(
     withheld: list[Withheld] = []
     deferred: list[Deferred] = []
     findings: list[Finding] = []
-    planned = frozenset((g.principal.id.casefold(), g.scope.key, g.need) for g in grants)
     workspace = asked[0].workspace
     for rule, one in asked[0].settings:
         if one.name is Property.CACHED_KEYS:
@@ -174,7 +135,9 @@ def _settings(
             continue
         decided: Setting | Withheld | Deferred = _decide(rule, one, workspace, estate, terms, objections)
         if isinstance(decided, Setting) and one.name is Property.ADMIN_USER:
-            decided = switch_off(decided, asked, planned, estate, terms)
+            kept = kept_for(asked, estate, terms)
+            users = registry_users(one.resource, asked, grants, estate)
+            decided = Withheld(decided, kept) if kept else switch_off(decided, users, estate, terms)
         if isinstance(decided, Setting):
             waiting = refuse_unapproved(rule, one.requirements, decided.action_id, terms)
             decided = Withheld(decided, waiting) if waiting else decided

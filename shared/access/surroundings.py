@@ -1,4 +1,4 @@
-"""What bears on a workspace without being part of it: locks, and container groups that pull from its registry."""
+"""What bears on a workspace without being part of it: locks."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,3 @@ class Lock:
     id: str
     scope: Scope
     read_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerGroup:
-    """A Container Instances group and the registry hosts that its images come from (AML-23)."""
-
-    id: Scope
-    hosts: frozenset[str]

@@ -17,8 +17,9 @@ from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.polling.arm_polling import AzureAsyncOperationPolling, BodyContentPolling
 from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
+from shared.access.model import Part
 from shared.access.scope import Scope
-from shared.azure.errors import finishing, reading, writing
+from shared.azure.errors import code, finishing, reading, writing
 from shared.azure.graph_quota import GraphQuota
 from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
@@ -32,6 +33,8 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.authorization/policysetdefinitions": "2023-04-01",
     "microsoft.authorization/roleassignments": "2022-04-01",
     "microsoft.authorization/roledefinitions": "2022-04-01",
+    "microsoft.app": "2025-01-01",
+    "microsoft.batch": "2024-07-01",
     "microsoft.compute": "2024-07-01",
     "microsoft.containerinstance": "2023-05-01",
     "microsoft.containerregistry": "2025-11-01",
@@ -48,8 +51,12 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.network/privatednszones": "2024-06-01",
     "microsoft.resources": "2022-12-01",
     "microsoft.storage": "2025-08-01",
+    "microsoft.web": "2024-04-01",
 }
 _GRAPH_API = "2024-04-01"
+# What a subscription answers for a provider that it does not use (learn.microsoft.com/azure/azure-resource-manager/
+# troubleshooting/error-register-resource-provider): nothing of it is there.
+_UNREGISTERED = {"MissingSubscriptionRegistration", "SubscriptionNotRegistered"}
 _PAGE = 1000
 _POLL_SECONDS = 2
 _PATIENCE_SECONDS = 240  # ends before the host ends the function, so that what came of it is recorded
@@ -87,9 +94,9 @@ class Arm:
             return await self._get(self._url(str(scope), _api_version(scope.resource_type)))
 
     async def list(
-        self, parent: Scope, collection: str, *, only: str = "", first_page: bool = False
+        self, parent: Scope, collection: str, *, only: str = "", pages: int | None = None
     ) -> Sequence[Raw] | None:
-        """All pages, or the first; None when the parent does not exist.
+        """All pages, or the first few; None when the parent does not exist.
 
         `only` is an OData filter. Raises `ReadFailedError`, also for a broken page.
         """
@@ -100,14 +107,21 @@ class Arm:
         url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quote(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
         with reading(operation):
-            page = await self._get(url)
+            try:
+                page = await self._get(url)
+            except HttpResponseError as error:
+                if code(error) in _UNREGISTERED:
+                    return []
+                raise
             if page is None:
                 return None
             rows = [*_rows(page, operation)]
-            while page and page.get("nextLink") and not first_page:
+            read = 1
+            while page and page.get("nextLink") and read != pages:
                 page = await self._get(page["nextLink"])
                 rows += _rows(page, operation)
-        return rows
+                read += 1
+        return Part(rows) if page and page.get("nextLink") else rows
 
     async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
         """Rows of Resource Graph, page by page. Raises `ReadFailedError`."""

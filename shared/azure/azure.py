@@ -46,8 +46,8 @@ class LiveAzure:
     async def resource(self, scope: Scope) -> Raw | None:
         return await self._arm.get(scope)
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:
-        return await self._arm.list(parent, collection, first_page=first_page)
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:
+        return await self._arm.list(parent, collection, pages=pages)
 
     def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
         return self._arm.query(kql, subscription)

@@ -1,6 +1,7 @@
 """The rule table: every rule is one entry in one of these modules. Events, rights, docs and tests follow from it."""
 
 from shared.access.rules import (
+    builders,
     builds,
     clusters,
     datastores,
@@ -23,7 +24,9 @@ from shared.access.rules import (
     private_images,
     pull,
     registry,
+    registry_services,
     registry_settings,
+    serverless,
     storage,
     storage_access,
     unknown,
@@ -35,8 +38,11 @@ from shared.access.rules.rule import List, Mode, Rule
 RULES: tuple[Rule, ...] = (
     *workspace.RULES,
     *pull.RULES,
+    *serverless.RULES,
+    *builders.RULES,
     *storage.RULES,
     *registry.RULES,
+    *registry_services.RULES,
     *identities.RULES,
     *vault_access.RULES,
     *private_images.RULES,

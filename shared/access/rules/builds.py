@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at
@@ -46,17 +46,23 @@ def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         return
     for want in (Want(other, List.CONNECTIONS.value) for other in _others(workspace, estate)):
         if estate.unreadable(want):
-            reason = f"{want.collection} of {want.scope.name} may not be read, so nobody can tell whether images are "
-            yield Objection(
-                registry.id, Property.ADMIN_USER, f"{reason}built from {registry.id.name} with its password"
+            reason = (
+                f"{want.collection} of {want.scope.name} may not be read, so nobody can tell whether images are built "
+                f"from {registry.id.name} with its password"
             )
+            yield _user(registry, want.scope, Cover.UNKNOWN, reason)
     others = [raw for other in _others(workspace, estate) for raw in estate.listed(other, List.CONNECTIONS.value)]
     for one in (*workspace.connections, *map(connections.connection, others)):
         if connections.with_password(one) and _signs_in_to(one, registry):
             reason = (
                 f"connection {one.id.name} of workspace {one.id.parent.name} signs in to {registry.id.name} with a "
+                "password: v2 builds images in no other way"
             )
-            yield Objection(registry.id, Property.ADMIN_USER, reason + "password: v2 builds images in no other way")
+            yield _user(registry, one.id, Cover.UNCOVERED, reason)
+
+
+def _user(registry: Registry, on: Scope, cover: Cover, reason: str) -> RegistryUser:
+    return RegistryUser(registry.id, UserKind.BUILDER, on.name, on, cover, on.resource_type, reason)
 
 
 def _signs_in_to(one: Connection, registry: Registry) -> bool:

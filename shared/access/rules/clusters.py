@@ -74,7 +74,8 @@ RULES = (
             "endpoint-pull",
             "private-registry-pull",
             "base-image-pull",
-            "serverless-pull",
+            "kubelet-pull",
+            "serverless-jobs-pull",
         ),
     ),
 )

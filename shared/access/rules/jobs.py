@@ -26,11 +26,11 @@ def _data(workspace: Workspace) -> list[Datastore]:
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
     if _data(workspace):
-        yield Want(workspace.id, _JOBS, first_page=True)
+        yield Want(workspace.id, _JOBS, pages=1)
 
 
 def _jobs(workspace: Workspace, estate: Estate) -> tuple[Raw, ...]:
-    return estate.listed(workspace.id, _JOBS, first_page=True) if _data(workspace) else ()
+    return estate.listed(workspace.id, _JOBS, pages=1) if _data(workspace) else ()
 
 
 def _identity(job: object) -> str:

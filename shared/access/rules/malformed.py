@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.access.asks import Ask, Finding, Objection, Property, Severity
+from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
 from shared.access.rules.rule import List, Mode, Rule
@@ -39,11 +39,15 @@ def _may_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         return
     if workspace.registry == registry and any(one.name in _WHO_PULLS for one in workspace.no_ids):
         reason = f"workspace {workspace.id.name} has computes or endpoints of which not even the name is known"
-        yield Objection(registry, Property.ADMIN_USER, f"{reason}: they may pull only as the admin user")
+        yield _user(registry, workspace.id, f"{reason}: they may pull only as the admin user")
     if workspace is estate.subject and estate.strays:
         names = ", ".join(sorted(map(str, estate.strays)))
         reason = f"other workspaces may use {registry.name}, since their {REGISTRY.name} is no id: {names}"
-        yield Objection(registry, Property.ADMIN_USER, reason)
+        yield _user(registry, estate.subject.id, reason)
+
+
+def _user(registry: Scope, on: Scope, reason: str) -> RegistryUser:
+    return RegistryUser(registry, UserKind.PULLER, on.name, on, Cover.UNKNOWN, on.resource_type, reason)
 
 
 MALFORMED = "malformed-id"

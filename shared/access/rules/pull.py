@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, Severity
-from shared.access.ids import PRIMARY
+from shared.access.asks import Ask, Cover, Finding, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
-from shared.access.rules.identity_change import update_compute, update_workspace
+from shared.access.rules.az import group
+from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
 PULLS = (PULL, PULL_ABAC)
+AKS_CLUSTER = "microsoft.containerservice/managedclusters"
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
-_TROUBLESHOOT_ABAC = "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions"
+_IDENTITY_TYPES = "learn.microsoft.com/azure/container-registry/container-registry-authentication"
 _PULLING_COMPUTES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 # These run no image of the workspace's registry.
 _NEVER_PULLING = (
@@ -79,7 +80,7 @@ def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
         elif workspace.registry:
             reason = f"the identity of endpoint {endpoint.id.name} is not known, so nobody can tell whether it can pull"
-            yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+            yield _user(workspace.registry, UserKind.PULLER, endpoint.id, Cover.UNKNOWN, reason)
 
 
 def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -91,7 +92,7 @@ def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         if not compute.ready:
             yield NotReady(compute.id, f"compute {compute.id.name} is being created and has no identity yet")
             continue
-        yield Objection(registry, Property.ADMIN_USER, _why_admin(compute, workspace))
+        yield _without_identity(compute, workspace, registry)
         known = estate.registries.get(registry)
         pulling = compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES) and not compute.identity.unclear
         if known and not known.admin_user and pulling:
@@ -106,13 +107,20 @@ def _pulls_with_identity(compute: Compute, estate: Estate) -> bool:
     return False
 
 
-def _why_admin(compute: Compute, workspace: Workspace) -> str:
+def _without_identity(compute: Compute, workspace: Workspace, registry: Scope) -> RegistryUser:
     named = f"compute {compute.id.name} ({compute.type_name}) of workspace {workspace.id.name}"
     if compute.type is ComputeType.AKS:
-        return f"{named}: the kubelet identity of its cluster is not known, so nobody can tell whether it can pull"
+        why = "the kubelet identity of its cluster is not known, so nobody can tell whether it can pull"
+        return _user(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, f"{named}: {why}")
     if compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
-        return f"{named} has no identity that is known: it can pull only as the admin user"
-    return f"{named} is not known to pull with an identity: it may depend on the admin user"
+        why = "has no identity that is known: it can pull only as the admin user"
+        return _user(registry, UserKind.PULLER, compute.id, Cover.UNCOVERED, f"{named} {why}")
+    why = "is not known to pull with an identity: it may depend on the admin user"
+    return _user(registry, UserKind.PULLER, compute.id, Cover.UNKNOWN, f"{named} {why}")
+
+
+def _user(registry: Scope, kind: UserKind, on: Scope, cover: Cover, reason: str) -> RegistryUser:
+    return RegistryUser(registry, kind, on.name, on, cover, on.resource_type, reason)
 
 
 def _no_identity(compute: Compute, registry: Scope) -> Finding:
@@ -138,34 +146,44 @@ def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 yield replace(one, explicit=True)
 
 
-def _serverless_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-72: serverless nodes have no identity of their own; only the workspace's UAI can pull for them."""
-    if not (workspace.serverless and workspace.registry):
-        return
-    if workspace.acting and workspace.acts_as_uai:
-        yield pull(workspace.acting, workspace.registry, workspace.id, estate, "AML-72")
-        return
-    reason = f"serverless compute of workspace {workspace.id.name} has no identity: it can pull only as the admin user"
-    yield Objection(workspace.registry, Property.ADMIN_USER, reason)
+def _kubelet_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-94: besides the compute's own identity. A cluster that is gone pulls nothing; Arc has no such identity."""
+    for compute in _on_aks(workspace, estate):
+        kubelet = estate.clusters.get(compute.attached) if compute.attached else None
+        if workspace.registry and kubelet:
+            yield pull(kubelet, workspace.registry, compute.id, estate, "AML-94")
 
 
-def _serverless_identity(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    unclear = workspace.identity.unclear or workspace.unclear(PRIMARY)
-    if workspace.serverless and workspace.registry and not workspace.acts_as_uai and not unclear:
+def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    registry = workspace.registry
+    for compute in _on_aks(workspace, estate):
+        if registry is None or compute.attached is None or compute.attached in estate.clusters:
+            continue
+        named = f"AKS cluster {compute.attached.name} of compute {compute.id.name}"
+        reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
+        yield _user(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
         yield Finding(
-            workspace.id,
-            SERVERLESS_IDENTITY,
-            ("AML-72",),
-            Severity.MEDIUM,
-            f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
-            "only through a user-assigned identity of the workspace, and it has none.",
-            f"Attach one and make it primary: {update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
+            compute.id,
+            KUBELET_IDENTITY,
+            ("AML-94",),
+            Severity.LOW,
+            f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
+            f"not read it. Its nodes pull from {registry.name} as well.",
+            f"Look who it is: az aks show --name {compute.attached.name} --resource-group {group(compute.attached)} "
+            "--query identityProfile.kubeletidentity.objectId; then let it pull: az aks update --name "
+            f"{compute.attached.name} --resource-group {group(compute.attached)} --attach-acr {registry}",
         )
 
 
+def _on_aks(workspace: Workspace, estate: Estate) -> Iterator[Compute]:
+    for compute in workspace.computes:
+        on_aks = compute.attached is not None and compute.attached.resource_type == AKS_CLUSTER
+        if compute.type is ComputeType.KUBERNETES and on_aks and compute.attached not in estate.missing:
+            yield compute
+
+
 COMPUTE_IDENTITY = "compute-identity"
-SERVERLESS_PULL = "serverless-pull"
-SERVERLESS_IDENTITY = "serverless-identity"
+KUBELET_IDENTITY = "kubelet-identity"
 
 RULES = (
     Rule(
@@ -214,6 +232,32 @@ RULES = (
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
     Rule(
+        "kubelet-pull",
+        ("AML-94",),
+        Mode.FIX,
+        "The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
+        _IDENTITY_TYPES,
+        _kubelet_pull,
+        "a Kubernetes compute on an AKS cluster whose kubelet identity has no role on the registry",
+        "a Kubernetes compute on an Arc cluster: it has no kubelet identity in Azure",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
+        KUBELET_IDENTITY,
+        ("AML-94",),
+        Mode.AUDIT,
+        "The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays on.",
+        _IDENTITY_TYPES,
+        _kubelet_identity,
+        "a Kubernetes compute on an AKS cluster that runs as a service principal",
+        "a Kubernetes compute on an AKS cluster with a managed kubelet identity",
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+    Rule(
         "endpoint-pull",
         ("AML-42",),
         Mode.FIX,
@@ -252,28 +296,5 @@ RULES = (
         grants=PULLS,
         reads=(List.COMPUTES, List.CONNECTIONS),
         watches=("Microsoft.MachineLearningServices/workspaces/connections",),
-    ),
-    Rule(
-        SERVERLESS_PULL,
-        ("AML-72",),
-        Mode.GUARD,
-        "Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
-        _DOCS + "how-to-use-serverless-compute",
-        _serverless_pull,
-        "serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
-        "a workspace whose primary user-assigned identity can pull",
-        also=("AML-70",),
-        watches=("Microsoft.MachineLearningServices/workspaces",),
-    ),
-    Rule(
-        SERVERLESS_IDENTITY,
-        ("AML-72",),
-        Mode.AUDIT,
-        "A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull with.",
-        _DOCS + "how-to-use-serverless-compute",
-        _serverless_identity,
-        "serverless settings on a workspace with only a system-assigned identity",
-        "serverless settings on a workspace whose primary identity is user-assigned",
-        watches=("Microsoft.MachineLearningServices/workspaces",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, Property, RequiredSetting, Severity
+from shared.access.asks import Ask, Finding, Property, RequiredSetting, Severity
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Mode, Rule
@@ -39,25 +39,6 @@ def _cached_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if registry and registry.admin_user:
         reason = f"workspace {workspace.id.name} caches the password of {registry.id.name}'s admin user"
         yield RequiredSetting(workspace.id, Property.CACHED_KEYS, "cached", "resynced", ("AML-71",), reason)
-
-
-def _container_instances(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    registry = estate.registries.get(workspace.registry) if workspace.registry else None
-    if registry is None:
-        return
-    users = [c.id.name for c in workspace.computes if c.type is ComputeType.CONTAINER_INSTANCE]
-    users += [group.id.name for group in estate.container_groups if _pulls_from(registry, group.hosts)]
-    if users:
-        names = ", ".join(sorted(users))
-        reason = f"Container Instances pull from {registry.id.name} as the admin user: {names}"
-        yield Objection(registry.id, Property.ADMIN_USER, reason)
-
-
-def _pulls_from(registry: Registry, hosts: frozenset[str]) -> bool:
-    # Without a login server (a missing key), the name alone decides: *.azurecr.io in every cloud starts with it.
-    if registry.login_server:
-        return registry.login_server.casefold() in hosts
-    return any(host.split(".", 1)[0] == registry.id.name.casefold() for host in hosts)
 
 
 def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
@@ -100,18 +81,6 @@ RULES = (
         _cached_keys,
         "each workspace that uses a registry whose admin user has just been turned off",
         "a registry whose admin user stays on",
-        watches=_REGISTRY_WATCHES,
-    ),
-    Rule(
-        "container-instances",
-        ("AML-23",),
-        Mode.GUARD,
-        "While Container Instances pull from the registry, its admin user stays on.",
-        _DOCS + "how-to-deploy-azure-container-instance",
-        _container_instances,
-        "a container group whose image comes from the registry",
-        "a container group with an image of another registry",
-        reads=(List.COMPUTES,),
         watches=_REGISTRY_WATCHES,
     ),
     Rule(

@@ -24,6 +24,7 @@ from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
 from shared.access.vaults import MOST_POLICIES
+from shared.access.wishes import Builders
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
@@ -116,8 +117,10 @@ def _full(acting: Principal, vault: Vault) -> Finding:
     )
 
 
-def _registry(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
+def _registry(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """What it takes to build images stands for it where the policy prefers least roles (`builders: least`, AML-83)."""
+    if estate.wishes.builders is not Builders.LEAST:
+        yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
 
 
 def _insights(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -1,0 +1,80 @@
+"""What plan says of roles that are missing and that it will not grant: a finding with the command that would."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from shared.access.asks import Finding, RequiredGrant, Severity
+from shared.access.compare import fixes, held
+from shared.access.guardrails import distrust, refuse_denied
+from shared.access.model import Estate, Workspace
+from shared.access.needs import contains
+from shared.access.outcomes import Grant
+from shared.access.refusal import Refusal
+from shared.access.rules import Rule
+from shared.access.terms import Terms
+
+type Advised = tuple[Rule, RequiredGrant]
+
+
+def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[Advised]:
+    """Without what is granted anyway; and of several needs that one role would serve, the widest speaks for all."""
+    for rule, one in advised:
+        same = [other for _, other in advised if _one_role(one, other)]
+        granted = any(grant.serves(one) for grant in grants)
+        if granted or any(contains(o.need, one.need) and not contains(one.need, o.need) for o in same):
+            continue
+        spoken_for = [one, *(o for o in same if contains(one.need, o.need) and not contains(o.need, one.need))]
+        requirements = tuple(sorted({name for o in spoken_for for name in o.requirements}))
+        reason = "; ".join(dict.fromkeys(o.reason for o in spoken_for))
+        yield rule, replace(one, requirements=requirements, reason=reason) if len(spoken_for) > 1 else one
+
+
+def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
+    mine, its = ((o.principal.id, o.scope, o.need.role_id) for o in (one, other))
+    return mine == its
+
+
+def advice(rule: Rule, one: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Finding:
+    if not estate.sees(one.scope):
+        return _cannot_see(rule, one)
+    denied_by = held(one, estate).denied_by
+    doubt = refuse_denied(one, denied_by) if denied_by else distrust(one, workspace, estate, terms)
+    return _would_grant(doubt, rule, one)
+
+
+def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:
+    """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
+    remedy = _remedy(rule, one)
+    return Finding(
+        one.on,
+        rule.name,
+        one.requirements,
+        Severity.MEDIUM,
+        f"{one.reason}. It does not hold {one.need.role_name} there.",
+        f"Look twice: {doubt.reason}. If it is meant: {remedy}" if doubt else remedy,
+    )
+
+
+def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
+    return Finding(
+        one.on,
+        rule.name,
+        one.requirements,
+        Severity.LOW,
+        f"{one.reason}. Whether it holds {one.need.role_name} there is not known: amlguard lacks the right "
+        f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
+        "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
+        f'--assignee-principal-type ServicePrincipal --role "Reader" --scope {one.scope.subscription or one.scope}',
+    )
+
+
+def _remedy(rule: Rule, one: RequiredGrant) -> str:
+    kind = f" --assignee-principal-type {one.principal.type}" if one.principal.type else ""
+    command = (
+        f"az role assignment create --assignee-object-id {one.principal.id}{kind} "
+        f'--role "{one.need.role_name}" --scope {one.scope}'
+    )
+    if not fixes(rule):
+        return command
+    name = rule.requirements[0] if rule.requirements else rule.name
+    return f"{command}  (or let amlguard do it: rules: {{{name}: {{enabled: true}}}} in the policy)"

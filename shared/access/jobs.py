@@ -1,0 +1,49 @@
+"""AML jobs in ARM's shape (2025-12-01): where they run.
+
+`computeId` is of every type of job (command, sweep, AutoML, Spark, pipeline). A job without one runs on serverless
+compute; a pipeline's steps have their own, or the pipeline's, or the `default_compute` of its settings.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shared.access.model import Raw
+from shared.access.raw import get, text, time
+
+_SERVERLESS = "serverless"
+# Steps that only steer others: they run nowhere.
+_CONTROL = ("do_while", "if_else", "parallel_for")
+
+
+def submitted(job: Raw) -> datetime | None:
+    return time(get(job, "systemData", "createdAt"))
+
+
+def is_serverless(job: Raw) -> bool:
+    """Whether any of it runs on serverless compute, as far as the job says; what it does not say counts as such."""
+    body = get(job, "properties")
+    own = _compute(body)
+    if (text(body, "jobType") or "").casefold() != "pipeline":
+        return own is None
+    default = own or _named(text(body, "settings", "default_compute") or text(body, "settings", "defaultCompute"))
+    steps = get(body, "jobs")
+    known = list(steps.values()) if isinstance(steps, Mapping) else []
+    running = [step for step in known if (text(step, "type") or "").casefold() not in _CONTROL]
+    if not running:
+        return default is None
+    return any(_on_serverless(step, default) for step in running)
+
+
+def _on_serverless(step: object, default: str | None) -> bool:
+    said = text(step, "computeId") or text(step, "compute")
+    return (_named(said) if said else default) is None
+
+
+def _compute(body: object) -> str | None:
+    return _named(text(body, "computeId"))
+
+
+def _named(compute: str | None) -> str | None:
+    """None for no compute, and for the name that stands for none (`azureml:serverless`)."""
+    name = (compute or "").rpartition("/")[2].removeprefix("azureml:")
+    return None if name.casefold() in ("", _SERVERLESS) else compute

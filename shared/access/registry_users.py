@@ -1,0 +1,167 @@
+"""Who uses a workspace's registry, and whether each can do without its admin user: one list, that people can see.
+
+Identities that pull or build are covered when they hold what they need. Of everything else rules say so themselves
+(`RegistryUser`); what was not read yet names what would tell.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from shared.access.asks import Cover, NotReady, RegistryUser, RequiredGrant, UserKind
+from shared.access.compare import Asked, ask, held
+from shared.access.evidence import admin_logins, moment
+from shared.access.model import Estate, Unreadable, Want
+from shared.access.outcomes import Grant
+from shared.access.rules.builders import BUILDS
+from shared.access.rules.pull import PULLS
+from shared.access.scope import Scope
+from shared.access.terms import Terms
+
+UNCOVERED_PULLER = "uncovered-puller"
+UNCOVERED_BUILDER = "uncovered-builder"
+NO_EVIDENCE = "no-evidence"
+ADMIN_LOGIN = "admin-login"
+
+# Of a need that an identity has: which kind of user it makes of it.
+_KINDS = {
+    "AML-30": UserKind.KUBELET,
+    "AML-94": UserKind.KUBELET,
+    "AML-72": UserKind.SERVERLESS,
+    "AML-84": UserKind.SERVERLESS,
+    "AML-83": UserKind.BUILDER,
+}
+
+
+def registry_users(
+    registry: Scope, asked: Iterable[Asked], grants: Sequence[Grant], estate: Estate
+) -> tuple[RegistryUser, ...]:
+    """In the order in which people should read it. `grants` are those of this very plan."""
+    asked = tuple(asked)
+    users = [*_holding(registry, asked, grants, estate)]
+    users += [user for each in asked for user in each.users if user.registry == registry]
+    users += [_being_made(registry, one) for each in asked for one in each.not_ready]
+    known = estate.registries.get(registry)
+    if known and known.admin_user:
+        users.append(_sign_ins(registry, estate))
+    return tuple(sorted(dict.fromkeys(users), key=lambda user: _ORDER[user.kind]))
+
+
+def unread(estate: Estate, terms: Terms) -> set[Want]:
+    """What was not read yet of those who use the subject's registry."""
+    registry = estate.subject.registry
+    asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+    users = registry_users(registry, asked, (), estate) if registry else ()
+    return {want for user in users for want in user.wants}
+
+
+_ORDER = {kind: place for place, kind in enumerate(UserKind)}
+
+
+def _holding(
+    registry: Scope, asked: Iterable[Asked], grants: Sequence[Grant], estate: Estate
+) -> Iterator[RegistryUser]:
+    """One user for all that an identity needs there for one purpose, whichever rules ask for it."""
+    needs: dict[tuple[UserKind, str, Scope], list[RequiredGrant]] = {}
+    for one in (grant for each in asked for _, grant in each.grants):
+        if one.scope == registry and one.need in (*PULLS, *BUILDS):
+            needs.setdefault((_kind(one), one.principal.id.casefold(), one.on), []).append(one)
+    for (kind, _, on), asking in needs.items():
+        missing = [one for one in asking if not held(one, estate).held]
+        due = bool(missing) and all(any(grant.serves(one) for grant in grants) for one in missing)
+        label = f"{asking[0].principal.label} ({on.name})"
+        yield RegistryUser(
+            registry,
+            kind,
+            label,
+            on,
+            (Cover.UNCOVERED if estate.sees(registry) else Cover.UNKNOWN) if missing else Cover.COVERED,
+            on.resource_type,
+            _lacks(missing, due=due) if missing else _holds(asking, estate),
+            UNCOVERED_BUILDER if kind is UserKind.BUILDER else UNCOVERED_PULLER,
+            _since(asking, estate),
+            pending=due,
+        )
+
+
+def _kind(one: RequiredGrant) -> UserKind:
+    return next((_KINDS[name] for name in one.requirements if name in _KINDS), UserKind.PULLER)
+
+
+def _lacks(missing: list[RequiredGrant], *, due: bool) -> str:
+    roles = " and ".join(dict.fromkeys(one.need.role_name for one in missing))
+    needs = " and ".join(dict.fromkeys(one.need.name for one in missing))
+    return f"lacks {roles} ({needs})" + (", which amlguard is about to grant" if due else "")
+
+
+def _holds(asking: list[RequiredGrant], estate: Estate) -> str:
+    through = [assignment for one in asking for assignment in held(one, estate).through]
+    known = estate.access[asking[0].principal.id].roles
+    names = dict.fromkeys(known[a.role_id].name if a.role_id in known else a.role_id for a in through)
+    return f"holds {', '.join(names)}"
+
+
+def _since(asking: list[RequiredGrant], estate: Estate) -> datetime | None:
+    """Since when all of it acts; what is only planned acts from now on.
+
+    An assignment whose age ARM does not tell is an old one: every assignment that we make has a date. ARM's clock is a
+    Date header: whole seconds. What was made in this second is not in the future.
+    """
+    covers = [held(one, estate) for one in asking]
+    if any(not cover.held for cover in covers):
+        return estate.now
+    known = [cover.since.replace(microsecond=0) for cover in covers if cover.since]
+    return max(known, default=None)
+
+
+def _being_made(registry: Scope, one: NotReady) -> RegistryUser:
+    return RegistryUser(
+        registry,
+        UserKind.PULLER,
+        one.resource.name,
+        one.resource,
+        Cover.UNKNOWN,
+        one.resource.resource_type,
+        one.reason,
+        pending=True,
+    )
+
+
+def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
+    """What the registry's log says. Logs that nobody can read keep the admin user on only where the policy says so."""
+    days = estate.wishes.look_back_days
+    want = admin_logins(registry, days)
+    user = RegistryUser(
+        registry,
+        UserKind.SIGN_IN,
+        f"{registry.name}'s own name",
+        registry,
+        Cover.COVERED,
+        "ContainerRegistryLoginEvents",
+        f"nobody signed in as the admin user in the last {days} days",
+    )
+    if want not in estate.facts:
+        return replace(user, cover=Cover.UNKNOWN, reason="the logs were not asked yet", wants=(want,))
+    if isinstance(estate.facts[want], Unreadable):
+        return replace(
+            user,
+            cover=Cover.UNKNOWN,
+            guard=NO_EVIDENCE,
+            counts=estate.wishes.evidence_required,
+            reason="the policy requires evidence (evidence: {required: true}), and the logs that would show who signs "
+            f"in to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, and give "
+            "amlguard Log Analytics Data Reader there"
+            if estate.wishes.evidence_required
+            else f"the logs that would show who signs in to {registry.name} as the admin user could not be read",
+        )
+    logins = estate.listed(registry, query=want.query)
+    if not logins:
+        return user
+    return replace(
+        user,
+        cover=Cover.UNCOVERED,
+        guard=ADMIN_LOGIN,
+        reason=f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the "
+        f"last {days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
+        f"'{registry.name}' tells from where)",
+    )

@@ -1,0 +1,143 @@
+"""Who builds images: the workspace's own identity, or that of its image build compute (AML-83).
+
+With the registry's admin user off, AML builds and pushes as a managed identity. On a classic registry that takes the
+right to push and ACR Tasks. In ABAC mode repository permissions decide who pushes: Contributor counts for nothing
+there, and ACR Tasks lose the data access that they have by default.
+"""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Cover, Finding, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.model import Compute, Estate, Principal, Registry, Workspace
+from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
+from shared.access.raw import text
+from shared.access.rules.az import group
+from shared.access.rules.rule import List, Mode, Rule
+from shared.access.scope import Scope
+from shared.access.wishes import Builders
+
+BUILDS = (BUILD, PUSH, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, PUSH_ABAC)
+
+_SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
+_WATCHES = (
+    "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.MachineLearningServices/workspaces/computes",
+    "Microsoft.ContainerRegistry/registries",
+)
+
+
+def _build_compute(workspace: Workspace) -> tuple[str, Compute | None]:
+    """The name of the compute that builds images instead of ACR Tasks, and the compute if it is there."""
+    named = (text(workspace.raw, "properties", "imageBuildCompute") or "").rpartition("/")[2]
+    found = (one for one in workspace.computes if one.id.name.casefold() == named.casefold())
+    return named, next(found, None)
+
+
+def _builder(workspace: Workspace) -> tuple[Principal | None, Scope]:
+    """The identity that builds, and the resource whose identity it is; None when nobody can tell."""
+    named, compute = _build_compute(workspace)
+    if not named:
+        return workspace.acting, workspace.id
+    return (compute.identity.default, compute.id) if compute else (None, workspace.id)
+
+
+def _needs(registry: Registry, estate: Estate) -> tuple[Need, ...]:
+    least = estate.wishes.builders is Builders.LEAST
+    if registry.abac:
+        return (RUN_TASKS if least else RUN_TASKS_AS_CONTRIBUTOR, PUSH_ABAC)
+    return (PUSH, RUN_TASKS) if least else (BUILD,)
+
+
+def _builds(workspace: Workspace, estate: Estate, *requirements: str) -> Iterator[RequiredGrant]:
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    principal, on = _builder(workspace)
+    if registry is None or principal is None:
+        return
+    reason = f"{principal.label} builds images for {workspace.id.name} and pushes them to {registry.id.name}"
+    if registry.abac:
+        reason += ", which is in ABAC mode, where Contributor pushes nothing"
+    for need in _needs(registry, estate):
+        yield RequiredGrant(principal, need, registry.id, on, requirements, reason)
+
+
+def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from _builds(workspace, estate, "AML-83")
+    named, compute = _build_compute(workspace)
+    if named and compute is None:
+        where = f"--name {workspace.id.name} --resource-group {group(workspace.id)}"
+        yield Finding(
+            workspace.id,
+            IMAGE_BUILDER,
+            ("AML-83",),
+            Severity.MEDIUM,
+            f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
+            f"Name a cluster that is there: az ml workspace update {where} --image-build-compute CLUSTER",
+        )
+
+
+def _granted(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    yield from _builds(workspace, estate, "AML-83", "AML-08")
+
+
+def _unknown(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """Whether a known one is covered follows from what it holds (`shared.access.registry_users`)."""
+    registry = estate.registries.get(workspace.registry) if workspace.registry else None
+    named, compute = _build_compute(workspace)
+    principal, on = _builder(workspace)
+    if registry is None or principal:
+        return
+    name = workspace.id.name
+    cover = Cover.UNKNOWN
+    if not named:
+        reason = f"nobody can tell as which identity workspace {name} builds images"
+    elif compute is None:
+        reason = f"workspace {name} builds images on compute {named}, which is not there"
+    else:
+        reason = f"compute {named}, which builds the images of workspace {name}, has no identity that is known"
+        cover = Cover.UNKNOWN if compute.identity.unresolved else Cover.UNCOVERED
+    yield RegistryUser(registry.id, UserKind.BUILDER, on.name, on, cover, on.resource_type, reason)
+
+
+IMAGE_BUILDER = "image-builder"
+
+RULES = (
+    Rule(
+        IMAGE_BUILDER,
+        ("AML-83",),
+        Mode.AUDIT,
+        "Whoever builds images can push them to the workspace's registry and run ACR Tasks there.",
+        _SOURCE,
+        _missing,
+        "a workspace whose system-assigned identity holds nothing on its registry",
+        "a workspace whose identity is Contributor on the registry's resource group",
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+    ),
+    Rule(
+        "image-builder-role",
+        ("AML-83", "AML-08"),
+        Mode.OPT_IN,
+        "Whoever builds images gets what that takes: Contributor, or AcrPush and Container Registry Tasks Contributor "
+        "(policy: builders); in ABAC mode Container Registry Repository Writer besides.",
+        _SOURCE,
+        _granted,
+        "a workspace on a registry of another resource group, when the policy turns the rule or AML-08 on",
+        "an image build compute that is AcrPush and Container Registry Tasks Contributor",
+        grants=BUILDS,
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+        optional=True,
+    ),
+    Rule(
+        "uncovered-builder",
+        ("AML-83",),
+        Mode.GUARD,
+        "While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",
+        _SOURCE,
+        _unknown,
+        "a workspace whose identity lacks pushing or ACR Tasks on its registry",
+        "a workspace whose identity is Contributor on the registry",
+        reads=(List.COMPUTES,),
+        watches=_WATCHES,
+    ),
+)

@@ -1,0 +1,28 @@
+"""What rules want to see, as `Estate.facts` holds it."""
+
+import asyncio
+from collections.abc import Iterable
+
+from shared.access.model import Fact, Part, Unreadable, Want
+from shared.ports import ReadFailedError, Reads
+
+
+async def read_facts(wants: Iterable[Want], azure: Reads) -> dict[Want, Fact]:
+    ordered = list(wants)
+    return dict(zip(ordered, await asyncio.gather(*(read_fact(want, azure) for want in ordered)), strict=True))
+
+
+async def read_fact(want: Want, azure: Reads) -> Fact:
+    """What may not be read is known to be unknown, and rules say so; any other failure stops the reconcile."""
+    try:
+        if want.query:
+            rows = [row async for row in azure.query(want.query)] if want.graph else await azure.logs(want.query)
+            return Unreadable.NOT_CONFIGURED if rows is None else tuple(rows)
+        if want.collection:
+            listed = await azure.children(want.scope, want.collection, pages=want.pages)
+            return listed if listed is None or isinstance(listed, Part) else tuple(listed)
+        return await azure.resource(want.scope)
+    except ReadFailedError as error:
+        if error.forbidden:
+            return Unreadable.FORBIDDEN
+        raise
