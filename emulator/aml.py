@@ -13,6 +13,7 @@ from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.store import SUCCEEDED, ResourceStore
 from emulator.clock import Clock
+from emulator.errors import AzureError
 from emulator.ids import ResourcePath, key_of
 from emulator.made_up import MadeUp
 from emulator.tenant import Tenant
@@ -26,6 +27,8 @@ _AI_ADMINISTRATOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94"
 _BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 _BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _METRICS_WRITER = "635dd51f-9968-44d3-b7fb-6d9a6bd613ae"
+# learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces/jobs (2025-12-01)
+_JOB_TYPES = ("AutoML", "Command", "Pipeline", "Spark", "Sweep")
 _FIRST_PARTY_APP = "0736f41a-0425-4b46-bdb5-1563eff02385"
 
 
@@ -65,6 +68,9 @@ class AzureMachineLearning:
         """The id of a resource that the workspace names, if it exists."""
         identifier = (workspace.get("properties") or {}).get(name)
         return identifier if identifier and key_of(identifier) in self._tenant.resources else None
+
+    def exists(self, identifier: str) -> bool:
+        return key_of(identifier) in self._tenant.resources
 
     def grant(self, resource: Json, role: str, scope: str | None) -> None:
         """To the resource's system-assigned identity, unless it has none or there is no such scope."""
@@ -164,8 +170,21 @@ class _BatchEndpoint(Behaviour):
 
 
 class _Job(Plain):
+    newest_first = True
+
     def __init__(self, aml: AzureMachineLearning) -> None:
         self._aml = aml
+
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        """A job without `computeId` runs on serverless compute; one that names a compute needs it to be there."""
+        del before, caller
+        properties = resource.get("properties") or {}
+        if properties.get("jobType") not in _JOB_TYPES:
+            raise AzureError(400, "UserError", f"The job type must be one of {', '.join(_JOB_TYPES)}.")
+        compute = properties.get("computeId")
+        if compute and "/computes/" in compute.lower() and not self._aml.exists(compute):
+            raise AzureError(400, "UserError", f"The compute '{compute}' was not found.")
+        return resource
 
     def settled(self, resource: Json, *, created: bool) -> None:
         if created:

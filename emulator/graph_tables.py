@@ -34,6 +34,8 @@ _ELSEWHERE = (
     "microsoft.authorization/",
     "microsoft.management/",
 )
+# As in ARM's lists of them.
+_WITHOUT_CONFIGURATION = ("microsoft.web/sites", "microsoft.web/sites/slots")
 _GROUPS = "/providers/Microsoft.Management/managementGroups/"
 
 
@@ -98,6 +100,8 @@ class GraphTables:
         if extension or child or len(parts) < 5 or parts[1].lower() != "subscriptions":
             return None
         group = parts[4] if parts[3].lower() == "resourcegroups" else None
+        if type_ in _WITHOUT_CONFIGURATION:
+            raw = {**raw, "properties": {**(raw.get("properties") or {}), "siteConfig": None}}
         return self._row(raw, type_, parts[2], group)
 
     def _row(self, raw: Json, type_: str, subscription: str | None, group: str | None) -> Row:

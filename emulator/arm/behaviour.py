@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from emulator.ids import ResourcePath
 from emulator.tokens import Caller
 
 type Json = dict[str, Any]
@@ -18,6 +19,8 @@ class Behaviour:
     """Its properties hold a provisioningState."""
     keeps_when_replaced: tuple[str, ...] = ()
     """Properties that a PUT without them does not take away."""
+    newest_first = False
+    """Lists are in the order of creation, the newest first; other lists have no order."""
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         """The resource with what the service adds; AzureError when the service refuses it."""
@@ -36,6 +39,15 @@ class Behaviour:
         """The resource as this api-version shows it."""
         del api_version
         return resource
+
+    def listed(self, resource: Json, api_version: str) -> Json:
+        """The same in a list."""
+        return self.view(resource, api_version)
+
+    def always_there(self, path: ResourcePath) -> Json | None:
+        """What can be read at `path` although nobody wrote it."""
+        del path
+        return None
 
 
 class Tracked(Behaviour):

@@ -45,8 +45,17 @@ class Resources:
         found = list(self._listed(call.path))
         if not found:
             self._require_parent(call.path)
-        found = self._made_up.rotated(call.path.key, found)
-        return page(call, (self._view(call, resource) for resource in found if self._readable(call, resource)))
+        found = self._ordered(call.path, found)
+        return page(call, (self._in_list(call, resource) for resource in found if self._readable(call, resource)))
+
+    def _ordered(self, path: ResourcePath, found: list[Json]) -> list[Json]:
+        first = ResourcePath.parse(found[0]["id"]) if found else path
+        if self._store.behaviour(first).newest_first:
+            return sorted(found, key=lambda one: (one.get("systemData") or {}).get("createdAt") or "", reverse=True)
+        return self._made_up.rotated(path.key, found)
+
+    def _in_list(self, call: Call, resource: Json) -> Json:
+        return self._store.behaviour(ResourcePath.parse(resource["id"])).listed(resource, call.api_version)
 
     def put(self, call: Call) -> Answer:
         self._require_parent(call.path)

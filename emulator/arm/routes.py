@@ -14,6 +14,7 @@ from emulator.arm.management_groups import ManagementGroups
 from emulator.arm.policies import PolicyAssignments
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
+from emulator.arm.registry_services import behaviours as registry_services
 from emulator.arm.resources import Resources
 from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.scopes import Scopes
@@ -36,6 +37,7 @@ def build(
     role_assignments = RoleAssignments(tenant, rbac, clock, made_up)
     identities = IdentityBlocks(tenant, made_up, authorizer)
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, clock, made_up))
+    store.add_behaviours(registry_services(tenant))
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())
     scopes = Scopes(tenant, rbac, authorizer, store)
     actions = Actions(tenant, clock, made_up)

@@ -17,6 +17,8 @@ type Json = dict[str, Any]
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GROUP_TYPE = "Microsoft.Resources/resourceGroups"
+# Tracked resources below others: the list of all resources has them as well.
+_BELOW = ("microsoft.web/sites/slots",)
 
 
 class Scopes:
@@ -99,7 +101,7 @@ class Scopes:
             path = ResourcePath.parse(key)
             if (
                 key.startswith(within + "/")
-                and len(path.types) == 1
+                and (len(path.types) == 1 or path.type in _BELOW)
                 and path.extends == "/".join(key.split("/")[:5])
                 and kind in (None, path.type)
                 and self._authorizer.may(caller, f"{path.type}/read", key)

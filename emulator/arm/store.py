@@ -47,7 +47,7 @@ class ResourceStore:
 
     def find(self, path: ResourcePath) -> Json:
         """404 in ARM's words."""
-        found = self._tenant.resources.get(path.key)
+        found = self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
         if found is None:
             raise not_found(path, self._providers.canonical(path.type))
         return found

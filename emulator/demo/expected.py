@@ -38,6 +38,7 @@ FINDINGS: dict[tuple[str, str], str] = {
     (places.VISION, "workspace-registry"): "It does not hold Contributor there",
     (places.VISION, "workspace-insights"): "It does not hold Contributor there",
     (places.PROMO, "workspace-registry"): "It does not hold Contributor there",
+    (places.FRAUD, "image-builder"): "It does not hold Container Registry Repository Writer there",
 }
 """Resource and rule, and words that the message must hold."""
 
