@@ -14,15 +14,17 @@ import fake_log
 from oracle import matches
 from raw import Raw
 from troubles import Troubles
-from unit.build import MANAGEMENT_GROUP, NOW, ROLES, SUBSCRIPTION, guid
+from unit.build import MANAGEMENT_GROUP, NOW, ROLES, SUBSCRIPTION, assigned, guid
 
 from shared.access.asks import Property
+from shared.access.model import Principal
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError, NotYetError, ReadFailedError, Receipt, Row, WriteRefusedError
 
+_WORKSPACE = "microsoft.machinelearningservices/workspaces"
 # A queue message holds 64 KiB, of which base64 takes a quarter.
 _LONGEST_MESSAGE = 48 * 1024
 
@@ -31,8 +33,9 @@ _LONGEST_MESSAGE = 48 * 1024
 class FakeAzure:
     """`journal` holds what was written, in order, together with the audit log's rows.
 
-    `groups` are members by group id; `above` the subscriptions below each management group; `unborn` are principals
-    that have not replicated yet; `forbidden` are role ids and properties that the app's own rights do not cover;
+    `automatic` are the assignments that AML makes, `assignments` all others; `groups` are members by group id; `above`
+    the subscriptions below each management group; `unborn` are principals that have not replicated yet; `forbidden` are
+    role ids and properties that the app's own rights do not cover; `unreadable` is what the app may not list;
     `assignable` limits where a custom role is known; `tenants` are subscriptions of other tenants,
     `group_tags` the tags of resource groups; `hidden` is what Resource Graph does not know yet, `remembered` what it
     still believes.
@@ -43,6 +46,7 @@ class FakeAzure:
     clock: datetime = NOW
     resources: dict[Scope, Raw] = field(default_factory=dict)
     assignments: list[RoleAssignment] = field(default_factory=list)
+    automatic: list[RoleAssignment] = field(default_factory=list)
     denies: list[DenyAssignment] = field(default_factory=list)
     locks: list[Raw] = field(default_factory=list)
     groups: dict[str, set[str]] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class FakeAzure:
     roles: dict[str, RoleDefinition] = field(default_factory=lambda: {r.role_id: r for r in ROLES.values()})
     assignable: dict[str, Scope] = field(default_factory=dict)
     unborn: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
     tenants: dict[Scope, str] = field(default_factory=dict)
     group_tags: dict[Scope, dict[str, str]] = field(default_factory=dict)
@@ -71,16 +76,28 @@ class FakeAzure:
             troubles=Troubles(),
             resources=deepcopy(self.resources),
             assignments=list(self.assignments),
+            automatic=list(self.automatic),
             stale_keys=set(self.stale_keys),
             before_switch_off=lambda _: None,
         )
 
-    def have(self, *raws: Raw) -> None:
-        self.resources.update((Scope.parse(raw["id"]), raw) for raw in raws)
+    def have(self, *raws: Raw, aml: bool = True) -> None:
+        """Of a new workspace with a system-assigned identity AML makes it Contributor on its group (azure-facts §4)."""
+        for raw in raws:
+            scope = Scope.parse(raw["id"])
+            system = (raw.get("identity") or {}).get("principalId")
+            if aml and system and scope not in self.resources and scope.resource_type == _WORKSPACE:
+                group = scope.resource_group or scope
+                self.automatic.append(assigned(Principal(system, scope.name), "Contributor", group))
+            self.resources[scope] = raw
 
     def lose(self, scope: Scope) -> None:
         self.resources = {known: raw for known, raw in self.resources.items() if not scope.contains(known)}
         self.assignments = [one for one in self.assignments if not scope.contains(one.scope)]
+
+    @property
+    def held(self) -> list[RoleAssignment]:
+        return [*self.assignments, *self.automatic]
 
     def advance(self, by: timedelta) -> None:
         self.clock += by
@@ -100,14 +117,16 @@ class FakeAzure:
             there = any(scope.contains(one) for one in self.resources)
             return {"id": str(scope), "tags": self.group_tags.get(scope, {})} if there else None
         if scope.resource_type == "microsoft.authorization/roleassignments":
-            return next((_listed(one) for one in self.assignments if Scope.parse(one.id) == scope), None)
+            return next((_listed(one) for one in self.held if Scope.parse(one.id) == scope), None)
         return self.resources.get(scope)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         """Of the app's own rows; None, as where no log workspace is configured, unless `logged`."""
         return await self.troubles.around("read", lambda: fake_log.answer(kql, self.journal)) if self.logged else None
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
+        if collection in self.unreadable:
+            raise ReadFailedError(f"list {collection}", "AuthorizationFailed", "Azure answered 403", forbidden=True)
         return await self.troubles.around("read", lambda: self._children(parent, collection))
 
     def _children(self, parent: Scope, collection: str) -> Sequence[Raw] | None:
@@ -117,7 +136,7 @@ class FakeAzure:
         if collection.endswith("/locks"):
             return [raw for raw in self.locks if _is_within(str(raw["id"]), str(parent))]
         if collection.endswith("/roleAssignments"):
-            return [_listed(one) for one in self.assignments if self._concerns(one.scope, parent)]
+            return [_listed(one) for one in self.held if self._concerns(one.scope, parent)]
         if "/" in collection:
             kind = collection.casefold()
             found = [
@@ -143,6 +162,11 @@ class FakeAzure:
             for raw in await self.troubles.around("read", lambda: self._graph(kql, subscription)):
                 yield raw
             return
+        elsewhere = re.search(r"subscriptionId !in~ \(([^)]*)\).*contains '([^']*)'", kql)
+        if elsewhere:
+            for raw in await self.troubles.around("read", lambda: self._elsewhere(elsewhere[1], elsewhere[2])):
+                yield raw
+            return
         within = re.search(r"contains '\"([^']*)\"'", kql)
         for raw in await self.troubles.around("read", lambda: self._workspaces(within[1] if within else "/")):
             yield raw
@@ -150,9 +174,17 @@ class FakeAzure:
     def _graph(self, kql: str, subscription: Scope) -> list[Raw]:
         """All of the subscription: a query that narrows it down only leaves out what it does not ask for."""
         if kql.startswith("authorizationresources"):
-            return [_listed(one) for one in self.assignments if self._concerns(one.scope, subscription)]
+            return [_listed(one) for one in self.held if self._concerns(one.scope, subscription)]
         shown = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
         return [raw for scope, raw in shown if subscription.contains(scope) and "/computes/" not in str(scope)]
+
+    def _elsewhere(self, subscriptions: str, host: str) -> list[Raw]:
+        """Services of all other subscriptions that name a registry."""
+        found = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
+        there = [
+            (scope, raw) for scope, raw in found if scope.subscription and scope.subscription.name not in subscriptions
+        ]
+        return [raw for scope, raw in there if host in str(raw) or scope.resource_type.endswith("/batchaccounts")]
 
     def _workspaces(self, within: str) -> list[Raw]:
         found = []
@@ -170,7 +202,7 @@ class FakeAzure:
 
     def _assigned(self, principal_id: str, subscription: Scope) -> list[RoleAssignment]:
         who = {principal_id, *self.groups_of(principal_id)}
-        return [a for a in self.assignments if a.principal_id in who and self._concerns(a.scope, subscription)]
+        return [a for a in self.held if a.principal_id in who and self._concerns(a.scope, subscription)]
 
     def _concerns(self, scope: Scope, subscription: Scope) -> bool:
         """At, above or below the subscription."""
@@ -297,7 +329,7 @@ class FakeAzure:
         allowed = any(
             _any(b.data_actions if data else b.actions, action)
             and not _any(b.not_data_actions if data else b.not_actions, action)
-            for a in self.assignments
+            for a in self.held
             if a.principal_id in who and not a.condition and self._reaches(a.scope, scope)
             if since is None or a.created_on is None or a.created_on <= since
             for b in self.roles[a.role_id].permissions

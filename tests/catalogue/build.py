@@ -166,7 +166,7 @@ def container_group(place: Place, image: str) -> Raw:
     properties = {
         "osType": "Linux",
         "containers": [{"name": "one", "properties": {"image": image}}],
-        "imageRegistryCredentials": [{"server": image.partition("/")[0], "username": "admin"}],
+        "imageRegistryCredentials": [{"server": image.partition("/")[0], "username": image.partition(".")[0]}],
     }
     return _resource(place.id(kind, "group"), kind, properties)
 

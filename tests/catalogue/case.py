@@ -47,7 +47,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Tenant:
-    """What a case puts into the tenant file; keys as in the tenant file (design §4)."""
+    """What a case puts into the tenant file; keys as in the tenant file (design §4).
+
+    `aml`: system-assigned identities of its workspaces hold what AML gave them.
+    """
 
     resources: Sequence[Raw] = ()
     role_assignments: Sequence[Raw] = ()
@@ -57,6 +60,7 @@ class Tenant:
     logs: Mapping[str, Sequence[Raw]] = field(default_factory=dict)
     principals: Sequence[Raw] = ()
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    aml: bool = True
 
 
 @dataclass(frozen=True)

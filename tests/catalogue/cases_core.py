@@ -483,7 +483,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a container group whose image comes from the registry",
         _admin_user(images_of="own"),
-        "Container Instances pull",
+        "Container Instances group group",
         "Withheld",
     ),
     Case(

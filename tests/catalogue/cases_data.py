@@ -60,7 +60,7 @@ def _data_of(group: str, *held: str, tenant: str = "") -> Build:
 
 
 def _storage(*held: tuple[str, str, str], endpoint: bool = False, **properties: Any) -> Build:
-    """A workspace and its storage account; `held` are (who, role, principal type), on the resource group."""
+    """A workspace and its storage account; `held` are (who, role, principal type), on the resource group; no others."""
 
     def build(place: Place) -> Tenant:
         pe = place.id("Microsoft.Network/privateEndpoints", "pe")
@@ -68,7 +68,7 @@ def _storage(*held: tuple[str, str, str], endpoint: bool = False, **properties: 
         blobs = storage(place, privateEndpointConnections=connections, **properties)
         ws = workspace(place, storageAccount=blobs["id"])
         grants = [assign(place.group, place.object_id(who), role, kind=kind) for who, role, kind in held]
-        return Tenant([blobs, ws], grants)
+        return Tenant([blobs, ws], grants, aml=False)
 
     return build
 

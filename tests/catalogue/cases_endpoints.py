@@ -141,7 +141,8 @@ def _network(mode: str | None, *, role: str | None = None, **more: Any) -> Build
         named = {"storageAccount": blobs["id"], "keyVault": kv["id"], "containerRegistry": acr["id"]}
         network: Raw = {"managedNetwork": {"isolationMode": mode}} if mode else {}
         ws = workspace(place, **named, **network, **more)
-        return Tenant([blobs, kv, acr, ws], [assign(place.group, place.object_id("ws"), role)] if role else [])
+        held = [assign(place.group, place.object_id("ws"), role)] if role else []
+        return Tenant([blobs, kv, acr, ws], held, aml=False)
 
     return build
 
@@ -366,7 +367,7 @@ CASES: tuple[Case, ...] = (
         True,
         "serverless settings on a workspace with only a system-assigned identity",
         _registry({"serverlessComputeSettings": {"serverlessComputeNoPublicIP": True}}),
-        "it has none",
+        "it acts as none",
         "Finding",
     ),
     Case("serverless-identity", False, "a workspace without serverless settings", _registry()),

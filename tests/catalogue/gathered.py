@@ -3,15 +3,17 @@
 import importlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalogue.build import BLOB_CONTRIBUTOR, CONTRIBUTOR, assign
 from catalogue.case import ALLOWED_GROUP, PEOPLE_GROUP, PEOPLE_TAG, TENANT_ID, Case, Place, Raw, Tenant
 
 from shared.access.rules import RULES, Mode
 
 _HERE = Path(__file__).parent
+_WORKSPACE = re.compile(r".*/Microsoft\.MachineLearningServices/workspaces/[^/]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def document(parts: Iterable[Tenant]) -> Raw:
     return {
         "tenantId": TENANT_ID,
         "resources": [one for part in parts for one in part.resources],
-        "roleAssignments": [one for part in parts for one in part.role_assignments],
+        "roleAssignments": [one for part in parts for one in (*part.role_assignments, *_granted_by_aml(part))],
         "roleDefinitions": [one for part in parts for one in part.role_definitions],
         "denyAssignments": [one for part in parts for one in part.deny_assignments],
         "locks": [one for part in parts for one in part.locks],
@@ -55,6 +57,17 @@ def document(parts: Iterable[Tenant]) -> Raw:
         "groups": {group: list(members) for part in parts for group, members in part.groups.items()},
         "logs": logs,
     }
+
+
+def _granted_by_aml(part: Tenant) -> Iterator[Raw]:
+    """What AML gives a workspace's system-assigned identity when it makes it (azure-facts §4)."""
+    for one in part.resources if part.aml else ():
+        system = (one.get("identity") or {}).get("principalId")
+        if system and _WORKSPACE.fullmatch(one["id"]):
+            yield assign("/".join(one["id"].split("/")[:5]), system, CONTRIBUTOR)
+            storage = one["properties"].get("storageAccount")
+            if isinstance(storage, str) and storage.startswith("/subscriptions/"):
+                yield assign(storage, system, BLOB_CONTRIBUTOR)
 
 
 def policy(**more: object) -> str:
@@ -79,5 +92,4 @@ def requirements() -> Mapping[str, frozenset[str]]:
 
 
 def workspaces(tenant: Raw) -> list[str]:
-    kind = re.compile(r".*/Microsoft\.MachineLearningServices/workspaces/[^/]+", re.IGNORECASE)
-    return [one["id"] for one in tenant["resources"] if kind.fullmatch(one["id"])]
+    return [one["id"] for one in tenant["resources"] if _WORKSPACE.fullmatch(one["id"])]

@@ -90,9 +90,18 @@ class Tenant:
         self.resources.append(resource)
         return resource
 
-    def workspace(self, group: str, name: str = "ws", *, identity: Json | None = None, **properties: Any) -> Json:
-        """`group` is a resource group's id; without `identity` the workspace has a system-assigned one."""
+    def workspace(
+        self, group: str, name: str = "ws", *, identity: Json | None = None, aml: bool = True, **properties: Any
+    ) -> Json:
+        """`group` is a resource group's id; without `identity` the workspace has a system-assigned one.
+
+        That one holds what AML gave it when the workspace was made (`aml`; azure-facts §4).
+        """
         scope = child(group, "Microsoft.MachineLearningServices/workspaces", name)
+        if identity is None and aml:
+            self.assign(group, oid(scope), CONTRIBUTOR)
+            if storage := properties.get("storageAccount"):
+                self.assign(storage, oid(scope), BLOB_CONTRIBUTOR)
         return self.add(
             {
                 "id": scope,
@@ -206,7 +215,9 @@ class Tenant:
                     "provisioningState": "Succeeded",
                     "osType": "Linux",
                     "containers": [{"name": name, "properties": {"image": image}}],
-                    "imageRegistryCredentials": [{"server": image.partition("/")[0], "username": "admin"}],
+                    "imageRegistryCredentials": [
+                        {"server": image.partition("/")[0], "username": image.partition(".")[0]}
+                    ],
                 },
             }
         )

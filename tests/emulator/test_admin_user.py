@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from event_grid import event
 from local_azure import LocalAzure, Start
-from tenants import ACR_PULL, Tenant, group_id, oid, system_assigned, user_assigned
+from tenants import ACR_PULL, CONTRIBUTOR, Tenant, group_id, oid, system_assigned, user_assigned
 from wire import Json
 
 SETTLE_MINUTES = 15
@@ -103,6 +103,7 @@ def _neighbour_covered(tenant: Tenant, place: Place) -> None:
     _covered(tenant, place)
     elsewhere = group_id("rg-good-neighbour", SUBSCRIPTIONS[2])
     neighbour = tenant.workspace(elsewhere, "neighbour", containerRegistry=place.registry["id"])
+    tenant.assign(place.registry["id"], oid(neighbour["id"]), CONTRIBUTOR)
     tenant.compute(neighbour, "cluster", identity=system_assigned("good neighbour's cluster"))
     tenant.assign(place.registry["id"], oid("good neighbour's cluster"), ACR_PULL)
 

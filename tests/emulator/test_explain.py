@@ -32,6 +32,7 @@ def azure(start_azure: Start) -> LocalAzure:
     away = tenant.workspace(GROUP, "away", containerRegistry=tenant.registry(FAR, "acrfar")["id"])
     tenant.compute(away, "far", identity=system_assigned("far"))
     tenant.assign(REGISTRY, oid("direct"), ACR_PULL)
+    _services(tenant)
     tenant.assign(GROUP, tenant.group("pullers", oid("member")), READER)
     tenant.deny(REGISTRY, oid("denied"), actions=["Microsoft.ContainerRegistry/registries/pull/read"])
     _far_and_wide(tenant)
@@ -58,12 +59,22 @@ def _far_and_wide(tenant: Tenant) -> None:
     tenant.assign(acr["id"], oid(shared["id"]), ACR_PULL)
 
 
+def _services(tenant: Tenant) -> None:
+    """A container app that pulls with its identity, and a site that does not."""
+    named = {"server": "acrone.azurecr.io", "identity": "system"}
+    app = {"configuration": {"registries": [named]}}
+    tenant.add({"id": child(FAR, "Microsoft.App/containerApps", "chat"), "properties": app})
+    site = {"siteConfig": {"linuxFxVersion": "DOCKER|acrone.azurecr.io/portal:1"}}
+    tenant.add({"id": child(FAR, "Microsoft.Web/sites", "portal"), "kind": "app,linux,container", "properties": site})
+
+
 @pytest.fixture(scope="module")
 def needs(azure: LocalAzure) -> dict[str, Json]:
     ran = azure.run("explain", REGISTRY.upper(), "--format", "json")
     assert ran.code == 2, ran.err
     assert ran.err == ""
-    return {one["resourceId"].rpartition("/")[2]: one for one in ran.document["needs"]}
+    pulls = [one for one in ran.document["needs"] if one["need"] == "pull images"]
+    return {one["resourceId"].rpartition("/")[2]: one for one in pulls}
 
 
 def test_all_who_need_something_on_a_registry_are_named(needs: dict[str, Json]) -> None:
@@ -98,6 +109,32 @@ def test_a_setting_says_why_it_waits(azure: LocalAzure) -> None:
     (setting,) = azure.run("explain", REGISTRY, "--format", "json").document["settings"]
     assert (setting["property"], setting["from"], setting["to"]) == ("adminUserEnabled", "true", "false")
     assert "cannot pull from acrone" in setting["verdict"]
+
+
+def test_everybody_who_uses_a_registry_is_listed_whatever_keeps_its_admin_user_on(azure: LocalAzure) -> None:
+    ran = azure.run("explain", REGISTRY, "--format", "json")
+    users = {one["user"]: one for one in ran.document["users"]}
+    covers = {name: (one["kind"], one["cover"]) for name, one in users.items()}
+    assert {name: cover for name, cover in covers.items() if cover[0] == "puller"} == {
+        "ws/computes/direct (direct)": ("puller", "covered"),
+        "ws/computes/member (member)": ("puller", "covered"),
+        "ws/computes/without (without)": ("puller", "uncovered"),
+        "ws/computes/denied (denied)": ("puller", "uncovered"),
+    }
+    assert covers["workspace ws (ws)"] == ("builder", "covered")
+    assert covers["serverless compute of ws"] == ("serverless", "covered")
+    assert covers["App Service or Functions app portal"] == ("service", "uncovered")
+    assert covers["Container App chat"] == ("service", "covered")
+    assert covers["acrone's own name"] == ("sign-in", "covered")
+    assert users["App Service or Functions app portal"]["keepsAdminUserOn"] is True
+    assert users["App Service or Functions app portal"]["resourceId"].endswith("/sites/portal")
+    assert all(one["reason"] and one["source"] for one in users.values())
+
+
+def test_the_list_is_for_people_as_well(azure: LocalAzure) -> None:
+    said = azure.run("explain", REGISTRY).out
+    assert "✗ service App Service or Functions app portal: uncovered" in said
+    assert "✓ builder workspace ws (ws): covered, holds Contributor" in said
 
 
 def test_a_compute_shows_what_its_identity_needs(azure: LocalAzure) -> None:

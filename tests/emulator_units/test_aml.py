@@ -85,7 +85,7 @@ async def test_compute_before_its_registry_may_not() -> None:
     assert one.roles_of(identity, registry) == set()
     operations = [event["data"]["operationName"].rpartition("Microsoft.")[2] for event in one.events]
     assert "ContainerRegistry/registries/write" in operations
-    one.ask("PUT", f"{WORKSPACE}/jobs/second{AML}", {"properties": {}})
+    one.ask("PUT", f"{WORKSPACE}/jobs/second{AML}", {"properties": {"jobType": "Sweep"}})
     assert one.ask("GET", f"{WORKSPACE}{AML}").body["properties"]["containerRegistry"] == registry
 
 

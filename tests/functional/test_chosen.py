@@ -50,9 +50,9 @@ class Azure(FakeAzure):
         self._refuse(scope)
         return await super().resource(scope)
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[raw.Raw] | None:
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
         self._refuse(parent)
-        return await super().children(parent, collection, first_page=first_page)
+        return await super().children(parent, collection, pages=pages)
 
 
 class Clock:
@@ -123,11 +123,11 @@ class TestContainers:
     async def test_a_subscription_without_the_provider_has_no_workspace(self, azure: Azure) -> None:
         class Unregistered(Azure):
             async def children(
-                self, parent: Scope, collection: str, *, first_page: bool = False
+                self, parent: Scope, collection: str, *, pages: int | None = None
             ) -> Sequence[raw.Raw] | None:
                 if parent == OTHER_SUBSCRIPTION:
                     raise ReadFailedError("list", "MissingSubscriptionRegistration", "Azure answered 409")
-                return await super().children(parent, collection, first_page=first_page)
+                return await super().children(parent, collection, pages=pages)
 
         other = Unregistered(resources=azure.resources, above=azure.above)
         assert await chosen(other, MANAGEMENT_GROUP) == {WORKSPACE, LIKE}

@@ -22,8 +22,8 @@ class Odd(FakeAzure):
     more: dict[str, list[Any]]
     graph: dict[str, list[Any]]
 
-    async def children(self, parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[Any] | None:
-        rows = await super().children(parent, collection, first_page=first_page)
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Any] | None:
+        rows = await super().children(parent, collection, pages=pages)
         added = [row for end, some in self.more.items() if collection.endswith(end) for row in some]
         return None if rows is None else [*added, *rows]
 

@@ -13,8 +13,10 @@ from unit.build import (
     SUBSCRIPTION,
     VAULT,
     WORKSPACE,
+    assigned,
     guid,
     registry_id,
+    sai,
     terms,
     uai,
     workspace_id,
@@ -153,7 +155,9 @@ class TestTheBoundary:
     )
     async def test_another_teams_registry(self, policy: dict[str, Any], granted: bool) -> None:
         one = App(terms(**policy))
-        one.azure.have(raw.workspace(registry=self.THEIRS), raw.registry(self.THEIRS), raw.compute("c1", C1))
+        ws = raw.workspace(sai("ws"), registry=self.THEIRS)
+        one.azure.have(ws, raw.registry(self.THEIRS), raw.compute("c1", C1))
+        one.azure.automatic += [assigned(sai("ws"), "Contributor", self.THEIRS)]
         await one.run()
         assert bool(one.azure.holders("AcrPull", self.THEIRS)) is granted
         assert bool(one.audit.rows("Withheld")) is not granted

@@ -180,10 +180,10 @@ class TestShards:
         broken = min(one.azure.resources, key=str)
         children = one.azure.children
 
-        async def failing(parent: Scope, collection: str, *, first_page: bool = False) -> Sequence[raw.Raw] | None:
+        async def failing(parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
             if parent == broken:
                 one.troubles.after["read"] = 0
-            return await children(parent, collection, first_page=first_page)
+            return await children(parent, collection, pages=pages)
 
         one.azure.children = failing  # type: ignore[method-assign]  # one workspace that cannot be read
         await one.sweep()

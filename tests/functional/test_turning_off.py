@@ -55,6 +55,7 @@ class TestTheSwitchOff:
     async def test_resyncs_every_workspace_on_the_registry_wherever_it_is(self) -> None:
         other = workspace_id("other", FOREIGN)
         one = self.settled(raw.workspace(sai("other"), on=other))
+        one.azure.assignments += [assigned(sai("other"), "Contributor", REGISTRY)]
         await one.run()
         assert not one.azure.admin_user(REGISTRY)
         assert one.azure.stale_keys == set()

@@ -56,9 +56,9 @@ class TestUnknownIsNotEmpty:
     async def test_a_workspace_that_goes_while_it_is_read_is_a_failed_read(self) -> None:
         class Vanishing(FakeAzure):
             async def children(
-                self, parent: Scope, collection: str, *, first_page: bool = False
+                self, parent: Scope, collection: str, *, pages: int | None = None
             ) -> Sequence[raw.Raw] | None:
-                rows = await super().children(parent, collection, first_page=first_page)
+                rows = await super().children(parent, collection, pages=pages)
                 return None if parent == WORKSPACE else rows
 
         one = App(azure=Vanishing())

@@ -138,13 +138,17 @@ def estates(draw: st.DrawFn) -> Estate:
     parts += [container_group("g", "acr.azurecr.io")] * draw(rare)
     denies = [denied(draw(st.sampled_from(["*/read", "*/write"])), at=GROUP)] * draw(rare)
     held = draw(st.lists(assignments(), max_size=6, unique_by=where))
+    subject, *others = [draw(workspaces(WORKSPACE, calm)), *(p for p in parts if isinstance(p, Workspace))]
     if calm:
+        build = ["Contributor", *(["Container Registry Repository Writer"] if abac else [])]
+        builders = {one.acting.id: one.acting for one in (subject, *others) if one.acting and draw(mostly)}
+        held += [assigned(one, ROLES[name], REGISTRY) for one in builders.values() for name in build]
         pull = ROLES["Container Registry Repository Reader" if abac else "AcrPull"]
         age = draw(st.sampled_from(AGES))
         calmed = [assigned(p, pull, SUBSCRIPTION, on=NOW - age if age else None) for p in PRINCIPALS if draw(mostly)]
         held = list({where(one): one for one in (*held, *calmed)}.values())
     return estate(
-        draw(workspaces(WORKSPACE, calm)),
+        subject,
         *parts,
         held=held,
         roles=[NO_PULL],

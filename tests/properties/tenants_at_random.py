@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import raw
@@ -13,6 +13,8 @@ from unit.build import (
     GROUP,
     LONG_AGO,
     MANAGEMENT_GROUP,
+    NOW,
+    OTHER_SUBSCRIPTION,
     REGISTRY,
     SUBSCRIPTION,
     WORKSPACE,
@@ -73,6 +75,32 @@ assignments = st.builds(
 )
 
 
+def job(name: str, compute: str | None, days: int, on: Scope) -> raw.Raw:
+    where = {"computeId": str(on.child("computes", compute))} if compute else {}
+    created = {"systemData": {"createdAt": (NOW - timedelta(days=days)).isoformat()}}
+    return raw.resource(on.child("jobs", name), {"jobType": "Command", **where}, **created)
+
+
+def container_app(name: str, sign_in: raw.Raw, group: Scope) -> raw.Raw:
+    named = {"server": f"{REGISTRY.name}.azurecr.io", **sign_in}
+    scope = resource("Microsoft.App/containerApps", name, group)
+    return raw.resource(scope, {"configuration": {"registries": [named]}})
+
+
+def container_group(name: str, sign_in: raw.Raw, group: Scope) -> raw.Raw:
+    named = {"server": f"{REGISTRY.name}.azurecr.io", **sign_in}
+    scope = resource("Microsoft.ContainerInstance/containerGroups", name, group)
+    return raw.resource(scope, {"imageRegistryCredentials": [named]})
+
+
+ABROAD = OTHER_SUBSCRIPTION.child("resourceGroups", "apps")
+SIGN_INS: list[raw.Raw] = [{"username": "ACR"}, {"username": "a-token"}, {"identity": "system"}]
+names, ways, groups = st.sampled_from(["one", "two"]), st.sampled_from(SIGN_INS), st.sampled_from([FOREIGN, ABROAD])
+# Seldom one that runs nowhere, or old: a tenant whose admin user never goes off tells little.
+jobs = st.builds(job, names, st.sampled_from(["c0", "c0", "c0", None]), st.sampled_from([1, 100]), where)
+services = st.builds(container_app, names, ways, groups) | st.builds(container_group, names, ways, groups)
+
+
 @st.composite
 def tenants(draw: st.DrawFn) -> FakeAzure:
     """Two workspaces, on one registry or each on its own, one of which is another team's."""
@@ -83,6 +111,10 @@ def tenants(draw: st.DrawFn) -> FakeAzure:
     properties: raw.Raw = {"serverlessComputeSettings": {"x": 1}} if draw(st.integers(0, 5)) == 5 else {}
     azure.have(raw.workspace(sai("ws"), **properties))
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY if shared else THEIRS))
+    if draw(st.integers(0, 4)) == 4:
+        azure.automatic = []  # of a workspace from before AML granted anything, or that somebody took it away from
+    azure.have(*draw(st.lists(jobs, max_size=2)))
+    azure.have(*draw(st.lists(services, max_size=1)))
     azure.have(*draw(st.lists(computes, max_size=4)), *draw(st.lists(endpoints, max_size=2)))
     azure.groups = {guid("pullers"): {uai("one").id, guid("inner")}, guid("inner"): {sai("ws/c0").id}}
     held = draw(st.lists(assignments, max_size=3))
@@ -92,10 +124,6 @@ def tenants(draw: st.DrawFn) -> FakeAzure:
             deny = denied("*/read", at=GROUP)
             azure.denies = [type(deny)(deny.id, deny.name, deny.scope, deny.blocks, frozenset({EVERYONE}))]
         case 7:
-            group = resource("Microsoft.ContainerInstance/containerGroups", "scoring", FOREIGN)
-            image = {"properties": {"image": f"{REGISTRY.name}.azurecr.io/model:1"}}
-            azure.have(raw.resource(group, {"containers": [image]}))
-        case 6:
             azure.locks = [raw.lock(draw(st.sampled_from([REGISTRY, OTHER])))]
     return azure
 
@@ -112,11 +140,16 @@ def dependants(azure: FakeAzure, registry: Scope, *, since: Any = None) -> Itera
     """Those who cannot pull without the admin user (or could not at `since`): Azure's view, not the product's."""
     body = azure.resources[registry]["properties"]
     for workspace in azure.users_of(registry):
-        if azure.resources[workspace]["properties"].get("serverlessComputeSettings"):
+        settings = azure.resources[workspace]["properties"].get("serverlessComputeSettings")
+        if settings or any(runs_nowhere(azure, one) for scope, one in jobs_of(azure, workspace)):
             yield Dependant("serverless")
+        builder = default_identity(azure.resources[workspace])
+        if builder is None or not can_build(azure, builder, registry, abac=bool(body.get("roleAssignmentMode"))):
+            yield Dependant("builder")
         for scope, one in list(azure.resources.items()):
             kind = one["properties"].get("computeType", "OnlineEndpoint")
-            if not workspace.contains(scope) or scope == workspace or kind == "Databricks":
+            inside = workspace.contains(scope) and scope != workspace and "/jobs/" not in str(scope)
+            if not inside or kind == "Databricks":
                 continue
             principal = default_identity(one)
             if kind == "VirtualMachine" or principal is None:
@@ -124,8 +157,30 @@ def dependants(azure: FakeAzure, registry: Scope, *, since: Any = None) -> Itera
             elif not can_pull(azure, principal, registry, abac=bool(body.get("roleAssignmentMode")), since=since):
                 yield Dependant(scope.name, principal)
     for scope, one in azure.resources.items():
-        if scope.resource_type.endswith("/containergroups") and body["loginServer"] in str(one):
+        if body["loginServer"] in str(one["properties"]) and f"'username': '{registry.name.upper()}'" in str(one):
             yield Dependant(scope.name)
+
+
+def jobs_of(azure: FakeAzure, workspace: Scope) -> Iterator[tuple[Scope, raw.Raw]]:
+    return (
+        (scope, one) for scope, one in azure.resources.items() if scope.parent == workspace and "/jobs/" in scope.key
+    )
+
+
+def runs_nowhere(azure: FakeAzure, job: raw.Raw) -> bool:
+    recent = datetime.fromisoformat(job["systemData"]["createdAt"]) >= azure.clock - timedelta(days=30)
+    return recent and "computeId" not in job["properties"]
+
+
+def can_build(azure: FakeAzure, principal: str, registry: Scope, *, abac: bool) -> bool:
+    kind = "Microsoft.ContainerRegistry/registries"
+    tasks = all(
+        azure.may(principal, f"{kind}/{what}/action", registry) for what in ("scheduleRun", "listBuildSourceUploadUrl")
+    )
+    if not abac:
+        return tasks and azure.may(principal, f"{kind}/push/write", registry)
+    parts = [f"{kind}/repositories/{part}/{verb}" for part in ("content", "metadata") for verb in ("read", "write")]
+    return tasks and all(azure.may(principal, part, registry, data=True) for part in parts)
 
 
 def can_pull(azure: FakeAzure, principal: str, registry: Scope, *, abac: bool, since: Any = None) -> bool:

@@ -20,9 +20,10 @@ from properties.estates import (
 from unit.build import terms
 
 from shared.access.asks import Property
-from shared.access.model import ComputeType, Estate, Registry
+from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC
 from shared.access.outcomes import Grant, Plan
+from shared.access.permissions import Permission
 from shared.access.plan import plan
 from shared.access.scope import Scope
 from shared.access.terms import Action, Boundary, Caps, Terms
@@ -111,7 +112,18 @@ def the_admin_user_goes_off_only_when_nobody_depends_on_it(one: Planned) -> None
             assert all(endpoint.ready and endpoint.identity.default for endpoint in each.endpoints)
             assert all(c.identity.default for c in each.computes if c.type is ComputeType.AML_COMPUTE)
             assert not any(c.type in (ComputeType.UNKNOWN, ComputeType.VIRTUAL_MACHINE) for c in each.computes)
-        assert not any(group.hosts for group in one.seen.container_groups if setting.resource.name == "acr")
+            assert can_build(one.seen, each, setting.resource)
+        listed = [raw for fact in one.seen.facts.values() if isinstance(fact, tuple) for raw in fact]
+        assert not any(f"'username': '{setting.resource.name}'" in str(raw) for raw in listed)
+
+
+def can_build(seen: Estate, workspace: Workspace, registry: Scope) -> bool:
+    kind = "Microsoft.ContainerRegistry/registries"
+    tasks = [Permission(f"{kind}/{what}/action") for what in ("scheduleRun", "listBuildSourceUploadUrl")]
+    repositories = [Permission(f"{kind}/repositories/{part}/write", data=True) for part in ("content", "metadata")]
+    pushes = repositories if seen.registries[registry].abac else [Permission(f"{kind}/push/write")]
+    acting = workspace.acting
+    return acting is not None and all(may(seen.access[acting.id], one, registry) for one in (*tasks, *pushes))
 
 
 def the_keys_are_resynced_beside_a_switch_off_and_after_it(one: Planned) -> None:

@@ -6,12 +6,14 @@ All lies in one resource group (`GROUP`) unless a test says otherwise; object id
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import shared.azure
+from shared.access.compare import ask
+from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
     ComputeType,
@@ -23,13 +25,14 @@ from shared.access.model import (
     Principal,
     Registry,
     Vault,
+    Want,
     Workspace,
 )
 from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.access.surroundings import ContainerGroup, Lock
+from shared.access.surroundings import Lock
 from shared.access.terms import Action, RuleMode, RuleTerms, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -141,8 +144,22 @@ def vault(*, rbac: bool, **more: Any) -> Vault:
     return Vault(VAULT, rbac, guid("tenant"), **more)
 
 
-def container_group(name: str, *hosts: str) -> ContainerGroup:
-    return ContainerGroup(resource("Microsoft.ContainerInstance/containerGroups", name, FOREIGN), frozenset(hosts))
+@dataclass(frozen=True)
+class Service:
+    """Another service of the subscriptions at hand, as ARM lists it."""
+
+    raw: Mapping[str, Any]
+
+    @property
+    def id(self) -> Scope:
+        return Scope.parse(self.raw["id"])
+
+
+def container_group(name: str, *hosts: str, user: str | None = None, group: Scope = FOREIGN) -> Service:
+    """That signs in to `hosts` as `user`, by default under the registry's own name."""
+    scope = resource("Microsoft.ContainerInstance/containerGroups", name, group)
+    credentials = [{"server": host, "username": user or host.partition(".")[0]} for host in hosts]
+    return Service({"id": str(scope), "properties": {"imageRegistryCredentials": credentials}})
 
 
 def lock(scope: Scope, *, read_only: bool = True) -> Lock:
@@ -208,7 +225,7 @@ def access(
 
 def estate(
     subject: Workspace,
-    *parts: Registry | Vault | Lock | ContainerGroup | Workspace,
+    *parts: Registry | Vault | Lock | Service | Workspace,
     held: Iterable[RoleAssignment] = (),
     groups: Mapping[str, Iterable[Principal]] | None = None,
     roles: Iterable[RoleDefinition] = (),
@@ -216,30 +233,71 @@ def estate(
     clusters: Mapping[Scope, Principal] | None = None,
     missing: Iterable[Scope] = (),
     now: datetime = NOW,
+    aml: bool = True,
     **more: Any,
 ) -> Estate:
-    """Every identity of the workspaces and clusters is asked about; `denies` concern them all. One tenant has all."""
-    held, roles, denies = tuple(held), tuple(roles), tuple(denies)
+    """Every identity of the workspaces and clusters is asked about; `denies` concern them all. One tenant has all.
+
+    `aml`: system-assigned identities of workspaces hold what AML gives them. All that a switch-off has to look at was
+    read, and there is nothing but the services among `parts`.
+    """
     neighbours = tuple(p for p in parts if isinstance(p, Workspace))
+    automatic = [one for w in (subject, *neighbours) for one in _granted_by_aml(w)] if aml else []
+    held, roles, denies = (*held, *automatic), tuple(roles), tuple(denies)
     known = {p.id for w in (subject, *neighbours) for p in _principals(w)} | {p.id for p in (clusters or {}).values()}
     members = {guid(name): {p.id for p in principals} for name, principals in (groups or {}).items()}
 
     def concerns(assignment: RoleAssignment, principal: str) -> bool:
         return assignment.principal_id == principal or principal in members.get(assignment.principal_id, ())
 
-    return Estate(
+    services = [p for p in parts if isinstance(p, Service)]
+    seen = Estate(
         now=now,
         subject=subject,
         neighbours=neighbours,
         registries={p.id: p for p in parts if isinstance(p, Registry)},
         vaults={p.id: p for p in parts if isinstance(p, Vault)},
         clusters=clusters or {},
-        container_groups=tuple(p for p in parts if isinstance(p, ContainerGroup)),
         access={one: access(*(a for a in held if concerns(a, one)), roles=roles, denies=denies) for one in known},
         missing=frozenset(missing),
         locks=tuple(p for p in parts if isinstance(p, Lock)),
         **{"tenants": {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: TENANT}, **more},
     )
+    return looked_around(seen, *services)
+
+
+def _granted_by_aml(one: Workspace) -> Iterable[RoleAssignment]:
+    """What AML gives a system-assigned identity (azure-facts §4)."""
+    system, group = one.identity.system, one.id.resource_group
+    if system and group:
+        yield assigned(system, "Contributor", group)
+    if system and one.storage:
+        yield assigned(system, "Storage Blob Data Contributor", one.storage)
+
+
+def looked_around(seen: Estate, *services: Service, answers: Mapping[str, Any] | None = None) -> Estate:
+    """With what a switch-off has to look at: `answers` by collection, else what there is of `services`."""
+    if not any(one.admin_user for one in seen.registries.values()):
+        return seen
+    while True:
+        wants = {want for each in seen.workspaces for user in ask(each, seen, Terms()).users for want in user.wants}
+        days = seen.wishes.look_back_days
+        wants |= {admin_logins(one.id, days) for one in seen.registries.values() if one.admin_user}
+        wants -= seen.facts.keys()
+        if not wants:
+            return seen
+        seen = replace(seen, facts={**seen.facts, **{want: _answer(want, services, answers or {}) for want in wants}})
+
+
+def _answer(want: Want, services: Iterable[Service], answers: Mapping[str, Any]) -> Any:
+    if want.collection in answers:
+        return answers[want.collection]
+    kind = want.collection.casefold()
+    there = [one for one in services if want.scope.contains(one.id)]
+    if want.collection or want.query:
+        found = (one.raw for one in there if one.id.resource_type in (kind, f"{want.scope.resource_type}/{kind}"))
+        return () if want.query else tuple(found)
+    return next((one.raw for one in there if one.id == want.scope), None)
 
 
 def _principals(one: Workspace) -> Iterable[Principal]:

@@ -245,7 +245,7 @@ def job(name: str, *steps: str, identity: str | None = "UserIdentity") -> dict[s
 class TestJobs:
     def seen(self, credentials: str, *jobs: dict[str, Any]) -> Estate:
         subject = workspace(store(credentials=credentials))
-        return with_facts(estate(subject), {Want(WORKSPACE, "jobs", first_page=True): jobs})
+        return with_facts(estate(subject), {Want(WORKSPACE, "jobs", pages=1): jobs})
 
     def test_are_not_read_without_data(self) -> None:
         for subject in (workspace(), workspace(store(kind="AzureFile"))):
@@ -357,6 +357,6 @@ def test_nothing_of_ours_is_taken_back_while_something_may_not_be_read(unknown: 
         ("AML-80",),
         "no rule asks for it any more",
     )
-    asked = Asked(workspace(), (), (), ((RULE["own-grants"], ours),), (), (), ())
+    asked = Asked(workspace(), (), (), ((RULE["own-grants"], ours),), (), (), (), ())
     found, _, _ = removals([asked], replace(estate(workspace()), **unknown), terms(on=["AML-80"]))
     assert bool(found) is taken

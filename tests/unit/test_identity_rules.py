@@ -32,7 +32,7 @@ from unit.build import (
 )
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant
+from shared.access.asks import Ask, Cover, Finding, Objection, Property, RegistryUser, RequiredGrant
 from shared.access.model import Compute, ComputeType, Datastore, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.plan import plan
 from shared.access.rules import RULES
@@ -186,7 +186,7 @@ class TestEncryptionKeys:
 
     def seen(self, subject: Workspace, vault: Fact) -> Estate:
         named = {"properties": {"principalId": self.CMK.id}}
-        return with_facts(estate(subject), {Want(VAULT): vault, Want(identity_id("cmk")): named})
+        return with_facts(estate(subject, aml=False), {Want(VAULT): vault, Want(identity_id("cmk")): named})
 
     def test_cost_nothing_without_encryption(self) -> None:
         rule = RULE["encryption-key-access"]
@@ -213,7 +213,8 @@ class TestEncryptionKeys:
     def test_a_contributor_lets_itself_in(self) -> None:
         """As Microsoft's quickstart has it."""
         seen = self.seen(encrypted(), raw_vault(rbac=False))
-        held = with_facts(estate(seen.subject, held=[assigned(sai("ws"), "Contributor", VAULT)]), dict(seen.facts))
+        admitted = assigned(sai("ws"), "Contributor", VAULT)
+        held = with_facts(estate(seen.subject, aml=False, held=[admitted]), dict(seen.facts))
         assert "encryption-key-access" in {one.rule for one in plan(seen, terms()).findings}
         assert "encryption-key-access" not in {one.rule for one in plan(held, terms()).findings}
 
@@ -335,11 +336,13 @@ class TestPasswordBuilds:
         for seen in (self.seen(named(on=self.OTHER, **properties)), self.seen(own=[named(**properties)])):
             objections = asks("password-builds", seen)
             assert bool(objections) is keeps
-            assert all(isinstance(o, Objection) and o.setting is Property.ADMIN_USER for o in objections)
+            assert all(isinstance(o, RegistryUser) and o.cover is Cover.UNCOVERED for o in objections)
 
     def test_what_may_not_be_read_keeps_it_on(self) -> None:
         seen = with_facts(self.seen(), {Want(self.OTHER, "connections"): Unreadable.FORBIDDEN})
-        assert [type(one) for one in asks("password-builds", seen)] == [Objection]
+        (one,) = asks("password-builds", seen)
+        assert isinstance(one, RegistryUser)
+        assert one.cover is Cover.UNKNOWN
 
     def test_nobody_is_asked_once_it_is_off(self) -> None:
         seen = self.seen(admin=False)

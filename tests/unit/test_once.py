@@ -44,7 +44,7 @@ async def test_different_reads_are_different_requests() -> None:
     for read in (
         once.resource(GROUP),
         once.children(GROUP, "jobs"),
-        once.children(GROUP, "jobs", first_page=True),
+        once.children(GROUP, "jobs", pages=1),
         once.children(REGISTRY, "jobs"),
         once.role_assignments("one", SUBSCRIPTION),
         once.role_assignments("two", SUBSCRIPTION),

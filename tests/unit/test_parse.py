@@ -270,26 +270,6 @@ def test_the_identity_with_which_a_cluster_pulls_is_its_kubelets_and_the_cluster
     assert parse.cluster({"id": AKS, "properties": {"servicePrincipalProfile": {"clientId": "x"}}}) is None
 
 
-def test_a_container_group_and_the_hosts_of_its_images() -> None:
-    group = parse.container_group(
-        {
-            "id": f"{RG}/providers/Microsoft.ContainerInstance/containerGroups/g",
-            "properties": {
-                "containers": [
-                    {"properties": {"image": "ACR.azurecr.io/model:1"}},
-                    {"properties": {"image": "nginx"}},
-                    {},
-                ],
-                "initContainers": [{"properties": {"image": "init.azurecr.io/model:1"}}],
-                "imageRegistryCredentials": [{"server": "Other.azurecr.io", "username": "x"}, {}],
-            },
-        }
-    )
-    assert group.hosts == {"acr.azurecr.io", "init.azurecr.io", "other.azurecr.io"}
-    bare = {"id": f"{RG}/providers/Microsoft.ContainerInstance/containerGroups/g"}
-    assert parse.container_group(bare).hosts == frozenset()
-
-
 @pytest.mark.parametrize("scope", [RG.rpartition("/resourceGroups")[0], RG, ACR])
 @pytest.mark.parametrize("name", ["lock", "do not delete"])
 def test_a_lock_of_any_name_at_any_scope(scope: str, name: str) -> None:

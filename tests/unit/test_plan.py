@@ -45,12 +45,12 @@ from unit.build import (
 )
 
 from shared.access.asks import Property, RequiredGrant
-from shared.access.model import ComputeType, Registry
+from shared.access.model import ComputeType, Registry, Unreadable, Want
 from shared.access.needs import PULL
 from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
-from shared.access.rules import Mode, Rule
+from shared.access.rules import RULES, Mode, Rule
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
 from shared.access.terms import Action, Caps, Exemption, Terms
@@ -65,7 +65,10 @@ MY_PULL = custom("Microsoft.ContainerRegistry/registries/pull/*")
 
 @dataclass(frozen=True)
 class Case:
-    """One cluster, one registry and what is assigned; `then` is granted, held, or the guard that withholds it."""
+    """One cluster, one registry and what is assigned; `then` is granted, held, or the guard that withholds it.
+
+    That the workspace's own identity builds images is left out.
+    """
 
     then: str
     held: Sequence[RoleAssignment] = ()
@@ -84,7 +87,7 @@ class Case:
             roles=self.roles,
             denies=self.denies,
         )
-        return plan(seen, ENFORCE)
+        return plan(seen, ENFORCE, [rule for rule in RULES if rule.name != "image-builder"])
 
 
 TRUTH = {
@@ -215,7 +218,7 @@ class TestBroadRoles:
         assert not made.findings
 
     def test_off_means_silent(self) -> None:
-        made = plan(self.SEEN, terms(off=["AML-10"]))
+        made = plan(self.SEEN, terms(off=["AML-10", "AML-83"]))
         assert (made.grants, made.findings) == ((), ())
 
     def test_optional_metrics_are_silent_until_they_are_on(self) -> None:
@@ -250,9 +253,11 @@ class TestRulesThatAreOff:
 
     def test_a_guard_that_is_off_is_not_reported(self) -> None:
         seen = estate(uai_workspace(serverless=True, storage=None, vault=None, app_insights=None), registry())
-        quiet = ["AML-10"]
-        assert [f.rule for f in plan(seen, terms(off=quiet)).findings] == ["serverless-pull"]
-        assert plan(seen, terms(off=[*quiet, "AML-72"])).findings == ()
+        quiet = ["AML-10", "AML-83", "serverless-jobs-pull"]
+        unseen = replace(seen, facts={Want(WORKSPACE, "jobs", pages=1): Unreadable.FORBIDDEN})
+        unknown = replace(unseen, subject=replace(seen.subject, serverless=False))
+        assert [f.rule for f in plan(unknown, terms(off=quiet)).findings] == ["serverless-jobs"]
+        assert plan(unknown, terms(off=[*quiet, "serverless-jobs"])).findings == ()
 
 
 class TestBoundary:

@@ -36,13 +36,24 @@ from unit.build import (
     workspace,
 )
 
-from shared.access.asks import Ask, Finding, NotReady, Objection, Property, RequiredGrant, RequiredSetting
+from shared.access.asks import (
+    Ask,
+    Cover,
+    Finding,
+    NotReady,
+    Objection,
+    Property,
+    RegistryUser,
+    RequiredGrant,
+    RequiredSetting,
+)
 from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.needs import ASSIGN_IDENTITY, VAULT_PERMISSIONS
 from shared.access.permissions import Permission
 from shared.access.rules import RULES, Mode, Rule
 from shared.access.terms import Terms
+from shared.access.wishes import Serverless, Wishes
 
 RULE = {rule.name: rule for rule in RULES}
 
@@ -58,19 +69,27 @@ workspace-insights            AML-09         F?  Contributor
 compute-pull                  AML-18 AML-19  F   AcrPull, Container Registry Repository Reader
 kubernetes-pull               AML-74         F   AcrPull, Container Registry Repository Reader
 aks-pull                      AML-30         F   AcrPull, Container Registry Repository Reader
+kubelet-pull                  AML-94         F   AcrPull, Container Registry Repository Reader
+kubelet-identity              AML-94         A   -
 endpoint-pull                 AML-42         F   AcrPull, Container Registry Repository Reader
 compute-identity              AML-20         A   -
 private-registry-pull         AML-28         F   AcrPull, Container Registry Repository Reader
 serverless-pull               AML-72         G   -
 serverless-identity           AML-72         A   -
+serverless-jobs               AML-84         G   -
+serverless-jobs-pull          AML-84         F   AcrPull, Container Registry Repository Reader
+image-builder                 AML-83         A   -
+image-builder-role            AML-83 AML-08  F?  Contributor, AcrPush, Container Registry Tasks Contributor, Container Registry Repository Writer
+uncovered-builder             AML-83         G   -
 compute-reads-blobs           AML-32         F   Storage Blob Data Reader
 endpoint-reads-blobs          AML-42         F   Storage Blob Data Reader
 endpoint-writes-metrics       -              F?  AzureML Metrics Writer (preview)
 data-isolation                AML-73         G   -
 registry-admin-user           AML-21 AML-22  F   -
 workspace-cached-keys         AML-71         F   -
-container-instances           AML-23         G   -
 compute-identity-kinds        AML-15         A   -
+container-instances           AML-23         G   -
+registry-services             AML-85         G   -
 workspace-identity            AML-01         A   -
 workspace-identity-one-way    AML-02         G   -
 workspace-identities-resent   AML-11         G   -
@@ -247,6 +266,10 @@ def grants(name: str, seen: Estate) -> set[tuple[str, str, str]]:
 C1, ID, EP = sai("ws/computes/c1"), uai("id"), uai("ep-id")
 KUBELET = Principal(guid("kubelet"), "kubelet", CLUSTER)
 AKS = compute("aks", ComputeType.AKS, attached=CLUSTER)
+ON = registry(admin_user=True)
+K8S = compute("k8s", ComputeType.KUBERNETES, attached=CLUSTER)
+ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
+BUILDS_ON_C2 = {"properties": {"imageBuildCompute": "c2"}}
 BROUGHT_ALONG = resource("Microsoft.Storage/storageAccounts", "theirs", FOREIGN)
 
 # rule: (estates in which it asks, estates in which it does not)
@@ -322,8 +345,56 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
         ],
     ),
     "serverless-pull": (
-        [estate(workspace(serverless=True)), estate(uai_workspace(serverless=True))],
-        [estate(workspace()), estate(workspace(serverless=True, registry=None))],
+        [estate(workspace(serverless=True))],
+        [
+            estate(workspace()),
+            estate(workspace(serverless=True, registry=None)),
+            estate(uai_workspace(serverless=True)),
+            estate(workspace(serverless=True), wishes=Wishes(serverless=Serverless.NEVER)),
+        ],
+    ),
+    "serverless-jobs-pull": (
+        [
+            estate(uai_workspace(serverless=True)),
+            estate(uai_workspace(), wishes=Wishes(serverless=Serverless.ALWAYS)),
+        ],
+        [
+            estate(uai_workspace()),
+            estate(workspace(serverless=True)),
+            estate(uai_workspace(serverless=True), wishes=Wishes(serverless=Serverless.NEVER)),
+        ],
+    ),
+    "kubelet-pull": (
+        [estate(workspace(K8S), clusters={CLUSTER: KUBELET})],
+        [
+            estate(workspace(compute("arc", ComputeType.KUBERNETES, attached=ARC)), clusters={ARC: KUBELET}),
+            estate(workspace(K8S, registry=None), clusters={CLUSTER: KUBELET}),
+            estate(workspace(AKS), clusters={CLUSTER: KUBELET}),
+        ],
+    ),
+    "kubelet-identity": (
+        [estate(workspace(K8S))],
+        [
+            estate(workspace(K8S), clusters={CLUSTER: KUBELET}),
+            estate(workspace(K8S), missing=[CLUSTER]),
+            estate(workspace(compute("arc", ComputeType.KUBERNETES, attached=ARC))),
+        ],
+    ),
+    "image-builder": (
+        [estate(workspace(), registry()), estate(uai_workspace(), registry())],
+        [estate(workspace()), estate(workspace(identity=identity()), registry())],
+    ),
+    "uncovered-builder": (
+        [
+            estate(workspace(identity=identity()), registry()),
+            estate(workspace(cluster("c1", C1), raw=BUILDS_ON_C2), registry()),
+            estate(workspace(cluster("C2"), raw=BUILDS_ON_C2), registry()),
+        ],
+        [
+            estate(workspace(), registry()),
+            estate(workspace(cluster("C2", C1), raw=BUILDS_ON_C2), registry()),
+            estate(workspace(identity=identity())),
+        ],
     ),
     "compute-reads-blobs": (
         [
@@ -356,13 +427,14 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
     ),
     "container-instances": (
         [
-            estate(workspace(), registry(), container_group("g", "acr.azurecr.io")),
-            estate(workspace(), registry(login_server=None), container_group("g", "acr.azurecr.cn")),
-            estate(workspace(compute("aci", ComputeType.CONTAINER_INSTANCE)), registry()),
+            estate(workspace(), ON, container_group("g", "acr.azurecr.io")),
+            estate(workspace(), registry(login_server=None, admin_user=True), container_group("g", "acr.azurecr.cn")),
+            estate(workspace(compute("aci", ComputeType.CONTAINER_INSTANCE)), ON),
         ],
         [
-            estate(workspace(), registry(), container_group("g", "acr2.azurecr.io", "xacr.azurecr.io")),
-            estate(workspace(), registry()),
+            estate(workspace(), ON, container_group("g", "acr2.azurecr.io", "xacr.azurecr.io")),
+            estate(workspace(), registry(), container_group("g", "acr.azurecr.io")),
+            estate(workspace(), ON),
             estate(workspace(), container_group("g", "acr.azurecr.io")),
         ],
     ),
@@ -450,7 +522,8 @@ class TestWhatTheyAskFor:
             ("kubernetes-pull", workspace(compute("k8s", ComputeType.KUBERNETES, C1))),
             ("aks-pull", workspace(AKS)),
             ("endpoint-pull", workspace(endpoint("e", EP))),
-            ("serverless-pull", uai_workspace(serverless=True)),
+            ("kubelet-pull", workspace(K8S)),
+            ("serverless-jobs-pull", uai_workspace(serverless=True)),
         ],
     )
     def test_a_registry_in_abac_mode_wants_repository_reader_whoever_pulls(self, rule: str, one: Any) -> None:
@@ -503,15 +576,16 @@ class TestWhatTheyAskFor:
             compute("new", ComputeType.UNKNOWN, C1),
         ):
             (ask,) = asks("compute-identity", estate(workspace(one), registry(admin_user=True)))
-            assert isinstance(ask, Objection)
-            assert (ask.target, ask.setting) == (REGISTRY, Property.ADMIN_USER)
+            assert isinstance(ask, RegistryUser)
+            assert (ask.registry, ask.resource) == (REGISTRY, one.id)
+            assert ask.cover is not Cover.COVERED
             assert one.id.name in ask.reason
 
     def test_a_compute_without_identity_is_found_only_when_the_admin_user_is_off(self) -> None:
         off = asks("compute-identity", estate(workspace(cluster("c1")), registry()))
         unknown = asks("compute-identity", estate(workspace(cluster("c1"))))
-        assert [type(ask) for ask in off] == [Objection, Finding]
-        assert [type(ask) for ask in unknown] == [Objection]
+        assert [type(ask) for ask in off] == [RegistryUser, Finding]
+        assert [type(ask) for ask in unknown] == [RegistryUser]
 
     def test_a_compute_or_endpoint_that_is_being_made_is_waited_for(self) -> None:
         making = workspace(cluster("c1", ready=False), endpoint("e", ready=False))
@@ -522,14 +596,14 @@ class TestWhatTheyAskFor:
 
     def test_an_endpoint_whose_identity_is_not_known_keeps_the_admin_user_on(self) -> None:
         (ask,) = asks("endpoint-pull", estate(workspace(endpoint("e")), registry(admin_user=True)))
-        assert isinstance(ask, Objection)
-        assert (ask.target, ask.setting) == (REGISTRY, Property.ADMIN_USER)
+        assert isinstance(ask, RegistryUser)
+        assert (ask.registry, ask.cover) == (REGISTRY, Cover.UNKNOWN)
 
     def test_serverless_pulls_as_the_workspaces_own_identity_or_as_the_admin_user(self) -> None:
-        with_uai = asks("serverless-pull", estate(uai_workspace(serverless=True)))
+        with_uai = asks("serverless-jobs-pull", estate(uai_workspace(serverless=True)))
         without = asks("serverless-pull", estate(workspace(serverless=True)))
         assert [type(ask) for ask in with_uai] == [RequiredGrant]
-        assert [type(ask) for ask in without] == [Objection]
+        assert [type(ask) for ask in without] == [RegistryUser]
         (found,) = asks("serverless-identity", estate(workspace(serverless=True)))
         assert isinstance(found, Finding)
         assert not asks("serverless-identity", estate(uai_workspace(serverless=True)))

@@ -170,7 +170,7 @@ class TestNetworks:
     def test_the_approver_role_is_for_managed_networks(self) -> None:
         network = {"properties": {"managedNetwork": {"isolationMode": "AllowOnlyApprovedOutbound"}}}
         for raw, asks in ((network, {"store", "acr"}), ({}, set())):
-            seen = estate(workspace(raw=raw))
+            seen = estate(workspace(raw=raw), aml=False)
             found = plan(seen, terms(on=["AML-75"])).grants
             assert {g.scope.name for g in found} == asks
             assert {g.need.role_name for g in found} <= {"Azure AI Enterprise Network Connection Approver"}
@@ -247,13 +247,13 @@ class TestEvidence:
     ROWS = ({"Logins": 3, "Last": datetime(2026, 11, 1, 9, 30, tzinfo=UTC)},)
 
     def decided(self, fact: Fact, *, required: bool = False) -> tuple[int, set[str]]:
-        seen = replace(self.SEEN, facts={self.WANT: fact}, wishes=Wishes(evidence_required=required))
+        seen = replace(self.SEEN, facts={**self.SEEN.facts, self.WANT: fact}, wishes=Wishes(evidence_required=required))
         made = plan(seen, terms())
         return len(made.settings), {one.refusal.guard for one in made.withheld}
 
     def test_logins_keep_the_admin_user_on_and_the_last_one_is_named(self) -> None:
         assert self.decided(self.ROWS) == (0, {"admin-login"})
-        (one,) = plan(replace(self.SEEN, facts={self.WANT: self.ROWS}), terms()).withheld
+        (one,) = plan(replace(self.SEEN, facts={**self.SEEN.facts, self.WANT: self.ROWS}), terms()).withheld
         assert "3 times in the last 30 days, last at 2026-11-01 09:30 UTC" in one.refusal.reason
 
     @pytest.mark.parametrize("unreadable", [Unreadable.FORBIDDEN, Unreadable.NOT_CONFIGURED])

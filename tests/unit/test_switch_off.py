@@ -90,7 +90,7 @@ class TestGoesOff:
     def test_when_serverless_pulls_as_the_workspaces_own_identity(self) -> None:
         me = uai("ws-id")
         one = uai_workspace(serverless=True, storage=None, vault=None, app_insights=None)
-        seen = estate(one, ON, held=[assigned(me, "AcrPull", REGISTRY)])
+        seen = estate(one, ON, held=[assigned(me, "Contributor", REGISTRY)])
         assert settings(plan(seen, ENFORCE)) == [OFF, RESYNC]
 
     def test_under_a_lock_that_only_forbids_deleting(self) -> None:
@@ -177,11 +177,20 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
     "serverless of a workspace whose identity is unclear": (
         estate(uai_workspace(identity=identity(uai("a"), uai("b")), primary=None, serverless=True), ON),
         ENFORCE,
-        "serverless-pull",
+        "uncovered-builder",
     ),
-    "serverless whose identity cannot pull": (
-        estate(uai_workspace(serverless=True, storage=None), ON),
-        ENFORCE,
+    "serverless whose identity cannot pull, although its image build compute pushes": (
+        estate(
+            uai_workspace(
+                cluster("c1", C1),
+                serverless=True,
+                storage=None,
+                raw={"properties": {"imageBuildCompute": "C1"}},
+            ),
+            ON,
+            held=[assigned(C1, "Contributor", REGISTRY)],
+        ),
+        terms(off=["AML-84"]),
         "uncovered-puller",
     ),
     "Container Instances": (covered(ACI), ENFORCE, "container-instances"),
