@@ -19,6 +19,8 @@ LISTS = 4 + ENDPOINTS
 _TENANT_ID = "7d1c2b6e-0d0b-4d0e-9f3e-5a4f2f6b9a01"
 _LONG_AGO = "2024-02-01T08:00:00.0000000Z"
 _ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+_BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 _BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 
 
@@ -77,6 +79,9 @@ def _held(workspace: str) -> Iterator[Json]:
     for endpoint in _endpoints(workspace):
         yield _assignment(registry, _principal(endpoint), _ACR_PULL)
         yield _assignment(storage, _principal(endpoint), _BLOB_READER)
+    # What AML gives the workspace itself.
+    yield _assignment(_group(workspace), _principal(workspace), _CONTRIBUTOR)
+    yield _assignment(storage, _principal(workspace), _BLOB_CONTRIBUTOR)
 
 
 def _computes(workspace: str) -> list[str]:

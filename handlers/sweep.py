@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import batched, zip_longest
 
@@ -23,6 +24,7 @@ from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reconcile import Result
 from shared.scopes import Chosen
+from shared.shared_lists import SharedLists
 from shared.sweeps import Shards, Tally, new_sweep
 from shared.work import Reconcile, Shard, Sweep, Trigger, encode
 
@@ -117,6 +119,7 @@ async def look_over(work: Shard, services: Services) -> None:
 async def _look_over(work: Shard, services: Services) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
     # Resource Graph tells of whole resource groups, and some of them may be none of ours.
+    services = replace(services, azure=SharedLists(services.azure))
     queried = len(scopes) >= _WORTH_A_QUERY and all(map(is_container, services.terms.scopes))
     known = await shard.Shard.read(scopes, services.azure) if queried else None
     run, until, slots = Run(services.terms.mode), time.monotonic() + _SECONDS, asyncio.Semaphore(_AT_ONCE)
