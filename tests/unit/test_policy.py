@@ -10,6 +10,7 @@ import pytest
 from shared import policy
 from shared.access.scope import Scope
 from shared.access.terms import Action, Boundary, RuleMode, RuleTerms, Terms
+from shared.access.wishes import Builders, Serverless
 
 WHOLE = """
 mode: enforce
@@ -26,6 +27,8 @@ exemptions:
   - {scope: /subscriptions/11111111-1111-4111-8111-111111111111, rules: [AML-21], until: 2027-01-31, reason: moves}
 caps: {per_run: 5, per_hour: 20}
 evidence: {look_back_days: 7, required: true}
+serverless: never
+builders: least
 contested_after: 2
 """
 
@@ -46,6 +49,7 @@ def test_everything_that_can_be_said() -> None:
         "aml-21": RuleTerms(mode=RuleMode.REPORT),
         "compute-pull": RuleTerms(enabled=False),
     }
+    assert (said.wishes.serverless, said.wishes.builders) == (Serverless.NEVER, Builders.LEAST)
     (exempt,) = said.exemptions
     assert (exempt.until, exempt.rules) == (date(2027, 1, 31), frozenset({"aml-21"}))
 
@@ -73,6 +77,8 @@ def test_everything_that_can_be_said() -> None:
         ("caps: null", "caps"),
         ("contested_after: 0", "contested_after"),
         ("evidence: {look_back_days: 0}", "evidence.look_back_days"),
+        ("serverless: sometimes", "serverless"),
+        ("builders: [least]", "builders"),
         ("rules: {AML-999: {enabled: true}}", "AML-999"),
         ("rules: {AML-08: true}", "rules"),
         ("rules: {AML-08: {enabled: 1}}", "rules.AML-08"),
