@@ -75,18 +75,16 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
     estate = await _complete(estate, azure, terms, frugal=frugal)
+    # Only when nothing that was read speaks against it: a switch-off is the only decision that needs more.
+    if not _undecided(estate, terms):
+        return estate
     return await _look_around(estate, azure, terms, _undecided, frugal=frugal)
 
 
 async def _look_around(
     estate: Estate, azure: Reads, terms: Terms, missing: Callable[[Estate, Terms], set[Want]], *, frugal: bool
 ) -> Estate:
-    """With whoever else uses the registry, as long as `missing` says that something has to be read.
-
-    For a switch-off that is: as long as nothing that was read speaks against it.
-    """
-    if not missing(estate, terms):
-        return estate
+    """With the others on the registry, and whatever else `missing` says has to be read to know who uses it."""
     others, strays = await neighbours(estate.subject, azure, terms)
     estate = await _complete(replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal)
     while wants := missing(estate, terms):

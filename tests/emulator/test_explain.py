@@ -131,6 +131,14 @@ def test_everybody_who_uses_a_registry_is_listed_whatever_keeps_its_admin_user_o
     assert all(one["reason"] and one["source"] for one in users.values())
 
 
+def test_all_workspaces_on_a_registry_are_in_the_list_also_when_its_admin_user_is_off(azure: LocalAzure) -> None:
+    acr = child(WIDE, "Microsoft.ContainerRegistry/registries", "acrwide")
+    users = {(one["kind"], one["user"]) for one in azure.run("explain", acr, "--format", "json").document["users"]}
+    assert {("builder", "workspace wide (wide)"), ("builder", "workspace other (other)")} <= users
+    assert {("puller", "shared (by-shared)"), ("puller", "shared (too)")} <= users
+    assert not {kind for kind, _ in users} & {"service", "sign-in"}
+
+
 def test_the_list_is_for_people_as_well(azure: LocalAzure) -> None:
     said = azure.run("explain", REGISTRY).out
     assert "✗ service App Service or Functions app portal: uncovered" in said
