@@ -47,8 +47,16 @@ _LISTS = (
     ("role assignments", r"/roleAssignments\?", "roleAssignments"),
     ("deny assignments", r"/denyAssignments\?", "denyAssignments"),
     ("locks", r"/locks\?", "locks"),
-    ("container groups", r"/containerGroups\?", "containerGroups"),
     ("workspaces", r"/providers/Microsoft.MachineLearningServices/workspaces\?", "workspaces"),
+)
+# Who else uses a registry: what may not be read there is known to be unknown, and no error (test_registry_users).
+_USERS = (
+    ("container groups", r"/containerGroups\?", "containerGroups"),
+    ("container apps", r"/containerApps\?", "containerApps"),
+    ("sites", r"/Microsoft.Web/sites\?", "sites"),
+    ("slots", r"/resources\?", "resources"),
+    ("batch accounts", r"/batchAccounts\?", "batchAccounts"),
+    ("jobs", r"/workspaces/ws/jobs\?", "jobs"),
 )
 _THINGS = (
     ("workspace", r"/workspaces/ws\?", "workspacesws"),
@@ -57,7 +65,7 @@ _THINGS = (
 )
 CASES = (
     *(Case(f"forbidden {name}", path, said, _FORBIDDEN) for name, path, said in (*_LISTS, *_THINGS)),
-    *(Case(f"malformed {name}", path, said, _MALFORMED) for name, path, said in _LISTS),
+    *(Case(f"malformed {name}", path, said, _MALFORMED) for name, path, said in (*_LISTS, *_USERS)),
     *(Case(f"throttled {name}", path, said, _THROTTLED) for name, path, said in _LISTS[3:4]),
     *(Case(f"dropped {name}", path, said, _DROPPED) for name, path, said in _THINGS[:2]),
     Case("second page of computes is malformed", r"/computes\?.*skiptoken", "computes", _MALFORMED),

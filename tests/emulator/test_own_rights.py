@@ -60,7 +60,7 @@ def test_a_grant_outside_the_condition_is_refused_and_stops_no_other(azure: Loca
     (row,) = azure.rows(where="Outcome == 'Failed'")
     assert row["RoleDefinitionId"].endswith(CONTRIBUTOR)
     assert "condition" in row["Reason"]
-    assert json.loads(row["Requirements"]) == ["AML-08", "AML-10"]
+    assert json.loads(row["Requirements"]) == ["AML-08", "AML-10", "AML-83"]
 
 
 def _own_role(azure: LocalAzure) -> Json:
