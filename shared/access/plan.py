@@ -5,6 +5,7 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from shared.access import merge
 from shared.access.admin_user import NOT_READY_AGAIN, kept_for, switch_off
