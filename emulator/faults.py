@@ -10,7 +10,7 @@ from typing import Any, Self
 from emulator.errors import AzureError
 
 _KEYS = {"method": str, "path": str, "status": int, "code": str, "message": str, "times": int, "delayMs": int}
-_KEYS |= {"caller": str, "drop": bool, "html": bool, "operation": str}
+_KEYS |= {"caller": str, "drop": bool, "html": bool, "operation": str, "after": bool, "body": str, "headers": dict}
 _ENDS = ("Succeeded", "Failed", "Canceled")
 
 
@@ -23,7 +23,8 @@ class Fault:
     """Answers matching calls with `status` (or closes the connection, or only delays them), `times` times.
 
     `html`: as a gateway answers. `operation`: a matching PATCH begins a long-running operation, and this one, or that
-    which any other write begins, ends so.
+    which any other write begins, ends so. `after`: the call has its effect first. `body` is sent as it stands, as UTF-8
+    (U+DC80 to U+DCFF are single bytes that are none), `headers` instead of those that the answer would have.
     """
 
     path: re.Pattern[str]
@@ -37,6 +38,9 @@ class Fault:
     drop: bool
     html: bool
     operation: str | None
+    after: bool
+    body: str | None
+    headers: dict[str, str]
 
     @classmethod
     def parse(cls, place: int, raw: Any) -> Self:
@@ -56,6 +60,11 @@ class Fault:
             raise FaultsError(f"faults[{place}].status {status} is not an HTTP status")
         if raw.get("operation") not in (None, *_ENDS):
             raise FaultsError(f"faults[{place}].operation is none of {', '.join(_ENDS)}")
+        headers = raw.get("headers") or {}
+        if not all(isinstance(value, str) for value in headers.values()):
+            raise FaultsError(f"faults[{place}].headers has a value that is no text")
+        if status is None and (raw.get("body") is not None or headers):
+            raise FaultsError(f"faults[{place}] has a body or headers and no status to send them with")
         if status is None and not any(raw.get(key) for key in ("drop", "delayMs", "operation")):
             raise FaultsError(f"faults[{place}] does nothing: give it a status, drop, delayMs or operation")
         return cls(
@@ -70,13 +79,16 @@ class Fault:
             bool(raw.get("drop")),
             bool(raw.get("html")),
             raw.get("operation"),
+            bool(raw.get("after")),
+            raw.get("body"),
+            headers,
         )
 
     def error(self) -> AzureError | None:
         if self.status is None:
             return None
         headers = {"Retry-After": "1"} if self.status in (429, 503) else {}
-        return AzureError(self.status, self.code, self.message, headers)
+        return AzureError(self.status, self.code, self.message, headers | self.headers)
 
 
 class Faults:

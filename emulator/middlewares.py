@@ -13,7 +13,7 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.faults import Faults
+from emulator.faults import Fault, Faults
 from emulator.made_up import MadeUp
 from emulator.request_log import LoggedRequest, RequestLog
 from emulator.tokens import Tokens
@@ -75,16 +75,15 @@ class Middlewares:
         if not request.path.startswith(CONTROL):
             for fault in self._faults.strike(request.method, request.path_qs, self._who(request)):
                 await asyncio.sleep(fault.delay_ms / 1000)
+                if fault.operation is not None:
+                    request[OPERATION_ENDS] = fault.operation
+                if fault.after:
+                    await self._handled(request, handler)
                 if fault.drop and request.transport is not None:
                     request.transport.abort()
                     return web.Response(status=503)
-                if fault.operation is not None:
-                    request[OPERATION_ENDS] = fault.operation
-                if fault.html and fault.status is not None:
-                    text = _HTML.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
-                    return web.Response(status=fault.status, text=text, content_type="text/html")
-                if (error := fault.error()) is not None:
-                    raise error
+                if fault.status is not None:
+                    return _spoiled(fault, fault.status)
         return await handler(request)
 
     @web.middleware
@@ -116,6 +115,18 @@ class Middlewares:
         if caller is None:
             return ""
         return "operator" if caller.operator else caller.object_id
+
+
+def _spoiled(fault: Fault, status: int) -> web.Response:
+    if fault.body is not None:
+        body = fault.body.encode("utf-8", "surrogateescape")
+        return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **fault.headers})
+    if fault.html:
+        text = _HTML.format(f"{status} {HTTPStatus(status).phrase}")
+        return web.Response(status=status, text=text, content_type="text/html", headers=fault.headers)
+    error = fault.error()
+    assert error is not None
+    raise error
 
 
 def json_response(status: int, body: Any, headers: Any = None) -> web.Response:

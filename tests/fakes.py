@@ -312,7 +312,8 @@ class FakeAzure:
         return {
             scope
             for scope, raw in self.resources.items()
-            if str(raw["properties"].get("containerRegistry")).lower().rstrip("/") == registry.key
+            if scope.resource_type == _WORKSPACE
+            and str(raw["properties"].get("containerRegistry")).lower().rstrip("/") == registry.key
         }
 
     def _check_lock(self, scope: Scope, *, deleting: bool = False) -> None:

@@ -1,0 +1,156 @@
+"""One broken workspace, or a shard that dies, holds up no other workspace and no other sweep."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import raw
+from app import App, app
+from event_grid import event
+from host import MOST_TRIES, calm, deliver, work_off
+from on_record import given
+from unit.build import REGISTRY, WORKSPACE, registry_id, sai, terms, uai, workspace_id
+
+from handlers import sweep
+
+SHARED = uai("shared")
+type Broken = Callable[[object], tuple[raw.Raw, ...]]
+
+_SILENT = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="misshapen_identity_fails_a_whole_shard.py: it is taken for nothing, and no finding says so",
+)
+OTHERS = ("second", "third", "fourth")
+
+
+def _estate(*broken: raw.Raw) -> App:
+    """Four workspaces, each with a registry of its own and a cluster that may not pull from it; `broken` is in one."""
+    one = App(terms(settle=timedelta()))
+    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.compute("c", sai("c")), raw.storage(), raw.vault())
+    for name in OTHERS:
+        on, registry = workspace_id(name), registry_id(f"acr{name}")
+        one.azure.have(raw.workspace(sai(name), on=on, registry=registry), raw.registry(registry))
+        one.azure.have(raw.compute("c", sai(f"{name}/c"), on=on))
+    one.azure.have(*broken)
+    return one
+
+
+def _attached(shape: object) -> tuple[raw.Raw, ...]:
+    body = raw.endpoint("odd")
+    return (body | {"identity": {"type": "UserAssigned", "userAssignedIdentities": shape}},)
+
+
+def _datastore(shape: object) -> tuple[raw.Raw, ...]:
+    return ({"id": f"{WORKSPACE}/datastores/odd", "name": "odd", "properties": shape},)
+
+
+def _connection(shape: object) -> tuple[raw.Raw, ...]:
+    return ({"id": f"{WORKSPACE}/connections/odd", "name": "odd", "properties": shape},)
+
+
+def _identity(shape: object) -> tuple[raw.Raw, ...]:
+    """An identity whose own properties are none, and an endpoint that says no more than that it has it."""
+    attached = {"type": "UserAssigned", "userAssignedIdentities": {str(SHARED.resource): {}}}
+    properties = {"id": str(SHARED.resource), "name": "shared", "properties": shape}
+    return raw.endpoint("odd") | {"identity": attached}, properties
+
+
+def _registry(shape: object) -> tuple[raw.Raw, ...]:
+    return ({"id": str(REGISTRY), "name": REGISTRY.name, "properties": shape},)
+
+
+async def _swept(*broken: raw.Raw) -> App:
+    one = _estate(*broken)
+    await sweep.handle(one.services)
+    await work_off(one)
+    return one
+
+
+def _is_looked_at(one: App) -> bool:
+    return all(one.azure.holders("AcrPull", registry_id(f"acr{name}")) for name in OTHERS)
+
+
+def _found(one: App) -> bool:
+    """Whether a finding is about the broken workspace or what it uses."""
+    about = tuple(str(scope).lower() for scope in (WORKSPACE, REGISTRY, SHARED.resource))
+    rows = [row for row in one.audit.findings() if row["RuleId"] != "endpoint-traffic-logs"]
+    return any(row["ResourceId"].lower().startswith(about) for row in rows)
+
+
+@pytest.mark.parametrize("shape", [[1], "x", 5])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        _attached,
+        _datastore,
+        pytest.param(_identity, marks=_SILENT),
+        pytest.param(_connection, marks=_SILENT),
+        pytest.param(_registry, marks=_SILENT),
+    ],
+)
+async def test_what_has_no_shape_costs_its_workspace_a_finding(broken: Broken, shape: object) -> None:
+    """misshapen_identity_fails_a_whole_shard.py: AttributeError, and the whole shard failed with it, five times."""
+    one = await _swept(*broken(shape))
+    assert _is_looked_at(one)
+    assert one.poison == []
+    assert _found(one)
+
+
+@pytest.mark.parametrize("shape", [[1], "x", 5])
+@pytest.mark.parametrize("broken", [_attached, _datastore])
+async def test_an_event_about_what_has_no_shape_finds_it(broken: Broken, shape: object) -> None:
+    one = _estate(*broken(shape))
+    assert await deliver(event(str(WORKSPACE)), one) is None
+    assert _found(one)
+
+
+async def _dead_shard() -> App:
+    """Each try of the sweep's one shard ends with its process, so that nothing of amlguard's sees it being given up."""
+    one = app(raw.compute("c1", sai("c1")))
+    await sweep.handle(one.services)
+    given(await one.work(), "the workspaces are found, and one shard is on the queue")
+    for _ in range(MOST_TRIES):
+        one.troubles.crash_in = 2
+        given(await one.work(), "the shard is tried")
+        one.azure.advance(timedelta(minutes=1))
+    one.restart()
+    one.troubles.heal()
+    given(one.poison and not one.queue.messages, "the host gave the shard up")
+    return one
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="sweep_blocked_by_a_dead_shard.py: the sweep never ends, and those of the next five hours are left out",
+)
+@pytest.mark.parametrize("hours", [1, 4])
+async def test_a_sweep_that_a_person_fires_after_a_shard_died_looks(hours: int) -> None:
+    one = await _dead_shard()
+    one.azure.advance(timedelta(hours=hours))
+    await sweep.handle(one.services)
+    await work_off(one)
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c1").id}
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="sweep_blocked_by_a_dead_shard.py: no finding says that a shard was given up",
+)
+async def test_a_shard_that_died_is_on_record() -> None:
+    one = await _dead_shard()
+    await calm(one)
+    assert [row["RuleId"] for row in one.audit.findings()] == ["poison-work"]
+
+
+async def test_a_sweep_after_one_that_is_done_looks() -> None:
+    one = app()
+    await sweep.handle(one.services)
+    await work_off(one)
+    one.azure.have(raw.compute("c1", sai("c1")))
+    one.azure.advance(timedelta(hours=1))
+    await sweep.handle(one.services)
+    await work_off(one)
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c1").id}

@@ -1,0 +1,95 @@
+"""What senders and tenants may write ends at the door: it fails no look, and is on no record as they wrote it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import raw
+from app import App, app
+from event_grid import cloud_event, event
+from host import deliver
+from on_record import given
+from unit.build import REGISTRY, WORKSPACE, guid, sai
+
+C1 = sai("c1")
+
+
+def _app() -> App:
+    return app(raw.compute("c1", C1), settle=timedelta(minutes=15))
+
+
+async def test_an_event_as_azure_sends_it_leads_to_a_grant() -> None:
+    """Its correlation id is kept as it is: people look for it in the activity log."""
+    correlation = guid("correlation")
+    for make in (event, cloud_event):
+        one = _app()
+        assert await deliver(make(str(WORKSPACE), correlation=correlation), one) is None
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert {row["CorrelationId"] for row in one.audit.rows()} == {correlation}
+        assert one.audit.findings() == []
+
+
+_NO_TIME = pytest.mark.xfail(
+    strict=True, raises=IndexError, reason="cloud_event_time.py: IndexError out of azure-core, and nothing on record"
+)
+_TAKEN_FOR_NONE = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="cloud_event_time.py: a time of no shape counts as one that is left out",
+)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *(pytest.param(text, marks=_NO_TIME) for text in ("true", "T", "now", "12:00", [1])),
+        *(pytest.param(shape, marks=_TAKEN_FOR_NONE) for shape in ([], {}, False, 0)),
+        *("2026-13-45T99:99:99Z", "2026-11-20", "09:30:00Z", "yesterday at noon", "Z", 5, {"at": "noon"}),
+    ],
+    ids=str,
+)
+async def test_a_cloud_event_whose_time_is_none_is_malformed(time: object) -> None:
+    one = _app()
+    given(await deliver(cloud_event(str(WORKSPACE)) | {"time": time}, one) is None, "it is taken")
+    assert [row["RuleId"] for row in one.audit.findings()] == ["malformed-event"]
+    assert one.azure.assignments == []
+
+
+_NOBODYS_ID = ["Jane Doe, jane@example.com, 203.0.113.77", "../../x", "a" * 128, "DROP\nTABLE", "\x00", "{}"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="correlation_id_is_any_text.py: what the sender wrote is in the rows and on the queue",
+)
+@pytest.mark.parametrize("make", [event, cloud_event])
+@pytest.mark.parametrize("text", _NOBODYS_ID, ids=ascii)
+async def test_a_correlation_id_is_a_guid_or_is_replaced(text: str, make: Any) -> None:
+    one = _app()
+    given(await deliver(make(str(WORKSPACE), correlation=text), one) is None, "the event leads to a look")
+    rows = [*one.audit.rows(), *one.audit.findings()]
+    given(rows and one.queue.messages, "there are rows, and a message for what has to settle")
+    assert all(_is_guid(row["CorrelationId"]) for row in rows)
+    assert not [message for message in one.queue.messages if json.dumps(text).encode() in message.body]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=UnicodeEncodeError,
+    reason="correlation_id_is_any_text.py: a lone surrogate makes the look fail after its grants, at every delivery",
+)
+@pytest.mark.parametrize("text", ["\ud800", "jane\udfff"], ids=ascii)
+async def test_a_lone_surrogate_fails_nothing(text: str) -> None:
+    one = _app()
+    assert await deliver(event(str(WORKSPACE), correlation=text), one) is None
+    assert all(_is_guid(row["CorrelationId"]) for row in one.audit.rows())
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
