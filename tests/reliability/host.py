@@ -34,10 +34,12 @@ async def deliver(event: object, one: App) -> Exception | None:
 async def work_off(one: App, *, hours: float = 1) -> list[Exception]:
     """Lets the queue work until nothing waits any more or the time is over; what failed, in order."""
     until, failed = one.azure.clock + timedelta(hours=hours), list[Exception]()
-    while one.queue.messages and one.azure.clock <= until:
-        while message := one.queue.take():
+    while one.queue.messages and (due := min(each.due for each in one.queue.messages)) <= until:
+        if due > one.azure.clock:
+            one.azure.advance(due - one.azure.clock)
+        message = one.queue.take()
+        if message:
             failed += await _try(message, one)
-        one.azure.advance(_AGAIN)
     return failed
 
 

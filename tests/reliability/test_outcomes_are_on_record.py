@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 import raw
 from app import App, app
-from host import apply, calm, undo, work_off
-from on_record import given, open_intents, unrecorded
+from reliability.host import apply, calm, undo, work_off
+from reliability.on_record import given, open_intents, unrecorded
 from troubles import Troubles
 from unit.build import REGISTRY, WORKSPACE, assigned, sai
 

@@ -7,8 +7,8 @@ import pytest
 import raw
 from app import App, app
 from event_grid import event
-from host import MOST_TRIES, calm, deliver, work_off
-from on_record import given
+from reliability.host import MOST_TRIES, calm, deliver, work_off
+from reliability.on_record import given
 from unit.build import REGISTRY, WORKSPACE, registry_id, sai, terms, uai, workspace_id
 
 from handlers import sweep

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 import raw
 from app import App, app
-from host import apply, calm
-from on_record import given
+from reliability.host import apply, calm
+from reliability.on_record import given
 from troubles import Crashed, Troubles
 from unit.build import REGISTRY, WORKSPACE, assigned, sai
 

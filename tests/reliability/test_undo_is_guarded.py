@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import raw
 from app import App, app
-from host import undo
+from reliability.host import undo
 from unit.build import FOREIGN, GROUP, LOOKALIKE, REGISTRY, ROLES, SUBSCRIPTION, WORKSPACE, guid, registry_id, sai
 
 from shared.access.marks import assignment_name

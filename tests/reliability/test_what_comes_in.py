@@ -9,8 +9,8 @@ import pytest
 import raw
 from app import App, app
 from event_grid import cloud_event, event
-from host import deliver
-from on_record import given
+from reliability.host import deliver
+from reliability.on_record import given
 from unit.build import REGISTRY, WORKSPACE, guid, sai
 
 C1 = sai("c1")
@@ -31,6 +31,7 @@ async def test_an_event_as_azure_sends_it_leads_to_a_grant() -> None:
         assert one.audit.findings() == []
 
 
+_OF_NO_SHAPE: tuple[object, ...] = ([], {}, False, 0)
 _NO_TIME = pytest.mark.xfail(
     strict=True, raises=IndexError, reason="cloud_event_time.py: IndexError out of azure-core, and nothing on record"
 )
@@ -45,7 +46,7 @@ _TAKEN_FOR_NONE = pytest.mark.xfail(
     "time",
     [
         *(pytest.param(text, marks=_NO_TIME) for text in ("true", "T", "now", "12:00", [1])),
-        *(pytest.param(shape, marks=_TAKEN_FOR_NONE) for shape in ([], {}, False, 0)),
+        *(pytest.param(shape, marks=_TAKEN_FOR_NONE) for shape in _OF_NO_SHAPE),
         *("2026-13-45T99:99:99Z", "2026-11-20", "09:30:00Z", "yesterday at noon", "Z", 5, {"at": "noon"}),
     ],
     ids=str,

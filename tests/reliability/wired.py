@@ -1,0 +1,187 @@
+"""amlguard's own clients against a local Azure, on which the tests play the faults; queue, store and log are fakes."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Self
+
+from app import App
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.transport import AioHttpTransport
+from fakes import FakeAzure
+from local_azure import LocalAzure
+from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
+from unit.build import terms
+from wire import Json
+
+from handlers.services import Services
+from shared.access.scope import Scope
+from shared.azure.azure import LiveAzure
+from shared.azure.session import discover
+
+
+_CLUSTERS = ("c0", "c1")
+
+
+class _Identity:
+    """The app's identity in the local Azure."""
+
+    def __init__(self, azure: LocalAzure) -> None:
+        self._azure = azure
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        resource = scopes[0].removesuffix("/.default")
+        env = self._azure.env
+        url = f"{env['IDENTITY_ENDPOINT']}?api-version=2019-08-01&resource={resource}"
+        answer = self._azure.http.get(url, headers={"X-IDENTITY-HEADER": env["IDENTITY_HEADER"]}, timeout=30).json()
+        return AccessToken(answer["access_token"], int(answer["expires_on"]))
+
+    async def close(self) -> None:
+        pass
+
+
+class Endless(BaseException):
+    """More was asked than any answer could need: nothing of amlguard's may catch it."""
+
+
+@dataclass
+class Clock(FakeAzure):
+    """The time of the fakes is the local Azure's: both move at once."""
+
+    local: LocalAzure | None = None
+
+    def advance(self, by: timedelta) -> None:
+        super().advance(by)
+        if self.local:
+            self.local.advance(by.total_seconds())
+
+
+class Wire(AioHttpTransport):
+    """`slept` are the waits that were asked for, in seconds; while it `hurries`, only the clocks move.
+
+    After `most` requests it is `Endless`.
+    """
+
+    def __init__(self, azure: LocalAzure, clock: Clock, most: int = 2000) -> None:
+        super().__init__(connection_verify=azure.ready["ca"])
+        self._clock, self._left = clock, most
+        self.slept: list[float] = []
+        self.hurries = True
+
+    async def sleep(self, duration: float) -> None:
+        self.slept.append(duration)
+        if not self.hurries:
+            await asyncio.sleep(duration)
+        elif duration >= 1:
+            self._clock.advance(timedelta(seconds=duration))
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise Endless
+        return await super().send(request, **options)
+
+
+@dataclass
+class Wired(App):
+    """One process of amlguard, with mode enforce and nothing to wait for."""
+
+    local: LocalAzure = field(kw_only=True)
+    live: LiveAzure = field(kw_only=True)
+    wire: Wire = field(kw_only=True)
+    deadline_seconds: float = 20
+
+    @classmethod
+    async def to(cls, azure: LocalAzure, team: "Team", **policy: Any) -> Self:
+        """It looks at the one team."""
+        clock = Clock(local=azure)
+        wire, identity = Wire(azure, clock), _Identity(azure)
+        arm = azure.ready["arm"]
+        cloud = await discover(arm, wire)
+        live = LiveAzure(arm, cloud, identity, wire, None)
+        return cls(
+            terms(settle=timedelta(), scopes=(Scope.parse(team.group),), **policy),
+            clock,
+            local=azure,
+            live=live,
+            wire=wire,
+        )
+
+    @property
+    def services(self) -> Services:
+        return replace(super().services, azure=self.live, deadline_seconds=self.deadline_seconds)
+
+    async def close(self) -> None:
+        await self.wire.close()
+
+
+@dataclass(frozen=True)
+class Team:
+    """A workspace, its registry and storage, and two clusters that cannot pull yet.
+
+    They have a subscription of their own: ARM throttles by subscription, and sleeping for that is no test's business.
+    """
+
+    name: str
+
+    @property
+    def group(self) -> str:
+        return group_id(self.name, str(uuid.uuid5(uuid.NAMESPACE_URL, f"subscription:{self.name}")))
+
+    @property
+    def subscription(self) -> str:
+        return self.group.partition("/resourceGroups/")[0]
+
+    @property
+    def registry(self) -> str:
+        return child(self.group, "Microsoft.ContainerRegistry/registries", f"acr{self.name}")
+
+    @property
+    def workspace(self) -> str:
+        return child(self.group, "Microsoft.MachineLearningServices/workspaces", "ws")
+
+    @property
+    def scope(self) -> Scope:
+        return Scope.parse(self.workspace)
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Object ids of their identities."""
+        return tuple(oid(f"{self.name}/{cluster}") for cluster in _CLUSTERS)
+
+    def build(self, tenant: Tenant, *, admin: bool = True, abac: bool = False, tags: Json | None = None) -> Self:
+        tenant.add(
+            {
+                "id": self.group,
+                "name": self.name,
+                "type": "Microsoft.Resources/resourceGroups",
+                "location": "westeurope",
+                "tags": tags or {},
+                "properties": {"provisioningState": "Succeeded"},
+            }
+        )
+        registry = tenant.registry(self.group, f"acr{self.name}", admin=admin, abac=abac)
+        storage = tenant.storage(self.group, f"st{self.name}")
+        workspace = tenant.workspace(self.group, "ws", containerRegistry=registry["id"], storageAccount=storage["id"])
+        for cluster in _CLUSTERS:
+            tenant.compute(workspace, cluster, identity=system_assigned(f"{self.name}/{cluster}"))
+        return self
+
+    def fault(self, method: str, path: str, **fault: Any) -> Json:
+        """One of the local Azure's, in this team's resource group only."""
+        return {"method": method, "path": f"/resourceGroups/{self.name}{path}", **fault}
+
+    def roles(self, azure: LocalAzure) -> dict[str, set[str]]:
+        """Roles at the registry, by cluster."""
+        return {
+            one: {role for scope, role in azure.grants(one, self.registry) if scope == self.registry.lower()}
+            for one in self.clusters
+        }
+
+    def all_pull(self, azure: LocalAzure) -> bool:
+        return all(ACR_PULL in roles for roles in self.roles(azure).values())
+
+    def resyncs(self, azure: LocalAzure) -> int:
+        path = f"{self.workspace}/resyncKeys".lower()
+        return sum(one["path"].lower().startswith(path) and one["status"] < 300 for one in azure.asked())
