@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -39,7 +39,7 @@ class Fault:
     html: bool
     operation: str | None
     after: bool
-    body: str | None
+    body: bytes | None
     headers: dict[str, str]
 
     @classmethod
@@ -55,23 +55,12 @@ class Fault:
             path = re.compile(raw.get("path") or "", re.IGNORECASE)
         except re.error as error:
             raise FaultsError(f"faults[{place}].path is not a regular expression: {error}") from error
-        status = raw.get("status")
-        if status is not None and not 200 <= status <= 599:
-            raise FaultsError(f"faults[{place}].status {status} is not an HTTP status")
-        if raw.get("operation") not in (None, *_ENDS):
-            raise FaultsError(f"faults[{place}].operation is none of {', '.join(_ENDS)}")
-        headers = raw.get("headers") or {}
-        if not all(isinstance(value, str) for value in headers.values()):
-            raise FaultsError(f"faults[{place}].headers has a value that is no text")
-        if status is None and (raw.get("body") is not None or headers):
-            raise FaultsError(f"faults[{place}] has a body or headers and no status to send them with")
-        if status is None and not any(raw.get(key) for key in ("drop", "delayMs", "operation")):
-            raise FaultsError(f"faults[{place}] does nothing: give it a status, drop, delayMs or operation")
+        _check_answer(f"faults[{place}]", raw)
         return cls(
             path,
             (raw.get("method") or "").upper() or None,
             (raw.get("caller") or "").lower() or None,
-            status,
+            raw.get("status"),
             raw.get("code") or "InternalServerError",
             raw.get("message") or "The server encountered an internal error. Please retry the request.",
             raw.get("times"),
@@ -80,8 +69,8 @@ class Fault:
             bool(raw.get("html")),
             raw.get("operation"),
             bool(raw.get("after")),
-            raw.get("body"),
-            headers,
+            _bytes(f"faults[{place}].body", raw.get("body")),
+            raw.get("headers") or {},
         )
 
     def error(self) -> AzureError | None:
@@ -89,6 +78,29 @@ class Fault:
             return None
         headers = {"Retry-After": "1"} if self.status in (429, 503) else {}
         return AzureError(self.status, self.code, self.message, headers | self.headers)
+
+
+def _bytes(place: str, text: str | None) -> bytes | None:
+    try:
+        return None if text is None else text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise FaultsError(
+            f"{place} has half of a character at {error.start}: a single byte is U+DC80 to U+DCFF"
+        ) from error
+
+
+def _check_answer(place: str, raw: Mapping[str, Any]) -> None:
+    status, headers = raw.get("status"), raw.get("headers") or {}
+    if status is not None and not 200 <= status <= 599:
+        raise FaultsError(f"{place}.status {status} is not an HTTP status")
+    if raw.get("operation") not in (None, *_ENDS):
+        raise FaultsError(f"{place}.operation is none of {', '.join(_ENDS)}")
+    if not all(isinstance(value, str) for value in headers.values()):
+        raise FaultsError(f"{place}.headers has a value that is no text")
+    if status is None and (raw.get("body") is not None or headers):
+        raise FaultsError(f"{place} has a body or headers and no status to send them with")
+    if status is None and not any(raw.get(key) for key in ("drop", "delayMs", "operation")):
+        raise FaultsError(f"{place} does nothing: give it a status, drop, delayMs or operation")
 
 
 class Faults:

@@ -119,8 +119,8 @@ class Middlewares:
 
 def _spoiled(fault: Fault, status: int) -> web.Response:
     if fault.body is not None:
-        body = fault.body.encode("utf-8", "surrogateescape")
-        return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **fault.headers})
+        headers = {"Content-Type": "application/json", **fault.headers}
+        return web.Response(status=status, body=fault.body, headers=headers)
     if fault.html:
         text = _HTML.format(f"{status} {HTTPStatus(status).phrase}")
         return web.Response(status=status, text=text, content_type="text/html", headers=fault.headers)

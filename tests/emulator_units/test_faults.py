@@ -40,6 +40,13 @@ def test_what_it_answers() -> None:
     assert (error.status, error.code, error.message, error.headers) == (429, "Slow", "down", {"Retry-After": "1"})
 
 
+def test_its_headers_come_instead_of_those_that_it_has() -> None:
+    (fault,) = Faults([{"status": 429, "headers": {"Retry-After": "soon"}}]).strike("GET", "/", "me")
+    error = fault.error()
+    assert error is not None
+    assert error.headers == {"Retry-After": "soon"}
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
@@ -53,6 +60,11 @@ def test_what_it_answers() -> None:
         ([{"path": "x"}], "does nothing"),
         ([{"path": "x", "html": True}], "does nothing"),
         ([{"operation": "Lost"}], "operation is none of Succeeded, Failed, Canceled"),
+        ([{"body": "[]", "drop": True}], "no status to send them with"),
+        ([{"headers": {"Retry-After": "1"}, "delayMs": 1}], "no status to send them with"),
+        ([{"status": 429, "headers": {"Retry-After": 1}}], "a value that is no text"),
+        ([{"status": 200, "body": {"value": []}}], "body is not a str"),
+        ([{"status": 200, "body": "\ud800"}], "half of a character"),
     ],
 )
 def test_what_is_no_list_of_faults(raw: Any, message: str) -> None:

@@ -212,6 +212,22 @@ async def test_faults(azure: LocalAzure, operator: aiohttp.ClientSession) -> Non
     assert (await operator.get(url)).status == 200
 
 
+async def test_a_fault_after_the_effect_answers_as_it_is_told(operator: aiohttp.ClientSession) -> None:
+    url = f"{RG}/providers/Microsoft.Storage/storageAccounts/late?api-version=2025-08-01"
+    wanted = {"location": "westeurope", "kind": "StorageV2", "sku": {"name": "Standard_LRS"}, "properties": {}}
+    answer = {"status": 201, "body": "[\udcff", "headers": {"Content-Type": "text/html", "X-Odd": "1"}}
+    await operator.post("/_local/faults", json=[{"method": "PUT", "path": "late", "after": True, "times": 1} | answer])
+    response = await operator.put(url, json=wanted)
+    assert (response.status, await response.read(), response.content_type) == (201, b"[\xff", "text/html")
+    assert response.headers["X-Odd"] == "1"
+    assert (await operator.get(url)).status == 200
+    await operator.post("/_local/faults", json=[{"method": "DELETE", "path": "late", "after": True, "drop": True}])
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await operator.delete(url)
+    await operator.post("/_local/faults", json=[])
+    assert (await operator.get(url)).status == 404
+
+
 async def test_metadata_is_for_everybody(azure: LocalAzure, operator: aiohttp.ClientSession) -> None:
     url = "/metadata/endpoints?api-version={}"
     cloud = await (await operator.get(url.format("2022-09-01"), headers={"Authorization": ""})).json()
