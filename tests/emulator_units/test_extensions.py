@@ -146,3 +146,5 @@ def test_what_is_brought_is_taken_whatever_its_casing() -> None:
     for kind in ("queueTrigger", "QueueTrigger", "eventGridTrigger", "timerTrigger"):
         indexing.check(function(kind), bundle("[4.*, 5.0.0)"))
     indexing.check(function("timerTrigger"), extensions.none())
+    for kind in ("queueTrigger", "QueueTrigger", "eventGridTrigger"):
+        assert kind in refusal(function(kind), extensions.none())

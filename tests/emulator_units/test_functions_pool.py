@@ -96,7 +96,9 @@ async def test_stopping_lets_running_functions_end(tmp_path: Path) -> None:
     async with running(tmp_path, INVOKED_BY_TEXT) as (pool, functions):
         task = asyncio.create_task(invoke(pool, functions["wait"], "0.5"))
         await asyncio.sleep(0.1)
+        assert not task.done()
     await task
+    assert task.exception() is None
 
 
 async def test_a_function_that_blocks_its_worker_is_stopped_too(tmp_path: Path) -> None:

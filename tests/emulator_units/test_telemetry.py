@@ -81,4 +81,7 @@ async def test_without_the_right_or_its_token_nothing_arrives(audience: str) -> 
 
 
 async def test_an_app_without_application_insights_tells_nobody() -> None:
-    await tell("")
+    rows: dict[str, list[Any]] = {}
+    async with insights(rows, held(COMPONENT, PUBLISHER, ME.object_id)):
+        await tell("")
+    assert rows == {}

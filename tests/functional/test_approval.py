@@ -157,7 +157,9 @@ async def test_without_anything_to_approve_nothing_is_read_or_kept() -> None:
     one = careful()
     one.azure.have(raw.registry(admin_user=False))
     one.troubles.down.add("store")
-    await one.run()
+    result = await one.run()
+    assert result.plan.withheld == ()
+    assert one.store.documents == {}
 
 
 async def test_in_mode_report_nothing_is_asked_for() -> None:

@@ -143,8 +143,11 @@ class TestShards:
         await one.work()
         shard = next(work for work in waiting(one) if isinstance(work, Shard))
         await handler.look_over(shard, one.services)
+        kept, recorded = dict(one.store.documents), list(one.azure.journal)
         one.troubles.down = {"read"}  # nothing may be read again
         await handler.look_over(shard, one.services)
+        assert one.store.documents == kept
+        assert one.azure.journal == recorded
 
     @pytest.mark.parametrize("put", range(6))
     async def test_none_is_missed_when_another_goes_while_it_is_cut_into_shards(self, put: int) -> None:
