@@ -20,7 +20,6 @@ from shared.access.scope import Scope
 from shared.azure.azure import LiveAzure
 from shared.azure.session import discover
 
-
 _CLUSTERS = ("c0", "c1")
 
 
@@ -57,15 +56,15 @@ class Clock(FakeAzure):
             self.local.advance(by.total_seconds())
 
 
-class Wire(AioHttpTransport):
+class Wire(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late, so that it has no type
     """`slept` are the waits that were asked for, in seconds; while it `hurries`, only the clocks move.
 
-    After `most` requests it is `Endless`.
+    When `left` requests were sent it is `Endless`.
     """
 
-    def __init__(self, azure: LocalAzure, clock: Clock, most: int = 2000) -> None:
+    def __init__(self, azure: LocalAzure, clock: Clock) -> None:
         super().__init__(connection_verify=azure.ready["ca"])
-        self._clock, self._left = clock, most
+        self._clock, self.left = clock, 2000
         self.slept: list[float] = []
         self.hurries = True
 
@@ -77,8 +76,8 @@ class Wire(AioHttpTransport):
             self._clock.advance(timedelta(seconds=duration))
 
     async def send(self, request: Any, **options: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
+        self.left -= 1
+        if self.left < 0:
             raise Endless
         return await super().send(request, **options)
 
@@ -96,7 +95,8 @@ class Wired(App):
     async def to(cls, azure: LocalAzure, team: "Team", **policy: Any) -> Self:
         """It looks at the one team."""
         clock = Clock(local=azure)
-        wire, identity = Wire(azure, clock), _Identity(azure)
+        wire = Wire(azure, clock)
+        identity: Any = _Identity(azure)
         arm = azure.ready["arm"]
         cloud = await discover(arm, wire)
         live = LiveAzure(arm, cloud, identity, wire, None)
