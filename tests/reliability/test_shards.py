@@ -142,7 +142,7 @@ async def test_a_sweep_that_a_person_fires_after_a_shard_died_looks(hours: int) 
 async def test_a_shard_that_died_is_on_record() -> None:
     one = await _dead_shard()
     await calm(one)
-    assert [row["RuleId"] for row in one.audit.findings()] == ["poison-work"]
+    assert "poison-work" in {row["RuleId"] for row in one.audit.findings()}
 
 
 async def test_a_sweep_after_one_that_is_done_looks() -> None:
