@@ -59,7 +59,6 @@ async def _interrupted(strike: Callable[[_AtTheSwitchOff], None]) -> App:
     one = _app(strike)
     await apply(one, WORKSPACE)
     given(not one.azure.admin_user(REGISTRY), "the admin user went off")
-    given(one.azure.stale_keys == {WORKSPACE}, "its cached keys were not resynced")
     return one
 
 
