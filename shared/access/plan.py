@@ -93,7 +93,7 @@ def _grants(
                 grants.append(grant)
     say = partial(advice, workspace=asked.workspace, estate=estate, terms=terms, objections=objections, apart=apart)
     findings = [say(rule, one) for rule, one in each_once(advised, grants)] + list(not_levelled(kept, apart, estate))
-    grants = merge.widest(grants)
+    grants = merge.fewest(grants)
     return satisfied, leaning, grants, merge.once(withheld, grants), findings
 
 
