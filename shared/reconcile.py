@@ -14,6 +14,7 @@ from datetime import timedelta
 from shared.access.allotment import without
 from shared.access.asks import Property
 from shared.access.documents import in_words, restrict
+from shared.access.history import CONTESTED
 from shared.access.merge import instead_of
 from shared.access.outcomes import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.plan import plan
@@ -174,15 +175,16 @@ class Reconciler:
         return Result(workspace, run, made, tuple(done))
 
     def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
-        """What grants that were not made would have given others as well, within the cap.
+        """What grants that Azure refuses, or that people keep removing, made needless; within the cap.
 
-        Not beside a plan document: it names what may be done.
+        Not what a person took back with `amlguard undo`: that took back all that the grant was for. Not beside a plan
+        document either: it names what may be done.
         """
         if self.only is not None:
             return Plan()
-        grants = [(one.action, one.phase) for one in outcomes if isinstance(one.action, Grant)]
-        made = [grant for grant, phase in grants if phase is Phase.APPLIED]
-        failed = (grant for grant, phase in grants if phase in (Phase.FAILED, Phase.WITHHELD))
+        grants = [(one.action, one) for one in outcomes if isinstance(one.action, Grant)]
+        made = [grant for grant, one in grants if one.phase is Phase.APPLIED]
+        failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard == CONTESTED)
         return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
 
     async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
