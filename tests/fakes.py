@@ -204,7 +204,7 @@ class FakeAzure:
                 attached = (raw.get("identity") or {}).get("userAssignedIdentities") or {}
                 named = [raw["id"], *raw["properties"].values(), *attached]
                 if any(isinstance(one, str) and _is_within(one, within) for one in named):
-                    found.append({"id": raw["id"].lower()})
+                    found.append({"id": raw["id"].lower(), "registry": raw["properties"].get("containerRegistry")})
         return found
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
