@@ -242,16 +242,16 @@ def _cluster(compute: Compute) -> Scope | None:
 async def _with_backgrounds(
     estate: Estate, asked: Iterable[Asked], subscriptions: frozenset[Scope], azure: Reads
 ) -> Estate:
-    """What guards must know of the few grants that leave the subscription, or that only a role's GUID is known of."""
+    """What the roles to be granted give, and what guards must know of the few grants that leave the subscription."""
     asking = [one for each in asked for _, one in each.grants]
-    by_guid = {one.need.role_id for one in asking if not one.need.permissions}
+    granted = {one.need.role_id for one in asking}
     holders = [one.principal for one in asking]
     holders += [one.principal for each in asked for _, one in each.settings if one.principal]
     resources = (holder.resource for holder in holders)
     away = {scope.subscription for scope in resources if scope} - {None}
     scopes = sorted({*subscriptions, *filter(None, away)}, key=str)
     roles, facts = await asyncio.gather(
-        _roles(frozenset(by_guid), estate.subject.id, azure),
+        _roles(frozenset(granted), estate.subject.id, azure),
         read_facts([Want(scope) for scope in scopes] if len(scopes) > 1 else [], azure),
     )
     known = [(want.scope, get(fact, "tenantId")) for want, fact in facts.items()]

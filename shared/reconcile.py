@@ -14,6 +14,8 @@ from datetime import timedelta
 from shared.access.allotment import without
 from shared.access.asks import Property
 from shared.access.documents import in_words, restrict
+from shared.access.history import CONTESTED
+from shared.access.merge import instead_of
 from shared.access.outcomes import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.plan import plan
 from shared.access.rules.registry import CACHED_KEYS
@@ -152,6 +154,10 @@ class Reconciler:
                     async with asyncio.timeout(_left(deadline)):
                         made = await self._knowing(released).look(workspace, run.trigger)
                 made, outcomes = await self._act(made, workspace, run, recorded, deadline, released)
+                instead = self._instead(outcomes)
+                if instead.grants:
+                    _, more = await self._act(instead, workspace, run, recorded, deadline, released)
+                    outcomes += more
             done += outcomes
             if self.by_hand:
                 mine = (one.action for one in done if isinstance(one.action, Grant))
@@ -167,6 +173,19 @@ class Reconciler:
         if run.mode is Mode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
+
+    def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
+        """What grants that Azure refuses, or that people keep removing, made needless; within the cap.
+
+        Not what a person took back with `amlguard undo`: that took back all that the grant was for. Not beside a plan
+        document either: it names what may be done.
+        """
+        if self.only is not None:
+            return Plan()
+        grants = [(one.action, one) for one in outcomes if isinstance(one.action, Grant)]
+        made = [grant for grant, one in grants if one.phase is Phase.APPLIED]
+        failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard == CONTESTED)
+        return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
 
     async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
         """As `prepare`; raises `StoppedError` when a person wants to stop."""

@@ -82,13 +82,15 @@ class FakeAzure:
         )
 
     def have(self, *raws: Raw, aml: bool = True) -> None:
-        """Of a new workspace with a system-assigned identity AML makes it Contributor on its group (azure-facts §4)."""
+        """A new workspace's system-assigned identity holds what AML gives it (azure-facts §4)."""
         for raw in raws:
             scope = Scope.parse(raw["id"])
             system = (raw.get("identity") or {}).get("principalId")
             if aml and system and scope not in self.resources and scope.resource_type == _WORKSPACE:
-                group = scope.resource_group or scope
-                self.automatic.append(assigned(Principal(system, scope.name), "Contributor", group))
+                me, storage = Principal(system, scope.name), raw["properties"].get("storageAccount")
+                self.automatic.append(assigned(me, "Contributor", scope.resource_group or scope))
+                if storage:
+                    self.automatic.append(assigned(me, "Storage Blob Data Contributor", Scope.parse(storage)))
             self.resources[scope] = raw
 
     def lose(self, scope: Scope) -> None:
@@ -202,7 +204,7 @@ class FakeAzure:
                 attached = (raw.get("identity") or {}).get("userAssignedIdentities") or {}
                 named = [raw["id"], *raw["properties"].values(), *attached]
                 if any(isinstance(one, str) and _is_within(one, within) for one in named):
-                    found.append({"id": raw["id"].lower()})
+                    found.append({"id": raw["id"].lower(), "registry": raw["properties"].get("containerRegistry")})
         return found
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:

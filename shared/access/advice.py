@@ -1,6 +1,6 @@
 """What plan says of roles that are missing and that it will not grant: a finding with the command that would."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from shared.access.asks import Finding, Objection, RequiredGrant, Severity
@@ -11,7 +11,7 @@ from shared.access.needs import contains
 from shared.access.outcomes import Grant
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
-from shared.access.separation import limited
+from shared.access.separation import Reasons, levelled, limited
 from shared.access.terms import Terms
 
 type Advised = tuple[Rule, RequiredGrant]
@@ -42,14 +42,15 @@ def advice(
     estate: Estate,
     terms: Terms,
     objections: list[Objection],
-    apart: Mapping[str, str],
+    apart: Reasons,
 ) -> Finding:
     if not estate.sees(one.scope):
         return _cannot_see(rule, one)
     denied_by = held(one, estate).denied_by
     denied = refuse_denied(one, denied_by) if denied_by else None
     doubt = denied or refuse_objected(one, objections) or distrust(one, workspace, estate, terms)
-    doubt = doubt or limited(one, estate) or (Refusal("kept-apart", apart[rule.name]) if rule.name in apart else None)
+    why = levelled(rule, one, apart)
+    doubt = doubt or limited(one, estate) or (Refusal("kept-apart", why) if why else None)
     return _would_grant(doubt, rule, one)
 
 

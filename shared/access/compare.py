@@ -125,20 +125,20 @@ def unknown_holders(asked: Sequence[Asked], estate: Estate, terms: Terms) -> set
 
 def _perhaps_apart(asked: Iterable[Asked], estate: Estate) -> set[str]:
     """Where something is missing to one of those whom people may keep apart, all that each of them holds matters."""
-    deciding: dict[str, list[RequiredGrant]] = {}
+    found: set[str] = set()
     for each in asked:
-        for rule, one in each.grants:
-            if rule.keeps_apart and one.principal.id in estate.access:
-                deciding.setdefault(f"{rule.name} {each.workspace.id.key}", []).append(one)
-    undecided = [
-        asks for asks in deciding.values() if _may_differ(asks) and not all(held(one, estate).held for one in asks)
-    ]
-    return {one.principal.id for asks in undecided for one in asks if estate.access[one.principal.id].partial}
+        asks = [one for rule, one in each.grants if rule.keeps_apart and one.principal.id in estate.access]
+        missing = [one for one in asks if not held(one, estate).held]
+        kinds = {one.need.resource_type for one in missing if _may_differ(one, asks)}
+        beside = {one.principal.id for one in asks if one.need.resource_type in kinds}
+        found |= {one for one in beside if estate.access[one].partial} if len(beside) > 1 else set()
+    return found
 
 
-def _may_differ(asks: Sequence[RequiredGrant]) -> bool:
+def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:
     """At one target only what conditions and parts of it tell apart: data."""
-    return len({one.scope for one in asks}) > 1 or any(each.data for one in asks for each in one.need.permissions)
+    same = {one.scope for one in asks if one.need.resource_type == missing.need.resource_type}
+    return len(same) > 1 or any(each.data for each in missing.need.permissions)
 
 
 def holders_at_hand(asked: Iterable[Asked], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:

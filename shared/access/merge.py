@@ -1,11 +1,11 @@
 """Asks of several rules become one grant: the same need of an identity, or one that covers another."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from shared.access.asks import RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key
 from shared.access.model import Estate
-from shared.access.needs import contains
 from shared.access.outcomes import Grant, Withheld
 from shared.access.rules import Rule
 
@@ -23,7 +23,7 @@ def merged(asked: Asked) -> dict[GrantKey, Asking]:
 def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
     """The one that rules ask for: `acting` are those whose word counts, `asking` all that need it."""
     rule, first = acting[0]
-    registry = estate.registries.get(first.scope)
+    registry, role = estate.registries.get(first.scope), estate.roles.get(first.need.role_id)
     return Grant(
         first.principal,
         first.need,
@@ -35,31 +35,53 @@ def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
         rule.source,
         tuple(dict.fromkeys(one.on for _, one in asking if one.on != first.on)),
         str(registry.admin_user).lower() if registry else "",
+        role.permissions if role else (),
     )
 
 
-def widest(grants: list[Grant]) -> list[Grant]:
-    """Without those that another one of the same plan covers; that one names their rules as well."""
-    kept = []
-    for grant in grants:
-        if any(_covers(other, grant) for other in grants):
-            continue
-        covered = (grant, *(other for other in grants if _covers(grant, other)))
-        kept.append(
-            replace(
-                grant,
-                rule=", ".join(dict.fromkeys(one.rule for one in covered)),
-                requirements=tuple(sorted({r for one in covered for r in one.requirements})),
-                reason="; ".join(dict.fromkeys(one.reason for one in covered)),
-                others=tuple(dict.fromkeys(on for one in covered for on in (one.on, *one.others) if on != grant.on)),
-            )
+def fewest(grants: Sequence[Grant]) -> list[Grant]:
+    """Without those whose role another one's contains, at its scope or above; that one names their rules as well.
+
+    What contains is transitive, so whatever goes stays covered by one that is kept.
+    """
+    theirs: dict[str, list[Grant]] = {}
+    for one in grants:
+        theirs.setdefault(one.principal.id.casefold(), []).append(one)
+    needless = {id(one) for same in theirs.values() for one in same if _is_needless(one, same)}
+    return [
+        _speaking_for(
+            grant,
+            [one for one in theirs[grant.principal.id.casefold()] if id(one) in needless and grant.covers(one)],
         )
-    return kept
+        for grant in grants
+        if id(grant) not in needless
+    ]
 
 
-def _covers(one: Grant, other: Grant) -> bool:
-    same = (one.principal.id, one.scope) == (other.principal.id, other.scope)
-    return same and contains(one.need, other.need) and not contains(other.need, one.need)
+def _is_needless(one: Grant, grants: Sequence[Grant]) -> bool:
+    """Of those that give the same, the first is not."""
+    first = next(each for each in grants if each is one or (each.covers(one) and one.covers(each)))
+    return first is not one or any(each.covers(one) and not one.covers(each) for each in grants)
+
+
+def _speaking_for(grant: Grant, needless: Sequence[Grant]) -> Grant:
+    if not needless:
+        return grant
+    all_of_them = (grant, *needless)
+    return replace(
+        grant,
+        rule=", ".join(dict.fromkeys(one.rule for one in all_of_them)),
+        requirements=tuple(sorted({r for one in all_of_them for r in one.requirements})),
+        reason="; ".join(dict.fromkeys(one.reason for one in all_of_them)),
+        others=tuple(dict.fromkeys(on for one in all_of_them for on in (one.on, *one.others) if on != grant.on)),
+        instead=tuple(one for one in needless if one.action_id != grant.action_id),
+    )
+
+
+def instead_of(failed: Iterable[Grant], made: Sequence[Grant]) -> list[Grant]:
+    """What `failed` grants would have made needless, and nothing of `made` gives either."""
+    found = {one.action_id: one for grant in failed for one in grant.instead}
+    return fewest([one for one in found.values() if not any(other.covers(one) for other in made)])
 
 
 def once(withheld: list[Withheld], grants: list[Grant]) -> list[Withheld]:

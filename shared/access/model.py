@@ -248,8 +248,8 @@ class Estate:
     not exist. `facts` is what rules wanted to see, raw; None is a 404. `people` and `wishes` are the policy's;
     `caller` is who caused the event, if one did and is known, by writing `changed`.
     `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
-    `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that the
-    policy names by GUID.
+    `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that rules
+    ask for, or the policy names by GUID.
     """
 
     now: datetime

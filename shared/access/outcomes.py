@@ -1,12 +1,13 @@
 """What a plan holds. The values are the same in `plan`, in mode report and when they are carried out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.access.asks import Finding, Property, RequiredGrant
 from shared.access.marks import assignment_name, unique
 from shared.access.model import Principal
 from shared.access.needs import Need, contains
+from shared.access.permissions import PermissionBlock, within
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
@@ -16,7 +17,8 @@ class Grant:
     """A role assignment to be made. `rule` names every rule that needs it, `on` the resource whose identity it is.
 
     `others` share that identity and need it too. `before`, at a registry: whether its admin user was on ("true",
-    "false"), so that the holder could do without.
+    "false"), so that the holder could do without. `gives` is what the role allows, as far as its definition is known.
+    `instead` are the grants that this one makes needless: they are made where this one cannot be.
     """
 
     principal: Principal
@@ -29,6 +31,8 @@ class Grant:
     source: str
     others: tuple[Scope, ...] = ()
     before: str = ""
+    gives: tuple[PermissionBlock, ...] = field(default=(), compare=False, repr=False)
+    instead: tuple["Grant", ...] = field(default=(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -36,9 +40,20 @@ class Grant:
         return assignment_name(self.scope, self.principal.id, self.need.role_id)
 
     def serves(self, one: RequiredGrant) -> bool:
-        """Whether it gives all that is asked for."""
-        same = (self.principal.id.casefold(), self.scope) == (one.principal.id.casefold(), one.scope)
-        return same and contains(self.need, one.need)
+        """Whether it gives all that is asked for, at that scope or above it."""
+        blocks = [block for block in self.gives if not block.condition]
+        needed = one.need.permissions
+        gives = bool(needed) and all(any(block.allows(each) for block in blocks) for each in needed)
+        return self._reaches(one.principal, one.scope) and (gives or contains(self.need, one.need))
+
+    def covers(self, other: "Grant") -> bool:
+        """Whether `other` adds nothing to it: by what the roles allow, not by what the needs are called."""
+        same = self.need.role_id == other.need.role_id
+        known = bool(self.gives) and bool(other.gives)
+        return self._reaches(other.principal, other.scope) and (same or (known and within(other.gives, self.gives)))
+
+    def _reaches(self, principal: Principal, scope: Scope) -> bool:
+        return self.principal.id.casefold() == principal.id.casefold() and self.scope.contains(scope)
 
     @property
     def action_id(self) -> str:

@@ -50,6 +50,25 @@ class PermissionBlock:
         )
 
 
+def within(narrow: Iterable[PermissionBlock], wide: Iterable[PermissionBlock]) -> bool:
+    """Whether `wide` allows all that `narrow` allows. A block with a condition allows nothing for certain."""
+    sure = [block for block in wide if not block.condition]
+    return all(
+        any(_leaves(block, granted, block_of, data=data) for block in sure)
+        for block_of in narrow
+        for data in (False, True)
+        for granted in (block_of.data_actions if data else block_of.actions)
+    )
+
+
+def _leaves(block: PermissionBlock, granted: str, other: PermissionBlock, *, data: bool) -> bool:
+    """Whether `block` allows `granted`, less what `other`, whose pattern it is, takes away itself."""
+    allowed, cut = (block.data_actions, block.not_data_actions) if data else (block.actions, block.not_actions)
+    without = other.not_data_actions if data else other.not_actions
+    taken = [one for one in cut if overlaps(one, granted) and not any(includes(theirs, one) for theirs in without)]
+    return not taken and any(includes(pattern, granted) for pattern in allowed)
+
+
 @dataclass(frozen=True, slots=True)
 class RoleDefinition:
     """`role_id` is the trailing GUID in lower case: the rest of a roleDefinitionId differs by scope."""

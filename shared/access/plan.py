@@ -29,7 +29,7 @@ from shared.access.registry_users import registry_users
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
-from shared.access.separation import kept_apart, limited, not_levelled
+from shared.access.separation import kept_apart, levelled, limited, not_levelled
 from shared.access.terms import Terms
 
 type _Change = Grant | Setting | Removal
@@ -68,7 +68,7 @@ def _grants(
     apart, kept = kept_apart(asked, estate), []
     for asking in merge.merged(asked).values():
         acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
-        free = [pair for pair in acting if pair[0].name not in apart]
+        free = [(rule, one) for rule, one in acting if not levelled(rule, one, apart)]
         one = asking[0][1]
         cover = weakest((each for _, each in asking), estate)
         if cover.held:
@@ -81,19 +81,21 @@ def _grants(
             advised += [(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
         else:
             # Each on its own: what one rule may ask for opens nothing to another (a target that a user named).
-            refusals = [refuse_grant(each, asked.workspace, estate, terms, objections) for _, each in free]
+            refusals = [
+                refuse_grant(each, asked.workspace, estate, terms, objections) or limited(each, estate)
+                for _, each in free
+            ]
             passing = [pair for pair, refused in zip(free, refusals, strict=True) if refused is None]
             grant = merge.grant(passing or free, asking, estate)
             refusal = impossible(one, cover, estate) or (None if passing else refusals[0])
-            refusal = refusal or unseen(one, estate) or limited(one, estate)
-            refusal = refusal or _refused_by_all(passing, grant, estate, terms)
+            refusal = refusal or unseen(one, estate) or _refused_by_all(passing, grant, estate, terms)
             if refusal:
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
     say = partial(advice, workspace=asked.workspace, estate=estate, terms=terms, objections=objections, apart=apart)
     findings = [say(rule, one) for rule, one in each_once(advised, grants)] + list(not_levelled(kept, apart, estate))
-    grants = merge.widest(grants)
+    grants = merge.fewest(grants)
     return satisfied, leaning, grants, merge.once(withheld, grants), findings
 
 

@@ -32,14 +32,16 @@ def privileged(role: RoleDefinition) -> bool:
 
 
 def refuse_privileged(ask: RequiredGrant, estate: Estate) -> Refusal | None:
-    """No policy opens this. A role that only its GUID is known of must have been read."""
+    """No policy opens this. A role that only its GUID is known of must have been read; rules' own roles are chosen."""
     role_id = ask.need.role_id
     if role_id in PRIVILEGED:
         return Refusal("privileged-role", f"{PRIVILEGED[role_id]} hands out access: amlguard grants it to nobody")
+    if ask.need.permissions:
+        return None
     role = estate.roles.get(role_id)
-    if role is None and not ask.need.permissions:
+    if role is None:
         return Refusal("privileged-role", f"role {role_id} is not known here, so it may hand out access")
-    if role and privileged(role):
+    if privileged(role):
         return Refusal("privileged-role", f"role {role.name} hands out access: amlguard grants it to nobody")
     return None
 

@@ -4,35 +4,55 @@ In federated learning each team's cluster reads its own store and no other, in o
 who holds what. What amlguard itself granted tells nothing of what people want, nor does an identity that holds nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from shared.access.asks import Finding, RequiredGrant, Severity
 from shared.access.compare import Asked, held
 from shared.access.marks import ours
 from shared.access.model import Estate
+from shared.access.needs import CONTROL_STORAGE, READ_BLOBS, Need
 from shared.access.permissions import Access, Permission, RoleAssignment, applies_at, coverage
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.scope import Scope
 
-type Reasons = Mapping[str, str]
+# Why nothing is granted at a target to identities of resources of that type; of any, where a user named the target.
+type Reasons = Mapping[tuple[Scope, str], str]
+_ANY = ""
 # Where it is held: the target or what lies below it, and on which condition.
 type _Kept = frozenset[tuple[str, str]]
 
 
 def kept_apart(asked: Asked, estate: Estate) -> Reasons:
-    """Why rules that could level what people told apart grant nothing, by the rule's name."""
-    asking: dict[str, list[RequiredGrant]] = {}
-    for rule, one in asked.grants:
-        if rule.keeps_apart:
-            asking.setdefault(rule.name, []).append(one)
-    return {name: why for name, asks in asking.items() if (why := _why(asks, estate))}
+    """What people told apart, and rules that could level it must not.
+
+    Whichever rule asks: one team may use a cluster, another a Kubernetes compute or a Spark pool.
+    """
+    asks = [(rule, one) for rule, one in asked.grants if rule.keeps_apart]
+    found: dict[tuple[Scope, str], str] = {}
+    for rule in dict.fromkeys(rule for rule, _ in asks):
+        mine = [one for each, one in asks if each is rule]
+        kinds = {one.on.resource_type for one in mine if one.on != asked.workspace.id}
+        like_them = [one for each, one in asks if each is rule or one.on.resource_type in kinds]
+        if why := _why(mine, like_them, estate):
+            found |= {(one.scope, one.on.resource_type): why for one in mine}
+            found |= {(one.scope, _ANY): why for one in mine if rule.grants}
+    return found
 
 
-def _why(asks: list[RequiredGrant], estate: Estate) -> str:
-    holders = {one.principal.id: one for one in asks}
-    scopes = {one.scope for one in asks}
+def levelled(rule: Rule, one: RequiredGrant, reasons: Reasons) -> str | None:
+    """Why the grant would level what people told apart; None where it would not."""
+    if not rule.keeps_apart:
+        return None
+    return reasons.get((one.scope, one.on.resource_type)) or (reasons.get((one.scope, _ANY)) if one.explicit else None)
+
+
+def _why(mine: Sequence[RequiredGrant], asks: Iterable[RequiredGrant], estate: Estate) -> str:
+    """`mine` are what one rule asks for, `asks` what is asked for identities like these."""
+    scopes = {one.scope for one in mine}
+    holders = {one.principal.id: one.principal for one in asks if one.scope in scopes}
     if len(holders) < 2:
         return ""
     lost = any(one.misplaced for holder in holders for one in estate.access[holder].assignments)
@@ -41,27 +61,46 @@ def _why(asks: list[RequiredGrant], estate: Estate) -> str:
     closed = sorted(scope.name for scope in scopes if not estate.sees(scope))
     if closed and len(scopes) > 1:
         return f"who holds what on {', '.join(closed)} may not be read, so nobody can tell whether they are kept apart"
-    kept: dict[str, set[tuple[str, str]]] = {holder: set() for holder in holders}
+    at: dict[str, set[Scope]] = {}
     for one in asks:
-        kept[one.principal.id] |= _kept(one, estate)
-    differing = {frozenset(one) for one in kept.values() if one}
-    if len(differing) < 2:
+        if one.scope in scopes:
+            at.setdefault(one.principal.id, set()).add(one.scope)
+    needs = dict.fromkeys((one.scope, one.need) for one in mine)
+    kept = {
+        holder: {where: frozenset(_held_of(needs, where, estate.access[holder])) for where in there}
+        for holder, there in at.items()
+    }
+    distinct = {frozenset(one.items()): one for one in kept.values()}
+    if not any(_differ(one, other) for one, other in combinations(distinct.values(), 2)):
         return ""
     shown = (
-        f"{holders[holder].principal.label}: {', '.join(sorted({_name(scope) for scope, _ in one}))}"
+        f"{holders[holder].label}: {', '.join(sorted({_name(scope) for held in one.values() for scope, _ in held}))}"
         for holder, one in kept.items()
-        if one
+        if any(one.values())
     )
     return f"people let them at different ones, or on different terms ({'; '.join(shown)})"
 
 
-def _kept(one: RequiredGrant, estate: Estate) -> _Kept:
-    access = estate.access[one.principal.id]
+def _differ(one: Mapping[Scope, _Kept], other: Mapping[Scope, _Kept]) -> bool:
+    """Of the targets at which both are asked for; who holds nothing there tells nothing."""
+    common = one.keys() & other.keys()
+    mine, theirs = (frozenset().union(*(held[where] for where in common)) for held in (one, other))
+    return bool(mine and theirs) and mine != theirs
+
+
+def _held_of(needs: Iterable[tuple[Scope, Need]], where: Scope, access: Access) -> Iterator[tuple[str, str]]:
+    for scope, need in needs:
+        if scope == where:
+            yield from _kept(need, scope, access)
+
+
+def _kept(need: Need, scope: Scope, access: Access) -> Iterator[tuple[str, str]]:
     theirs = replace(access, assignments=tuple(each for each in access.assignments if not ours(each)))
-    if coverage(one.need.permissions, one.scope, theirs).held:
-        return frozenset({(one.scope.key, "")})
-    found = _limited(one.need.permissions, one.scope, theirs)
-    return frozenset((_at(each, one.scope).key, each.condition or "") for each in found)
+    if coverage(need.permissions, scope, theirs).held:
+        yield scope.key, ""
+    else:
+        found = _limited(need.permissions, scope, theirs)
+        yield from ((_at(each, scope).key, each.condition or "") for each in found)
 
 
 def limited(one: RequiredGrant, estate: Estate) -> Refusal | None:
@@ -71,7 +110,9 @@ def limited(one: RequiredGrant, estate: Estate) -> Refusal | None:
         return None
     access = estate.access[one.principal.id]
     missing = coverage(one.need.permissions, one.scope, access).missing
-    limit = next(_limited(missing, one.scope, access), None)
+    # Whoever controls a storage account reads its keys, and with them all that is in it.
+    keys = READ_BLOBS.permissions if one.need is CONTROL_STORAGE and missing else ()
+    limit = next(_limited((*missing, *keys), one.scope, access), None)
     if limit is None:
         return None
     where = _at(limit, one.scope)
@@ -111,13 +152,14 @@ def not_levelled(kept: Iterable[tuple[Rule, RequiredGrant]], reasons: Reasons, e
         lacking.setdefault((rule.name, one.scope), []).append((rule, one))
     for (name, scope), asking in lacking.items():
         rule, first = asking[0]
+        why = levelled(rule, first, reasons)
         names = ", ".join(dict.fromkeys(one.principal.label for _, one in asking if not held(one, estate).held))
         yield Finding(
             scope,
             name,
             tuple(sorted({r for _, one in asking for r in one.requirements})),
             Severity.LOW,
-            f"amlguard makes nobody {first.need.role_name} on {scope.name} by rule {name}: {reasons[name]}. It is not "
+            f"amlguard makes nobody {first.need.role_name} on {scope.name} by rule {name}: {why}. It is not "
             f"held by {names}.",
             "Where one of them is meant to hold it, grant it by hand: az role assignment create --assignee-object-id "
             f'OBJECT-ID --assignee-principal-type ServicePrincipal --role "{first.need.role_name}" --scope {scope}',

@@ -40,7 +40,8 @@ def _leading_to(kind: str = "", *, role: str = "", there: bool = True, shouted: 
         named = target["id"].upper().replace("/SUBSCRIPTIONS/", "/subscriptions/") if shouted else target["id"]
         ws = _managed(place, named if kind else "")
         held = [assign(place.group, place.object_id("ws"), role)] if role else []
-        return Tenant([ws, *([target] if there else [])], held)
+        # What AML gives on the resource group covers a target that lies in it; here it holds `role` alone.
+        return Tenant([ws, *([target] if there else [])], held, aml=False)
 
     return build
 
@@ -66,7 +67,7 @@ def _attached(kind: str, *, by_uai: bool = True, relays: int = 0) -> Build:
 
 def _of_early_2024(role: str) -> Build:
     def build(place: Place) -> Tenant:
-        return Tenant([workspace(place)], [assign(place.group, place.object_id("ws"), role)])
+        return Tenant([workspace(place)], [assign(place.group, place.object_id("ws"), role)], aml=False)
 
     return build
 

@@ -95,13 +95,14 @@ class Tenant:
     ) -> Json:
         """`group` is a resource group's id; without `identity` the workspace has a system-assigned one.
 
-        That one holds what AML gave it when the workspace was made (`aml`; azure-facts §4).
+        A system-assigned one holds what AML gave it when the workspace was made (`aml`; azure-facts §4).
         """
         scope = child(group, "Microsoft.MachineLearningServices/workspaces", name)
-        if identity is None and aml:
-            self.assign(group, oid(scope), CONTRIBUTOR)
+        identity = identity or system_assigned(scope)
+        if aml and (system := identity.get("principalId")):
+            self.assign(group, system, CONTRIBUTOR)
             if storage := properties.get("storageAccount"):
-                self.assign(storage, oid(scope), BLOB_CONTRIBUTOR)
+                self.assign(storage, system, BLOB_CONTRIBUTOR)
         return self.add(
             {
                 "id": scope,
@@ -110,7 +111,7 @@ class Tenant:
                 "location": "westeurope",
                 "kind": "Default",
                 "sku": {"name": "Basic", "tier": "Basic"},
-                "identity": identity or system_assigned(scope),
+                "identity": identity,
                 "tags": {},
                 "systemData": {"createdAt": LONG_AGO, "createdByType": "User"},
                 "properties": {

@@ -58,6 +58,10 @@ def cluster(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
     azure.have(raw.compute(name, *_identity(azure, state, name, "AcrPull")))
 
 
+def compute_instance(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
+    azure.have(raw.compute(name, *_identity(azure, state, name, "Contributor"), kind="ComputeInstance"))
+
+
 def endpoint(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
     azure.have(raw.endpoint(name, *_identity(azure, state, name, "Reader")))
 
@@ -86,6 +90,17 @@ def serverless(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
     _holds(azure, sai(f"{name}/c"), "AcrPull")
     if state == UNKNOWN:
         azure.unreadable.add("jobs")
+
+
+def serverless_settings(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
+    """Of another workspace, which acts as an identity of its own, or as none that could pull."""
+    me, on = uai(name), workspace_id(name)
+    primary = {"primaryUserAssignedIdentity": str(me.resource)} if state == COVERED else {}
+    azure.have(raw.workspace(sai(name), me, on=on, serverlessComputeSettings={"x": 1}, **primary), aml=False)
+    for who in (sai(name), me):
+        _holds(azure, who, "Contributor")
+    if state == UNKNOWN:
+        azure.have(raw.workspace(me, uai(f"{name}-2"), on=on, serverlessComputeSettings={"x": 1}))
 
 
 def kubelet(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
@@ -131,10 +146,12 @@ def site(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
 
 KINDS: list[Add] = [
     cluster,
+    compute_instance,
     endpoint,
     builder,
     build_compute,
     serverless,
+    serverless_settings,
     kubelet,
     app,
     instance,
@@ -167,14 +184,19 @@ def tenant(said: list[User]) -> FakeAzure:
     return azure
 
 
-def ends_with_admin_user(azure: FakeAzure) -> bool:
+def looked_at(azure: FakeAzure) -> App:
+    one = App(terms(settle=timedelta()), azure=azure)
+
     async def look() -> None:
-        app = App(terms(settle=timedelta()), azure=azure)
-        assert await app.event(WORKSPACE)
-        await app.settle(hours=1)
+        assert await one.event(WORKSPACE)
+        await one.settle(hours=1)
 
     asyncio.run(look())
-    return azure.admin_user(REGISTRY)
+    return one
+
+
+def ends_with_admin_user(azure: FakeAzure) -> bool:
+    return looked_at(azure).azure.admin_user(REGISTRY)
 
 
 @given(st.lists(users, max_size=5))
@@ -189,3 +211,29 @@ def test_each_kind_alone_decides() -> None:
             for state in (COVERED, UNCOVERED, UNKNOWN):
                 stays = ends_with_admin_user(tenant([User(kind, home, state)]))
                 assert stays is (state != COVERED), (kind.__name__, home, state)
+
+
+GUARDS: dict[Add, tuple[str, str]] = {
+    cluster: ("uncovered-puller", "compute-identity"),
+    compute_instance: ("uncovered-puller", "compute-identity"),
+    endpoint: ("uncovered-puller", "endpoint-pull"),
+    builder: ("uncovered-builder", "uncovered-builder"),
+    build_compute: ("uncovered-builder", "uncovered-builder"),
+    serverless: ("serverless-jobs", "serverless-jobs"),
+    serverless_settings: ("serverless-pull", "uncovered-builder"),
+    kubelet: ("uncovered-puller", "kubelet-identity"),
+    app: ("registry-services", "registry-services"),
+    instance: ("container-instances", "container-instances"),
+    pool: ("registry-services", "registry-services"),
+    site: ("registry-services", "registry-services"),
+}
+
+
+def test_each_kind_is_kept_by_the_guard_that_is_about_it() -> None:
+    """So that no guard that is lost hides behind another one."""
+    assert list(GUARDS) == KINDS
+    for kind, guards in GUARDS.items():
+        for state, guard in zip((UNCOVERED, UNKNOWN), guards, strict=True):
+            rows = looked_at(tenant([User(kind, FOREIGN, state)])).audit.rows("Withheld")
+            said = {row["Guard"] for row in rows if row.get("Property") == "adminUserEnabled"}
+            assert said == {guard}, (kind.__name__, state)

@@ -261,7 +261,11 @@ def estate(
         access={one: access(*(a for a in held if concerns(a, one)), roles=roles, denies=denies) for one in known},
         missing=frozenset(missing),
         locks=tuple(p for p in parts if isinstance(p, Lock)),
-        **{"tenants": {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: TENANT}, **more},
+        **{
+            "tenants": {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: TENANT},
+            "roles": {one.role_id: one for one in ROLES.values()},
+            **more,
+        },
     )
     return looked_around(seen, *services)
 

@@ -358,7 +358,9 @@ class TestGroupsOfThePolicy:
     def test_get_it_only_once_the_policy_says_so(self) -> None:
         one = without_keys()
         one = replace(
-            one, people=(people(DATA_SCIENTIST),), access={**one.access, TEAM: estate(one.subject).access[sai("ws").id]}
+            one,
+            people=(people(DATA_SCIENTIST),),
+            access={**one.access, TEAM: estate(one.subject, aml=False).access[sai("ws").id]},
         )
         assert granted(plan(one, terms())) == set()
         assert len(plan(one, terms(on=["AML-88"])).grants) == 2

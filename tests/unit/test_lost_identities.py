@@ -26,7 +26,7 @@ from unit.build import (
 )
 
 from shared.access import parse
-from shared.access.asks import Finding, Objection, Property
+from shared.access.asks import Cover, Finding, Property, RegistryUser
 from shared.access.losses import Loss
 from shared.access.lost import without_lost
 from shared.access.model import ComputeType, Estate, Fact, Identity, Unreadable, Want, Workspace
@@ -56,7 +56,8 @@ def settled(one: Identity, fact: Fact) -> Identity:
 
 def lost(one: Workspace, fact: Fact, *parts: Any, **more: Any) -> Estate:
     facts: dict[Want, Fact] = {Want(identity_id("dead")): fact, Want(identity_id("living")): THERE}
-    return replace(estate(without_lost(one, facts), *parts, **more), facts=facts)
+    seen = estate(without_lost(one, facts), *parts, **more)
+    return replace(seen, facts={**seen.facts, **facts})
 
 
 @pytest.mark.parametrize("recorded", [True, False], ids=["object ids recorded", "object ids left out"])
@@ -190,8 +191,7 @@ class TestAWorkspaceThatIsBeingDeleted:
     def test_arm_says_so(self) -> None:
         found = parse.workspace(self.RAW, {List.COMPUTES: []}, {})
         assert found.leaving
-        (one,) = [
-            ask for ask in RULE["lost-identity-pulls"].examine(found, estate(found)) if isinstance(ask, Objection)
-        ]
-        assert one.target == REGISTRY
+        asked = RULE["lost-identity-pulls"].examine(found, estate(found))
+        (one,) = [ask for ask in asked if isinstance(ask, RegistryUser)]
+        assert (one.registry, one.cover) == (REGISTRY, Cover.UNKNOWN)
         assert found.id.resource_group == GROUP

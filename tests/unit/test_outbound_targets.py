@@ -47,7 +47,8 @@ def leading_to(*targets: Scope | str, mode: str = "AllowOnlyApprovedOutbound", *
 
 
 def seen(one: Workspace, fact: Fact = None, *targets: Scope, **more: Any) -> Estate:
-    return replace(estate(one, **more), facts={Want(target): fact for target in targets})
+    """Of a workspace without what AML gives on its resource group, which covers all that lies there."""
+    return replace(estate(one, aml=False, **more), facts={Want(target): fact for target in targets})
 
 
 def there(*targets: Scope, **more: Any) -> Estate:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from unit.build import (
@@ -13,12 +13,14 @@ from unit.build import (
     WORKSPACE,
     assigned,
     cluster,
+    compute,
     connection,
     custom,
     endpoint,
     estate,
     granted,
     guards,
+    identity,
     registry,
     registry_id,
     resource,
@@ -30,8 +32,8 @@ from unit.build import (
 
 from shared.access import marks
 from shared.access.compare import ask, unknown_holders
-from shared.access.model import Datastore, Principal
-from shared.access.outcomes import Plan
+from shared.access.model import ComputeType, Datastore, Principal, Want
+from shared.access.outcomes import Grant, Plan
 from shared.access.permissions import RoleAssignment
 from shared.access.plan import plan
 from shared.access.scope import Scope
@@ -260,6 +262,120 @@ class TestOtherRules:
         said = [one for one in plan(estate(subject, held=each), terms()).findings if "AML-87" in one.requirements]
         assert said
         assert all(one.remedy.startswith("Look twice: people let them at different ones") for one in said)
+
+
+class TestAcrossRules:
+    """Teams may use different things: what one rule must not level, another rule must not either."""
+
+    REPOSITORIES = "Container Registry Repository Reader"
+
+    def by_conditions(self, *holders: Principal) -> list[RoleAssignment]:
+        return [assigned(one, self.REPOSITORIES, GROUP, condition=f"only {one.label}") for one in holders]
+
+    def test_a_cluster_and_a_kubernetes_compute_on_one_registry(self) -> None:
+        k8s = compute("k8s", ComputeType.KUBERNETES, S)
+        subject = workspace(cluster("a", N), k8s, storage=None)
+        made = plan(estate(subject, registry(abac=True), held=self.by_conditions(N, S)), terms())
+        assert granted(made) == set()
+        assert {one.rule for one in made.findings if "amlguard makes nobody" in one.message} == {
+            "compute-pull",
+            "kubernetes-pull",
+        }
+        alone = plan(estate(subject, registry(abac=True), held=self.by_conditions(N)), terms())
+        assert len(alone.grants) == 2
+
+    def test_the_nodes_of_two_clusters(self) -> None:
+        first, second = (resource("Microsoft.ContainerService/managedClusters", name) for name in ("aks1", "aks2"))
+        nodes = {one: replace(uai(one.name), resource=one) for one in (first, second)}
+        computes = [compute(one.name, ComputeType.AKS, attached=one) for one in nodes]
+        subject = workspace(*computes, storage=None)
+        held = self.by_conditions(*nodes.values())
+        made = plan(estate(subject, registry(abac=True), clusters=nodes, held=held), terms())
+        assert granted(made) == set()
+        assert len(plan(estate(subject, registry(abac=True), clusters=nodes), terms()).grants) == 2
+
+    def test_an_endpoint_that_is_limited_keeps_no_computes_apart(self) -> None:
+        subject = workspace(cluster("a", N), cluster("b", S), endpoint("e", W), registry=None, storage_by_identity=True)
+        held = [assigned(N, READER, STORAGE), assigned(W, READER, container(STORAGE, "a"))]
+        assert (S.label, READER, "store") in granted(plan(estate(subject, held=held), terms()))
+
+    @pytest.mark.parametrize("apart", [True, False])
+    def test_a_spark_job_opens_no_other_teams_store(self, apart: bool) -> None:
+        """Whoever may submit a job names any datastore in it."""
+        pool = compute("pool", ComputeType.SYNAPSE_SPARK, N)
+        body = {
+            "jobType": "Spark",
+            "computeId": str(pool.id),
+            "inputs": {"in": {"uri": "azureml://datastores/data_south/paths/a"}},
+        }
+        subject = workspace(pool, cluster("b", S), store(NORTH), store(SOUTH), registry=None, storage=None)
+        held = [assigned(N, WRITER, NORTH), assigned(S, WRITER, SOUTH)] if apart else []
+        jobs = {Want(WORKSPACE, "jobs", pages=1): ({"properties": body},)}
+        made = plan(estate(subject, held=held, facts=jobs), terms(on=["AML-89"], allow=(GROUP,)))
+        asked_for = {(N.label, "Contributor", "south"), (N.label, WRITER, "south")}
+        assert (asked_for & granted(made)) == (set() if apart else asked_for)
+
+    def test_nor_does_one_as_the_workspaces_own_identity(self) -> None:
+        me = uai("spark")
+        body = {
+            "jobType": "Spark",
+            "identity": {"identityType": "Managed"},
+            "inputs": {"in": {"uri": "azureml://datastores/data_south/paths/a"}},
+        }
+        subject = workspace(
+            cluster("a", N), cluster("b", S), store(NORTH), store(SOUTH), registry=None, storage=None,
+            identity=identity(me), primary=me.resource,
+        )  # fmt: skip
+        held = [assigned(N, WRITER, NORTH), assigned(S, WRITER, SOUTH)]
+        jobs = {Want(WORKSPACE, "jobs", pages=1): ({"properties": body},)}
+        made = plan(estate(subject, held=held, facts=jobs), terms(on=["AML-89"], allow=(GROUP,)))
+        assert {one for one in granted(made) if one[2] == "south"} == set()
+
+    def test_an_image_of_a_teams_registry(self) -> None:
+        a, b = registry_id("teama"), registry_id("teamb")
+        subject = workspace(cluster("a", N), cluster("b", S), connection("a", a), registry=None, storage=None)
+        environments = ({"id": f"{WORKSPACE}/environments/e", "properties": {"latestVersion": "1"}},)
+        version = WORKSPACE.child("environments", "e", "versions", "1")
+        facts = {
+            Want(WORKSPACE, "environments"): environments,
+            Want(version): {"id": str(version), "properties": {"image": "teama.azurecr.io/app:1"}},
+        }
+        each = [assigned(N, self.REPOSITORIES, a, condition="x"), assigned(S, self.REPOSITORIES, a, condition="y")]
+        parts = (registry(a, abac=True), registry(b))
+        made = plan(estate(subject, *parts, held=each, facts=facts), terms(allow=(GROUP,)))
+        assert granted(made) == set()
+        assert len(plan(estate(subject, *parts, facts=facts), terms(allow=(GROUP,))).grants) == 2
+
+
+class TestKeysOfAnAccount:
+    """Contributor of a storage account reads its keys, and with them everything."""
+
+    JOB: ClassVar[dict[str, Any]] = {
+        "jobType": "Spark",
+        "computeId": f"{WORKSPACE}/computes/pool",
+        "inputs": {"in": {"uri": "azureml://datastores/data_north/paths/a"}},
+    }
+
+    def planned(self, *held: RoleAssignment) -> Plan:
+        pool = compute("pool", ComputeType.SYNAPSE_SPARK, N)
+        subject = workspace(pool, store(NORTH), registry=None, storage=None)
+        jobs = {Want(WORKSPACE, "jobs", pages=1): ({"properties": self.JOB},)}
+        return plan(estate(subject, held=held, facts=jobs), terms(on=["AML-89"], allow=(GROUP,)))
+
+    def test_are_not_given_to_whom_people_let_at_a_container_only(self) -> None:
+        made = self.planned(assigned(N, WRITER, container(NORTH, "other")))
+        assert granted(made) == set()
+        assert guards(made) == {"limited-by-people"}
+
+    def test_nor_is_the_rest_of_the_account_to_whom_holds_the_container_of_the_datastore(self) -> None:
+        made = self.planned(assigned(N, WRITER, container(NORTH, "data")))
+        assert granted(made) == set()
+        assert {one.action.need.name for one in made.withheld if isinstance(one.action, Grant)} == {
+            "control the storage account"
+        }
+
+    def test_are_given_where_nobody_limits_it(self) -> None:
+        assert granted(self.planned()) == {(N.label, "Contributor", "north"), (N.label, WRITER, "north")}
 
 
 def test_what_they_hold_through_groups_is_read_before_it_is_decided() -> None:

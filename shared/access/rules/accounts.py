@@ -1,7 +1,7 @@
 """The storage accounts that datastores name, and where they are."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shared.access.model import Datastore, Estate, Want, Workspace
 from shared.access.raw import scope_or_none, text
@@ -66,3 +66,10 @@ def container(store: Datastore, where: Scope) -> Scope | None:
     """The blob container (file system) that the datastore names, on the account `where`."""
     name = text(store.raw, "properties", "containerName") or text(store.raw, "properties", "filesystem") or ""
     return where.child("blobServices", "default", "containers", name) if _CONTAINER.fullmatch(name) else None
+
+
+def containers(stores: Iterable[Datastore], where: Scope) -> tuple[Scope, ...]:
+    """What a need of the stores' data is about on the account `where`; empty (all of it) where one names none."""
+    named = [container(store, where) for store in stores]
+    known = tuple(dict.fromkeys(one for one in named if one))
+    return known if None not in named else ()

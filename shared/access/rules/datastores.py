@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
 from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
 from shared.access.raw import text
-from shared.access.rules.accounts import ACCOUNT, account_wants, container, elsewhere, listed_by
+from shared.access.rules.accounts import ACCOUNT, account_wants, containers, elsewhere, listed_by
 from shared.access.rules.az import at, group
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.rules.unreadable import unreadable
@@ -103,8 +103,7 @@ def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         elif where:
             stores.setdefault(where, []).append(store)
     for where, named in stores.items():
-        containers = [container(store, where) for store in named]
-        about = tuple(dict.fromkeys(one for one in containers if one)) if None not in containers else ()
+        about = containers(named, where)
         names = ", ".join(store.id.name for store in named)
         for compute in workspace.computes:
             principal = compute.identity.default

@@ -7,11 +7,11 @@ data there as themselves.
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
-from shared.access.model import Estate, Principal, Want, Workspace
+from shared.access.model import Datastore, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS
 from shared.access.raw import principal_id, text
-from shared.access.rules.accounts import account_wants, elsewhere
-from shared.access.rules.feature_store import offline, store
+from shared.access.rules.accounts import account_wants, containers, elsewhere
+from shared.access.rules.feature_store import container_of, offline, store
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -38,12 +38,22 @@ def _consumers(workspace: Workspace, estate: Estate) -> list[Principal]:
     return list(found.values())
 
 
-def _sources(workspace: Workspace, estate: Estate) -> dict[Scope, str]:
-    """Accounts that feature sets are read from, and what each is."""
+def _sources(workspace: Workspace, estate: Estate) -> dict[Scope, tuple[str, tuple[Scope, ...]]]:
+    """Accounts that feature sets are read from: what each is, and the containers there that are named."""
     connection = offline(workspace)
     kept = store(connection, workspace) if connection else None
-    found = {where: f"source {where.name}" for _, where in elsewhere(workspace, estate) if where}
-    return {**found, kept: f"offline store {kept.name}"} if kept else found
+    named: dict[Scope, list[Datastore]] = {}
+    for one, where in elsewhere(workspace, estate):
+        if where:
+            named.setdefault(where, []).append(one)
+    found = {where: (f"source {where.name}", containers(stores, where)) for where, stores in named.items()}
+    if connection and kept:
+        about = container_of(connection)
+        if kept in found:
+            _, also = found[kept]
+            about = (*about, *also) if about and also else ()
+        found[kept] = f"offline store {kept.name}", about
+    return found
 
 
 def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -65,10 +75,10 @@ def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
             f'"AzureML Data Scientist" --scope {workspace.id}',
         )
-    for where, what in _sources(workspace, estate).items():
+    for where, (what, about) in _sources(workspace, estate).items():
         for one in consumers:
             reason = f"{one.label} uses feature sets of {workspace.id.name}, and reads {what} as itself"
-            yield RequiredGrant(one, READ_BLOBS, where, workspace.id, ("AML-96",), reason)
+            yield RequiredGrant(one, READ_BLOBS, where, workspace.id, ("AML-96",), reason, about=about)
 
 
 USERS = "feature-set-users"

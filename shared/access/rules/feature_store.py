@@ -7,12 +7,13 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
 from shared.access.raw import principal_id, scope_or_none, text
-from shared.access.rules.accounts import account_wants, elsewhere
+from shared.access.rules.accounts import account_wants, containers, elsewhere
 from shared.access.rules.az import at
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
 _STORAGE = "microsoft.storage/storageaccounts"
+_CONTAINER = f"{_STORAGE}/blobservices/containers"
 
 
 def offline(workspace: Workspace) -> Connection | None:
@@ -53,6 +54,12 @@ def store(connection: Connection, workspace: Workspace) -> Scope | None:
     return workspace.storage if workspace.storage and workspace.storage.name.casefold() == account else None
 
 
+def container_of(connection: Connection) -> tuple[Scope, ...]:
+    """The container that the connection names by its id, if it does."""
+    scope = scope_or_none(connection.target)
+    return (scope,) if scope and scope.resource_type == _CONTAINER else ()
+
+
 def _materializes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if workspace.kind != "featurestore":
         return
@@ -63,17 +70,18 @@ def _materializes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield RequiredGrant(me, MATERIALIZE, workspace.id, workspace.id, ("AML-82",), needs)
     if connection:
         where = store(connection, workspace)
-        yield _writes(me, where, workspace, needs) if where else _unknown(connection, workspace)
+        yield _writes(me, where, connection, workspace, needs) if where else _unknown(connection, workspace)
     for one, source in elsewhere(workspace, estate):
         if source:
             reason = f"{needs} from source {source.name} (datastore {one.id.name})"
-            yield RequiredGrant(me, READ_BLOBS, source, workspace.id, ("AML-82",), reason, explicit=True)
+            about = containers([one], source)
+            yield RequiredGrant(me, READ_BLOBS, source, workspace.id, ("AML-82",), reason, explicit=True, about=about)
 
 
-def _writes(me: Principal, where: Scope, workspace: Workspace, needs: str) -> RequiredGrant:
-    named_by_user = where != workspace.storage
-    reason = f"{needs} into offline store {where.name}"
-    return RequiredGrant(me, WRITE_BLOBS, where, workspace.id, ("AML-82",), reason, explicit=named_by_user)
+def _writes(me: Principal, where: Scope, connection: Connection, workspace: Workspace, needs: str) -> RequiredGrant:
+    reason, ours = f"{needs} into offline store {where.name}", where == workspace.storage
+    about = container_of(connection)
+    return RequiredGrant(me, WRITE_BLOBS, where, workspace.id, ("AML-82",), reason, explicit=not ours, about=about)
 
 
 def _unknown(connection: Connection, workspace: Workspace) -> Finding:

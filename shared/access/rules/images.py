@@ -225,6 +225,7 @@ RULES = (
         reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS),
         watches=_WATCHES,
         allow_listed=True,
+        keeps_apart=True,
     ),
     Rule(
         IMAGES,

@@ -60,5 +60,6 @@ RULES = (
         grants=(WRITE_TABLES, WRITE_QUEUES),
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes", "Microsoft.Storage/storageAccounts"),
+        keeps_apart=True,
     ),
 )

@@ -135,6 +135,7 @@ RULES = (
         reads=(List.CONNECTIONS,),
         watches=_WATCHES,
         allow_listed=True,
+        keeps_apart=True,
     ),
     Rule(
         "base-image-identity",

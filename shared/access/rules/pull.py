@@ -237,6 +237,7 @@ RULES = (
         grants=PULLS,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        keeps_apart=True,
     ),
     Rule(
         "kubelet-pull",
@@ -251,6 +252,7 @@ RULES = (
         grants=PULLS,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        keeps_apart=True,
     ),
     Rule(
         KUBELET_IDENTITY,

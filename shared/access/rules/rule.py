@@ -54,9 +54,9 @@ class Rule:
     `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
     policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
     groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
-    condition. `keeps_apart`: where people let the identities that it asks for at different ones of its targets, it
-    grants none (`shared.access.separation`). `of_leaving`: it looks at workspaces
-    that are being deleted as well.
+    condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
+    it grants nothing there (`shared.access.separation`). `of_leaving`: it looks at workspaces that are being deleted as
+    well.
     """
 
     name: str

@@ -12,7 +12,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import CONTROL_STORAGE, WRITE_BLOBS
 from shared.access.raw import flag, get, text
-from shared.access.rules.accounts import account, account_wants
+from shared.access.rules.accounts import account, account_wants, containers
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.keyless_people import people_on
@@ -33,7 +33,8 @@ _CONTROLLERS = frozenset(
         "17d1049b-9a84-46fb-8f53-869881c3d3ab",  # Storage Account Contributor
     )
 )
-type _User = tuple[Principal, Scope, Scope]
+# Who, as what, on which account, and in which containers there if not in all of it.
+type _User = tuple[Principal, Scope, Scope, tuple[Scope, ...]]
 
 
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -74,7 +75,7 @@ def _runs_as(job: Raw, workspace: Workspace) -> tuple[Principal, Scope] | None:
     return (principal, workspace.id) if principal else None
 
 
-def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[Scope]:
+def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[tuple[Scope, tuple[Scope, ...]]]:
     """Accounts of the datastores that inputs and outputs name, and that keep no credential."""
     known = {one.id.name.casefold(): one for one in workspace.datastores if one.identity_based}
     for kind in ("inputs", "outputs"):
@@ -83,28 +84,29 @@ def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[Scope]:
             found = _DATASTORE.match(text(one, "uri") or "")
             store = known.get(found[1].casefold()) if found else None
             where = account(store, workspace, estate) if store else None
-            if where:
-                yield where
+            if store and where:
+                yield where, () if where == workspace.storage else containers([store], where)
 
 
 def _users(workspace: Workspace, estate: Estate) -> Iterator[_User]:
     """Who reads and writes where; every job has its code on the workspace's own account."""
     for compute in workspace.computes:
         if compute.type is ComputeType.SYNAPSE_SPARK and compute.identity.default and workspace.storage:
-            yield compute.identity.default, compute.id, workspace.storage
+            yield compute.identity.default, compute.id, workspace.storage, ()
     for job in _jobs(workspace, estate):
         running = None if _as_user(job) else _runs_as(job, workspace)
         if running:
-            own = (workspace.storage,) if workspace.storage else ()
-            yield from ((*running, where) for where in (*own, *_stores(job, workspace, estate)))
+            own = ((workspace.storage, ()),) if workspace.storage else ()
+            yield from ((*running, *where) for where in (*own, *_stores(job, workspace, estate)))
 
 
 def _storage(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(STORAGE, ("AML-89",), _wants(workspace, estate), estate)
-    for principal, on, where in dict.fromkeys(_users(workspace, estate)):
-        for need in (CONTROL_STORAGE, WRITE_BLOBS):
+    for principal, on, where, about in dict.fromkeys(_users(workspace, estate)):
+        for need, parts in ((CONTROL_STORAGE, ()), (WRITE_BLOBS, about)):
             reason = f"{principal.label} runs Spark jobs on data in {where.name}, and must {need.name}"
-            yield RequiredGrant(principal, need, where, on, ("AML-89",), reason, explicit=where != workspace.storage)
+            named = where != workspace.storage
+            yield RequiredGrant(principal, need, where, on, ("AML-89",), reason, explicit=named, about=parts)
 
 
 def _identity_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -170,6 +172,7 @@ RULES = (
         grants=(CONTROL_STORAGE, WRITE_BLOBS),
         reads=(List.COMPUTES, List.DATASTORES),
         watches=_WATCHES,
+        keeps_apart=True,
     ),
     Rule(
         IDENTITIES,

@@ -6,7 +6,7 @@ from shared.access.asks import Ask, RequiredGrant
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.needs import READ_BLOBS, READ_PRIVATE_ENDPOINT
 from shared.access.raw import get, rows, scope_or_none, text
-from shared.access.rules.accounts import account_wants, elsewhere
+from shared.access.rules.accounts import account_wants, containers, elsewhere
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -60,8 +60,10 @@ def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             reason = f"{me.label} finds {storage.name} through private endpoint {endpoint.name} and must read that"
             yield RequiredGrant(me, READ_PRIVATE_ENDPOINT, endpoint, endpoint, ("AML-76",), reason)
         if storage != workspace.storage:
+            named = [store for store, where in elsewhere(workspace, estate) if where == storage]
             reason = f"{me.label} reads data in {storage.name}, which a datastore without a credential names"
-            yield RequiredGrant(me, READ_BLOBS, storage, storage, ("AML-76",), reason)
+            about = containers(named, storage)
+            yield RequiredGrant(me, READ_BLOBS, storage, storage, ("AML-76",), reason, explicit=True, about=about)
 
 
 def _endpoints(storage: Raw, ours: set[Scope | None]) -> Iterator[Scope]:

@@ -194,5 +194,6 @@ RULES = (
             "Microsoft.MachineLearningServices/workspaces/datastores",
             "Microsoft.KeyVault/vaults",
         ),
+        keeps_apart=True,
     ),
 )

@@ -1,0 +1,99 @@
+"""One role for several needs; and what it made needless where that one role cannot be granted."""
+
+from dataclasses import replace
+from typing import Any
+
+import raw
+from app import App, app
+from unit.build import REGISTRY, ROLES, STORAGE, WORKSPACE, identity_id, sai, uai
+
+from shared.access.documents import action, key
+from shared.access.terms import Caps
+from shared.audit_rows import Run
+
+TEAM = uai("team")
+
+
+def one_identity(**policy: Any) -> App:
+    """The workspace's own identity is its cluster's and its endpoint's as well; the policy turns AML-08 on."""
+    made = app(on=["AML-08"], **policy)
+    own = raw.workspace(TEAM, primaryUserAssignedIdentity=str(identity_id("team")))
+    made.azure.have(own, raw.compute("c1", TEAM), raw.endpoint("e", TEAM))
+    return made
+
+
+def roles(one: App) -> set[str]:
+    return {
+        name
+        for name in ("Contributor", "AcrPull", "AcrPush", "Storage Blob Data Contributor", "Storage Blob Data Reader")
+        for where in (REGISTRY, STORAGE)
+        if TEAM.id in one.azure.holders(name, where)
+    }
+
+
+async def test_contributor_of_the_registry_makes_acrpull_needless() -> None:
+    one = one_identity()
+    result = await one.run()
+    assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}
+    (grant,) = (each for each in result.plan.grants if each.scope == REGISTRY)
+    assert {"AML-08", "AML-18", "AML-42"} <= set(grant.requirements)
+    assert {each.name for each in (grant.on, *grant.others)} == {"ws", "c1", "e"}
+    await one.run()
+    assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}
+    await one.settle()
+    assert not one.azure.admin_user(REGISTRY)
+
+
+async def test_two_identities_get_a_role_each() -> None:
+    one = one_identity()
+    one.azure.have(raw.compute("c2", sai("c2")))
+    await one.run()
+    assert one.azure.holders("Contributor", REGISTRY) == {TEAM.id}
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c2").id}
+
+
+async def test_where_azure_refuses_it_the_lesser_ones_are_granted_on_record() -> None:
+    one = one_identity()
+    one.azure.forbidden = {ROLES["Contributor"].role_id, ROLES["Storage Blob Data Contributor"].role_id}
+    await one.run()
+    assert roles(one) == {"AcrPull", "Storage Blob Data Reader"}
+    for row in one.audit.rows("Applied"):
+        planned = [each["ActionId"] for each in one.audit.rows("Planned")]
+        assert row["ActionId"] in planned
+    assert len(one.audit.rows("Failed")) == 2
+
+
+async def test_one_that_waits_is_waited_for() -> None:
+    one = one_identity()
+    one.azure.unborn = {TEAM.id}
+    await one.run()
+    assert roles(one) == set()
+    one.azure.unborn = set()
+    await one.settle()
+    assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}
+
+
+async def test_where_people_keep_removing_it_the_lesser_one_is_granted() -> None:
+    one = one_identity()
+    one.azure.logged = True
+    for _ in range(one.terms.contested_after + 1):
+        await one.run()
+        one.azure.assignments = [each for each in one.azure.assignments if each.role_id != ROLES["Contributor"].role_id]
+    assert "contested" in {row["Guard"] for row in one.audit.rows("Withheld")}
+    assert "AcrPull" in roles(one)
+
+
+async def test_the_cap_counts_what_is_made_instead() -> None:
+    one = one_identity(caps=Caps(per_run=0))
+    one.azure.forbidden = {ROLES["Contributor"].role_id}
+    await one.run()
+    assert roles(one) == set()
+
+
+async def test_a_plan_document_names_what_may_be_done() -> None:
+    one = one_identity()
+    one.azure.forbidden = {ROLES["Contributor"].role_id}
+    made = await one.services.reconciler.prepare(WORKSPACE)
+    named = frozenset(key(action(each)) for each in made.grants if each.scope == REGISTRY)
+    await replace(one.services.reconciler, only=named).run(WORKSPACE, Run(one.terms.mode))
+    assert roles(one) == set()

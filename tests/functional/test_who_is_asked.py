@@ -1,0 +1,220 @@
+"""What is read before an admin user goes off: when, where, and how much of it. By event and by sweep."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+import raw
+from app import SETTLE, App
+from fakes import FakeAzure
+from properties.tenants_at_random import container_app, job
+from unit.build import (
+    FOREIGN,
+    GROUP,
+    NOW,
+    OTHER_SUBSCRIPTION,
+    REGISTRY,
+    SUBSCRIPTION,
+    WORKSPACE,
+    assigned,
+    registry_id,
+    sai,
+    terms,
+    workspace_id,
+)
+
+from shared.access.model import Part
+from shared.access.scope import Scope
+from shared.access.services import SERVICES
+
+COLLECTIONS = {service.collection for service in SERVICES}
+AS_ADMIN = {"username": REGISTRY.name}
+ABROAD = OTHER_SUBSCRIPTION.child("resourceGroups", "apps")
+PAGE = 5
+
+
+@dataclass(repr=False)
+class Asked(FakeAzure):
+    """Counts what is listed in which subscription; lists jobs in pages."""
+
+    listed: Counter[tuple[str, Scope]] = field(default_factory=Counter)
+    graph: int = 0
+
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
+        self.listed[collection, parent] += 1
+        found = await super().children(parent, collection, pages=pages)
+        if collection != "jobs" or not found or pages is None or len(found) <= pages * PAGE:
+            return found
+        return Part(found[: pages * PAGE])
+
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[raw.Raw]:
+        self.graph += "!in~" in kql
+        async for one in super().query(kql, subscription):
+            yield one
+
+    def services_asked_in(self) -> set[Scope]:
+        return {scope for (collection, scope), _ in self.listed.items() if collection in COLLECTIONS}
+
+
+def tenant(*raws: raw.Raw, **policy: timedelta) -> App:
+    azure = Asked()
+    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
+    return App(terms(**{"settle": timedelta()} | policy), azure=azure)
+
+
+def asked(one: App) -> Asked:
+    assert isinstance(one.azure, Asked)
+    return one.azure
+
+
+async def _by_event(one: App) -> bool:
+    return await one.event(WORKSPACE)
+
+
+WAYS: dict[str, Callable[[App], Awaitable[bool]]] = {"event": _by_event, "sweep": lambda one: one.sweep()}
+
+
+@pytest.fixture(params=WAYS)
+def look(request: pytest.FixtureRequest) -> Callable[[App], Awaitable[None]]:
+    async def looked(one: App) -> None:
+        assert await WAYS[request.param](one)
+        await one.settle(hours=0)
+
+    return looked
+
+
+type Look = Callable[[App], Awaitable[None]]
+
+
+class TestWhen:
+    async def test_nobody_is_asked_while_something_keeps_it_on_anyway(self, look: Look) -> None:
+        one = tenant(raw.compute("bare"))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        assert asked(one).services_asked_in() == set()
+        assert asked(one).graph == 0
+
+    async def test_nor_where_it_is_off_already(self, look: Look) -> None:
+        one = tenant()
+        one.azure.have(raw.registry(admin_user=False))
+        await look(one)
+        assert asked(one).services_asked_in() == set()
+
+    async def test_all_are_asked_when_nothing_does(self, look: Look) -> None:
+        one = tenant()
+        await look(one)
+        assert not one.azure.admin_user(REGISTRY)
+        assert {collection for collection, _ in asked(one).listed} >= COLLECTIONS
+        assert asked(one).graph
+
+
+class TestWhere:
+    def neighbour(self) -> list[raw.Raw]:
+        """A workspace of another subscription on the same registry, all covered."""
+        return [raw.workspace(sai("far"), on=workspace_id("far", ABROAD))]
+
+    async def test_the_subscriptions_of_the_registry_and_of_each_workspace_on_it(self, look: Look) -> None:
+        one = tenant(*self.neighbour())
+        one.azure.automatic.append(assigned(sai("far"), "Contributor", REGISTRY))
+        await look(one)
+        assert asked(one).services_asked_in() == {SUBSCRIPTION, OTHER_SUBSCRIPTION}
+        assert not one.azure.admin_user(REGISTRY)
+
+    async def test_what_resource_graph_does_not_know_yet_keeps_it_on_there(self, look: Look) -> None:
+        app = container_app("app", AS_ADMIN, ABROAD)
+        one = tenant(*self.neighbour(), app)
+        one.azure.automatic.append(assigned(sai("far"), "Contributor", REGISTRY))
+        one.azure.hidden = {Scope.parse(app["id"])}
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+
+    async def test_elsewhere_resource_graph_keeps_it_on_and_no_list_is_read(self, look: Look) -> None:
+        one = tenant(container_app("app", AS_ADMIN, ABROAD))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        assert asked(one).services_asked_in() == {SUBSCRIPTION}
+
+    @pytest.mark.parametrize("group", [GROUP, FOREIGN])
+    async def test_that_it_shows_nothing_authorises_nothing_near_the_registry(self, look: Look, group: Scope) -> None:
+        app = container_app("app", AS_ADMIN, group)
+        one = tenant(app)
+        one.azure.hidden = {Scope.parse(app["id"])}
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+
+
+class TestHowMuch:
+    def busy(self, jobs: int, *, oldest: int) -> App:
+        """The newest job runs nowhere near the first page's end unless it is within `oldest` days."""
+        one = tenant(raw.compute("c", sai("c")))
+        one.azure.automatic.append(assigned(sai("c"), "AcrPull", REGISTRY))
+        one.azure.have(*(job(f"j{number:03}", "c", 1, WORKSPACE) for number in range(jobs)))
+        one.azure.have(job("last", "c", oldest, WORKSPACE))
+        return one
+
+    @pytest.mark.parametrize(("jobs", "stays"), [(3, False), (60, False), (20 * PAGE + 1, True)])
+    async def test_what_lies_beyond_the_last_page_is_unknown(self, look: Look, jobs: int, *, stays: bool) -> None:
+        one = self.busy(jobs, oldest=1)
+        await look(one)
+        assert one.azure.admin_user(REGISTRY) is stays
+        if stays:
+            rows = [row for row in one.audit.rows("Withheld") if row["Guard"] == "serverless-jobs"]
+            assert "not all recent jobs of ws can be seen" in rows[0]["Reason"]
+
+    async def test_a_page_that_reaches_beyond_the_look_back_is_enough(self, look: Look) -> None:
+        one = tenant(raw.compute("c", sai("c")))
+        one.azure.automatic.append(assigned(sai("c"), "AcrPull", REGISTRY))
+        one.azure.have(job("new", "c", 1, WORKSPACE), job("old", None, 90, WORKSPACE))
+        one.azure.have(*(job(f"j{number:03}", None, 100, WORKSPACE) for number in range(2 * PAGE)))
+        await look(one)
+        assert not one.azure.admin_user(REGISTRY)
+
+
+class TestARegistryThatAmlHasJustMade:
+    def made(self, minutes: int, *, by_aml: bool = True) -> App:
+        created = {"creationDate": (NOW - timedelta(minutes=minutes)).isoformat()}
+        one = tenant(settle=SETTLE)
+        workspace = raw.workspace(sai("ws"))
+        age = timedelta(days=9) if by_aml else timedelta(minutes=1)
+        workspace["systemData"] = {"createdAt": (NOW - age).isoformat()}
+        one.azure.have(workspace, raw.registry(**created))
+        return one
+
+    async def test_is_left_alone_for_its_settle_time_and_no_longer(self, look: Look) -> None:
+        one = self.made(5)
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        assert asked(one).services_asked_in() == set()
+        one.azure.advance(timedelta(minutes=7))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        one.azure.advance(timedelta(minutes=1))
+        await look(one)
+        assert not one.azure.admin_user(REGISTRY)
+
+    async def test_nobody_has_to_come_back_for_it(self) -> None:
+        one = self.made(5)
+        assert await one.event(WORKSPACE)
+        await one.settle(hours=1)
+        assert not one.azure.admin_user(REGISTRY)
+
+    async def test_an_older_one_and_one_that_was_there_first_go_off_at_once(self, look: Look) -> None:
+        for one in (self.made(16), self.made(5, by_aml=False)):
+            await look(one)
+            assert not one.azure.admin_user(REGISTRY)
+
+
+async def test_two_registries_of_one_shard_are_each_asked_about_by_name() -> None:
+    """What is shared is the list, not what it says of one registry."""
+    second = registry_id("second")
+    one = tenant(
+        raw.workspace(sai("two"), on=workspace_id("two"), registry=second),
+        raw.registry(second),
+        container_app("app", AS_ADMIN, FOREIGN),
+    )
+    assert await one.sweep()
+    await one.settle(hours=0)
+    assert one.azure.admin_user(REGISTRY)
+    assert not one.azure.admin_user(second)
