@@ -6,7 +6,7 @@ INFRA := .venv-infra
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
-.PHONY: help setup demo test check format bench package docs snapshots pins clean
+.PHONY: help setup demo test check check-code check-types check-templates format bench package docs snapshots pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,11 +41,18 @@ test: setup $(INFRA)/.ready      ## all tests
 # AGES=note reports an old api-version in the templates and goes on; a compiler of another day knows newer ones.
 AGES ?= fail
 check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, generated docs, templates
+	@$(MAKE) --no-print-directory -j3 check-code check-types check-templates
+
+check-code:
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/mypy
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/python -m docs.generate --check
+
+check-types:
+	@$(BIN)/mypy
+
+check-templates:
 	@$(BIN)/python -m infra.check --ages $(AGES)
 
 format: setup    ## formatter and safe fixes

@@ -6,17 +6,15 @@ it says what it did not check. checkov needs packages of its own: see requiremen
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from emulator.functions.node import NODE
-from infra.compiler import AGE, Compiler, CompilerError
+from infra.compiler import AGE, Bicep, Compiler, CompilerError
 from infra.scan import accepted, scanned
 from infra.snapshots import parameter_files, snapshot_of
 
@@ -26,6 +24,7 @@ INFRA = Path(__file__).parent
 ROOT = INFRA.parent
 TEMPLATES = ("main.bicep", "management-group.bicep")
 _AZD = "main.parameters.json"
+_ERROR = " : Error "
 _UNCHECKED = (
     "there is no bicep on the PATH: not checked are the templates' syntax and types, the linter's rules, azd's "
     "parameters, and whether the templates still give the snapshots"
@@ -84,50 +83,43 @@ def disabled(folder: Path) -> list[str]:
     ]
 
 
-def fresh(compiler: Compiler, folder: Path) -> dict[str, Json]:
-    """The snapshots that the templates give now, made in a copy. Raises `CompilerError`.
-
-    The compiler's own `--mode validate` does not look at outputs.
-    """
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / "infra"
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.py", "*.snapshot.json", "__pycache__"))
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(compiler.snapshot, parameter_files(copy / "parameters")))
-        return {
-            path.stem: json.loads(snapshot_of(path).read_text("utf-8")) for path in parameter_files(copy / "parameters")
-        }
-
-
-def linted(compiler: Compiler, folder: Path) -> list[str]:
-    """What compiler and linter say, each finding once: the templates share their modules."""
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(compiler.lint, [folder / name for name in TEMPLATES])
-    return list(dict.fromkeys(line.replace(f"{folder}/", "") for lines in found for line in lines))
+def compiled(bicep: Bicep, folder: Path, then: Mapping[str, Json]) -> tuple[list[str], Mapping[str, Json]]:
+    """What the compiler finds, and the snapshots of now; those of `then` where it cannot make any."""
+    templates = {name: bicep.compile(folder / name) for name in TEMPLATES}
+    # Each finding once: the templates share their modules.
+    lines = dict.fromkeys(line for one in templates.values() for line in one.findings)
+    found = [line.replace(f"{folder}/", "") for line in lines]
+    try:
+        now = {path.stem: bicep.snapshot(path) for path in parameter_files(folder / "parameters")}
+    except CompilerError as error:
+        said = any(_ERROR in line for line in found)  # then the snapshots fail over the same
+        return [*found, *([] if said else [str(error)])], then
+    return [*found, *drifted(now, then), *unknown_to_azd(templates[TEMPLATES[0]].parameters, folder)], now
 
 
 def drifted(now: Mapping[str, Json], then: Mapping[str, Json]) -> Iterator[str]:
-    """Snapshots that the templates no longer give."""
+    """Snapshots that the templates no longer give. The compiler's own `--mode validate` does not look at outputs."""
     for name, snapshot in now.items():
         if snapshot != then.get(name):
             yield f"parameters/{name}.snapshot.json is not what the templates give: run `make snapshots`"
 
 
-def unknown_to_azd(compiler: Compiler, folder: Path) -> list[str]:
-    """Parameters of azd's file that the template does not have. Raises `CompilerError`."""
+def unknown_to_azd(taken: Collection[str], folder: Path) -> list[str]:
+    """Parameters of azd's file that the template does not have."""
     given = json.loads((folder / _AZD).read_text("utf-8"))["parameters"]
-    taken = compiler.parameters(folder / TEMPLATES[0])
     return [f"{_AZD}: {TEMPLATES[0]} has no parameter {name}" for name in given if name not in taken]
 
 
-def compiled(compiler: Compiler, folder: Path, then: Mapping[str, Json]) -> tuple[list[str], Mapping[str, Json]]:
-    """What the compiler finds, and the snapshots of now; those of `then` where it cannot make any."""
-    found = linted(compiler, folder)
+def worked_out(
+    compiler: Compiler | None, folder: Path, then: Mapping[str, Json]
+) -> tuple[list[str], Mapping[str, Json]]:
+    if compiler is None:
+        return [], then
     try:
-        now = fresh(compiler, folder)
-        return [*found, *drifted(now, then), *unknown_to_azd(compiler, folder)], now
+        with compiler.running() as bicep:
+            return compiled(bicep, folder, then)
     except CompilerError as error:
-        return [*found, *([] if found else [str(error)])], then
+        return [str(error)], then
 
 
 def main(arguments: Sequence[str] | None, compiler: Compiler | None) -> int:
@@ -136,14 +128,16 @@ def main(arguments: Sequence[str] | None, compiler: Compiler | None) -> int:
     parser.add_argument("--ages", choices=("fail", "note"), default="fail", help="what an old api-version does")
     options = parser.parse_args(arguments)
     folder: Path = options.folder.resolve()
-    snapshots, wrong = committed(folder)
-    wrong += disabled(folder)
-    notes = [] if compiler else [_UNCHECKED]
-    if compiler:
-        found, now = compiled(compiler, folder, snapshots)
-        old = [one for one in found if f"Warning {AGE}:" in one] if options.ages == "note" else []
-        wrong, notes, snapshots = [*wrong, *(one for one in found if one not in old)], old, dict(now)
-    wrong += [*scanned(snapshots, accepted()), *unbound(queries(folder))]
+    snapshots, unread = committed(folder)
+    with ThreadPoolExecutor() as pool:
+        binding = pool.submit(unbound, queries(folder))
+        # Mostly what was committed is what the templates give; if not, that is scanned instead.
+        scanning = pool.submit(scanned, snapshots, accepted())
+        found, now = worked_out(compiler, folder, snapshots)
+    scan = scanning.result() if now == snapshots else scanned(now, accepted())
+    old = [one for one in found if f"Warning {AGE}:" in one] if options.ages == "note" else []
+    notes = old if compiler else [_UNCHECKED]
+    wrong = [*unread, *disabled(folder), *(one for one in found if one not in old), *scan, *binding.result()]
     for one in [*notes, *wrong]:
         print(f"infra: {one}", file=sys.stderr)
     return 1 if wrong else 0

@@ -1,12 +1,20 @@
-"""Microsoft's Bicep compiler, where there is one on the PATH."""
+"""Microsoft's Bicep compiler, where there is one on the PATH.
+
+Asked over JSON-RPC (`bicep jsonrpc`): one process compiles all that is asked of it, where a process for each question
+spends most of its time on beginning.
+"""
 
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+type Json = dict[str, Any]
 
 # Snapshots are made for these, wherever and by whomever: nothing of a machine or of a real tenant is in them.
 TENANT = "99999999-9999-4999-8999-999999999999"
@@ -24,6 +32,14 @@ class CompilerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Compiled:
+    """What compiler and linter say of a template and its modules, a finding each, and the parameters that it takes."""
+
+    findings: list[str]
+    parameters: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiler:
     path: str
 
@@ -33,40 +49,89 @@ class Compiler:
         path = shutil.which("bicep")
         return cls(path) if path else None
 
-    def lint(self, template: Path) -> list[str]:
-        """What compiler and linter say against a template and its modules, a finding each."""
-        return _lines(self._run("lint", str(template)).stderr)
-
-    def parameters(self, template: Path) -> dict[str, Any]:
-        """Those that the template takes. Raises `CompilerError` when it does not compile."""
-        done = self._run("build", str(template), "--stdout")
-        if done.returncode:
-            raise CompilerError(done.stderr.strip())
-        taken: dict[str, Any] = json.loads(done.stdout)["parameters"]
-        return taken
-
-    def snapshot(self, parameters: Path) -> None:
-        """Writes it, beside the parameter file. Raises `CompilerError`."""
-        done = self._run("snapshot", str(parameters), "--mode", "overwrite", *_environment(parameters))
-        if done.returncode:
-            raise CompilerError(f"{parameters.name}: {done.stderr.strip()}")
-
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # noqa: S603 - the compiler that the PATH names
-            [self.path, *arguments], capture_output=True, text=True, check=False
-        )
+    @contextmanager
+    def running(self) -> Iterator["Bicep"]:
+        with subprocess.Popen(  # noqa: S603 - the compiler that the PATH names
+            [self.path, "jsonrpc", "--stdio"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                yield Bicep(process)
+            finally:
+                process.terminate()
 
 
-def _environment(parameters: Path) -> list[str]:
+class Bicep:
+    """The compiler while it runs. Every method raises `CompilerError` where it gives no answer."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._asked = 0
+
+    def compile(self, template: Path) -> Compiled:
+        answer = self._ask("bicep/compile", {"path": str(template)})
+        made = json.loads(answer["contents"]) if answer["success"] else {}
+        return Compiled([_line(one) for one in answer["diagnostics"]], frozenset(made.get("parameters", ())))
+
+    def snapshot(self, parameters: Path) -> Json:
+        """Each resource that a deployment with this file would make."""
+        asked = {"path": str(parameters), "metadata": _environment(parameters), "externalInputs": []}
+        try:
+            answer = self._ask("bicep/getSnapshot", asked)
+        except CompilerError as error:
+            raise CompilerError("\n".join([f"{parameters.name}: {error}", *self._said_of(parameters)])) from error
+        found: Json = json.loads(answer["snapshot"])
+        return found
+
+    def _said_of(self, parameters: Path) -> list[str]:
+        answer = self._ask("bicep/compileParams", {"path": str(parameters), "parameterOverrides": {}})
+        return [_line(one) for one in answer["diagnostics"]]
+
+    def _ask(self, method: str, parameters: Json) -> Json:
+        self._asked += 1
+        self._send({"jsonrpc": "2.0", "id": self._asked, "method": method, "params": parameters})
+        answer = self._receive()
+        if "error" in answer:
+            raise CompilerError(answer["error"]["message"])
+        result: Json = answer["result"]
+        return result
+
+    def _send(self, message: Json) -> None:
+        assert self._process.stdin
+        body = json.dumps(message).encode()
+        try:
+            self._process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            self._process.stdin.flush()
+        except OSError as error:
+            raise CompilerError("bicep does not listen: `bicep jsonrpc` needs a newer one") from error
+
+    def _receive(self) -> Json:
+        assert self._process.stdout
+        length = 0
+        while header := self._process.stdout.readline().strip():
+            name, _, value = header.partition(b":")
+            length = int(value) if name.lower() == b"content-length" else length
+        body = self._process.stdout.read(length)
+        if not body:
+            raise CompilerError("bicep ended without an answer: `bicep jsonrpc` needs a newer one")
+        answer: Json = json.loads(body)
+        return answer
+
+
+def _environment(parameters: Path) -> dict[str, str]:
     """Whom the snapshot is made for: a management group, or a subscription."""
     using = _USING.search(parameters.read_text("utf-8"))
     if using is None:
         raise CompilerError(f"{parameters.name} does not say which template it is for")
     template = (parameters.parent / using[1]).read_text("utf-8")
     group = _MANAGEMENT_GROUP_SCOPE in template
-    where = ["--management-group-id", MANAGEMENT_GROUP] if group else ["--subscription-id", SUBSCRIPTION]
-    return [*where, "--tenant-id", TENANT, "--location", LOCATION, "--deployment-name", "amlguard"]
+    where = {"managementGroupId": MANAGEMENT_GROUP} if group else {"subscriptionId": SUBSCRIPTION}
+    return {**where, "tenantId": TENANT, "location": LOCATION, "deploymentName": "amlguard"}
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
+def _line(one: Mapping[str, Any]) -> str:
+    start = one["range"]["start"]
+    place = f"{one['source']}({start['line'] + 1},{start['char'] + 1})"
+    return f"{place} : {one['level']} {one['code']}: {one['message']}"

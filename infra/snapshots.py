@@ -7,11 +7,10 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from infra.compiler import Compiler, CompilerError
+from infra.compiler import Bicep, Compiler, CompilerError
 
 type Json = dict[str, Any]
 
@@ -68,21 +67,18 @@ def scope(resource: Json) -> str:
     raise ValueError(f"where does this lie? {identifier}")
 
 
-def renew(compiler: Compiler, folder: Path = PARAMETERS) -> Iterator[Path]:
+def renew(bicep: Bicep, folder: Path = PARAMETERS) -> Iterator[Path]:
     """Makes each snapshot anew. Raises `CompilerError`."""
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(compiler.snapshot, parameter_files(folder)))
     for parameters in parameter_files(folder):
         path = snapshot_of(parameters)
-        _in_order(path)
+        write(path, bicep.snapshot(parameters))
         yield path
 
 
-def _in_order(path: Path) -> None:
-    """The compiler writes outputs in another order each time."""
-    snapshot = json.loads(path.read_text("utf-8"))
-    snapshot["outputs"] = dict(sorted(snapshot["outputs"].items()))
-    path.write_text(json.dumps(snapshot, indent=2, ensure_ascii=False) + "\n", "utf-8")
+def write(path: Path, snapshot: Json) -> None:
+    """The compiler gives outputs in another order each time."""
+    ordered = {**snapshot, "outputs": dict(sorted(snapshot["outputs"].items()))}
+    path.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def main() -> int:
@@ -91,8 +87,9 @@ def main() -> int:
         print("infra: there is no bicep on the PATH, and nothing else can make snapshots", file=sys.stderr)
         return 1
     try:
-        for path in renew(compiler):
-            print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+        with compiler.running() as bicep:
+            for path in renew(bicep):
+                print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     except CompilerError as error:
         print(f"infra: {error}", file=sys.stderr)
         return 1

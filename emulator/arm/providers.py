@@ -1,4 +1,8 @@
-"""Resource providers: their types in Azure's casing, and the api-versions that each of them answers."""
+"""Resource providers: their types in Azure's casing, and the api-versions that each of them answers.
+
+`data/providers.json` has those of Microsoft's published types (Bicep 0.49.2, November 2026); of types that no template
+makes, those of the REST reference. tests/emulator_units/test_known_facts.py holds the list against the compiler.
+"""
 
 import json
 import re
@@ -17,8 +21,8 @@ _LOCATIONS = "global,westeurope,northeurope,eastus,eastus2,westus2"
 @dataclass(frozen=True, slots=True)
 class _Type:
     name: str
-    versions: tuple[str, ...] | None
-    """Newest first; None when any date will do."""
+    versions: tuple[str, ...]
+    """Newest first."""
 
 
 class Providers:
@@ -35,7 +39,7 @@ class Providers:
             for name in provider["types"]:
                 versions = provider.get("own", {}).get(name, provider["versions"])
                 full = f"{namespace}/{name}"
-                types[full.lower()] = _Type(full, None if versions is None else tuple(versions))
+                types[full.lower()] = _Type(full, tuple(versions))
         return cls(types, tenant)
 
     def canonical(self, kind: str) -> str:
@@ -57,7 +61,7 @@ class Providers:
         known = self._types.get(owner.lower())
         if known is None:
             self._require_in_tenant(path, owner, version)
-        elif known.versions is not None and version.lower() not in known.versions:
+        elif version.lower() not in known.versions:
             kind = owner.partition("/")[2]
             supported = ", ".join(known.versions)
             raise AzureError(

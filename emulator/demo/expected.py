@@ -41,6 +41,7 @@ FINDINGS: dict[tuple[str, str], str] = {
     (places.FRAUD, "image-builder"): "It does not hold Container Registry Repository Writer there",
     (places.WEEKLY, "compute-writes-blobs"): "It does not hold Storage Blob Data Contributor there",
     (places.HOURLY, "compute-writes-blobs"): "It does not hold Storage Blob Data Contributor there",
+    (places.FORECAST, "workspace-group-role"): "Azure AI Administrator is enough",
     (places.FORECAST_STORE, "storage-without-keys"): "missing is Storage File Data Privileged Contributor",
 }
 """Resource and rule, and words that the message must hold."""

@@ -115,8 +115,9 @@ def _refusal(error: AzureError, role: str) -> str:
         return known
     if status(error) == 403 and "condition" in str(error).casefold():
         return (
-            "Azure refused it: the condition on amlguard's own role assignment does not allow this role or principal "
-            "(`amlguard rules` lists the roles that the enabled rules need)"
+            "Azure refused it: the condition on amlguard's own role assignment does not allow this role or principal. "
+            "A new version or a changed policy needs it anew: deploy infra/ after `make docs`, or set what "
+            "`amlguard policy condition --policy FILE` prints"
         )
     if status(error) == 403:
         return f"Azure refused it: amlguard's identity lacks the right to make this change here ({role})"

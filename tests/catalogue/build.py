@@ -10,7 +10,11 @@ from catalogue.case import TENANT_ID, Place, Raw
 
 LONG_AGO = "2024-02-01T08:00:00.0000000Z"
 _AML = "Microsoft.MachineLearningServices/workspaces"
+# By Microsoft's published types (2025-12-01): what has no location, and what has no provisioning state.
+_PLACELESS = tuple(f"{_AML}/{child}" for child in ("connections", "datastores", "environments", "jobs"))
+_STATELESS = (*_PLACELESS, "Microsoft.MachineLearningServices/registries")
 
+CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
 BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
@@ -65,7 +69,8 @@ def workspace(
 def compute(of: Raw, name: str, kind: str = "AmlCompute", *, identity: Raw | None = None, **more: Any) -> Raw:
     """`resourceId`, `createdOn`, `disableLocalAuth` belong to the compute, all else to what it is made of."""
     own = ("resourceId", "createdOn", "modifiedOn", "disableLocalAuth", "provisioningState", "isAttachedCompute")
-    inner = {"vmSize": "STANDARD_DS3_V2", **{key: more[key] for key in more if key not in own}}
+    size = {"vmSize": "STANDARD_DS3_V2"} if kind in ("AmlCompute", "ComputeInstance") else {}
+    inner = {**size, **{key: more[key] for key in more if key not in own}}
     properties = {
         "computeType": kind,
         "createdOn": LONG_AGO,
@@ -85,6 +90,11 @@ def endpoint(of: Raw, name: str, *, identity: Raw | None = None, kind: str = "Ma
         {"authMode": "AADToken", "traffic": {}, **properties},
     )
     return made | {"kind": kind} | ({"identity": identity} if identity else {})
+
+
+def command(**more: Any) -> Raw:
+    """Properties of a job that runs one command."""
+    return {"jobType": "Command", "command": "python train.py", "environmentId": CURATED, **more}
 
 
 def datastore(
@@ -191,10 +201,9 @@ def resource(identifier: str, kind: str, properties: Raw, **more: Any) -> Raw:
 
 
 def _resource(identifier: str, kind: str, properties: Raw) -> Raw:
-    return {
-        "id": identifier,
-        "name": identifier.rsplit("/", 1)[-1],
-        "type": kind,
-        "location": "westeurope",
-        "properties": {"provisioningState": "Succeeded", **properties},
-    }
+    made: Raw = {"id": identifier, "name": identifier.rsplit("/", 1)[-1], "type": kind, "properties": properties}
+    if not kind.startswith(_PLACELESS):
+        made["location"] = "westeurope"
+    if not kind.startswith(_STATELESS):
+        made["properties"] = {"provisioningState": "Succeeded", **properties}
+    return made

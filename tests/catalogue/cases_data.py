@@ -8,6 +8,7 @@ from catalogue.build import (
     BLOB_READER,
     READER,
     assign,
+    command,
     compute,
     connection,
     datastore,
@@ -107,7 +108,8 @@ def _jobs(credentials: str, *jobs: Raw) -> Build:
 
 
 def _as(kind: str, **more: Any) -> Raw:
-    return {"jobType": "Command", "status": "Completed", "identity": {"identityType": kind}, **more}
+    run = {"status": "Completed", "identity": {"identityType": kind}, **more}
+    return run if "jobType" in more else command(**run)
 
 
 def _pipeline(*steps: str) -> Raw:

@@ -75,7 +75,7 @@ def _injecting(value: str, *, role: bool = False) -> Build:
     def build(place: Place) -> Tenant:
         ws, one = workspace(place), uai(place, "ep")
         ep = endpoint(ws, "ep", identity=user(one))
-        variables = {"environmentVariables": {"OPENAI_KEY": value}}
+        variables = {"endpointComputeType": "Managed", "environmentVariables": {"OPENAI_KEY": value}}
         blue = resource(f"{ep['id']}/deployments/blue", f"{_ONLINE}/deployments", variables)
         named = connection(ws, "openai", "AzureOpenAI", "https://example.openai.azure.com")
         held = [assign(ws["id"], place.object_id("ep"), SECRETS_READER)] if role else []

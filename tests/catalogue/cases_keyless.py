@@ -117,7 +117,7 @@ def _feature_store(*held: Held) -> Build:
     return build
 
 
-_SPARK_JOB = _job(jobType="Spark", codeId="code", entry={"sparkJobEntryType": "SparkJobPythonEntry"})
+_SPARK_JOB = _job(jobType="Spark", codeId="code", entry={"sparkJobEntryType": "SparkJobPythonEntry", "file": "main.py"})
 _READY: Raw = {"managedNetwork": {"isolationMode": "AllowInternetOutbound", "status": {"sparkReady": True}}}
 
 CASES: tuple[Case, ...] = (

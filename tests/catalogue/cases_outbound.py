@@ -48,7 +48,9 @@ def _leading_to(kind: str = "", *, role: str = "", there: bool = True, shouted: 
 
 def _attached(kind: str, *, by_uai: bool = True, relays: int = 0) -> Build:
     def build(place: Place) -> Tenant:
-        one, cluster = uai(place), resource(place.id(kind, "k8s"), kind, {})
+        about = {"agentPublicKeyCertificate": ""} if kind == _ARC else {}
+        cluster = resource(place.id(kind, "k8s"), kind, about, identity=system(place.object_id("cluster")))
+        one = uai(place)
         own: Raw = {"identity": user(one), "primaryUserAssignedIdentity": one["id"]} if by_uai else {}
         ws = workspace(place, **own)
         attached = compute(

@@ -7,6 +7,7 @@ from catalogue.build import (
     ACR_PULL,
     CONTRIBUTOR,
     assign,
+    command,
     compute,
     days_ago,
     registry,
@@ -33,7 +34,8 @@ def _kubernetes(kind: str, kubelet: str | None) -> Build:
 
     def build(place: Place) -> Tenant:
         profile: Raw = {"kubeletidentity": {"objectId": place.object_id(kubelet)}} if kubelet else {}
-        cluster = resource(place.id(kind, "k8s"), kind, {"identityProfile": profile})
+        about: Raw = {"agentPublicKeyCertificate": ""} if kind == _ARC else {"identityProfile": profile}
+        cluster = resource(place.id(kind, "k8s"), kind, about, identity=system(place.object_id("cluster")))
         acr = registry(place)
         ws = workspace(place, containerRegistry=acr["id"])
         own = system(place.object_id("own"))
@@ -54,7 +56,7 @@ def _jobs(*, as_uai: bool = False, on: str | None = None) -> Build:
         where: Raw = {"computeId": f"{ws['id']}/computes/{on}"} if on else {}
         kind = "Microsoft.MachineLearningServices/workspaces/jobs"
         created = {"systemData": {"createdAt": days_ago(2)}}
-        job = resource(f"{ws['id']}/jobs/job", kind, {"jobType": "Command", **where}, **created)
+        job = resource(f"{ws['id']}/jobs/job", kind, command(**where), **created)
         return Tenant([acr, one, ws, c1, job], [assign(acr["id"], place.object_id("c1"), ACR_PULL)])
 
     return build

@@ -83,9 +83,10 @@ def app(kind: str, group: str = "", **sign_in: str) -> Build:
     def build(tenant: Tenant, place: Place) -> None:
         named = {"server": place.server.upper(), **{key: value.format(place=place) for key, value in sign_in.items()}}
         inside = {"customContainerTemplate": {"registryCredentials": named}}
-        body = inside if kind.endswith("sessionPools") else {"configuration": {"registries": [named]}}
+        when = {"triggerType": "Manual", "replicaTimeout": 300} if kind.endswith("jobs") else {}
+        body = inside if kind.endswith("sessionPools") else {"configuration": {"registries": [named], **when}}
         where = group_id(f"apps-{place.name}", group) if group else place.group
-        resource(tenant, where, kind, f"app-{place.name}", body)
+        resource(tenant, where, kind, f"app{place.name.replace('-', '')}", body)
 
     return build
 
@@ -126,8 +127,9 @@ def pool(group: str = "", **sign_in: Any) -> Build:
         where = group_id(f"batch-{place.name}", group) if group else place.group
         account = resource(tenant, where, "Microsoft.Batch/batchAccounts", f"batch{len(place.name)}", {})
         way = {key: value.format(place=place) if isinstance(value, str) else value for key, value in sign_in.items()}
-        containers = {"containerRegistries": [{"registryServer": place.server, **way}]}
-        machines = {"virtualMachineConfiguration": {"containerConfiguration": containers}}
+        containers = {"type": "DockerCompatible", "containerRegistries": [{"registryServer": place.server, **way}]}
+        image = {"imageReference": {"id": "image"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+        machines = {"virtualMachineConfiguration": {**image, "containerConfiguration": containers}}
         below(tenant, account, "pools/one", {"deploymentConfiguration": machines})
 
     return build
@@ -142,13 +144,26 @@ def instance(**sign_in: str) -> Build:
     return build
 
 
+_CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
+# What Microsoft's published types ask of a job besides.
+_REQUIRED: dict[str, Json] = {
+    "Command": {"command": "python train.py", "environmentId": _CURATED},
+    "Sweep": {
+        "objective": {"goal": "Minimize", "primaryMetric": "loss"},
+        "samplingAlgorithm": {"samplingAlgorithmType": "Random"},
+        "searchSpace": {},
+    },
+}
+
+
 def job(kind: str, days: int = 1, **properties: Any) -> Build:
     """`{ws}` in ids stands for the workspace."""
 
     def build(tenant: Tenant, place: Place) -> None:
         created = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         filled = _filled(properties, place.workspace["id"])
-        made = below(tenant, place.workspace, f"jobs/job-{kind.lower()}", {"jobType": kind, **filled})
+        body = {"jobType": kind, **_REQUIRED.get(kind, {}), **filled}
+        made = below(tenant, place.workspace, f"jobs/job-{kind.lower()}", body)
         made["systemData"] = {"createdAt": created}
 
     return build
@@ -242,7 +257,7 @@ CASES = (
     Case("job on cluster", "", job("Command", computeId=CLUSTER)),
     Case("job nowhere", "serverless-jobs", job("Command", resources={"instanceType": "STANDARD_D4S_V3"})),
     Case("old job nowhere", "", job("Command", days=31)),
-    Case("sweep nowhere", "serverless-jobs", job("Sweep", trial={"command": "true"})),
+    Case("sweep nowhere", "serverless-jobs", job("Sweep", trial={"command": "true", "environmentId": _CURATED})),
     Case("automl nowhere", "serverless-jobs", job("AutoML")),
     Case("job on the word", "serverless-jobs", job("Command", computeId="azureml:serverless")),
     Case("pipeline default", "", job("Pipeline", settings={"default_compute": CLUSTER}, jobs={"a": {"type": "spark"}})),

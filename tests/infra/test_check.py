@@ -3,14 +3,16 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from infra.check import INFRA, ROOT, committed, compiled, linted, main
-from infra.compiler import Compiler
+from infra.check import INFRA, ROOT, committed, compiled, main
+from infra.compiler import Bicep, Compiler, CompilerError
 from infra.scan import scanned
+from infra.snapshots import write
 
 COMPILER = Compiler.found()
 UNCHECKED = "there is no bicep on the PATH: not checked are the templates' syntax and types"
@@ -38,6 +40,13 @@ def folder(tmp_path: Path) -> Path:
     for name in (PARAMETERS, SNAPSHOT):
         shutil.copy(INFRA / name, place / name)
     return place
+
+
+@pytest.fixture(scope="module")
+def bicep() -> Iterator[Bicep]:
+    assert COMPILER
+    with COMPILER.running() as running:
+        yield running
 
 
 def _edit(path: Path, before: str, after: str) -> None:
@@ -105,12 +114,11 @@ def test_a_mistake_and_its_snapshot_are_noticed(folder: Path, capsys: pytest.Cap
 
 
 @needs_compiler
-def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path) -> None:
+def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path, bicep: Bicep) -> None:
     """The compiler's own comparison does not look at outputs."""
-    assert COMPILER
     _edit(folder / "main.bicep", "string = groupName", "string = '${groupName}-x'")
     _edit(folder / "main.parameters.json", '"readOnly"', '"readonly"')
-    found, _ = compiled(COMPILER, folder, committed(folder)[0])
+    found, _ = compiled(bicep, folder, committed(folder)[0])
     assert found == [
         "parameters/one-subscription.snapshot.json is not what the templates give: run `make snapshots`",
         "main.parameters.json: main.bicep has no parameter readonly",
@@ -118,38 +126,37 @@ def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path)
 
 
 @needs_compiler
-def test_a_parameter_that_the_template_does_not_have_is_noticed(folder: Path) -> None:
-    assert COMPILER
+def test_a_parameter_that_the_template_does_not_have_is_noticed(folder: Path, bicep: Bicep) -> None:
+    """Also beside a finding that is only a warning: with `--ages note` that one alone would pass."""
     _edit(folder / PARAMETERS, "environmentName", "environment")
-    found, _ = compiled(COMPILER, folder, {})
-    assert any("BCP259" in one for one in found)
+    _edit(folder / STORAGE, "Accounts@2025-08-01' = {", "Accounts@2024-01-01' = {")
+    found, _ = compiled(bicep, folder, {})
+    assert any("Warning use-recent-api-versions" in one for one in found)
+    assert any("Error BCP259" in one for one in found)
 
 
 @needs_compiler
 def test_an_old_api_version_is_a_note_where_time_alone_makes_it_old(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, bicep: Bicep, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert COMPILER
     _edit(folder / STORAGE, "Accounts@2025-08-01' = {", "Accounts@2024-01-01' = {")
-    COMPILER.snapshot(folder / PARAMETERS)
+    write(folder / SNAPSHOT, bicep.snapshot(folder / PARAMETERS))
     assert main([str(folder), "--ages", "note"], COMPILER) == 0
     assert "use-recent-api-versions" in capsys.readouterr().err
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Two templates of one module each, under the rules of infra/: what is said of them is said of any."""
+    """A template of one module, under the rules of infra/: what is said of it is said of any."""
     for name in ("bicepconfig.json", "modules/types.bicep", STORAGE):
         shutil.copy(INFRA / name, tmp_path / Path(name).name)
     (tmp_path / "storage.bicep").rename(tmp_path / "main.bicep")
-    (tmp_path / "management-group.bicep").write_text("targetScope = 'managementGroup'\n", "utf-8")
     return tmp_path
 
 
 @needs_compiler
-def test_the_compiler_says_nothing_of_what_is_right(small: Path) -> None:
-    assert COMPILER
-    assert linted(COMPILER, small) == []
+def test_the_compiler_says_nothing_of_what_is_right(small: Path, bicep: Bicep) -> None:
+    assert bicep.compile(small / "main.bicep").findings == []
 
 
 @needs_compiler
@@ -166,10 +173,34 @@ def test_the_compiler_says_nothing_of_what_is_right(small: Path) -> None:
     ],
     ids=["syntax", "property", "value", "age", "location", "type", "any"],
 )
-def test_what_the_compiler_says_is_noticed(small: Path, before: str, after: str, said: str) -> None:
-    assert COMPILER
+def test_what_the_compiler_says_is_noticed(small: Path, bicep: Bicep, before: str, after: str, said: str) -> None:
     _edit(small / "main.bicep", before, after)
-    assert any(said in one for one in linted(COMPILER, small))
+    assert any(said in one for one in bicep.compile(small / "main.bicep").findings)
+
+
+def test_a_bicep_that_gives_no_answer_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One too old for `bicep jsonrpc` ends at once, as `false` does."""
+    false = shutil.which("false")
+    assert false
+    assert main([str(folder)], Compiler(false)) == 1
+    assert "`bicep jsonrpc` needs a newer one" in capsys.readouterr().err
+
+
+@needs_compiler
+def test_the_compiler_sees_a_template_that_changed_while_it_runs(small: Path, bicep: Bicep) -> None:
+    """One process answers all questions: it must not remember a file as it was."""
+    template = small / "main.bicep"
+    assert bicep.compile(template).findings == []
+    _edit(template, "allowSharedKeyAccess: false", "allowSharedKeyAccess: 'no'")
+    assert bicep.compile(template).findings != []
+
+
+@needs_compiler
+def test_a_parameter_file_without_a_template_is_an_error(tmp_path: Path, bicep: Bicep) -> None:
+    alone = tmp_path / "alone.bicepparam"
+    alone.write_text("param a = 1\n", "utf-8")
+    with pytest.raises(CompilerError, match="does not say which template it is for"):
+        bicep.snapshot(alone)
 
 
 def test_what_checkov_cannot_look_into_is_an_error() -> None:

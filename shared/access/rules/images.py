@@ -24,7 +24,8 @@ _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
-# A filter of Event Grid takes 25 operations: that an environment changed is seen by the next deployment or sweep.
+# Not environments: a job that brings its own writes one each time, and jobs are too many to look at. The next event
+# about a compute or a deployment, or the next sweep, sees what changed in one.
 _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/computes",
     "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",

@@ -1,0 +1,111 @@
+"""What product and local Azure know by heart of Azure: the same, and what Microsoft's own compiler knows."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import emulator
+import shared.azure
+from infra.compiler import Compiler
+from shared.azure.arm import API_VERSIONS
+
+type Json = dict[str, Any]
+
+_EMULATOR, _PRODUCT = Path(emulator.__file__).parent / "data", Path(shared.azure.__file__).parent
+_KINDS = ("actions", "notActions", "dataActions", "notDataActions")
+COMPILER = Compiler.found()
+
+# No template makes these, so the compiler has no types of them; their api-versions are those of the REST reference
+# (learn.microsoft.com/rest/api: authorization/deny-assignments, azureml, managementgroups, resourcegraph, resources).
+_OF_THE_REST_REFERENCE = {
+    "Microsoft.Authorization/denyAssignments",
+    "Microsoft.MachineLearningServices/workspaces/privateLinkResources",
+    "Microsoft.Management/managementGroups/descendants",
+    "Microsoft.ResourceGraph/resources",
+    "Microsoft.Resources/subscriptions",
+    "Microsoft.Resources/subscriptions/resourceGroups",
+    "Microsoft.Resources/subscriptions/resources",
+    "Microsoft.Resources/subscriptions/resourceGroups/resources",
+}
+# Served for others: amlguard reads none of these, and their provider's api-version is none of theirs.
+_NOT_READ = {
+    "Microsoft.ContainerInstance/containerGroupProfiles",
+    "Microsoft.Insights/dataCollectionEndpoints",
+    "Microsoft.Insights/dataCollectionRules",
+    "Microsoft.MachineLearningServices/workspaces/labelingJobs",
+}
+
+
+def _served() -> Iterator[tuple[str, list[str]]]:
+    """Every type that the local Azure knows, and its api-versions."""
+    for namespace, provider in json.loads((_EMULATOR / "providers.json").read_text("utf-8")).items():
+        for name in provider["types"]:
+            yield f"{namespace}/{name}", provider.get("own", {}).get(name, provider["versions"])
+
+
+def _sent(kind: str) -> str | None:
+    """What the product sends for a type: that of the closest type that has one of its own."""
+    parts = kind.casefold().split("/")
+    closest = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((API_VERSIONS[one] for one in closest if one in API_VERSIONS), None)
+
+
+def _permissions(role: Json) -> list[Json]:
+    return [
+        {kind: sorted(block.get(kind, ()), key=str.casefold) for kind in _KINDS} | {"condition": block.get("condition")}
+        for block in role["permissions"]
+    ]
+
+
+def _roles(file: Path) -> dict[str, Json]:
+    return {role["name"]: role for role in json.loads(file.read_text("utf-8"))}
+
+
+def test_a_role_holds_the_same_for_the_product_and_for_the_local_azure() -> None:
+    """The two never import one another: a copy that is wrong would make a grant that acts in tests alone."""
+    product, local = _roles(_PRODUCT / "built_in_roles.json"), _roles(_EMULATOR / "roles.json")
+    assert product.keys() == local.keys()
+    for guid, role in product.items():
+        assert (role["roleName"], _permissions(role)) == (local[guid]["roleName"], _permissions(local[guid]))
+
+
+@pytest.mark.parametrize("key", API_VERSIONS)
+def test_what_the_product_sends_is_about_something_that_the_local_azure_serves(key: str) -> None:
+    assert any(f"{kind.casefold()}/".startswith(f"{key}/") for kind, _ in _served())
+
+
+def test_every_api_version_that_the_product_sends_is_one_that_azure_answers() -> None:
+    unknown = {
+        kind: sent
+        for kind, versions in _served()
+        if kind not in _NOT_READ and (sent := _sent(kind)) is not None and sent not in versions
+    }
+    assert unknown == {}
+
+
+def test_newest_first_and_each_once() -> None:
+    """As an error of Azure's lists them."""
+    for kind, versions in _served():
+        assert versions, kind
+        assert versions == sorted(set(versions), key=lambda one: (one[:10], len(one) == 10), reverse=True), kind
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
+def test_every_api_version_is_one_of_microsofts_published_types(tmp_path: Path) -> None:
+    assert COMPILER
+    asked = [(kind, version) for kind, versions in _served() for version in versions]
+    made_up = ("Microsoft.Storage/storageAccounts", "2025-08-02")
+    lines = [
+        f"resource r{number} '{kind}@{version}' existing = {{ name: '{'/'.join([f'x{number}'] * kind.count('/'))}' }}"
+        for number, (kind, version) in enumerate([*asked, made_up])
+    ]
+    template = tmp_path / "all.bicep"
+    template.write_text("\n".join(lines), "utf-8")
+    with COMPILER.running() as bicep:
+        said = [line for line in bicep.compile(template).findings if " BCP081: " in line]
+    unknown = {pair for pair in [*asked, made_up] if any(f'"{pair[0]}@{pair[1]}"' in line for line in said)}
+    assert {kind for kind, _ in unknown} == {*_OF_THE_REST_REFERENCE, made_up[0]}
+    assert [pair for pair in unknown if pair[0] == made_up[0]] == [made_up]
