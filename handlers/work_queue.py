@@ -67,7 +67,7 @@ async def _do(message: bytes, services: Services) -> None:
 
 
 async def _users(work: Dependency, services: Services) -> None:
-    found = await workspaces_at(Scope.parse(work.scope), services.azure)
+    found = await workspaces_at(Scope.parse(work.scope), services.azure, services.terms)
     chosen = await watched(found, services)
     if len(chosen) > INLINE:
         await look_later(chosen, services, work.trigger)
