@@ -27,9 +27,8 @@ class Somewhere:
         return same and scope.resource_type == self.type and self.within.contains(scope)
 
 
-def account_of(store: Raw, own: Scope | None, home: Scope | None) -> Scope | Somewhere | None:
+def account_of(name: str | None, store: Raw, own: Scope | None, home: Scope | None) -> Scope | Somewhere | None:
     """`own` is the workspace's account, `home` its subscription. None where no account is named."""
-    name = text(store, "properties", "accountName")
     if name and own and name.casefold() == own.name.casefold():
         return own
     if name is None or not ACCOUNT.fullmatch(name):

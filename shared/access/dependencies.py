@@ -168,7 +168,8 @@ def _relays(raw: Raw, workspace: Raw) -> Iterator[Somewhere]:
 
 def _account(raw: Raw, workspace: Raw) -> Iterator[Name]:
     home, own = scope_or_none(workspace.get("id")), scope_or_none(text(workspace, "properties", "storageAccount"))
-    found = account_of(raw, own, home.subscription if home else None)
+    name = text(raw, "properties", "accountName")
+    found = account_of(name, raw, own, home.subscription if home else None)
     if found:
         yield found
 

@@ -27,7 +27,7 @@ from handlers import resource_changed, work_queue
 from shared.access.scope import Scope
 from shared.memory import Memory
 from shared.ports import ReadFailedError
-from shared.scopes import MEMBERSHIP_SECONDS, Scopes
+from shared.scopes import MEMBERSHIP_SECONDS, ScopeError, Scopes
 from shared.work import Reconcile, encode
 
 FAR = workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
@@ -114,7 +114,18 @@ class TestUsers:
 
     async def test_a_workspace_whose_computes_cannot_be_read_is_unknown(self, azure: Azure) -> None:
         azure.have(raw.user_identity(uai("runner")))
+        azure.have(raw.compute("c", uai("runner"), on=LIKE))
         azure.closed = frozenset({FAR})
+        answer = await scopes(azure).choose([identity_id("runner")])
+        assert answer.workspaces == (LIKE,)
+        (wrong,) = answer.wrong
+        assert str(FAR) in str(wrong)
+        with pytest.raises(ScopeError, match="Reader"):
+            await scopes(azure).workspaces(identity_id("runner"))
+
+    async def test_workspaces_that_cannot_be_read_just_now_are_tried_again(self, azure: Azure) -> None:
+        azure.have(raw.user_identity(uai("runner")))
+        azure.failing = {FAR: "ServiceUnavailable"}
         with pytest.raises(ReadFailedError):
             await chosen(azure, identity_id("runner"))
 

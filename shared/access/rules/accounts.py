@@ -23,7 +23,7 @@ def account(store: Datastore, workspace: Workspace, estate: Estate) -> Scope | N
 
 
 def _named(store: Datastore, workspace: Workspace) -> Scope | Somewhere | None:
-    return account_of(store.raw, workspace.storage, workspace.id.subscription)
+    return account_of(store.account, store.raw, workspace.storage, workspace.id.subscription)
 
 
 def account_wants(workspace: Workspace) -> Iterator[Want]:
