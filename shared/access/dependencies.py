@@ -21,6 +21,7 @@ from shared.access.scope import Scope
 REGISTRY = "microsoft.containerregistry/registries"
 IDENTITY = "microsoft.managedidentity/userassignedidentities"
 _VAULT = "microsoft.keyvault/vaults"
+_INSIGHTS = "microsoft.insights/components"
 _ARC = "microsoft.kubernetes/connectedclusters"
 _RELAY = "microsoft.relay/namespaces"
 _RESOURCE = 8  # segments of a resource in a resource group
@@ -207,9 +208,7 @@ DEPENDENCIES: tuple[Dependency, ...] = (
     _by_id("registry", Namer.WORKSPACE, f"{_PROPERTY}.containerRegistry", REGISTRY),
     _by_id("storage account", Namer.WORKSPACE, f"{_PROPERTY}.storageAccount", STORAGE),
     _by_id("key vault", Namer.WORKSPACE, f"{_PROPERTY}.keyVault", _VAULT),
-    _by_id(
-        "Application Insights", Namer.WORKSPACE, f"{_PROPERTY}.applicationInsights", "microsoft.insights/components"
-    ),
+    _by_id("Application Insights", Namer.WORKSPACE, f"{_PROPERTY}.applicationInsights", _INSIGHTS),
     _by_id("primary identity", Namer.WORKSPACE, f"{_PROPERTY}.primaryUserAssignedIdentity", IDENTITY),
     _by_id("attached identity", Namer.WORKSPACE, _IDENTITIES, IDENTITY),
     _by_id(
@@ -235,7 +234,11 @@ DEPENDENCIES: tuple[Dependency, ...] = (
         _account,
     ),
     Dependency(
-        "target of a connection", Namer.CONNECTION, (), ("metadata.resourceid", "properties.target"), _connected
+        "target of a connection",
+        Namer.CONNECTION,
+        (REGISTRY, STORAGE, _VAULT, _INSIGHTS),
+        ("metadata.resourceid", "properties.target"),
+        _connected,
     ),
     Dependency("server of a connection", Namer.CONNECTION, (REGISTRY, STORAGE), ("properties.target",), _server),
     Dependency("identity of a connection", Namer.CONNECTION, (IDENTITY,), ("credentials.resourceid",), _signing_in),

@@ -238,6 +238,11 @@ class World:
     def _held(self, kind: str) -> set[tuple[str, str]]:
         return self.azure.grants(oid(kind), registry(kind))
 
+    def assigned_at(self, scope: str) -> set[str]:
+        """The ids of the role assignments at the very scope."""
+        listed = self.azure.get(f"{scope}/providers/Microsoft.Authorization/roleAssignments")["value"]
+        return {one["id"] for one in listed if one["properties"]["scope"].lower() == scope.lower()}
+
     def restore(self) -> None:
         for kind in self.looked_at():
             listed = self.azure.get(f"{registry(kind)}/providers/Microsoft.Authorization/roleAssignments")["value"]

@@ -84,3 +84,16 @@ def test_an_event_about_it_leads_to_who_uses_it_only_so(world: World, kind: str)
     world.azure.until(lambda: kind in world.looked_at(), "it is looked at")
     world.azure.until_quiet()
     assert world.looked_at() == {kind}
+
+
+@pytest.mark.parametrize("kind", ["datastore", "image of an environment"])
+def test_what_somebody_takes_away_there_is_back(world: World, kind: str) -> None:
+    """The roles that amlguard itself gave at what only a datastore or an environment names."""
+    assert world.azure.deliver(event(workspace(kind))).ok
+    given = world.assigned_at(resource(kind))
+    assert given, "or nothing could be taken away"
+    for one in given:
+        world.azure.delete(one)
+    assert world.azure.deliver(*(event(one, "delete") for one in given)).ok
+    world.azure.until(lambda: world.assigned_at(resource(kind)) == given, "the roles are back")
+    world.azure.until_quiet()
