@@ -20,6 +20,9 @@ WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
 _UNREGISTERED = "MissingSubscriptionRegistration"
 
+# An environment costs a request, a workspace has dozens: of more workspaces only their lists are worth an event.
+_MOST_THOROUGHLY = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -68,7 +71,8 @@ async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Sear
 async def workspaces_at(scope: Scope, azure: Reads, terms: Terms | None = None) -> list[Scope]:
     """Where to look, never more: all that `search` finds, and what lies below `unasked` as well.
 
-    What cannot be told of a workspace is found out by the look at it. Raises `ReadFailedError`.
+    What cannot be told of a workspace is found out by the look at it. Of many, the sweep tells who uses a registry
+    through an environment or a deployment. Raises `ReadFailedError`.
     """
     return await finished(await search(scope, azure, terms), azure)
 
@@ -78,7 +82,8 @@ async def finished(begun: Search, azure: Reads) -> list[Scope]:
     if not begun.unasked:
         return begun.users
     sought = await seek(begun.scope, azure)
-    answers = await using(dict.fromkeys(begun.unasked, (sought,)), azure)
+    thorough = len(begun.unasked) <= _MOST_THOROUGHLY
+    answers = await using(dict.fromkeys(begun.unasked, (sought,)), azure, thorough=thorough)
     for answer in answers.values():
         if isinstance(answer, BaseException) and not isinstance(answer, ReadFailedError):
             raise answer

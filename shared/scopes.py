@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from shared.access.dependencies import Sought
 from shared.access.scope import InvalidScopeError, Scope
@@ -206,26 +205,26 @@ class Scopes:
                 asked.setdefault(workspace, []).append(what)
         told = {workspace for one in open_ones for workspace in one.told}
         answers = await using(asked, self.azure, themselves=told)
-        for answer in answers.values():
-            if isinstance(answer, BaseException) and not _is_forbidden(answer):
-                raise answer
+        failures = [answer for answer in answers.values() if isinstance(answer, BaseException)]
+        all_failed = len(failures) == len(answers) > 1
+        for failure in failures:
+            if not isinstance(failure, ReadFailedError) or (all_failed and not failure.forbidden):
+                raise failure
         return [_ended(one, answers) for one in searches]
 
 
-def _is_forbidden(answer: BaseException) -> TypeGuard[ReadFailedError]:
-    return isinstance(answer, ReadFailedError) and answer.forbidden
-
-
 def _ended(one: Search, answers: Mapping[Scope, Answer]) -> tuple[list[Scope], list[ScopeError]]:
-    users, errors = [*one.here], []
-    for workspace in (*one.told, *one.unasked):
-        answer = answers[workspace]
-        if isinstance(answer, tuple):
-            users += [workspace] if one.scope in answer else []
-        elif _is_forbidden(answer):
-            reason = f"nobody can tell whether workspace {workspace} uses it: the identity may not {answer.operation}"
-            errors.append(ScopeError(one.scope, answer.code, f"{reason}; give it Reader there", forbidden=True))
-    return users, errors
+    """Whoever may write a workspace could make reads of it fail: that must not hide the other users."""
+    asked = [(workspace, answers[workspace]) for workspace in (*one.told, *one.unasked)]
+    users = [workspace for workspace, answer in asked if isinstance(answer, tuple) and one.scope in answer]
+    failed = [(workspace, answer) for workspace, answer in asked if isinstance(answer, ReadFailedError)]
+    errors = []
+    for workspace, error in failed[:1]:
+        more = f" (nor whether {len(failed) - 1} more do)" if failed[1:] else ""
+        reason = f"nobody can tell whether workspace {workspace} uses it{more}: {error.operation}: {error.reason}"
+        remedy = "; give the identity Reader there" if error.forbidden else ""
+        errors.append(ScopeError(one.scope, error.code, reason + remedy, forbidden=error.forbidden))
+    return [*one.here, *users], errors
 
 
 def _plainly_chooses(scope: Scope, workspace: Scope) -> bool:

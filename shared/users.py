@@ -18,10 +18,9 @@ _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 # Workspaces that are asked at once, each for up to four lists.
 _AT_ONCE = 10
 # The lists of each stage are read together; the next stage only where they did not tell.
-_STAGES = (
-    (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT),
-    (Namer.DEPLOYMENT, Namer.ENVIRONMENT),
-)
+_CHEAP = (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT)
+_DEAR = (Namer.DEPLOYMENT, Namer.ENVIRONMENT)
+_VERSIONS = "microsoft.machinelearningservices/workspaces/environments/versions"
 
 
 async def seek(scope: Scope, azure: Reads) -> Sought:
@@ -47,19 +46,25 @@ type Answer = tuple[Scope, ...] | BaseException
 
 
 async def using(
-    asked: Mapping[Scope, Collection[Sought]], azure: Reads, *, themselves: Collection[Scope] = ()
+    asked: Mapping[Scope, Collection[Sought]],
+    azure: Reads,
+    *,
+    themselves: Collection[Scope] = (),
+    thorough: bool = True,
 ) -> dict[Scope, Answer]:
     """Of each workspace, the scopes among those sought of it that it uses; or why nobody can tell.
 
-    What lies below it is asked. What it says of itself is asked of `themselves` only: of the others that is known.
+    What lies below it is asked; without `thorough` not its deployments and environments, which cost a request each.
+    What it says of itself is asked of `themselves` only: of the others that is known.
     """
+    stages = (_CHEAP, _DEAR) if thorough else (_CHEAP,)
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(workspace: Scope, those: Collection[Sought]) -> tuple[Scope, ...]:
         async with slots:
             if workspace in themselves:
                 return await used_by(workspace, those, azure)
-            return await _used_below({"id": str(workspace)}, workspace, those, azure)
+            return await _used_below({"id": str(workspace)}, workspace, those, azure, stages)
 
     answers = await asyncio.gather(*(one(*item) for item in asked.items()), return_exceptions=True)
     return dict(zip(asked, answers, strict=True))
@@ -75,11 +80,17 @@ async def used_by(workspace: Scope, those: Collection[Sought], azure: Reads) -> 
     return (*found, *await _used_below(raw, workspace, left, azure))
 
 
-async def _used_below(raw: Raw, workspace: Scope, those: Collection[Sought], azure: Reads) -> tuple[Scope, ...]:
+async def _used_below(
+    raw: Raw,
+    workspace: Scope,
+    those: Collection[Sought],
+    azure: Reads,
+    stages: tuple[tuple[Namer, ...], ...] = (_CHEAP, _DEAR),
+) -> tuple[Scope, ...]:
     """`raw` is the workspace as far as it is known."""
     once, left = Once(azure), list(those)
     found: list[Scope] = []
-    for stage in _STAGES:
+    for stage in stages:
         lists = [namer for namer in stage if any(leading(namer, one) for one in left)]
         read = await asyncio.gather(*(_read(namer, workspace, once) for namer in lists))
         told = [(namer, child) for namer, children in zip(lists, read, strict=True) for child in children]
@@ -99,7 +110,7 @@ async def _read(namer: Namer, workspace: Scope, azure: Reads) -> Sequence[Raw]:
 
 async def _deployments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
     endpoints = await azure.children(workspace, Namer.ENDPOINT.value) or ()
-    scopes = [scope for raw in endpoints if (scope := scope_or_none(raw.get("id")))]
+    scopes = [scope for raw in endpoints if (scope := scope_or_none(raw.get("id"))) and workspace.contains(scope)]
     below = await asyncio.gather(*(azure.children(scope, "deployments") for scope in scopes))
     return [raw for rows in below for raw in rows or ()]
 
@@ -107,6 +118,7 @@ async def _deployments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
 async def _environments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
     """The latest versions of those that were changed last, and whatever versions are deployed."""
     listed, deployed = await asyncio.gather(azure.children(workspace, "environments"), _deployments(workspace, azure))
-    named = [one.id for raw in deployed for one in images.assets(raw) if one.kind == "environments" and one.id]
-    versions = dict.fromkeys((*images.latest(listed or ()), *filter(workspace.contains, named)))
+    named = [one.id for raw in deployed for one in images.assets(raw) if one.id]
+    both = dict.fromkeys((*images.latest(listed or ()), *named))
+    versions = [one for one in both if workspace.contains(one) and one.resource_type == _VERSIONS]
     return [raw for raw in await asyncio.gather(*map(azure.resource, versions)) if raw is not None]

@@ -123,10 +123,17 @@ class TestUsers:
         with pytest.raises(ScopeError, match="Reader"):
             await scopes(azure).workspaces(identity_id("runner"))
 
-    async def test_workspaces_that_cannot_be_read_just_now_are_tried_again(self, azure: Azure) -> None:
+    async def test_one_whose_lists_fail_hides_no_other(self, azure: Azure) -> None:
+        azure.have(raw.user_identity(uai("runner")), raw.compute("c", uai("runner"), on=LIKE))
+        azure.failing = {FAR: "InternalServerError"}
+        answer = await scopes(azure).choose([identity_id("runner")])
+        assert answer.workspaces == (LIKE,)
+        assert [one.code for one in answer.wrong] == ["InternalServerError"]
+
+    async def test_where_all_fail_it_may_go_better_the_next_time(self, azure: Azure) -> None:
         azure.have(raw.user_identity(uai("runner")))
-        azure.failing = {FAR: "ServiceUnavailable"}
-        with pytest.raises(ReadFailedError):
+        azure.failing = dict.fromkeys((WORKSPACE, LIKE, FAR), "ServiceUnavailable")
+        with pytest.raises(ReadFailedError, match="ServiceUnavailable"):
             await chosen(azure, identity_id("runner"))
 
 

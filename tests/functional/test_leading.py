@@ -122,6 +122,13 @@ class TestWhatIsAsked:
         assert await workspaces_at(disk, azure, terms()) == []
         assert azure.below == []
 
+    async def test_environments_of_many_workspaces_are_left_to_the_sweep(self, azure: Asked) -> None:
+        azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=None) for n in range(60)))
+        shared = _beside("Microsoft.ContainerRegistry/registries")
+        azure.have(raw.registry(shared, admin_user=False))
+        assert await workspaces_at(shared, azure) == []
+        assert {name for _, name in azure.below} == {"connections"}
+
     async def test_what_cannot_be_told_is_looked_at(self, azure: Asked) -> None:
         azure.broken = frozenset({OTHER})
         assert set(await workspaces_at(DATA, azure)) == {USER, OTHER}
