@@ -27,9 +27,10 @@ find them.
 
 ARM's list of the resource's own subscription tells what its workspaces name themselves, and Resource Graph what those
 of other subscriptions name. What lies below a workspace is read from that workspace: where nothing else has told yet,
-and only the lists in which such a resource could be named. A scope, `explain` and `undo` ask every workspace that the
-identity reads. An event asks where something below could lead to a change: every workspace about what is on the
-policy's allow-list, else those within whose boundary it lies. Of the others the next sweep tells.
+and only the lists in which such a resource could be named. A scope and `explain` ask every workspace that the identity
+reads. An event and `undo` ask where something below could lead to a change: every workspace about what is on the
+policy's allow-list, else those within whose boundary it lies; of more than fifty no deployments and environments. Of the
+others the next sweep tells.
 """
 
 _NOWHERE = """\
