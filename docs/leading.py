@@ -29,8 +29,8 @@ ARM's list of the resource's own subscription tells what its workspaces name the
 of other subscriptions name. What lies below a workspace is read from that workspace: where nothing else has told yet,
 and only the lists in which such a resource could be named. A scope and `explain` ask every workspace that the identity
 reads. An event and `undo` ask where something below could lead to a change: every workspace about what is on the
-policy's allow-list, else those within whose boundary it lies; of more than fifty no deployments and environments. Of the
-others the next sweep tells.
+policy's allow-list, else those within whose boundary it lies; of more than fifty no deployments and environments. Of
+the others the next sweep tells.
 """
 
 _NOWHERE = """\
