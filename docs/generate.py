@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from docs import infra, rights
+from docs import infra, leading, rights
 from shared import policy
 from shared.access.condition import assignable, condition
 from shared.access.needs import Need
@@ -38,7 +38,7 @@ Azure Machine Learning documents; the policy file names rules by AML-id or by na
 held: the permission decides, not the role ([ADR 2](adr/0002-coverage-not-equality.md)).
 
 Besides the events that a rule names, the deletion of a role assignment leads to the workspaces that lie in its scope or
-use it, and the sweep looks at every workspace whatever happened.
+[use it](#what-leads-to-a-workspace), and the sweep looks at every workspace whatever happened.
 """
 
 _ROLES = """\
@@ -84,7 +84,14 @@ def stale(root: Path = ROOT, rules: Sequence[Rule] = RULES) -> list[Path]:
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
-    parts = (_INTRODUCTION, _overview(rules), _roles(rules), _events(rules), *(_section(rule) for rule in rules))
+    parts = (
+        _INTRODUCTION,
+        _overview(rules),
+        _roles(rules),
+        _events(rules),
+        leading.section(),
+        *(_section(rule) for rule in rules),
+    )
     return "\n".join(parts)
 
 

@@ -23,10 +23,12 @@ _COLUMNS = (
     Column("extendedLocation", Type.DYNAMIC),
 )
 _ML = "microsoft.machinelearningservices/workspaces/"
-_UNTRACKED = frozenset(_ML + child for child in ("computes", "datastores", "connections", "jobs"))
 _TRACKED = frozenset(
     _ML + child
-    for child in ("onlineendpoints", "batchendpoints", "onlineendpoints/deployments", "batchendpoints/deployments")
+    for child in (
+        *("onlineendpoints", "batchendpoints", "serverlessendpoints"),
+        *("onlineendpoints/deployments", "batchendpoints/deployments"),
+    )
 )
 _ELSEWHERE = (
     "microsoft.resources/subscriptions",
@@ -78,7 +80,7 @@ class GraphTables:
         covered = self._covered_subscriptions(view.scopes)
         for known in sorted(self._tenant.resources.values_of("type")):
             type_ = known.lower()
-            if type_ in _UNTRACKED or type_.startswith(_ELSEWHERE):
+            if (type_.startswith(_ML) and type_ not in _TRACKED) or type_.startswith(_ELSEWHERE):
                 continue
             for raw in self._tenant.resources.where("type", known):
                 row = self._resource(type_, raw)

@@ -15,6 +15,7 @@ from shared.access.explain import Explained, Seen, explain, user_document, users
 from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
 from shared.access.scope import Scope
+from shared.access.users import unsuitable
 from shared.observe import observe
 from shared.ports import ReadFailedError
 
@@ -128,7 +129,9 @@ async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
         kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
         reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"
         raise ReadFailedError("explain", "NotFound", f"{reason} (az resource list --query [].id names those there are)")
-    return await services.scopes.workspaces(scope)
+    # What is no scope, such as a cluster or a container, may be used all the same.
+    users = await services.scopes.users(scope) if unsuitable(scope) else ()
+    return users or await services.scopes.workspaces(scope)
 
 
 async def _seen_from(workspace: Scope, resource: Scope, services: Services) -> Seen | None:

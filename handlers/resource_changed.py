@@ -10,11 +10,14 @@ from shared.access.routing import route
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.events import MalformedEventError, read
-from shared.discover import workspaces_at
+from shared.discover import finished, search
 from shared.ports import ReadFailedError
 from shared.work import Dependency, Trigger, encode
 
 _log = logging.getLogger("amlguard")
+
+# Workspaces that are asked within the delivery for what lies below them: a handful of lists each.
+_ASKED_INLINE = 5
 
 
 async def handle(raw: object, services: Services) -> None:
@@ -48,12 +51,18 @@ async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> 
             await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
         return
     try:
-        users = await workspaces_at(scope, services.azure)
+        begun = await search(scope, services.azure, services.terms)
     except ReadFailedError as error:
         if error.code != "SubscriptionNotFound":
             raise
         _log.info("an event about a subscription that is not there (any more): nothing to look at")
         return
+    if len(begun.unasked) > _ASKED_INLINE and services.queue:
+        # What lies below so many is read by the queue. Whom it leads to is looked at then, these once more.
+        await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
+        users = begun.users
+    else:
+        users = await finished(begun, services.azure)
     await _within_deadline(users, services, trigger, deadline)
 
 

@@ -17,6 +17,7 @@ from shared.access.terms import Action as Mode
 from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.azure.settings import QUEUE
 from shared.discover import workspaces_at
+from shared.pace import in_the_background
 from shared.ports import AzureFailureError, WriteRefusedError
 from shared.work import (
     Dependency,
@@ -67,7 +68,8 @@ async def _do(message: bytes, services: Services) -> None:
 
 
 async def _users(work: Dependency, services: Services) -> None:
-    found = await workspaces_at(Scope.parse(work.scope), services.azure)
+    with in_the_background():
+        found = await workspaces_at(Scope.parse(work.scope), services.azure, services.terms)
     chosen = await watched(found, services)
     if len(chosen) > INLINE:
         await look_later(chosen, services, work.trigger)

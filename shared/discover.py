@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
+from shared.access.dependencies import Namer, Sought, leading, leads_to, resource_of
 from shared.access.raw import get, scope_or_none
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
-from shared.access.users import named_by
+from shared.access.terms import Terms
 from shared.ports import Raw, ReadFailedError, Reads
+from shared.users import seek, using
 
 _log = logging.getLogger("amlguard")
 
@@ -17,30 +20,83 @@ WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
 _UNREGISTERED = "MissingSubscriptionRegistration"
 
+# An environment costs a request, a workspace has dozens: of more workspaces only their lists are worth an event.
+_MOST_THOROUGHLY = 50
 
-async def workspaces_at(scope: Scope, azure: Reads) -> list[Scope]:
-    """Workspaces at or below `scope`, and those that use something at or below it: where to look, never more.
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How far the users of what lies at a scope are found by what workspaces say of themselves.
+
+    `here` are those of which ARM says so, `told` those of which Resource Graph does. Of `unasked` only what lies below
+    each could tell (`shared.users`).
+    """
+
+    scope: Scope
+    here: tuple[Scope, ...]
+    told: tuple[Scope, ...] = ()
+    unasked: tuple[Scope, ...] = ()
+
+    @property
+    def users(self) -> list[Scope]:
+        return list(dict.fromkeys((*self.here, *self.told)))
+
+
+async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Search:
+    """For workspaces at or below `scope`, and those that use something at or below it, or of which it is a part.
 
     ARM's list of the scope's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    Of what lies above subscriptions, all are meant. Raises `ReadFailedError`.
+    Of what lies above subscriptions, all are meant. With `terms`, `unasked` are only those in which something below
+    could lead to a change there: nothing else is worth the requests. Raises `ReadFailedError`.
     """
     workspace = scope.ancestor(WORKSPACE)
     if workspace:
-        return [workspace]
+        return Search(scope, (workspace,))
     if scope.subscription is None:
-        return [one async for one in all_workspaces(azure)]
-    raws, rows = await asyncio.gather(_here(scope.subscription, azure), users_elsewhere(scope, azure))
-    here = [one for raw in raws if (one := place(raw)) and _concerns(scope, one, raw)]
-    return list(dict.fromkeys((*here, *rows)))
+        return Search(scope, (), tuple([one async for one in all_workspaces(azure)]))
+    raws, told = await asyncio.gather(_here(scope.subscription, azure), _users_elsewhere(scope, azure))
+    sought = Sought(scope)
+    near = {one: raw for raw in raws if (one := place(raw))}
+    here = tuple(one for one, raw in near.items() if scope.contains(one) or leads_to(Namer.WORKSPACE, sought, raw, raw))
+    known = {*here, *told}
+    unasked: tuple[Scope, ...] = ()
+    if any(leading(namer, sought) for namer in Namer if namer is not Namer.WORKSPACE):
+        far = [one async for one in all_workspaces(azure)] if terms is None or terms.opens(scope) else []
+        unasked = tuple(one for one in dict.fromkeys((*near, *far)) if one not in known)
+    if terms is not None:
+        unasked = tuple(one for one in unasked if terms.reaches(one, scope))
+    return Search(scope, here, tuple(one for one in told if one not in here), unasked)
 
 
-async def users_elsewhere(scope: Scope, azure: Reads) -> list[Scope]:
+async def workspaces_at(scope: Scope, azure: Reads, terms: Terms | None = None) -> list[Scope]:
+    """Where to look, never more: all that `search` finds, and what lies below `unasked` as well.
+
+    What cannot be told of a workspace is found out by the look at it. Of many, the sweep tells who uses a registry
+    through an environment or a deployment. Raises `ReadFailedError`.
+    """
+    return await finished(await search(scope, azure, terms), azure)
+
+
+async def finished(begun: Search, azure: Reads) -> list[Scope]:
+    """As `workspaces_at`."""
+    if not begun.unasked:
+        return begun.users
+    sought = await seek(begun.scope, azure)
+    thorough = len(begun.unasked) <= _MOST_THOROUGHLY
+    answers = await using(dict.fromkeys(begun.unasked, (sought,)), azure, thorough=thorough)
+    for answer in answers.values():
+        if isinstance(answer, BaseException) and not isinstance(answer, ReadFailedError):
+            raise answer
+    return [*begun.users, *(one for one, answer in answers.items() if answer)]
+
+
+async def _users_elsewhere(scope: Scope, azure: Reads) -> tuple[Scope, ...]:
     """Workspaces of which Resource Graph says that they, or an endpoint of theirs, name something at `scope`.
 
     It looks at all that they say of themselves, which is more than what they use. Raises `ReadFailedError`.
     """
-    rows = [place(row) async for row in azure.query(_naming(scope))]
-    return list(dict.fromkeys(found for row in rows if row and (found := row.ancestor(WORKSPACE))))
+    rows = [place(row) async for row in azure.query(_naming(resource_of(scope) or scope))]
+    return tuple(dict.fromkeys(found for row in rows if row and (found := row.ancestor(WORKSPACE))))
 
 
 async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
@@ -74,10 +130,6 @@ async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
     if found is None:
         raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
     return found
-
-
-def _concerns(scope: Scope, workspace: Scope, raw: Raw) -> bool:
-    return any(scope.contains(one) for one in (workspace, *named_by(raw)))
 
 
 def _naming(scope: Scope) -> str:

@@ -7,15 +7,17 @@ other subscriptions are looked for does Resource Graph say where to look, and AR
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from shared.access.dependencies import Sought
 from shared.access.scope import InvalidScopeError, Scope
-from shared.access.users import IDENTITY, is_container, is_used, named_by, unsuitable, workspace_of
-from shared.discover import all_workspaces, listed, place, users_elsewhere
+from shared.access.users import is_container, is_used, unsuitable, workspace_of
+from shared.discover import Search, all_workspaces, listed, place, search
 from shared.memory import Memory
 from shared.ports import Raw, ReadFailedError, Reads
+from shared.users import Answer, seek, used_by, using
 
 # Who was moved out of a management group is still looked at for so long, and who was moved in not yet.
 MEMBERSHIP_SECONDS = 300.0
@@ -71,30 +73,27 @@ class Scopes:
         """What they choose together; without any, all that the identity reads. Raises `ReadFailedError`."""
         if not scopes:
             return Chosen(tuple([one async for one in all_workspaces(self.azure)]))
-        answers = await asyncio.gather(*map(self.workspaces, scopes), return_exceptions=True)
-        found: dict[Scope, None] = {}
-        wrong, idle = [], []
-        for scope, answer in zip(scopes, answers, strict=True):
-            if isinstance(answer, ScopeError):
-                wrong.append(answer)
-            elif isinstance(answer, BaseException):
+        begun = await asyncio.gather(*map(self._begin, scopes), return_exceptions=True)
+        for answer in begun:
+            if isinstance(answer, BaseException) and not isinstance(answer, ScopeError):
                 raise answer
-            else:
-                found.update(dict.fromkeys(answer))
-                idle += [] if answer else [scope]
+        searches = [one for one in begun if isinstance(one, Search)]
+        wrong = [one for one in begun if isinstance(one, ScopeError)]
+        found: dict[Scope, None] = {}
+        idle = []
+        for one, (users, errors) in zip(searches, await self._finish(searches), strict=True):
+            found.update(dict.fromkeys(users))
+            wrong += errors
+            idle += [] if users or errors else [one.scope]
         return Chosen(tuple(found), tuple(wrong), tuple(idle))
 
     async def workspaces(self, scope: Scope) -> Sequence[Scope]:
         """Raises `ScopeError`, and `ReadFailedError` for what may go better the next time."""
-        await self.require(scope)
-        if scope.is_management_group:
-            below = sorted(await self.subscriptions(scope), key=str)
-            each = await asyncio.gather(*map(self._lying_in, below))
-            return [one for raws in each for raw in raws if (one := place(raw))]
-        if is_container(scope):
-            return [one for raw in await self._lying_in(scope) if (one := place(raw))]
-        workspace = workspace_of(scope)
-        return [workspace] if workspace else await self._users(scope)
+        return await self._all_of(await self._begin(scope))
+
+    async def users(self, scope: Scope) -> Sequence[Scope]:
+        """Those that use a resource of any kind, also of one that is no scope. Raises `ReadFailedError`."""
+        return await self._all_of(await search(scope, self.azure))
 
     async def require(self, scope: Scope) -> None:
         """That it is there and can be looked at. Raises as `workspaces`."""
@@ -133,8 +132,11 @@ class Scopes:
         for scope in scopes:
             if scope.is_management_group and workspace.subscription in await self.subscriptions(scope):
                 return True
-        used = frozenset(filter(is_used, scopes))
-        return bool(used) and not used.isdisjoint(await self._uses(workspace, of=used))
+        used = [*filter(is_used, scopes)]
+        if not used:
+            return False
+        sought = await asyncio.gather(*(seek(scope, self.azure) for scope in used))
+        return bool(await used_by(workspace, sought, self.azure))
 
     async def _require_home(self, scope: Scope, subscription: Scope) -> None:
         try:
@@ -169,32 +171,60 @@ class Scopes:
             raise ScopeError(container, "NotFound", f"there is no such {_kind(container)} (any more)")
         return found
 
-    async def _users(self, scope: Scope) -> Sequence[Scope]:
-        """A compute may name an identity, and only each workspace itself can tell of its computes."""
-        home, elsewhere = await asyncio.gather(
-            self._lying_in(scope.subscription or scope), users_elsewhere(scope, self.azure)
-        )
-        named = {one: scope in named_by(raw) for raw in home if (one := place(raw))}
-        asked = [one for one in elsewhere if one not in named]
-        if scope.resource_type == IDENTITY:
-            everywhere = [one async for one in all_workspaces(self.azure)]
-            asked = [one for one in dict.fromkeys((*named, *asked, *everywhere)) if not named.get(one)]
-        answers = await asyncio.gather(*(self._uses(one, of=frozenset({scope})) for one in asked))
-        confirmed = [one for one, uses in zip(asked, answers, strict=True) if uses]
-        return [*(one for one, yes in named.items() if yes), *confirmed]
+    async def _begin(self, scope: Scope) -> Search:
+        """Raises as `workspaces`."""
+        await self.require(scope)
+        if scope.is_management_group:
+            below = sorted(await self.subscriptions(scope), key=str)
+            each = await asyncio.gather(*map(self._lying_in, below))
+            return Search(scope, tuple(one for raws in each for raw in raws if (one := place(raw))))
+        if is_container(scope):
+            return Search(scope, tuple(one for raw in await self._lying_in(scope) if (one := place(raw))))
+        workspace = workspace_of(scope)
+        if workspace:
+            return Search(scope, (workspace,))
+        with _about(scope.subscription or scope):
+            return await search(scope, self.azure)
 
-    async def _uses(self, workspace: Scope, *, of: frozenset[Scope]) -> frozenset[Scope]:
-        """Those of `of` that the workspace, its computes or its endpoints name. Raises `ReadFailedError`."""
-        raw = await self.azure.resource(workspace)
-        if raw is None:
-            return frozenset()
-        found = named_by(raw) & of
-        if found or not any(scope.resource_type == IDENTITY for scope in of):
-            return found
-        lists = await asyncio.gather(
-            self.azure.children(workspace, "computes"), self.azure.children(workspace, "onlineEndpoints")
-        )
-        return frozenset().union(*(named_by(child) for rows in lists for child in rows or ())) & of
+    async def _all_of(self, begun: Search) -> Sequence[Scope]:
+        ((users, errors),) = await self._finish([begun])
+        for error in errors:
+            raise error
+        return users
+
+    async def _finish(self, searches: Sequence[Search]) -> list[tuple[list[Scope], list[ScopeError]]]:
+        """What ARM says of each, and of which workspaces nobody can tell; each is asked once for all of the searches.
+
+        Raises `ReadFailedError`.
+        """
+        open_ones = [one for one in searches if one.told or one.unasked]
+        sought = await asyncio.gather(*(seek(one.scope, self.azure) for one in open_ones))
+        asked: dict[Scope, list[Sought]] = {}
+        for one, what in zip(open_ones, sought, strict=True):
+            for workspace in (*one.told, *one.unasked):
+                asked.setdefault(workspace, []).append(what)
+        told = {workspace for one in open_ones for workspace in one.told}
+        answers = await using(asked, self.azure, themselves=told)
+        failures = [answer for answer in answers.values() if isinstance(answer, BaseException)]
+        all_failed = len(failures) == len(answers) > 1
+        for failure in failures:
+            if not isinstance(failure, ReadFailedError) or (all_failed and not failure.forbidden):
+                raise failure
+        return [_ended(one, answers) for one in searches]
+
+
+def _ended(one: Search, answers: Mapping[Scope, Answer]) -> tuple[list[Scope], list[ScopeError]]:
+    """Whoever may write a workspace could make reads of it fail: that must not hide the other users."""
+    asked = [(workspace, answers[workspace]) for workspace in (*one.told, *one.unasked)]
+    users = [workspace for workspace, answer in asked if isinstance(answer, tuple) and one.scope in answer]
+    failed = [(workspace, answer) for workspace, answer in asked if isinstance(answer, ReadFailedError)]
+    errors = []
+    for workspace, error in failed[:1]:
+        more = f" (nor whether {len(failed) - 1} more do)" if failed[1:] else ""
+        reason = f"nobody can tell whether workspace {workspace} uses it{more}: {error.operation}: {error.reason}"
+        remedy = "; give the identity Reader there" if error.forbidden else ""
+        errors.append(ScopeError(one.scope, error.code, reason + remedy, forbidden=error.forbidden))
+    return [*one.here, *users], errors
 
 
 def _plainly_chooses(scope: Scope, workspace: Scope) -> bool:

@@ -88,12 +88,18 @@ class Undo:
         return rows
 
     async def _estates(self, taking: TakingBack) -> list[Estate]:
-        """Of all workspaces that may use what would go, and of those that it was made for."""
+        """Of all workspaces that may use what would go, and of those that it was made for.
+
+        What lies in the others is asked about shared identities only: nobody else holds what those hold.
+        """
         scopes = {removal.scope for _, removal in taking.removals} | {one.resource for _, one in taking.policies}
-        scopes |= {step.shared for step, _ in taking.removals if step.shared}
+        shared = {step.shared for step, _ in taking.removals if step.shared}
         if not scopes:
             return []
-        users = await asyncio.gather(*(workspaces_at(scope, self.azure) for scope in scopes))
+        users = await asyncio.gather(
+            *(workspaces_at(scope, self.azure, self.terms) for scope in scopes - shared),
+            *(workspaces_at(scope, self.azure) for scope in shared),
+        )
         own = (one.ancestor(WORKSPACE) for one in taking.served)
         workspaces = dict.fromkeys((*(one for some in users for one in some), *(one for one in own if one)))
         estates = await asyncio.gather(*(observe(one, self.azure, self.terms) for one in workspaces))

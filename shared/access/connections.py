@@ -75,6 +75,12 @@ def identity(one: Connection) -> Scope | None:
     return found if found and found.resource_type == _IDENTITY else None
 
 
+def named(raw: Raw) -> tuple[Scope, ...]:
+    """What the connection leads to by id: in its metadata or as its target (the container of an offline store)."""
+    told = (_any_case(get(raw, "properties", "metadata")).get("resourceid"), get(raw, "properties", "target"))
+    return tuple(scope for value in told if (scope := scope_or_none(value)))
+
+
 def client_id(one: Connection) -> str | None:
     return text(_credentials(one.raw), "clientid")
 

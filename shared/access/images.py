@@ -4,7 +4,7 @@ A deployment names an asset by ARM id, by `azureml:` and an ARM id, or as `azure
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.access.model import Raw
@@ -14,6 +14,8 @@ from shared.access.scope import Scope
 _ACR = re.compile(r"([a-z0-9-]+\.)+azurecr\.[a-z]+")
 _OF_REGISTRY = re.compile(r"azureml://registries/([^/]+)/([^/]+)/", re.IGNORECASE)
 AML_REGISTRY = "microsoft.machinelearningservices/registries"
+# Environments grow without bound and each costs a request, so only those that were changed last are looked at.
+MOST_ENVIRONMENTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ def as_it_is(version: Raw | None) -> str | None:
     body = get(version, "properties")
     built = text(body, "condaFile") or isinstance(get(body, "build"), dict)
     return None if built else container_registry(text(body, "image"))
+
+
+def latest(environments: Iterable[Raw]) -> list[Scope]:
+    """The latest versions of the environments that were changed last."""
+    listed = [raw for raw in environments if not get(raw, "properties", "isArchived")]
+    newest = sorted(listed, key=lambda raw: text(raw, "systemData", "lastModifiedAt") or "", reverse=True)
+    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:MOST_ENVIRONMENTS])
+    found = (scope_or_none(f"{name}/versions/{version}") for name, version in named if version)
+    return [scope for scope in found if scope]
 
 
 def assets(deployment: Raw) -> Iterator[Asset]:

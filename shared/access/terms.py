@@ -125,3 +125,16 @@ class Terms:
     def allows(self, target: Scope) -> bool:
         """Whether `target` is on the allow-list."""
         return any(allowed.contains(target) for allowed in self.allow)
+
+    def opens(self, scope: Scope) -> bool:
+        """Whether the allow-list holds something at, above or below `scope`."""
+        return any(_related(allowed, scope) for allowed in self.allow)
+
+    def reaches(self, workspace: Scope, scope: Scope) -> bool:
+        """Whether something in the workspace might lead to a change at or below `scope` (`trusts`)."""
+        boundary = workspace.resource_group if self.boundary is Boundary.RESOURCE_GROUP else workspace.subscription
+        return self.opens(scope) or (boundary is not None and _related(boundary, scope))
+
+
+def _related(one: Scope, other: Scope) -> bool:
+    return one.contains(other) or other.contains(one)

@@ -1,43 +1,17 @@
-"""What may choose workspaces (law 13), and the names by which a workspace is a user of a resource: the only list."""
+"""What may choose workspaces (law 13). By what a workspace uses a resource, `shared.access.dependencies` says."""
 
-from shared.access.raw import get, scope_or_none
+from shared.access.datastores import STORAGE
+from shared.access.dependencies import IDENTITY, REGISTRY
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 
-IDENTITY = "microsoft.managedidentity/userassignedidentities"
-_USED = {
-    "microsoft.containerregistry/registries",
-    "microsoft.insights/components",
-    "microsoft.keyvault/vaults",
-    "microsoft.storage/storageaccounts",
-    IDENTITY,
-}
-_NAMED_AT = (
-    ("properties", "containerRegistry"),
-    ("properties", "storageAccount"),
-    ("properties", "keyVault"),
-    ("properties", "applicationInsights"),
-    ("properties", "primaryUserAssignedIdentity"),
-    ("properties", "encryption", "keyVaultProperties", "keyVaultArmId"),
-    ("properties", "encryption", "identity", "userAssignedIdentity"),
-)
+_USED = {REGISTRY, "microsoft.insights/components", "microsoft.keyvault/vaults", STORAGE, IDENTITY}
 _RESOURCE = 8  # segments of a resource in a resource group
 _EXAMPLE = (
     "name a management group (/providers/Microsoft.Management/managementGroups/NAME), a subscription "
     "(/subscriptions/ID), a resource group (/subscriptions/ID/resourceGroups/NAME), a workspace, or a registry, "
     "storage account, key vault, Application Insights component or user-assigned identity that workspaces use"
 )
-
-
-def named_by(raw: object) -> frozenset[Scope]:
-    """What a workspace, compute or endpoint uses, by its raw self. What is no ARM id leads nowhere."""
-    values = [get(raw, *path) for path in _NAMED_AT]
-    attached = get(raw, "identity", "userAssignedIdentities")
-    values += attached if isinstance(attached, dict) else ()
-    rules = get(raw, "properties", "managedNetwork", "outboundRules")
-    named = rules.values() if isinstance(rules, dict) else ()
-    values += [get(rule, "destination", "serviceResourceId") for rule in named]
-    return frozenset(scope for value in values if (scope := scope_or_none(value)))
 
 
 def is_used(scope: Scope) -> bool:

@@ -37,6 +37,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.cache/redisenterprise": "2024-02-01",
     "microsoft.app": "2025-01-01",
     "microsoft.batch": "2024-07-01",
+    "microsoft.cognitiveservices": "2024-10-01",
     "microsoft.compute": "2024-07-01",
     "microsoft.containerinstance": "2023-05-01",
     "microsoft.containerregistry": "2025-11-01",
@@ -52,6 +53,7 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.insights/diagnosticsettings": "2021-05-01-preview",
     "microsoft.insights/privatelinkscopes": "2021-09-01",
     "microsoft.keyvault": "2026-02-01",
+    "microsoft.kubernetes": "2024-01-01",
     "microsoft.machinelearningservices": "2025-12-01",
     "microsoft.managedidentity": "2024-11-30",
     "microsoft.management": "2023-04-01",
@@ -102,7 +104,7 @@ class Arm:
     async def get(self, scope: Scope) -> Raw | None:
         """Raises `ReadFailedError`."""
         with reading(f"read {scope.resource_type} {scope.name}"):
-            return await self._get(self._url(str(scope), _api_version(scope.resource_type)))
+            return await self._get(self._url(str(scope), api_version(scope.resource_type)))
 
     async def list(
         self, parent: Scope, collection: str, *, only: str = "", pages: int | None = None
@@ -114,7 +116,7 @@ class Arm:
         name, _, narrowed = collection.partition("?")
         kind = name if "/" in name else f"{parent.resource_type or 'microsoft.resources'}/{name}"
         path = f"{str(parent).rstrip('/')}/{'providers/' if '/' in name else ''}{name}"
-        url = self._url(path, _api_version(kind))
+        url = self._url(path, api_version(kind))
         url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quote(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
         with reading(operation):
@@ -161,12 +163,12 @@ class Arm:
 
     async def post(self, scope: Scope, action: str) -> None:
         """Returns when it is done. Raises `WriteRefusedError`."""
-        request = HttpRequest("POST", self._url(f"{scope}/{action}", _api_version(scope.resource_type)))
+        request = HttpRequest("POST", self._url(f"{scope}/{action}", api_version(scope.resource_type)))
         await self._change(request, f"{action} {scope.name}")
 
     async def put(self, path: str, provider: str, body: Mapping[str, Any]) -> None:
         """Returns when it is done. Raises `WriteRefusedError`."""
-        request = HttpRequest("PUT", self._url(path, _api_version(provider)), json=dict(body))
+        request = HttpRequest("PUT", self._url(path, api_version(provider)), json=dict(body))
         await self._change(request, f"write {path.rpartition('/')[2]}")
 
     async def _change(self, request: HttpRequest, operation: str) -> None:
@@ -213,7 +215,7 @@ def _check(response: AsyncHttpResponse) -> None:
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
 
 
-def _api_version(resource_type: str) -> str:
+def api_version(resource_type: str) -> str:
     """That of the closest type that has one of its own, else the provider's."""
     names = (resource_type.casefold() or "microsoft.resources").split("/")
     for length in range(len(names), 0, -1):

@@ -35,6 +35,7 @@ def workspace(group: str, name: str) -> str:
 HOMES = {"one": RG, "prod": PROD, "nested": FAR, "other": ELSEWHERE, "closed": SHUT}
 WORKSPACES = {name: workspace(group, name) for name, group in HOMES.items()}
 FOREIGN = workspace(group_id("abroad", E), "foreign")
+READABLE = (*WORKSPACES.values(), FOREIGN)
 REGISTRY = child(SHARED, "Microsoft.ContainerRegistry/registries", "acrshared")
 RUNNER = child(SHARED, "Microsoft.ManagedIdentity/userAssignedIdentities", "runner")
 
@@ -104,17 +105,41 @@ class World:
         """Workspaces whose clusters hold something now."""
         return {name for name in HOMES if self.held(name)}
 
-    def strays(self, allowed: set[str]) -> list[str]:
-        """What the app asked that neither lies in `allowed` nor is above any of it, and rows it was shown that do."""
+    def strays(self, allowed: set[str], *, lists: tuple[str, ...] = ()) -> list[str]:
+        """What the app asked that neither lies in `allowed` nor is above any of it, and rows it was shown that do.
+
+        `lists` below workspaces may be read of all, to find out who uses something, and workspaces be shown.
+        """
         asked = [one for one in self.azure.asked() if one["caller"] == self.azure.app]
-        paths = [one["path"].partition("?")[0] for one in asked]
+        looked = [one for one in asked if not (one["method"] == "GET" and _is_search(_path(one), lists))]
         arm = [
-            path for path in paths if path.lower().startswith(("/subscriptions/", "/providers/microsoft.management"))
+            path
+            for path in map(_path, looked)
+            if path.lower().startswith(("/subscriptions/", "/providers/microsoft.management"))
         ]
         graph = [one["resourceGraph"] for one in asked if "resourceGraph" in one]
-        shown = [row for one in graph for row in one["rows"]]
+        known = {one.lower() for one in READABLE} if lists else set()
+        shown = [row for one in graph for row in one["rows"] if row.lower() not in known]
         shown += [f"/subscriptions/{name}" for one in graph for name in one["subscriptions"]]
         return [path for path in (*arm, *shown) if not any(_related(_subject(path), one) for one in allowed)]
+
+
+def searches(scope: str) -> tuple[str, ...]:
+    """The lists below workspaces that have to be read to find who uses the scope: nothing else tells (ADR 23)."""
+    kind = scope.lower().partition("/providers/")[2].rpartition("/")[0]
+    return {
+        "microsoft.containerregistry/registries": ("connections", "onlineEndpoints", "environments"),
+        "microsoft.storage/storageaccounts": ("datastores", "connections"),
+        "microsoft.managedidentity/userassignedidentities": ("computes", "onlineEndpoints", "connections"),
+    }.get(kind, ())
+
+
+def _path(asked: Json) -> str:
+    return str(asked["path"]).partition("?")[0]
+
+
+def _is_search(path: str, lists: tuple[str, ...]) -> bool:
+    return path.lower() in {f"{one}/{name}".lower() for one in READABLE for name in lists}
 
 
 def _subject(path: str) -> str:

@@ -27,7 +27,7 @@ from handlers import resource_changed, work_queue
 from shared.access.scope import Scope
 from shared.memory import Memory
 from shared.ports import ReadFailedError
-from shared.scopes import MEMBERSHIP_SECONDS, Scopes
+from shared.scopes import MEMBERSHIP_SECONDS, ScopeError, Scopes
 from shared.work import Reconcile, encode
 
 FAR = workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
@@ -114,8 +114,26 @@ class TestUsers:
 
     async def test_a_workspace_whose_computes_cannot_be_read_is_unknown(self, azure: Azure) -> None:
         azure.have(raw.user_identity(uai("runner")))
+        azure.have(raw.compute("c", uai("runner"), on=LIKE))
         azure.closed = frozenset({FAR})
-        with pytest.raises(ReadFailedError):
+        answer = await scopes(azure).choose([identity_id("runner")])
+        assert answer.workspaces == (LIKE,)
+        (wrong,) = answer.wrong
+        assert FAR.key in str(wrong).casefold()
+        with pytest.raises(ScopeError, match="Reader"):
+            await scopes(azure).workspaces(identity_id("runner"))
+
+    async def test_one_whose_lists_fail_hides_no_other(self, azure: Azure) -> None:
+        azure.have(raw.user_identity(uai("runner")), raw.compute("c", uai("runner"), on=LIKE))
+        azure.failing = {FAR: "InternalServerError"}
+        answer = await scopes(azure).choose([identity_id("runner")])
+        assert answer.workspaces == (LIKE,)
+        assert [one.code for one in answer.wrong] == ["InternalServerError"]
+
+    async def test_where_all_fail_it_may_go_better_the_next_time(self, azure: Azure) -> None:
+        azure.have(raw.user_identity(uai("runner")))
+        azure.failing = dict.fromkeys((WORKSPACE, LIKE, FAR), "ServiceUnavailable")
+        with pytest.raises(ReadFailedError, match="ServiceUnavailable"):
             await chosen(azure, identity_id("runner"))
 
 

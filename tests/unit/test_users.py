@@ -1,48 +1,12 @@
-"""What may choose workspaces, and by which names a workspace is a user of something."""
-
-from typing import Any
+"""What may choose workspaces. `test_dependencies` has by what they use something."""
 
 import pytest
 from unit.build import GROUP, INSIGHTS, MANAGEMENT_GROUP, REGISTRY, STORAGE, SUBSCRIPTION, VAULT, WORKSPACE, identity_id
 
 from shared.access.scope import Scope
-from shared.access.users import is_container, is_used, named_by, unsuitable, workspace_of
+from shared.access.users import is_container, is_used, unsuitable, workspace_of
 
 UAI = identity_id("me")
-
-
-@pytest.mark.parametrize(
-    ("raw", "named"),
-    [
-        ({"properties": {"containerRegistry": f"{REGISTRY}/"}}, {REGISTRY}),
-        ({"properties": {"storageAccount": str(STORAGE).upper()}}, {STORAGE}),
-        ({"properties": {"keyVault": str(VAULT), "applicationInsights": str(INSIGHTS)}}, {VAULT, INSIGHTS}),
-        ({"properties": {"primaryUserAssignedIdentity": str(UAI)}}, {UAI}),
-        ({"properties": {"encryption": {"keyVaultProperties": {"keyVaultArmId": str(VAULT)}}}}, {VAULT}),
-        ({"properties": {"encryption": {"identity": {"userAssignedIdentity": str(UAI)}}}}, {UAI}),
-        (
-            {
-                "properties": {
-                    "managedNetwork": {
-                        "outboundRules": {
-                            "a": {"type": "PrivateEndpoint", "destination": {"serviceResourceId": str(STORAGE)}},
-                            "b": {"type": "FQDN", "destination": "pypi.org"},
-                        }
-                    }
-                }
-            },
-            {STORAGE},
-        ),
-        ({"identity": {"type": "UserAssigned", "userAssignedIdentities": {str(UAI): {}}}}, {UAI}),
-        ({"properties": {"containerRegistry": "no id", "keyVault": None, "storageAccount": 5}}, set()),
-        ({"properties": {"managedNetwork": {"outboundRules": None}}, "identity": None}, set()),
-        ({"identity": {"userAssignedIdentities": [str(UAI)]}}, set()),
-        ({"properties": {"managedNetwork": {"outboundRules": ["odd"]}}}, set()),
-        (None, set()),
-    ],
-)
-def test_what_is_named(raw: Any, named: set[Scope]) -> None:
-    assert named_by(raw) == named
 
 
 @pytest.mark.parametrize("scope", [MANAGEMENT_GROUP, SUBSCRIPTION, GROUP])

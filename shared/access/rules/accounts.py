@@ -3,38 +3,27 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from shared.access.datastores import Somewhere, account_of
 from shared.access.model import Datastore, Estate, Want, Workspace
 from shared.access.raw import scope_or_none, text
 from shared.access.scope import Scope
 
-ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
 _CONTAINER = re.compile(r"[a-z0-9$](?:[a-z0-9-]{0,62})")
 _ACCOUNTS = "Microsoft.Storage/storageAccounts"
 _BLOBS = ("azureblob", "azuredatalakegen2")
 
 
 def account(store: Datastore, workspace: Workspace, estate: Estate) -> Scope | None:
-    """The storage account that the datastore names; None when nobody can tell where that is.
-
-    CLI and SDK know no resource group of a datastore; names of storage accounts are unique in all of Azure.
-    """
-    if store.account is None:
-        return None
-    if workspace.storage and store.account.casefold() == workspace.storage.name.casefold():
-        return workspace.storage
-    if not ACCOUNT.fullmatch(store.account):
-        return None
-    group, home = text(store.raw, "properties", "resourceGroup"), _subscription(store, workspace)
-    if home and group:
-        return scope_or_none(f"{home}/resourceGroups/{group}/providers/{_ACCOUNTS}/{store.account}")
-    listed = estate.listed(home, _ACCOUNTS) if home else ()
-    same = (one for one in listed if (text(one, "name") or "").casefold() == store.account.casefold())
-    return next((scope for one in same if (scope := scope_or_none(one.get("id")))), None)
+    """The storage account that the datastore names; None when nobody can tell where that is."""
+    named = _named(store, workspace)
+    if not isinstance(named, Somewhere):
+        return named
+    found = (scope_or_none(one.get("id")) for one in estate.listed(named.within, _ACCOUNTS))
+    return next((scope for scope in found if scope and named.may_be(scope)), None)
 
 
-def _subscription(store: Datastore, workspace: Workspace) -> Scope | None:
-    named = text(store.raw, "properties", "subscriptionId")
-    return scope_or_none(f"/subscriptions/{named}") if named else workspace.id.subscription
+def _named(store: Datastore, workspace: Workspace) -> Scope | Somewhere | None:
+    return account_of(store.account, store.raw, workspace.storage, workspace.id.subscription)
 
 
 def account_wants(workspace: Workspace) -> Iterator[Want]:
@@ -43,11 +32,8 @@ def account_wants(workspace: Workspace) -> Iterator[Want]:
 
 
 def listed_by(store: Datastore, workspace: Workspace) -> Want | None:
-    own = workspace.storage is not None and (store.account or "").casefold() == workspace.storage.name.casefold()
-    home, named = _subscription(store, workspace), text(store.raw, "properties", "resourceGroup")
-    if own or named or home is None or not ACCOUNT.fullmatch(store.account or ""):
-        return None
-    return Want(home, _ACCOUNTS)
+    named = _named(store, workspace)
+    return Want(named.within, _ACCOUNTS) if isinstance(named, Somewhere) else None
 
 
 def by_identity(workspace: Workspace) -> Iterator[Datastore]:

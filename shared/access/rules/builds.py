@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from shlex import quote
 
-from shared.access import connections
+from shared.access import connections, images
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
@@ -15,8 +15,6 @@ from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-# Environments grow without bound and each costs a request, so only those that were changed last are looked at.
-MOST_ENVIRONMENTS = 20
 
 
 def _groups(workspace: Workspace, estate: Estate) -> set[Scope]:
@@ -92,12 +90,7 @@ def _environment_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def latest(workspace: Workspace, estate: Estate) -> list[Scope]:
-    """The latest versions of the environments that were changed last."""
-    listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
-    newest = sorted(listed, key=lambda raw: text(raw, "systemData", "lastModifiedAt") or "", reverse=True)
-    named = ((raw.get("id"), text(raw, "properties", "latestVersion")) for raw in newest[:MOST_ENVIRONMENTS])
-    found = (scope_or_none(f"{name}/versions/{version}") for name, version in named if version)
-    return [scope for scope in found if scope]
+    return images.latest(estate.listed(workspace.id, "environments"))
 
 
 def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

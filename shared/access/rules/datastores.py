@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
+from shared.access.datastores import ACCOUNT
 from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
 from shared.access.raw import text
-from shared.access.rules.accounts import ACCOUNT, account_wants, containers, elsewhere, listed_by
+from shared.access.rules.accounts import account_wants, containers, elsewhere, listed_by
 from shared.access.rules.az import at, group
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.rules.unreadable import unreadable

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from shared.access import connections
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
-from shared.access.images import AML_REGISTRY, Asset, as_it_is, assets, of_microsoft, registries_of
+from shared.access.images import AML_REGISTRY, MOST_ENVIRONMENTS, Asset, as_it_is, assets, of_microsoft, registries_of
 from shared.access.model import ComputeType, Endpoint, Estate, Principal, Raw, Registry, Want, Workspace
 from shared.access.needs import PULL, PULL_ABAC, USE_AML_REGISTRY
 from shared.access.raw import get, scope_or_none
 from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at
-from shared.access.rules.builds import MOST_ENVIRONMENTS, latest
+from shared.access.rules.builds import latest
 from shared.access.rules.pull import PULLS
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable

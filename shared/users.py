@@ -1,0 +1,124 @@
+"""Who uses a resource, where only what lies below workspaces tells: reads it, the cheap lists first.
+
+What names what is `shared.access.dependencies`; nothing is read that could not name what is sought.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+
+from shared.access import images
+from shared.access.dependencies import REGISTRY, Namer, Sought, leading, leads_to, resource_of
+from shared.access.raw import scope_or_none, text
+from shared.access.scope import Scope
+from shared.once import Once
+from shared.ports import Raw, Reads
+
+_REGISTRIES = "Microsoft.ContainerRegistry/registries"
+_AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
+# Workspaces that are asked at once, each for up to four lists.
+_AT_ONCE = 10
+# The lists of each stage are read together; the next stage only where they did not tell.
+_CHEAP = (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT)
+_DEAR = (Namer.DEPLOYMENT, Namer.ENVIRONMENT)
+_VERSIONS = "microsoft.machinelearningservices/workspaces/environments/versions"
+
+
+async def seek(scope: Scope, azure: Reads) -> Sought:
+    """With the names by which things below a workspace may know it. Raises `ReadFailedError`."""
+    resource = resource_of(scope)
+    if (resource and resource.resource_type != REGISTRY) or scope.subscription is None:
+        return Sought(scope)
+    found, aml = await asyncio.gather(
+        azure.resource(resource) if resource else azure.children(scope, _REGISTRIES),
+        azure.children(scope.subscription, _AML_REGISTRIES),
+    )
+    raws: Sequence[object] = [found] if resource else found if isinstance(found, Sequence) else ()
+    servers = (text(raw, "properties", "loginServer") for raw in raws)
+    keeping = (raw for raw in aml or () if any(scope.contains(one) for one in images.registries_of(raw)))
+    return Sought(
+        scope,
+        frozenset(server.casefold() for server in servers if server),
+        frozenset(str(raw.get("name")).casefold() for raw in keeping),
+    )
+
+
+type Answer = tuple[Scope, ...] | BaseException
+
+
+async def using(
+    asked: Mapping[Scope, Collection[Sought]],
+    azure: Reads,
+    *,
+    themselves: Collection[Scope] = (),
+    thorough: bool = True,
+) -> dict[Scope, Answer]:
+    """Of each workspace, the scopes among those sought of it that it uses; or why nobody can tell.
+
+    What lies below it is asked; without `thorough` not its deployments and environments, which cost a request each.
+    What it says of itself is asked of `themselves` only: of the others that is known.
+    """
+    stages = (_CHEAP, _DEAR) if thorough else (_CHEAP,)
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(workspace: Scope, those: Collection[Sought]) -> tuple[Scope, ...]:
+        async with slots:
+            if workspace in themselves:
+                return await used_by(workspace, those, azure)
+            return await _used_below({"id": str(workspace)}, workspace, those, azure, stages)
+
+    answers = await asyncio.gather(*(one(*item) for item in asked.items()), return_exceptions=True)
+    return dict(zip(asked, answers, strict=True))
+
+
+async def used_by(workspace: Scope, those: Collection[Sought], azure: Reads) -> tuple[Scope, ...]:
+    """Those that the workspace or something below it uses. Raises `ReadFailedError`."""
+    raw = await azure.resource(workspace)
+    if raw is None:
+        return ()
+    found = tuple(one.scope for one in those if leads_to(Namer.WORKSPACE, one, raw, raw))
+    left = [one for one in those if one.scope not in found]
+    return (*found, *await _used_below(raw, workspace, left, azure))
+
+
+async def _used_below(
+    raw: Raw,
+    workspace: Scope,
+    those: Collection[Sought],
+    azure: Reads,
+    stages: tuple[tuple[Namer, ...], ...] = (_CHEAP, _DEAR),
+) -> tuple[Scope, ...]:
+    """`raw` is the workspace as far as it is known."""
+    once, left = Once(azure), list(those)
+    found: list[Scope] = []
+    for stage in stages:
+        lists = [namer for namer in stage if any(leading(namer, one) for one in left)]
+        read = await asyncio.gather(*(_read(namer, workspace, once) for namer in lists))
+        told = [(namer, child) for namer, children in zip(lists, read, strict=True) for child in children]
+        found += [one.scope for one in left if any(leads_to(namer, one, child, raw) for namer, child in told)]
+        left = [one for one in left if one.scope not in found]
+    return tuple(found)
+
+
+async def _read(namer: Namer, workspace: Scope, azure: Reads) -> Sequence[Raw]:
+    match namer:
+        case Namer.DEPLOYMENT:
+            return await _deployments(workspace, azure)
+        case Namer.ENVIRONMENT:
+            return await _environments(workspace, azure)
+    return await azure.children(workspace, namer.value) or ()
+
+
+async def _deployments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
+    endpoints = await azure.children(workspace, Namer.ENDPOINT.value) or ()
+    scopes = [scope for raw in endpoints if (scope := scope_or_none(raw.get("id"))) and workspace.contains(scope)]
+    below = await asyncio.gather(*(azure.children(scope, "deployments") for scope in scopes))
+    return [raw for rows in below for raw in rows or ()]
+
+
+async def _environments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
+    """The latest versions of those that were changed last, and whatever versions are deployed."""
+    listed, deployed = await asyncio.gather(azure.children(workspace, "environments"), _deployments(workspace, azure))
+    named = [one.id for raw in deployed for one in images.assets(raw) if one.id]
+    both = dict.fromkeys((*images.latest(listed or ()), *named))
+    versions = [one for one in both if workspace.contains(one) and one.resource_type == _VERSIONS]
+    return [raw for raw in await asyncio.gather(*map(azure.resource, versions)) if raw is not None]
