@@ -9,8 +9,8 @@ import re
 import shlex
 from urllib.parse import quote
 
-# What no writer of JSON escapes: System.Text.Json leaves only these of printable ASCII as they are.
-_WRITTEN_AS_IT_IS = re.compile(r"[ !#$%()*,\-./0-9:;=?@A-Z\[\]^_a-z{|}~]+")
+# What some writer of JSON escapes in a string: the most careful one, System.Text.Json, all of these.
+_MAY_BE_ESCAPED = re.compile(r"""[^\x20-\x7e]|["&'+<>\\`]""")
 
 
 def kql(text: object) -> str:
@@ -20,13 +20,16 @@ def kql(text: object) -> str:
     return json.dumps(str(text), ensure_ascii=False)
 
 
-def kql_within_json(column: str, text: str) -> str:
-    """A condition: `column` holds JSON as text in which `text` stands; true also of some that are much like it.
+def kql_json_string(column: str, text: str, then: str) -> str:
+    """A condition: `column` is JSON with a string that starts with `text` and goes on with `then` (or ends: `"`).
 
-    How a writer of JSON spells what is no plain character is its own choice, so only the rest is compared.
+    How JSON is written is its writer's choice, and Resource Graph's is not documented. So what may be escaped is passed
+    over: the condition is true of whatever it is meant for, and of some that are much like it.
     """
-    runs = _WRITTEN_AS_IT_IS.findall(text) or [""]
-    return " and ".join(f"{column} contains {kql(run)}" for run in runs)
+    first, *rest = _MAY_BE_ESCAPED.split(text)
+    runs = [f'"{first}', *rest]
+    runs[-1] += then
+    return " and ".join(f"{column} contains {kql(run)}" for run in runs if run)
 
 
 def odata(text: object) -> str:
