@@ -13,6 +13,7 @@ from emulator.graph import ResourceGraph
 from emulator.ids import ResourcePath
 from emulator.logs import Logs
 from emulator.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
+from emulator.names import decoded
 from emulator.rbac import Rbac
 from emulator.throttle import Throttle
 from emulator.tokens import Audience, Caller, Tokens
@@ -32,7 +33,7 @@ class ArmFront:
     async def arm(self, request: web.Request) -> web.Response:
         caller = self._tokens.verify(request.headers.get("Authorization"), Audience.ARM)
         try:
-            path = ResourcePath.parse(request.path)
+            path = ResourcePath.parse(decoded(request.rel_url.raw_path))
         except ValueError:
             message = f"The request path '{request.path}' is not valid."
             raise AzureError(404, "InvalidRequestUri", message) from None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from shared.access.dependencies import Namer, Sought, leading, leads_to, resource_of
+from shared.access.quoting import kql_json_string
 from shared.access.raw import get, scope_or_none
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
@@ -133,11 +134,11 @@ async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
 
 
 def _naming(scope: Scope) -> str:
-    """`Scope` holds no quotes, so its key is safe in a query."""
+    itself, below = (kql_json_string("said", scope.key, then) for then in ('"', "/"))
     return (
         f"resources | where type in~ ('{WORKSPACES}', '{WORKSPACES}/onlineEndpoints') "
         "| extend said = tolower(strcat('\"', id, '\"', tostring(identity), tostring(properties))) "
-        f"| where said contains '\"{scope.key}\"' or said contains '\"{scope.key}/' "
+        f"| where ({itself}) or ({below}) "
         "| project id | order by id asc"
     )
 

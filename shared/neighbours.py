@@ -6,6 +6,7 @@ from itertools import chain
 
 from shared.access.ids import REGISTRY
 from shared.access.model import Workspace
+from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -46,14 +47,13 @@ async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
 
 
 async def _found(registry: Scope, azure: Reads) -> list[_Named]:
-    """`Scope` holds no quotes, so its key is safe in a query."""
-    kql = (
+    asked = (
         f"resources | where type =~ '{WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
-        f"| where strcat(tolower(registry), '/') startswith '{registry.key}/' "
+        f"| where strcat(tolower(registry), '/') startswith {kql(f'{registry.key}/')} "
         f"or (isnotempty(registry) and not(registry matches regex '{_AN_ID}')) "
         "| project id, registry | order by id asc"
     )
-    return [(row.get("id"), row.get("registry")) async for row in azure.query(kql)]
+    return [(row.get("id"), row.get("registry")) async for row in azure.query(asked)]
 
 
 def _users(named: Iterable[_Named], registry: Scope) -> Iterator[object]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope, is_odd
 from shared.holdings import ROLE_ASSIGNMENTS
@@ -124,8 +125,7 @@ def _by_group(groups: frozenset[Scope], assigned: Iterable[Raw]) -> dict[Scope, 
 
 
 def _resources(groups: Iterable[Scope]) -> str:
-    """A `Scope` holds no quotes, so names are safe in a query."""
-    names = ", ".join(f"'{group.name.casefold()}'" for group in groups)
+    names = _names(groups)
     types = ", ".join(f"'{one}'" for one in _TYPES)
     return (
         f"resources | where type in~ ({types}) and resourceGroup in~ ({names}) | project {_COLUMNS} | order by id asc"
@@ -134,13 +134,17 @@ def _resources(groups: Iterable[Scope]) -> str:
 
 def _assignments(groups: Iterable[Scope]) -> str:
     """In the groups, and above them."""
-    names = ", ".join(f"'{group.name.casefold()}'" for group in groups)
+    names = _names(groups)
     return (
         "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' "
         "| extend parts = split(tolower(tostring(properties.scope)), '/') "
         f"| where array_length(parts) < 5 or tostring(parts[3]) != 'resourcegroups' or tostring(parts[4]) in ({names}) "
         "| project id, name, type, properties | order by id asc"
     )
+
+
+def _names(groups: Iterable[Scope]) -> str:
+    return ", ".join(kql(group.segments[-1]) for group in groups)
 
 
 async def _all(rows: AsyncIterator[Any]) -> list[Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.access.asks import Property
 from shared.access.model import Estate
 from shared.access.outcomes import Removal, Setting
+from shared.access.quoting import kql
 from shared.access.reliance import TakingBack, relied_on
 from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
@@ -73,7 +74,7 @@ class Undo:
         named = {str(row.get("RunId")) for row in rows}
         others = [one for one in ids if one not in named]
         if others:
-            listed = ", ".join(f"'{one}'" for one in others)
+            listed = ", ".join(map(kql, others))
             found = await self.azure.logs(f"{REMEDIATIONS} | where RunId in ({listed}) | order by TimeGenerated asc")
             if found is None and self.file is None:
                 reason = "the audit log says what the run did: set AMLGUARD_LOG_WORKSPACE_ID, or name the --audit-file"

@@ -172,12 +172,12 @@ class FakeAzure:
             for raw in await self.troubles.around("read", lambda: self._graph(kql, subscription)):
                 yield raw
             return
-        elsewhere = re.search(r"subscriptionId !in~ \(([^)]*)\).*contains '([^']*)'", kql)
+        elsewhere = re.search(r'subscriptionId !in~ \(([^)]*)\).*contains "([^"]*)"', kql)
         if elsewhere:
             for raw in await self.troubles.around("read", lambda: self._elsewhere(elsewhere[1], elsewhere[2])):
                 yield raw
             return
-        within = re.search(r"contains '\"([^']*)\"'", kql)
+        within = re.search(r'contains "\\"([^"\\]*)', kql)
         for raw in await self.troubles.around("read", lambda: self._workspaces(within[1] if within else "/")):
             yield raw
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
+from emulator.names import encoded
 from emulator.tokens import Caller
 
 type Json = dict[str, Any]
@@ -34,7 +35,7 @@ class Call:
 
     @property
     def url(self) -> str:
-        return f"{self.base}{self.path.text}?{urlencode(self.query)}"
+        return f"{self.base}{encoded(self.path.text)}?{urlencode(self.query)}"
 
     @property
     def api_version(self) -> str:
@@ -72,7 +73,7 @@ def page(call: Call, items: Iterable[Json]) -> Answer:
         token = base64.urlsafe_b64encode(str(start + size).encode()).decode()
         query = {**call.query, "$skiptoken": token}
         query["$skipToken"] = query.pop("$skiptoken")
-        body["nextLink"] = f"{call.base}{call.path.text}?{urlencode(query)}"
+        body["nextLink"] = f"{call.base}{encoded(call.path.text)}?{urlencode(query)}"
     return Answer(200, body)
 
 

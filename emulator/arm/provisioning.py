@@ -15,6 +15,7 @@ from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
 from emulator.made_up import MadeUp
+from emulator.names import encoded
 
 type Json = dict[str, Any]
 
@@ -105,7 +106,7 @@ def _headers(call: Call, operation: _Operation) -> dict[str, str]:
     place = f"{call.base}/subscriptions/{call.path.subscription}/providers/{call.path.namespace}/locations/local"
     match operation.kind:
         case k if k == _REGISTRIES:
-            own = f"{call.base}{operation.resource.text}/operationStatuses/{operation.name}{version}"
+            own = f"{call.base}{encoded(operation.resource.text)}/operationStatuses/{operation.name}{version}"
             return {"Azure-AsyncOperation": own}
         case k if k == _WORKSPACES:
             own = f"{place}/workspaceOperationsStatus/{operation.name}{version}"

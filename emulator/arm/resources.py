@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from emulator import names
 from emulator.arm.actions import Actions
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
@@ -60,6 +61,8 @@ class Resources:
     def put(self, call: Call) -> Answer:
         self._require_parent(call.path)
         existed = call.path.key in self._tenant.resources
+        if not existed:
+            names.require(call.path.type.lower(), call.path.name)
         resource, finish = self._store.replace(call.path, call.object_body(), call.caller)
         status = 200 if existed else self._store.behaviour(call.path).created_status
         return Answer(status, self._view(call, resource), finish=finish, created=not existed)

@@ -10,9 +10,10 @@ from emulator.ids import Hierarchy, key_of, object_key
 
 type Json = dict[str, Any]
 
+_TEXT = "(?:[^']|'')+"  # OData 4.01, part 2, 5.1.1: a quote is doubled
 _TERM = re.compile(
-    r"(?P<at_scope>atScope\(\))|principalId\s+eq\s+'(?P<principal>[^']+)'|assignedTo\('(?P<assigned>[^']+)'\)"
-    r"|denyAssignmentName\s+eq\s+'(?P<name>[^']+)'",
+    rf"(?P<at_scope>atScope\(\))|principalId\s+eq\s+'(?P<principal>{_TEXT})'|assignedTo\('(?P<assigned>{_TEXT})'\)"
+    rf"|denyAssignmentName\s+eq\s+'(?P<name>{_TEXT})'",
     re.IGNORECASE,
 )
 
@@ -39,7 +40,7 @@ class Filter:
                     f"The filter '{text}' is not supported. Supported filters are either 'atScope()' or "
                     "'principalId eq '{value}' or assignedTo('{value}')'.",
                 )
-            terms |= {key: value.lower() for key, value in found.groupdict().items() if value}
+            terms |= {key: value.lower().replace("''", "'") for key, value in found.groupdict().items() if value}
         who = {name: object_key(value) for name, value in terms.items() if name in ("principal", "assigned")}
         return cls("at_scope" in terms, who.get("principal"), who.get("assigned"), terms.get("name"))
 

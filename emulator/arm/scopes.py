@@ -9,6 +9,7 @@ from emulator.arm.call import Answer, Call, page
 from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath, key_of
+from emulator.names import require_group
 from emulator.rbac import Rbac
 from emulator.tenant import Tenant, group_scope
 from emulator.tokens import Caller
@@ -63,6 +64,7 @@ class Scopes:
         body = call.object_body()
         if not isinstance(body.get("location"), str):
             raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
+        require_group(call.path.name)
         existed = self._tenant.resource_group_exists(call.path.key)
         kept: Json = {key: body[key] for key in ("location", "tags", "managedBy") if key in body}
         named = {"id": call.path.text, "name": call.path.name, "type": _GROUP_TYPE}

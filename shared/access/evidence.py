@@ -1,13 +1,14 @@
 """What the logs show in use, as KQL over the log workspace, and what an answer says.
 
 Each query unites its table with an empty one of the same columns: a table that nobody fills yet, or rows that lack a
-column, are no error. Names in queries come from ARM ids, which hold no quotes (`shared.access.scope`).
+column, are no error.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 
 from shared.access.model import Raw, Want
+from shared.access.quoting import kql
 from shared.access.scope import Scope
 
 _TRAFFIC = "TimeGenerated:datetime, EndpointName:string, AuthType:string, UserAgent:string, _ResourceId:string"
@@ -16,12 +17,12 @@ _LOGINS = "TimeGenerated:datetime, Identity:string, ResultDescription:string"
 
 def key_calls(workspace: Scope, endpoints: Iterable[str], days: int) -> Want:
     """One row an endpoint that was called with a key: EndpointName, Calls, Last, UserAgent."""
-    names = ", ".join(f"'{name}'" for name in endpoints)
+    names = ", ".join(map(kql, endpoints))
     return Want(
         workspace,
         query=f"union isfuzzy=true (datatable({_TRAFFIC})[]), AmlOnlineEndpointTrafficLog, AmlOnlineEndpointTrafficLogs"
         f" | where TimeGenerated > ago({days}d) and AuthType =~ 'Key' and EndpointName in~ ({names})"
-        f" and (isempty(_ResourceId) or strcat(_ResourceId, '/') startswith '{workspace.key}/')"
+        f" and (isempty(_ResourceId) or strcat(_ResourceId, '/') startswith {kql(f'{workspace.key}/')})"
         " | summarize Calls = count(), arg_max(TimeGenerated, UserAgent) by EndpointName"
         " | project EndpointName, Calls, Last = TimeGenerated, UserAgent",
     )
@@ -32,7 +33,7 @@ def admin_logins(registry: Scope, days: int) -> Want:
     return Want(
         registry,
         query=f"union isfuzzy=true (datatable({_LOGINS})[]), ContainerRegistryLoginEvents"
-        f" | where TimeGenerated > ago({days}d) and Identity =~ '{registry.name}'"
+        f" | where TimeGenerated > ago({days}d) and Identity =~ {kql(registry.name)}"
         " and not(ResultDescription startswith '4')"
         " | summarize Logins = count(), Last = max(TimeGenerated) | where Logins > 0",
     )

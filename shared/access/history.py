@@ -7,6 +7,7 @@ from typing import Any
 from shared.access.allotment import Change, counted, target
 from shared.access.asks import Finding, Severity
 from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.quoting import kql
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
@@ -27,9 +28,9 @@ class Past:
 
 
 def query(actions: Iterable[Change]) -> str:
-    """KQL over the audit log. Action ids are GUIDs of our own making."""
-    done = " ".join(f"and Reason !startswith '{one}'" for one in NOTHING_DONE)
-    ids = ", ".join(f"'{action.action_id}'" for action in actions if counted(action))
+    """KQL over the audit log."""
+    done = " ".join(f"and Reason !startswith {kql(one)}" for one in NOTHING_DONE)
+    ids = ", ".join(kql(action.action_id) for action in actions if counted(action))
     return (
         f"AmlGuardRemediation_CL | where TimeGenerated > ago({DAYS}d) and Outcome == 'Applied' "
         f"and ActionId in ({ids}) {done} "

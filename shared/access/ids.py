@@ -30,29 +30,17 @@ _ATTACHED = {
     "databricks": ("microsoft.databricks/workspaces",),
     "hdinsight": ("microsoft.hdinsight/clusters",),
 }
-# learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules: of all the types here but components.
-_PLAIN = re.compile(r"[0-9A-Za-z_.()-]+")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
-# Beyond what a `Scope` takes, Azure allows blanks, quotes and more in the name of a component.
-_COMPONENT = re.compile(r"[^%&\\?/\x00-\x1f\x7f]{0,259}[^%&\\?/\x00-\x1f\x7f .]")
 
 
 @dataclass(frozen=True, slots=True)
 class NoId:
-    """Property `name` of `on` should hold `what`, and does not; `why` says why.
-
-    `legal`: Azure takes it all the same, only amlguard does not work with it.
-    """
+    """Property `name` of `on` should hold `what`, and does not; `why` says why."""
 
     on: Scope
     name: str
     what: str
     why: str
-    legal: bool = False
-
-
-class _OddNameError(InvalidScopeError):
-    """An id that Azure takes and a `Scope` does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +79,16 @@ class Field:
         return None
 
 
-def an_id(*types: str, plain: bool = True) -> Callable[[object], Scope]:
-    """Of one of the resource types, in lower case; of any without. `plain`: their names hold few characters."""
+def an_id(*types: str) -> Callable[[object], Scope]:
+    """Of one of the resource types, in lower case; of any without."""
 
     def check(value: object) -> Scope:
         found = scope(value)
         if types and found.resource_type not in types:
             raise InvalidScopeError("it is the id of something else")
-        if types and plain and not _PLAIN.fullmatch(found.name):
-            raise InvalidScopeError("nothing of the kind can have its name")
         return found
 
     return check
-
-
-def _of_component(value: object) -> Scope:
-    typed = an_id("microsoft.insights/components", plain=False)
-    try:
-        return typed(value)
-    except InvalidScopeError:
-        above, _, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
-        if not _COMPONENT.fullmatch(name):
-            raise
-        typed(f"{above}/name")
-    raise _OddNameError("its name holds characters, such as blanks, that amlguard does not work with")
 
 
 def _is(holds: Callable[[object], bool], why: str) -> Check:
@@ -149,7 +123,11 @@ STORAGE = Field(
     _properties("storageAccount"), "the id of a storage account", an_id("microsoft.storage/storageaccounts")
 )
 VAULT = Field(_properties("keyVault"), "the id of a key vault", an_id(_VAULT))
-INSIGHTS = Field(_properties("applicationInsights"), "the id of an Application Insights component", _of_component)
+INSIGHTS = Field(
+    _properties("applicationInsights"),
+    "the id of an Application Insights component",
+    an_id("microsoft.insights/components"),
+)
 PRIMARY = Field(_properties("primaryUserAssignedIdentity"), "the id of a user-assigned identity", _identity_id)
 HUB = Field(_properties("hubResourceId"), "the id of a workspace", an_id(_WORKSPACE))
 
@@ -256,7 +234,7 @@ def no_ids(raw: object, fields: Iterable[Field], on: Scope) -> Iterator[NoId]:
         errors = list(_errors(raw, field))
         if errors:
             why = "; ".join(dict.fromkeys(map(str, errors)))
-            yield NoId(on, field.name, field.what, why, all(isinstance(one, _OddNameError) for one in errors))
+            yield NoId(on, field.name, field.what, why)
 
 
 def _errors(raw: object, field: Field) -> Iterator[InvalidScopeError]:

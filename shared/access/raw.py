@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.access.scope import InvalidScopeError, Scope, is_forbidden
+from shared.access.names import GROUP, LONGEST, complaint
+from shared.access.scope import InvalidScopeError, Scope
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
-# learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
-_GROUP = re.compile(r"(?:[0-9A-Za-z_().-]|[^\x00-\x7f]){1,90}(?<!\.)")
-_LONGEST_NAME = 260
 # What can stand for a principal in a filter and in a command. ARM writes GUIDs, now and then without their dashes.
 _OBJECT_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
@@ -66,15 +64,13 @@ def rows(raw: object, *path: str) -> Sequence[Any]:
 def scope(value: object) -> Scope:
     """An id that ARM would look up. Raises `InvalidScopeError`, also for what only looks like one.
 
-    ARM refuses to read in a subscription whose id is no GUID, and in a group that nobody could have made.
+    ARM refuses to read in a subscription whose id is no GUID.
     """
     found = Scope.parse(value)
     if found.subscription and not is_guid(found.subscription.name):
         raise InvalidScopeError("its subscription is no GUID")
-    if found.resource_group and not is_group_name(found.resource_group.name):
-        raise InvalidScopeError("no resource group can have the name of its group")
-    if max(map(len, found.segments), default=0) > _LONGEST_NAME:
-        raise InvalidScopeError(f"a name in it is longer than {_LONGEST_NAME} characters")
+    if max(map(len, found.segments), default=0) > LONGEST:
+        raise InvalidScopeError(f"a name in it is longer than {LONGEST} characters")
     return found
 
 
@@ -83,7 +79,7 @@ def is_guid(value: object) -> bool:
 
 
 def is_group_name(value: object) -> bool:
-    return isinstance(value, str) and bool(_GROUP.fullmatch(value)) and not any(map(is_forbidden, value))
+    return isinstance(value, str) and complaint(GROUP, value) is None
 
 
 def scope_or_none(value: object) -> Scope | None:

@@ -13,6 +13,7 @@ from shared.access.compare import Asked, ask, held
 from shared.access.evidence import admin_logins, moment
 from shared.access.model import Estate, Unreadable, Want
 from shared.access.outcomes import Grant
+from shared.access.quoting import kql
 from shared.access.rules.builders import BUILDS
 from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
@@ -163,5 +164,5 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
         guard=ADMIN_LOGIN,
         reason=f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the "
         f"last {days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
-        f"'{registry.name}' tells from where)",
+        f"{kql(registry.name)} tells from where)",
     )

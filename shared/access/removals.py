@@ -3,7 +3,7 @@
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
 from shared.access.guardrails import refuse_by_policy, refuse_unapproved
-from shared.access.model import Estate, Unreadable, Workspace
+from shared.access.model import Estate, Unreadable
 from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.refusal import Refusal
@@ -16,7 +16,7 @@ def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Rem
     taken: list[Removal] = []
     withheld: list[Withheld] = []
     findings: list[Finding] = []
-    if asked[0].not_ready or _in_the_dark(estate) or _malformed(asked[0].workspace):
+    if asked[0].not_ready or _in_the_dark(estate) or asked[0].workspace.no_ids:
         return taken, withheld, findings
     needed = {
         (one.principal.id.casefold(), one.scope.key, one.need.role_id.casefold())
@@ -48,10 +48,6 @@ def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Rem
         else:
             taken.append(removal)
     return taken, withheld, findings
-
-
-def _malformed(workspace: Workspace) -> bool:
-    return any(not one.legal for one in workspace.no_ids)
 
 
 def _in_the_dark(estate: Estate) -> bool:

@@ -5,35 +5,31 @@
 """
 
 import re
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Self
 
+from shared.access.names import complaint, is_plain
+
 MAX_LENGTH = 2048
 
-# What no ARM name can hold and what an id must therefore never smuggle into a URL, a filter or a query:
-# separators, wildcards, escapes, quotes, blanks and control characters.
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f*?%#\\<>&:;'\"|`{}$^]")
-# Beyond ASCII, ARM's names hold letters and digits of any script: no invisible, reversing or slash-like characters,
-# which could show people another id than the one that is meant, and no half of a character, which nobody can send.
-_BEYOND_ASCII = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"))
 _MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
+# Nothing but names that may be anything's, and what stands between them: most ids.
+_PLAINLY = re.compile(r"(?:/[0-9A-Za-z_()-]+(?:\.+[0-9A-Za-z_()-]+)*)+/?")
+_LONGEST_OF_ALL = 90
+_NO_NAMES = ("", ".", "..")
 
 
 def is_odd(text: object) -> bool:
-    """Whether it would be an ARM id, but for characters in its names that no `Scope` holds.
+    """Whether it has the form of an ARM id, and only its names are such as no `Scope` has.
 
-    Azure allows them in the names of what no workspace can use: what is there cannot be about anything of ours.
+    Azure allows some of them for what no workspace can use: what is there cannot be about anything of ours.
     """
-    if not isinstance(text, str):
+    if not isinstance(text, str) or _is_scope(text):
         return False
-    plain = "".join("x" if is_forbidden(c) else c for c in text[:MAX_LENGTH])
-    try:
-        Scope.parse(plain)
-    except InvalidScopeError:
-        return False
-    return plain != text
+    parts = text[:MAX_LENGTH].split("/")
+    return _is_scope("/".join(part if _PLAINLY.fullmatch(f"/{part}") or part in _NO_NAMES else "x" for part in parts))
 
 
 class InvalidScopeError(ValueError):
@@ -64,15 +60,13 @@ class Scope:
             raise InvalidScopeError(f"an ARM id has at most {MAX_LENGTH} characters")
         if not text.startswith("/"):
             raise InvalidScopeError("an ARM id starts with /")
-        if _FORBIDDEN.search(text):
-            raise InvalidScopeError("an ARM id holds no blank, wildcard, escape or quote")
-        if not text.isascii() and any(map(is_forbidden, text)):
-            raise InvalidScopeError("beyond ASCII an ARM id holds letters and digits only")
         names = text.removesuffix("/").split("/")[1:]
-        if any(name in {"", ".", ".."} for name in names):
+        if any(name in _NO_NAMES for name in names):
             raise InvalidScopeError("an ARM id holds no empty or relative segment")
         segments = tuple(_fold(name) for name in names)
         _check_shape(segments)
+        if not _PLAINLY.fullmatch(text) or max(map(len, names)) > _LONGEST_OF_ALL:
+            _check_names(names, segments)
         return cls(segments, "/" + "/".join(names))
 
     def __str__(self) -> str:
@@ -150,10 +144,12 @@ class Scope:
         return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
 
 
-def is_forbidden(character: str) -> bool:
-    if character.isascii():
-        return _FORBIDDEN.match(character) is not None
-    return unicodedata.category(character) not in _BEYOND_ASCII
+def _is_scope(text: str) -> bool:
+    try:
+        Scope.parse(text)
+    except InvalidScopeError:
+        return False
+    return True
 
 
 def _fold(name: str) -> str:
@@ -187,3 +183,20 @@ def _check_shape(segments: tuple[str, ...]) -> None:
         if end - at < 4 or (end - at) % 2:
             raise InvalidScopeError("a provider's part of an ARM id pairs types with names")
         at = end
+
+
+def _check_names(names: Sequence[str], segments: tuple[str, ...]) -> None:
+    """Providers and types are plain; each name is one that its type can have."""
+    kind = ""
+    for at in range(0, len(names), 2):
+        if segments[at] == "providers":
+            kind, what = segments[at + 1], names[at : at + 2]
+            wrong = None
+        else:
+            kind = f"{kind or 'microsoft.resources'}/{segments[at]}"
+            what = names[at : at + 1]
+            wrong = complaint(kind, names[at + 1])
+        if not all(map(is_plain, what)):
+            wrong = "the name of a provider or type holds no such characters"
+        if wrong:
+            raise InvalidScopeError(wrong)

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
@@ -17,6 +16,7 @@ from azure.mgmt.core.exceptions import ARMErrorFormat
 from azure.mgmt.core.polling.arm_polling import AzureAsyncOperationPolling, BodyContentPolling
 from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 
+from shared.access import quoting
 from shared.access.model import Part
 from shared.access.scope import Scope
 from shared.azure.errors import code, finishing, reading, writing
@@ -117,7 +117,7 @@ class Arm:
         kind = name if "/" in name else f"{parent.resource_type or 'microsoft.resources'}/{name}"
         path = f"{str(parent).rstrip('/')}/{'providers/' if '/' in name else ''}{name}"
         url = self._url(path, api_version(kind))
-        url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quote(only)}" if only else "")
+        url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quoting.query(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
         with reading(operation):
             try:
@@ -207,7 +207,7 @@ class Arm:
         return body if isinstance(body, dict) else {}
 
     def _url(self, path: str, api_version: str) -> str:
-        return f"{self._endpoint}{path}?api-version={api_version}"
+        return f"{self._endpoint}{quoting.url(path)}?api-version={api_version}"
 
 
 def _check(response: AsyncHttpResponse) -> None:

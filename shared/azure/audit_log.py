@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 from azure.monitor.ingestion.aio import LogsIngestionClient
 
+from shared.access.quoting import kql, query
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
 from shared.azure.session import RETRY, Cloud, policies
@@ -50,7 +50,7 @@ class LiveAuditLog:
         118163). What Azure answers to an empty list no source says: a 400 is about the body, so the right was found.
         https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/monitor/azure-monitor-ingestion/TROUBLESHOOTING.md
         """
-        url = f"/dataCollectionRules/{quote(self._rule_id, safe='')}/streams/Custom-{REMEDIATIONS}"
+        url = f"/dataCollectionRules/{query(self._rule_id)}/streams/Custom-{REMEDIATIONS}"
         request = HttpRequest("POST", url, params={"api-version": _API_VERSION}, json=[])
         with recording("ask whether the audit log takes records"):
             answer = await self._ingestion.send_request(request)
@@ -87,8 +87,8 @@ class AuditReader:
 
         Raises `ReadFailedError`, and `ValueError` for an id that is none of ours (it goes into a query).
         """
-        kql = f"{REMEDIATIONS} | where RunId == '{uuid.UUID(run_id)}' | project ActionId, Outcome"
-        return frozenset((str(row["ActionId"]), str(row["Outcome"])) for row in await self.rows(kql))
+        asked = f"{REMEDIATIONS} | where RunId == {kql(uuid.UUID(run_id))} | project ActionId, Outcome"
+        return frozenset((str(row["ActionId"]), str(row["Outcome"])) for row in await self.rows(asked))
 
     async def rows(self, kql: str) -> Sequence[Raw]:
         """By column name; the query bounds its own time. Raises `ReadFailedError`, also for a partial answer."""

@@ -4,10 +4,12 @@ No event carries the resource: it is only a hint of where to look (law 1). Of th
 is taken; names, addresses and tokens stay behind (law 11).
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from azure.core.messaging import CloudEvent
 from azure.eventgrid import EventGridEvent, SystemEventNames
@@ -16,6 +18,8 @@ from shared.access.raw import is_guid, object_id
 from shared.access.scope import InvalidScopeError, Scope
 
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+# Unreserved characters (RFC 3986, 2.3), which nobody encodes who has nothing to hide.
+_NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
 _KINDS: Mapping[str, str] = {
     SystemEventNames.ResourceWriteSuccessEventName: "write",
     SystemEventNames.ResourceDeleteSuccessEventName: "delete",
@@ -51,7 +55,7 @@ def read(raw: object) -> ResourceEvent | None:
     if not isinstance(data, Mapping):
         raise MalformedEventError("the event's data is not an object")
     try:
-        scope = Scope.parse(_resource(data) or subject)
+        scope = Scope.parse(_decoded(_resource(data) or subject))
     except InvalidScopeError as error:
         raise MalformedEventError(f"the event names no resource: {error}") from None
     return ResourceEvent(_KINDS[kind], scope, _caller(data), _text(data.get("correlationId")), time)
@@ -77,6 +81,24 @@ def _cloud_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, 
 def _resource(data: Mapping[str, Any]) -> object:
     info = data.get("resourceInfo")
     return info.get("id") if isinstance(info, Mapping) else data.get("resourceUri")
+
+
+def _decoded(resource: object) -> object:
+    """As ARM spells an id. An event may spell it as the URL that was called: Microsoft's pages call it a path, and a
+    URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
+
+    No name holds a %, so there is nothing else that one could mean; and what needs no encoding has none. Raises
+    `InvalidScopeError`.
+    """
+    if not isinstance(resource, str) or "%" not in resource:
+        return resource
+    try:
+        decoded = unquote(resource, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidScopeError("it is encoded, and no UTF-8") from None
+    if decoded.count("/") != resource.count("/") or _NEEDLESS.search(resource):
+        raise InvalidScopeError("what is encoded in it needs no encoding, or separates")
+    return decoded
 
 
 def _caller(data: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from shared.access.denies import deny_assignment
 from shared.access.outcomes import Grant
 from shared.access.parse import role_assignment, role_definition
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.quoting import odata, url
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
 from shared.azure.errors import code, reading, writing
@@ -72,7 +73,7 @@ class RoleAssignments:
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:
         """At, above and below `scope`, through groups as well. Raises `ReadFailedError`."""
         operation = f"list role assignments of {principal_id}"
-        raws = await self._list("roleAssignments", scope, f"assignedTo('{principal_id}')", operation)
+        raws = await self._list("roleAssignments", scope, f"assignedTo({odata(principal_id)})", operation)
         with reading(operation):
             return [one for raw in raws if (one := role_assignment(raw))]
 
@@ -90,7 +91,7 @@ class RoleAssignments:
 
     async def denies(self, scope: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
         """All at, above and below `scope`, or those assigned to the principal. Raises `ReadFailedError`."""
-        only = f"assignedTo('{principal_id}')" if principal_id else ""
+        only = f"assignedTo({odata(principal_id)})" if principal_id else ""
         operation = "list deny assignments"
         raws = await self._list("denyAssignments", scope, only, operation)
         with reading(operation):
@@ -114,7 +115,7 @@ class RoleAssignments:
         )
         with writing(f"assign {grant.need.role_name} on {grant.scope.name}", _ROLE):
             try:
-                await self._client.role_assignments.create(str(grant.scope)[1:], grant.name, parameters)
+                await self._client.role_assignments.create(url(grant.scope)[1:], grant.name, parameters)
             except (ResourceExistsError, HttpResponseError) as error:
                 if code(error) == "RoleAssignmentExists":
                     return False
@@ -124,7 +125,7 @@ class RoleAssignments:
     async def delete(self, assignment: Scope) -> bool:
         """True when deleted, False when it was not there (any more). Raises `WriteRefusedError`."""
         with writing(f"delete role assignment {assignment.name}", _ROLE):
-            gone = await self._client.role_assignments.delete_by_id(str(assignment)[1:])
+            gone = await self._client.role_assignments.delete_by_id(url(assignment)[1:])
         return gone is not None
 
 

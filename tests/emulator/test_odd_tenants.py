@@ -261,9 +261,14 @@ def children_that_name_no_ids(odd: Odd) -> None:
 
 @_case
 def insights_with_a_blank_in_its_name(odd: Odd) -> None:
-    """Azure allows that: amlguard says only that it does not look at it."""
-    odd.malformed.append(odd.workspace["id"])
+    """Azure allows that: nothing is said of it."""
     odd.properties["applicationInsights"] = child(odd.group, "Microsoft.Insights/components", "my insights (old)")
+
+
+@_case
+def insights_with_a_name_that_cannot_be_seen(odd: Odd) -> None:
+    odd.malformed.append(odd.workspace["id"])
+    odd.properties["applicationInsights"] = child(odd.group, "Microsoft.Insights/components", "my\u200binsights")
 
 
 @_case

@@ -273,8 +273,15 @@ def test_reach(said: str, properties: Raw) -> None:
 
 
 def test_what_lies_at_no_arm_id_concerns_nothing_of_ours() -> None:
-    odd = f"{GROUP}/providers/microsoft.insights/components/an odd name"
+    odd = f"{GROUP}/providers/microsoft.insights/components/an\u200bodd name"
     assert deny_assignment(written(_today, [ALL], scope=odd)) is None
+
+
+def test_one_on_what_has_quotes_in_its_name_is_there() -> None:
+    odd = f'{GROUP}/providers/microsoft.insights/components/it\'s "odd"'
+    found = deny_assignment(written(_today, [ALL], scope=odd))
+    assert found
+    assert str(found.scope) == odd
 
 
 def test_where_it_holds_stands_in_its_id_as_well() -> None:

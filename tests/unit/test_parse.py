@@ -283,8 +283,16 @@ def test_a_lock_of_any_name_at_any_scope(scope: str, name: str) -> None:
 
 
 def test_a_lock_on_what_no_workspace_can_use_is_left_out() -> None:
-    odd = f"{RG}/providers/microsoft.insights/scheduledQueryRules/a * b/providers/Microsoft.Authorization/locks/l"
+    odd = f"{RG}/providers/microsoft.insights/scheduledQueryRules/a & b/providers/Microsoft.Authorization/locks/l"
     assert parse.lock({"id": odd}) is None
+
+
+@pytest.mark.parametrize("name", ["a * b", 'it\'s "mine"; $(x)', "<\u2713>"])
+def test_a_lock_on_an_odd_name_is_one(name: str) -> None:
+    scope = f"{RG}/providers/microsoft.insights/components/{name}"
+    found = parse.lock({"id": f"{scope}/providers/Microsoft.Authorization/locks/l"})
+    assert found
+    assert str(found.scope) == scope
 
 
 def test_role_definitions_as_arm_returns_them_and_as_they_ship() -> None:

@@ -270,8 +270,8 @@ class TestEvidence:
 
     def test_calls_are_those_of_the_very_workspace(self) -> None:
         query = key_calls(WORKSPACE, ["one", "two"], 30).query
-        assert f"startswith '{WORKSPACE.key}/'" in query
-        assert "in~ ('one', 'two')" in query
+        assert f'startswith "{WORKSPACE.key}/"' in query
+        assert 'in~ ("one", "two")' in query
 
     def test_moments_are_told_to_the_minute(self) -> None:
         assert moment({"Last": "2026-11-01T09:30:12.123Z"}, "Last") == "2026-11-01 09:30 UTC"

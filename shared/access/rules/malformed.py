@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
+from shared.access.quoting import shell
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
@@ -19,16 +20,14 @@ def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _finding(on: Scope, found: Sequence[NoId]) -> Finding:
     """One for each resource, however much of it is wrong."""
-    wrong = [f"{one.name} does not hold {one.what} ({one.why})" for one in found if not one.legal]
-    unread = [f"{one.name} is not looked at: {one.why}" for one in found if one.legal]
-    advice = "set it right or empty it" if wrong else "check by hand what the workspace's identity holds there"
+    wrong = "; ".join(f"{one.name} does not hold {one.what} ({one.why})" for one in found)
     return Finding(
         on,
         MALFORMED,
         (),
-        Severity.MEDIUM if wrong else Severity.LOW,
-        f"Of {on.name} not everything can be followed: {'; '.join((*wrong, *unread))}. The rest is looked at.",
-        f"See what it holds (az resource show --ids {on}), and {advice}.",
+        Severity.MEDIUM,
+        f"Of {on.name} not everything can be followed: {wrong}. The rest is looked at.",
+        f"See what it holds (az resource show --ids {shell(on)}), and set it right or empty it.",
     )
 
 

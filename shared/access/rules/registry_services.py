@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from shared.access.asks import Ask, Cover, RegistryUser, UserKind
 from shared.access.model import ComputeType, Estate, Raw, Registry, Unreadable, Want, Workspace
+from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
@@ -118,7 +119,8 @@ def _elsewhere(look: _Look) -> Want:
     near = (look.registry.id, *(one.id for one in look.estate.workspaces))
     subscriptions = sorted({sub.name.casefold() for scope in near if (sub := scope.subscription)})
     host = server(look.registry)
-    says = f"tostring(properties) contains '{host if _HOST.fullmatch(host) else look.registry.id.name.casefold()}'"
+    named = host if _HOST.fullmatch(host) else look.registry.id.name.casefold()
+    says = f"tostring(properties) contains {kql(named)}"
     return Want(
         look.registry.id,
         query=f"resources | where subscriptionId !in~ ({_listed(subscriptions)})"
@@ -163,8 +165,7 @@ def _details(raw: Raw, want: Want, look: _Look) -> tuple[Raw, ...]:
 
 
 def _listed(texts: Iterator[str] | list[str]) -> str:
-    """Names of types and subscriptions, which hold no quotes."""
-    return ", ".join(f"'{one}'" for one in texts)
+    return ", ".join(map(kql, texts))
 
 
 RULES = (

@@ -1,0 +1,52 @@
+"""How an id, or whatever else others have chosen, is written into another language: the only place for each.
+
+Names hold quotes, blanks and more (`shared.access.names`). Nothing is put into a query, a filter, a URL or a command
+but through one of these.
+"""
+
+import json
+import re
+import shlex
+from urllib.parse import quote
+
+# What some writer of JSON escapes in a string: the most careful one, System.Text.Json, all of these.
+_MAY_BE_ESCAPED = re.compile(r"""[^\x20-\x7e]|["&'+<>\\`]""")
+
+
+def kql(text: object) -> str:
+    r"""A string literal. KQL reads the escapes that JSON writes (`\"`, `\\`, `\n`, `\u001f`):
+    https://learn.microsoft.com/kusto/query/scalar-data-types/string#string-literals
+    """
+    return json.dumps(str(text), ensure_ascii=False)
+
+
+def kql_json_string(column: str, text: str, then: str) -> str:
+    """A condition: `column` is JSON with a string that starts with `text` and goes on with `then` (or ends: `"`).
+
+    How JSON is written is its writer's choice, and Resource Graph's is not documented. So what may be escaped is passed
+    over: the condition is true of whatever it is meant for, and of some that are much like it.
+    """
+    first, *rest = _MAY_BE_ESCAPED.split(text)
+    runs = [f'"{first}', *rest]
+    runs[-1] += then
+    return " and ".join(f"{column} contains {kql(run)}" for run in runs if run)
+
+
+def odata(text: object) -> str:
+    """A string literal: https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html (5.1.1)"""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def url(path: object) -> str:
+    """A path as it stands in a URL: its separators stay, all else is encoded as Azure's SDKs encode it."""
+    return quote(str(path), safe="/")
+
+
+def query(text: str) -> str:
+    """The value of a query parameter."""
+    return quote(text, safe="")
+
+
+def shell(text: object) -> str:
+    """One word of a command, for a POSIX shell."""
+    return shlex.quote(str(text))
