@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 fine, 1 error, 2 something is left to do or to look at (design §4)."""
+"""The command line. Exit codes: 0 fine, 1 error, 2 something is left to do or to look at."""
 
 import argparse
 import asyncio

@@ -15,7 +15,7 @@ _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informati
 
 
 def result_document(report: Report, applied: "Applied | None" = None) -> Document:
-    """Design §4's JSON; `apply` adds its run, an outcome to each action, and how to take it back."""
+    """The JSON that other programs read; `apply` adds its run, an outcome to each action, and how to take it back."""
     document = report.document()
     if applied is None:
         return document

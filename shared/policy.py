@@ -1,4 +1,4 @@
-"""The policy file: YAML, every key optional, unknown keys an error that names the path (design §4)."""
+"""The policy file: YAML, every key optional, unknown keys an error that names the path."""
 
 import re
 from collections.abc import Hashable, Mapping

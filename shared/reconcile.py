@@ -1,6 +1,6 @@
 """Read → require → compare → guard → record intent → apply → record outcome, for one workspace.
 
-The laws of design §2 are kept here: nothing is written before the audit log has accepted the intent; grants go
+The laws (docs/laws.md) are kept here: nothing is written before the audit log has accepted the intent; grants go
 before settings; what a guard names, what Azure refuses and what must wait are outcomes on the record, not silence.
 """
 

@@ -1,4 +1,4 @@
-"""A plan as the JSON document of design §4, and back to the actions that a document names."""
+"""A plan as a JSON document, which others read as well, and back to the actions that a document names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -47,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Tenant:
-    """What a case puts into the tenant file; keys as in the tenant file (design §4).
+    """What a case puts into the tenant file; keys as in the tenant file.
 
     `aml`: system-assigned identities of its workspaces hold what AML gave them.
     """
