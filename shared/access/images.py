@@ -4,7 +4,7 @@ A deployment names an asset by ARM id, by `azureml:` and an ARM id, or as `azure
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.access.model import Raw
@@ -60,6 +60,15 @@ def assets(deployment: Raw) -> Iterator[Asset]:
         found = _asset(kind, name) if name else None
         if found:
             yield found
+
+
+def of_job(body: object) -> Iterator[Asset]:
+    """The environment, the component and the inputs of a job or of a pipeline's step that name an asset."""
+    inputs = get(body, "inputs")
+    uris = [text(one, "uri") for one in inputs.values()] if isinstance(inputs, Mapping) else []
+    named = {"environments": [text(body, "environmentId")], "components": [text(body, "componentId")], "inputs": uris}
+    found = (_asset(kind, name) for kind, names in named.items() for name in names if name)
+    yield from (one for one in found if one)
 
 
 def _asset(kind: str, name: str) -> Asset | None:

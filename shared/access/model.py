@@ -15,7 +15,7 @@ from shared.access.losses import Lost
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.raw import tags
 from shared.access.scope import Scope
-from shared.access.surroundings import Lock
+from shared.access.surroundings import Lock, Vault
 from shared.access.wishes import People, Wishes
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
@@ -188,21 +188,6 @@ class Registry:
     abac: bool
     login_server: str | None = None
     created_on: datetime | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Vault:
-    """`policies` is what access policies give, by object id: `keys/get` and so on, in lower case.
-
-    `full`: the vault has as many policies as Azure allows.
-    """
-
-    id: Scope
-    rbac: bool
-    tenant: str | None = None
-    policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    full: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -47,11 +47,11 @@ _STORAGE = "Microsoft.Storage/storageAccounts"
 _BLOBS = f"{_STORAGE}/blobServices/containers/blobs"
 _FILES = f"{_STORAGE}/fileServices"
 _AML = "Microsoft.MachineLearningServices/workspaces"
-_CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 
 
 def _contributor(name: str, *actions: str) -> Need:
-    return Need(name, tuple(Permission(action) for action in actions), _CONTRIBUTOR, "Contributor", broad=True)
+    return Need(name, tuple(Permission(action) for action in actions), CONTRIBUTOR, "Contributor", broad=True)
 
 
 PULL = Need(
@@ -75,13 +75,13 @@ _TASKS = (
     Permission("Microsoft.ContainerRegistry/registries/listBuildSourceUploadUrl/action"),
 )
 # What building takes (azure-facts §3): Microsoft's documents make a builder Contributor, AcrPush has no ACR Tasks.
-BUILD = Need("build and push images", (_PUSH_ACTION, *_TASKS), _CONTRIBUTOR, "Contributor", broad=True)
+BUILD = Need("build and push images", (_PUSH_ACTION, *_TASKS), CONTRIBUTOR, "Contributor", broad=True)
 PUSH = Need("push images", (_PUSH_ACTION,), "8311e382-0749-4cb8-b61a-304f252e45ec", "AcrPush")
 RUN_TASKS = Need(
     "run ACR Tasks", _TASKS, "fb382eab-e894-4461-af04-94435c366c3f", "Container Registry Tasks Contributor"
 )
 # In ABAC mode the data plane asks for repository permissions; of Contributor only ACR Tasks are left.
-RUN_TASKS_AS_CONTRIBUTOR = Need(RUN_TASKS.name, _TASKS, _CONTRIBUTOR, "Contributor", broad=True)
+RUN_TASKS_AS_CONTRIBUTOR = Need(RUN_TASKS.name, _TASKS, CONTRIBUTOR, "Contributor", broad=True)
 PUSH_ABAC = Need(
     "push images (ABAC)",
     tuple(
@@ -251,99 +251,6 @@ WRITE_ROLES = Need(
     (Permission("Microsoft.Authorization/roleDefinitions/write"),),
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
     "User Access Administrator",
-    broad=True,
-)
-
-
-def _approver(name: str, resource_type: str) -> Need:
-    return Need(
-        f"approve private endpoints of the {name}",
-        tuple(
-            Permission(f"{resource_type}/{what}")
-            for what in (
-                "privateEndpointConnectionsApproval/action",
-                "privateEndpointConnections/read",
-                "privateEndpointConnections/write",
-            )
-        ),
-        "b556d68e-0be0-4f35-a333-ad7ee1ce17ea",
-        "Azure AI Enterprise Network Connection Approver",
-        broad=True,
-    )
-
-
-# The resource types of which the approver role has the action, and what people call them. Of Cognitive Services, API
-# Management and application gateways it has the connections, and not the action that approves them.
-_APPROVABLE = {
-    "Microsoft.Cache/redis": "cache",
-    "Microsoft.Cache/redisEnterprise": "cache",
-    "Microsoft.ContainerRegistry/registries": "registry",
-    "Microsoft.DBforMySQL/flexibleServers": "MySQL server",
-    "Microsoft.DBforPostgreSQL/flexibleServers": "PostgreSQL server",
-    "Microsoft.DBforPostgreSQL/serverGroupsv2": "PostgreSQL cluster",
-    "Microsoft.DocumentDB/databaseAccounts": "Cosmos DB account",
-    "Microsoft.EventHub/namespaces": "event hub namespace",
-    "Microsoft.Insights/privateLinkScopes": "private link scope",
-    "Microsoft.KeyVault/vaults": "key vault",
-    "Microsoft.MachineLearningServices/registries": "AML registry",
-    "Microsoft.MachineLearningServices/workspaces": "workspace",
-    "Microsoft.Network/privateLinkServices": "private link service",
-    "Microsoft.Search/searchServices": "search service",
-    "Microsoft.Sql/servers": "SQL server",
-    "Microsoft.Storage/storageAccounts": "storage account",
-}
-APPROVE = {kind.casefold(): _approver(name, kind) for kind, name in _APPROVABLE.items()}
-APPROVE_STORAGE = APPROVE["microsoft.storage/storageaccounts"]
-APPROVE_VAULT = APPROVE["microsoft.keyvault/vaults"]
-APPROVE_REGISTRY = APPROVE["microsoft.containerregistry/registries"]
-
-
-def approve_elsewhere(resource_type: str) -> Need:
-    """For a type of which the approver role lacks the action: the least built-in role that has it."""
-    action = Permission(f"{resource_type}/privateEndpointConnectionsApproval/action")
-    name = f"approve private endpoints of {resource_type}"
-    if resource_type == "microsoft.cognitiveservices/accounts":
-        return Need(name, (action,), "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68", "Cognitive Services Contributor")
-    return Need(name, (action,), _CONTRIBUTOR, "Contributor", broad=True)
-
-
-_AKS, _ARC = "Microsoft.ContainerService/managedClusters", "Microsoft.Kubernetes/connectedClusters"
-
-
-def _reads_cluster(kind: str) -> Need:
-    reads = (Permission(f"{kind}/read"),)
-    return Need("read the attached cluster", reads, "acdd72a7-3385-48ef-bd42-f606fba81ae7", "Reader")
-
-
-def _extends(kind: str) -> Need:
-    return Need(
-        "install the AML extension on the attached cluster",
-        tuple(
-            Permission(f"Microsoft.KubernetesConfiguration/extensions/{verb}") for verb in ("read", "write", "delete")
-        ),
-        "85cb6faf-e071-4c9b-8136-154b5a04f717",
-        "Kubernetes Extension Contributor",
-        broad=True,
-        target=kind,
-    )
-
-
-ADMINISTER_AKS = Need(
-    "administer the attached AKS cluster",
-    (Permission(f"{_AKS}/listClusterAdminCredential/action"),),
-    "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8",
-    "Azure Kubernetes Service Cluster Admin Role",
-    broad=True,
-)
-ATTACHED = {
-    _AKS.casefold(): (_reads_cluster(_AKS), _extends(_AKS), ADMINISTER_AKS),
-    _ARC.casefold(): (_reads_cluster(_ARC), _extends(_ARC)),
-}
-OWN_RELAY = Need(
-    "own the relay of the attached Arc cluster",
-    (Permission("Microsoft.Relay/namespaces/*"), Permission("Microsoft.Relay/namespaces/*", data=True)),
-    "2787bf04-f1f5-4bfe-8383-c8a24483ee38",
-    "Azure Relay Owner",
     broad=True,
 )
 USE_AML_REGISTRY = Need(

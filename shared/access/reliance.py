@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from shared.access.asks import Property, RequiredGrant
 from shared.access.compare import Asked, ask, held
-from shared.access.model import Estate, Vault
+from shared.access.model import Estate
 from shared.access.outcomes import Removal, Setting
 from shared.access.rules import Rule
 from shared.access.scope import Scope
+from shared.access.surroundings import Vault
 from shared.access.terms import Terms
 from shared.access.undo import Step
 

@@ -1,6 +1,7 @@
-"""What bears on a workspace without being part of it: locks."""
+"""What bears on a workspace without being part of it: its key vault, and locks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shared.access.scope import Scope
 
@@ -12,3 +13,18 @@ class Lock:
     id: str
     scope: Scope
     read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """`policies` is what access policies give, by object id: `keys/get` and so on, in lower case.
+
+    `full`: the vault has as many policies as Azure allows.
+    """
+
+    id: Scope
+    rbac: bool
+    tenant: str | None = None
+    policies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    full: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from shared.access.model import Raw, Vault
+from shared.access.model import Raw
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.raw import get, object_id, rows, tags, text
 from shared.access.scope import Scope
+from shared.access.surroundings import Vault
 
 MOST_POLICIES = 1024
 

@@ -8,9 +8,11 @@ from catalogue.build import (
     assign,
     compute,
     connection,
+    datastore,
     endpoint,
     registry_at,
     resource,
+    storage,
     system,
     workspace,
 )
@@ -82,6 +84,24 @@ def _deployed(*, model: str = "", environment: str = "", there: bool = True) -> 
     return build
 
 
+def _in_a_job(name: str) -> Build:
+    """A job on a cluster with a model of AML registry `shared…`, or another one that `name` gives."""
+
+    def build(place: Place) -> Tenant:
+        mine = f"shared{place.unique}"
+        kind = f"{_AML}/registries"
+        blobs, ws = storage(place), workspace(place)
+        one = compute(ws, "c1", identity=system(place.object_id("c1")))
+        uri = f"azureml://registries/{name or mine}/models/m/versions/1"
+        inputs = {"model": {"jobInputType": "mlflow_model", "uri": uri}}
+        body = {"jobType": "Command", "computeId": one["id"], "inputs": inputs, "status": "Completed"}
+        job = resource(f"{ws['id']}/jobs/j1", f"{_AML}/workspaces/jobs", body)
+        store = datastore(ws, "d1", blobs["name"], credentials="AccountKey")
+        return Tenant([blobs, ws, one, job, store, resource(place.id(kind, mine), kind, {})])
+
+    return build
+
+
 _MODEL = "azureml://registries/{name}/models/churn/versions/2"
 _SHARED = "azureml://registries/{name}/environments/train/versions/2"
 _CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
@@ -119,6 +139,14 @@ CASES: tuple[Case, ...] = (
     leaves("image-registries", _in_subscription),
     acts("aml-registry-user", _deployed(model=_MODEL), "was named by a user of the workspace", outcome="Withheld"),
     leaves("aml-registry-user", _deployed(model="azureml://registries/azureml/models/gpt2/versions/1")),
+    acts(
+        "aml-registry-user",
+        _in_a_job(""),
+        "was named by a user of the workspace",
+        "a job with a model of an AML registry",
+        outcome="Withheld",
+    ),
+    leaves("aml-registry-user", _in_a_job("azureml"), "a job with a model of Microsoft's registry azureml"),
     acts("aml-registries", _deployed(environment=_SHARED, there=False), "may use it is not known"),
     leaves("aml-registries", _deployed(environment=_SHARED)),
 )

@@ -90,6 +90,22 @@ def _pipeline(kind: str) -> Part:
     return part
 
 
+def _batch(kind: str = "Model") -> Part:
+    """A batch endpoint with a deployment on cluster c1."""
+
+    def part(ws: Raw, _: Place) -> Sequence[Raw]:
+        kinds = "Microsoft.MachineLearningServices/workspaces/batchEndpoints"
+        one = resource(f"{ws['id']}/batchEndpoints/nightly", kinds, {"authMode": "AADToken"})
+        body = {
+            "compute": f"{ws['id']}/computes/c1",
+            "miniBatchSize": 10,
+            "deploymentConfiguration": {"deploymentConfigurationType": kind},
+        }
+        return [one, resource(f"{one['id']}/deployments/default", f"{kinds}/deployments", body)]
+
+    return part
+
+
 def _project(hub_mode: str) -> Build:
     """Below a hub whose mode it does not repeat."""
 
@@ -164,6 +180,18 @@ CASES: tuple[Case, ...] = (
         outcome="Applied",
     ),
     leaves("parallel-runs", _on_storage(_cluster(), _pipeline("command"))),
+    acts(
+        "parallel-runs",
+        _on_storage(_cluster(), _batch(), held=[("c1", BLOB_CONTRIBUTOR, "ServicePrincipal")]),
+        "in tables",
+        "a batch deployment of a model",
+        outcome="Applied",
+    ),
+    leaves(
+        "parallel-runs",
+        _on_storage(_cluster(), _batch("PipelineComponent")),
+        "a batch deployment of a pipeline component without parallel steps",
+    ),
     acts(
         "storage-without-keys",
         _on_storage(held=[("robot", _FILE_CONTRIBUTOR, "ServicePrincipal")]),

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import raw
@@ -47,7 +48,9 @@ class Asked(FakeAzure):
         found = await super().children(parent, collection, pages=pages)
         if collection != "jobs" or not found or pages is None or len(found) <= pages * PAGE:
             return found
-        return Part(found[: pages * PAGE])
+        first: Any = Part(found[: pages * PAGE])
+        shown: Sequence[raw.Raw] = first
+        return shown
 
     async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[raw.Raw]:
         self.graph += "!in~" in kql
@@ -58,10 +61,10 @@ class Asked(FakeAzure):
         return {scope for (collection, scope), _ in self.listed.items() if collection in COLLECTIONS}
 
 
-def tenant(*raws: raw.Raw, **policy: timedelta) -> App:
+def tenant(*raws: raw.Raw, settle: timedelta = timedelta()) -> App:
     azure = Asked()
     azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
-    return App(terms(**{"settle": timedelta()} | policy), azure=azure)
+    return App(terms(settle=settle), azure=azure)
 
 
 def asked(one: App) -> Asked:
@@ -174,7 +177,7 @@ class TestHowMuch:
 
 class TestARegistryThatAmlHasJustMade:
     def made(self, minutes: int, *, by_aml: bool = True) -> App:
-        created = {"creationDate": (NOW - timedelta(minutes=minutes)).isoformat()}
+        created: raw.Raw = {"creationDate": (NOW - timedelta(minutes=minutes)).isoformat()}
         one = tenant(settle=SETTLE)
         workspace = raw.workspace(sai("ws"))
         age = timedelta(days=9) if by_aml else timedelta(minutes=1)

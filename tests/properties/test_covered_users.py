@@ -95,7 +95,7 @@ def serverless(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
 def serverless_settings(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
     """Of another workspace, which acts as an identity of its own, or as none that could pull."""
     me, on = uai(name), workspace_id(name)
-    primary = {"primaryUserAssignedIdentity": str(me.resource)} if state == COVERED else {}
+    primary: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource)} if state == COVERED else {}
     azure.have(raw.workspace(sai(name), me, on=on, serverlessComputeSettings={"x": 1}, **primary), aml=False)
     for who in (sai(name), me):
         _holds(azure, who, "Contributor")

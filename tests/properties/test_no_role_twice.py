@@ -13,19 +13,17 @@ from oracle import matches
 from properties.estates import all_assignments, estates, made, policies, with_assignments
 from unit.build import GROUP, REGISTRY, ROLES, STORAGE, SUBSCRIPTION, WORKSPACE, sai, terms, uai
 
-from shared.access import needs
 from shared.access.asks import RequiredGrant
 from shared.access.compare import held
 from shared.access.merge import fewest
 from shared.access.model import Estate
-from shared.access.needs import Need
 from shared.access.outcomes import Grant
 from shared.access.permissions import PermissionBlock
 from shared.access.plan import plan
 from shared.access.rules import RULES
 from shared.access.terms import Terms
 
-NEEDS = [one for one in vars(needs).values() if isinstance(one, Need)]
+NEEDS = list(dict.fromkeys(need for rule in RULES for need in rule.grants))
 BY_ID = {role.role_id: role for role in ROLES.values() if role.role_id in {one.role_id for one in NEEDS}}
 # Every operation that one of the roles or needs names, wildcards filled in: enough to tell any two of them apart.
 PATTERNS = {

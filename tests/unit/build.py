@@ -24,7 +24,6 @@ from shared.access.model import (
     Identity,
     Principal,
     Registry,
-    Vault,
     Want,
     Workspace,
 )
@@ -32,7 +31,7 @@ from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.access.surroundings import Lock
+from shared.access.surroundings import Lock, Vault
 from shared.access.terms import Action, RuleMode, RuleTerms, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from unit.build import (
@@ -14,6 +14,7 @@ from unit.build import (
     cluster,
     compute,
     connection,
+    datastore,
     endpoint,
     estate,
     granted,
@@ -272,3 +273,51 @@ class TestDeployments:
         one = seen(workspace(EP), deployed("azureml://registries/azureml/environments/e/versions/1"))
         assert not [name for _, _, name in granted(plan(one, ALLOWED)) if name not in ("acr", "store")]
         assert findings("aml-registries", one) == []
+
+
+class TestJobs:
+    MODEL: ClassVar[dict[str, Any]] = {"model": {"uri": "azureml://registries/shared/models/m/versions/1"}}
+    ON_C1 = f"{WORKSPACE}/computes/c1"
+
+    def made(self, *bodies: dict[str, Any]) -> set[tuple[str, str, str]]:
+        one = workspace(C1, datastore("d", identity_based=False))
+        jobs: dict[Want, Fact] = {Want(WORKSPACE, "jobs", pages=1): tuple({"properties": body} for body in bodies)}
+        listed = deployed("azureml://registries/shared/environments/e/versions/1")
+        return granted(plan(seen(one, jobs | listed), ALLOWED))
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"computeId": ON_C1, "inputs": MODEL},
+            {"computeId": ON_C1, "environmentId": "azureml://registries/Shared/environments/e/versions/1"},
+            {"computeId": ON_C1, "componentId": f"{SHARED}/components/train/versions/1"},
+            {"settings": {"default_compute": ON_C1}, "jobs": {"a": {"type": "command", "inputs": MODEL}}},
+        ],
+        ids=["input", "environment", "component", "step"],
+    )
+    def test_who_runs_them_uses_the_registry(self, body: dict[str, Any]) -> None:
+        assert ("c1", "AzureML Registry User", "Shared") in self.made(body)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"computeId": ON_C1, "inputs": MODEL, "identity": {"identityType": "UserIdentity"}},
+            {"computeId": ON_C1, "environmentId": "azureml://registries/azureml/environments/e/versions/1"},
+            {"computeId": ON_C1, "inputs": {"a": {"uri": "azureml://datastores/d/paths/x"}, "b": None}},
+            {"computeId": f"{WORKSPACE}/computes/gone", "inputs": MODEL},
+            {"inputs": MODEL},
+            {},
+        ],
+        ids=["as the user", "microsofts", "a datastore", "a compute that is gone", "serverless", "nothing"],
+    )
+    def test_nobody_else_does(self, body: dict[str, Any]) -> None:
+        assert not [one for one in self.made(body) if one[1] == "AzureML Registry User"]
+
+    def test_an_environment_is_pulled_from_the_registrys_own(self) -> None:
+        body = {"computeId": self.ON_C1, "environmentId": "azureml://registries/shared/environments/e/versions/1"}
+        assert {name.casefold() for _, role, name in self.made(body) if role == "AcrPull"} >= {"behind"}
+
+    def test_no_list_is_read_for_it_that_others_do_not_read(self) -> None:
+        jobs, rule = Want(WORKSPACE, "jobs", pages=1), RULE["aml-registry-user"]
+        for one, asked in ((workspace(C1), False), (workspace(datastore("d")), False)):
+            assert (jobs in set(rule.wants(one, seen(one, {})))) is asked

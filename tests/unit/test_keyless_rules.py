@@ -234,6 +234,38 @@ class TestParallelRuns:
         names = ("Storage Table Data Contributor", "Storage Queue Data Contributor")
         assert roles == {(each, role) for each in who for role in names}
 
+    @pytest.mark.parametrize(
+        ("deployment", "found"),
+        [
+            ({"compute": ON_C1}, True),
+            ({"compute": ON_C1.upper().replace("/SUB", "/sub")}, True),
+            ({"compute": ON_C1, "deploymentConfiguration": {"deploymentConfigurationType": "Model"}}, True),
+            ({"compute": f"{WORKSPACE}/computes/gone"}, False),
+            ({"compute": None}, False),
+            ({}, False),
+            (
+                {"compute": ON_C1, "deploymentConfiguration": {"deploymentConfigurationType": "PipelineComponent"}},
+                False,
+            ),
+        ],
+    )
+    def test_batch_deployments_of_models_are(self, deployment: dict[str, Any], found: bool) -> None:
+        batch = WORKSPACE.child("batchEndpoints", "nightly")
+        facts: dict[Want, Fact] = {
+            JOBS: (),
+            Want(WORKSPACE, "batchEndpoints"): ({"id": str(batch).upper().replace("/SUB", "/sub")},),
+            Want(batch, "deployments"): ({"properties": deployment},),
+        }
+        one = without_keys(cluster("c1", C1), facts=facts)
+        who = {each.principal for each in asks("parallel-runs", one) if isinstance(each, RequiredGrant)}
+        assert who == ({C1} if found else set())
+
+    def test_batch_endpoints_are_looked_for_only_where_a_cluster_could_run_them(self) -> None:
+        listed = Want(WORKSPACE, "batchEndpoints")
+        assert listed in wants("parallel-runs", without_keys(cluster("c1", C1)))
+        assert listed not in wants("parallel-runs", without_keys())
+        assert listed not in wants("parallel-runs", seen(workspace(cluster("c1", C1)), {Want(STORAGE): FLAG[True]}))
+
     def test_on_serverless_compute_are_the_workspaces_identity(self) -> None:
         me = uai("ws")
         one = without_keys(facts={JOBS: (job({"type": "parallel"}),)})

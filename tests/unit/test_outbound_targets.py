@@ -22,9 +22,9 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.approver import APPROVE
 from shared.access.asks import Finding
 from shared.access.model import Estate, Fact, Unreadable, Want, Workspace
-from shared.access.needs import APPROVE
 from shared.access.plan import plan
 from shared.access.rules import RULES
 from shared.access.scope import Scope

@@ -68,12 +68,12 @@ workspace-registry            AML-08         F?  Contributor
 workspace-insights            AML-09         F?  Contributor
 compute-pull                  AML-18 AML-19  F   AcrPull, Container Registry Repository Reader
 kubernetes-pull               AML-74         F   AcrPull, Container Registry Repository Reader
-aks-pull                      AML-30         F   AcrPull, Container Registry Repository Reader
-kubelet-pull                  AML-94         F   AcrPull, Container Registry Repository Reader
-kubelet-identity              AML-94         A   -
 endpoint-pull                 AML-42         F   AcrPull, Container Registry Repository Reader
 compute-identity              AML-20         A   -
 private-registry-pull         AML-28         F   AcrPull, Container Registry Repository Reader
+aks-pull                      AML-30         F   AcrPull, Container Registry Repository Reader
+kubelet-pull                  AML-94         F   AcrPull, Container Registry Repository Reader
+kubelet-identity              AML-94         A   -
 serverless-pull               AML-72         G   -
 serverless-identity           AML-72         A   -
 serverless-jobs               AML-84         G   -

@@ -1,7 +1,9 @@
 """What people keep apart, by identity, container or condition, is not levelled; what amlguard gave tells nothing."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -36,6 +38,7 @@ from shared.access.model import ComputeType, Datastore, Principal, Want
 from shared.access.outcomes import Grant, Plan
 from shared.access.permissions import RoleAssignment
 from shared.access.plan import plan
+from shared.access.rules import RULES
 from shared.access.scope import Scope
 
 READER, WRITER, OWNER = "Storage Blob Data Reader", "Storage Blob Data Contributor", "Storage Blob Data Owner"
@@ -376,6 +379,20 @@ class TestKeysOfAnAccount:
 
     def test_are_given_where_nobody_limits_it(self) -> None:
         assert granted(self.planned()) == {(N.label, "Contributor", "north"), (N.label, WRITER, "north")}
+
+
+def test_the_decision_record_speaks_of_every_rule_that_grants() -> None:
+    """A new rule has to say whether it could level what people keep apart."""
+    record = Path(__file__).parents[2] / "docs" / "adr" / "0028-what-people-keep-apart.md"
+    rows = [line.split("|") for line in record.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    said = {name: row[3] for row in rows for name in re.findall(r"`([a-z-]+)`", row[1])}
+    granting = {rule.name for rule in RULES if rule.grants}
+    assert granting <= said.keys()
+    assert said.keys() <= {rule.name for rule in RULES}
+    apart = {rule.name for rule in RULES if rule.keeps_apart}
+    assert apart == {name for name, so in said.items() if "kept apart" in so and name != "base-image-identity"} | {
+        name for name, so in said.items() if "look twice" in so
+    }
 
 
 def test_what_they_hold_through_groups_is_read_before_it_is_decided() -> None:

@@ -17,6 +17,7 @@ from shared.access.rules import (
     jobs,
     keyless,
     keyless_people,
+    kubelets,
     lost_identities,
     malformed,
     managed_network,
@@ -49,6 +50,7 @@ from shared.access.rules.rule import List, Mode, Rule
 RULES: tuple[Rule, ...] = (
     *workspace.RULES,
     *pull.RULES,
+    *kubelets.RULES,
     *serverless.RULES,
     *builders.RULES,
     *storage.RULES,

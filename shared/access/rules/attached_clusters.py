@@ -6,8 +6,8 @@ A system-assigned identity gets what it needs when the cluster is attached; for 
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.cluster_needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
-from shared.access.needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.raw import scope_or_none
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable

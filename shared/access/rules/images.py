@@ -8,13 +8,23 @@ from collections.abc import Iterator
 
 from shared.access import connections
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
-from shared.access.images import AML_REGISTRY, MOST_ENVIRONMENTS, Asset, as_it_is, assets, of_microsoft, registries_of
+from shared.access.images import (
+    AML_REGISTRY,
+    MOST_ENVIRONMENTS,
+    Asset,
+    as_it_is,
+    assets,
+    of_job,
+    of_microsoft,
+    registries_of,
+)
 from shared.access.model import ComputeType, Endpoint, Estate, Principal, Raw, Registry, Want, Workspace
 from shared.access.needs import PULL, PULL_ABAC, USE_AML_REGISTRY
-from shared.access.raw import get, scope_or_none
+from shared.access.raw import get, scope_or_none, text
 from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at
 from shared.access.rules.builds import latest
+from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.pull import PULLS
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -77,7 +87,21 @@ def _aml_registries(workspace: Workspace, estate: Estate) -> dict[str, list[tupl
         for asset in _deployed(endpoint, estate):
             if asset.registry and not of_microsoft(asset.registry):
                 found.setdefault(asset.registry.casefold(), []).append(((principal, endpoint.id), asset))
+    for runner, asset in _in_jobs(workspace, estate):
+        if asset.registry and not of_microsoft(asset.registry):
+            found.setdefault(asset.registry.casefold(), []).append((runner, asset))
     return found
+
+
+def _in_jobs(workspace: Workspace, estate: Estate) -> Iterator[tuple[_Runner, Asset]]:
+    """Of the newest jobs, by whoever runs them; those that run as their user are left out."""
+    for job in estate.listed(workspace.id, JOBS, pages=1) if workspace.datastores else ():
+        body = get(job, "properties")
+        default = text(body, "settings", "default_compute") or text(body, "computeId")
+        for one in (body, *steps(job)):
+            runner = run_by(text(one, "computeId") or default, workspace)
+            if runner and "user" not in (identity(one), identity(body)):
+                yield from ((runner, asset) for asset in of_job(one))
 
 
 def _aml_registry(name: str, workspace: Workspace, estate: Estate) -> Raw | None:
@@ -110,6 +134,8 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 def _asset_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from (Want(endpoint.id, "deployments") for _, endpoint in _endpoints(workspace))
+    if workspace.datastores and (_computes(workspace) or workspace.acts_as_uai):
+        yield newest(workspace)  # as other rules of a workspace with datastores do
     if workspace.id.subscription and _aml_registries(workspace, estate):
         yield Want(workspace.id.subscription, _AML_REGISTRIES)
 
@@ -199,8 +225,8 @@ def _not_found(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 AML_REGISTRIES,
                 ("AML-97",),
                 Severity.LOW,
-                f"Deployments of workspace {workspace.id.name} use assets of AML registry {name}, which is not in the "
-                f"workspace's subscription: whether {', '.join(sorted(holders))} may use it is not known.",
+                f"Deployments or jobs of workspace {workspace.id.name} use assets of AML registry {name}, which is not "
+                f"in the workspace's subscription: whether {', '.join(sorted(holders))} may use it is not known.",
                 "Find its id (az ml registry show --name REGISTRY-NAME --query id), then: az role assignment create "
                 f"--assignee-object-id {next(iter(holders.values())).id} --assignee-principal-type ServicePrincipal "
                 '--role "AzureML Registry User" --scope REGISTRY-ID',
@@ -223,7 +249,7 @@ RULES = (
         wants=_wants,
         also=("AML-70",),
         grants=PULLS,
-        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS),
+        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS, List.DATASTORES),
         watches=_WATCHES,
         allow_listed=True,
         keeps_apart=True,
@@ -238,21 +264,21 @@ RULES = (
         "an image of a registry that is not in the workspace's subscription",
         "an image of a registry in the workspace's subscription",
         wants=_wants,
-        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS),
+        reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS, List.DATASTORES),
         watches=_WATCHES,
     ),
     Rule(
         "aml-registry-user",
         ("AML-97",),
         Mode.OPT_IN,
-        "An endpoint's identity is AzureML Registry User on the AML registries whose assets its deployments use.",
+        "Whoever runs deployments or jobs with assets of an AML registry is AzureML Registry User there.",
         _DOCS + "how-to-manage-registries",
         _uses,
-        "a deployment with a model of an AML registry",
+        "a deployment or a job with a model of an AML registry",
         "a deployment with a model of Microsoft's registry azureml",
         wants=_asset_wants,
         grants=(USE_AML_REGISTRY,),
-        reads=(List.ENDPOINTS,),
+        reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],
         allow_listed=True,
     ),
@@ -260,13 +286,13 @@ RULES = (
         AML_REGISTRIES,
         ("AML-97",),
         Mode.AUDIT,
-        "Of every AML registry whose assets deployments use it is known which one it is.",
+        "Of every AML registry whose assets deployments and jobs use it is known which one it is.",
         _DOCS + "how-to-manage-registries",
         _not_found,
         "a deployment with an environment of an AML registry that is not in the subscription",
         "a deployment with an environment of one that is",
         wants=_asset_wants,
-        reads=(List.ENDPOINTS,),
+        reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],
     ),
 )

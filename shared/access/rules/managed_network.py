@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from shared.access.approver import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VAULT
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Workspace
-from shared.access.needs import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VAULT
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import group
 from shared.access.rules.rule import Mode, Rule

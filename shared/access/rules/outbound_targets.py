@@ -7,9 +7,9 @@ the same role as for its dependencies (AML-75), where that role has the action o
 from collections.abc import Iterator
 from shlex import quote
 
+from shared.access.approver import APPROVE, approve_elsewhere
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Want, Workspace
-from shared.access.needs import APPROVE, approve_elsewhere
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at
 from shared.access.rules.managed_network import NETWORK, managed

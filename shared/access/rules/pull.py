@@ -6,7 +6,6 @@ from dataclasses import replace
 from shared.access.asks import Ask, Cover, Finding, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
-from shared.access.rules.az import group
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
@@ -15,8 +14,7 @@ PULLS = (PULL, PULL_ABAC)
 AKS_CLUSTER = "microsoft.containerservice/managedclusters"
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
-_AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
-_IDENTITY_TYPES = "learn.microsoft.com/azure/container-registry/container-registry-authentication"
+AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
 _PULLING_COMPUTES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 # These run no image of the workspace's registry.
 _NEVER_PULLING = (
@@ -64,13 +62,6 @@ def _kubernetes_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield pull(compute.identity.default, workspace.registry, compute.id, estate, "AML-74")
 
 
-def _aks_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    for compute in workspace.computes:
-        cluster = estate.clusters.get(compute.attached) if compute.attached else None
-        if workspace.registry and compute.type is ComputeType.AKS and cluster:
-            yield pull(cluster, workspace.registry, compute.id, estate, "AML-30")
-
-
 def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for endpoint in workspace.endpoints:
         principal = endpoint.identity.default
@@ -80,7 +71,7 @@ def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
         elif workspace.registry and not endpoint.identity.lost:  # of those that are gone `lost_identities` speaks
             reason = f"the identity of endpoint {endpoint.id.name} is not known, so nobody can tell whether it can pull"
-            yield _user(workspace.registry, UserKind.PULLER, endpoint.id, Cover.UNKNOWN, reason)
+            yield puller(workspace.registry, UserKind.PULLER, endpoint.id, Cover.UNKNOWN, reason)
 
 
 def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -113,18 +104,18 @@ def _without_identity(compute: Compute, workspace: Workspace, registry: Scope) -
     named = f"compute {compute.id.name} ({compute.type_name}) of workspace {workspace.id.name}"
     if compute.type is ComputeType.AKS:
         why = "the kubelet identity of its cluster is not known, so nobody can tell whether it can pull"
-        return _user(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, f"{named}: {why}")
+        return puller(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, f"{named}: {why}")
     if not compute.identity.empty:
         why = "has a user-assigned identity of which nothing is known: nobody can tell whether it can pull"
-        return _user(registry, UserKind.PULLER, compute.id, Cover.UNKNOWN, f"{named} {why}")
+        return puller(registry, UserKind.PULLER, compute.id, Cover.UNKNOWN, f"{named} {why}")
     if compute.type in (*_PULLING_COMPUTES, ComputeType.KUBERNETES):
         why = "has no identity that is known: it can pull only as the admin user"
-        return _user(registry, UserKind.PULLER, compute.id, Cover.UNCOVERED, f"{named} {why}")
+        return puller(registry, UserKind.PULLER, compute.id, Cover.UNCOVERED, f"{named} {why}")
     why = "is not known to pull with an identity: it may depend on the admin user"
-    return _user(registry, UserKind.PULLER, compute.id, Cover.UNKNOWN, f"{named} {why}")
+    return puller(registry, UserKind.PULLER, compute.id, Cover.UNKNOWN, f"{named} {why}")
 
 
-def _user(registry: Scope, kind: UserKind, on: Scope, cover: Cover, reason: str) -> RegistryUser:
+def puller(registry: Scope, kind: UserKind, on: Scope, cover: Cover, reason: str) -> RegistryUser:
     return RegistryUser(registry, kind, on.name, on, cover, on.resource_type, reason)
 
 
@@ -151,44 +142,7 @@ def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 yield replace(one, explicit=True)
 
 
-def _kubelet_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-94: besides the compute's own identity. A cluster that is gone pulls nothing; Arc has no such identity."""
-    for compute in _on_aks(workspace, estate):
-        kubelet = estate.clusters.get(compute.attached) if compute.attached else None
-        if workspace.registry and kubelet:
-            yield pull(kubelet, workspace.registry, compute.id, estate, "AML-94")
-
-
-def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    registry = workspace.registry
-    for compute in _on_aks(workspace, estate):
-        if registry is None or compute.attached is None or compute.attached in estate.clusters:
-            continue
-        named = f"AKS cluster {compute.attached.name} of compute {compute.id.name}"
-        reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
-        yield _user(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
-        yield Finding(
-            compute.id,
-            KUBELET_IDENTITY,
-            ("AML-94",),
-            Severity.LOW,
-            f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
-            f"not read it. Its nodes pull from {registry.name} as well.",
-            f"Look who it is: az aks show --name {compute.attached.name} --resource-group {group(compute.attached)} "
-            "--query identityProfile.kubeletidentity.objectId; then let it pull: az aks update --name "
-            f"{compute.attached.name} --resource-group {group(compute.attached)} --attach-acr {registry}",
-        )
-
-
-def _on_aks(workspace: Workspace, estate: Estate) -> Iterator[Compute]:
-    for compute in workspace.computes:
-        on_aks = compute.attached is not None and compute.attached.resource_type == AKS_CLUSTER
-        if compute.type is ComputeType.KUBERNETES and on_aks and compute.attached not in estate.missing:
-            yield compute
-
-
 COMPUTE_IDENTITY = "compute-identity"
-KUBELET_IDENTITY = "kubelet-identity"
 
 RULES = (
     Rule(
@@ -196,7 +150,7 @@ RULES = (
         ("AML-18", "AML-19"),
         Mode.FIX,
         "A cluster's or instance's default identity can pull from the workspace's registry.",
-        _AUTHENTICATION,
+        AUTHENTICATION,
         _compute_pull,
         "a cluster that is older than the registry: AML granted it nothing",
         "a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
@@ -225,48 +179,6 @@ RULES = (
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
     Rule(
-        "aks-pull",
-        ("AML-30",),
-        Mode.FIX,
-        "An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
-        _AUTHENTICATION,
-        _aks_pull,
-        "an attached AKS cluster whose kubelet identity has no role on the registry",
-        "a cluster that `az aks update --attach-acr` gave AcrPull",
-        also=("AML-70",),
-        grants=PULLS,
-        reads=(List.COMPUTES,),
-        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
-        keeps_apart=True,
-    ),
-    Rule(
-        "kubelet-pull",
-        ("AML-94",),
-        Mode.FIX,
-        "The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
-        _IDENTITY_TYPES,
-        _kubelet_pull,
-        "a Kubernetes compute on an AKS cluster whose kubelet identity has no role on the registry",
-        "a Kubernetes compute on an Arc cluster: it has no kubelet identity in Azure",
-        also=("AML-70",),
-        grants=PULLS,
-        reads=(List.COMPUTES,),
-        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
-        keeps_apart=True,
-    ),
-    Rule(
-        KUBELET_IDENTITY,
-        ("AML-94",),
-        Mode.AUDIT,
-        "The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays on.",
-        _IDENTITY_TYPES,
-        _kubelet_identity,
-        "a Kubernetes compute on an AKS cluster that runs as a service principal",
-        "a Kubernetes compute on an AKS cluster with a managed kubelet identity",
-        reads=(List.COMPUTES,),
-        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
-    ),
-    Rule(
         "endpoint-pull",
         ("AML-42",),
         Mode.FIX,
@@ -286,7 +198,7 @@ RULES = (
         ("AML-20",),
         Mode.AUDIT,
         "Where the registry's admin user is off, every compute that pulls has an identity.",
-        _AUTHENTICATION,
+        AUTHENTICATION,
         _compute_identity,
         "a cluster without identity on a registry whose admin user is off",
         "a Databricks compute: it pulls nothing from the registry",
@@ -298,7 +210,7 @@ RULES = (
         ("AML-28",),
         Mode.FIX,
         "Computes can pull base images from a private registry that the policy allows and a connection names.",
-        _AUTHENTICATION,
+        AUTHENTICATION,
         _private_pull,
         "a workspace with a connection to a registry on the allow-list",
         "a connection to a registry that is not on the allow-list: withheld",

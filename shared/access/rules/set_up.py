@@ -7,7 +7,7 @@ an access policy) without control of the vault, and nothing on the workspace and
 
 from dataclasses import replace
 
-from shared.access.model import Estate, Principal, Vault, Workspace
+from shared.access.model import Estate, Principal, Workspace
 from shared.access.needs import (
     ADMINISTER_VAULT,
     CONTROL_INSIGHTS,
@@ -18,6 +18,7 @@ from shared.access.needs import (
 )
 from shared.access.permissions import Access, coverage
 from shared.access.scope import Scope
+from shared.access.surroundings import Vault
 
 SECRETS = frozenset(one for one in VAULT_PERMISSIONS if one.startswith("secrets/"))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.ids import user_assigned
-from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Vault, Want, Workspace
+from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
 from shared.access.raw import get, principal_id, scope_or_none, text
 from shared.access.rules.az import group
@@ -13,6 +13,7 @@ from shared.access.rules.datastores import credential
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
+from shared.access.surroundings import Vault
 from shared.access.vaults import vault as vault_of
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"

@@ -8,7 +8,7 @@ set up needs no more than the template gives it (ADR 11).
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, NotReady, Property, RequiredGrant, RequiredSetting, Severity
-from shared.access.model import Estate, Principal, Vault, Workspace
+from shared.access.model import Estate, Principal, Workspace
 from shared.access.needs import (
     ADMINISTER_VAULT,
     CONTROL_INSIGHTS,
@@ -23,6 +23,7 @@ from shared.access.needs import (
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
+from shared.access.surroundings import Vault
 from shared.access.vaults import MOST_POLICIES
 from shared.access.wishes import Builders
 

@@ -1,0 +1,102 @@
+"""Nodes of AKS clusters: their kubelet identity, or a service principal, pulls as well (AML-30, AML-94)."""
+
+from collections.abc import Iterator
+
+from shared.access.asks import Ask, Cover, Finding, Severity, UserKind
+from shared.access.model import Compute, ComputeType, Estate, Workspace
+from shared.access.rules.az import group
+from shared.access.rules.pull import AKS_CLUSTER, AUTHENTICATION, PULLS, pull, puller
+from shared.access.rules.rule import List, Mode, Rule
+
+_IDENTITY_TYPES = "learn.microsoft.com/azure/container-registry/container-registry-authentication"
+
+
+def _aks_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    for compute in workspace.computes:
+        cluster = estate.clusters.get(compute.attached) if compute.attached else None
+        if workspace.registry and compute.type is ComputeType.AKS and cluster:
+            yield pull(cluster, workspace.registry, compute.id, estate, "AML-30")
+
+
+def _kubelet_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    """AML-94: besides the compute's own identity. A cluster that is gone pulls nothing; Arc has no such identity."""
+    for compute in _on_aks(workspace, estate):
+        kubelet = estate.clusters.get(compute.attached) if compute.attached else None
+        if workspace.registry and kubelet:
+            yield pull(kubelet, workspace.registry, compute.id, estate, "AML-94")
+
+
+def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    registry = workspace.registry
+    for compute in _on_aks(workspace, estate):
+        if registry is None or compute.attached is None or compute.attached in estate.clusters:
+            continue
+        named = f"AKS cluster {compute.attached.name} of compute {compute.id.name}"
+        reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
+        yield puller(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
+        yield Finding(
+            compute.id,
+            KUBELET_IDENTITY,
+            ("AML-94",),
+            Severity.LOW,
+            f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
+            f"not read it. Its nodes pull from {registry.name} as well.",
+            f"Look who it is: az aks show --name {compute.attached.name} --resource-group {group(compute.attached)} "
+            "--query identityProfile.kubeletidentity.objectId; then let it pull: az aks update --name "
+            f"{compute.attached.name} --resource-group {group(compute.attached)} --attach-acr {registry}",
+        )
+
+
+def _on_aks(workspace: Workspace, estate: Estate) -> Iterator[Compute]:
+    for compute in workspace.computes:
+        on_aks = compute.attached is not None and compute.attached.resource_type == AKS_CLUSTER
+        if compute.type is ComputeType.KUBERNETES and on_aks and compute.attached not in estate.missing:
+            yield compute
+
+
+KUBELET_IDENTITY = "kubelet-identity"
+
+RULES = (
+    Rule(
+        "aks-pull",
+        ("AML-30",),
+        Mode.FIX,
+        "An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
+        AUTHENTICATION,
+        _aks_pull,
+        "an attached AKS cluster whose kubelet identity has no role on the registry",
+        "a cluster that `az aks update --attach-acr` gave AcrPull",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        keeps_apart=True,
+    ),
+    Rule(
+        "kubelet-pull",
+        ("AML-94",),
+        Mode.FIX,
+        "The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
+        _IDENTITY_TYPES,
+        _kubelet_pull,
+        "a Kubernetes compute on an AKS cluster whose kubelet identity has no role on the registry",
+        "a Kubernetes compute on an Arc cluster: it has no kubelet identity in Azure",
+        also=("AML-70",),
+        grants=PULLS,
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        keeps_apart=True,
+    ),
+    Rule(
+        KUBELET_IDENTITY,
+        ("AML-94",),
+        Mode.AUDIT,
+        "The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays on.",
+        _IDENTITY_TYPES,
+        _kubelet_identity,
+        "a Kubernetes compute on an AKS cluster that runs as a service principal",
+        "a Kubernetes compute on an AKS cluster with a managed kubelet identity",
+        reads=(List.COMPUTES,),
+        watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+    ),
+)
