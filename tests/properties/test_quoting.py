@@ -28,7 +28,7 @@ ALL = ["".join(SAFE[at : at + 200]) + "x" for at in range(0, 4000, 200)]
 
 
 def through_kql(text: str) -> object:
-    (row,) = run(f"print found = {kql(text)}", Environment({}.get, datetime.now(UTC))).rows
+    (row,) = run(f"print found = {kql(text)}", Environment(lambda _: None, datetime.now(UTC))).rows
     return row[0]
 
 

@@ -278,7 +278,7 @@ def test_what_lies_at_no_arm_id_concerns_nothing_of_ours() -> None:
 
 
 def test_one_on_what_has_quotes_in_its_name_is_there() -> None:
-    odd = f"{GROUP}/providers/microsoft.insights/components/it's \"odd\""
+    odd = f'{GROUP}/providers/microsoft.insights/components/it\'s "odd"'
     found = deny_assignment(written(_today, [ALL], scope=odd))
     assert found
     assert str(found.scope) == odd

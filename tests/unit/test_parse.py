@@ -287,7 +287,7 @@ def test_a_lock_on_what_no_workspace_can_use_is_left_out() -> None:
     assert parse.lock({"id": odd}) is None
 
 
-@pytest.mark.parametrize("name", ["a * b", "it's \"mine\"; $(x)", "<\u2713>"])
+@pytest.mark.parametrize("name", ["a * b", 'it\'s "mine"; $(x)', "<\u2713>"])
 def test_a_lock_on_an_odd_name_is_one(name: str) -> None:
     scope = f"{RG}/providers/microsoft.insights/components/{name}"
     found = parse.lock({"id": f"{scope}/providers/Microsoft.Authorization/locks/l"})
