@@ -16,7 +16,7 @@ from emulator.kql.core import Column, Row, Table
 from emulator.tenant import Tenant
 
 _END = r" \| project (?P<columns>[\w, ]+) \| order by id asc"
-_NAMES = r"\((?P<{}>'[^']*'(?:, '[^']*')*)\)"
+_NAMES = r"""\((?P<{}>(?:'[^']*'|"[^"]*")(?:, (?:'[^']*'|"[^"]*"))*)\)"""
 _BY_TYPE = re.compile(r"resources \| where type =~ '(?P<type>[^']*)'" + _END)
 _BY_GROUP = re.compile(
     rf"resources \| where type in~ {_NAMES.format('types')} and resourceGroup in~ {_NAMES.format('groups')}{_END}"
@@ -27,7 +27,7 @@ _ASSIGNED = re.compile(
     r"\| where array_length\(parts\) < 5 or tostring\(parts\[3\]\) != 'resourcegroups' "
     rf"or tostring\(parts\[4\]\) in {_NAMES.format('groups')}{_END}"
 )
-_QUOTED = re.compile(r"'([^']*)'")
+_QUOTED = re.compile(r"""['"]([^'"]*)['"]""")
 _ASSIGNMENT = "microsoft.authorization/roleassignments"
 _ID, _TYPE, _GROUP, _SUBSCRIPTION = 0, 2, 6, 7
 """Where these columns are in a row of `GraphTables`."""

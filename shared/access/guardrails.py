@@ -7,6 +7,7 @@ from shared.access.compare import same_role_with_condition
 from shared.access.model import Estate, Workspace
 from shared.access.permissions import Coverage, DenyAssignment, applies_at
 from shared.access.privileged import refuse_for_caller, refuse_privileged
+from shared.access.quoting import in_yaml
 from shared.access.refusal import Refusal
 from shared.access.rules.rule import Rule
 from shared.access.scope import Scope
@@ -122,7 +123,7 @@ def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
         why += "; look twice, its id holds letters that may only look like others"
     return Refusal(
         f"{what}-outside-boundary",
-        f'{why}. To allow it, add to the policy: trust: {{allow: ["{target}"]}}',
+        f"{why}. To allow it, add to the policy: trust: {{allow: [{in_yaml(target)}]}}",
     )
 
 

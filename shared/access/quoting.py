@@ -32,6 +32,11 @@ def kql_json_string(column: str, text: str, then: str) -> str:
     return " and ".join(f"{column} contains {kql(run)}" for run in runs if run)
 
 
+def in_yaml(text: object) -> str:
+    """A scalar for the policy file: YAML reads JSON's text."""
+    return json.dumps(str(text), ensure_ascii=False)
+
+
 def odata(text: object) -> str:
     """A string literal: https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html (5.1.1)"""
     return "'" + str(text).replace("'", "''") + "'"

@@ -8,6 +8,7 @@ only URLs encode them, from github.com/Azure/azure-powershell/issues/1717.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -143,10 +144,14 @@ def test_a_deleted_grant_on_it_is_restored(azure: LocalAzure, place: Place, spel
     azure.until(lambda: controls(azure, place), "it is restored")
 
 
+def _has_all(azure: LocalAzure, place: Place) -> bool:
+    return controls(azure, place) and pulls(azure, place)
+
+
 def test_the_sweep_reaches_all(azure: LocalAzure) -> None:
     azure.sweep()
     for place in PLACES.values():
-        azure.until(lambda place=place: controls(azure, place) and pulls(azure, place), "all is granted")
+        azure.until(partial(_has_all, azure, place), "all is granted")
     assert azure.poisoned_work() == []
 
 

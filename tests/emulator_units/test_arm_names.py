@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from arm_calls import OPERATOR, RG, SUB, Azure, resource
+from emulator_units.arm_calls import OPERATOR, RG, SUB, Azure, resource
 
 from emulator.arm.call import Call
 from emulator.errors import AzureError

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
@@ -17,7 +18,7 @@ from emulator.kql.evaluate import run
 from emulator.kql.values import Type
 from emulator.names import decoded
 from shared.access.names import complaint, is_safe
-from shared.access.quoting import kql, kql_json_string, odata, query, shell, url
+from shared.access.quoting import in_yaml, kql, kql_json_string, odata, query, shell, url
 from shared.access.scope import Scope
 
 COMPONENT = "microsoft.insights/components"
@@ -28,7 +29,7 @@ ALL = ["".join(SAFE[at : at + 200]) + "x" for at in range(0, 4000, 200)]
 
 
 def through_kql(text: str) -> object:
-    (row,) = run(f"print found = {kql(text)}", Environment({}.get, datetime.now(UTC))).rows
+    (row,) = run(f"print found = {kql(text)}", Environment(lambda _: None, datetime.now(UTC))).rows
     return row[0]
 
 
@@ -50,11 +51,16 @@ def through_a_shell(text: str) -> object:
     return word
 
 
+def through_yaml(text: str) -> object:
+    return yaml.safe_load(f"trust: {{allow: [{in_yaml(text)}]}}")["trust"]["allow"][0]
+
+
 THROUGH: dict[str, Callable[[str], object]] = {
     "kql": through_kql,
     "url": through_a_url,
     "query": through_a_query,
     "shell": through_a_shell,
+    "yaml": through_yaml,
 }
 
 
