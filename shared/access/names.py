@@ -35,7 +35,6 @@ _PLAIN_TYPES = frozenset(
         "microsoft.machinelearningservices/workspaces/connections",
         "microsoft.machinelearningservices/workspaces/datastores",
         "microsoft.machinelearningservices/workspaces/environments",
-        "microsoft.machinelearningservices/workspaces/environments/versions",
         "microsoft.machinelearningservices/workspaces/onlineendpoints",
         "microsoft.machinelearningservices/workspaces/onlineendpoints/deployments",
         "microsoft.managedidentity/userassignedidentities",

@@ -71,6 +71,12 @@ def test_and_not_so(name: str) -> None:
         Scope.parse(f"{SUB}/resourceGroups/{name}")
 
 
+def test_versions_of_environments_have_colons() -> None:
+    """As AML saves them by itself."""
+    workspace = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    assert scope_or_none(f"{workspace}/environments/train/versions/Autosave_2023-03-22T13:36:42Z_64b9a0a5")
+
+
 def test_longer_than_azure_has_them_no_name_is_an_id_that_could_be_looked_up() -> None:
     assert scope_or_none(f"{RG}/providers/{COMPONENT}/{'a' * 260}")
     assert scope_or_none(f"{RG}/providers/{COMPONENT}/{'a' * 261}") is None
