@@ -116,7 +116,12 @@ REPORTS = (
     ),
     _report("entra id passthrough", _passthrough, "", {}),
     _report("network restricted", _network_restricted, "", {}),
-    _report("with a key of its own", _with_own_key, "", {"encryption-key-access": "hub"}),
+    _report(
+        "with a key of its own",
+        _with_own_key,
+        "",
+        {"encryption-key-access": "Key Vault Crypto Service Encryption User"},
+    ),
     _report(
         "with a user-assigned identity",
         _as_uai,
