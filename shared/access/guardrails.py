@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
 from shared.access.compare import same_role_with_condition
-from shared.access.model import Estate, Workspace
+from shared.access.model import Estate, Want, Workspace
 from shared.access.permissions import Coverage, DenyAssignment, applies_at
 from shared.access.privileged import refuse_for_caller, refuse_privileged
 from shared.access.quoting import in_yaml
@@ -21,7 +21,7 @@ def refuse_grant(
     objected = refuse_objected(ask, objections)
     if objected:
         return objected
-    if ask.scope in estate.missing:
+    if ask.scope in estate.missing or estate.facts.get(Want(ask.scope), {}) is None:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
     return distrust(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
 

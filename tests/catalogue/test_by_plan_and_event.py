@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from catalogue import cases_gone, cases_images, cases_outbound
+from catalogue import cases_gone, cases_images, cases_keyless, cases_outbound, cases_registry_users
 from catalogue.gathered import Placed, document, placed, policy, workspaces
 from event_grid import event
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
-MINE = (*cases_gone.CASES, *cases_images.CASES, *cases_outbound.CASES)
+_MODULES = (cases_gone, cases_images, cases_keyless, cases_outbound, cases_registry_users)
+MINE = [case for module in _MODULES for case in module.CASES]
 PLACED = [one for one in placed() if one.case in MINE]
 _SECONDS = 240
 

@@ -30,6 +30,7 @@ _STOP_SECONDS = 20
 _WAIT_SECONDS = 45
 _COMMAND_SECONDS = 90
 _QUIET_SECONDS = 0.5
+_POLL_SECONDS = 0.1
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 
 
@@ -249,16 +250,21 @@ class LocalAzure:
     def poisoned_work(self) -> list[str]:
         return [one["text"] for one in self._peeked(f"{QUEUE}-poison")]
 
-    def until(self, holds: Callable[[], object], what: str, seconds: float = _WAIT_SECONDS) -> None:
+    def until(
+        self, holds: Callable[[], object], what: str, seconds: float = _WAIT_SECONDS, *, every: float = _POLL_SECONDS
+    ) -> None:
         end = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < end, f"not within {seconds} s: {what}"
-            time.sleep(0.1)
+            time.sleep(every)
 
-    def until_quiet(self, seconds: float = _WAIT_SECONDS, *, still: float = _QUIET_SECONDS) -> None:
+    def until_quiet(
+        self, seconds: float = _WAIT_SECONDS, *, still: float = _QUIET_SECONDS, every: float = _POLL_SECONDS
+    ) -> None:
         """Waits until no work is visible on the queue and nothing was asked of Azure for `still` seconds.
 
-        While the app waits for a long-running operation it is still for longer than it is otherwise.
+        While the app waits for a long-running operation it is still for longer than it is otherwise. Of a large tenant
+        each look costs much: it is taken `every` so often.
         """
         end = time.monotonic() + seconds
         seen, since = -1, time.monotonic()
@@ -267,7 +273,7 @@ class LocalAzure:
             now = len(self.asked())
             if now != seen or self.waiting_work():
                 seen, since = now, time.monotonic()
-            time.sleep(0.1)
+            time.sleep(every)
 
     def sweep_all(self, workspaces: Iterable[str]) -> None:
         """Fires the timer and waits until the app has looked at `workspaces` and is done."""

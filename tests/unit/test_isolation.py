@@ -5,7 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from unit.build import FOREIGN, REGISTRY, STORAGE, endpoint, estate, resource, sai, terms, workspace, workspace_id
+from unit.build import (
+    FOREIGN,
+    REGISTRY,
+    STORAGE,
+    datastore,
+    endpoint,
+    estate,
+    resource,
+    sai,
+    terms,
+    workspace,
+    workspace_id,
+)
 
 from shared.access.asks import Objection
 from shared.access.model import Estate, Fact, Unreadable, Want
@@ -81,6 +93,29 @@ def test_the_hubs_own_account_is_guarded_where_the_project_names_another() -> No
     one = seen("project", None, says(True, storageAccount=str(SHARED)))
     asked = RULE["data-isolation-by-default"].examine(one.subject, one)
     assert {ask.target for ask in asked if isinstance(ask, Objection)} == {STORAGE, SHARED}
+
+
+def _through_a_store(own: bool | None, hub: Fact | str) -> Estate:
+    """A project that names no storage account, with a datastore on its hub's."""
+    one = seen("project", own, hub)
+    _, subscription, _, group, *_ = SHARED.segments
+    named = {"subscriptionId": subscription, "resourceGroup": group}
+    store = replace(datastore("data", account=SHARED.name), raw={"properties": named})
+    return replace(one, subject=replace(one.subject, storage=None, datastores=(store,)))
+
+
+@pytest.mark.parametrize("own", [None, True, False])
+@pytest.mark.parametrize("hub", [says(True, storageAccount=str(SHARED)), says(None, storageAccount=str(SHARED)), None])
+def test_the_hubs_account_is_guarded_where_the_project_names_none(own: bool | None, hub: Fact) -> None:
+    """Of a hub that is gone nobody can tell which account it was: any that a datastore names."""
+    one = _through_a_store(own, hub)
+    name = "data-isolation" if own else "data-isolation-by-default"
+    assert list(RULE[name].wants(one.subject, one)) == [Want(HUB)]
+    assert {ask.target for ask in RULE[name].examine(one.subject, one) if isinstance(ask, Objection)} == {SHARED}
+
+
+def test_the_hubs_account_is_open_where_the_hub_shares_it() -> None:
+    assert guarded(_through_a_store(None, says(False, storageAccount=str(SHARED)))) == set()
 
 
 @pytest.mark.parametrize(("own", "wanted"), [(None, True), (False, True), (True, False)])

@@ -139,6 +139,25 @@ def test_what_is_not_there_or_closed_gets_nothing(fact: Fact, says: str) -> None
     assert [says in found.message for found in findings(one)] == [True]
 
 
+@pytest.mark.parametrize(
+    ("fact", "says"), [(None, "does not exist"), (Unreadable.FORBIDDEN, "could not be read")], ids=["gone", "closed"]
+)
+def test_where_the_role_has_no_action_it_is_looked_for_as_well(fact: Fact, says: str) -> None:
+    """A role on what is gone cannot be given."""
+    one = seen(leading_to(OPENAI), fact, OPENAI)
+    assert list(RULE["outbound-targets"].wants(one.subject, one)) == [Want(OPENAI)]
+    assert [says in found.message for found in findings(one)] == [True]
+    advised = " ".join(found.remedy for found in plan(one, terms(on=["AML-75"])).findings)
+    assert "Cognitive Services Contributor" not in advised
+
+
+def test_a_type_that_nobody_knows_is_not_looked_for() -> None:
+    new = resource("Microsoft.Novel/things", "new")
+    one = estate(leading_to(new))
+    assert list(RULE["outbound-targets"].wants(one.subject, one)) == []
+    assert [ask for ask in RULE["outbound-targets"].examine(one.subject, one) if not isinstance(ask, Finding)]
+
+
 def test_the_name_of_a_rule_is_quoted_in_the_command() -> None:
     raw = leading_to(SEARCH).raw
     rules = raw["properties"]["managedNetwork"]["outboundRules"]

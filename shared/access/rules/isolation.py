@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Objection
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, scope_or_none
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.accounts import account, by_identity
+from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
@@ -25,26 +26,41 @@ def _below_hub(workspace: Workspace) -> bool:
     return workspace.hub is not None or workspace.kind == "project"
 
 
-def _hub(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """The hub decides, unless the project says itself that its data is isolated."""
-    hub = workspace.hub if workspace.storage and not workspace.data_isolation else None
-    if hub and hub.resource_type == _WORKSPACE:
+def _hub(workspace: Workspace, estate: Estate) -> Iterator[Want]:
+    """The hub decides, unless the project says itself that its data is isolated; and it may own what others name."""
+    hub = workspace.hub
+    if hub and hub.resource_type == _WORKSPACE and not (workspace.data_isolation and _at_home(workspace, estate)):
         yield Want(hub)
 
 
-def _flagged(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    if workspace.data_isolation and workspace.storage:
-        yield _objection(workspace, workspace.storage, "isolates its data")
+def _at_home(workspace: Workspace, estate: Estate) -> bool:
+    """Whether no datastore that is read by identity leads to another account than the workspace's own."""
+    return all(account(store, workspace, estate) in (None, workspace.storage) for store in by_identity(workspace))
+
+
+def _isolated(workspace: Workspace, estate: Estate) -> Iterator[Scope]:
+    """The accounts with the data of others: the workspace's own, and its hub's, which a datastore can lead to as well.
+
+    Of a hub that could not be read nobody can tell which one that is: it may be any that a datastore names.
+    """
+    hub = estate.resource(workspace.hub)
+    shared = scope_or_none(get(hub, "properties", "storageAccount"))
+    found = [workspace.storage, shared]
+    if _below_hub(workspace) and hub is None:
+        found += [account(store, workspace, estate) for store in workspace.datastores]
+    yield from dict.fromkeys(scope for scope in found if scope)
+
+
+def _flagged(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    if workspace.data_isolation:
+        for storage in _isolated(workspace, estate):
+            yield _objection(workspace, storage, "isolates its data")
 
 
 def _by_default(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    why = "" if workspace.data_isolation or workspace.storage is None else _why(workspace, estate)
-    if not why or workspace.storage is None:
-        return
-    yield _objection(workspace, workspace.storage, why)
-    shared = scope_or_none(get(estate.resource(workspace.hub), "properties", "storageAccount"))
-    if shared and shared != workspace.storage:
-        yield _objection(workspace, shared, why)
+    why = "" if workspace.data_isolation else _why(workspace, estate)
+    for storage in _isolated(workspace, estate) if why else ():
+        yield _objection(workspace, storage, why)
 
 
 def _why(workspace: Workspace, estate: Estate) -> str:
@@ -82,6 +98,8 @@ RULES = (
         _flagged,
         "a hub or project with enableDataIsolation: grants on its storage are withheld",
         "a workspace without enableDataIsolation",
+        wants=_hub,
+        reads=(List.DATASTORES,),
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),
     Rule(
@@ -94,6 +112,7 @@ RULES = (
         "a project without enableDataIsolation below a hub that isolates: grants on the hub's storage are withheld",
         "a project below a hub with enableDataIsolation false",
         wants=_hub,
+        reads=(List.DATASTORES,),
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),
 )

@@ -144,6 +144,8 @@ def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         return
     if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
+    if estate.resource(storage) is None:  # it is gone: nobody can be given a role there
+        return
     lacking = _lacking(workspace, storage, estate)
     if not lacking:
         return

@@ -22,6 +22,15 @@ _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/outboundRules",
 )
 _IDS = ("AML-92", "AML-75")
+# What can be asked for whether it is there: what the approver role knows, and what else a managed network reaches.
+_KNOWN = (
+    *APPROVE,
+    "microsoft.apimanagement/service",
+    "microsoft.cognitiveservices/accounts",
+    "microsoft.databricks/workspaces",
+    "microsoft.datafactory/factories",
+    "microsoft.web/sites",
+)
 
 
 def _targets(workspace: Workspace) -> dict[Scope, str]:
@@ -43,7 +52,7 @@ def _targets(workspace: Workspace) -> dict[Scope, str]:
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    yield from (Want(target) for target in _targets(workspace) if target.resource_type in APPROVE)
+    yield from (Want(target) for target in _targets(workspace) if target.resource_type in _KNOWN)
 
 
 def _reason(workspace: Workspace, target: Scope, rule: str) -> str:
@@ -64,14 +73,15 @@ def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(TARGETS, ("AML-92",), _wants(workspace, estate), estate)
     acting = workspace.acting
     for target, rule in _targets(workspace).items():
-        if target.resource_type not in APPROVE and acting:
+        if target.resource_type in _KNOWN and estate.resource(target) is None:
+            if estate.facts.get(Want(target), {}) is None:
+                yield _missing(workspace, target, rule)
+        elif target.resource_type not in APPROVE and acting:
             reason = _reason(workspace, target, rule)
             reason += f", and the approver role of AML-75 has no action for {target.resource_type}"
             yield RequiredGrant(
                 acting, approve_elsewhere(target.resource_type), target, workspace.id, ("AML-92",), reason
             )
-        elif target.resource_type in APPROVE and estate.facts.get(Want(target), {}) is None:
-            yield _missing(workspace, target, rule)
 
 
 def _missing(workspace: Workspace, target: Scope, rule: str) -> Finding:
