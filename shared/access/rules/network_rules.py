@@ -129,7 +129,7 @@ def _finding(
 
 def _commands(rule: str, gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
     """At priorities that the commands of the other rules here do not use: Azure takes each one once."""
-    kept_free = _ROOM * list(REQUIRED).index(rule)
+    kept_free = _ROOM * [*REQUIRED, FILE_SHARES].index(rule)
     taken = frozenset(each for one in stopped for each in range(one.by.priority - kept_free, one.by.priority))
     for each in stopped:
         tag, protocol = each.required.tag, each.required.protocol
