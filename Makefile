@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INFRA := .venv-infra
+AZ := .venv-az
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
@@ -32,10 +33,17 @@ $(INFRA)/.ready: requirements-infra.txt
 	@$(INFRA)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-infra.txt
 	@touch $@
 
+# Its packages are large, and few of their modules are ever imported: compiling all of them takes longer than the test.
+$(AZ)/.ready: requirements-az.txt
+	@echo "Setting up $(AZ): the Azure CLI, whose parser az commands are held against ..."
+	@$(PYTHON) -m venv --clear $(AZ)
+	@$(AZ)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-az.txt
+	@touch $@
+
 demo: setup      ## the whole story on the local Azure, narrated and checked
 	@$(BIN)/python -m emulator.demo
 
-test: setup $(INFRA)/.ready      ## all tests
+test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
 	@$(BIN)/pytest -n auto
 
 # AGES=note reports an old api-version in the templates and goes on; a compiler of another day knows newer ones.
@@ -77,6 +85,7 @@ pins: setup      ## moves the pinned packages to the newest that requirements*.i
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-infra.in -o requirements-infra.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-az.in -o requirements-az.txt
 
 clean:           ## removes everything that was set up or built
-	rm -rf $(VENV) $(INFRA) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(INFRA) $(AZ) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -166,8 +166,8 @@ def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Comma
         help="the ABAC condition for amlguard's own role",
         description="Prints the condition (version 2.0) for the Role Based Access Control Administrator assignment of "
         "amlguard's identity: it can then assign, and take back, the roles of the rules that the policy enables, and "
-        "no others. Renew it when the policy changes: az role assignment create … --condition-version 2.0 --condition "
-        '"$(amlguard policy condition --policy FILE)"',
+        "no others. Renew it when the policy changes: `az role assignment create … --condition-version 2.0 --condition "
+        '"$(amlguard policy condition --policy FILE)"`',
     )
     _policy_option(printing)
     printing.set_defaults(run=run["policy_condition"])

@@ -17,7 +17,7 @@ PLAIN = "amlguard-plain"
 _LONGEST_SHOWN = 200
 _EXAMPLE = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/GROUP/providers/"
-    "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query [].id` shows those there are)"
+    "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query '[].id'` shows those there are)"
 )
 _LETTERS = {"→": "->", "…": "...", "–": "-", "—": "-", "×": "x", "≤": "<=", "≥": ">=", "✓": "ok", "✗": "!!"}
 

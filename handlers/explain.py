@@ -128,7 +128,9 @@ async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
     if not there:
         kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
         reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"
-        raise ReadFailedError("explain", "NotFound", f"{reason} (az resource list --query [].id names those there are)")
+        raise ReadFailedError(
+            "explain", "NotFound", f"{reason} (`az resource list --query '[].id'` names those there are)"
+        )
     # What is no scope, such as a cluster or a container, may be used all the same.
     users = await services.scopes.users(scope) if unsuitable(scope) else ()
     return users or await services.scopes.workspaces(scope)

@@ -11,6 +11,7 @@ from shared.access.needs import contains
 from shared.access.outcomes import Grant
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
+from shared.access.rules.az import assign, code
 from shared.access.separation import Reasons, levelled, limited
 from shared.access.terms import Terms
 
@@ -75,18 +76,14 @@ def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
         Severity.LOW,
         f"{one.reason}. Whether it holds {one.need.role_name} there is not known: amlguard lacks the right "
         f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
-        "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
-        f'--assignee-principal-type ServicePrincipal --role "Reader" --scope {one.scope.subscription or one.scope}',
+        "Let amlguard's identity read it: "
+        f"{code(assign('AMLGUARD-OBJECT-ID', 'Reader', one.scope.subscription or one.scope))}",
     )
 
 
 def _remedy(rule: Rule, one: RequiredGrant) -> str:
-    kind = f" --assignee-principal-type {one.principal.type}" if one.principal.type else ""
-    command = (
-        f"az role assignment create --assignee-object-id {one.principal.id}{kind} "
-        f'--role "{one.need.role_name}" --scope {one.scope}'
-    )
+    command = code(assign(one.principal.id, one.need.role_name, one.scope, one.principal.type))
     if not fixes(rule):
         return command
     name = rule.requirements[0] if rule.requirements else rule.name
-    return f"{command}  (or let amlguard do it: rules: {{{name}: {{enabled: true}}}} in the policy)"
+    return f"{command} (or let amlguard do it: rules: {{{name}: {{enabled: true}}}} in the policy)"

@@ -245,17 +245,14 @@ def secured(raw: object) -> bool:
 
 def let_in(raw: object) -> frozenset[Scope]:
     """Subnets by service endpoint; they count for nothing once public access is off."""
-    rules = () if _closed_to_public(raw) else rows(raw, "properties", "networkAcls", "virtualNetworkRules")
-    return frozenset(scope for rule in rules if (scope := scope_or_none(get(rule, "id"))))
+    if _closed_to_public(raw):
+        return frozenset()
+    found = [rows(raw, "properties", key, "virtualNetworkRules") for key in ("networkAcls", "networkRuleSet")]
+    return frozenset(scope for rules in found for rule in rules if (scope := scope_or_none(get(rule, "id"))))
 
 
 def _closed_to_public(raw: object) -> bool:
     return (text(raw, "properties", "publicNetworkAccess") or "").casefold() == "disabled"
-
-
-def group_name(scope: Scope) -> str:
-    """For az commands."""
-    return scope.resource_group.name if scope.resource_group else "RESOURCE-GROUP"
 
 
 def vnets_of_endpoints(raw: object, estate: Estate) -> frozenset[Scope]:

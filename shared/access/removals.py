@@ -8,6 +8,7 @@ from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
+from shared.access.rules.az import az, code
 from shared.access.terms import Terms
 
 
@@ -75,6 +76,6 @@ def _finding(rule: Rule, one: RequiredRemoval) -> Finding:
         one.requirements,
         Severity.LOW,
         f"{one.reason}.",
-        f"az role assignment delete --ids {one.assignment}  (or let amlguard do it: rules: "
+        f"{code(az('role assignment delete', ids=one.assignment))} (or let amlguard do it: rules: "
         f"{{{rule.requirements[0]}: {{enabled: true}}}} in the policy)",
     )

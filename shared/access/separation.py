@@ -16,6 +16,7 @@ from shared.access.needs import CONTROL_STORAGE, READ_BLOBS, Need
 from shared.access.permissions import Access, Permission, RoleAssignment, applies_at, coverage
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
+from shared.access.rules.az import assign, code
 from shared.access.scope import Scope
 
 # Why nothing is granted at a target to identities of resources of that type; of any, where a user named the target.
@@ -161,6 +162,6 @@ def not_levelled(kept: Iterable[tuple[Rule, RequiredGrant]], reasons: Reasons, e
             Severity.LOW,
             f"amlguard makes nobody {first.need.role_name} on {scope.name} by rule {name}: {why}. It is not "
             f"held by {names}.",
-            "Where one of them is meant to hold it, grant it by hand: az role assignment create --assignee-object-id "
-            f'OBJECT-ID --assignee-principal-type ServicePrincipal --role "{first.need.role_name}" --scope {scope}',
+            "Where one of them is meant to hold it, grant it by hand: "
+            f"{code(assign('OBJECT-ID', first.need.role_name, scope))}",
         )

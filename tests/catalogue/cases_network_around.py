@@ -171,7 +171,7 @@ CASES: tuple[Case, ...] = (
         _policy(
             lambda at: assigned(at.subscription, _ALLOWED_TYPES, listOfResourceTypesAllowed=["Microsoft.Compute/disks"])
         ),
-        "az policy assignment update",
+        "az policy exemption create",
         "the policy Allowed resource types without them",
     ),
     acts(

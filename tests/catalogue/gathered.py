@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,12 @@ def policy(**more: object) -> str:
             **more,
         }
     )
+
+
+def told_twice(findings: Iterable[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """Resource and remedy of those that several findings (resource, remedy, rule) give."""
+    said = Counter((resource.lower(), remedy) for resource, remedy, _ in findings)
+    return [one for one, times in said.items() if times > 1]
 
 
 def requirements() -> Mapping[str, frozenset[str]]:

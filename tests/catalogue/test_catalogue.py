@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from catalogue.gathered import Placed, document, placed, policy, requirements
+from az.parse import faults, remedies_commands
+from catalogue.gathered import Placed, document, placed, policy, requirements, told_twice
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
@@ -107,6 +108,20 @@ def test_case(one: Placed, swept: Swept) -> None:
     fitting = [row for row in rows if not case.outcome or _outcome(row) == case.outcome]
     assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.subscription.lower())
     assert all(row["Remedy"] for row in fitting if _outcome(row) == "Finding")
+
+
+def test_every_command_is_one_that_the_azure_cli_takes(swept: Swept) -> None:
+    """As it is printed, in remedies, messages and reasons: what it names, its options and values, and where it ends."""
+    texts = {_text(row) for rows in swept.rows.values() for row in rows}
+    commands = {command for text in texts for command in remedies_commands(text)}
+    assert len(commands) > len(RULES)
+    assert faults(commands) == {}
+
+
+def test_no_two_findings_on_a_resource_give_the_same_remedy(swept: Swept) -> None:
+    """One change is advised once, whichever rules want it."""
+    findings = {row["FindingId"]: row for rows in swept.rows.values() for row in rows if row.get("Remedy")}
+    assert told_twice((row["ResourceId"], row["Remedy"], row["RuleId"]) for row in findings.values()) == []
 
 
 def _cases_of(rule: str, *, acts: bool) -> list[str]:

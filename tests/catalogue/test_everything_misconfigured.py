@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from catalogue.gathered import Placed, document, placed, policy
+from catalogue.gathered import Placed, document, placed, policy, told_twice
 from local_azure import LocalAzure
 from wire import Json
 
@@ -51,3 +51,4 @@ def test_every_audit_rule_is_reported_once_with_a_remedy(findings: list[Json], r
 def test_nothing_is_said_twice(findings: list[Json]) -> None:
     said = [(one["rule"], one["resourceId"].lower()) for one in findings]
     assert len(said) == len(set(said))
+    assert told_twice((one["resourceId"], one["remedy"], one["rule"]) for one in findings) == []

@@ -133,7 +133,10 @@ def asked(planned: Json, one: Built) -> list[tuple[str, str | None]]:
     grants = [(g["scope"], g["roleName"]) for g in (*planned["grants"], *held_back) if "roleName" in g]
     settings = [(s["resourceId"], None) for s in (*planned["settings"], *held_back) if "property" in s]
     said = [
-        (f["remedy"].rpartition("--scope ")[2].split()[0], f["remedy"].partition('--role "')[2].partition('"')[0])
+        (
+            f["remedy"].rpartition("--scope ")[2].partition("`")[0],
+            f["remedy"].partition('--role "')[2].partition('"')[0],
+        )
         for f in planned["findings"]
         if ABOUT_IDENTITIES & set(f["requirements"]) and f["resourceId"].startswith(mine)
     ]

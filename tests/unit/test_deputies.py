@@ -78,7 +78,7 @@ class TestKinds:
         ]
         assert found.remedy.startswith("Look twice: theirs lies outside the workspace's resource group")
         (own,) = [one for one in plan(estate(uai_workspace()), terms()).findings if "AML-08" in one.remedy]
-        assert own.remedy.startswith("az role assignment create")
+        assert own.remedy.startswith("`az role assignment create")
 
 
 class TestTenants:

@@ -239,5 +239,5 @@ def test_a_name_in_a_remedy_runs_nothing() -> None:
     want = Want(SUBSCRIPTION, "Microsoft.Authorization/roleDefinitions?$filter=type%20eq%20'CustomRole'")
     seen = estate(workspace(endpoint("e", sai("e"))), facts={want: (custom_role,)})
     (found,) = [one for one in plan(seen, terms()).findings if one.rule == "custom-role-keys"]
-    command = found.remedy.partition("notActions: ")[2].partition(" > role.json")[0]
-    assert shlex.split(command)[-2:] == ["--name", name]
+    command = found.remedy.partition("(``")[2].partition(" > role.json``")[0]
+    assert shlex.split(command)[4:6] == ["--name", name]

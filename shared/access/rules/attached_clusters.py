@@ -9,6 +9,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.cluster_needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import scope_or_none
+from shared.access.rules.az import assign, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -72,9 +73,8 @@ def _which_relay(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Several relays lie beside Arc cluster {cluster.name} ({names}), so nobody can tell which one compute "
             f"{compute.id.name} uses: {me.label} must be Azure Relay Owner on it.",
-            "Look into the settings of the cluster's AML extension which relay it is, then: az role assignment create "
-            f'--assignee-object-id {me.id} --assignee-principal-type ServicePrincipal --role "Azure Relay Owner" '
-            "--scope RELAY-ID",
+            "Look into the settings of the cluster's AML extension which relay it is, then: "
+            f"{code(assign(me.id, 'Azure Relay Owner', 'RELAY-ID'))}",
         )
 
 

@@ -11,7 +11,7 @@ from shared.access.asks import Ask, Cover, Finding, RegistryUser, RequiredGrant,
 from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
 from shared.access.raw import text
-from shared.access.rules.az import group
+from shared.access.rules.az import az, code, itself
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 from shared.access.wishes import Builders
@@ -64,14 +64,14 @@ def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from _builds(workspace, estate, "AML-83")
     named, compute = _build_compute(workspace)
     if named and compute is None:
-        where = f"--name {workspace.id.name} --resource-group {group(workspace.id)}"
+        change = az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER")
         yield Finding(
             workspace.id,
             IMAGE_BUILDER,
             ("AML-83",),
             Severity.MEDIUM,
             f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
-            f"Name a cluster that is there: az ml workspace update {where} --image-build-compute CLUSTER",
+            f"Name a cluster that is there, whose identity can push and build (AML-83): {code(change)}",
         )
 
 

@@ -1,13 +1,12 @@
 """Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
 
 from collections.abc import Iterator, Mapping
-from shlex import quote
 
 from shared.access import connections, images
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
@@ -102,6 +101,8 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         body = get(estate.resource(scope), "properties")
         host = (text(body, "image") or "").casefold().split("/", 1)[0]
         if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):
+            image = str(text(body, "image"))
+            used_as_it_is = az("ml environment create", name=scope.parent.name, image=image, **at(workspace.id))
             yield Finding(
                 scope,
                 "environment-build",
@@ -109,8 +110,7 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
                 "so AML must build it, and cannot pull that image to build.",
-                "Put the packages into the image and use it as it is: az ml environment create --name "
-                f"{scope.parent.name} --image {quote(str(text(body, 'image')))} {at(workspace.id)} (an environment of "
+                f"Put the packages into the image and use it as it is: {code(used_as_it_is)} (an environment of "
                 f"{V1_ENDED}: user_managed_dependencies = True and no Dockerfile)",
             )
 

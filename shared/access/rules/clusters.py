@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import flag, text
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
@@ -39,10 +39,14 @@ def _managed_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 f"AKS cluster {compute.attached.name if compute.attached else ''} of compute {compute.id.name} uses a "
                 f"managed identity ({kind or client}). v1 deployments know clusters with a service principal only "
                 f"({V1_ENDED}).",
-                "Attach it as a Kubernetes compute, which knows managed identities: az ml compute attach --type "
-                f"Kubernetes --name {compute.id.name}-k8s --resource-id {compute.attached} {at(workspace.id)} "
-                "--identity-type SystemAssigned",
+                "Put the AML extension on it, and attach it as a Kubernetes compute, which knows managed identities: "
+                f"{_as_kubernetes(compute, workspace)}",
             )
+
+
+def _as_kubernetes(compute: Compute, workspace: Workspace) -> str:
+    named = {"type": "Kubernetes", "name": f"{compute.id.name}-k8s", "resource_id": compute.attached}
+    return code(az("ml compute attach", **named, **at(workspace.id), identity_type="SystemAssigned"))
 
 
 RULES = (

@@ -8,7 +8,7 @@ from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
 from shared.access.raw import text
 from shared.access.rules.accounts import account_wants, containers, elsewhere, listed_by
-from shared.access.rules.az import at, group
+from shared.access.rules.az import at, az, code, itself
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -48,15 +48,14 @@ def _keeps_credential(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _without_credential(store: Datastore, workspace: Workspace) -> str:
-    again = f"az ml datastore create --file DATASTORE.yml {at(workspace.id)}"
+    again = register(workspace.id)
     if store.id.name.casefold() in _SYSTEM:
         where = workspace.storage.name if workspace.storage else "the workspace's storage account"
         return (
             f"First see to the roles on {where}: computes are Storage Blob Data Contributor, for parallel runs "
             "Storage Table Data Contributor and Storage Queue Data Contributor as well (AML-87); people are Storage "
             "Blob Data Contributor and Storage File Data Privileged Contributor (AML-88). Then let the workspace's own "
-            f"datastores use identities: az ml workspace update --name {workspace.id.name} --resource-group "
-            f"{group(workspace.id)} --system-datastores-auth-mode identity"
+            f"datastores use identities: {let_sign_in(workspace.id)}"
         )
     if store.type == "azurefile":
         return (
@@ -86,8 +85,16 @@ def _kind(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 f"Datastore {store.id.name} is of type {text(store.raw, 'properties', 'datastoreType')} and keeps no "
                 "credential; AML reads by identity from Blob storage, Data Lake Storage and OneLake only.",
                 "Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
-                f"file: az ml datastore create --file DATASTORE.yml {at(workspace.id)}",
+                f"file: {register(workspace.id)}",
             )
+
+
+def let_sign_in(workspace: Scope) -> str:
+    return code(az("ml workspace update", **itself(workspace), system_datastores_auth_mode="identity"))
+
+
+def register(workspace: Scope) -> str:
+    return code(az("ml datastore create", file="DATASTORE.yml", **at(workspace)))
 
 
 def _data_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -118,6 +125,10 @@ def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
     listed = listed_by(store, workspace)
     where = f"subscription {listed.scope.name}" if listed else "its subscription"
+    query = f"[?name=='{_said(store)}'].id"
+    found = az("storage account list", query=query, output="tsv", subscription="SUBSCRIPTION-ID")
+    url = f"{store.id}?api-version={_API}"
+    got = az("rest", method="get", url=url, output="json")
     return Finding(
         store.id,
         "compute-reads-data",
@@ -125,11 +136,9 @@ def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
         Severity.LOW,
         f"Datastore {store.id.name} names storage account {store.account}, but not its resource group, and "
         f"{where} shows none of that name: nobody can tell whether computes may read there.",
-        f"Find it (az storage account list --query \"[?name=='{_said(store)}'].id\" --output tsv --subscription "
-        "SUBSCRIPTION-ID), and say where it is, which only ARM's own call can. Get the datastore (az rest --method get "
-        f"--url '{store.id}?api-version={_API}' --output json > datastore.json), add subscriptionId and resourceGroup "
-        f"to its properties, and put it back: az rest --method put --url '{store.id}?api-version={_API}' --body "
-        "@datastore.json",
+        f"Find it ({code(found)}), and say where it is, which only ARM's own call can. Get the datastore "
+        f"({code(f'{got} > datastore.json')}), add subscriptionId and resourceGroup to its properties, and put it "
+        f"back: {code(az('rest', method='put', url=url, body='@datastore.json'))}",
     )
 
 

@@ -7,7 +7,7 @@ from shared.access.evidence import key_calls, moment
 from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspace
 from shared.access.needs import READ_CONNECTION_SECRETS
 from shared.access.raw import flag, get, rows, text
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.rules.unreadable import unreadable
 
@@ -26,6 +26,9 @@ def token_only(endpoint: Endpoint) -> bool:
 
 def _mode(endpoint: Endpoint) -> str:
     return (text(endpoint.raw, "properties", "authMode") or "").casefold()
+
+
+_MODE = {"set": "auth_mode=aad_token"}
 
 
 def _by_key(workspace: Workspace) -> list[Endpoint]:
@@ -53,7 +56,7 @@ def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             f"Endpoint {endpoint.id.name} is called with {credential} rather than a Microsoft Entra token. "
             f"{_seen(endpoint, workspace, estate)}",
             "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
-            f"az ml online-endpoint update --name {endpoint.id.name} {at(workspace.id)} --set auth_mode=aad_token",
+            f"{code(az('ml online-endpoint update', name=endpoint.id.name, **at(workspace.id), **_MODE))}",
         )
 
 
@@ -105,9 +108,15 @@ def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"No diagnostic setting sends the traffic log of endpoint {endpoint.id.name} anywhere: nobody can tell who "
             "called it, and how they signed in.",
-            f"az monitor diagnostic-settings create --name traffic --resource {endpoint.id} --workspace "
-            """LOG-WORKSPACE-ID --logs '[{"category": "AmlOnlineEndpointTrafficLog", "enabled": true}]'""",
+            _send_traffic_logs(endpoint),
         )
+
+
+def _send_traffic_logs(endpoint: Endpoint) -> str:
+    """Under a name of its own: a setting of the same name would be replaced."""
+    logs = '[{"category": "AmlOnlineEndpointTrafficLog", "enabled": true}]'
+    named = {"name": "amlguard-traffic-log", "resource": endpoint.id}
+    return code(az("monitor diagnostic-settings create", **named, workspace="LOG-WORKSPACE-ID", logs=logs))
 
 
 def _recorded(settings: Sequence[Raw]) -> bool:

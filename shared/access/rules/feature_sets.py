@@ -11,6 +11,7 @@ from shared.access.model import Datastore, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS
 from shared.access.raw import principal_id, text
 from shared.access.rules.accounts import account_wants, containers, elsewhere
+from shared.access.rules.az import code, to_users
 from shared.access.rules.feature_store import container_of, offline, store
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -72,8 +73,7 @@ def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Nobody is AzureML Data Scientist on feature store {workspace.id.name}: its feature sets can be neither "
             "developed nor used.",
-            "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
-            f'"AzureML Data Scientist" --scope {workspace.id}',
+            code(to_users("AzureML Data Scientist", workspace.id)),
         )
     for where, (what, about) in _sources(workspace, estate).items():
         for one in consumers:

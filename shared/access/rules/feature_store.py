@@ -8,7 +8,7 @@ from shared.access.model import Connection, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
 from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.accounts import account_wants, containers, elsewhere
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
@@ -92,7 +92,9 @@ def _unknown(connection: Connection, workspace: Workspace) -> Finding:
         Severity.LOW,
         f"Connection {connection.id.name} of feature store {workspace.id.name} does not say by id which storage "
         "account the offline store is on: nobody can tell whether materialization may write there.",
-        f"az ml connection update --name {connection.id.name} {at(workspace.id)} --set target=CONTAINER-RESOURCE-ID",
+        code(
+            az("ml connection update", name=connection.id.name, **at(workspace.id), set="target=CONTAINER-RESOURCE-ID")
+        ),
     )
 
 

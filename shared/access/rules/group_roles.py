@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import principal_id, scope_or_none, text
+from shared.access.rules.az import assign, az, code
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
 
@@ -42,9 +43,8 @@ def _contributor(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"{me.label} is Contributor on resource group {group.name}, as AML made it before 2024-11-19. Azure AI "
             "Administrator is enough, and cannot touch what else lies there.",
-            f"First: az role assignment create --assignee-object-id {me.id} --assignee-principal-type ServicePrincipal "
-            f'--role "Azure AI Administrator" --scope {group} ; some minutes later, when the workspace works with it: '
-            f"az role assignment delete --ids {found.get('id')}",
+            f"First: {code(assign(me.id, 'Azure AI Administrator', group))}. Some minutes later, when the workspace "
+            f"works with it: {code(az('role assignment delete', ids=found.get('id')))}",
         )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant, Severity
 from shared.access.ids import PRIMARY
-from shared.access.model import Estate, Identity, Workspace
+from shared.access.model import Estate, Identity, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
-from shared.access.rules.identity_change import attached, update_workspace
+from shared.access.rules.identity_change import ROLES_FIRST, attached, update_workspace
 from shared.access.rules.rule import List, Mode, Rule, asks_nothing
 from shared.access.scope import Scope
 
@@ -42,35 +42,55 @@ def _resent(workspace: Workspace, _: Estate) -> Iterator[Ask]:
         yield Objection(workspace.id, Property.IDENTITY, reason + ", ".join(ids))
 
 
-def _primary(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    identity, primary = workspace.identity, workspace.primary
+def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
+    identity, named = workspace.identity, workspace.primary
     ids = attached(identity)
     if identity.unclear or workspace.unclear(PRIMARY):
         return  # malformed-id says so, and what is attached cannot be told
-    if primary in {one.resource for one in identity.user} or not (primary or ids):
+    if named in {one.resource for one in identity.user} or not (named or ids):
         return
-    if primary in {one.id for one in identity.lost}:  # AML-98 speaks of it
+    if named in {one.id for one in identity.lost}:  # AML-98 speaks of it
         return
-    if primary and primary in identity.unresolved:
-        what = f"primary identity {primary.name} is attached, but ARM does not tell its object id"
-        remedy = "See whether amlguard may read it, or make another one primary: "
+    if named and named in identity.unresolved:
+        what = f"primary identity {named.name} is attached, but ARM does not tell its object id"
+        remedy = f"See whether amlguard may read it, or make another one primary. {ROLES_FIRST}Then: "
         remedy += update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
-    elif primary:
-        what = f"primary identity {primary.name} is not among those attached ({_names(identity) or 'none is'})"
-        remedy = f"Attach it as well: {update_workspace(workspace, primary, primary=primary)}"
+    elif named:
+        what = f"primary identity {named.name} is not among those attached ({_names(identity) or 'none is'})"
+        gone = estate.facts.get(Want(named), {}) is None
+        remedy = _another(workspace) if gone else _attach(workspace, named, known=estate.resource(named) is not None)
     elif identity.system is None and len(ids) > 1:
         what = f"identities are {_names(identity)} and none of them is primary: which one AML acts as is not settled"
-        remedy = f"Choose one: {update_workspace(workspace, primary=ids[0])}"
+        remedy = f"Choose the one that AML is to act as. {_another(workspace)}"
     else:
         return
     yield Finding(
         workspace.id,
         PRIMARY_IDENTITY,
         ("AML-12",),
-        Severity.HIGH if primary else Severity.MEDIUM,
+        Severity.HIGH if named else Severity.MEDIUM,
         f"The workspace's {what}.",
         remedy,
     )
+
+
+def _attach(workspace: Workspace, primary: Scope, *, known: bool) -> str:
+    seen = "" if known else "If it is still there (Azure refuses one that is not), attach it. "
+    return f"{seen}{ROLES_FIRST}Then attach it as well: {update_workspace(workspace, primary, primary=primary)}"
+
+
+def _another(workspace: Workspace) -> str:
+    ids = attached(workspace.identity)
+    which = "one of those attached" if ids else "one that is there"
+    chosen = "ATTACHED-IDENTITY-ID" if ids else "IDENTITY-ID"
+    change = update_workspace(workspace, *(() if ids else (chosen,)), primary=chosen)
+    return f"Take {which}. {ROLES_FIRST}Then: {change}"
+
+
+def _primary_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
+    """Only one that is not attached: whether it is there at all."""
+    if workspace.primary and str(workspace.primary).casefold() not in map(str.casefold, attached(workspace.identity)):
+        yield Want(workspace.primary)
 
 
 def _names(identity: Identity) -> str:
@@ -140,9 +160,10 @@ RULES = (
         Mode.AUDIT,
         "A workspace's primary user-assigned identity is one of those attached to it.",
         _SOURCE,
-        _primary,
+        primary,
         "a primaryUserAssignedIdentity that is not attached",
         "a primaryUserAssignedIdentity that is one of two attached ones",
+        wants=_primary_wants,
         watches=_WORKSPACES,
     ),
     Rule(

@@ -10,10 +10,14 @@ from typing import Any
 
 from shared.access.losses import Loss
 from shared.access.model import Compute, Identity, Workspace
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.scope import Scope
 
 API = "2025-12-01"
+ROLES_FIRST = (
+    "First give it the roles that a workspace's own identity needs (AML-03 to AML-09, and AML-83 to build images): the "
+    "workspace acts as nothing else from then on. "
+)
 
 
 def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | str | None = None) -> str:
@@ -26,14 +30,20 @@ def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | 
         body["identity"]["userAssignedIdentities"] = {one: {} for one in ids}
     if primary:
         body["properties"] = {"primaryUserAssignedIdentity": str(primary)}
-    return f"az rest --method patch --url '{workspace.id}?api-version={API}' --body '{json.dumps(body)}'"
+    return code(patch_workspace(workspace, body))
+
+
+def patch_workspace(workspace: Workspace, body: dict[str, Any]) -> str:
+    return az("rest", method="patch", url=f"{workspace.id}?api-version={API}", body=json.dumps(body))
 
 
 def update_compute(compute: Compute, *more: Scope | str) -> str:
     """The az command that leaves the compute with all its user-assigned identities and `more`; else with its own."""
     ids = attached(compute.identity, *more)
-    listed = f"UserAssigned --user-assigned-identities {','.join(ids)}" if ids else "SystemAssigned"
-    return f"az ml compute update --name {compute.id.name} {at(compute.id.parent)} --identity-type {listed}"
+    listed = {"identity_type": "UserAssigned" if ids else "SystemAssigned"}
+    if ids:
+        listed["user_assigned_identities"] = ",".join(ids)
+    return code(az("ml compute update", name=compute.id.name, **at(compute.id.parent), **listed))
 
 
 def attached(identity: Identity, *more: Scope | str) -> list[str]:

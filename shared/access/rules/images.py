@@ -22,7 +22,7 @@ from shared.access.model import ComputeType, Endpoint, Estate, Principal, Raw, R
 from shared.access.needs import PULL, PULL_ABAC, USE_AML_REGISTRY
 from shared.access.raw import get, scope_or_none, text
 from shared.access.registries import registry as registry_of
-from shared.access.rules.az import at
+from shared.access.rules.az import assign, at, az, code
 from shared.access.rules.builds import latest
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.pull import PULLS
@@ -183,12 +183,14 @@ def _not_known(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.INFORMATIONAL,
             f"Workspace {workspace.id.name} has {len(listed)} environments, and only the {MOST_ENVIRONMENTS} that were "
             "changed last were looked at: whose images the others run is not known.",
-            f"Archive those that nobody uses: az ml environment archive --name ENVIRONMENT {at(workspace.id)}",
+            "Archive those that nobody uses: "
+            f"{code(az('ml environment archive', name='ENVIRONMENT', **at(workspace.id)))}",
         )
 
 
 def _no_registry(workspace: Workspace, host: str, runners: list[_Runner]) -> Finding:
     names = ", ".join(sorted({principal.label for principal, _ in runners}))
+    holders = az("role assignment list", scope="REGISTRY-ID", role="AcrPull", include_inherited=True)
     return Finding(
         workspace.id,
         IMAGES,
@@ -196,8 +198,8 @@ def _no_registry(workspace: Workspace, host: str, runners: list[_Runner]) -> Fin
         Severity.LOW,
         f"Images of {host} run in workspace {workspace.id.name}, and that registry is not in the workspace's "
         f"subscription, or may not be read: whether {names} can pull from it is not known.",
-        "Look who holds AcrPull there: az role assignment list --scope REGISTRY-ID --role AcrPull . To let amlguard "
-        f"look, add a connection to {host} to the workspace, with the registry's id in its metadata.",
+        f"Look who holds AcrPull there ({code(holders)}). To let amlguard look, add a connection to {host} to the "
+        "workspace, with the registry's id in its metadata.",
     )
 
 
@@ -227,10 +229,14 @@ def _not_found(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.LOW,
                 f"Deployments or jobs of workspace {workspace.id.name} use assets of AML registry {name}, which is not "
                 f"in the workspace's subscription: whether {', '.join(sorted(holders))} may use it is not known.",
-                "Find its id (az ml registry show --name REGISTRY-NAME --query id), then: az role assignment create "
-                f"--assignee-object-id {next(iter(holders.values())).id} --assignee-principal-type ServicePrincipal "
-                '--role "AzureML Registry User" --scope REGISTRY-ID',
+                f"Find its id, in the subscription that it is in ({code(_find(name))}), then: "
+                f"{code(*(assign(who.id, 'AzureML Registry User', 'REGISTRY-ID') for who in holders.values()))}",
             )
+
+
+def _find(registry: str) -> str:
+    found = {"resource_type": _AML_REGISTRIES, "query": f"[?name=='{registry}'].id", "output": "tsv"}
+    return az("resource list", **found, subscription="SUBSCRIPTION-ID")
 
 
 IMAGES = "image-registries"

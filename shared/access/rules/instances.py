@@ -6,12 +6,16 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.needs import STOP_INSTANCE
 from shared.access.raw import flag, get, text
-from shared.access.rules.az import at
+from shared.access.rules.az import az, code
+from shared.access.rules.recreate import recreate
 from shared.access.rules.rule import List, Mode, Rule
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _INSTANCES = _DOCS + "how-to-create-compute-instance"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces/computes",)
+
+
+_CLOSED = {"ssh_public_access_enabled": "false"}
 
 
 def _idle_time(compute: Compute) -> str | None:
@@ -28,7 +32,7 @@ def _stops_itself(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 def _settings(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
-        wrong = dict(_wrong(compute, workspace)) if compute.ready else {}
+        wrong = dict(_wrong(compute)) if compute.ready else {}
         if wrong:
             yield Finding(
                 compute.id,
@@ -36,35 +40,27 @@ def _settings(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 ("AML-78",),
                 Severity.LOW,
                 f"{compute.type_name} {compute.id.name}: {'; '.join(wrong)}.",
-                " ".join(dict.fromkeys(wrong.values())),
+                ". ".join(dict.fromkeys(wrong.values())),
             )
 
 
-def _wrong(compute: Compute, workspace: Workspace) -> Iterator[tuple[str, str]]:
+def _wrong(compute: Compute) -> Iterator[tuple[str, str]]:
     """What is wrong, and the remedy. What ARM leaves out is as the service has it by default."""
     if compute.type is ComputeType.AML_COMPUTE:
         if flag(compute.raw, "properties", "disableLocalAuth") is not True:
-            yield "local (SSH) accounts can sign in to its nodes", _recreate(compute, workspace, "AmlCompute")
+            yield "local (SSH) accounts can sign in to its nodes", recreate(compute, changed=_CLOSED)
     elif compute.type is ComputeType.COMPUTE_INSTANCE:
         inner = get(compute.raw, "properties", "properties")
         if (text(inner, "sshSettings", "sshPublicAccess") or "").casefold() == "enabled":
-            yield "SSH is open", _recreate(compute, workspace, "ComputeInstance")
+            yield "SSH is open", recreate(compute, changed=_CLOSED)
         if flag(inner, "osImageMetadata", "isLatestOsImageVersion") is False:
             version = text(inner, "osImageMetadata", "currentImageVersion") or "unknown"
-            yield f"its image ({version}) is outdated", _recreate(compute, workspace, "ComputeInstance")
+            yield f"its image ({version}) is outdated", recreate(compute, changed=_CLOSED)
         if _idle_time(compute) is None:
             url = f"{compute.id}/updateIdleShutdownSetting?api-version=2025-12-01"
-            body = """--body '{"idleTimeBeforeShutdown": "PT60M"}'"""
-            yield "it never shuts down when idle", f'Set it: az rest --method post --url "{url}" {body}.'
-
-
-def _recreate(compute: Compute, workspace: Workspace, kind: str) -> str:
-    name = f"--name {compute.id.name} {at(workspace.id)}"
-    off = "--ssh-public-access-enabled false" if kind == "ComputeInstance" else "--set ssh_public_access_enabled=false"
-    return (
-        f"Recreate it (save what is on its disk first): az ml compute delete {name} --yes && az ml compute create "
-        f"{name} --type {kind} {off}."
-    )
+            body = '{"idleTimeBeforeShutdown": "PT60M"}'
+            command = code(az("rest", method="post", url=url, body=body))
+            yield "it never shuts down when idle", f"Let it shut down after an hour without use: {command}"
 
 
 SETTINGS = "compute-settings"

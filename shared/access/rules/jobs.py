@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
-from shared.access.rules.az import at
-from shared.access.rules.datastores import credential
+from shared.access.rules.az import at, az, code, to_users
+from shared.access.rules.datastores import credential, register
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -79,9 +79,9 @@ def _cached(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"Jobs of workspace {workspace.id.name} run as their user ({_names(as_user)}), but these datastores keep a "
             f"credential, with which AML reads instead: {stores}.",
-            f"Register them again without credentials: az ml datastore create --file DATASTORE.yml {at(workspace.id)}; "
-            "let their users read for themselves: az role assignment create --assignee-object-id USERS-GROUP-ID "
-            '--assignee-principal-type Group --role "Storage Blob Data Reader" --scope STORAGE-ACCOUNT-ID',
+            "First let their users read for themselves (whoever writes: Storage Blob Data Contributor): "
+            f"{code(to_users('Storage Blob Data Reader', 'STORAGE-ACCOUNT-ID'))}. Then register them again, without "
+            f"credentials: {register(workspace.id)}",
         )
 
 
@@ -104,7 +104,7 @@ def _mixed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 f"Job {job.get('name')} runs partly as its user and partly as {others}: AML does not mix user "
                 "and compute identity in one job.",
                 "Give the job one identity (identity: {type: user_identity} at its top, none in its steps) and submit "
-                f"it again: az ml job create --file JOB.yml {at(workspace.id)}",
+                f"it again: {code(az('ml job create', file='JOB.yml', **at(workspace.id)))}",
             )
 
 

@@ -10,7 +10,9 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import WRITE_BLOBS, WRITE_FILES
 from shared.access.raw import flag, text
-from shared.access.rules.az import at, group
+from shared.access.rules.az import az, code, itself
+from shared.access.rules.datastores import let_sign_in
+from shared.access.rules.recreate import recreate
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 
@@ -20,6 +22,7 @@ _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 _WATCHES = (_WORKSPACES, "Microsoft.Storage/storageAccounts")
 _WITH_KEY = "accesskey"
 _IDENTITY = "identity"
+_AS_UAI = {"identity_type": "UserAssigned", "user_assigned_identities": "IDENTITY-ID"}
 _MODES = (_WITH_KEY, _IDENTITY, "userdelegationsas")
 _WRITING = (ComputeType.AML_COMPUTE, ComputeType.KUBERNETES, ComputeType.COMPUTE_INSTANCE)
 
@@ -69,8 +72,7 @@ def _broken(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             f"Storage account {storage.name} refuses shared keys, but workspace {workspace.id.name} signs in to it "
             "with them (systemDatastoresAuthMode is accessKey): jobs, notebooks and studio cannot reach their data.",
             "First see to the roles there: rules compute-writes-blobs (AML-87) and storage-without-keys (AML-88) tell "
-            f"which are missing. Then let {owner.name} sign in by identity: az ml workspace update --name {owner.name} "
-            f"--resource-group {group(owner)} --system-datastores-auth-mode identity",
+            f"which are missing. Then let {owner.name} sign in by identity: {let_sign_in(owner)}",
         )
     elif how not in _MODES:
         yield Finding(
@@ -80,8 +82,8 @@ def _broken(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Storage account {storage.name} refuses shared keys, and how workspace {workspace.id.name} signs in to it "
             f"is not known to amlguard (systemDatastoresAuthMode is {how}).",
-            f"Look it up (az ml workspace show --name {workspace.id.name} --resource-group {group(workspace.id)}), and "
-            "for a newer amlguard that knows it.",
+            f"Look it up ({code(az('ml workspace show', **itself(workspace.id)))}), and look for a newer amlguard that "
+            "knows it.",
         )
 
 
@@ -132,10 +134,7 @@ def _instances(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Compute instance {compute.id.name} has a system-assigned identity, with which instances mount "
                 f"nothing of workspace {workspace.id.name}, whose storage is reached by identity.",
-                "Recreate it with a user-assigned identity (save what is on its disk first): az ml compute delete "
-                f"--name {compute.id.name} {at(workspace.id)} --yes && az ml compute create --type ComputeInstance "
-                f"--name {compute.id.name} {at(workspace.id)} --identity-type UserAssigned --user-assigned-identities "
-                "IDENTITY-ID",
+                "An instance keeps its identity, so it takes another instance. " + recreate(compute, changed=_AS_UAI),
             )
         elif principal and compute.type is ComputeType.COMPUTE_INSTANCE:
             reason = f"{principal.label} mounts the file share of {workspace.storage.name} as itself"

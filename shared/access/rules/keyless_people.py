@@ -12,6 +12,7 @@ from shared.access.needs import READ_BLOBS, READ_FILES, WRITE_BLOBS, WRITE_FILES
 from shared.access.permissions import PermissionBlock
 from shared.access.raw import get, principal_id, rows, scope_or_none, text
 from shared.access.rules import keyless
+from shared.access.rules.az import code, to_users
 from shared.access.rules.people import meant
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -161,11 +162,7 @@ def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         f"Storage account {storage.name} of workspace {workspace.id.name} {how}, and no user or group holds all that "
         f"people need there: missing is {' and '.join(need.role_name for need in roles)} (for whoever only reads, the "
         f"Reader of the same name). Without it people cannot {_cannot(roles)}.",
-        "; ".join(
-            "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role "
-            f'"{need.role_name}" --scope {storage}'
-            for need in roles
-        ),
+        code(*(to_users(need.role_name, storage) for need in roles)),
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from shared.access.asks import Ask, Cover, Finding, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Workspace
-from shared.access.rules.az import group
+from shared.access.rules.az import az, code, itself
 from shared.access.rules.pull import AKS_CLUSTER, AUTHENTICATION, PULLS, pull, puller
 from shared.access.rules.rule import List, Mode, Rule
 
 _IDENTITY_TYPES = "learn.microsoft.com/azure/container-registry/container-registry-authentication"
+_KUBELET = "identityProfile.kubeletidentity.objectId"
 
 
 def _aks_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -34,6 +35,7 @@ def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         named = f"AKS cluster {compute.attached.name} of compute {compute.id.name}"
         reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
         yield puller(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
+        where = itself(compute.attached)
         yield Finding(
             compute.id,
             KUBELET_IDENTITY,
@@ -41,9 +43,8 @@ def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
             f"not read it. Its nodes pull from {registry.name} as well.",
-            f"Look who it is: az aks show --name {compute.attached.name} --resource-group {group(compute.attached)} "
-            "--query identityProfile.kubeletidentity.objectId; then let it pull: az aks update --name "
-            f"{compute.attached.name} --resource-group {group(compute.attached)} --attach-acr {registry}",
+            f"Look who it is ({code(az('aks show', **where, query=_KUBELET))}), then let it pull: "
+            f"{code(az('aks update', **where, attach_acr=registry))}",
         )
 
 
@@ -65,7 +66,7 @@ RULES = (
         AUTHENTICATION,
         _aks_pull,
         "an attached AKS cluster whose kubelet identity has no role on the registry",
-        "a cluster that `az aks update --attach-acr` gave AcrPull",
+        "a cluster that `az aks update … --attach-acr REGISTRY` gave AcrPull",
         also=("AML-70",),
         grants=PULLS,
         reads=(List.COMPUTES,),

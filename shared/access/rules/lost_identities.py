@@ -1,14 +1,14 @@
 """Identities that are gone while something still has them, and workspaces that are being deleted (AML-98)."""
 
-import json
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.losses import Loss, Lost
 from shared.access.lost import attached, holders
 from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Workspace
-from shared.access.rules.az import at, group
-from shared.access.rules.identity_change import API, update_compute, update_workspace
+from shared.access.rules.az import at, az, code, itself
+from shared.access.rules.identity_change import ROLES_FIRST, patch_workspace, update_compute, update_workspace
+from shared.access.rules.recreate import recreate
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -48,8 +48,8 @@ def _leaving(workspace: Workspace) -> Finding:
         ("AML-98",),
         Severity.LOW,
         f"Workspace {workspace.id.name} is being deleted: nothing is granted to it or for it.",
-        "Wait until it is gone. If it stays like this for hours, delete it again: az ml workspace delete --name "
-        f"{workspace.id.name} --resource-group {group(workspace.id)}",
+        "Wait until it is gone. If it stays like this for hours, delete it again: "
+        f"{code(az('ml workspace delete', **itself(workspace.id)))}",
     )
 
 
@@ -79,23 +79,30 @@ def _remedy(scope: Scope, workspace: Workspace) -> str:
     if compute:
         return _for_compute(compute)
     if scope != workspace.id:
+        made = code(az("ml online-endpoint create", file="ENDPOINT.yml", **at(workspace.id)))
         return (
             "An endpoint keeps the identity that it was made with. Make another one with an identity that is there, "
-            "move the calls to it, then delete this one: az ml online-endpoint create --file ENDPOINT.yml "
-            f"{at(workspace.id)}"
+            f"move the calls to it, then delete this one: {made}"
         )
     return _for_workspace(workspace)
 
 
 def _for_compute(compute: Compute) -> str:
     if compute.type is not ComputeType.AML_COMPUTE:
-        return (
-            "Only a cluster can change its identities. Make this compute anew with an identity that is there: az ml "
-            f"compute create --file COMPUTE.yml {at(compute.id.parent)}"
-        )
+        return f"Only a cluster can change its identities. {_anew(compute)}"
     if compute.identity.user:
         return f"Keep the others, and attach another one if it is needed: {update_compute(compute)}"
     return f"Give it an identity that is there: {update_compute(compute, 'IDENTITY-ID')}"
+
+
+def _anew(compute: Compute) -> str:
+    if compute.type is ComputeType.COMPUTE_INSTANCE:
+        return recreate(compute, changed={"identity_type": "UserAssigned", "user_assigned_identities": "IDENTITY-ID"})
+    where = {"name": compute.id.name, **at(compute.id.parent)}
+    again = {"type": compute.type_name, "resource_id": compute.attached or "CLUSTER-ID"}
+    identity = {"identity_type": "UserAssigned", "user_assigned_identities": "IDENTITY-ID"}
+    steps = (az("ml compute detach", **where, yes=True), az("ml compute attach", **where, **again, **identity))
+    return f"Attach this one anew with an identity that is there: {code(*steps)}"
 
 
 def _for_workspace(workspace: Workspace) -> str:
@@ -103,12 +110,9 @@ def _for_workspace(workspace: Workspace) -> str:
     lost = {one.id for one in workspace.identity.lost}
     if workspace.primary in lost or not (workspace.identity.user or workspace.identity.system):
         change = update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
-        return f"Attach one that is there, and make it primary (give it its roles first): {change}"
+        return f"{ROLES_FIRST}Then attach it and make it primary: {change}"
     body = {"identity": {"userAssignedIdentities": {str(one): None for one in sorted(lost, key=str)}}}
-    return (
-        "Take it off, and attach it again if it was made anew: az rest --method patch --url "
-        f"'{workspace.id}?api-version={API}' --body '{json.dumps(body)}'"
-    )
+    return f"Take it off, and attach it again only if it was made anew: {code(patch_workspace(workspace, body))}"
 
 
 def _may_need_the_admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
-from shared.access.quoting import shell
+from shared.access.rules.az import az, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
@@ -27,7 +27,7 @@ def _finding(on: Scope, found: Sequence[NoId]) -> Finding:
         (),
         Severity.MEDIUM,
         f"Of {on.name} not everything can be followed: {wrong}. The rest is looked at.",
-        f"See what it holds (az resource show --ids {shell(on)}), and set it right or empty it.",
+        f"See what it holds ({code(az('resource show', ids=on))}), and set it right or empty it.",
     )
 
 

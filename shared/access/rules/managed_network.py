@@ -6,12 +6,15 @@ from shared.access.approver import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VA
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Workspace
 from shared.access.raw import flag, get, text
-from shared.access.rules.az import group
+from shared.access.rules.az import az, code, itself
 from shared.access.rules.rule import Mode, Rule
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 NETWORK = _DOCS + "how-to-managed-network"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces",)
+
+
+_SERVERLESS = ("serverless_compute.custom_subnet=SUBNET-ID", "serverless_compute.no_public_ip=true")
 
 
 def managed(workspace: Workspace) -> bool:
@@ -29,10 +32,13 @@ def _prefers(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Workspace {workspace.id.name} has no managed virtual network: its isolation mode is "
             f"{text(workspace.raw, 'properties', 'managedNetwork', 'isolationMode') or 'not set'}.",
-            "Turn it on while the workspace has no compute yet, or recreate its computes: az ml workspace update "
-            f"--name {workspace.id.name} --resource-group {group(workspace.id)} --managed-network "
-            "allow_only_approved_outbound",
+            "Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
+            f"{_turn_on(workspace)}",
         )
+
+
+def _turn_on(workspace: Workspace) -> str:
+    return code(az("ml workspace update", **itself(workspace.id), managed_network="allow_only_approved_outbound"))
 
 
 def _serverless(workspace: Workspace, _: Estate) -> Iterator[Ask]:
@@ -51,8 +57,7 @@ def _serverless(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"Workspace {workspace.id.name} is closed to the public network, and its serverless compute is not set to "
             f"{' and '.join(missing)}: its nodes cannot reach the workspace.",
-            f"az ml workspace update --name {workspace.id.name} --resource-group {group(workspace.id)} --set "
-            "serverless_compute.custom_subnet=SUBNET-ID serverless_compute.no_public_ip=true",
+            code(az("ml workspace update", **itself(workspace.id), set=_SERVERLESS)),
         )
 
 

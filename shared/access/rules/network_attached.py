@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
-from shared.access.nsg import ANYWHERE, INTERNET, NETWORK, Direction, Gate, Traffic, admits, decide
+from shared.access.nsg import ANYWHERE, INTERNET, NETWORK, Direction, Gate, SecurityRule, Traffic, admits, decide
 from shared.access.nsg import network as addresses
 from shared.access.raw import get, rows, scope_or_none, text
-from shared.access.rules.network_commands import allow, narrow
+from shared.access.rules.az import az, code, itself
+from shared.access.rules.network_commands import allow, close, narrow
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -29,8 +30,8 @@ class _Outsider:
     """Somebody from outside whom `rule` of the group `gate` lets in."""
 
     who: str
-    rule: str
-    gate: Scope
+    rule: SecurityRule
+    gate: Gate
 
 
 type _Problem = tuple[str, str]  # what is wrong, and how to put it right
@@ -48,7 +49,7 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         gates = _gates(raw, estate)
         port = _port(compute)
         outsiders = _outsiders(gates, port)
-        problems = [*_not_ubuntu(raw), *_unreachable(gates, port), *_open(gates, scope, outsiders, port)]
+        problems = [*_not_ubuntu(raw), *_unreachable(gates, port), *_open(gates, scope, raw, outsiders, port)]
         if problems:
             yield Finding(
                 compute.id,
@@ -57,7 +58,7 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 _severity(gates, outsiders),
                 f"{scope.name}, attached as {compute.id.name} ({compute.type_name}), "
                 f"{' and '.join(what for what, _ in problems)}.",
-                " && ".join(how for _, how in problems),
+                ". ".join(how for _, how in problems),
             )
 
 
@@ -121,8 +122,9 @@ def _not_ubuntu(raw: Raw) -> Iterator[_Problem]:
     named = " ".join(text(image, key) or "" for key in ("publisher", "offer", "sku")).strip()
     other = system if (system or "linux").casefold() != "linux" else named
     if other and not any(word in other.casefold() for word in ("ubuntu", "canonical")):
-        how = "az vm create --image Ubuntu2204 --resource-group GROUP --name NAME, attached in its place"
-        yield f"runs {other}, and AML supports Ubuntu only", how
+        made = {"name": "NAME", "resource_group": "RESOURCE-GROUP", "image": "Ubuntu2204", "nsg_rule": "NONE"}
+        how = code(az("vm create", **made, generate_ssh_keys=True))
+        yield f"runs {other}, and AML supports Ubuntu only", f"Attach an Ubuntu machine in its place: {how}"
 
 
 def _unreachable(gates: list[Gate], port: int) -> Iterator[_Problem]:
@@ -130,14 +132,13 @@ def _unreachable(gates: list[Gate], port: int) -> Iterator[_Problem]:
         by = gate.denial(Direction.INBOUND, "tcp", port, _AML)
         if by:
             closed = f"is closed to {_AML} on {port} (rule {by.name} of {gate.id.name}, priority {by.priority})"
-            yield closed, allow(gate, by, protocol="tcp", remote=_AML, ports=(port,))[1]
+            yield closed, f"Let it in: {code(allow(gate, by, protocol='tcp', remote=_AML, ports=(port,))[1])}"
 
 
 def _outsiders(gates: list[Gate], port: int) -> tuple[_Outsider, ...]:
     """Nobody, if any of the gates keeps all of them out."""
     found = [
-        [_Outsider(who, rule.name, gate.id) for who, rule in admits(gate.rules, "tcp", port) if _outside(who)]
-        for gate in gates
+        [_Outsider(who, rule, gate) for who, rule in admits(gate.rules, "tcp", port) if _outside(who)] for gate in gates
     ]
     return tuple(one for each in found for one in each) if all(found) else ()
 
@@ -149,26 +150,38 @@ def _outside(who: str) -> bool:
     return who.partition(".")[0].casefold() not in (_AML.casefold(), NETWORK.casefold(), "azureloadbalancer")
 
 
-def _open(gates: list[Gate], machine: Scope, outsiders: tuple[_Outsider, ...], port: int) -> Iterator[_Problem]:
+def _open(
+    gates: list[Gate], machine: Scope, raw: Raw, outsiders: tuple[_Outsider, ...], port: int
+) -> Iterator[_Problem]:
     if not gates:
-        yield f"has no network security group: whoever reaches it reaches {port}", _close_command(machine, port)
+        yield f"has no network security group: whoever reaches it reaches {port}", _close(machine, raw, port)
     elif outsiders:
-        rules = {(one.gate, one.rule) for one in outsiders}
         yield (
             f"is open on {port} to {', '.join(dict.fromkeys(one.who for one in outsiders))}, not only to {_AML}",
-            " && ".join(narrow(sorted(rules, key=str), _AML)),
+            f"Leave only {_AML}: {code(*_narrowed(outsiders, port))}",
         )
 
 
-def _close_command(machine: Scope, port: int) -> str:
-    name = f"{machine.name}-ssh"
-    group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", name)
-    gate = Gate(group, ())
+def _narrowed(outsiders: tuple[_Outsider, ...], port: int) -> Iterator[str]:
+    rules = {(one.gate.id, one.rule.name): one for one in outsiders}
+    for one in (rules[key] for key in sorted(rules, key=str)):
+        only_ssh = one.rule.ports == ((port, port),)
+        yield narrow(one.gate.id, one.rule.name, _AML) if only_ssh else close(one.gate, one.rule, port, _AML)
+
+
+def _close(machine: Scope, raw: Raw, port: int) -> str:
+    """At the machine's interface, so that its neighbours in the subnet notice nothing."""
+    group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", f"{machine.name}-ssh")
     by = decide((), Traffic(Direction.INBOUND, "tcp", port, _AML))
-    opened = allow(gate, by, protocol="tcp", remote=_AML, ports=(port,))[1]
+    opened = allow(Gate(group, ()), by, protocol="tcp", remote=_AML, ports=(port,))[1]
+    interface = next(_interfaces(raw), None)
+    where = az("network nic update", ids=interface, network_security_group=group)
+    if interface is None:
+        where = az("network vnet subnet update", ids="SUBNET-ID", network_security_group=group)
+    others = "" if interface else ", for HDInsight the service tag HDInsight"
     return (
-        f"az network nsg create --name {name} --resource-group {network.group_name(machine)} && {opened} && "
-        f"az network vnet subnet update --ids SUBNET-ID --network-security-group {group}"
+        "Give it one; it closes whatever else the Internet reaches there, so add rules for what must stay open first"
+        f"{others}: {code(az('network nsg create', **itself(group)), opened, where)}"
     )
 
 

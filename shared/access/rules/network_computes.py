@@ -9,6 +9,9 @@ from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.raw import rows, text
+from shared.access.rules.az import az, code, itself, subscription, within
+from shared.access.rules.network_commands import private_endpoint
+from shared.access.rules.recreate import recreate
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -52,7 +55,7 @@ def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 Severity.HIGH,
                 f"The nodes of {seat.label} are in virtual network {subnet.parent.name} of subscription {where}, which "
                 "is not the workspace's.",
-                _recreate(workspace, seat.compute, "--subnet SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
+                _recreate(workspace, seat.compute, subnet="SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
             )
 
 
@@ -69,10 +72,15 @@ def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Storage account {workspace.storage.name} is in {region}, {network.nodes(afar)} in {regions}: "
             "traffic between them is slow and costs money.",
-            f"Keep data beside the nodes: az storage account create --name NAME --resource-group "
-            f"{network.group_name(workspace.id)} --location {afar[0].region}, with a datastore on it. Or recreate the "
-            f"compute in {region}.",
+            "Keep data beside the nodes, with a datastore on it that keeps no credential: "
+            f"{_account(workspace, afar[0])} (or recreate the compute in {region})",
         )
+
+
+def _account(workspace: Workspace, seat: network.Seat) -> str:
+    closed = {"allow_shared_key_access": "false", "allow_blob_public_access": "false"}
+    where = {**within(workspace.id), "location": seat.region}
+    return code(az("storage account create", name="NAME", **where, sku="Standard_ZRS", **closed))
 
 
 def _storage(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -109,7 +117,7 @@ def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ("AML-55",),
                 Severity.MEDIUM,
                 f"Compute instance {compute.id.name} is {' and '.join(problems)}; only clusters can be elsewhere.",
-                _recreate(workspace, compute, "--subnet SUBNET-ID-BESIDE-THE-ENDPOINT" if seat else ""),
+                _beside(compute, seat),
             )
 
 
@@ -143,6 +151,10 @@ def _hands_off(seated: tuple[network.Seat, ...], why: str) -> Iterator[Objection
 
 
 def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], why: str) -> Finding:
+    mine = subscription(workspace.id)
+    managed = code(az("ml workspace update", **itself(workspace.id), managed_network="allow_internet_outbound"))
+    listed = code(az("managedservices assignment list", **mine))
+    ended = code(az("managedservices assignment delete", assignment="ASSIGNMENT-ID", **mine))
     return Finding(
         workspace.id,
         LIGHTHOUSE,
@@ -150,9 +162,8 @@ def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], w
         Severity.HIGH,
         f"Workspace {workspace.id.name} has {network.nodes(seated)} in a virtual network, and {why}. Their identities "
         "are granted nothing.",
-        "Use a managed virtual network (az ml workspace update --managed-network allow_internet_outbound "
-        f"{_at(workspace, '--name')}) without --subnet on the computes, or end the delegation: az managedservices "
-        "assignment list, then az managedservices assignment delete --assignment ID",
+        f"Recreate the computes without a subnet in a managed virtual network, which stays on for good: {managed}. Or "
+        f"end the delegation, if nobody needs it: find it ({listed}), then {ended}",
     )
 
 
@@ -164,6 +175,8 @@ def _subscription(workspace: Workspace, _: Estate) -> Iterator[Want]:
 def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     hidden = tuple(seat for seat in network.seats(workspace) if not seat.public_ip)
     if hidden and not network.approved_endpoints(workspace.raw):
+        me, name = workspace.id, f"{workspace.id.name}-endpoint"
+        made = private_endpoint(me, "amlworkspace", name=name, beside=me, subnet=hidden[0].subnet)
         yield Finding(
             workspace.id,
             NO_PUBLIC_IP,
@@ -171,9 +184,8 @@ def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             Severity.HIGH,
             f"Workspace {workspace.id.name} has no approved private endpoint, and {network.nodes(hidden)} have no "
             "public IPs: they reach it only through one.",
-            f"az network private-endpoint create --name {workspace.id.name}-endpoint --resource-group "
-            f"{network.group_name(workspace.id)} --subnet {hidden[0].subnet} --private-connection-resource-id "
-            f"{workspace.id} --group-id amlworkspace --connection-name {workspace.id.name}",
+            f"{code(made)}. Link the virtual network to the private DNS zones "
+            "privatelink.api.azureml.ms and privatelink.notebooks.azure.net, so that its names resolve to it",
         )
 
 
@@ -188,23 +200,22 @@ def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"The nodes of {seat.label} have no public IPs, and it was made on {created.date()}, in the preview of "
                 "that feature, which ended on 2023-01-20.",
-                _recreate(workspace, seat.compute, f"--subnet {seat.subnet} --set enable_node_public_ip=False"),
+                _recreate(workspace, seat.compute, subnet=seat.subnet, enable_node_public_ip="false"),
             )
 
 
-def _recreate(workspace: Workspace, compute: Compute | None, how: str) -> str:
+def _recreate(workspace: Workspace, compute: Compute | None, **changed: object) -> str:
     """Where the nodes are cannot be changed; serverless ones (no compute) get another subnet."""
-    if compute is None:
-        return f"az ml workspace update {_at(workspace, '--name')} --serverless-compute-custom-subnet SUBNET-ID"
-    name, size = compute.id.name, text(compute.raw, "properties", "properties", "vmSize") or "VM-SIZE"
-    return (
-        f"Recreate it: az ml compute delete --name {name} {_at(workspace)} && az ml compute create --type "
-        f"{compute.type_name} --name {name} --size {size} {_at(workspace)} {how}"
-    ).rstrip()
+    if compute:
+        return recreate(compute, changed=changed)
+    subnet = f"serverless_compute.custom_subnet={changed['subnet']}"
+    return code(az("ml workspace update", **itself(workspace.id), set=subnet))
 
 
-def _at(workspace: Workspace, option: str = "--workspace-name") -> str:
-    return f"{option} {workspace.id.name} --resource-group {network.group_name(workspace.id)}"
+def _beside(instance: Compute, seat: network.Seat | None) -> str:
+    """In the workspace's region, which is where instances are made."""
+    changed = {"subnet": "SUBNET-ID-BESIDE-THE-ENDPOINT"} if seat else {}
+    return recreate(instance, changed={**changed, "location": ()})
 
 
 RULES = (

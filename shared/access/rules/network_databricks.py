@@ -6,6 +6,7 @@ from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import ComputeType, Estate, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none
+from shared.access.rules.az import az, code, within
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -29,10 +30,14 @@ def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Databricks workspace {scope.name}, attached as {compute.id.name}, {' and '.join(problems)}.",
                 "Attach one whose clusters run in a virtual network of the workspace's subscription and region, that "
-                f"of its storage: az databricks workspace create --name NAME --resource-group "
-                f"{network.group_name(workspace.id)} --location {network.location(workspace.raw) or 'REGION'} --sku "
-                "premium --vnet VNET-ID --public-subnet NAME --private-subnet NAME",
+                f"of its storage: {_made(workspace)}",
             )
+
+
+def _made(workspace: Workspace) -> str:
+    where = {**within(workspace.id), "location": network.location(workspace.raw) or "REGION", "sku": "premium"}
+    inside = {"vnet": "VNET-ID", "public_subnet": "NAME", "private_subnet": "NAME"}
+    return code(az("databricks workspace create", name="NAME", **where, **inside))
 
 
 def _databricks_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:

@@ -1,11 +1,12 @@
 """The resource group of a virtual network, where AML makes and deletes what nodes with public IPs need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
 from shared.access.model import Estate, Want, Workspace
+from shared.access.rules.az import az, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -33,7 +34,7 @@ def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.HIGH if certain else Severity.LOW,
                 f"In resource group {group.name} AML makes and deletes network security groups, load balancers and "
                 f"public IPs for {network.nodes(seated)}: {'; '.join([*map(_locked, locks), *map(_banned, banned)])}.",
-                " && ".join([*map(_unlock, locks), *(_exclude(ban, group) for ban in banned)]),
+                _remedy(locks, banned, group),
             )
 
 
@@ -57,8 +58,15 @@ def _locked(lock: Lock) -> str:
     return f"a {level} lock at {lock.scope} forbids that"
 
 
-def _unlock(lock: Lock) -> str:
-    return f"az lock delete --ids {lock.id}"
+def _remedy(locks: list[Lock], banned: Sequence[Ban], group: Scope) -> str:
+    """A lock keeps all that lies there, so people should know what else it was made for."""
+    steps = ["Make the nodes without public IPs, which need none of this, or let AML do it:"]
+    if locks:
+        unlocked = code(*(az("lock delete", ids=lock.id) for lock in locks))
+        steps.append(f"once you know what else the lock is there for, take it off: {unlocked};")
+    if banned:
+        steps.append(f"exempt the resource group from the policy: {code(*(_exempt(ban, group) for ban in banned))};")
+    return " ".join(steps).removesuffix(";")
 
 
 def _banned(ban: Ban) -> str:
@@ -66,8 +74,11 @@ def _banned(ban: Ban) -> str:
     return f"the policy assignment {ban.assignment} {verb} network security groups"
 
 
-def _exclude(ban: Ban, group: Scope) -> str:
-    return f'az policy assignment update --name "{ban.name}" --scope {ban.scope} --not-scopes {group}'
+def _exempt(ban: Ban, group: Scope) -> str:
+    """An exemption adds to what is there; excluded scopes of the assignment would all have to be named again."""
+    assignment = f"{ban.scope.rstrip('/')}/providers/Microsoft.Authorization/policyAssignments/{ban.name}"
+    named = {"name": f"amlguard-{ban.name}"[:64], "policy_assignment": assignment, "scope": group}
+    return az("policy exemption create", **named, exemption_category="Waiver")
 
 
 RULES = (

@@ -6,6 +6,8 @@ from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, rows, scope_or_none, text
+from shared.access.rules.az import az, code, within
+from shared.access.rules.network_commands import private_endpoint
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -38,8 +40,8 @@ def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Virtual network {vnet.name} has {network.nodes(seated)}, and workspace {workspace.id.name} its "
                 f"private endpoint in {_names(network.vnets_of_endpoints(workspace.raw, estate))}: "
-                f"{'; '.join(what for what, _ in problems)}.",
-                " && ".join(dict.fromkeys(how for _, how in problems)),
+                f"{'; '.join(dict.fromkeys(what for what, _ in problems))}.",
+                code(*dict.fromkeys(how for _, how in problems)),
             )
 
 
@@ -83,13 +85,13 @@ def _unconnected(vnet: Scope, raw: Raw, workspace: Workspace, estate: Estate) ->
     homes = network.vnets_of_endpoints(workspace.raw, estate)
     if not homes & _peers(raw):
         there = min(homes, key=str)
-        how = [
-            f"az network vnet peering create --name to-{b.name} --resource-group {network.group_name(a)} --vnet-name "
-            f"{a.name} --remote-vnet {b} --allow-vnet-access"
-            for a, b in ((vnet, there), (there, vnet))
-        ]
         what = "no connected peering leads there, and the workspace has no second private endpoint here"
-        yield what, " && ".join(how)
+        yield from ((what, _peer(a, b)) for a, b in ((vnet, there), (there, vnet)))
+
+
+def _peer(vnet: Scope, other: Scope) -> str:
+    named = {"name": f"to-{other.name}", **within(vnet), "vnet_name": vnet.name}
+    return az("network vnet peering create", **named, remote_vnet=other, allow_vnet_access=True)
 
 
 def _peers(vnet: Raw) -> frozenset[Scope]:
@@ -143,19 +145,15 @@ def _linked_to(zone: Scope, estate: Estate) -> frozenset[Scope]:
 
 
 def _link_command(zone: Scope, vnet: Scope) -> str:
-    return (
-        f"az network private-dns link vnet create --resource-group {network.group_name(zone)} --zone-name {zone.name} "
-        f"--name {vnet.name} --virtual-network {vnet} --registration-enabled false"
-    )
+    link = {"name": vnet.name, **within(zone), "zone_name": zone.name, "virtual_network": vnet}
+    return az("network private-dns link vnet create", **link, registration_enabled="false")
 
 
 def _zone_command(prefix: str, workspace: Workspace) -> str:
     endpoint = next(_endpoints(workspace.raw))
-    return (
-        f"az network private-endpoint dns-zone-group add --resource-group {network.group_name(endpoint)} "
-        f"--endpoint-name {endpoint.name} --name default --zone-name {prefix.strip('.').replace('.', '-')} "
-        "--private-dns-zone PRIVATE-DNS-ZONE-ID"
-    )
+    zone = {"zone_name": prefix.strip(".").replace(".", "-"), "private_dns_zone": "PRIVATE-DNS-ZONE-ID"}
+    named = {"name": "default", **within(endpoint), "endpoint_name": endpoint.name}
+    return az("network private-endpoint dns-zone-group add", **named, **zone)
 
 
 def _closed(
@@ -174,11 +172,8 @@ def _closed(
 
 
 def _endpoint_command(scope: Scope, subnet: Scope) -> str:
-    return (
-        f"az network private-endpoint create --name {scope.name}-{subnet.parent.name} --resource-group "
-        f"{network.group_name(subnet)} --subnet {subnet} --private-connection-resource-id {scope} --group-id "
-        f"{_GROUP_IDS.get(scope.resource_type, 'GROUP-ID')} --connection-name {scope.name}"
-    )
+    name, group_id = f"{scope.name}-{subnet.parent.name}", _GROUP_IDS.get(scope.resource_type, "GROUP-ID")
+    return private_endpoint(scope, group_id, name=name, beside=subnet, subnet=subnet)
 
 
 _GROUP_IDS = {

@@ -9,6 +9,7 @@ from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.nsg import Direction, Gate, SecurityRule
 from shared.access.raw import rows
+from shared.access.rules.az import code
 from shared.access.rules.network_commands import allow
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -41,6 +42,7 @@ _REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     INBOUND: ("AML-61",),
     FILE_SHARES: ("AML-57",),
 }
+_ROOM = 10  # priorities for each rule
 _SEVERITIES: Mapping[str, Severity] = {MANAGEMENT: Severity.HIGH, TRAINING: Severity.MEDIUM, INBOUND: Severity.HIGH}
 
 REQUIRED: Mapping[str, tuple[Required, ...]] = {
@@ -121,12 +123,14 @@ def _finding(
         severity,
         f"Network security group {gate.id.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
         f"{network.nodes(seated)}, {'; '.join(map(str, stopped))}.",
-        " && ".join(_commands(gate, stopped)),
+        code(*_commands(rule, gate, stopped)),
     )
 
 
-def _commands(gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
-    taken: frozenset[int] = frozenset()
+def _commands(rule: str, gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
+    """At priorities that the commands of the other rules here do not use: Azure takes each one once."""
+    kept_free = _ROOM * [*REQUIRED, FILE_SHARES].index(rule)
+    taken = frozenset(each for one in stopped for each in range(one.by.priority - kept_free, one.by.priority))
     for each in stopped:
         tag, protocol = each.required.tag, each.required.protocol
         priority, commands = allow(gate, each.by, protocol=protocol, remote=tag, ports=each.ports, taken=taken)

@@ -8,6 +8,7 @@ from shared.access.model import Estate, Raw, Workspace
 from shared.access.nsg import Direction
 from shared.access.nsg import network as addresses
 from shared.access.raw import flag, get, rows, text
+from shared.access.rules.az import az, code, within
 from shared.access.rules.network_rules import regional
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -22,11 +23,6 @@ _STORAGE_SERVICES = ("microsoft.storage", "microsoft.storage.global")
 ROOM = "network-subnet-room"
 OUTBOUND = "network-default-outbound"
 EXFILTRATION = "network-storage-exfiltration"
-
-_OWN_SUBNET = (
-    "Give the nodes a subnet of their own and recreate them there: az network vnet subnet create --resource-group "
-    "{group} --vnet-name {vnet} --name aml-nodes --address-prefixes LARGE-ENOUGH-RANGE"
-)
 
 
 def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -44,8 +40,13 @@ def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ("AML-52",),
                 Severity.HIGH,
                 f"Subnet {_name(scope)}, with {network.nodes(seated)}, {' and '.join(problems)}.",
-                _OWN_SUBNET.format(group=network.group_name(scope), vnet=scope.parent.name),
+                f"Give the nodes a subnet of their own and recreate them there: {_own_subnet(scope.parent)}",
             )
+
+
+def _own_subnet(vnet: Scope) -> str:
+    made = {"name": "aml-nodes", "address_prefixes": "LARGE-ENOUGH-RANGE"}
+    return code(az("network vnet subnet create", **within(vnet), vnet_name=vnet.name, **made))
 
 
 def _delegated(subnet: Raw) -> Iterator[str]:
@@ -83,8 +84,8 @@ def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"Subnet {_name(scope)}, with {network.nodes(seated)} (no public IPs), has neither a NAT gateway "
             f"nor a route to a firewall: it {relies}.",
-            f"Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): az network vnet subnet "
-            f"update --ids {scope} --nat-gateway NAT-GATEWAY-ID",
+            "Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): "
+            f"{code(az('network vnet subnet update', ids=scope, nat_gateway='NAT-GATEWAY-ID'))}",
         )
 
 
@@ -122,7 +123,7 @@ def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"From subnet {_name(scope)}, with {network.nodes(seated)}, {storage} can be reached on 443, "
                 f"and {problem}: data can leave to anybody's storage account.",
-                _policy_commands(scope, subnet),
+                _policy_commands(scope, subnet, network.location(estate.resource(scope.parent))),
             )
 
 
@@ -140,18 +141,33 @@ def _no_policy(subnet: Raw) -> str:
     return ""
 
 
-def _policy_commands(scope: Scope, subnet: Raw) -> str:
-    update = f"az network vnet subnet update --ids {scope} --service-endpoints Microsoft.Storage"
-    if rows(subnet, "properties", "serviceEndpointPolicies"):
-        return update
-    group = network.group_name(scope)
-    made = f"az network service-endpoint policy create --resource-group {group} --name aml-storage"
-    definition = f"az network service-endpoint policy-definition create --resource-group {group} --policy-name"
-    return (
-        f"{made} && {definition} aml-storage --name aml --service Global --service-resources "
-        f"/services/Azure/MachineLearning && {definition} aml-storage --name accounts --service Microsoft.Storage "
-        f"--service-resources STORAGE-ACCOUNT-IDS && {update} --service-endpoint-policy aml-storage"
+def _policy_commands(scope: Scope, subnet: Raw, region: str | None) -> str:
+    """The subnet keeps its other service endpoints: an update replaces their list."""
+    services = [name for each in rows(subnet, "properties", "serviceEndpoints") if (name := text(each, "service"))]
+    has_storage = any(name.casefold() in _STORAGE_SERVICES for name in services)
+    update = {"ids": scope, "service_endpoints": (*services, *([] if has_storage else ["Microsoft.Storage"]))}
+    first = (
+        f"Where storage accounts let the nodes in by IP address, first let subnet {_name(scope)} in by a network rule"
     )
+    if rows(subnet, "properties", "serviceEndpointPolicies"):
+        return f"{first}. Then: {code(az('network vnet subnet update', **update))}"
+    where = within(scope)
+    made = az(
+        "network service-endpoint policy create",
+        **where,
+        name="aml-storage",
+        **({"location": region} if region else {}),
+    )
+    definition = {**where, "policy_name": "aml-storage"}
+    aml = {"name": "aml", "service": "Global", "service_resources": "/services/Azure/MachineLearning"}
+    accounts = {"name": "accounts", "service": "Microsoft.Storage", "service_resources": "STORAGE-ACCOUNT-IDS"}
+    commands = code(
+        made,
+        az("network service-endpoint policy-definition create", **definition, **aml),
+        az("network service-endpoint policy-definition create", **definition, **accounts),
+        az("network vnet subnet update", **update, service_endpoint_policy="aml-storage"),
+    )
+    return f"{first}; and name every account that they use, as they reach no other from then on. Then: {commands}"
 
 
 def _name(subnet: Scope) -> str:

@@ -5,13 +5,12 @@ the same role as for its dependencies (AML-75), where that role has the action o
 """
 
 from collections.abc import Iterator
-from shlex import quote
 
 from shared.access.approver import APPROVE, approve_elsewhere
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.managed_network import NETWORK, managed
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -85,14 +84,14 @@ def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _missing(workspace: Workspace, target: Scope, rule: str) -> Finding:
+    removed = az("ml workspace outbound-rule remove", rule=rule, **at(workspace.id))
     return Finding(
         workspace.id,
         TARGETS,
         ("AML-92",),
         Severity.MEDIUM,
         f"Outbound rule {rule} of workspace {workspace.id.name} leads to {target}, which does not exist.",
-        f"Remove the rule, or name what is there: az ml workspace outbound-rule remove --rule {quote(rule)} "
-        f"{at(workspace.id)}",
+        f"Name what is there, or remove the rule: {code(removed)}",
     )
 
 

@@ -1,6 +1,5 @@
 """People: the groups that the policy wants on workspaces, whether anybody can score at all, and custom roles."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 from shared.access.asks import Ask, Finding, RequiredGrant, Severity
@@ -8,6 +7,7 @@ from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import SCORE_AND_MANAGE, WRITE_ROLES, Need
 from shared.access.permissions import Permission, PermissionBlock, includes
 from shared.access.raw import get, object_id, rows, scope_or_none, tags, text
+from shared.access.rules.az import az, code, subscription, to_users
 from shared.access.rules.endpoints import token_only
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -89,8 +89,7 @@ def _nobody_scores(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             f"No user and no group holds a role on workspace {workspace.id.name} with which it could score, and its "
             f"endpoints take only tokens: {names}.",
             "Name a group in the policy (people: [{groups: [OBJECT-ID], role: data_scientist, scopes: "
-            f'["{workspace.id}"]}}]), or: az role assignment create --assignee-object-id GROUP-OBJECT-ID '
-            f'--assignee-principal-type Group --role "{SCORE_AND_MANAGE.role_name}" --scope {workspace.id}',
+            f'["{workspace.id}"]}}]), or: {code(to_users(SCORE_AND_MANAGE.role_name, workspace.id))}',
         )
 
 
@@ -136,9 +135,16 @@ def _too_broad(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 f"Custom role {name} allows {', '.join(patterns)}, which includes listing and regenerating the keys of "
                 "online endpoints: whoever can score can also take the keys and hand them on.",
                 f"Name the actions instead ({_SCORE.action}), or add listKeys/action and regenerateKeys/action to its "
-                f"notActions: az role definition list --name {shlex.quote(name)} > role.json, edit, az role definition "
-                "update --role-definition role.json",
+                f"notActions: get it ({_definition(name, scope)}), edit it, and put it back: "
+                f"{code(az('role definition update', role_definition='role.json'))}",
             )
+
+
+def _definition(name: str, role: Scope) -> str:
+    got = az(
+        "role definition list", name=name, custom_role_only="true", query="[0]", output="json", **subscription(role)
+    )
+    return code(f"{got} > role.json")
 
 
 def _reaching_keys(block: PermissionBlock) -> Iterator[str]:

@@ -11,7 +11,7 @@ from shared.access.model import Connection, Estate, Principal, Registry, Want, W
 from shared.access.needs import ASSIGN_IDENTITY, PULL, PULL_ABAC
 from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.registries import registry as registry_of
-from shared.access.rules.az import at
+from shared.access.rules.az import at, az, code
 from shared.access.rules.pull import PULLS
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.sdk_v1 import V1_ENDED
@@ -75,6 +75,14 @@ def _workspace_assigns(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield RequiredGrant(me, ASSIGN_IDENTITY, uai.resource, one.id, ("AML-26",), reason, explicit=True)
 
 
+_COMPLETE = (
+    "target=REGISTRY.azurecr.io",
+    "credentials.type=managed_identity",
+    "credentials.resource_id=IDENTITY-ID",
+    "credentials.client_id=CLIENT-ID",
+)
+
+
 def _incomplete(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable("registry-connection", ("AML-27",), _wants(workspace, estate), estate)
     for one in _signing_in(workspace):
@@ -87,8 +95,7 @@ def _incomplete(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 Severity.MEDIUM,
                 f"Connection {one.id.name} cannot pull base images with its identity: {'; '.join(wrong)}. Builds pull "
                 f"so in v1 only: {V1_ENDED}.",
-                f"az ml connection update --name {one.id.name} {at(workspace.id)} --set target=REGISTRY.azurecr.io "
-                "credentials.type=managed_identity credentials.resource_id=IDENTITY-ID credentials.client_id=CLIENT-ID",
+                code(az("ml connection update", name=one.id.name, **at(workspace.id), set=_COMPLETE)),
             )
 
 

@@ -50,7 +50,8 @@ def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
                 ("AML-15",),
                 Severity.MEDIUM,
                 f"Cluster {compute.id.name} has a system-assigned and user-assigned identities; AML supports one kind.",
-                f"Keep the user-assigned ones: {update_compute(compute)}",
+                "Keep the user-assigned ones, once they hold what the system-assigned one holds: "
+                f"{update_compute(compute)}",
             )
 
 

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 
+from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, text
+from shared.access.rules.az import az, code, itself, subscription, within
+from shared.access.rules.network_commands import private_endpoint
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
+from shared.access.scope import Scope
 from shared.access.wishes import Wishes
-
-_ZONES = (
-    "Zone redundancy is chosen when a Premium registry is made: az acr create --name NEW-NAME --sku Premium "
-    "--zone-redundancy Enabled, then az acr import from {}"
-)
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -23,7 +22,7 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(SETTINGS, ("AML-79",), _wants(workspace, estate), estate)
     raw, registry = estate.resource(workspace.registry), workspace.registry
-    wrong = list(_wrong(raw, registry.name, workspace, estate.wishes)) if raw and registry else []
+    wrong = list(_wrong(raw, registry, workspace, estate.wishes)) if raw and registry else []
     if wrong and registry:
         open_to_all = flag(raw, "properties", "anonymousPullEnabled") is True and not estate.wishes.anonymous_pull
         yield Finding(
@@ -32,23 +31,66 @@ def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             ("AML-79",),
             Severity.HIGH if open_to_all else Severity.MEDIUM,
             f"Registry {registry.name}: {'; '.join(what for what, _ in wrong)}.",
-            " ".join(f"{remedy}." for _, remedy in wrong),
+            ". ".join(remedy for _, remedy in wrong),
         )
 
 
-def _wrong(raw: Raw, name: str, workspace: Workspace, wishes: Wishes) -> Iterator[tuple[str, str]]:
+def _wrong(raw: Raw, registry: Scope, workspace: Workspace, wishes: Wishes) -> Iterator[tuple[str, str]]:
     """What is wrong, and the remedy."""
     properties = get(raw, "properties")
     if flag(properties, "anonymousPullEnabled") is True and not wishes.anonymous_pull:
-        yield "anybody can pull without signing in", f"az acr update --name {name} --anonymous-pull-enabled false"
+        command = code(az("acr update", **itself(registry), anonymous_pull_enabled="false"))
+        yield "anybody can pull without signing in", f"Who pulls signs in: {command}"
     if _open(properties) and not _may_be_open(workspace, wishes):
-        yield "public network access is on", f"az acr update --name {name} --public-network-enabled false"
+        yield "public network access is on", closing(raw, registry, workspace)
     if wishes.zone_redundant and not _is(properties, "enabled", "zoneRedundancy"):
-        yield "it is not zone redundant", _ZONES.format(name)
+        yield "it is not zone redundant", _zones(registry)
     if wishes.retention_days is not None and not _retains(properties, wishes.retention_days):
         days = wishes.retention_days
-        remedy = f"az acr config retention update --registry {name} --status enabled --days {days}"
-        yield f"untagged manifests are not removed after {days} days", f"{remedy} --type UntaggedManifests"
+        kept = {"registry": registry.name, **subscription(registry), "status": "enabled", "days": days}
+        command = code(az("acr config retention update", **kept, type="UntaggedManifests"))
+        premium = "" if _is_premium(raw) else f"Only Premium has retention: {_premium(registry)}. Then: "
+        yield f"untagged manifests are not removed after {days} days", f"{premium}{command}"
+
+
+def _zones(registry: Scope) -> str:
+    where = {**within(registry), "sku": "Premium", "zone_redundancy": "Enabled"}
+    made = code(az("acr create", name="NEW-NAME", **where))
+    images = {"name": "NEW-NAME", **subscription(registry), "source": "REPOSITORY:TAG", "registry": registry}
+    copied = code(az("acr import", **images))
+    return (
+        f"Zone redundancy is chosen when a Premium registry is made: {made}, then the images are brought over, one by "
+        f"one: {copied}"
+    )
+
+
+def closing(raw: Raw, registry: Scope, workspace: Workspace) -> str:
+    """What must be there before public access goes off; else it cuts off whoever comes by it."""
+    steps = [] if _is_premium(raw) else [f"Only Premium has private endpoints: {_premium(registry)}"]
+    subnets = [id_.name for id_ in network.let_in(raw)]
+    if subnets:
+        names = ", ".join(sorted(subnets))
+        steps.append(f"The way by service endpoint ends with public access: {names} must be led to a private endpoint")
+    if subnets or not network.approved_endpoints(raw):
+        steps.append(f"Give it a private endpoint wherever somebody pulls or pushes: {_endpoint(registry)}")
+    if not text(workspace.raw, "properties", "imageBuildCompute"):
+        built = code(az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER"))
+        steps.append(f"ACR Tasks do not reach it then, so let images be built on a cluster there: {built}")
+    closed = code(az("acr update", **itself(registry), public_network_enabled="false"))
+    return ". ".join([*steps, f"{'Only then: ' if steps else 'Close it: '}{closed}"])
+
+
+def _endpoint(registry: Scope) -> str:
+    name = f"{registry.name}-endpoint"
+    return code(private_endpoint(registry, "registry", name=name, beside=registry, subnet="SUBNET-ID"))
+
+
+def _premium(registry: Scope) -> str:
+    return code(az("acr update", **itself(registry), sku="Premium"))
+
+
+def _is_premium(raw: object) -> bool:
+    return _is(raw, "premium", "sku", "name")
 
 
 def _open(properties: object) -> bool:

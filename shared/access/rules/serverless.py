@@ -12,7 +12,8 @@ from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, User
 from shared.access.ids import PRIMARY
 from shared.access.jobs import is_serverless, submitted
 from shared.access.model import Estate, Part, Raw, Unreadable, Want, Workspace
-from shared.access.rules.identity_change import update_workspace
+from shared.access.rules.identities import primary
+from shared.access.rules.identity_change import ROLES_FIRST, update_workspace
 from shared.access.rules.pull import PULLS, pull
 from shared.access.rules.rule import Mode, Rule
 from shared.access.wishes import Serverless
@@ -131,6 +132,8 @@ def _pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     unclear = workspace.identity.unclear or workspace.unclear(PRIMARY)
     acts_as_other = workspace.registry and not workspace.acts_as_uai and not unclear
+    if any(primary(workspace, estate)) or workspace.primary in {one.id for one in workspace.identity.lost}:
+        return  # AML-12 and AML-98 advise on it
     if acts_as_other and _use(workspace, estate)[0] is _Use.YES:
         yield Finding(
             workspace.id,
@@ -139,7 +142,8 @@ def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
             "only through a user-assigned identity of the workspace, and it acts as none.",
-            f"Attach one and make it primary: {update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
+            f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: "
+            f"{update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
         )
 
 

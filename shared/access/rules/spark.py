@@ -13,6 +13,7 @@ from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Works
 from shared.access.needs import CONTROL_STORAGE, WRITE_BLOBS
 from shared.access.raw import flag, get, text
 from shared.access.rules.accounts import account, account_wants, containers
+from shared.access.rules.az import code, to_users
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.keyless_people import people_on
@@ -141,7 +142,6 @@ def _identities(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _nobody(workspace: Workspace, storage: Scope) -> Finding:
-    grant = "az role assignment create --assignee-object-id USERS-GROUP-ID --assignee-principal-type Group --role"
     return Finding(
         workspace.id,
         IDENTITIES,
@@ -149,7 +149,7 @@ def _nobody(workspace: Workspace, storage: Scope) -> Finding:
         Severity.MEDIUM,
         f"Spark jobs of workspace {workspace.id.name} run as their user, and no user or group is both Contributor and "
         f"Storage Blob Data Contributor on {storage.name}, where they read and write.",
-        f'{grant} "Storage Blob Data Contributor" --scope {storage}; {grant} "Contributor" --scope {storage}',
+        code(to_users("Storage Blob Data Contributor", storage), to_users("Contributor", storage)),
     )
 
 

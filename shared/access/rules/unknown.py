@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import ComputeType, Estate, Workspace
 from shared.access.raw import text
+from shared.access.rules.az import az, code
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.scope import Scope
 
@@ -36,7 +37,7 @@ def _finding(scope: Scope, what: str, kind: str) -> Finding:
         (),
         Severity.LOW,
         f"The kind of {what} {scope.name} is not known to amlguard ({kind}): what its identity needs is not checked.",
-        f"Check it by hand (az resource show --ids {scope}), and look for a newer amlguard that knows it.",
+        f"Check it by hand ({code(az('resource show', ids=scope))}), and look for a newer amlguard that knows it.",
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from shared.access.asks import Finding, Severity
 from shared.access.model import Estate, Unreadable, Want
+from shared.access.rules.az import assign, code
 
 
 def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], estate: Estate) -> Iterator[Finding]:
@@ -19,8 +20,7 @@ def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], 
                 Severity.LOW,
                 f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} "
                 "is missing.",
-                "Let amlguard's identity read it: az role assignment create --assignee-object-id AMLGUARD-OBJECT-ID "
-                f'--assignee-principal-type ServicePrincipal --role "Reader" --scope "{want.scope}"',
+                f"Let amlguard's identity read it: {code(assign('AMLGUARD-OBJECT-ID', 'Reader', want.scope))}",
             )
 
 

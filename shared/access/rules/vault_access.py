@@ -8,7 +8,7 @@ from shared.access.ids import user_assigned
 from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
 from shared.access.raw import get, principal_id, scope_or_none, text
-from shared.access.rules.az import group
+from shared.access.rules.az import az, code, itself, subscription
 from shared.access.rules.datastores import credential
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -38,7 +38,8 @@ class _Use:
         held = vault.policies.get(principal.id.casefold(), frozenset())
         missing = [f"{kind}/{name}" for kind, names in self.policy.items() for name in names]
         missing = [one for one in missing if one.casefold() not in held]
-        command = f"az keyvault set-policy --name {vault.id.name} --object-id {principal.id} {self._options(held)}"
+        where = {**itself(vault.id), "object_id": principal.id}
+        command = code(az("keyvault set-policy", **where, **self._options(held)))
         lacking = f"No access policy of {vault.id.name} gives it {', '.join(missing)}"
         if vault.rbac:
             yield RequiredGrant(principal, self.need, vault.id, on, (self.requirement,), reason)
@@ -51,12 +52,12 @@ class _Use:
     def finding(self, on: Scope, message: str, remedy: str) -> Finding:
         return Finding(on, self.rule, (self.requirement,), Severity.MEDIUM, message, remedy)
 
-    def _options(self, held: frozenset[str]) -> str:
+    def _options(self, held: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
         """With what is there already: the command replaces the permissions of the kinds that it names."""
-        return " ".join(
-            f"--{kind.removesuffix('s')}-permissions {' '.join(dict.fromkeys((*names, *_of_kind(kind, held, names))))}"
+        return {
+            f"{kind.removesuffix('s')}_permissions": tuple(dict.fromkeys((*names, *_of_kind(kind, held, names))))
             for kind, names in self.policy.items()
-        )
+        }
 
 
 def _of_kind(kind: str, held: frozenset[str], known: Sequence[str]) -> list[str]:
@@ -115,7 +116,7 @@ def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield _KEYS.finding(
             workspace.id,
             f"Workspace {workspace.id.name} is encrypted with a key of vault {scope.name}, which does not exist.",
-            f"Recover it: az keyvault recover --name {scope.name}",
+            f"Recover it: {code(az('keyvault recover', name=scope.name, **subscription(scope)))}",
         )
     elif raw:
         yield from _key_asks(workspace, vault_of(raw, scope), _key_identity(block), estate)
@@ -130,8 +131,7 @@ def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: E
         yield _KEYS.finding(
             workspace.id,
             f"Workspace {workspace.id.name} reads its encryption key as {named.name}, which does not exist.",
-            f"Recreate it and let it use the vault's keys: az identity create --name {named.name} --resource-group "
-            f"{group(named)}",
+            f"Recreate it and let it use the vault's keys: {code(az('identity create', **itself(named)))}",
         )
 
 

@@ -20,6 +20,7 @@ from shared.access.needs import (
     WRITE_BLOBS,
     Need,
 )
+from shared.access.rules.az import az, code, itself
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
@@ -105,6 +106,7 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
 
 
 def _full(acting: Principal, vault: Vault) -> Finding:
+    where = itself(vault.id)
     return Finding(
         vault.id,
         VAULT_POLICIES,
@@ -112,9 +114,9 @@ def _full(acting: Principal, vault: Vault) -> Finding:
         Severity.HIGH,
         f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure takes no "
         "more.",
-        "Take out what is no longer needed (az keyvault delete-policy --object-id OBJECT-ID --name "
-        f"{vault.id.name}), or let RBAC decide: az keyvault update --name {vault.id.name} "
-        "--enable-rbac-authorization true (grant roles to all who use the vault first)",
+        f"Take out what is no longer needed ({code(az('keyvault delete-policy', **where, object_id='OBJECT-ID'))}), or "
+        "grant roles to all who use the vault, then let RBAC decide: "
+        f"{code(az('keyvault update', **where, enable_rbac_authorization='true'))}",
     )
 
 
