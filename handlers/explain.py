@@ -16,8 +16,8 @@ from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
 from shared.access.scope import Scope
 from shared.access.users import unsuitable
-from shared.observe import observe
 from shared.ports import ReadFailedError
+from shared.reading.estate import observe
 
 _REGISTRY = "microsoft.containerregistry/registries"
 _MARKS = {Cover.COVERED: "✓", Cover.UNCOVERED: "✗", Cover.UNKNOWN: "?"}

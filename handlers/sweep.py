@@ -14,7 +14,6 @@ from itertools import batched, zip_longest
 
 from handlers.look import is_failure, look_now, watched
 from handlers.services import Services
-from shared import shard
 from shared.access.asks import Finding, Severity
 from shared.access.outcomes import Plan
 from shared.access.scope import Scope
@@ -22,11 +21,12 @@ from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
+from shared.reading import from_resource_graph
+from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
-from shared.shared_lists import SharedLists
 from shared.sweeps import Shards, Tally, new_sweep
-from shared.work import Reconcile, Shard, Sweep, Trigger, encode
+from shared.work import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
 
 _log = logging.getLogger("amlguard")
 
@@ -66,7 +66,7 @@ async def find(services: Services, sweep: str) -> None:
     if sweeps:
         shards = await sweeps.shards(sweep, shards)
     for number, some in enumerate(shards):
-        await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
+        await services.queue.put(encode(ResourceGraphReads(sweep, f"{number:05}", some)), timedelta())
     workspaces = sum(map(len, shards))
     if sweeps:
         await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
@@ -105,7 +105,7 @@ def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         yield from filter(None, turn)
 
 
-async def look_over(work: Shard, services: Services) -> None:
+async def look_over(work: ResourceGraphReads, services: Services) -> None:
     """Raises `AzureFailureError`: the shard comes again, and only it."""
     now = services.azure.now()
     if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
@@ -116,12 +116,12 @@ async def look_over(work: Shard, services: Services) -> None:
         await services.sweeps.done(work.sweep, work.number, tally, services.azure.now())
 
 
-async def _look_over(work: Shard, services: Services) -> Tally:
+async def _look_over(work: ResourceGraphReads, services: Services) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
     # Resource Graph tells of whole resource groups, and some of them may be none of ours.
     services = replace(services, azure=SharedLists(services.azure))
     queried = len(scopes) >= _WORTH_A_QUERY and all(map(is_container, services.terms.scopes))
-    known = await shard.Shard.read(scopes, services.azure) if queried else None
+    known = await from_resource_graph.ResourceGraphReads.read(scopes, services.azure) if queried else None
     run, until, slots = Run(services.terms.mode), time.monotonic() + _SECONDS, asyncio.Semaphore(_AT_ONCE)
 
     async def one(scope: Scope) -> Plan | Result:
@@ -147,10 +147,10 @@ async def _look_over(work: Shard, services: Services) -> Tally:
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
 
 
-async def give_up(work: Sweep | Shard, services: Services) -> None:
+async def give_up(work: Sweep | ResourceGraphReads, services: Services) -> None:
     """The sweep comes to its end without the shard, or at once, as incomplete."""
     match work:
-        case Shard(sweep=sweep) if services.sweeps and sweep:
+        case ResourceGraphReads(sweep=sweep) if services.sweeps and sweep:
             missed = Tally(len(work.workspaces), len(work.workspaces))
             await services.sweeps.done(sweep, work.number, missed, services.azure.now())
         case Sweep(id=sweep) if services.sweeps and sweep:

@@ -28,9 +28,9 @@ from shared.brakes import Brakes
 from shared.changes import Changes
 from shared.journal import Journal, Outcome
 from shared.memory import Memory
-from shared.observe import observe
 from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, Reads, RunRecords, Store, WorkQueue
+from shared.reading.estate import observe
 from shared.stop import Stop
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode

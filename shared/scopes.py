@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from shared.access.dependencies import Sought
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.users import is_container, is_used, unsuitable, workspace_of
-from shared.discover import Search, all_workspaces, listed, place, search
 from shared.memory import Memory
 from shared.ports import Raw, ReadFailedError, Reads
-from shared.users import Answer, seek, used_by, using
+from shared.reading.discover import Search, all_workspaces, listed, place, search
+from shared.reading.users import Answer, seek, used_by, using
 
 # Who was moved out of a management group is still looked at for so long, and who was moved in not yet.
 MEMBERSHIP_SECONDS = 300.0

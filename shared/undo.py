@@ -16,10 +16,10 @@ from shared.access.terms import Terms
 from shared.access.undo import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.changes import Changes
-from shared.discover import workspaces_at
 from shared.journal import Journal, Outcome
-from shared.observe import observe
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
+from shared.reading.discover import workspaces_at
+from shared.reading.estate import observe
 from shared.stop import Stop
 from shared.undone import Mark, Undone
 

@@ -9,7 +9,7 @@ from shared.access.model import Want
 class Refusal:
     """`guard` is a stable word for alerts; `reason` is for people and says what would allow it.
 
-    `wants`: what has to be read before anybody can tell; `shared.observe` reads it and asks again.
+    `wants`: what has to be read before anybody can tell; `shared.reading.estate` reads it and asks again.
     """
 
     guard: str

@@ -16,9 +16,9 @@ from emulator.errors import AzureError
 from emulator.graph import ResourceGraph
 from emulator.tenant import Tenant
 from shared.access.scope import Scope
-from shared.discover import all_workspaces
 from shared.ports import Raw
-from shared.shard import Shard
+from shared.reading.discover import all_workspaces
+from shared.reading.from_resource_graph import ResourceGraphReads
 
 type Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ async def _bodies() -> list[Json]:
     queries = _Queries()
     _ = [one async for one in all_workspaces(queries)]  # type: ignore[arg-type]  # only queries are asked
     some = [Scope.parse(text) for text in _WORKSPACES[::_SUBSCRIPTIONS]]
-    await Shard.read(some[:6], queries)  # type: ignore[arg-type]  # only queries are asked
+    await ResourceGraphReads.read(some[:6], queries)  # type: ignore[arg-type]  # only queries are asked
     return [
         {
             "query": kql,

@@ -12,7 +12,7 @@ from unit.build import SUBSCRIPTION, registry_id, sai, terms, workspace_id
 from shared.access.scope import Scope
 from shared.access.services import SERVICES
 from shared.ports import ReadFailedError
-from shared.shared_lists import SharedLists
+from shared.reading.shared_lists import SharedLists
 
 COLLECTIONS = [service.collection for service in SERVICES]
 NAMES = ["one", "two", "three", "four"]

@@ -18,7 +18,7 @@ from shared.access.ids import an_id
 from shared.access.outcomes import Plan
 from shared.access.rules.malformed import MALFORMED
 from shared.access.scope import InvalidScopeError, Scope
-from shared.shard import Shard
+from shared.reading.from_resource_graph import ResourceGraphReads
 
 BYSTANDER = workspace_id("bystander")
 BYSTANDERS_OWN = registry_id("bystanderacr")
@@ -144,7 +144,7 @@ def glance_at(one: App) -> list[Plan | None]:
 
     async def glances() -> list[Plan | None]:
         scopes = [BYSTANDER, WORKSPACE, workspace_id("third")]
-        shard = await Shard.read(scopes, one.services.azure)
+        shard = await ResourceGraphReads.read(scopes, one.services.azure)
         return [await one.services.reconciler.glance(scope, shard) for scope in scopes]
 
     return asyncio.run(glances())

@@ -7,8 +7,8 @@ import pytest
 from unit.build import GROUP, REGISTRY, SUBSCRIPTION
 
 from shared.access.scope import Scope
-from shared.once import Once
 from shared.ports import ReadFailedError
+from shared.reading.cached import CachedReads
 
 
 class Counting:
@@ -31,7 +31,7 @@ class Counting:
 
 async def test_the_same_read_is_one_request_whoever_asks_and_when() -> None:
     azure = Counting()
-    once = Once(azure)
+    once = CachedReads(azure)
     upper = Scope.parse(str(REGISTRY).upper().replace("/SUBSCRIPTIONS", "/subscriptions"))
     answers: list[Any] = await asyncio.gather(*(once.resource(scope) for scope in (REGISTRY, upper, REGISTRY)))
     assert [*answers, await once.resource(REGISTRY)] == [1, 1, 1, 1]
@@ -40,7 +40,7 @@ async def test_the_same_read_is_one_request_whoever_asks_and_when() -> None:
 
 async def test_different_reads_are_different_requests() -> None:
     azure = Counting()
-    once = Once(azure)
+    once = CachedReads(azure)
     for read in (
         once.resource(GROUP),
         once.children(GROUP, "jobs"),
@@ -59,7 +59,7 @@ async def test_different_reads_are_different_requests() -> None:
 
 async def test_a_read_that_failed_stays_failed() -> None:
     azure = Counting(failing="resource")
-    once = Once(azure)
+    once = CachedReads(azure)
     for _ in range(2):
         with pytest.raises(ReadFailedError):
             await once.resource(REGISTRY)

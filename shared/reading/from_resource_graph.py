@@ -14,9 +14,9 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope, is_odd
-from shared.holdings import ROLE_ASSIGNMENTS
-from shared.once import Once
 from shared.ports import Raw, Reads
+from shared.reading.cached import CachedReads
+from shared.reading.role_holdings import ROLE_ASSIGNMENTS
 
 _ENDPOINT = "microsoft.machinelearningservices/workspaces/onlineendpoints"
 _DEPLOYMENT = f"{_ENDPOINT}/deployments"
@@ -37,11 +37,11 @@ _TYPES = (
 _COLUMNS = "id, name, type, location, kind, identity, sku, tags, properties"
 
 
-class Shard:
+class ResourceGraphReads:
     """See `shared.ports.Reads`. Of workspaces in one subscription; what is read from ARM is read once for all."""
 
     def __init__(self, groups: Iterable[Scope], rows: Iterable[Raw], assigned: Sequence[Raw], azure: Reads) -> None:
-        self._live = Once(azure)
+        self._live = CachedReads(azure)
         self._assigned = _by_group(frozenset(groups), assigned)
         self._rows: dict[Scope, Raw] = {}
         self._children: dict[tuple[Scope, str], list[Raw]] = {}

@@ -10,8 +10,8 @@ from shared.access import images
 from shared.access.dependencies import REGISTRY, Namer, Sought, leading, leads_to, resource_of
 from shared.access.raw import scope_or_none, text
 from shared.access.scope import Scope
-from shared.once import Once
 from shared.ports import Raw, Reads
+from shared.reading.cached import CachedReads
 
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
@@ -88,7 +88,7 @@ async def _used_below(
     stages: tuple[tuple[Namer, ...], ...] = (_CHEAP, _DEAR),
 ) -> tuple[Scope, ...]:
     """`raw` is the workspace as far as it is known."""
-    once, left = Once(azure), list(those)
+    once, left = CachedReads(azure), list(those)
     found: list[Scope] = []
     for stage in stages:
         lists = [namer for namer in stage if any(leading(namer, one) for one in left)]

@@ -12,7 +12,7 @@ from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.ports import Raw, ReadFailedError, Reads
-from shared.users import seek, using
+from shared.reading.users import seek, using
 
 _log = logging.getLogger("amlguard")
 
@@ -30,7 +30,7 @@ class Search:
     """How far the users of what lies at a scope are found by what workspaces say of themselves.
 
     `here` are those of which ARM says so, `told` those of which Resource Graph does. Of `unasked` only what lies below
-    each could tell (`shared.users`).
+    each could tell (`shared.reading.users`).
     """
 
     scope: Scope

@@ -11,13 +11,13 @@ from typing import Any
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
-from shared.holdings import ROLE_ASSIGNMENTS
 from shared.ports import Raw, Reads
+from shared.reading.role_holdings import ROLE_ASSIGNMENTS
 
 _ASSIGNED_AT = f"{ROLE_ASSIGNMENTS}?$filter=atScope()"
 
 
-class Once:
+class CachedReads:
     """See `shared.ports.Reads`. A read that failed stays failed: the whole reconcile is tried again."""
 
     def __init__(self, azure: Reads) -> None:

@@ -33,13 +33,13 @@ from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
 from shared.access.terms import Terms
-from shared.facts import read_fact, read_facts
-from shared.holdings import ROLE_ASSIGNMENTS, access, at_hand
-from shared.neighbours import neighbours
-from shared.once import Once
 from shared.ports import Reads
+from shared.reading.cached import CachedReads
+from shared.reading.facts import read_fact, read_facts
+from shared.reading.neighbours import neighbours
+from shared.reading.role_holdings import ROLE_ASSIGNMENTS, access, at_hand
+from shared.reading.workspace import read_workspace
 from shared.work import Trigger
-from shared.workspaces import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
 
@@ -58,7 +58,7 @@ async def observe(
     `frugal`: rather one more round trip than a request for each identity. `everybody`: who uses the registry is read
     to the end, whatever keeps its admin user on.
     """
-    once = Once(azure)
+    once = CachedReads(azure)
     seen = await _observe(workspace, once, terms, trigger or Trigger(), frugal=frugal)
     return await _look_around(seen, once, terms, unread, frugal=frugal) if seen and everybody else seen
 

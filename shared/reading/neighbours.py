@@ -10,9 +10,9 @@ from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
 from shared.access.terms import Terms
-from shared.discover import WORKSPACES, listed
 from shared.ports import ReadFailedError, Reads
-from shared.workspaces import read_workspace
+from shared.reading.discover import WORKSPACES, listed
+from shared.reading.workspace import read_workspace
 
 type _Named = tuple[object, object]
 
