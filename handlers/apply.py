@@ -19,10 +19,10 @@ from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
-from shared.journal import Outcome
 from shared.ports import AuditFailedError, AzureFailureError
 from shared.reconcile import Reconciler, Result
 from shared.stop import Stop, StoppedError
+from shared.writing.journal import Outcome
 
 _MADE = "changes made"
 

@@ -24,9 +24,6 @@ from shared.access.terms import Action as Mode
 from shared.access.terms import Terms
 from shared.approvals import Approvals, Pending
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
-from shared.brakes import Brakes
-from shared.changes import Changes
-from shared.journal import Journal, Outcome
 from shared.memory import Memory
 from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, Reads, RunRecords, Store, WorkQueue
@@ -34,6 +31,9 @@ from shared.reading.estate import observe
 from shared.stop import Stop
 from shared.undone import Undone
 from shared.work import Reconcile, Trigger, encode
+from shared.writing.apply import Changes
+from shared.writing.brakes import Brakes
+from shared.writing.journal import Journal, Outcome
 
 _PASSES = 3
 _SOON = timedelta(seconds=2)

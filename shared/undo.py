@@ -15,13 +15,13 @@ from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
 from shared.access.undo import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
-from shared.changes import Changes
-from shared.journal import Journal, Outcome
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
 from shared.stop import Stop
 from shared.undone import Mark, Undone
+from shared.writing.apply import Changes
+from shared.writing.journal import Journal, Outcome
 
 _LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
 ALL_THE_SAME = "--force takes it back all the same"

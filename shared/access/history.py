@@ -13,7 +13,7 @@ from shared.access.scope import Scope
 
 CONTESTED = "contested"
 DAYS = 7
-# How `shared.changes` says that nothing was done; it is no change that somebody could revert, or undo.
+# How `shared.writing.apply` says that nothing was done; it is no change that somebody could revert, or undo.
 THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
 NOTHING_DONE = (THERE_ALREADY, GONE_ALREADY)
 

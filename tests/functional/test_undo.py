@@ -14,10 +14,10 @@ from shared.access.marks import assignment_name
 from shared.access.outcomes import Removal
 from shared.access.terms import Action
 from shared.audit_rows import Phase, Run
-from shared.journal import Journal
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
 from shared.undo import Undo, Undoing
+from shared.writing.journal import Journal
 
 NOBODY = "9a3f4c1e-0000-4000-8000-00000000000a"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"

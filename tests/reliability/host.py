@@ -12,10 +12,10 @@ from handlers import resource_changed, sweep, work_queue
 from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.audit_rows import Run
-from shared.journal import Journal
 from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler
 from shared.undo import Undo
+from shared.writing.journal import Journal
 
 MOST_TRIES = 5
 """host.json: maxDequeueCount."""

@@ -15,7 +15,6 @@ from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
 from shared.access.marks import description
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import Phase, Run
-from shared.journal import Journal, Outcome
 from shared.ports import (
     Azure,
     AzureFailureError,
@@ -27,6 +26,7 @@ from shared.ports import (
 )
 from shared.stop import STOPPED, Stop
 from shared.work import Resync, encode
+from shared.writing.journal import Journal, Outcome
 
 _REMINDER = timedelta(minutes=5)
 _CONCURRENT_GRANTS = 8
