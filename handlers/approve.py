@@ -11,8 +11,8 @@ import msgspec
 from handlers.services import Services, connected
 from shared.access.documents import Document
 from shared.access.scope import Scope
-from shared.approvals import Approvals, Pending
 from shared.ports import AzureFailureError
+from shared.state.approvals import Approvals, Pending
 from shared.work import Reconcile, Trigger, encode
 
 

@@ -23,7 +23,7 @@ from shared.policy import Policy, PolicyError
 from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
-from shared.sweeps import Sweeps
+from shared.state.sweep_progress import Sweeps
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 

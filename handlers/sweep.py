@@ -25,7 +25,7 @@ from shared.reading import from_resource_graph
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
-from shared.sweeps import Shards, Tally, new_sweep
+from shared.state.sweep_progress import Shards, Tally, new_sweep
 from shared.work import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
 
 _log = logging.getLogger("amlguard")

@@ -12,7 +12,7 @@ from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
-from shared.sweeps import Summary, Sweeps, new_sweep
+from shared.state.sweep_progress import Summary, Sweeps, new_sweep
 from shared.work import Sweep, encode
 
 

@@ -18,8 +18,8 @@ from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
+from shared.state.undone import Mark, Undone
 from shared.stop import Stop
-from shared.undone import Mark, Undone
 from shared.writing.apply import Changes
 from shared.writing.journal import Journal, Outcome
 

@@ -20,8 +20,8 @@ from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.memory import Memory
 from shared.ports import Reads, RunRecords, Store
-from shared.stored import update
-from shared.undone import Undone
+from shared.state.document import update
+from shared.state.undone import Undone
 from shared.work import Trigger
 
 TAG = "amlguard"

@@ -12,9 +12,9 @@ from unit.build import GROUP, REGISTRY, WORKSPACE
 
 from shared.access.terms import Action as Mode
 from shared.access.terms import RuleMode, RuleTerms
-from shared.approvals import Approvals, Pending
 from shared.audit_rows import Run
 from shared.memory import Memory
+from shared.state.approvals import Approvals, Pending
 
 PERSON = "5a0f3c1e-0000-4000-8000-00000000000b"
 

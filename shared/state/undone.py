@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.ports import Store
-from shared.stored import update
+from shared.state.document import update
 
 _NAME = "undone"
 

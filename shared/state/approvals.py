@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared.access.marks import unique
 from shared.access.scope import Scope
 from shared.ports import Store
-from shared.stored import update
+from shared.state.document import update
 
 _FOLDER = "approvals/"
 
