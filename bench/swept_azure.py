@@ -14,7 +14,7 @@ import requests
 from bench.asked import Request, request
 from bench.processes import Process, running
 from bench.tenant import Json
-from shared.work import ResourceGraphReads, encode
+from shared.messages import ResourceGraphReads, encode
 
 _SWEEPS, _FINDINGS = "AmlGuardSweep_CL", "AmlGuardFinding_CL"
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"

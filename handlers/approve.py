@@ -11,9 +11,9 @@ import msgspec
 from handlers.services import Services, connected
 from shared.access.documents import Document
 from shared.access.scope import Scope
+from shared.messages import Reconcile, Trigger, encode
 from shared.ports import AzureFailureError
 from shared.state.approvals import Approvals, Pending
-from shared.work import Reconcile, Trigger, encode
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import TypeGuard
 from handlers.services import Services
 from shared.access.scope import Scope
 from shared.audit_rows import Run
+from shared.messages import Reconcile, Trigger, encode
 from shared.ports import AzureFailureError
 from shared.reconcile import Result
-from shared.work import Reconcile, Trigger, encode
 
 _log = logging.getLogger("amlguard")
 

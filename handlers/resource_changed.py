@@ -10,9 +10,9 @@ from shared.access.routing import route
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.events import MalformedEventError, read
+from shared.messages import Dependency, Trigger, encode
 from shared.ports import ReadFailedError
 from shared.reading.discover import finished, search
-from shared.work import Dependency, Trigger, encode
 
 _log = logging.getLogger("amlguard")
 

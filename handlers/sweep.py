@@ -19,6 +19,7 @@ from shared.access.outcomes import Plan
 from shared.access.scope import Scope
 from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding
+from shared.messages import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reading import from_resource_graph
@@ -26,7 +27,6 @@ from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
 from shared.state.sweep_progress import Shards, Tally, new_sweep
-from shared.work import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
 
 _log = logging.getLogger("amlguard")
 

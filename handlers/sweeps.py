@@ -12,8 +12,8 @@ from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
+from shared.messages import Sweep, encode
 from shared.state.sweep_progress import Summary, Sweeps, new_sweep
-from shared.work import Sweep, encode
 
 
 async def sweeps() -> Sequence[Summary]:

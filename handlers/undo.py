@@ -15,10 +15,10 @@ from shared.access.terms import Action as Mode
 from shared.access.undo import Step
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
+from shared.messages import Trigger
 from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
 from shared.undo import ALL_THE_SAME, Undo, Undoing
-from shared.work import Trigger
 from shared.writing.journal import Journal, Outcome
 
 

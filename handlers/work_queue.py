@@ -16,10 +16,7 @@ from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action as Mode
 from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.azure.settings import QUEUE
-from shared.pace import in_the_background
-from shared.ports import AzureFailureError, WriteRefusedError
-from shared.reading.discover import workspaces_at
-from shared.work import (
+from shared.messages import (
     Dependency,
     MalformedWorkError,
     Reconcile,
@@ -31,6 +28,9 @@ from shared.work import (
     decode,
     encode,
 )
+from shared.pace import in_the_background
+from shared.ports import AzureFailureError, WriteRefusedError
+from shared.reading.discover import workspaces_at
 
 MOST_TRIES = 5  # host.json: maxDequeueCount
 _WHILE_STOPPED = timedelta(hours=1)

@@ -10,7 +10,7 @@ from shared.access.asks import Finding
 from shared.access.outcomes import Action, Grant, Removal, Setting
 from shared.access.refusal import Refusal
 from shared.access.terms import Action as Mode
-from shared.work import Trigger
+from shared.messages import Trigger
 
 REMEDIATIONS = "AmlGuardRemediation_CL"
 FINDINGS = "AmlGuardFinding_CL"

@@ -24,13 +24,13 @@ from shared.access.terms import Action as Mode
 from shared.access.terms import Terms
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.memory import Memory
+from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, Reads, RunRecords, Store, WorkQueue
 from shared.reading.estate import observe
 from shared.state.approvals import Approvals, Pending
 from shared.state.undone import Undone
 from shared.stop import Stop
-from shared.work import Reconcile, Trigger, encode
 from shared.writing.apply import Changes
 from shared.writing.brakes import Brakes
 from shared.writing.journal import Journal, Outcome

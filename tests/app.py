@@ -17,9 +17,9 @@ from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.audit_rows import Run
 from shared.memory import Memory
+from shared.messages import Trigger, Work, decode
 from shared.ports import AzureFailureError
 from shared.reconcile import Result
-from shared.work import Trigger, Work, decode
 
 C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
 SETTLE = timedelta(minutes=15)

@@ -33,13 +33,13 @@ from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
 from shared.access.terms import Terms
+from shared.messages import Trigger
 from shared.ports import Reads
 from shared.reading.cached import CachedReads
 from shared.reading.facts import read_fact, read_facts
 from shared.reading.neighbours import neighbours
 from shared.reading.role_holdings import ROLE_ASSIGNMENTS, access, at_hand
 from shared.reading.workspace import read_workspace
-from shared.work import Trigger
 
 _LOCKS = "Microsoft.Authorization/locks"
 

@@ -15,6 +15,7 @@ from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
 from shared.access.marks import description
 from shared.access.outcomes import Grant, Plan, Removal, Setting
 from shared.audit_rows import Phase, Run
+from shared.messages import Resync, encode
 from shared.ports import (
     Azure,
     AzureFailureError,
@@ -25,7 +26,6 @@ from shared.ports import (
     WriteRefusedError,
 )
 from shared.stop import STOPPED, Stop
-from shared.work import Resync, encode
 from shared.writing.journal import Journal, Outcome
 
 _REMINDER = timedelta(minutes=5)

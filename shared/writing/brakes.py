@@ -19,10 +19,10 @@ from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.memory import Memory
+from shared.messages import Trigger
 from shared.ports import Reads, RunRecords, Store
 from shared.state.document import update
 from shared.state.undone import Undone
-from shared.work import Trigger
 
 TAG = "amlguard"
 _GOES_ON = "on"

@@ -12,8 +12,8 @@ from shared.access.history import THERE_ALREADY
 from shared.access.outcomes import Grant, Leaning, Plan, Removal, Setting
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
+from shared.messages import Record, encode
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
-from shared.work import Record, encode
 
 _RETRY = timedelta(minutes=1)
 _ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB

@@ -8,8 +8,8 @@ from unit.build import REGISTRY, WORKSPACE, guid
 
 from shared.access.scope import Scope
 from shared.audit_rows import Run
+from shared.messages import Trigger
 from shared.reconcile import Result
-from shared.work import Trigger
 
 
 async def test_what_comes_before_a_run_begins_is_that_run() -> None:

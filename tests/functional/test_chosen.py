@@ -26,9 +26,9 @@ from unit.build import (
 from handlers import resource_changed, work_queue
 from shared.access.scope import Scope
 from shared.memory import Memory
+from shared.messages import Reconcile, encode
 from shared.ports import ReadFailedError
 from shared.scopes import MEMBERSHIP_SECONDS, ScopeError, Scopes
-from shared.work import Reconcile, encode
 
 FAR = workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 LIKE = workspace_id("ws", LOOKALIKE)

@@ -12,9 +12,9 @@ from unit.build import GROUP, OTHER_SUBSCRIPTION, REGISTRY, STORAGE, SUBSCRIPTIO
 from handlers import resource_changed
 from shared.access.scope import Scope
 from shared.access.terms import Boundary
+from shared.messages import Dependency
 from shared.ports import ReadFailedError
 from shared.reading.discover import workspaces_at
-from shared.work import Dependency
 
 NEAR = SUBSCRIPTION.child("resourceGroups", "near")
 FAR = OTHER_SUBSCRIPTION.child("resourceGroups", "far")

@@ -26,8 +26,8 @@ from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.outcomes import Setting
 from shared.access.terms import Action, Boundary
 from shared.audit_rows import Phase
+from shared.messages import Reconcile
 from shared.ports import ReadFailedError
-from shared.work import Reconcile
 
 
 class TestTheMainJob:

@@ -10,8 +10,8 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.messages import Reconcile, Record
 from shared.ports import AuditFailedError, AzureFailureError
-from shared.work import Reconcile, Record
 
 
 class TestTheRecord:

@@ -11,8 +11,8 @@ from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid,
 
 from handlers import sweep as handler
 from shared.access.scope import Scope
+from shared.messages import ResourceGraphReads, Sweep
 from shared.ports import Row
-from shared.work import ResourceGraphReads, Sweep
 
 
 def swept(one: App) -> list[Row]:

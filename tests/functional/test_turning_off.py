@@ -23,7 +23,7 @@ from shared.access.asks import Property
 from shared.access.documents import action, key
 from shared.access.terms import Action
 from shared.audit_rows import Run
-from shared.work import Resync, Trigger
+from shared.messages import Resync, Trigger
 
 
 class TestTheSwitchOff:

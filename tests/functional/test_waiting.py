@@ -18,7 +18,7 @@ from unit.build import (
 
 from shared.access.terms import Caps
 from shared.audit_rows import Phase
-from shared.work import Reconcile
+from shared.messages import Reconcile
 
 
 class TestRefusals:

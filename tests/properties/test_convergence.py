@@ -37,7 +37,7 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, terms
 from shared.access.asks import Property
 from shared.access.scope import Scope
 from shared.access.terms import Action
-from shared.work import Resync, decode
+from shared.messages import Resync, decode
 
 TROUBLES = st.tuples(st.sampled_from(["read", "write", "audit", "queue"]), st.integers(0, 12), st.booleans())
 WEATHER = st.lists(

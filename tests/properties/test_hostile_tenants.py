@@ -29,8 +29,8 @@ from properties.trespass import Oracle, Said, same, within
 from handlers import resource_changed, work_queue
 from shared.access.asks import Property
 from shared.access.terms import Boundary
+from shared.messages import Trigger, decode
 from shared.ports import AzureFailureError
-from shared.work import Trigger, decode
 
 TENANTS = 2000
 SHARDS = 8  # for as many processes

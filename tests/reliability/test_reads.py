@@ -25,8 +25,8 @@ from wire import Json
 from handlers import resource_changed
 from shared.access.scope import Scope
 from shared.audit_rows import Run
+from shared.messages import Reconcile, encode
 from shared.ports import AzureFailureError
-from shared.work import Reconcile, encode
 
 _NO_OBJECT = {"empty": "", "null": "null", "text": '"x"', "list": "[]"}
 _LISTS = ("computes", "datastores")

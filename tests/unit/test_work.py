@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.work import (
+from shared.messages import (
     Dependency,
     MalformedWorkError,
     Reconcile,
