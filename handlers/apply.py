@@ -12,9 +12,9 @@ from handlers.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress,
 from handlers.interrupt import Heard, heeding
 from handlers.recording import audit_log, undo_command
 from handlers.services import connect, connected
-from shared.access.documents import Report
+from shared.access.actions import Plan
 from shared.access.history import NOTHING_DONE
-from shared.access.outcomes import Plan
+from shared.access.plan_json import Report
 from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
 from shared.audit_file import AuditFile

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from handlers.services import Services, connected
-from shared.access.documents import Document
+from shared.access.plan_json import Document
 from shared.access.scope import Scope
 from shared.messages import Reconcile, Trigger, encode
 from shared.ports import AzureFailureError

@@ -25,7 +25,7 @@ from handlers.console import (
 from handlers.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
-from shared.access.documents import Document
+from shared.access.plan_json import Document
 from shared.access.routing import operations
 from shared.access.users import unsuitable
 from shared.policy import PolicyError
@@ -119,7 +119,7 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
-    from shared.access.documents import key  # noqa: PLC0415 - see _plan
+    from shared.access.plan_json import key  # noqa: PLC0415 - see _plan
 
     document = read_json(str(path))
     try:

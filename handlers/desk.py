@@ -11,8 +11,8 @@ from typing import Any
 from handlers import resource_changed
 from handlers.console import scope_of
 from handlers.services import Services, connected
-from shared.access.documents import Report
-from shared.access.outcomes import Plan
+from shared.access.actions import Plan
+from shared.access.plan_json import Report
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler

@@ -9,11 +9,11 @@ from pathlib import Path
 from handlers.console import scope_of
 from handlers.desk import at_a_desk
 from handlers.services import Services, connected
+from shared.access.actions import Removal, Setting, Wait
 from shared.access.asks import Cover, RegistryUser
-from shared.access.documents import Document, finding
 from shared.access.explain import Explained, Seen, explain, user_document, users
-from shared.access.outcomes import Removal, Setting, Wait
 from shared.access.plan import plan
+from shared.access.plan_json import Document, finding
 from shared.access.scope import Scope
 from shared.access.users import unsuitable
 from shared.ports import ReadFailedError

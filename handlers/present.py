@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from shared.access.documents import Document, Report, action, short
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.actions import Grant, Removal, Setting
+from shared.access.plan_json import Document, Report, action, short
 from shared.access.rules import RULES, Rule
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from itertools import batched, zip_longest
 
 from handlers.look import is_failure, look_now, watched
 from handlers.services import Services
+from shared.access.actions import Plan
 from shared.access.asks import Finding, Severity
-from shared.access.outcomes import Plan
 from shared.access.scope import Scope
 from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding

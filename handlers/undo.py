@@ -9,10 +9,10 @@ from pathlib import Path
 from handlers.interrupt import Heard, heeding
 from handlers.recording import audit_log, undo_command
 from handlers.services import Services, connected
-from shared.access.documents import Document, action, in_words
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.actions import Grant, Removal, Setting
+from shared.access.plan_json import Document, action, in_words
 from shared.access.terms import Action as Mode
-from shared.access.undo import Step
+from shared.access.undo_steps import Step
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
 from shared.messages import Trigger

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 

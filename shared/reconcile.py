@@ -11,13 +11,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from shared.access.allotment import without
+from shared.access.actions import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.asks import Property
-from shared.access.documents import in_words, restrict
+from shared.access.caps import without
 from shared.access.history import CONTESTED
 from shared.access.merge import instead_of
-from shared.access.outcomes import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.plan import plan
+from shared.access.plan_json import in_words, restrict
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import Action as Mode
@@ -60,7 +60,7 @@ class Reconciler:
     """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
 
     `stopped`, `by_hand`, `again` and `file` are as for `Brakes`, `stop` and `told` as for `Changes`; `only` restricts
-    what is done to the actions that a plan document names (`shared.access.documents.key`).
+    what is done to the actions that a plan document names (`shared.access.plan_json.key`).
     """
 
     azure: Azure

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+from shared.access.actions import Removal, Setting
 from shared.access.asks import Property
 from shared.access.model import Estate
-from shared.access.outcomes import Removal, Setting
 from shared.access.quoting import kql
 from shared.access.reliance import TakingBack, relied_on
 from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
-from shared.access.undo import Done, Step, order, past, step
+from shared.access.undo_steps import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
 from shared.reading.discover import workspaces_at

@@ -16,10 +16,10 @@ from raw import Raw
 from troubles import Troubles
 from unit.build import MANAGEMENT_GROUP, NOW, ROLES, SUBSCRIPTION, assigned, guid
 
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
 from shared.access.model import Principal
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError, NotYetError, ReadFailedError, Receipt, Row, WriteRefusedError

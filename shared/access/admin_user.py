@@ -7,11 +7,11 @@ just made have had the policy's settle time, and nothing that was not read yet c
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from shared.access.actions import Deferred, Setting, Withheld
 from shared.access.asks import Cover, Property, RegistryUser, UserKind
 from shared.access.compare import Asked
 from shared.access.guardrails import locked, refuse_by_policy
 from shared.access.model import Estate
-from shared.access.outcomes import Deferred, Setting, Withheld
 from shared.access.refusal import Refusal
 from shared.access.registry_users import UNCOVERED_BUILDER, UNCOVERED_PULLER
 from shared.access.terms import Terms

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from shared.access.actions import Grant
 from shared.access.asks import Finding, Objection, RequiredGrant, Severity
 from shared.access.compare import fixes, held
 from shared.access.guardrails import distrust, refuse_denied, refuse_objected
 from shared.access.model import Estate, Workspace
 from shared.access.needs import contains
-from shared.access.outcomes import Grant
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.rules.az import assign, code

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from shared.access.actions import Grant, Plan, Removal, Setting, Wait
 from shared.access.asks import Cover, Finding, RegistryUser, RequiredGrant
 from shared.access.compare import ask, grant_key, weakest
-from shared.access.documents import Document
 from shared.access.model import Estate, Identity, Principal, Workspace
 from shared.access.needs import Need
-from shared.access.outcomes import Grant, Plan, Removal, Setting, Wait
 from shared.access.permissions import Coverage, RoleAssignment
+from shared.access.plan_json import Document
 from shared.access.registry_users import registry_users
 from shared.access.rules import Rule
 from shared.access.scope import Scope

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.access.allotment import Change, counted, target
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Finding, Severity
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.caps import Change, counted, target
 from shared.access.quoting import kql
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope

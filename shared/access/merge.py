@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from shared.access.actions import Grant, Withheld
 from shared.access.asks import RequiredGrant
 from shared.access.compare import Asked, GrantKey, grant_key
 from shared.access.model import Estate
-from shared.access.outcomes import Grant, Withheld
 from shared.access.rules import Rule
 
 type Asking = list[tuple[Rule, RequiredGrant]]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from shared.access import merge
+from shared.access.actions import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
 from shared.access.admin_user import NOT_READY_AGAIN, kept_for, switch_off
 from shared.access.advice import Advised, advice, each_once
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
@@ -21,9 +22,8 @@ from shared.access.guardrails import (
     refuse_unapproved,
     unseen,
 )
-from shared.access.marks import run_of
 from shared.access.model import Estate, Workspace
-from shared.access.outcomes import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
+from shared.access.own_assignments import run_of
 from shared.access.refusal import Refusal
 from shared.access.registry_users import registry_users
 from shared.access.removals import removals

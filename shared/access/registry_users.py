@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from shared.access.actions import Grant
 from shared.access.asks import Cover, NotReady, RegistryUser, RequiredGrant, UserKind
 from shared.access.compare import Asked, ask, held
 from shared.access.evidence import admin_logins, moment
 from shared.access.model import Estate, Unreadable, Want
-from shared.access.outcomes import Grant
 from shared.access.quoting import kql
 from shared.access.rules.builders import BUILDS
 from shared.access.rules.pull import PULLS

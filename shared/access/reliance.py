@@ -7,15 +7,15 @@ to hold something through it since, and those that the admin user no longer serv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from shared.access.actions import Removal, Setting
 from shared.access.asks import Property, RequiredGrant
 from shared.access.compare import Asked, ask, held
 from shared.access.model import Estate
-from shared.access.outcomes import Removal, Setting
 from shared.access.rules import Rule
 from shared.access.scope import Scope
 from shared.access.surroundings import Vault
 from shared.access.terms import Terms
-from shared.access.undo import Step
+from shared.access.undo_steps import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """Which of amlguard's own grants are taken back: those that no rule of any workspace at hand asks for."""
 
+from shared.access.actions import Removal, Withheld
 from shared.access.asks import Finding, RequiredRemoval, Severity
 from shared.access.compare import Asked
 from shared.access.guardrails import refuse_by_policy, refuse_unapproved
 from shared.access.model import Estate, Unreadable
-from shared.access.outcomes import Removal, Withheld
 from shared.access.permissions import applies_at
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule

@@ -10,9 +10,9 @@ from itertools import combinations
 
 from shared.access.asks import Finding, RequiredGrant, Severity
 from shared.access.compare import Asked, held
-from shared.access.marks import ours
 from shared.access.model import Estate
 from shared.access.needs import CONTROL_STORAGE, READ_BLOBS, Need
+from shared.access.own_assignments import ours
 from shared.access.permissions import Access, Permission, RoleAssignment, applies_at, coverage
 from shared.access.refusal import Refusal
 from shared.access.rules import Rule

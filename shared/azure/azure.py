@@ -7,8 +7,8 @@ from typing import Any
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
-from shared.access.outcomes import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.azure.arm import Arm

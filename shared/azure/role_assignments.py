@@ -16,8 +16,8 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.core.pipeline.policies import ContentDecodePolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 
+from shared.access.actions import Grant
 from shared.access.denies import deny_assignment
-from shared.access.outcomes import Grant
 from shared.access.parse import role_assignment, role_definition
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.quoting import odata, url

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from shared.access.actions import Setting
 from shared.access.needs import ACCESS_POLICY
-from shared.access.outcomes import Setting
 from shared.access.raw import get, object_id, rows, text
 from shared.azure.arm import Arm
 from shared.ports import Raw, WriteRefusedError

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from datetime import datetime
 from typing import Any
 
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.access.services import SERVICES

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from shared.access.marks import unique
+from shared.access.own_assignments import unique
 from shared.access.scope import Scope
 from shared.ports import Store
 from shared.state.document import update

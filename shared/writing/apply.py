@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from shared.access.actions import Grant, Plan, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
-from shared.access.marks import description
-from shared.access.outcomes import Grant, Plan, Removal, Setting
+from shared.access.own_assignments import description
 from shared.audit_rows import Phase, Run
 from shared.messages import Resync, encode
 from shared.ports import (

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.access import history
-from shared.access.allotment import Change, Spent, allot, counted, target, with_what_follows
+from shared.access.actions import Plan
 from shared.access.asks import Finding
-from shared.access.outcomes import Plan
+from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows
 from shared.access.raw import tags
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope

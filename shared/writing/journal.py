@@ -7,9 +7,9 @@ from datetime import timedelta
 from itertools import batched
 from typing import Any
 
+from shared.access.actions import Grant, Leaning, Plan, Removal, Setting
 from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
-from shared.access.outcomes import Grant, Leaning, Plan, Removal, Setting
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
 from shared.messages import Record, encode

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from catalogue.build import ACR_PULL, LONG_AGO, assign, compute, registry, system, workspace
 from catalogue.case import Case, Place, Tenant
 
-from shared.access import marks
+from shared.access import own_assignments
 from shared.access.scope import Scope
 
 _RUN = "11111111-2222-4333-8444-555555555555"
@@ -18,9 +18,11 @@ def _grant(*, ours: bool = True, cluster: bool = False) -> Callable[[Place], Ten
         acr = registry(place)
         ws = workspace(place, containerRegistry=acr["id"])
         me, scope = place.object_id("c1"), Scope.parse(acr["id"])
-        text = marks.description("compute-pull", ["AML-18"], _RUN, Scope.parse(f"{ws['id']}/computes/c1"), None)
+        text = own_assignments.description(
+            "compute-pull", ["AML-18"], _RUN, Scope.parse(f"{ws['id']}/computes/c1"), None
+        )
         held = assign(acr["id"], me, ACR_PULL, description=text if ours else "by hand", createdOn=LONG_AGO)
-        name = marks.assignment_name(scope, me, ACR_PULL)
+        name = own_assignments.assignment_name(scope, me, ACR_PULL)
         held |= {"name": name, "id": f"{acr['id']}/providers/Microsoft.Authorization/roleAssignments/{name}"}
         return Tenant([acr, ws, *([compute(ws, "c1", identity=system(me))] if cluster else [])], [held])
 

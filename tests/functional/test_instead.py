@@ -7,7 +7,7 @@ import raw
 from app import App, app
 from unit.build import REGISTRY, ROLES, STORAGE, WORKSPACE, identity_id, sai, uai
 
-from shared.access.documents import action, key
+from shared.access.plan_json import action, key
 from shared.access.terms import Caps
 from shared.audit_rows import Run
 

@@ -8,7 +8,7 @@ import raw
 from app import App
 from unit.build import CLUSTER, GROUP, REGISTRY, WORKSPACE, identity_id, sai, terms, uai, workspace_id
 
-from shared.access import marks
+from shared.access import own_assignments
 from shared.access.model import Principal
 from shared.access.permissions import RoleAssignment
 from shared.access.scope import Scope
@@ -22,13 +22,13 @@ ON = WORKSPACE.child("computes", "c1")
 
 
 def made_by_us(holder: Principal = C1, on: Scope = ON, **more: Any) -> RoleAssignment:
-    name = marks.assignment_name(REGISTRY, holder.id, ACR_PULL)
+    name = own_assignments.assignment_name(REGISTRY, holder.id, ACR_PULL)
     one = RoleAssignment(
         f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{name}",
         REGISTRY,
         holder.id,
         ACR_PULL,
-        description=marks.description("compute-pull", ["AML-18"], RUN, on, holder.resource),
+        description=own_assignments.description("compute-pull", ["AML-18"], RUN, on, holder.resource),
     )
     return replace(one, **more)
 
@@ -136,6 +136,6 @@ def test_the_marks_are_read_as_they_are_written() -> None:
                 "description": one.description,
             },
         }
-        found = marks.own(listed)
+        found = own_assignments.own(listed)
         assert found is not None
         assert (found.scope, found.on, found.shared) == (REGISTRY, ON, holder.resource)

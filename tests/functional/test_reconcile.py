@@ -22,8 +22,8 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.actions import Setting
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.outcomes import Setting
 from shared.access.terms import Action, Boundary
 from shared.audit_rows import Phase
 from shared.messages import Reconcile

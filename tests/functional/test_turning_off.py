@@ -20,7 +20,7 @@ from unit.build import (
 
 from handlers.look import look_now
 from shared.access.asks import Property
-from shared.access.documents import action, key
+from shared.access.plan_json import action, key
 from shared.access.terms import Action
 from shared.audit_rows import Run
 from shared.messages import Resync, Trigger

@@ -10,8 +10,8 @@ import raw
 from app import C1, App, app
 from unit.build import GROUP, REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, guid, sai, uai, workspace_id
 
-from shared.access.marks import assignment_name
-from shared.access.outcomes import Removal
+from shared.access.actions import Removal
+from shared.access.own_assignments import assignment_name
 from shared.access.terms import Action
 from shared.audit_rows import Phase, Run
 from shared.memory import Memory

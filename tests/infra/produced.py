@@ -17,8 +17,8 @@ from unit.build import GROUP, NOW, STORAGE, estate, sai, workspace
 from emulator.functions.channel import InvocationError
 from emulator.functions.telemetry import exception_data
 from emulator.telemetry import stored
+from shared.access.actions import Grant
 from shared.access.model import Unreadable, Want
-from shared.access.outcomes import Grant
 from shared.access.rules.unreadable import unreadable
 from shared.access.terms import Action, Caps, Exemption, RuleMode, RuleTerms
 from shared.audit_rows import Run, finding

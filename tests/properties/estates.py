@@ -41,8 +41,8 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.actions import Grant
 from shared.access.model import ComputeType, Estate, Principal, Workspace
-from shared.access.outcomes import Grant
 from shared.access.permissions import Access, Permission, RoleAssignment
 from shared.access.rules import RULES
 from shared.access.scope import Scope

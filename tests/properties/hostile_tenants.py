@@ -28,7 +28,7 @@ from unit.build import (
     uai,
 )
 
-from shared.access import marks
+from shared.access import own_assignments
 from shared.access.model import Principal
 from shared.access.permissions import RoleAssignment
 from shared.access.scope import Scope
@@ -276,7 +276,7 @@ def _forgery(one: Tenant) -> Scope:
 
 
 def _custom(one: Tenant) -> list[Raw]:
-    """A resource whose body the attacker makes up, and a role assignment that carries amlguard's marks."""
+    """A resource whose body the attacker makes up, and a role assignment that carries amlguard's own_assignments."""
     someone = one.random.choice((guid("accomplice"), ATTACKER))
     fake = Principal(someone, "accomplice", _forgery(one))
     one.forged.append(fake)
@@ -297,8 +297,8 @@ _WS = ("providers", "Microsoft.MachineLearningServices", "workspaces", "ws")
 
 
 def _marked(scope: Scope, principal: str, role: str, on: Scope) -> RoleAssignment:
-    said = marks.description("compute-pull", ("AML-19",), guid("run"), on, None)
-    name = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{marks.assignment_name(scope, principal, role)}"
+    said = own_assignments.description("compute-pull", ("AML-19",), guid("run"), on, None)
+    name = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{own_assignments.assignment_name(scope, principal, role)}"
     return RoleAssignment(name, scope, principal, role, None, LONG_AGO, said)
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, guid, registry_id, resource, sai, terms, uai, workspace_id
 
+from shared.access.actions import Plan
 from shared.access.asks import Finding
 from shared.access.ids import REGISTRY as NAMED_REGISTRY
 from shared.access.ids import an_id
-from shared.access.outcomes import Plan
 from shared.access.rules.malformed import MALFORMED
 from shared.access.scope import InvalidScopeError, Scope
 from shared.reading.from_resource_graph import ResourceGraphReads

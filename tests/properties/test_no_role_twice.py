@@ -13,11 +13,11 @@ from oracle import matches
 from properties.estates import all_assignments, estates, made, policies, with_assignments
 from unit.build import GROUP, REGISTRY, ROLES, STORAGE, SUBSCRIPTION, WORKSPACE, sai, terms, uai
 
+from shared.access.actions import Grant
 from shared.access.asks import RequiredGrant
 from shared.access.compare import held
 from shared.access.merge import fewest
 from shared.access.model import Estate
-from shared.access.outcomes import Grant
 from shared.access.permissions import PermissionBlock
 from shared.access.plan import plan
 from shared.access.rules import RULES

@@ -19,10 +19,10 @@ from properties.estates import (
 )
 from unit.build import terms
 
+from shared.access.actions import Grant, Plan
 from shared.access.asks import Property
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC
-from shared.access.outcomes import Grant, Plan
 from shared.access.permissions import Permission
 from shared.access.plan import plan
 from shared.access.scope import Scope

@@ -9,7 +9,7 @@ from app import App, app
 from reliability.host import undo
 from unit.build import FOREIGN, GROUP, LOOKALIKE, REGISTRY, ROLES, SUBSCRIPTION, WORKSPACE, guid, registry_id, sai
 
-from shared.access.marks import assignment_name
+from shared.access.own_assignments import assignment_name
 from shared.access.scope import Scope
 
 C1, STRANGER = sai("c1"), guid("stranger")

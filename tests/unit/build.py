@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import shared.azure
+from shared.access.actions import Plan
 from shared.access.compare import ask
 from shared.access.evidence import admin_logins
 from shared.access.model import (
@@ -27,7 +28,6 @@ from shared.access.model import (
     Want,
     Workspace,
 )
-from shared.access.outcomes import Plan
 from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope

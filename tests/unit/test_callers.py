@@ -25,9 +25,9 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.actions import Plan
 from shared.access.asks import Property
 from shared.access.model import Estate, Principal
-from shared.access.outcomes import Plan
 from shared.access.permissions import RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.scope import Scope

@@ -30,7 +30,7 @@ from unit.build import (
     workspace_id,
 )
 
-from shared.access.outcomes import Plan
+from shared.access.actions import Plan
 from shared.access.permissions import Access
 from shared.access.plan import plan
 from shared.access.scope import Scope

@@ -9,9 +9,9 @@ from unit.build import REGISTRY, VAULT, WORKSPACE, guid
 from unit.hurried import run, seconds
 from unit.scripted import OPERATION, RESULT, Answer, Transport, live
 
+from shared.access.actions import Setting
 from shared.access.asks import Property
 from shared.access.model import Principal
-from shared.access.outcomes import Setting
 from shared.ports import NotYetError, ReadFailedError, WriteRefusedError
 
 HTML = "<html>\r\n<head><title>500 Internal Server Error</title></head>\r\n</html>\r\n"  # recorded of a poll

@@ -26,8 +26,8 @@ from unit.build import (
 )
 
 from shared.access import connections
+from shared.access.actions import Plan
 from shared.access.model import ComputeType, Datastore, Estate, Want, Workspace
-from shared.access.outcomes import Plan
 from shared.access.permissions import RoleAssignment
 from shared.access.plan import plan
 from shared.access.scope import Scope

@@ -4,7 +4,7 @@
 import pytest
 from unit.build import REGISTRY, VAULT, guid
 
-from shared.access.marks import assignment_name, description, own
+from shared.access.own_assignments import assignment_name, description, own
 from shared.access.parse import identity, role_assignment
 from shared.access.raw import is_guid, object_id
 from shared.access.vaults import vault

@@ -44,10 +44,10 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.actions import Plan
 from shared.access.asks import Property, RequiredGrant
 from shared.access.model import ComputeType, Registry, Unreadable, Want
 from shared.access.needs import PULL
-from shared.access.outcomes import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
 from shared.access.rules import RULES, Mode, Rule

@@ -7,10 +7,10 @@ from unit.build import REGISTRY, guid
 from unit.hurried import run
 from unit.scripted import Answer, Transport, live
 
-from shared.access.marks import assignment_name
+from shared.access.actions import Grant, Removal
 from shared.access.model import Principal
 from shared.access.needs import PULL
-from shared.access.outcomes import Grant, Removal
+from shared.access.own_assignments import assignment_name
 from shared.azure.azure import LiveAzure
 from shared.ports import NotYetError, WriteRefusedError
 

@@ -32,10 +32,10 @@ from unit.build import (
     workspace,
 )
 
-from shared.access import marks
+from shared.access import own_assignments
+from shared.access.actions import Grant, Plan
 from shared.access.compare import ask, unknown_holders
 from shared.access.model import ComputeType, Datastore, Principal, Want
-from shared.access.outcomes import Grant, Plan
 from shared.access.permissions import RoleAssignment
 from shared.access.plan import plan
 from shared.access.rules import RULES
@@ -62,8 +62,8 @@ def container(where: Scope, name: str) -> Scope:
 
 def by_amlguard(holder: Principal, role: str, where: Scope) -> RoleAssignment:
     made = assigned(holder, role, where)
-    text = marks.description("compute-reads-data", ["AML-36"], RUN, WORKSPACE.child("computes", "c"), None)
-    name = marks.assignment_name(where, holder.id, made.role_id)
+    text = own_assignments.description("compute-reads-data", ["AML-36"], RUN, WORKSPACE.child("computes", "c"), None)
+    name = own_assignments.assignment_name(where, holder.id, made.role_id)
     return replace(made, id=f"{where}/providers/Microsoft.Authorization/roleAssignments/{name}", description=text)
 
 

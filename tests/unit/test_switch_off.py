@@ -36,8 +36,8 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.actions import Deferred, Plan
 from shared.access.model import ComputeType, Estate, Principal
-from shared.access.outcomes import Deferred, Plan
 from shared.access.plan import plan
 from shared.access.terms import Caps, Exemption, Terms
 

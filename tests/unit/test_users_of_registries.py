@@ -27,12 +27,12 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.actions import Deferred
 from shared.access.admin_user import NOT_READ
 from shared.access.asks import Cover, UserKind
 from shared.access.compare import ask
 from shared.access.jobs import is_serverless
 from shared.access.model import Estate, Fact, Part, Unreadable, Want
-from shared.access.outcomes import Deferred
 from shared.access.plan import plan
 from shared.access.registry_users import registry_users
 from shared.access.services import SERVICES, SignIn, sidecar

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, RequiredRemoval
-from shared.access.marks import Own, own
 from shared.access.model import Estate, Want, Workspace
+from shared.access.own_assignments import Own, own
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope

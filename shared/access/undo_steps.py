@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import NOTHING_DONE
-from shared.access.marks import assignment_name, own
 from shared.access.model import Principal, Raw
 from shared.access.needs import Need
-from shared.access.outcomes import Grant, Removal, Setting
+from shared.access.own_assignments import assignment_name, own
 from shared.access.privileged import PRIVILEGED
 from shared.access.raw import get
 from shared.access.routing import WORKSPACE

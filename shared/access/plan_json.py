@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
 
+from shared.access.actions import Action, Grant, Plan, Removal, Setting
 from shared.access.asks import Finding, Property
-from shared.access.outcomes import Action, Grant, Plan, Removal, Setting
 from shared.access.scope import Scope
 
 type Document = dict[str, Any]

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.access.asks import Finding, Property, RequiredGrant
-from shared.access.marks import assignment_name, unique
 from shared.access.model import Principal
 from shared.access.needs import Need, contains
+from shared.access.own_assignments import assignment_name, unique
 from shared.access.permissions import PermissionBlock, within
 from shared.access.refusal import Refusal
 from shared.access.scope import Scope
