@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from unit.build import GROUP, LOOKALIKE, MANAGEMENT_GROUP, SUBSCRIPTION, estate, workspace
 
-from shared.access.azure_policy import ASSIGNMENTS, bans, definitions_wanted
 from shared.access.model import Estate, Want
+from shared.access.rules.network.azure_policy import ASSIGNMENTS, bans, definitions_wanted
 from shared.access.scope import Scope
 
 KIND = "Microsoft.Network/networkSecurityGroups"

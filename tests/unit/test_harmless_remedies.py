@@ -10,12 +10,12 @@ from unit.build import REGISTRY, WORKSPACE, cluster, compute, estate, identity, 
 
 from shared.access.asks import Finding
 from shared.access.model import ComputeType, Estate, Want
-from shared.access.nsg import Direction, Gate, SecurityRule
 from shared.access.rules import RULES
 from shared.access.rules.az import at, az, code
-from shared.access.rules.network_commands import close
-from shared.access.rules.network_rules import FILE_SHARES, MANAGEMENT, REQUIRED, TRAINING, _commands, _Stopped
-from shared.access.rules.network_subnets import _policy_commands
+from shared.access.rules.network.commands import close
+from shared.access.rules.network.nsg import Direction, Gate, SecurityRule
+from shared.access.rules.network.rules import FILE_SHARES, MANAGEMENT, REQUIRED, TRAINING, _commands, _Stopped
+from shared.access.rules.network.subnets import _policy_commands
 from shared.access.rules.recreate import recreate
 from shared.access.scope import Scope
 

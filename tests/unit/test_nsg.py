@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.access.nsg import ANYWHERE, Direction, SecurityRule, Traffic, admits, allows, decide, free_priority
-from shared.access.nsg import security_rules as parsed
+from shared.access.rules.network.nsg import (
+    ANYWHERE,
+    Direction,
+    SecurityRule,
+    Traffic,
+    admits,
+    allows,
+    decide,
+    free_priority,
+)
+from shared.access.rules.network.nsg import security_rules as parsed
 
 IN, OUT = Direction.INBOUND, Direction.OUTBOUND
 SUBNET = "10.0.1.0/24"

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself, subscription, within
-from shared.access.rules.network_commands import private_endpoint
+from shared.access.rules.network import seats
+from shared.access.rules.network.commands import private_endpoint
 from shared.access.rules.rule import Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -67,11 +67,11 @@ def _zones(registry: Scope) -> str:
 def closing(raw: Raw, registry: Scope, workspace: Workspace) -> str:
     """What must be there before public access goes off; else it cuts off whoever comes by it."""
     steps = [] if _is_premium(raw) else [f"Only Premium has private endpoints: {_premium(registry)}"]
-    subnets = [id_.name for id_ in network.let_in(raw)]
+    subnets = [id_.name for id_ in seats.let_in(raw)]
     if subnets:
         names = ", ".join(sorted(subnets))
         steps.append(f"The way by service endpoint ends with public access: {names} must be led to a private endpoint")
-    if subnets or not network.approved_endpoints(raw):
+    if subnets or not seats.approved_endpoints(raw):
         steps.append(f"Give it a private endpoint wherever somebody pulls or pushes: {_endpoint(registry)}")
     if not text(workspace.raw, "properties", "imageBuildCompute"):
         built = code(az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER"))

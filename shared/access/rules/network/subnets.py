@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Workspace
-from shared.access.nsg import Direction
-from shared.access.nsg import network as addresses
 from shared.access.raw import flag, get, rows, text
 from shared.access.rules.az import az, code, within
-from shared.access.rules.network_rules import regional
+from shared.access.rules.network import seats
+from shared.access.rules.network.nsg import Direction
+from shared.access.rules.network.nsg import network as addresses
+from shared.access.rules.network.rules import regional
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -26,11 +26,11 @@ EXFILTRATION = "network-storage-exfiltration"
 
 
 def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(ROOM, ("AML-52",), network.vnets(workspace, estate), estate)
-    for scope, seated in network.by_subnet(workspace).items():
-        subnet = network.subnet(estate, scope)
+    yield from unreadable(ROOM, ("AML-52",), seats.vnets(workspace, estate), estate)
+    for scope, seated in seats.by_subnet(workspace).items():
+        subnet = seats.subnet(estate, scope)
         if subnet is None:
-            problems = ["is not there"] if network.gone(estate, scope) else []
+            problems = ["is not there"] if seats.gone(estate, scope) else []
         else:
             problems = [*_delegated(subnet), *_crowded(subnet, seated)]
         if problems:
@@ -39,7 +39,7 @@ def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ROOM,
                 ("AML-52",),
                 Severity.HIGH,
-                f"Subnet {_name(scope)}, with {network.nodes(seated)}, {' and '.join(problems)}.",
+                f"Subnet {_name(scope)}, with {seats.nodes(seated)}, {' and '.join(problems)}.",
                 f"Give the nodes a subnet of their own and recreate them there: {_own_subnet(scope.parent)}",
             )
 
@@ -57,9 +57,9 @@ def _delegated(subnet: Raw) -> Iterator[str]:
         yield f"is delegated to {', '.join(services)}"
 
 
-def _crowded(subnet: Raw, seated: tuple[network.Seat, ...]) -> Iterator[str]:
+def _crowded(subnet: Raw, seated: tuple[seats.Seat, ...]) -> Iterator[str]:
     """Nodes that run now are among the addresses in use; whatever else is there keeps its own."""
-    ranges = [found for each in network.prefixes(subnet) if (found := addresses(each)) and found.version == 4]
+    ranges = [found for each in seats.prefixes(subnet) if (found := addresses(each)) and found.version == 4]
     room = sum(max(each.num_addresses - _RESERVED, 0) for each in ranges)
     used = len(rows(subnet, "properties", "ipConfigurations"))
     others = max(used - sum(seat.running for seat in seated), 0)
@@ -70,10 +70,10 @@ def _crowded(subnet: Raw, seated: tuple[network.Seat, ...]) -> Iterator[str]:
 
 
 def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(OUTBOUND, ("AML-64",), network.routed(workspace, estate), estate)
-    for scope, seated in network.by_subnet(workspace, public_ip=False).items():
-        subnet = network.subnet(estate, scope)
-        if subnet is None or network.linked(subnet, "natGateway") or _routed_elsewhere(subnet, estate):
+    yield from unreadable(OUTBOUND, ("AML-64",), seats.routed(workspace, estate), estate)
+    for scope, seated in seats.by_subnet(workspace, public_ip=False).items():
+        subnet = seats.subnet(estate, scope)
+        if subnet is None or seats.linked(subnet, "natGateway") or _routed_elsewhere(subnet, estate):
             continue
         private = flag(subnet, "properties", "defaultOutboundAccess") is False
         relies = "has no way out" if private else "relies on Azure's default outbound access, which is going away"
@@ -82,7 +82,7 @@ def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             OUTBOUND,
             ("AML-64",),
             Severity.MEDIUM,
-            f"Subnet {_name(scope)}, with {network.nodes(seated)} (no public IPs), has neither a NAT gateway "
+            f"Subnet {_name(scope)}, with {seats.nodes(seated)} (no public IPs), has neither a NAT gateway "
             f"nor a route to a firewall: it {relies}.",
             "Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): "
             f"{code(az('network vnet subnet update', ids=scope, nat_gateway='NAT-GATEWAY-ID'))}",
@@ -91,7 +91,7 @@ def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _routed_elsewhere(subnet: Raw, estate: Estate) -> bool:
     """Whether a route of the subnet's own takes what goes to the Internet; so it is while the table is unknown."""
-    table = network.linked(subnet, "routeTable")
+    table = seats.linked(subnet, "routeTable")
     if table is None:
         return False
     raw = estate.resource(table)
@@ -107,28 +107,28 @@ def _routed_elsewhere(subnet: Raw, estate: Estate) -> bool:
 
 
 def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(EXFILTRATION, ("AML-65",), network.guarded(workspace, estate), estate)
+    yield from unreadable(EXFILTRATION, ("AML-65",), seats.guarded(workspace, estate), estate)
     storage = regional("Storage.{region}", workspace.raw)
-    for scope, seated in network.by_subnet(workspace).items():
-        subnet = network.subnet(estate, scope)
+    for scope, seated in seats.by_subnet(workspace).items():
+        subnet = seats.subnet(estate, scope)
         if subnet is None or _unknown_rules(subnet, estate):
             continue
         problem = _no_policy(subnet)
-        gate = network.gate(estate, scope)
+        gate = seats.gate(estate, scope)
         if problem and not (gate and gate.denial(Direction.OUTBOUND, "tcp", 443, storage)):
             yield Finding(
                 scope,
                 EXFILTRATION,
                 ("AML-65",),
                 Severity.MEDIUM,
-                f"From subnet {_name(scope)}, with {network.nodes(seated)}, {storage} can be reached on 443, "
+                f"From subnet {_name(scope)}, with {seats.nodes(seated)}, {storage} can be reached on 443, "
                 f"and {problem}: data can leave to anybody's storage account.",
-                _policy_commands(scope, subnet, network.location(estate.resource(scope.parent))),
+                _policy_commands(scope, subnet, seats.location(estate.resource(scope.parent))),
             )
 
 
 def _unknown_rules(subnet: Raw, estate: Estate) -> bool:
-    group = network.linked(subnet, "networkSecurityGroup")
+    group = seats.linked(subnet, "networkSecurityGroup")
     return group is not None and estate.resource(group) is None
 
 
@@ -184,7 +184,7 @@ RULES = (
         _room,
         "a cluster of up to 20 nodes in a /28, or a subnet that is delegated",
         "a cluster of up to 4 nodes in a /28 of its own",
-        wants=network.vnets,
+        wants=seats.vnets,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
@@ -197,7 +197,7 @@ RULES = (
         _default_outbound,
         "a cluster without public IPs in a subnet with neither NAT gateway nor route",
         "a subnet whose route table sends 0.0.0.0/0 to a virtual appliance",
-        wants=network.routed,
+        wants=seats.routed,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
@@ -210,7 +210,7 @@ RULES = (
         _exfiltration,
         "a subnet that reaches Storage without a service endpoint policy",
         "a subnet with a service endpoint for Microsoft.Storage and a policy on it",
-        wants=network.guarded,
+        wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),

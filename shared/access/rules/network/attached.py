@@ -3,14 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
-from shared.access.nsg import ANYWHERE, INTERNET, NETWORK, Direction, Gate, SecurityRule, Traffic, admits, decide
-from shared.access.nsg import network as addresses
 from shared.access.raw import get, rows, scope_or_none, text
 from shared.access.rules.az import az, code, itself
-from shared.access.rules.network_commands import allow, close, narrow
+from shared.access.rules.network import seats
+from shared.access.rules.network.commands import allow, close, narrow
+from shared.access.rules.network.nsg import (
+    ANYWHERE,
+    INTERNET,
+    NETWORK,
+    Direction,
+    Gate,
+    SecurityRule,
+    Traffic,
+    admits,
+    decide,
+)
+from shared.access.rules.network.nsg import network as addresses
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -42,7 +52,7 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(SSH, ("AML-68",), wants, estate)
     if any(estate.unreadable(want) for want in wants):
         return
-    for compute, scope in network.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
+    for compute, scope in seats.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
         raw = estate.resource(scope)
         if raw is None:
             continue
@@ -68,7 +78,7 @@ def _severity(gates: list[Gate], outsiders: tuple[_Outsider, ...]) -> Severity:
 
 
 def _ssh_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    for _, scope in network.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
+    for _, scope in seats.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
         yield Want(scope)
         raw = estate.resource(scope)
         if raw is not None:
@@ -92,21 +102,21 @@ def _configurations(raw: Raw, estate: Estate) -> Iterator[object]:
 
 
 def _subnets(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
-    found = (network.subnet_id(get(each, "subnet", "id")) for each in _configurations(raw, estate))
+    found = (seats.subnet_id(get(each, "subnet", "id")) for each in _configurations(raw, estate))
     return tuple(dict.fromkeys(scope for scope in found if scope))
 
 
 def _groups(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
     """The security groups of its subnets and interfaces: traffic must pass each of them."""
-    places = [network.subnet(estate, each) for each in _subnets(raw, estate)]
+    places = [seats.subnet(estate, each) for each in _subnets(raw, estate)]
     places += [estate.resource(each) for each in _interfaces(raw)]
-    found = (network.linked(place, "networkSecurityGroup") for place in places)
+    found = (seats.linked(place, "networkSecurityGroup") for place in places)
     return tuple(dict.fromkeys(scope for scope in found if scope))
 
 
 def _gates(raw: Raw, estate: Estate) -> list[Gate]:
     local = [each for found in _configurations(raw, estate) if (each := text(found, "privateIPAddress"))]
-    found = (network.gate_of(estate, group, local) for group in _groups(raw, estate))
+    found = (seats.gate_of(estate, group, local) for group in _groups(raw, estate))
     return [gate for gate in found if gate]
 
 

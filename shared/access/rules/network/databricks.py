@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import ComputeType, Estate, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none
 from shared.access.rules.az import az, code, within
+from shared.access.rules.network import seats
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -16,7 +16,7 @@ DATABRICKS = "network-databricks"
 
 def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(DATABRICKS, ("AML-67",), _databricks_wants(workspace, estate), estate)
-    for compute, scope in network.attached(workspace, ComputeType.DATABRICKS):
+    for compute, scope in seats.attached(workspace, ComputeType.DATABRICKS):
         raw = estate.resource(scope)
         if raw is None:
             continue
@@ -35,18 +35,18 @@ def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _made(workspace: Workspace) -> str:
-    where = {**within(workspace.id), "location": network.location(workspace.raw) or "REGION", "sku": "premium"}
+    where = {**within(workspace.id), "location": seats.location(workspace.raw) or "REGION", "sku": "premium"}
     inside = {"vnet": "VNET-ID", "public_subnet": "NAME", "private_subnet": "NAME"}
     return code(az("databricks workspace create", name="NAME", **where, **inside))
 
 
 def _databricks_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    for _, scope in network.attached(workspace, ComputeType.DATABRICKS):
+    for _, scope in seats.attached(workspace, ComputeType.DATABRICKS):
         yield Want(scope)
         if workspace.storage:
             yield Want(workspace.storage)
             storage = estate.resource(workspace.storage)
-            yield from network.endpoints_wanted(storage, workspace) if network.secured(storage) else ()
+            yield from seats.endpoints_wanted(storage, workspace) if seats.secured(storage) else ()
 
 
 def _injected(raw: Raw) -> Scope | None:
@@ -60,18 +60,18 @@ def _elsewhere(raw: Raw, vnet: Scope | None, workspace: Workspace) -> Iterator[s
         return
     if vnet.subscription != workspace.id.subscription:
         yield f"runs in virtual network {vnet.name} of another subscription"
-    here, there = network.location(workspace.raw), network.location(raw)
+    here, there = seats.location(workspace.raw), seats.location(raw)
     if here and there and here != there:
         yield f"runs in virtual network {vnet.name} in {there}, its AML workspace in {here}"
 
 
 def _apart_from_storage(vnet: Scope | None, workspace: Workspace, estate: Estate) -> Iterator[str]:
     storage = estate.resource(workspace.storage)
-    if workspace.storage is None or storage is None or not network.secured(storage):
+    if workspace.storage is None or storage is None or not seats.secured(storage):
         return
-    if any(estate.unreadable(want) for want in network.endpoints_wanted(storage, workspace)):
+    if any(estate.unreadable(want) for want in seats.endpoints_wanted(storage, workspace)):
         return
-    near = {subnet.parent for subnet in network.let_in(storage)} | network.vnets_of_endpoints(storage, estate)
+    near = {subnet.parent for subnet in seats.let_in(storage)} | seats.vnets_of_endpoints(storage, estate)
     if vnet is None or vnet not in near:
         where = f"virtual network {vnet.name}" if vnet else "no virtual network of yours"
         yield f"runs in {where}, which storage account {workspace.storage.name} does not let in"
@@ -82,7 +82,7 @@ RULES = (
         DATABRICKS,
         ("AML-67",),
         Mode.AUDIT,
-        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual network.",
+        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual seats.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _databricks,
         "a Databricks in a virtual network that the workspace's secured storage does not let in",

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
-from shared.access.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
 from shared.access.model import Estate, Want, Workspace
 from shared.access.rules.az import az, code
+from shared.access.rules.network import seats
+from shared.access.rules.network.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -33,14 +33,14 @@ def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 ("AML-62",),
                 Severity.HIGH if certain else Severity.LOW,
                 f"In resource group {group.name} AML makes and deletes network security groups, load balancers and "
-                f"public IPs for {network.nodes(seated)}: {'; '.join([*map(_locked, locks), *map(_banned, banned)])}.",
+                f"public IPs for {seats.nodes(seated)}: {'; '.join([*map(_locked, locks), *map(_banned, banned)])}.",
                 _remedy(locks, banned, group),
             )
 
 
-def _groups(workspace: Workspace) -> Mapping[Scope, tuple[network.Seat, ...]]:
-    found: dict[Scope, tuple[network.Seat, ...]] = {}
-    for subnet, seated in network.by_subnet(workspace, public_ip=True).items():
+def _groups(workspace: Workspace) -> Mapping[Scope, tuple[seats.Seat, ...]]:
+    found: dict[Scope, tuple[seats.Seat, ...]] = {}
+    for subnet, seated in seats.by_subnet(workspace, public_ip=True).items():
         if subnet.resource_group:
             found[subnet.resource_group] = (*found.get(subnet.resource_group, ()), *seated)
     return found
@@ -86,7 +86,7 @@ RULES = (
         OBSTACLES,
         ("AML-62",),
         Mode.AUDIT,
-        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual network.",
+        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual seats.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _obstacles,
         "a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security groups",

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, rows, scope_or_none, text
 from shared.access.rules.az import az, code, within
-from shared.access.rules.network_commands import private_endpoint
+from shared.access.rules.network import seats
+from shared.access.rules.network.commands import private_endpoint
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -38,27 +38,27 @@ def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 CROSS_VNET,
                 ("AML-66",),
                 Severity.MEDIUM,
-                f"Virtual network {vnet.name} has {network.nodes(seated)}, and workspace {workspace.id.name} its "
-                f"private endpoint in {_names(network.vnets_of_endpoints(workspace.raw, estate))}: "
+                f"Virtual network {vnet.name} has {seats.nodes(seated)}, and workspace {workspace.id.name} its "
+                f"private endpoint in {_names(seats.vnets_of_endpoints(workspace.raw, estate))}: "
                 f"{'; '.join(dict.fromkeys(what for what, _ in problems))}.",
                 code(*dict.fromkeys(how for _, how in problems)),
             )
 
 
-def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[network.Seat, ...]]:
+def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[seats.Seat, ...]]:
     """Seats in virtual networks without a private endpoint of the workspace, while it has one elsewhere."""
-    homes = network.vnets_of_endpoints(workspace.raw, estate)
-    found: dict[Scope, tuple[network.Seat, ...]] = {}
-    for subnet, seated in network.by_subnet(workspace).items() if homes else ():
+    homes = seats.vnets_of_endpoints(workspace.raw, estate)
+    found: dict[Scope, tuple[seats.Seat, ...]] = {}
+    for subnet, seated in seats.by_subnet(workspace).items() if homes else ():
         if subnet.parent not in homes:
             found[subnet.parent] = (*found.get(subnet.parent, ()), *seated)
     return found
 
 
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    if not network.seats(workspace):
+    if not seats.seats(workspace):
         return
-    yield from network.endpoints_wanted(workspace.raw, workspace)
+    yield from seats.endpoints_wanted(workspace.raw, workspace)
     afar = _afar(workspace, estate)
     if not afar:
         return
@@ -68,8 +68,8 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from (Want(zone, "virtualNetworkLinks") for zone in _zones(workspace, estate).values())
     for scope in _dependencies(workspace):
         raw = estate.resource(scope)
-        if raw is not None and network.secured(raw):
-            yield from network.endpoints_wanted(raw, workspace)
+        if raw is not None and seats.secured(raw):
+            yield from seats.endpoints_wanted(raw, workspace)
 
 
 def _dependencies(workspace: Workspace) -> tuple[Scope, ...]:
@@ -77,12 +77,12 @@ def _dependencies(workspace: Workspace) -> tuple[Scope, ...]:
 
 
 def _endpoints(raw: object) -> Iterator[Scope]:
-    found = (network.endpoint_id(each) for each in network.approved_endpoints(raw))
+    found = (seats.endpoint_id(each) for each in seats.approved_endpoints(raw))
     yield from (scope for scope in found if scope)
 
 
 def _unconnected(vnet: Scope, raw: Raw, workspace: Workspace, estate: Estate) -> Iterator[_Problem]:
-    homes = network.vnets_of_endpoints(workspace.raw, estate)
+    homes = seats.vnets_of_endpoints(workspace.raw, estate)
     if not homes & _peers(raw):
         there = min(homes, key=str)
         what = "no connected peering leads there, and the workspace has no second private endpoint here"
@@ -157,16 +157,16 @@ def _zone_command(prefix: str, workspace: Workspace) -> str:
 
 
 def _closed(
-    vnet: Scope, raw: Raw, seated: tuple[network.Seat, ...], workspace: Workspace, estate: Estate
+    vnet: Scope, raw: Raw, seated: tuple[seats.Seat, ...], workspace: Workspace, estate: Estate
 ) -> Iterator[_Problem]:
     """Storage, registry and vault that let only some networks in, and not this one."""
     near = {vnet, *_peers(raw)}
     for scope in _dependencies(workspace):
         found = estate.resource(scope)
-        if found is None or not network.secured(found) or _blind_to_endpoints(found, workspace, estate):
+        if found is None or not seats.secured(found) or _blind_to_endpoints(found, workspace, estate):
             continue
-        let_in = network.let_in(found)
-        if near & network.vnets_of_endpoints(found, estate) or all(seat.subnet in let_in for seat in seated):
+        let_in = seats.let_in(found)
+        if near & seats.vnets_of_endpoints(found, estate) or all(seat.subnet in let_in for seat in seated):
             continue
         yield f"{scope.name} lets nobody in from there", _endpoint_command(scope, seated[0].subnet)
 
@@ -184,7 +184,7 @@ _GROUP_IDS = {
 
 
 def _blind_to_endpoints(raw: Raw, workspace: Workspace, estate: Estate) -> bool:
-    return any(estate.unreadable(want) for want in network.endpoints_wanted(raw, workspace))
+    return any(estate.unreadable(want) for want in seats.endpoints_wanted(raw, workspace))
 
 
 def _names(scopes: frozenset[Scope]) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from shared.access.nsg import Direction, Gate, SecurityRule, free_priority
 from shared.access.rules.az import az, within
+from shared.access.rules.network.nsg import Direction, Gate, SecurityRule, free_priority
 from shared.access.scope import Scope
 
 

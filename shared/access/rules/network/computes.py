@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.raw import rows, text
 from shared.access.rules.az import az, code, itself, subscription, within
-from shared.access.rules.network_commands import private_endpoint
+from shared.access.rules.network import seats
+from shared.access.rules.network.commands import private_endpoint
 from shared.access.rules.recreate import recreate
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
@@ -43,7 +43,7 @@ _DEPLOY = Need(
 
 
 def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    for subnet, seated in network.by_subnet(workspace).items():
+    for subnet, seated in seats.by_subnet(workspace).items():
         if subnet.subscription == workspace.id.subscription:
             continue
         where = subnet.subscription.name if subnet.subscription else "no subscription"
@@ -61,8 +61,8 @@ def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(STORAGE_REGION, ("AML-53",), _storage(workspace, estate), estate)
-    region = network.location(estate.resource(workspace.storage))
-    afar = [seat for seat in network.seats(workspace) if region and seat.region and seat.region != region]
+    region = seats.location(estate.resource(workspace.storage))
+    afar = [seat for seat in seats.seats(workspace) if region and seat.region and seat.region != region]
     if workspace.storage and afar:
         regions = ", ".join(sorted({seat.region for seat in afar if seat.region}))
         yield Finding(
@@ -70,28 +70,28 @@ def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             STORAGE_REGION,
             ("AML-53",),
             Severity.LOW,
-            f"Storage account {workspace.storage.name} is in {region}, {network.nodes(afar)} in {regions}: "
+            f"Storage account {workspace.storage.name} is in {region}, {seats.nodes(afar)} in {regions}: "
             "traffic between them is slow and costs money.",
             "Keep data beside the nodes, with a datastore on it that keeps no credential: "
             f"{_account(workspace, afar[0])} (or recreate the compute in {region})",
         )
 
 
-def _account(workspace: Workspace, seat: network.Seat) -> str:
+def _account(workspace: Workspace, seat: seats.Seat) -> str:
     closed = {"allow_shared_key_access": "false", "allow_blob_public_access": "false"}
     where = {**within(workspace.id), "location": seat.region}
     return code(az("storage account create", name="NAME", **where, sku="Standard_ZRS", **closed))
 
 
 def _storage(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    if workspace.storage and network.seats(workspace):
+    if workspace.storage and seats.seats(workspace):
         yield Want(workspace.storage)
 
 
 def _deployer(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """Only for who has just written the compute: nobody else is known to be its deployer."""
     caller = estate.caller
-    for seat in network.seats(workspace):
+    for seat in seats.seats(workspace):
         if caller and estate.changed == seat.on:
             reason = f"{caller.label} deploys {seat.label} into virtual network {seat.vnet.name}"
             yield RequiredGrant(caller, _DEPLOY, seat.vnet, seat.on, ("AML-54",), reason)
@@ -99,13 +99,13 @@ def _deployer(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(INSTANCE_PLACE, ("AML-55",), _endpoints(workspace, estate), estate)
-    region = network.location(workspace.raw)
-    homes = network.vnets_of_endpoints(workspace.raw, estate)
-    subnets = {seat.on: seat for seat in network.seats(workspace)}
+    region = seats.location(workspace.raw)
+    homes = seats.vnets_of_endpoints(workspace.raw, estate)
+    subnets = {seat.on: seat for seat in seats.seats(workspace)}
     for compute in workspace.computes:
         if compute.type is not ComputeType.COMPUTE_INSTANCE:
             continue
-        own, seat = network.region_of(compute), subnets.get(compute.id)
+        own, seat = seats.region_of(compute), subnets.get(compute.id)
         problems = [f"in region {own}, its workspace in {region}"] if own and region and own != region else []
         if seat and homes and seat.vnet not in homes:
             names = ", ".join(sorted(home.name for home in homes))
@@ -122,14 +122,14 @@ def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    if any(seat.instance for seat in network.seats(workspace)):
-        yield from network.endpoints_wanted(workspace.raw, workspace)
+    if any(seat.instance for seat in seats.seats(workspace)):
+        yield from seats.endpoints_wanted(workspace.raw, workspace)
 
 
 def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """AML does not support such computes, so nothing is done for their identities; nor while nobody can tell."""
     yield from unreadable(LIGHTHOUSE, ("AML-56",), _subscription(workspace, estate), estate)
-    subscription, seated = workspace.id.subscription, network.seats(workspace)
+    subscription, seated = workspace.id.subscription, seats.seats(workspace)
     if subscription is None or not seated:
         return
     tenants = sorted(text(each, "tenantId") or "?" for each in rows(estate.resource(subscription), "managedByTenants"))
@@ -144,13 +144,13 @@ def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield from _hands_off(seated, f"whether Azure Lighthouse manages subscription {subscription.name} is not known")
 
 
-def _hands_off(seated: tuple[network.Seat, ...], why: str) -> Iterator[Objection]:
+def _hands_off(seated: tuple[seats.Seat, ...], why: str) -> Iterator[Objection]:
     for principal in dict.fromkeys(seat.compute.identity.default for seat in seated if seat.compute):
         if principal:
             yield Objection(_EVERYWHERE, None, f"{principal.label}: {why}", principal.id)
 
 
-def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], why: str) -> Finding:
+def _managed_elsewhere(workspace: Workspace, seated: tuple[seats.Seat, ...], why: str) -> Finding:
     mine = subscription(workspace.id)
     managed = code(az("ml workspace update", **itself(workspace.id), managed_network="allow_internet_outbound"))
     listed = code(az("managedservices assignment list", **mine))
@@ -160,7 +160,7 @@ def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], w
         LIGHTHOUSE,
         ("AML-56",),
         Severity.HIGH,
-        f"Workspace {workspace.id.name} has {network.nodes(seated)} in a virtual network, and {why}. Their identities "
+        f"Workspace {workspace.id.name} has {seats.nodes(seated)} in a virtual network, and {why}. Their identities "
         "are granted nothing.",
         f"Recreate the computes without a subnet in a managed virtual network, which stays on for good: {managed}. Or "
         f"end the delegation, if nobody needs it: find it ({listed}), then {ended}",
@@ -168,13 +168,13 @@ def _managed_elsewhere(workspace: Workspace, seated: tuple[network.Seat, ...], w
 
 
 def _subscription(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    if workspace.id.subscription and network.seats(workspace):
+    if workspace.id.subscription and seats.seats(workspace):
         yield Want(workspace.id.subscription)
 
 
 def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    hidden = tuple(seat for seat in network.seats(workspace) if not seat.public_ip)
-    if hidden and not network.approved_endpoints(workspace.raw):
+    hidden = tuple(seat for seat in seats.seats(workspace) if not seat.public_ip)
+    if hidden and not seats.approved_endpoints(workspace.raw):
         me, name = workspace.id, f"{workspace.id.name}-endpoint"
         made = private_endpoint(me, "amlworkspace", name=name, beside=me, subnet=hidden[0].subnet)
         yield Finding(
@@ -182,7 +182,7 @@ def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             NO_PUBLIC_IP,
             ("AML-58",),
             Severity.HIGH,
-            f"Workspace {workspace.id.name} has no approved private endpoint, and {network.nodes(hidden)} have no "
+            f"Workspace {workspace.id.name} has no approved private endpoint, and {seats.nodes(hidden)} have no "
             "public IPs: they reach it only through one.",
             f"{code(made)}. Link the virtual network to the private DNS zones "
             "privatelink.api.azureml.ms and privatelink.notebooks.azure.net, so that its names resolve to it",
@@ -190,7 +190,7 @@ def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    for seat in network.seats(workspace):
+    for seat in seats.seats(workspace):
         created = seat.compute.created_on if seat.compute else None
         if created and created < _GENERAL_AVAILABILITY and not seat.public_ip:
             yield Finding(
@@ -212,7 +212,7 @@ def _recreate(workspace: Workspace, compute: Compute | None, **changed: object) 
     return code(az("ml workspace update", **itself(workspace.id), set=subnet))
 
 
-def _beside(instance: Compute, seat: network.Seat | None) -> str:
+def _beside(instance: Compute, seat: seats.Seat | None) -> str:
     """In the workspace's region, which is where instances are made."""
     changed = {"subnet": "SUBNET-ID-BESIDE-THE-ENDPOINT"} if seat else {}
     return recreate(instance, changed={**changed, "location": ()})

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
-from shared.access.nsg import ANYWHERE, Gate, security_rules
 from shared.access.raw import flag, get, rows, scope_or_none, text
+from shared.access.rules.network.nsg import ANYWHERE, Gate, security_rules
 from shared.access.scope import Scope
 
 _SUBNET = "microsoft.network/virtualnetworks/subnets"

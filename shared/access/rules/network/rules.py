@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from shared.access import network
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Want, Workspace
-from shared.access.nsg import Direction, Gate, SecurityRule
 from shared.access.raw import rows
 from shared.access.rules.az import code
-from shared.access.rules.network_commands import allow
+from shared.access.rules.network import seats
+from shared.access.rules.network.commands import allow
+from shared.access.rules.network.nsg import Direction, Gate, SecurityRule
 from shared.access.rules.rule import List, Mode, Rule
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -81,14 +81,14 @@ class _Stopped:
 
 def regional(tag: str, raw: object) -> str:
     """The tag for the resource's region; without a known region, the tag of all regions."""
-    region = network.location(raw)
+    region = seats.location(raw)
     return tag.replace("{region}", region) if region else tag.removesuffix(".{region}")
 
 
 def _traffic(rule: str, workspace: Workspace, estate: Estate, *, public_ip: bool | None = None) -> Iterator[Ask]:
-    yield from unreadable(rule, _REQUIREMENTS[rule], network.guarded(workspace, estate), estate)
-    for subnet, seated in network.by_subnet(workspace, public_ip=public_ip).items():
-        gate = network.gate(estate, subnet)
+    yield from unreadable(rule, _REQUIREMENTS[rule], seats.guarded(workspace, estate), estate)
+    for subnet, seated in seats.by_subnet(workspace, public_ip=public_ip).items():
+        gate = seats.gate(estate, subnet)
         stopped = _stopped_by(gate, REQUIRED[rule], workspace.raw) if gate else []
         if gate and stopped:
             yield _finding(rule, _SEVERITIES[rule], subnet, seated, stopped, gate)
@@ -112,7 +112,7 @@ def _finding(
     rule: str,
     severity: Severity,
     subnet: Scope,
-    seated: tuple[network.Seat, ...],
+    seated: tuple[seats.Seat, ...],
     stopped: list[_Stopped],
     gate: Gate,
 ) -> Finding:
@@ -122,7 +122,7 @@ def _finding(
         _REQUIREMENTS[rule],
         severity,
         f"Network security group {gate.id.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
-        f"{network.nodes(seated)}, {'; '.join(map(str, stopped))}.",
+        f"{seats.nodes(seated)}, {'; '.join(map(str, stopped))}.",
         code(*_commands(rule, gate, stopped)),
     )
 
@@ -143,8 +143,8 @@ def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     storage = estate.resource(workspace.storage)
     if storage is None:
         return
-    for subnet, seated in network.by_subnet(workspace).items():
-        instances, gate = tuple(seat for seat in seated if seat.instance), network.gate(estate, subnet)
+    for subnet, seated in seats.by_subnet(workspace).items():
+        instances, gate = tuple(seat for seat in seated if seat.instance), seats.gate(estate, subnet)
         if not instances or gate is None:
             continue
         ways = _destinations(storage, estate)
@@ -155,30 +155,28 @@ def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     """For instances only: the account, its private endpoints and the virtual networks that these are in."""
-    if workspace.storage is None or not any(seat.instance for seat in network.seats(workspace)):
+    if workspace.storage is None or not any(seat.instance for seat in seats.seats(workspace)):
         return
-    yield from network.guarded(workspace, estate)
+    yield from seats.guarded(workspace, estate)
     yield Want(workspace.storage)
     storage = estate.resource(workspace.storage)
-    yield from network.endpoints_wanted(storage, workspace)
+    yield from seats.endpoints_wanted(storage, workspace)
     yield from (Want(subnet.parent) for subnet in _file_subnets(storage, estate))
 
 
 def _destinations(storage: object, estate: Estate) -> tuple[str, ...]:
     """Where the account's file shares are reached: at its private endpoints, else at the service's addresses."""
     private = [
-        prefix
-        for subnet in _file_subnets(storage, estate)
-        for prefix in network.prefixes(network.subnet(estate, subnet))
+        prefix for subnet in _file_subnets(storage, estate) for prefix in seats.prefixes(seats.subnet(estate, subnet))
     ]
     return tuple(dict.fromkeys(private)) or (regional("Storage.{region}", storage),)
 
 
 def _file_subnets(storage: object, estate: Estate) -> Iterator[Scope]:
-    for endpoint in network.approved_endpoints(storage):
-        raw = estate.resource(network.endpoint_id(endpoint))
+    for endpoint in seats.approved_endpoints(storage):
+        raw = estate.resource(seats.endpoint_id(endpoint))
         links = rows(raw, "properties", "privateLinkServiceConnections")
-        subnet = network.endpoint_subnet(estate, endpoint)
+        subnet = seats.endpoint_subnet(estate, endpoint)
         if subnet and any("file" in rows(link, "properties", "groupIds") for link in links):
             yield subnet
 
@@ -193,7 +191,7 @@ RULES = (
         partial(_traffic, MANAGEMENT),
         "a subnet whose network security group denies the Internet and allows AzureMachineLearning on 443 only",
         "a subnet whose network security group allows each tag before it denies the Internet",
-        wants=network.guarded,
+        wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
@@ -206,7 +204,7 @@ RULES = (
         partial(_traffic, TRAINING),
         "a subnet from which AzureResourceManager cannot be reached",
         "a subnet without a network security group: everything may go out",
-        wants=network.guarded,
+        wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
@@ -219,7 +217,7 @@ RULES = (
         partial(_traffic, INBOUND, public_ip=True),
         "a cluster with public IPs in a subnet whose network security group lets nothing in",
         "a cluster without public IPs in such a subnet",
-        wants=network.guarded,
+        wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
