@@ -46,7 +46,7 @@ class Desk:
 
 
 def _serve() -> None:
-    from handlers.command_line import main  # noqa: PLC0415 - only the program needs it
+    from handlers.cli.main import main  # noqa: PLC0415 - only the program needs it
 
     for line in sys.stdin:
         out, err = io.StringIO(), io.StringIO()

@@ -3,8 +3,8 @@
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
-from handlers.complaints import in_words
-from handlers.console import one_line
+from handlers.cli.complaints import in_words
+from handlers.cli.console import one_line
 from shared.azure.errors import reading
 from shared.ports import ReadFailedError
 

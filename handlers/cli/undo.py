@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from handlers.interrupt import Heard, heeding
-from handlers.recording import audit_log, undo_command
+from handlers.cli.interrupt import Heard, heeding
+from handlers.cli.recording import audit_log, undo_command
 from handlers.services import Services, connected
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, action, in_words

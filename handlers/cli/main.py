@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.arguments import parser
-from handlers.complaints import in_words
-from handlers.console import (
+from handlers.cli.arguments import parser
+from handlers.cli.complaints import in_words
+from handlers.cli.console import (
     UsageError,
     let_go_of_output,
     one_line,
@@ -22,7 +22,7 @@ from handlers.console import (
     says_yes,
     write_text,
 )
-from handlers.present import catalogue, result_document, result_text, rules_text
+from handlers.cli.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
 from shared.access.plan_json import Document
@@ -31,7 +31,7 @@ from shared.access.users import unsuitable
 from shared.policy import PolicyError
 
 if TYPE_CHECKING:
-    from handlers.desk import Where
+    from handlers.cli.desk import Where
 
 _CHECKOUT = Path(__file__).parents[1]
 
@@ -64,7 +64,7 @@ def _failed(error: Exception) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from handlers.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
+    from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
 
     report = asyncio.run(plan(_where(options)))
     _write(options, result_text(report), result_document(report))
@@ -72,8 +72,8 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _apply(options: argparse.Namespace) -> int:
-    from handlers.apply import apply, can_record  # noqa: PLC0415 - see _plan
-    from handlers.desk import plan  # noqa: PLC0415 - see _plan
+    from handlers.cli.apply import apply, can_record  # noqa: PLC0415 - see _plan
+    from handlers.cli.desk import plan  # noqa: PLC0415 - see _plan
 
     only = _actions_of(options.plan) if options.plan else None
     if not options.yes:
@@ -91,7 +91,7 @@ def _apply(options: argparse.Namespace) -> int:
 
 
 def _where(options: argparse.Namespace) -> "Where":
-    from handlers.desk import Where  # noqa: PLC0415 - see _plan
+    from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
 
     return Where(options.scope, options.policy, options.allow_empty)
 
@@ -106,7 +106,7 @@ def _confirmed(changes: int, command: str) -> bool:
 
 
 def _undo(options: argparse.Namespace) -> int:
-    from handlers.undo import prepare, undo  # noqa: PLC0415 - see _plan
+    from handlers.cli.undo import prepare, undo  # noqa: PLC0415 - see _plan
 
     if not options.yes:
         found = asyncio.run(prepare(options.run_id, options.policy, options.audit_file, force=options.force))
@@ -130,7 +130,7 @@ def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from handlers.explain import explained  # noqa: PLC0415 - see _plan
+    from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(explained(options.resource, options.policy))
     print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
@@ -138,7 +138,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _event(options: argparse.Namespace) -> int:
-    from handlers.desk import deliver  # noqa: PLC0415 - see _plan
+    from handlers.cli.desk import deliver  # noqa: PLC0415 - see _plan
 
     delivery = read_json(options.file)
     count = asyncio.run(deliver(delivery if isinstance(delivery, list) else [delivery], options.policy))
@@ -147,7 +147,7 @@ def _event(options: argparse.Namespace) -> int:
 
 
 def _sweeps(options: argparse.Namespace) -> int:
-    from handlers.sweeps import start, sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
+    from handlers.cli.sweeps import start, sweeps, sweeps_document, sweeps_text  # noqa: PLC0415 - see _plan
 
     if options.start:
         begun = asyncio.run(start())
@@ -165,7 +165,7 @@ def _rules(options: argparse.Namespace) -> int:
 
 
 def _approve(options: argparse.Namespace) -> int:
-    from handlers.approve import approve, pending  # noqa: PLC0415 - see _plan
+    from handlers.cli.approve import approve, pending  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(approve(options.run_id, options.policy) if options.run_id else pending(options.policy))
     print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
@@ -219,7 +219,7 @@ def _emulate(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace, text: str, document: Document) -> None:
-    from handlers.present import html, sarif  # noqa: PLC0415 - see _plan
+    from handlers.cli.present import html, sarif  # noqa: PLC0415 - see _plan
 
     match options.format:
         case "json":

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.console import scope_of
-from handlers.desk import at_a_desk
+from handlers.cli.console import scope_of
+from handlers.cli.desk import at_a_desk
 from handlers.services import Services, connected
 from shared.access.actions import Removal, Setting, Wait
 from shared.access.asks import Cover, RegistryUser

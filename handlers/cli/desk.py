@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers import resource_changed
-from handlers.console import scope_of
+from handlers.cli.console import scope_of
 from handlers.services import Services, connected
 from shared.access.actions import Plan
 from shared.access.plan_json import Report

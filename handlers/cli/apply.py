@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from handlers.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
-from handlers.interrupt import Heard, heeding
-from handlers.recording import audit_log, undo_command
+from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
+from handlers.cli.interrupt import Heard, heeding
+from handlers.cli.recording import audit_log, undo_command
 from handlers.services import connect, connected
 from shared.access.actions import Plan
 from shared.access.history import NOTHING_DONE

@@ -9,7 +9,7 @@ from shared.access.plan_json import Document, Report, action, short
 from shared.access.rules import RULES, Rule
 
 if TYPE_CHECKING:
-    from handlers.apply import Applied
+    from handlers.cli.apply import Applied
 
 _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informational": "note"}
 

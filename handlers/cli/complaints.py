@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from handlers.console import UsageError
+from handlers.cli.console import UsageError
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
