@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 
 if TYPE_CHECKING:
-    from handlers.services import Services
+    from handlers.runtime import Runtime
 
 app = func.FunctionApp()
 
@@ -19,11 +19,11 @@ class _Once:
     """The process's services, connected when first asked for; a failure is not kept."""
 
     def __init__(self) -> None:
-        self._services: Services | None = None
+        self._services: Runtime | None = None
         self._connecting = asyncio.Lock()
 
-    async def get(self) -> "Services":
-        from handlers.services import connect  # noqa: PLC0415 - the Azure SDKs must not slow indexing down
+    async def get(self) -> "Runtime":
+        from handlers.runtime import connect  # noqa: PLC0415 - the Azure SDKs must not slow indexing down
 
         async with self._connecting:
             if self._services is None:

@@ -20,9 +20,7 @@ _PLANS = 50
 _TIMED = "from time import perf_counter; start = perf_counter(); {work}; print(perf_counter() - start)"
 _FLOOR = _TIMED.format(work="import azure.functions")
 _INDEXING = _TIMED.format(work="import function_app; function_app.app.get_functions()")
-_SERVICES = _TIMED.format(
-    work="import azure.functions, handlers.resource_changed, handlers.services, handlers.delivery"
-)
+_SERVICES = _TIMED.format(work="import azure.functions, handlers.resource_changed, handlers.runtime, handlers.delivery")
 
 
 def cold_start() -> list[Figure]:

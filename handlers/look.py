@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TypeGuard
 
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.scope import Scope
 from shared.audit_rows import Run
 from shared.messages import Reconcile, Trigger, encode
@@ -21,7 +21,7 @@ PER_MESSAGE = 10
 _AGAIN = timedelta(seconds=30)
 
 
-async def watched(workspaces: Iterable[Scope], services: Services) -> list[Scope]:
+async def watched(workspaces: Iterable[Scope], services: Runtime) -> list[Scope]:
     """Those that the policy's scopes choose. Raises `ReadFailedError` where that cannot be found out."""
     found = list(workspaces)
     chosen = await asyncio.gather(*(services.scopes.any_chooses(services.terms.scopes, one) for one in found))
@@ -30,7 +30,7 @@ async def watched(workspaces: Iterable[Scope], services: Services) -> list[Scope
 
 async def look_now(
     workspaces: Sequence[Scope],
-    services: Services,
+    services: Runtime,
     trigger: Trigger,
     *,
     deadline: float | None = None,
@@ -59,9 +59,7 @@ def is_failure(answer: object) -> TypeGuard[AzureFailureError | TimeoutError]:
     return isinstance(answer, BaseException)
 
 
-async def _reconcile(
-    scope: Scope, services: Services, trigger: Trigger, deadline: float | None, attempt: int
-) -> Result:
+async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, deadline: float | None, attempt: int) -> Result:
     run = Run(services.terms.mode, trigger)
     result = await services.reconciler.run(scope, run, deadline=deadline, attempt=attempt)
     _log.info(
@@ -79,7 +77,7 @@ async def _reconcile(
     return result
 
 
-async def look_later(workspaces: Iterable[Scope], services: Services, trigger: Trigger) -> int:
+async def look_later(workspaces: Iterable[Scope], services: Runtime, trigger: Trigger) -> int:
     """Puts the workspaces on the queue; gives the number of messages. Raises `AzureFailureError`."""
     names = [str(scope) for scope in workspaces]
     batches = [tuple(names[at : at + PER_MESSAGE]) for at in range(0, len(names), PER_MESSAGE)]

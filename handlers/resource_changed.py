@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from handlers.look import INLINE, look_later, look_now, watched
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.routing import route
 from shared.access.scope import Scope
@@ -20,7 +20,7 @@ _log = logging.getLogger("amlguard")
 _ASKED_INLINE = 5
 
 
-async def handle(raw: object, services: Services) -> None:
+async def handle(raw: object, services: Runtime) -> None:
     """Takes one event in either schema. What is not for us is acknowledged; what is malformed also goes on record.
 
     Raises `AzureFailureError` when the state could not be read or recorded: Event Grid then delivers again.
@@ -42,7 +42,7 @@ async def handle(raw: object, services: Services) -> None:
         await _look_at_users(look.scope, services, trigger)
 
 
-async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> None:
+async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> None:
     """A dependency, or a scope at which a role was taken away: the workspaces that use it or lie in it."""
     deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
@@ -66,7 +66,7 @@ async def _look_at_users(scope: Scope, services: Services, trigger: Trigger) -> 
     await _within_deadline(users, services, trigger, deadline)
 
 
-async def _within_deadline(workspaces: list[Scope], services: Services, trigger: Trigger, deadline: float) -> None:
+async def _within_deadline(workspaces: list[Scope], services: Runtime, trigger: Trigger, deadline: float) -> None:
     chosen = await watched(workspaces, services)
     if len(chosen) > INLINE:
         await look_later(chosen, services, trigger)
@@ -78,7 +78,7 @@ async def _within_deadline(workspaces: list[Scope], services: Services, trigger:
         await look_later(chosen, services, trigger)
 
 
-async def _record_malformed(reason: str, services: Services) -> None:
+async def _record_malformed(reason: str, services: Runtime) -> None:
     """Nothing of the event itself is kept: it may hold anything, personal data included."""
     _log.warning("a malformed event was dropped: %s", reason)
     if services.audit:

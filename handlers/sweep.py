@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import batched, zip_longest
 
 from handlers.look import is_failure, look_now, watched
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.actions import Plan
 from shared.access.asks import Finding, Severity
 from shared.access.scope import Scope
@@ -40,7 +40,7 @@ _AT_ONCE = 10
 _AGAIN = timedelta(seconds=30)
 
 
-async def handle(services: Services) -> None:
+async def handle(services: Runtime) -> None:
     """Leaves all of it to the queue, which tries again when something fails; the timer would not for six hours."""
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
@@ -48,7 +48,7 @@ async def handle(services: Services) -> None:
     await services.queue.put(encode(Sweep(id=sweep)), timedelta())
 
 
-async def find(services: Services, sweep: str) -> None:
+async def find(services: Runtime, sweep: str) -> None:
     """Finds the workspaces and puts them on the queue in shards. Raises `AzureFailureError`."""
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
@@ -105,7 +105,7 @@ def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         yield from filter(None, turn)
 
 
-async def look_over(work: ResourceGraphReads, services: Services) -> None:
+async def look_over(work: ResourceGraphReads, services: Runtime) -> None:
     """Raises `AzureFailureError`: the shard comes again, and only it."""
     now = services.azure.now()
     if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
@@ -116,7 +116,7 @@ async def look_over(work: ResourceGraphReads, services: Services) -> None:
         await services.sweeps.done(work.sweep, work.number, tally, services.azure.now())
 
 
-async def _look_over(work: ResourceGraphReads, services: Services) -> Tally:
+async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
     # Resource Graph tells of whole resource groups, and some of them may be none of ours.
     services = replace(services, azure=SharedLists(services.azure))
@@ -147,7 +147,7 @@ async def _look_over(work: ResourceGraphReads, services: Services) -> Tally:
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
 
 
-async def give_up(work: Sweep | ResourceGraphReads, services: Services) -> None:
+async def give_up(work: Sweep | ResourceGraphReads, services: Runtime) -> None:
     """The sweep comes to its end without the shard, or at once, as incomplete."""
     match work:
         case ResourceGraphReads(sweep=sweep) if services.sweeps and sweep:

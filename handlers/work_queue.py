@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from handlers import sweep
 from handlers.look import INLINE, look_later, look_now, watched
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Action as Mode
@@ -37,7 +37,7 @@ _WHILE_STOPPED = timedelta(hours=1)
 _log = logging.getLogger("amlguard")
 
 
-async def handle(message: bytes, services: Services, tries: int = 1) -> None:
+async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
     """`tries` counts this one. Raises whatever goes wrong: the host tries again, or gives up."""
     try:
         await _do(message, services)
@@ -48,7 +48,7 @@ async def handle(message: bytes, services: Services, tries: int = 1) -> None:
         raise
 
 
-async def _do(message: bytes, services: Services) -> None:
+async def _do(message: bytes, services: Runtime) -> None:
     """Raises `MalformedWorkError` for what is not ours, `AzureFailureError` for what should be tried again."""
     match decode(message):
         case Reconcile() as work:
@@ -67,7 +67,7 @@ async def _do(message: bytes, services: Services) -> None:
             await _record(work, services)
 
 
-async def _users(work: Dependency, services: Services) -> None:
+async def _users(work: Dependency, services: Runtime) -> None:
     with in_the_background():
         found = await workspaces_at(Scope.parse(work.scope), services.azure, services.terms)
     chosen = await watched(found, services)
@@ -77,7 +77,7 @@ async def _users(work: Dependency, services: Services) -> None:
         await look_now(chosen, services, work.trigger)
 
 
-async def _resync(work: Resync, services: Services) -> None:
+async def _resync(work: Resync, services: Runtime) -> None:
     if services.stopped and services.queue:
         _log.warning("the kill switch is on: resyncing keys waits")
         await services.queue.put(encode(work), _WHILE_STOPPED)
@@ -91,7 +91,7 @@ async def _resync(work: Resync, services: Services) -> None:
             raise WriteRefusedError("resync keys", "ResyncFailed", outcome.reason)
 
 
-async def _record(work: Record, services: Services) -> None:
+async def _record(work: Record, services: Runtime) -> None:
     """The log may have taken some rows although it said that it failed: only what is not there yet is written."""
     rows = list(work.rows)
     if services.audit_reader and rows:
@@ -101,7 +101,7 @@ async def _record(work: Record, services: Services) -> None:
         await services.audit.record(work.table, rows)
 
 
-async def _give_up(message: bytes, error: Exception, services: Services) -> None:
+async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
     """A finding for people, and the sweep goes on without the shard. Nothing here hides why the work failed."""
     try:
         work: Work | None = decode(message)
@@ -138,7 +138,7 @@ async def _as_well(step: Awaitable[None]) -> None:
         _log.error("that work was given up could not be recorded: %s", failure)
 
 
-async def _record_finding(one: Finding, services: Services) -> None:
+async def _record_finding(one: Finding, services: Runtime) -> None:
     if services.audit:
         await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])
 

@@ -12,7 +12,7 @@ from unit.build import WORKSPACE, sai, terms
 
 from handlers import sweep, work_queue
 from handlers.look import look_now
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.audit_rows import Run
@@ -47,9 +47,9 @@ class App:
         return self.azure.troubles
 
     @property
-    def services(self) -> Services:
+    def services(self) -> Runtime:
         log: Any = self.audit  # the fake log answers as its reader
-        return Services(
+        return Runtime(
             self.azure, log, log, self.queue, self.store, self.terms, "", 20, self.memory, stopped=self.stopped
         )
 

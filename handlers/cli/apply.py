@@ -11,7 +11,7 @@ from pathlib import Path
 from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.recording import audit_log, undo_command
-from handlers.services import connect, connected
+from handlers.runtime import connect, connected
 from shared.access.actions import Plan
 from shared.access.history import NOTHING_DONE
 from shared.access.plan_json import Report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from handlers.services import Services, connected
+from handlers.runtime import Runtime, connected
 from shared.access.plan_json import Document
 from shared.access.scope import Scope
 from shared.messages import Reconcile, Trigger, encode
@@ -71,7 +71,7 @@ async def approve(run: str, policy_file: Path | None) -> Waiting:
         return Waiting(now, [each for each in await approvals.waiting(now) if each.run == one.run], one.run)
 
 
-async def _approvals(services: Services) -> tuple[Approvals, datetime]:
+async def _approvals(services: Runtime) -> tuple[Approvals, datetime]:
     """With Azure's time, which the app goes by as well."""
     if services.store is None:
         settings = "AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri"

@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
-from handlers.services import Services, connected
+from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
 from shared.access.plan_json import Report
 from shared.access.scope import Scope
@@ -52,7 +52,7 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
     return len(answers)
 
 
-def at_a_desk(services: Services, only: Keys) -> Reconciler:
+def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
     """Without the queue: what must wait is told, not left to an app that may not be there.
 
     Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
@@ -61,12 +61,12 @@ def at_a_desk(services: Services, only: Keys) -> Reconciler:
     return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)
 
 
-def new_report(services: Services) -> Report:
+def new_report(services: Runtime) -> Report:
     file = services.policy_file
     return Report(policy=str(file) if file else None, identity=services.own_object_id or None)
 
 
-async def workspaces(where: Where, services: Services, report: Report) -> Sequence[Scope]:
+async def workspaces(where: Where, services: Runtime, report: Report) -> Sequence[Scope]:
     """Those that both `where` and the policy's scopes choose; that there are none is an error of the report.
 
     Raises `ReadFailedError` where a scope names nothing that can be looked at, one of the policy's as well.
@@ -87,14 +87,14 @@ async def workspaces(where: Where, services: Services, report: Report) -> Sequen
     return found
 
 
-async def _chosen(scopes: Sequence[Scope], services: Services, *, of_policy: bool) -> Chosen:
+async def _chosen(scopes: Sequence[Scope], services: Runtime, *, of_policy: bool) -> Chosen:
     chosen = await services.scopes.choose(scopes)
     for error in chosen.wrong:
         raise error.named(_IN_POLICY) if of_policy else error
     return chosen
 
 
-async def _require_all(watched: Sequence[Scope], services: Services) -> None:
+async def _require_all(watched: Sequence[Scope], services: Runtime) -> None:
     answers = await asyncio.gather(*map(services.scopes.require, watched), return_exceptions=True)
     for answer in answers:
         if answer is not None:

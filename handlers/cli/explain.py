@@ -8,7 +8,7 @@ from pathlib import Path
 
 from handlers.cli.console import scope_of
 from handlers.cli.desk import at_a_desk
-from handlers.services import Services, connected
+from handlers.runtime import Runtime, connected
 from shared.access.actions import Removal, Setting, Wait
 from shared.access.asks import Cover, RegistryUser
 from shared.access.explain import Explained, Seen, explain, user_document, users
@@ -117,7 +117,7 @@ async def explained(resource: str, policy_file: Path | None) -> Explanation:
     return Explanation(scope, tuple(one for one in each if one), using)
 
 
-async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
+async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
     """Raises `ReadFailedError`, also when there is no such resource."""
     if scope.subscription is None:
         return await services.scopes.workspaces(scope)
@@ -136,7 +136,7 @@ async def _leading_to(scope: Scope, services: Services) -> Sequence[Scope]:
     return users or await services.scopes.workspaces(scope)
 
 
-async def _seen_from(workspace: Scope, resource: Scope, services: Services) -> Seen | None:
+async def _seen_from(workspace: Scope, resource: Scope, services: Runtime) -> Seen | None:
     desk = at_a_desk(services, None)
     estate = await observe(workspace, services.azure, desk.terms)
     if estate is None:
@@ -157,7 +157,7 @@ def _need(one: Explained) -> Iterator[str]:
     yield from (f"    {source}" for source in document["sources"])
 
 
-async def _users(found: Sequence[Scope], registry: Scope, services: Services) -> tuple[RegistryUser, ...]:
+async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> tuple[RegistryUser, ...]:
     """From the first of the workspaces on it: all others are looked at from there."""
     for workspace in found:
         estate = await observe(workspace, services.azure, services.terms, everybody=True)

@@ -182,7 +182,7 @@ def _policy_check(options: argparse.Namespace) -> int:
 
 
 def _policy_condition(options: argparse.Namespace) -> int:
-    from handlers.services import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.audit_file import AuditFile
 from shared.ports import AuditFailedError, AuditLog, AzureFailureError, Row
 
@@ -48,7 +48,7 @@ def undo_command(runs: Sequence[str], audit_file: Path | None) -> str:
     return shlex.join(["amlguard", "undo", *runs, *(["--audit-file", str(audit_file)] if audit_file else [])])
 
 
-async def audit_log(command: str, services: Services, file: AuditFile | None) -> AuditLog:
+async def audit_log(command: str, services: Runtime, file: AuditFile | None) -> AuditLog:
     """Raises `AzureFailureError`, with what to set, when nothing could be put on record."""
     log = services.audit
     if log is None and file is None:

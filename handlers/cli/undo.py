@@ -8,7 +8,7 @@ from pathlib import Path
 
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.recording import audit_log, undo_command
-from handlers.services import Services, connected
+from handlers.runtime import Runtime, connected
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, action, in_words
 from shared.access.terms import Action as Mode
@@ -145,6 +145,6 @@ def _notes(file: AuditFile | None) -> tuple[str, ...]:
     return tuple(file.passed_over) if file else ()
 
 
-def _undo(services: Services, file: AuditFile | None, audit: AuditLog | None, stop: Stop) -> Undo:
+def _undo(services: Runtime, file: AuditFile | None, audit: AuditLog | None, stop: Stop) -> Undo:
     terms = replace(services.terms, caller_must_hold=False)
     return Undo(services.azure, Journal(audit, None), services.store, terms, file, stop)

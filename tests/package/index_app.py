@@ -29,7 +29,7 @@ async def index() -> list[str]:
 
 
 names = asyncio.run(index())
-import handlers.services  # noqa: E402, F401 - what the first event loads
+import handlers.runtime  # noqa: E402, F401 - what the first event loads
 import shared.reconcile  # noqa: E402 - as above
 
 files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}

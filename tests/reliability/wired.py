@@ -15,7 +15,7 @@ from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
 from unit.build import terms
 from wire import Json
 
-from handlers.services import Services
+from handlers.runtime import Runtime
 from shared.access.scope import Scope
 from shared.azure.azure import LiveAzure
 from shared.azure.session import discover
@@ -109,7 +109,7 @@ class Wired(App):
         )
 
     @property
-    def services(self) -> Services:
+    def services(self) -> Runtime:
         return replace(super().services, azure=self.live, deadline_seconds=self.deadline_seconds)
 
     async def close(self) -> None:

@@ -29,7 +29,7 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Runtime:
     """`own_object_id` is the identity that amlguard itself acts as; events that it caused are ignored.
 
     `tenant_id` is its tenant, `policy_file` where the policy was read; without a file there are the defaults.
@@ -70,7 +70,7 @@ class Services:
         return time.monotonic() + self.deadline_seconds
 
 
-async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None) -> Services:
+async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None) -> Runtime:
     """Raises `SettingsError`, `PolicyError` and, when Azure cannot be reached, `ReadFailedError`."""
     settings = Settings.read(environment)
     quiet_sdk_logging()
@@ -90,7 +90,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
     if settings.logs_workspace:
         endpoint = settings.logs_query_endpoint or cloud.logs_endpoint
         reader = AuditReader(endpoint, settings.logs_workspace, cloud, identity, shared)
-    return Services(
+    return Runtime(
         LiveAzure(settings.arm_endpoint, cloud, identity, shared, reader),
         audit,
         reader,
@@ -107,7 +107,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
 
 
 @asynccontextmanager
-async def connected(environment: Mapping[str, str], policy_file: Path | None) -> AsyncIterator[Services]:
+async def connected(environment: Mapping[str, str], policy_file: Path | None) -> AsyncIterator[Runtime]:
     """For a command: services that are closed at its end."""
     services = await connect(environment, policy_file=policy_file)
     try:
