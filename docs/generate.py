@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from docs import infra, leading, rights
+from docs import leading, rights
+from infra import derive
 from shared import policy
 from shared.access.condition import assignable, condition
 from shared.access.needs import Need
@@ -73,7 +74,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
-        **infra.documents(infra.deployed_terms(ROOT), rules),
+        **derive.documents(derive.deployed_terms(ROOT), rules),
     }
 
 

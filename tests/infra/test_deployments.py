@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from deployments import WHOLE, Json, access, of_the_app, only, written_access
 
-from docs import infra as generated
 from docs.generate import stale
+from infra import derive as generated
 from infra.check import INFRA
 from infra.snapshots import load, made, names, parameter_files, scope, snapshot_of
 from shared.access import routing

@@ -9,11 +9,11 @@ from alert_cases import finding, remediation
 from deployments import alerts
 from kusto import Case, run
 
-from docs.infra import WORKBOOK
 from emulator.kql.core import Column, Environment, Table
 from emulator.kql.evaluate import run as run_kql
 from emulator.kql.values import Type
 from infra.check import INFRA, queries, unbound
+from infra.derive import WORKBOOK
 from shared.audit_rows import FINDINGS, REMEDIATIONS
 
 QUERIES = queries()
