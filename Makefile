@@ -41,7 +41,7 @@ $(AZ)/.ready: requirements-az.txt
 	@touch $@
 
 demo: setup      ## the whole story on the local Azure, narrated and checked
-	@$(BIN)/python -m emulator.demo
+	@$(BIN)/python -m demo
 
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
 	@$(BIN)/pytest -n auto

@@ -20,8 +20,8 @@ from tenants import (
 )
 from wire import Json
 
-from emulator.demo.tenant import POLICY as DEMO_POLICY
-from emulator.demo.tenant import tenant as demo_tenant
+from demo.tenant import POLICY as DEMO_POLICY
+from demo.tenant import tenant as demo_tenant
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 IN_ONE_GO = f"mode: enforce\nsettle_minutes: 0\n{GRANTS_ONLY}"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from emulator.demo import expected, places
-from emulator.demo.checks import checks
-from emulator.demo.ending import Ending
-from emulator.demo.names import Names
-from emulator.demo.roles import role_definition_id
-from emulator.demo.story_clock import StoryClock
+from demo import expected, places
+from demo.checks import checks
+from demo.ending import Ending
+from demo.names import Names
+from demo.roles import role_definition_id
+from demo.story_clock import StoryClock
 
 type Json = dict[str, Any]
 

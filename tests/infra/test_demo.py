@@ -17,7 +17,7 @@ from infra.snapshots import made, names
 
 def test_the_whole_demo() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "emulator.demo", "--plain"],
+        [sys.executable, "-m", "demo", "--plain"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from emulator.demo import places
-from emulator.demo.audit import Row
-from emulator.demo.expected import ADMIN_USERS, AML_REGISTRY
-from emulator.demo.names import Names
-from emulator.demo.stage import Stage
-from emulator.demo.story_clock import StoryClock, parsed
-from emulator.demo.timeline import caller, made_by_aml
+from demo import places
+from demo.audit import Row
+from demo.expected import ADMIN_USERS, AML_REGISTRY
+from demo.names import Names
+from demo.stage import Stage
+from demo.story_clock import StoryClock, parsed
+from demo.timeline import caller, made_by_aml
 
 type Json = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""`python -m emulator.demo`: the whole story on the local Azure, narrated and checked. Exit code 0 when all is well."""
+"""`python -m demo`: the whole story on the local Azure, narrated and checked. Exit code 0 when all is well."""
 
 import argparse
 import asyncio
@@ -10,11 +10,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from emulator.demo import play
-from emulator.demo.audit import AuditUnreadableError
-from emulator.demo.local_azure import NotStartedError, Ready, last_words, local_azure
-from emulator.demo.people import RefusedError
-from emulator.demo.screen import Screen
+from demo import play
+from demo.audit import AuditUnreadableError
+from demo.local_azure import NotStartedError, Ready, last_words, local_azure
+from demo.people import RefusedError
+from demo.screen import Screen
 
 _MOST_SECONDS = 150
 
@@ -79,7 +79,7 @@ async def _keep(screen: Screen, ready: Ready, directory: Path) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m emulator.demo", description="amlguard's story on a local Azure.")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="amlguard's story on a local Azure.")
     parser.add_argument("--plain", action="store_true", help="plain lines, as when there is no terminal")
     parser.add_argument("--keep", action="store_true", help="leave the local Azure running at the end, until Ctrl-C")
     return parser.parse_args()

@@ -6,11 +6,11 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from emulator.demo.ending import Ending
-from emulator.demo.expected import SWITCHED_OFF
-from emulator.demo.local_azure import AMLGUARD, Ready
-from emulator.demo.places import short
-from emulator.demo.stage import Stage
+from demo.ending import Ending
+from demo.expected import SWITCHED_OFF
+from demo.local_azure import AMLGUARD, Ready
+from demo.places import short
+from demo.stage import Stage
 
 type Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import aiohttp
 
-from emulator.demo import places
-from emulator.demo.local_azure import Ready
-from emulator.demo.story_clock import StoryClock, parsed
+from demo import places
+from demo.local_azure import Ready
+from demo.story_clock import StoryClock, parsed
 
 type Json = dict[str, Any]
 

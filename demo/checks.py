@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from emulator.demo import expected
-from emulator.demo.audit import Row
-from emulator.demo.ending import Ending
-from emulator.demo.places import readable, short
-from emulator.demo.roles import role_name
-from emulator.demo.story_clock import parsed
-from emulator.demo.tenant import SETTLE_MINUTES
+from demo import expected
+from demo.audit import Row
+from demo.ending import Ending
+from demo.places import readable, short
+from demo.roles import role_name
+from demo.story_clock import parsed
+from demo.tenant import SETTLE_MINUTES
 
 type Json = dict[str, Any]
 type Check = tuple[str, list[str]]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.demo.tenant import POLICY, tenant
+from demo.tenant import POLICY, tenant
 
 AMLGUARD = Path(sys.executable).with_name("amlguard")
 _READY_SECONDS = 60

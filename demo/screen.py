@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from emulator.demo.timeline import Entry
+from demo.timeline import Entry
 
 _COLOURS = {"AML": "yellow", "Event Grid": "blue", "amlguard": "green", "people": "magenta", "clock": "cyan"}
 _MARGIN, _WHO_WIDTH = 11, 10

@@ -1,7 +1,7 @@
 """The story, in order."""
 
-from emulator.demo.scenes import churn, others
-from emulator.demo.stage import Scene
+from demo.scenes import churn, others
+from demo.stage import Scene
 
 SCENES: tuple[Scene, ...] = (
     churn.WORKSPACE,

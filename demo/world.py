@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulator.demo.audit import FINDINGS, REMEDIATIONS, AuditLog, Row
-from emulator.demo.people import People
-from emulator.demo.roles import role_name
+from demo.audit import FINDINGS, REMEDIATIONS, AuditLog, Row
+from demo.people import People
+from demo.roles import role_name
 
 type Json = dict[str, Any]
 

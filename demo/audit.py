@@ -12,7 +12,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.monitor.query import LogsQueryStatus
 from azure.monitor.query.aio import LogsQueryClient
 
-from emulator.demo.local_azure import Ready
+from demo.local_azure import Ready
 
 type Row = dict[str, Any]
 

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from emulator.demo import bodies, places
-from emulator.demo.stage import Scene, Stage
-from emulator.demo.tenant import SETTLE_MINUTES, TENANT_ID
-from emulator.demo.world import World
+from demo import bodies, places
+from demo.stage import Scene, Stage
+from demo.tenant import SETTLE_MINUTES, TENANT_ID
+from demo.world import World
 
 type Json = dict[str, Any]
 

@@ -3,8 +3,8 @@
 import uuid
 from typing import Any
 
-from emulator.demo import places
-from emulator.demo.roles import role_definition_id
+from demo import places
+from demo.roles import role_definition_id
 
 type Json = dict[str, Any]
 

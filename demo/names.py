@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from emulator.demo.places import short
+from demo.places import short
 
 type Json = dict[str, Any]
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 from statistics import median
 from typing import Any
 
-from emulator.demo.ending import Ending
-from emulator.demo.places import short
-from emulator.demo.roles import role_name
-from emulator.demo.screen import Screen
-from emulator.demo.story_clock import parsed
-from emulator.demo.tenant import GROUP, GROUP_NAME, SOMEBODY
+from demo.ending import Ending
+from demo.places import short
+from demo.roles import role_name
+from demo.screen import Screen
+from demo.story_clock import parsed
+from demo.tenant import GROUP, GROUP_NAME, SOMEBODY
 
 type Json = dict[str, Any]
 

@@ -3,20 +3,20 @@
 import time
 from collections.abc import Sequence
 
-from emulator.demo import ending, epilogue, finale, places
-from emulator.demo.audit import AuditLog
-from emulator.demo.checks import Check, checks
-from emulator.demo.ending import Ending
-from emulator.demo.expected import ADMIN_USERS
-from emulator.demo.local_azure import Ready
-from emulator.demo.names import Names
-from emulator.demo.people import People
-from emulator.demo.scenes import SCENES
-from emulator.demo.screen import Heading, Screen
-from emulator.demo.stage import Scene, Stage
-from emulator.demo.story_clock import StoryClock
-from emulator.demo.timeline import Timeline
-from emulator.demo.world import Watch
+from demo import ending, epilogue, finale, places
+from demo.audit import AuditLog
+from demo.checks import Check, checks
+from demo.ending import Ending
+from demo.expected import ADMIN_USERS
+from demo.local_azure import Ready
+from demo.names import Names
+from demo.people import People
+from demo.scenes import SCENES
+from demo.screen import Heading, Screen
+from demo.stage import Scene, Stage
+from demo.story_clock import StoryClock
+from demo.timeline import Timeline
+from demo.world import Watch
 
 _LEGEND = (
     "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the "

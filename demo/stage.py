@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from emulator.demo.names import Names
-from emulator.demo.people import People
-from emulator.demo.places import short
-from emulator.demo.screen import Screen
-from emulator.demo.timeline import Entry, Timeline
-from emulator.demo.world import Watch, World
+from demo.names import Names
+from demo.people import People
+from demo.places import short
+from demo.screen import Screen
+from demo.timeline import Entry, Timeline
+from demo.world import Watch, World
 
 type Json = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """How the story must end: every role that amlguard made, every setting, every word that it had to say."""
 
-from emulator.demo import places
+from demo import places
 
 AML_REGISTRY = "the registry that AML made"
 """Stands for an id that is known only when AML has chosen it."""

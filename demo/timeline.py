@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from emulator.demo.audit import Row
-from emulator.demo.names import Names
-from emulator.demo.places import readable, short
-from emulator.demo.roles import role_name
-from emulator.demo.story_clock import StoryClock, parsed
-from emulator.demo.world import World
+from demo.audit import Row
+from demo.names import Names
+from demo.places import readable, short
+from demo.roles import role_name
+from demo.story_clock import StoryClock, parsed
+from demo.world import World
 
 type Json = dict[str, Any]
 

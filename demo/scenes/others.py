@@ -1,8 +1,8 @@
 """Other teams, other habits."""
 
-from emulator.demo import bodies, places
-from emulator.demo.stage import Scene, Stage
-from emulator.demo.tenant import GROUP_NAME
+from demo import bodies, places
+from demo.stage import Scene, Stage
+from demo.tenant import GROUP_NAME
 
 
 async def _own_dependencies(stage: Stage) -> None:
