@@ -5,10 +5,10 @@ from aiohttp import web
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.events import EventGrid
-from emulator.faults import Faults, FaultsError
 from emulator.fronts import json_body
-from emulator.middlewares import Handler, json_response
-from emulator.request_log import RequestLog
+from emulator.http.faults import Faults, FaultsError
+from emulator.http.middlewares import Handler, json_response
+from emulator.http.request_log import RequestLog
 from emulator.tenant import Tenant
 from emulator.tokens import Audience, Tokens
 

@@ -10,12 +10,12 @@ from emulator.arm.call import Call
 from emulator.deployment import Deployment
 from emulator.errors import AzureError
 from emulator.graph import ResourceGraph
+from emulator.http.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
+from emulator.http.throttle import Throttle
 from emulator.ids import ResourcePath
 from emulator.logs import Logs
-from emulator.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
 from emulator.names import decoded
 from emulator.rbac import Rbac
-from emulator.throttle import Throttle
 from emulator.tokens import Audience, Caller, Tokens
 
 _GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")

@@ -16,22 +16,22 @@ from emulator.clock import Clock
 from emulator.control import Control
 from emulator.deployment import deploy
 from emulator.events import EventGrid
-from emulator.faults import Faults
 from emulator.fronts import ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
 from emulator.graph import ResourceGraph
+from emulator.http.faults import Faults
+from emulator.http.middlewares import Middlewares
+from emulator.http.request_log import RequestLog
+from emulator.http.throttle import Throttle
 from emulator.logs import Logs
 from emulator.made_up import MadeUp
-from emulator.middlewares import Middlewares
 from emulator.options import Options
 from emulator.rbac import Rbac
-from emulator.request_log import RequestLog
 from emulator.storage import StorageFront
 from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant
-from emulator.throttle import Throttle
 from emulator.tokens import Caller, Tokens
 
 _HOST = "127.0.0.1"

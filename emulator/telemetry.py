@@ -7,8 +7,8 @@ from aiohttp import web
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.fronts import json_body
+from emulator.http.middlewares import json_response
 from emulator.logs_tables import timestamp
-from emulator.middlewares import json_response
 from emulator.rbac import Rbac
 from emulator.tokens import Audience, Tokens
 

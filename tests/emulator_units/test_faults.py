@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from emulator.faults import Faults, FaultsError
+from emulator.http.faults import Faults, FaultsError
 
 
 def hits(

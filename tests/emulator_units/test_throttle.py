@@ -3,7 +3,7 @@
 import pytest
 
 from emulator.errors import AzureError
-from emulator.throttle import Throttle
+from emulator.http.throttle import Throttle
 
 
 class Time:

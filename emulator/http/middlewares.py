@@ -13,9 +13,9 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.faults import Fault, Faults
+from emulator.http.faults import Fault, Faults
+from emulator.http.request_log import LoggedRequest, RequestLog
 from emulator.made_up import MadeUp
-from emulator.request_log import LoggedRequest, RequestLog
 from emulator.tokens import Tokens
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
