@@ -14,10 +14,10 @@ from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.store import SUCCEEDED, ResourceStore
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, key_of
 from emulator.made_up import MadeUp
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

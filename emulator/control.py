@@ -9,8 +9,8 @@ from emulator.fronts import json_body
 from emulator.http.faults import Faults, FaultsError
 from emulator.http.middlewares import Handler, json_response
 from emulator.http.request_log import RequestLog
+from emulator.identity.tokens import Audience, Tokens
 from emulator.tenant import Tenant
-from emulator.tokens import Audience, Tokens
 
 
 class Control:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulator.identity.tokens import Caller
 from emulator.made_up import MadeUp
 from emulator.roles import as_resource
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

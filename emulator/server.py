@@ -25,14 +25,14 @@ from emulator.http.faults import Faults
 from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
 from emulator.http.throttle import Throttle
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller, Tokens
 from emulator.logs import Logs
 from emulator.made_up import MadeUp
 from emulator.options import Options
-from emulator.rbac import Rbac
 from emulator.storage import StorageFront
 from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant
-from emulator.tokens import Caller, Tokens
 
 _HOST = "127.0.0.1"
 _MOST_BYTES = 4 * 1024 * 1024

@@ -17,8 +17,8 @@ from yarl import URL
 
 from emulator.errors import AzureError
 from emulator.functions.azurite import ACCOUNT, KEY
-from emulator.rbac import Rbac
-from emulator.tokens import Audience, Tokens
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Audience, Tokens
 
 _QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 _CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"

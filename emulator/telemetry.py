@@ -8,9 +8,9 @@ from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.fronts import json_body
 from emulator.http.middlewares import json_response
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Audience, Tokens
 from emulator.logs_tables import timestamp
-from emulator.rbac import Rbac
-from emulator.tokens import Audience, Tokens
 
 type Json = dict[str, Any]
 

@@ -9,11 +9,11 @@ from emulator.arm import routes
 from emulator.arm.call import Answer, Call
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
 from emulator.made_up import MadeUp
-from emulator.rbac import Rbac
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 from shared.azure.arm import API_VERSIONS
 
 _ML = "Microsoft.MachineLearningServices"

@@ -19,11 +19,11 @@ from emulator.clock import Clock
 from emulator.deployment import deploy
 from emulator.errors import AzureError
 from emulator.http.throttle import Throttle
+from emulator.identity.tokens import Audience, Caller, Tokens
 from emulator.logs import Logs
 from emulator.made_up import MadeUp
 from emulator.metadata import cloud
 from emulator.tenant import Tenant
-from emulator.tokens import Audience, Caller, Tokens
 
 _ROOT = Path(__file__).parents[2]
 _CONTROL = "/_local/"

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.clock import Clock
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
 from emulator.made_up import MadeUp
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 type Publish = Callable[[Json], None]

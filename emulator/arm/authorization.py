@@ -7,8 +7,8 @@ from typing import Any
 from emulator.arm.call import Answer, Call, page
 from emulator.arm.scoped_lists import Filter, holding_at
 from emulator.errors import AzureError
+from emulator.identity.rbac import Rbac, names
 from emulator.ids import ROOT, key_of
-from emulator.rbac import Rbac, names
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]

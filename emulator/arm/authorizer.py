@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from emulator.conditions import Attributes
 from emulator.errors import AzureError
+from emulator.identity.conditions import Attributes
+from emulator.identity.rbac import Decision, Rbac, Verdict
+from emulator.identity.tokens import Caller
 from emulator.ids import guid_at_end
-from emulator.rbac import Decision, Rbac, Verdict
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from emulator.errors import AzureError
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
 from emulator.names import encoded
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 type Finish = Callable[[str], None]

@@ -9,9 +9,9 @@ from copy import deepcopy
 from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, key_of
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

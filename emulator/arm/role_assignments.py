@@ -7,13 +7,13 @@ from emulator.arm.call import Answer, Call, page
 from emulator.arm.role_assignment_rules import RoleAssignmentRules
 from emulator.arm.scoped_lists import Filter, holding_at
 from emulator.clock import Clock
-from emulator.conditions import Attributes
 from emulator.errors import AzureError
+from emulator.identity.conditions import Attributes
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
 from emulator.made_up import MadeUp
-from emulator.rbac import Rbac
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

@@ -21,8 +21,8 @@ from emulator.arm.scopes import Scopes
 from emulator.arm.services import behaviours
 from emulator.arm.store import ResourceStore
 from emulator.clock import Clock
+from emulator.identity.rbac import Rbac
 from emulator.made_up import MadeUp
-from emulator.rbac import Rbac
 from emulator.tenant import Tenant
 
 

@@ -8,11 +8,11 @@ from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
 from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, key_of
 from emulator.names import require_group
-from emulator.rbac import Rbac
 from emulator.tenant import Tenant, group_scope
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

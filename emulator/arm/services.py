@@ -6,10 +6,10 @@ from typing import Any
 from emulator.arm.behaviour import Behaviour, Plain, Tracked
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.identity.tokens import Caller
 from emulator.ids import key_of
 from emulator.made_up import MadeUp
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

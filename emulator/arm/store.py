@@ -11,9 +11,9 @@ from emulator.arm.providers import Providers
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identities import own_principal_of
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 type Json = dict[str, Any]
 

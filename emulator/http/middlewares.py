@@ -15,8 +15,8 @@ from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.http.faults import Fault, Faults
 from emulator.http.request_log import LoggedRequest, RequestLog
+from emulator.identity.tokens import Tokens
 from emulator.made_up import MadeUp
-from emulator.tokens import Tokens
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -8,11 +8,11 @@ from emulator.arm import routes
 from emulator.arm.call import Answer, Call
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
 from emulator.made_up import MadeUp
-from emulator.rbac import Rbac
 from emulator.tenant import Tenant
-from emulator.tokens import Caller
 
 SUB = "/subscriptions/aaaaaaaa-0000-0000-0000-000000000001"
 RG = f"{SUB}/resourceGroups/rg"

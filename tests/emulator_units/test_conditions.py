@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from emulator_units.arm_calls import ACR_PULL, OWNER
 
-from emulator.conditions import Attributes, Conditions
+from emulator.identity.conditions import Attributes, Conditions
 
 INFRA = Path(__file__).parents[2] / "infra"
 DEFAULT = json.loads((INFRA / "generated" / "derived.json").read_text("utf-8"))["condition"]

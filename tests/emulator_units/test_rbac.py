@@ -17,10 +17,10 @@ from emulator_units.arm_calls import (
     resource,
 )
 
-from emulator.conditions import Attributes
-from emulator.rbac import EVERYONE, Rbac
+from emulator.identity.conditions import Attributes
+from emulator.identity.rbac import EVERYONE, Rbac
+from emulator.identity.wildcards import matches
 from emulator.tenant import Tenant
-from emulator.wildcards import matches
 
 ME, OTHER, GROUP, OUTER = principal(1), principal(2), principal(11), principal(12)
 PULL = "Microsoft.ContainerRegistry/registries/pull/read"

@@ -12,10 +12,10 @@ from emulator_units.arm_calls import BLOB_READER, OWNER, RG, STORAGE, SUB, held,
 from yarl import URL
 
 from emulator.errors import AzureError
-from emulator.rbac import Rbac
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller, Tokens
 from emulator.storage import StorageFront, needs
 from emulator.tenant import Tenant
-from emulator.tokens import Caller, Tokens
 
 ME = Caller(principal(1), "me", "me")
 OPERATOR = Caller(principal(2), "operator", "Operator", "User", operator=True)

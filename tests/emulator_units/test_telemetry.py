@@ -13,10 +13,10 @@ from emulator_units.arm_calls import RG, held, principal, resource
 from emulator.clock import Clock
 from emulator.functions.channel import InvocationError
 from emulator.functions.telemetry import Telemetry
-from emulator.rbac import Rbac
+from emulator.identity.rbac import Rbac
+from emulator.identity.tokens import Caller, Tokens
 from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant
-from emulator.tokens import Caller, Tokens
 
 COMPONENT = f"{RG}/providers/Microsoft.Insights/components/app"
 ME = Caller(principal(1), "me", "me")

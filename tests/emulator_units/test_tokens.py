@@ -3,7 +3,7 @@
 import pytest
 
 from emulator.errors import AzureError
-from emulator.tokens import Audience, Caller, Tokens
+from emulator.identity.tokens import Audience, Caller, Tokens
 
 ARM, MONITOR = "https://management.azure.com/", "https://monitor.azure.com"
 APP = Caller("app-oid", "app-id", "amlguard")

@@ -20,7 +20,7 @@ from unit.build import (
     workspace,
 )
 
-from emulator.conditions import Attributes, Conditions
+from emulator.identity.conditions import Attributes, Conditions
 from shared import policy
 from shared.access.actions import Plan
 from shared.access.asks import Finding, RequiredGrant

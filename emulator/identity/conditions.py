@@ -12,7 +12,7 @@ from pathlib import Path
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import LarkError
 
-from emulator.wildcards import matches
+from emulator.identity.wildcards import matches
 
 type Values = Sequence[str]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from emulator.conditions import Attributes, Conditions
+from emulator.identity.conditions import Attributes, Conditions
+from emulator.identity.wildcards import matches
 from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
 from emulator.tenant import Tenant, holding
-from emulator.wildcards import matches
 
 type Json = dict[str, Any]
 
