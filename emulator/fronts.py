@@ -9,7 +9,6 @@ from emulator.arm.api import Arm
 from emulator.arm.call import Call
 from emulator.deployment import Deployment
 from emulator.errors import AzureError
-from emulator.graph import ResourceGraph
 from emulator.http.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
@@ -17,6 +16,7 @@ from emulator.identity.tokens import Audience, Caller, Tokens
 from emulator.ids import ResourcePath
 from emulator.logs import Logs
 from emulator.names import decoded
+from emulator.resource_graph.graph import ResourceGraph
 
 _GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")
 _INGESTION_VERSION = "2023-01-01"

@@ -20,7 +20,6 @@ from emulator.fronts import ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
-from emulator.graph import ResourceGraph
 from emulator.http.faults import Faults
 from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
@@ -30,6 +29,7 @@ from emulator.identity.tokens import Caller, Tokens
 from emulator.logs import Logs
 from emulator.made_up import MadeUp
 from emulator.options import Options
+from emulator.resource_graph.graph import ResourceGraph
 from emulator.storage import StorageFront
 from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.graph import ResourceGraph
-from emulator.graph_request import Question
-from emulator.graph_tables import GraphTables, View
 from emulator.kql.core import Column, Row, Table
+from emulator.resource_graph.graph import ResourceGraph
+from emulator.resource_graph.request import Question
+from emulator.resource_graph.tables import GraphTables, View
 from emulator.tenant import Tenant
 
 _END = r" \| project (?P<columns>[\w, ]+) \| order by id asc"

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.graph import ResourceGraph
+from emulator.resource_graph.graph import ResourceGraph
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]

@@ -13,7 +13,7 @@ from bench.lean.http import Answer, Connection, Request
 from bench.tenant import tenant, workspaces
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.graph import ResourceGraph
+from emulator.resource_graph.graph import ResourceGraph
 from emulator.tenant import Tenant
 from shared.access.scope import Scope
 from shared.ports import Raw

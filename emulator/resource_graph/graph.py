@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from emulator.clock import Clock
-from emulator.graph_errors import access_denied, refused, throttled
-from emulator.graph_request import Json, Page, Question, Request, skip_token
-from emulator.graph_tables import GraphTables, View
 from emulator.kql.core import Dialect, Environment, Row, Table
 from emulator.kql.errors import KqlError
 from emulator.kql.evaluate import operators_of, run
 from emulator.kql.values import Type, timespan_text, to_dynamic
+from emulator.resource_graph.errors import access_denied, refused, throttled
+from emulator.resource_graph.request import Json, Page, Question, Request, skip_token
+from emulator.resource_graph.tables import GraphTables, View
 from emulator.tenant import Tenant
 
 _QUOTA = 15

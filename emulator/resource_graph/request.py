@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 
-from emulator.graph_errors import bad_request
-from emulator.graph_tables import ScopeFilter
+from emulator.resource_graph.errors import bad_request
+from emulator.resource_graph.tables import ScopeFilter
 
 type Json = dict[str, Any]
 
