@@ -14,7 +14,7 @@ from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Audience, Caller, Tokens
 from emulator.ids import ResourcePath
-from emulator.logs import Logs
+from emulator.logs.logs import Logs
 from emulator.names import decoded
 from emulator.resource_graph.graph import ResourceGraph
 

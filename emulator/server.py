@@ -26,12 +26,12 @@ from emulator.http.request_log import RequestLog
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
-from emulator.logs import Logs
+from emulator.logs.logs import Logs
+from emulator.logs.telemetry import TelemetryFront
 from emulator.made_up import MadeUp
 from emulator.options import Options
 from emulator.resource_graph.graph import ResourceGraph
 from emulator.storage import StorageFront
-from emulator.telemetry import TelemetryFront
 from emulator.tenant import Tenant
 
 _HOST = "127.0.0.1"

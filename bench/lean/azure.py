@@ -20,7 +20,7 @@ from emulator.deployment import deploy
 from emulator.errors import AzureError
 from emulator.http.throttle import Throttle
 from emulator.identity.tokens import Audience, Caller, Tokens
-from emulator.logs import Logs
+from emulator.logs.logs import Logs
 from emulator.made_up import MadeUp
 from emulator.metadata import cloud
 from emulator.tenant import Tenant

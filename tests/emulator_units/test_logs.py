@@ -20,7 +20,7 @@ from azure.monitor.query.aio import LogsQueryClient
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.logs import Logs
+from emulator.logs.logs import Logs
 
 type Json = dict[str, Any]
 

@@ -15,7 +15,7 @@ from emulator.functions.channel import InvocationError
 from emulator.functions.telemetry import Telemetry
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
-from emulator.telemetry import TelemetryFront
+from emulator.logs.telemetry import TelemetryFront
 from emulator.tenant import Tenant
 
 COMPONENT = f"{RG}/providers/Microsoft.Insights/components/app"

@@ -16,7 +16,7 @@ from unit.build import GROUP, NOW, STORAGE, estate, sai, workspace
 
 from emulator.functions.channel import InvocationError
 from emulator.functions.telemetry import exception_data
-from emulator.telemetry import stored
+from emulator.logs.telemetry import stored
 from shared.access.actions import Grant
 from shared.access.model import Unreadable, Want
 from shared.access.rules.unreadable import unreadable

@@ -18,7 +18,7 @@ from emulator.kql.core import Environment
 from emulator.kql.errors import KqlError, KqlSemanticError, KqlSyntaxError
 from emulator.kql.evaluate import run
 from emulator.kql.values import Type, converter, parse_datetime, to_string
-from emulator.logs_tables import TIME, Declared, Json, LogsTables, declared_tables, rendered, timestamp
+from emulator.logs.tables import TIME, Declared, Json, LogsTables, declared_tables, rendered, timestamp
 
 _MOST_BYTES = 1024 * 1024
 _MOST_FIELD_BYTES = 64 * 1024

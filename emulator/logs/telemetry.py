@@ -10,7 +10,7 @@ from emulator.fronts import json_body
 from emulator.http.middlewares import json_response
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Audience, Tokens
-from emulator.logs_tables import timestamp
+from emulator.logs.tables import timestamp
 
 type Json = dict[str, Any]
 
