@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from emulator.aml import AzureMachineLearning
 from emulator.arm.actions import Actions
+from emulator.arm.aml import AzureMachineLearning
 from emulator.arm.announcer import Announcer, Publish
 from emulator.arm.api import Arm, Handler
 from emulator.arm.authorization import DenyAssignments, LockRoutes, RoleDefinitions
