@@ -16,17 +16,17 @@ from shared.access.condition import assignable, condition
 from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.routing import operations
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.terms import Terms
 
 ROOT = Path(__file__).parent.parent
 
-_MODES: Mapping[Mode, str] = {
-    Mode.FIX: "fix: on unless the policy turns it off",
-    Mode.OPT_IN: "fix, once the policy turns it on",
-    Mode.AUDIT: "audit: a finding with its remedy, never a change",
-    Mode.GUARD: "guard: a state in which amlguard does not act, and says why",
-    Mode.INPUT: "an input that other rules use",
+_MODES: Mapping[RuleKind, str] = {
+    RuleKind.FIX: "fix: on unless the policy turns it off",
+    RuleKind.OPT_IN: "fix, once the policy turns it on",
+    RuleKind.AUDIT: "audit: a finding with its remedy, never a change",
+    RuleKind.GUARD: "guard: a state in which amlguard does not act, and says why",
+    RuleKind.INPUT: "an input that other rules use",
 }
 
 _INTRODUCTION = """\

@@ -13,7 +13,7 @@ from handlers.look import INLINE, look_later, look_now, watched
 from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.scope import InvalidScopeError, Scope
-from shared.access.terms import Action as Mode
+from shared.access.terms import RunMode
 from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.azure.settings import QUEUE
 from shared.messages import (
@@ -82,7 +82,7 @@ async def _resync(work: Resync, services: Runtime) -> None:
         _log.warning("the kill switch is on: resyncing keys waits")
         await services.queue.put(encode(work), _WHILE_STOPPED)
         return
-    if services.terms.mode is Mode.REPORT:
+    if services.terms.mode is RunMode.REPORT:
         _log.warning("the policy says report: the cached keys of %s are left as they are", ", ".join(work.workspaces))
         return
     for text in work.workspaces:

@@ -9,7 +9,7 @@ from typing import Any
 from shared.access.actions import Action, Grant, Removal, Setting
 from shared.access.asks import Finding
 from shared.access.refusal import Refusal
-from shared.access.terms import Action as Mode
+from shared.access.terms import RunMode
 from shared.messages import Trigger
 
 REMEDIATIONS = "AmlGuardRemediation_CL"
@@ -31,7 +31,7 @@ class Phase(StrEnum):
 class Run:
     """One reconcile of one workspace; its id is on every row and in the description of every grant it makes."""
 
-    mode: Mode
+    mode: RunMode
     trigger: Trigger = field(default_factory=Trigger)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 

@@ -14,7 +14,7 @@ from shared.access.needs import SCORE_AND_MANAGE
 from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
-from shared.access.terms import Action, Boundary, Caps, Exemption, RuleMode, RuleTerms, Terms
+from shared.access.terms import Boundary, Caps, Exemption, RuleMode, RuleTerms, RunMode, Terms
 from shared.access.wishes import Builders, People, Serverless, Wishes
 
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
@@ -94,7 +94,7 @@ class PeopleTerms(Part, frozen=True):
 class Policy(Part, frozen=True):
     """What amlguard may do, where, and for whom."""
 
-    mode: Annotated[Action, Meta(description="what the triggers do; report changes nothing")] = Action.REPORT
+    mode: Annotated[RunMode, Meta(description="what the triggers do; report changes nothing")] = RunMode.REPORT
     scopes: Annotated[
         tuple[str, ...],
         Meta(

@@ -20,8 +20,7 @@ from shared.access.plan import plan
 from shared.access.plan_json import in_words, restrict
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
-from shared.access.terms import Action as Mode
-from shared.access.terms import Terms
+from shared.access.terms import RunMode, Terms
 from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
 from shared.memory import Memory
 from shared.messages import Reconcile, Trigger, encode
@@ -144,7 +143,7 @@ class Reconciler:
         for _ in range(_PASSES):
             async with asyncio.timeout(_left(deadline)):
                 made = await self.look(workspace, run.trigger)
-                if run.mode is Mode.ENFORCE:
+                if run.mode is RunMode.ENFORCE:
                     made, now_released = await self._released(made, workspace, run)
                     released = now_released or released  # a later pass, with nothing left to ask for, has none
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
@@ -170,7 +169,7 @@ class Reconciler:
             and any(o.action.action_id in released.actions for o in done if o.phase is Phase.APPLIED)
         ):
             await Approvals(self.store).done(workspace)
-        if run.mode is Mode.ENFORCE:
+        if run.mode is RunMode.ENFORCE:
             await self._put_off(workspace, made, outcomes, run.trigger, attempt)
         return Result(workspace, run, made, tuple(done))
 
@@ -222,7 +221,7 @@ class Reconciler:
         released: Pending | None,
     ) -> tuple[Plan, list[Outcome]]:
         """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
-        if run.mode is not Mode.ENFORCE:
+        if run.mode is not RunMode.ENFORCE:
             await self.journal.intent(made, run, recorded)
             return made, []
         # At once, for the event's sake; gather raises the first failure, and then nothing is written.

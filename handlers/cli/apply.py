@@ -16,7 +16,7 @@ from shared.access.actions import Plan
 from shared.access.history import NOTHING_DONE
 from shared.access.plan_json import Report
 from shared.access.scope import Scope
-from shared.access.terms import Action as Mode
+from shared.access.terms import RunMode
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
 from shared.ports import AuditFailedError, AzureFailureError
@@ -104,7 +104,7 @@ async def apply(
     audit_file: Path | None = None,
 ) -> Applied:
     """Raises `AzureFailureError` when nothing could be begun; whatever comes later is in what it gives."""
-    run, stop = Run(Mode.ENFORCE), Stop()
+    run, stop = Run(RunMode.ENFORCE), Stop()
     applied = Applied(run.id, audit_file)
     print(f"amlguard: run {run.id}", file=sys.stderr)
     with heeding(stop, applied.cut_off) as applied.heard:

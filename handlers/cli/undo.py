@@ -11,7 +11,7 @@ from handlers.cli.recording import audit_log, undo_command
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, action, in_words
-from shared.access.terms import Action as Mode
+from shared.access.terms import RunMode
 from shared.access.undo_steps import Step
 from shared.audit_file import AuditFile
 from shared.audit_rows import Phase, Run
@@ -121,7 +121,7 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
     """Raises `AzureFailureError` before the first change, also when there is nowhere to record it."""
     stop = Stop()
     async with connected(os.environ, policy_file) as services:
-        file, mine = _file(audit_file), Run(Mode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
+        file, mine = _file(audit_file), Run(RunMode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
         undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
         undoing = await undoing_by.prepare(runs)
         taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))

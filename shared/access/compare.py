@@ -15,7 +15,7 @@ from shared.access.asks import (
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
@@ -102,7 +102,7 @@ def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:
 
 
 def fixes(rule: Rule) -> bool:
-    return rule.mode in (Mode.FIX, Mode.OPT_IN)
+    return rule.mode in (RuleKind.FIX, RuleKind.OPT_IN)
 
 
 type GrantKey = tuple[str, str, Need]

@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from shared.access.model import Workspace
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.scope import Scope
 from shared.access.wishes import People, Wishes
 
 
-class Action(StrEnum):
+class RunMode(StrEnum):
     REPORT = "report"
     ENFORCE = "enforce"
 
@@ -69,7 +69,7 @@ class Terms:
     `approved` are the ids of actions that a person has released; the policy file has no say in it.
     """
 
-    mode: Action = Action.REPORT
+    mode: RunMode = RunMode.REPORT
     scopes: tuple[Scope, ...] = ()
     settle: timedelta = timedelta(minutes=15)
     boundary: Boundary = Boundary.RESOURCE_GROUP
@@ -87,7 +87,7 @@ class Terms:
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
         said = {terms.enabled for terms in self._said_of(rule, requirements)} - {None}
-        return False not in said and (True in said or rule.mode is not Mode.OPT_IN)
+        return False not in said and (True in said or rule.mode is not RuleKind.OPT_IN)
 
     def explicitly_off(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
         return any(terms.enabled is False for terms in self._said_of(rule, requirements))

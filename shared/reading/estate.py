@@ -26,7 +26,7 @@ from shared.access.permissions import RoleDefinition
 from shared.access.plan import plan
 from shared.access.raw import get
 from shared.access.registry_users import unread
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.rules.pull import AKS_CLUSTER, PULLS
 from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
@@ -207,12 +207,12 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
 
 def _reports_while_off(rule: Rule, terms: Terms) -> bool:
     """An F? rule that is off says what it would do, unless it is optional or the policy turned it off by name."""
-    return rule.mode is Mode.OPT_IN and not rule.optional and not terms.explicitly_off(rule, rule.requirements)
+    return rule.mode is RuleKind.OPT_IN and not rule.optional and not terms.explicitly_off(rule, rule.requirements)
 
 
 def _bears_on_registry(rule: Rule) -> bool:
     """Of the other workspaces on the registry nothing else matters."""
-    return rule.mode is Mode.GUARD or any(need in PULLS for need in rule.grants)
+    return rule.mode is RuleKind.GUARD or any(need in PULLS for need in rule.grants)
 
 
 def _dependencies(estate: Estate) -> set[Scope]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from catalogue.build import BLOB_CONTRIBUTOR, CONTRIBUTOR, assign
 from catalogue.case import ALLOWED_GROUP, PEOPLE_GROUP, PEOPLE_TAG, TENANT_ID, Case, Place, Raw, Tenant
 
-from shared.access.rules import RULES, Mode
+from shared.access.rules import RULES, RuleKind
 
 _HERE = Path(__file__).parent
 _WORKSPACE = re.compile(r".*/Microsoft\.MachineLearningServices/workspaces/[^/]+", re.IGNORECASE)
@@ -78,7 +78,7 @@ def policy(**more: object) -> str:
             "mode": "enforce",
             "settle_minutes": 0,
             "trust": {"allow": [ALLOWED_GROUP]},
-            "rules": {rule.name: {"enabled": True} for rule in RULES if rule.mode is Mode.OPT_IN},
+            "rules": {rule.name: {"enabled": True} for rule in RULES if rule.mode is RuleKind.OPT_IN},
             "caps": {"per_run": 1000, "per_hour": 100000},
             "people": [{"groups": [PEOPLE_GROUP], "role": "data_scientist", "tags": {PEOPLE_TAG: "data-science"}}],
             **more,

@@ -9,7 +9,7 @@ from catalogue.gathered import Placed, document, placed, policy, requirements, t
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
-from shared.access.rules import RULES, Mode
+from shared.access.rules import RULES, RuleKind
 
 PLACED = placed()
 _SWEEP_SECONDS = 420
@@ -142,7 +142,7 @@ def test_entries_without_a_say_of_their_own_name_the_rules_that_have_it() -> Non
     known = {rule.name for rule in RULES}
     for rule in RULES:
         assert set(rule.through) <= known
-        assert rule.mode is not Mode.INPUT or rule.through
+        assert rule.mode is not RuleKind.INPUT or rule.through
 
 
 def test_every_requirement_is_in_the_catalogue_in_its_modes() -> None:

@@ -7,9 +7,9 @@ from catalogue.gathered import Placed, document, placed, policy, told_twice
 from local_azure import LocalAzure
 from wire import Json
 
-from shared.access.rules import RULES, Mode
+from shared.access.rules import RULES, RuleKind
 
-AUDITS = [rule.name for rule in RULES if rule.mode is Mode.AUDIT]
+AUDITS = [rule.name for rule in RULES if rule.mode is RuleKind.AUDIT]
 # The first case of each; of what follows from who made a change, no plan can know (test_catalogue has the events).
 WRONG: dict[str, Placed] = {}
 for _one in placed():

@@ -10,7 +10,7 @@ import raw
 from app import App, app
 from unit.build import GROUP, REGISTRY, WORKSPACE, sai
 
-from shared.access.terms import Action, Caps
+from shared.access.terms import Caps, RunMode
 from shared.audit_rows import Run
 from shared.memory import Memory
 
@@ -98,7 +98,7 @@ async def test_without_a_count_nothing_is_written() -> None:
 
 async def test_an_app_that_cannot_count_at_all_writes_nothing() -> None:
     one = clusters()
-    result = await replace(one.services.reconciler, store=None).run(WORKSPACE, Run(Action.ENFORCE))
+    result = await replace(one.services.reconciler, store=None).run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulling(one) == 0
     assert {each.refusal.guard for each in result.plan.withheld} == {"cap-hour"}
     assert all("AzureWebJobsStorage" in each.refusal.reason for each in result.plan.withheld)
@@ -106,7 +106,7 @@ async def test_an_app_that_cannot_count_at_all_writes_nothing() -> None:
 
 async def test_a_person_at_a_desk_without_the_store_is_trusted_to_count() -> None:
     one = clusters()
-    await replace(one.services.reconciler, store=None, by_hand=True).run(WORKSPACE, Run(Action.ENFORCE))
+    await replace(one.services.reconciler, store=None, by_hand=True).run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulling(one) == 4
 
 

@@ -24,7 +24,7 @@ from unit.build import (
 
 from shared.access.actions import Setting
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.access.terms import Action, Boundary
+from shared.access.terms import Boundary, RunMode
 from shared.audit_rows import Phase
 from shared.messages import Reconcile
 from shared.ports import ReadFailedError
@@ -131,7 +131,7 @@ class TestTheMainJob:
 
 class TestReportMode:
     async def test_writes_nothing_and_yields_the_same_plan(self) -> None:
-        reporting = app(raw.compute("c1", C1), raw.compute("c2"), mode=Action.REPORT)
+        reporting = app(raw.compute("c1", C1), raw.compute("c2"), mode=RunMode.REPORT)
         enforcing = app(raw.compute("c1", C1), raw.compute("c2"))
         reported, enforced = await reporting.run(), await enforcing.run()
         assert reported.plan == enforced.plan

@@ -12,7 +12,7 @@ from unit.build import GROUP, REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, gui
 
 from shared.access.actions import Removal
 from shared.access.own_assignments import assignment_name
-from shared.access.terms import Action
+from shared.access.terms import RunMode
 from shared.audit_rows import Phase, Run
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
@@ -39,7 +39,7 @@ async def prepared(one: App, run: str) -> Undoing:
 
 
 async def undo(one: App, run: str, *, force: bool = False) -> list[Phase]:
-    outcomes = await _undo(one).carry_out(await prepared(one, run), Run(Action.ENFORCE), force=force)
+    outcomes = await _undo(one).carry_out(await prepared(one, run), Run(RunMode.ENFORCE), force=force)
     return [outcome.phase for _, outcome in outcomes]
 
 
@@ -111,7 +111,7 @@ async def test_it_is_not_done_again_by_itself_and_a_person_can_lift_that() -> No
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "undone"]
     assert run in withheld.refusal.reason
     again = replace(one.services.reconciler, again=True)
-    await again.run(WORKSPACE, Run(Action.ENFORCE))
+    await again.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
     one.azure.assignments.clear()
     await one.run()
@@ -253,7 +253,7 @@ async def test_a_workspace_that_the_same_run_found_served_is_no_other() -> None:
     one = logged(raw.compute("c1", shared))
     one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
     before = state(one)
-    desk, run = replace(one.services.reconciler, queue=None, by_hand=True), Run(Action.ENFORCE)
+    desk, run = replace(one.services.reconciler, queue=None, by_hand=True), Run(RunMode.ENFORCE)
     for workspace in (WORKSPACE, other):
         await desk.run(workspace, run)
     assert [phase for phase in await undo(one, run.id) if phase is not Phase.UNDONE] == []
@@ -379,7 +379,7 @@ class TestContested:
         one = logged(raw.compute("c1", C1), contested_after=1)
         await one.run()
         one.azure.assignments.clear()
-        await replace(one.services.reconciler, again=True).run(WORKSPACE, Run(Action.ENFORCE))
+        await replace(one.services.reconciler, again=True).run(WORKSPACE, Run(RunMode.ENFORCE))
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
 
     async def test_resyncing_keys_is_no_fight(self) -> None:

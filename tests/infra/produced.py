@@ -20,7 +20,7 @@ from emulator.logs.telemetry import stored
 from shared.access.actions import Grant
 from shared.access.model import Unreadable, Want
 from shared.access.rules.unreadable import unreadable
-from shared.access.terms import Action, Caps, Exemption, RuleMode, RuleTerms
+from shared.access.terms import Caps, Exemption, RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run, finding
 from shared.azure.errors import writing
 from shared.memory import Memory
@@ -82,7 +82,7 @@ _POLICIES: dict[str, dict[str, Any]] = {
 
 
 def reported() -> Rows:
-    one = app(CLUSTER, mode=Action.REPORT)
+    one = app(CLUSTER, mode=RunMode.REPORT)
     return _after(one, one.run())
 
 
@@ -126,7 +126,7 @@ def unreadable_list() -> Rows:
     want = Want(STORAGE, "providers/Microsoft.Insights/diagnosticSettings")
     known = estate(workspace(), facts={want: Unreadable.FORBIDDEN})
     (one,) = unreadable("endpoint-traffic-logs", ("AML-49",), [want], known)
-    return {"AmlGuardFinding_CL": [_told(finding(Run(Action.ENFORCE), one), 5)]}
+    return {"AmlGuardFinding_CL": [_told(finding(Run(RunMode.ENFORCE), one), 5)]}
 
 
 def _after(one: App, story: Coroutine[Any, Any, Any]) -> Rows:

@@ -36,7 +36,7 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, terms
 
 from shared.access.asks import Property
 from shared.access.scope import Scope
-from shared.access.terms import Action
+from shared.access.terms import RunMode
 from shared.messages import Resync, decode
 
 TROUBLES = st.tuples(st.sampled_from(["read", "write", "audit", "queue"]), st.integers(0, 12), st.booleans())
@@ -126,7 +126,7 @@ def test_events_reach_what_the_sweep_does_in_any_order(tenant: FakeAzure, order:
 def test_mode_report_writes_nothing_and_plans_the_same(tenant: FakeAzure, weather: list[tuple[str, Any]]) -> None:
     async def live() -> None:
         app = App(terms(), azure=tenant.copy())
-        reporting = App(terms(mode=Action.REPORT), azure=tenant.copy())
+        reporting = App(terms(mode=RunMode.REPORT), azure=tenant.copy())
         for workspace in WORKSPACES:
             planned = await reporting.services.reconciler.prepare(workspace)
             assert planned == await app.services.reconciler.prepare(workspace)

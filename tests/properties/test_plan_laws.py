@@ -26,7 +26,7 @@ from shared.access.needs import PULL, PULL_ABAC
 from shared.access.permissions import Permission
 from shared.access.plan import plan
 from shared.access.scope import Scope
-from shared.access.terms import Action, Boundary, Caps, Terms
+from shared.access.terms import Boundary, Caps, RunMode, Terms
 
 laws = settings(max_examples=60)
 
@@ -177,7 +177,7 @@ def test_the_order_of_what_was_read_does_not_matter(seen: Estate, said: Terms, d
 
 
 def the_mode_never_changes_the_plan(one: Planned) -> None:
-    for mode in Action:
+    for mode in RunMode:
         assert plan(one.seen, replace(one.said, mode=mode)) == one.result
 
 

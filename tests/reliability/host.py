@@ -10,7 +10,7 @@ from fakes import Message
 
 from handlers import resource_changed, sweep, work_queue
 from shared.access.scope import Scope
-from shared.access.terms import Action as Mode
+from shared.access.terms import RunMode
 from shared.audit_rows import Run
 from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler
@@ -85,4 +85,4 @@ async def undo(one: App, run: str) -> None:
     """`amlguard undo RUN --yes`, which may refuse."""
     undoing = Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
     with suppress(AzureFailureError):
-        await undoing.carry_out(await undoing.prepare([run]), Run(Mode.ENFORCE))
+        await undoing.carry_out(await undoing.prepare([run]), Run(RunMode.ENFORCE))

@@ -32,7 +32,7 @@ from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
-from shared.access.terms import Action, RuleMode, RuleTerms, Terms
+from shared.access.terms import RuleMode, RuleTerms, RunMode, Terms
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=30)
@@ -317,7 +317,7 @@ def terms(*, on: Iterable[str] = (), off: Iterable[str] = (), report: Iterable[s
     rules |= {name.casefold(): RuleTerms(enabled=True) for name in on}
     rules |= {name.casefold(): RuleTerms(enabled=False) for name in off}
     rules |= {name.casefold(): RuleTerms(mode=RuleMode.REPORT) for name in report}
-    return replace(Terms(Action.ENFORCE, rules=rules), **more)
+    return replace(Terms(RunMode.ENFORCE, rules=rules), **more)
 
 
 def granted(plan: Plan) -> set[tuple[str, str, str]]:

@@ -15,9 +15,9 @@ from unit.build import (
     workspace,
 )
 
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.scope import Scope
-from shared.access.terms import Action, Boundary, Exemption, Terms
+from shared.access.terms import Boundary, Exemption, RunMode, Terms
 
 RULE = {rule.name: rule for rule in RULES}
 PULL, ADMIN, METRICS = RULE["compute-pull"], RULE["registry-admin-user"], RULE["endpoint-writes-metrics"]
@@ -26,11 +26,11 @@ STORAGE, ISOLATION = RULE["workspace-storage"], RULE["data-isolation"]
 
 def test_the_default_only_reports_grants_nothing_broad_and_trusts_the_resource_group() -> None:
     default = Terms()
-    assert default.mode is Action.REPORT
+    assert default.mode is RunMode.REPORT
     assert default.boundary is Boundary.RESOURCE_GROUP
     assert default.allow == ()
     assert {rule.name for rule in RULES if not default.enabled(rule)} == {
-        rule.name for rule in RULES if rule.mode is Mode.OPT_IN
+        rule.name for rule in RULES if rule.mode is RuleKind.OPT_IN
     }
 
 

@@ -50,10 +50,10 @@ from shared.access.model import ComputeType, Registry, Unreadable, Want
 from shared.access.needs import PULL
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.plan import plan
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
-from shared.access.terms import Action, Caps, Exemption, Terms
+from shared.access.terms import Caps, Exemption, RunMode, Terms
 
 C1 = sai("ws/computes/c1")
 ENFORCE = terms()
@@ -373,7 +373,7 @@ class TestCap:
 
 def test_the_mode_never_changes_the_plan() -> None:
     seen = estate(uai_workspace(cluster("c1", C1), cluster("c2")), registry(admin_user=True), vault(rbac=False))
-    assert plan(seen, Terms(Action.REPORT)) == plan(seen, Terms(Action.ENFORCE))
+    assert plan(seen, Terms(RunMode.REPORT)) == plan(seen, Terms(RunMode.ENFORCE))
 
 
 def test_a_plan_is_compliant_only_when_there_is_nothing_to_say() -> None:
@@ -399,16 +399,20 @@ def test_the_role_is_named_in_the_subscription_where_it_is_granted() -> None:
     )
 
 
-@pytest.mark.parametrize(("first", "guards_wanted"), [(Mode.OPT_IN, {"target-outside-boundary"}), (Mode.FIX, set())])
-def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: Mode, guards_wanted: set[str]) -> None:
+@pytest.mark.parametrize(
+    ("first", "guards_wanted"), [(RuleKind.OPT_IN, {"target-outside-boundary"}), (RuleKind.FIX, set())]
+)
+def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: RuleKind, guards_wanted: set[str]) -> None:
     """Two rules ask for one grant; the first, whose target nobody named, grants it only when it is on itself."""
     need = RequiredGrant(C1, PULL, REGISTRY, WORKSPACE, ("AML-18",), "pulls")
     asks = {"plain": need, "named": replace(need, explicit=True)}
 
-    def rule(name: str, mode: Mode) -> Rule:
+    def rule(name: str, mode: RuleKind) -> Rule:
         return Rule(name, ("AML-18",), mode, name, "x", lambda *_: [asks[name]], "acts", "leaves", grants=(PULL,))
 
-    made = plan(estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", Mode.FIX)])
+    made = plan(
+        estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", RuleKind.FIX)]
+    )
     assert guards(made) == guards_wanted
     assert [grant.rule for grant in made.grants] == ([] if guards_wanted else ["plain"])
 

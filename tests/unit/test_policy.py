@@ -9,7 +9,7 @@ import pytest
 
 from shared import policy
 from shared.access.scope import Scope
-from shared.access.terms import Action, Boundary, RuleMode, RuleTerms, Terms
+from shared.access.terms import Boundary, RuleMode, RuleTerms, RunMode, Terms
 from shared.access.wishes import Builders, Serverless
 
 WHOLE = """
@@ -40,7 +40,7 @@ def test_without_anything_the_defaults_hold(text: str) -> None:
 
 def test_everything_that_can_be_said() -> None:
     said = policy.parse(WHOLE).terms()
-    assert (said.mode, said.boundary, said.caps.per_run) == (Action.ENFORCE, Boundary.SUBSCRIPTION, 5)
+    assert (said.mode, said.boundary, said.caps.per_run) == (RunMode.ENFORCE, Boundary.SUBSCRIPTION, 5)
     assert said.settle == timedelta(minutes=20)
     assert said.scopes == (Scope.parse("/subscriptions/11111111-1111-4111-8111-111111111111"),)
     assert [str(scope) for scope in said.allow] == [f"{said.scopes[0]}/resourceGroups/shared-ml"]

@@ -51,7 +51,7 @@ from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.needs import ASSIGN_IDENTITY, VAULT_PERMISSIONS
 from shared.access.permissions import Permission
-from shared.access.rules import RULES, Mode, Rule
+from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.terms import Terms
 from shared.access.wishes import Serverless, Wishes
 
@@ -199,7 +199,7 @@ def test_names_are_unique_and_every_rule_has_its_documentation() -> None:
         assert rule.title.endswith(".")
         assert rule.acts
         assert rule.leaves
-        assert rule.watches or rule.mode is Mode.AUDIT
+        assert rule.watches or rule.mode is RuleKind.AUDIT
 
 
 # Powers that no role of the table may give, whatever the policy says.
@@ -241,7 +241,7 @@ def test_each_role_is_azures_own_and_gives_what_is_needed(need: Any) -> None:
 def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
     for rule in RULES:
         if any(need.broad for need in rule.grants):
-            assert rule.mode is Mode.OPT_IN
+            assert rule.mode is RuleKind.OPT_IN
     broad = {
         "Contributor",
         "Key Vault Administrator",
@@ -265,7 +265,7 @@ def test_identities_are_handed_on_only_where_the_policy_allows_it() -> None:
 
 
 def test_a_role_that_is_granted_by_default_can_write_no_registry_workspace_or_vault() -> None:
-    default = {need for rule in RULES if rule.mode is Mode.FIX for need in rule.grants}
+    default = {need for rule in RULES if rule.mode is RuleKind.FIX for need in rule.grants}
     for need in default:
         for block in ROLES[need.role_name].permissions:
             for kind in (
@@ -494,7 +494,7 @@ def test_a_rule_asks_for_no_more_than_its_entry_says(rule: Rule) -> None:
             if isinstance(ask, RequiredGrant | RequiredSetting | Finding):
                 # endpoint-writes-metrics belongs to AML-42, which must not turn it on
                 assert set(ask.requirements) <= {*rule.requirements, *rule.also, "AML-42"}
-            if isinstance(ask, RequiredGrant) and rule.mode in (Mode.FIX, Mode.OPT_IN):
+            if isinstance(ask, RequiredGrant) and rule.mode in (RuleKind.FIX, RuleKind.OPT_IN):
                 assert ask.need in rule.grants
 
 

@@ -39,7 +39,7 @@ from shared.access.rules import (
     vault_access,
     workspace,
 )
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 
 RULES: tuple[Rule, ...] = (
     *workspace.RULES,
@@ -81,4 +81,4 @@ RULES: tuple[Rule, ...] = (
     *own_grants.RULES,
 )
 
-__all__ = ["RULES", "List", "Mode", "Rule"]
+__all__ = ["RULES", "List", "RuleKind", "Rule"]

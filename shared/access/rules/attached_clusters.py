@@ -10,7 +10,7 @@ from shared.access.cluster_needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import scope_or_none
 from shared.access.rules.az import assign, code
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -84,7 +84,7 @@ RULES = (
     Rule(
         "attached-cluster-access",
         ("AML-91",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "A workspace's user-assigned identity can read, extend and administer an attached cluster, and owns its relay.",
         _SOURCE,
         _access,
@@ -98,7 +98,7 @@ RULES = (
     Rule(
         RELAY,
         ("AML-91",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "It is known which relay an attached Arc cluster uses.",
         _SOURCE,
         _which_relay,

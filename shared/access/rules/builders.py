@@ -12,7 +12,7 @@ from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
 from shared.access.raw import text
 from shared.access.rules.az import az, code, itself
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 from shared.access.wishes import Builders
 
@@ -104,7 +104,7 @@ RULES = (
     Rule(
         IMAGE_BUILDER,
         ("AML-83",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Whoever builds images can push them to the workspace's registry and run ACR Tasks there.",
         _SOURCE,
         _missing,
@@ -116,7 +116,7 @@ RULES = (
     Rule(
         "image-builder-role",
         ("AML-83", "AML-08"),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "Whoever builds images gets what that takes: Contributor, or AcrPush and Container Registry Tasks Contributor "
         "(policy: builders); in ABAC mode Container Registry Repository Writer besides.",
         _SOURCE,
@@ -131,7 +131,7 @@ RULES = (
     Rule(
         "uncovered-builder",
         ("AML-83",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",
         _SOURCE,
         _unknown,

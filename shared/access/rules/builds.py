@@ -7,7 +7,7 @@ from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, User
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -119,7 +119,7 @@ RULES = (
     Rule(
         "password-builds",
         ("AML-24",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While a workspace builds environments from the registry with its password, the admin user stays on.",
         _SOURCE,
         _built_with_password,
@@ -132,7 +132,7 @@ RULES = (
     Rule(
         "environment-build",
         ("AML-29",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "An environment on an image of a private registry uses the image as it is. Only v1 could build on one with an "
         f"identity: {V1_ENDED}.",
         _SOURCE,

@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import flag, text
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 
@@ -53,7 +53,7 @@ RULES = (
     Rule(
         "aks-service-principal",
         ("AML-31",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         f"An AKS cluster that was brought along runs as a service principal, for the deployments of {V1_ENDED}.",
         _DOCS + "how-to-create-attach-kubernetes",
         _managed_identity,
@@ -66,7 +66,7 @@ RULES = (
     Rule(
         "abac-registry",
         ("AML-70",),
-        Mode.FIX,
+        RuleKind.FIX,
         "Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
         "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
         asks_nothing,

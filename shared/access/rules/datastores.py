@@ -9,7 +9,7 @@ from shared.access.needs import READ_BLOBS
 from shared.access.raw import text
 from shared.access.rules.accounts import account_wants, containers, elsewhere, listed_by
 from shared.access.rules.az import at, az, code, itself
-from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -181,7 +181,7 @@ RULES = (
     Rule(
         "datastore-credential",
         ("AML-33",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A datastore keeps no credential: whoever reads through it reads as themselves.",
         _AUTHENTICATION,
         _keeps_credential,
@@ -193,7 +193,7 @@ RULES = (
     Rule(
         "datastore-type",
         ("AML-34",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A datastore without a credential is of a type that AML reads by identity.",
         _ACCESS,
         _kind,
@@ -205,7 +205,7 @@ RULES = (
     Rule(
         "cross-tenant-storage",
         ("AML-35",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "Nothing is granted on storage in another tenant's subscription.",
         _ACCESS,
         _other_tenant,
@@ -218,7 +218,7 @@ RULES = (
     Rule(
         "compute-reads-data",
         ("AML-36",),
-        Mode.FIX,
+        RuleKind.FIX,
         "A compute's identity reads the storage accounts that datastores without credentials name, where the policy "
         "allows them.",
         _ACCESS,
@@ -236,7 +236,7 @@ RULES = (
     Rule(
         "batch-endpoint-storage",
         ("AML-81",),
-        Mode.FIX,
+        RuleKind.FIX,
         "Batch endpoints run on clusters and mount storage as their identity: what a cluster holds is what they need.",
         _DOCS + "how-to-authenticate-batch-endpoint",
         asks_nothing,

@@ -8,7 +8,7 @@ from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspa
 from shared.access.needs import READ_CONNECTION_SECRETS
 from shared.access.raw import flag, get, rows, text
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -160,7 +160,7 @@ RULES = (
     Rule(
         AUTHENTICATION,
         ("AML-43",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Online endpoints are called with Microsoft Entra tokens; where keys are used, the finding says how lately.",
         _SIGN_IN,
         _signs_in,
@@ -174,7 +174,7 @@ RULES = (
     Rule(
         "token-audience",
         ("AML-48",),
-        Mode.INPUT,
+        RuleKind.INPUT,
         "Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
         _SIGN_IN,
         asks_nothing,
@@ -186,7 +186,7 @@ RULES = (
     Rule(
         TRAFFIC_LOGS,
         ("AML-49",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The traffic log of every managed online endpoint goes to a diagnostic setting, its own or the workspace's.",
         _DOCS + "how-to-monitor-online-endpoints",
         _logs_traffic,
@@ -199,7 +199,7 @@ RULES = (
     Rule(
         SECRETS,
         ("AML-45",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "An endpoint whose deployments inject secrets of connections is Workspace Connection Secrets Reader.",
         _DOCS + "concept-secret-injection",
         _injected,

@@ -13,7 +13,7 @@ from shared.access.raw import principal_id, text
 from shared.access.rules.accounts import account_wants, containers, elsewhere
 from shared.access.rules.az import code, to_users
 from shared.access.rules.feature_store import container_of, offline, store
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -87,7 +87,7 @@ RULES = (
     Rule(
         USERS,
         ("AML-96",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of its "
         "sources and its offline store.",
         "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",

@@ -9,7 +9,7 @@ from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
 from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.accounts import account_wants, containers, elsewhere
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 _STORAGE = "microsoft.storage/storageaccounts"
@@ -102,7 +102,7 @@ RULES = (
     Rule(
         "feature-store-materialization",
         ("AML-82",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline store "
         "and reads its sources.",
         "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",

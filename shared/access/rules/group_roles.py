@@ -7,7 +7,7 @@ from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.az import assign, az, code
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -61,7 +61,7 @@ RULES = (
     Rule(
         GROUP_ROLE,
         ("AML-95",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
         _SOURCE,
         _contributor,

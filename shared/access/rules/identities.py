@@ -7,7 +7,7 @@ from shared.access.ids import PRIMARY
 from shared.access.model import Estate, Identity, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
 from shared.access.rules.identity_change import ROLES_FIRST, attached, update_workspace
-from shared.access.rules.rule import List, Mode, Rule, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
 from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -122,7 +122,7 @@ RULES = (
     Rule(
         WORKSPACE_IDENTITY,
         ("AML-01",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace has a managed identity.",
         _SOURCE,
         _has_one,
@@ -133,7 +133,7 @@ RULES = (
     Rule(
         "workspace-identity-one-way",
         ("AML-02",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
         _SOURCE,
         _one_way,
@@ -145,7 +145,7 @@ RULES = (
     Rule(
         "workspace-identities-resent",
         ("AML-11",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "Advice that changes an identity names every user-assigned one again: AML detaches what is left out.",
         _SOURCE,
         _resent,
@@ -157,7 +157,7 @@ RULES = (
     Rule(
         PRIMARY_IDENTITY,
         ("AML-12",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace's primary user-assigned identity is one of those attached to it.",
         _SOURCE,
         primary,
@@ -169,7 +169,7 @@ RULES = (
     Rule(
         "identity-attached-by",
         ("AML-14",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Whoever attaches a user-assigned identity is Managed Identity Operator on it.",
         _SOURCE,
         _attached_by,
@@ -180,7 +180,7 @@ RULES = (
     Rule(
         "brought-along-dependencies",
         ("AML-10",),
-        Mode.FIX,
+        RuleKind.FIX,
         "For a UAI workspace, and for dependencies that were brought along, somebody grants what AML does not.",
         _SOURCE,
         asks_nothing,
@@ -200,7 +200,7 @@ RULES = (
     Rule(
         "default-identity",
         ("AML-16",),
-        Mode.INPUT,
+        RuleKind.INPUT,
         "A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as the "
         "first of its user-assigned ones.",
         _SOURCE,
@@ -214,7 +214,7 @@ RULES = (
     Rule(
         "compute-identity-name",
         ("AML-38",),
-        Mode.INPUT,
+        RuleKind.INPUT,
         "A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, and so "
         "it is in all reasons.",
         _SOURCE,

@@ -26,7 +26,7 @@ from shared.access.rules.az import assign, at, az, code
 from shared.access.rules.builds import latest
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.pull import PULLS
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -246,7 +246,7 @@ RULES = (
     Rule(
         "image-registry-pull",
         ("AML-90",),
-        Mode.FIX,
+        RuleKind.FIX,
         "Whoever runs an image of another registry can pull from it, where the policy allows that registry.",
         _AUTHENTICATION,
         _pulls,
@@ -263,7 +263,7 @@ RULES = (
     Rule(
         IMAGES,
         ("AML-90",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Of every registry whose images a workspace runs it is known which one it is.",
         _AUTHENTICATION,
         _not_known,
@@ -276,7 +276,7 @@ RULES = (
     Rule(
         "aml-registry-user",
         ("AML-97",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "Whoever runs deployments or jobs with assets of an AML registry is AzureML Registry User there.",
         _DOCS + "how-to-manage-registries",
         _uses,
@@ -291,7 +291,7 @@ RULES = (
     Rule(
         AML_REGISTRIES,
         ("AML-97",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Of every AML registry whose assets deployments and jobs use it is known which one it is.",
         _DOCS + "how-to-manage-registries",
         _not_found,

@@ -8,7 +8,7 @@ from shared.access.needs import STOP_INSTANCE
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _INSTANCES = _DOCS + "how-to-create-compute-instance"
@@ -69,7 +69,7 @@ RULES = (
     Rule(
         "instance-shuts-down",
         ("AML-37",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The identity of a compute instance with idle shutdown can stop it: Contributor on the workspace.",
         _INSTANCES,
         _stops_itself,
@@ -83,7 +83,7 @@ RULES = (
     Rule(
         SETTINGS,
         ("AML-78",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Clusters and instances let nobody sign in locally; instances shut down when idle and have a current image.",
         _INSTANCES,
         _settings,

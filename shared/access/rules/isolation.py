@@ -11,7 +11,7 @@ from shared.access.asks import Ask, Objection
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, scope_or_none
 from shared.access.rules.accounts import account, by_identity
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
@@ -92,7 +92,7 @@ RULES = (
     Rule(
         "data-isolation",
         ("AML-73",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "Nothing is granted on the storage of a workspace that isolates its data.",
         "learn.microsoft.com/azure/ai-foundry/concepts/architecture",
         _flagged,
@@ -105,7 +105,7 @@ RULES = (
     Rule(
         "data-isolation-by-default",
         ("AML-93",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "Nothing is granted on the storage of a hub that does not say that it shares its data, nor of its projects.",
         _AUTHENTICATION,
         _by_default,

@@ -11,7 +11,7 @@ from shared.access.model import Datastore, Estate, Principal, Raw, Want, Workspa
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code, to_users
 from shared.access.rules.datastores import credential, register
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -112,7 +112,7 @@ RULES = (
     Rule(
         "user-identity-jobs",
         ("AML-39",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where jobs run as their user, datastores keep no credential that would be used instead.",
         _SOURCE,
         _cached,
@@ -125,7 +125,7 @@ RULES = (
     Rule(
         "mixed-identity-jobs",
         ("AML-40",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A job runs as its user or as the compute, not as both.",
         _SOURCE,
         _mixed,

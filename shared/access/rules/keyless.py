@@ -13,7 +13,7 @@ from shared.access.raw import flag, text
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.datastores import let_sign_in
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -150,7 +150,7 @@ RULES = (
     Rule(
         MODE,
         ("AML-86",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace whose storage account refuses shared keys does not sign in with them.",
         _KEYS,
         _broken,
@@ -162,7 +162,7 @@ RULES = (
     Rule(
         COMPUTE_WRITES,
         ("AML-87",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "A compute's identity writes the workspace's storage account where that is reached by identity.",
         _KEYS,
         _compute_writes,
@@ -178,7 +178,7 @@ RULES = (
     Rule(
         ENDPOINT_WRITES,
         ("AML-87",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "An online endpoint's user-assigned identity writes the workspace's storage account where that is reached by "
         "identity, as AML lets a system-assigned one.",
         _KEYS,
@@ -194,7 +194,7 @@ RULES = (
     Rule(
         INSTANCES,
         ("AML-87",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A compute instance of a workspace whose storage is reached by identity has a user-assigned identity that is "
         "Storage File Data Privileged Contributor there.",
         _KEYS,

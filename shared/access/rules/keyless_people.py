@@ -14,7 +14,7 @@ from shared.access.raw import get, principal_id, rows, scope_or_none, text
 from shared.access.rules import keyless
 from shared.access.rules.az import code, to_users
 from shared.access.rules.people import meant
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.wishes import People
@@ -179,7 +179,7 @@ RULES = (
     Rule(
         PEOPLE,
         ("AML-77", "AML-88"),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage File "
         "Data Privileged Contributor on it, or Reader of both.",
         _KEYS,
@@ -193,7 +193,7 @@ RULES = (
     Rule(
         GROUPS,
         ("AML-88",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "Groups that the policy names as data scientists write blobs and files of a storage account that is reached by "
         "identity; those that it names as Reader read both.",
         _KEYS,

@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Cover, Finding, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.pull import AKS_CLUSTER, AUTHENTICATION, PULLS, pull, puller
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 
 _IDENTITY_TYPES = "learn.microsoft.com/azure/container-registry/container-registry-authentication"
 _KUBELET = "identityProfile.kubeletidentity.objectId"
@@ -61,7 +61,7 @@ RULES = (
     Rule(
         "aks-pull",
         ("AML-30",),
-        Mode.FIX,
+        RuleKind.FIX,
         "An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
         AUTHENTICATION,
         _aks_pull,
@@ -76,7 +76,7 @@ RULES = (
     Rule(
         "kubelet-pull",
         ("AML-94",),
-        Mode.FIX,
+        RuleKind.FIX,
         "The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
         _IDENTITY_TYPES,
         _kubelet_pull,
@@ -91,7 +91,7 @@ RULES = (
     Rule(
         KUBELET_IDENTITY,
         ("AML-94",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays on.",
         _IDENTITY_TYPES,
         _kubelet_identity,

@@ -9,7 +9,7 @@ from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Wo
 from shared.access.rules.az import at, az, code, itself
 from shared.access.rules.identity_change import ROLES_FIRST, patch_workspace, update_compute, update_workspace
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -151,7 +151,7 @@ RULES = (
     Rule(
         LOST_IDENTITY,
         ("AML-98",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The user-assigned identities of workspaces, computes and endpoints are there, as the ones that are recorded.",
         _SOURCE,
         _gone,
@@ -165,7 +165,7 @@ RULES = (
     Rule(
         "lost-identity-pulls",
         ("AML-98",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While a puller's identity is gone, or a workspace is being deleted, the registry's admin user stays on.",
         _SOURCE,
         _may_need_the_admin_user,

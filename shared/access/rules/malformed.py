@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, User
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
 from shared.access.rules.az import az, code
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 _WHO_PULLS = (List.COMPUTES.value, List.ENDPOINTS.value)
@@ -55,7 +55,7 @@ RULES = (
     Rule(
         MALFORMED,
         (),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
         "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
         _malformed,

@@ -7,7 +7,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Workspace
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 NETWORK = _DOCS + "how-to-managed-network"
@@ -80,7 +80,7 @@ RULES = (
     Rule(
         "managed-network",
         ("AML-50",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace has a managed virtual network.",
         NETWORK,
         _prefers,
@@ -91,7 +91,7 @@ RULES = (
     Rule(
         "serverless-network",
         ("AML-63",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
         _DOCS + "how-to-use-serverless-compute",
         _serverless,
@@ -102,7 +102,7 @@ RULES = (
     Rule(
         "private-endpoint-approver",
         ("AML-75",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
         NETWORK,
         _approves,

@@ -12,7 +12,7 @@ from shared.access.model import Estate, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
 from shared.access.rules.managed_network import NETWORK, managed
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -101,7 +101,7 @@ RULES = (
     Rule(
         "outbound-target-approver",
         ("AML-92",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The identity of a workspace with a managed network can approve the private endpoints of its outbound rules.",
         NETWORK,
         _approves,
@@ -115,7 +115,7 @@ RULES = (
     Rule(
         TARGETS,
         ("AML-92",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "What outbound rules lead to is there, and where the approver role has no action for it, somebody else's has.",
         NETWORK,
         _cannot,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, RequiredRemoval
 from shared.access.model import Estate, Want, Workspace
 from shared.access.own_assignments import Own, own
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -72,7 +72,7 @@ RULES = (
     Rule(
         OWN_GRANTS,
         ("AML-80",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "What amlguard granted and no rule asks for any more is reported, and taken back once the policy says so.",
         "learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
         _left_behind,

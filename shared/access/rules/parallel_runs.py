@@ -8,7 +8,7 @@ from shared.access.needs import WRITE_QUEUES, WRITE_TABLES
 from shared.access.raw import scope_or_none, text
 from shared.access.rules import keyless
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -73,7 +73,7 @@ RULES = (
     Rule(
         PARALLEL,
         ("AML-87",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "Whoever runs parallel jobs writes tables and queues of the workspace's storage account where that is reached "
         "by identity.",
         "learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage",

@@ -9,7 +9,7 @@ from shared.access.permissions import Permission, PermissionBlock, includes
 from shared.access.raw import get, object_id, rows, scope_or_none, tags, text
 from shared.access.rules.az import az, code, subscription, to_users
 from shared.access.rules.endpoints import token_only
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.wishes import People
@@ -180,7 +180,7 @@ RULES = (
     Rule(
         "people",
         ("AML-44",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The groups that the policy names hold AzureML Data Scientist, or the role that it names, on its workspaces.",
         _ROLES,
         _groups,
@@ -193,7 +193,7 @@ RULES = (
     Rule(
         SCORING,
         ("AML-44",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where endpoints take only tokens, some user or group can score.",
         _ROLES,
         _nobody_scores,
@@ -206,7 +206,7 @@ RULES = (
     Rule(
         BROAD_ROLES,
         ("AML-46",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Custom roles do not give the keys of online endpoints through a wildcard.",
         _ROLES,
         _too_broad,
@@ -219,7 +219,7 @@ RULES = (
     Rule(
         AUTHORS,
         ("AML-47",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Who wrote a custom role for AML may still write roles: Owner, User Access Administrator or the like.",
         _ROLES,
         _authors,

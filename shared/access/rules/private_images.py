@@ -13,7 +13,7 @@ from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.registries import registry as registry_of
 from shared.access.rules.az import at, az, code
 from shared.access.rules.pull import PULLS
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 
@@ -129,7 +129,7 @@ RULES = (
     Rule(
         "base-image-pull",
         ("AML-25",),
-        Mode.FIX,
+        RuleKind.FIX,
         f"The user-assigned identity that a registry connection names can pull base images from that registry "
         f"({V1_ENDED}).",
         _SOURCE,
@@ -147,7 +147,7 @@ RULES = (
     Rule(
         "base-image-identity",
         ("AML-26",),
-        Mode.FIX,
+        RuleKind.FIX,
         f"The workspace's identity is Managed Identity Operator on the identity that a registry connection names "
         f"({V1_ENDED}).",
         _SOURCE,
@@ -163,7 +163,7 @@ RULES = (
     Rule(
         "registry-connection",
         ("AML-27",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         f"A connection that pulls with an identity names its registry, the identity and its client id ({V1_ENDED}).",
         _SOURCE,
         _incomplete,

@@ -7,7 +7,7 @@ from shared.access.asks import Ask, Cover, Finding, NotReady, RegistryUser, Requ
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
 from shared.access.rules.identity_change import update_compute
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 PULLS = (PULL, PULL_ABAC)
@@ -148,7 +148,7 @@ RULES = (
     Rule(
         "compute-pull",
         ("AML-18", "AML-19"),
-        Mode.FIX,
+        RuleKind.FIX,
         "A cluster's or instance's default identity can pull from the workspace's registry.",
         AUTHENTICATION,
         _compute_pull,
@@ -166,7 +166,7 @@ RULES = (
     Rule(
         "kubernetes-pull",
         ("AML-74",),
-        Mode.FIX,
+        RuleKind.FIX,
         "A Kubernetes compute's identity can pull from the workspace's registry.",
         _DOCS + "how-to-attach-kubernetes-to-workspace",
         _kubernetes_pull,
@@ -181,7 +181,7 @@ RULES = (
     Rule(
         "endpoint-pull",
         ("AML-42",),
-        Mode.FIX,
+        RuleKind.FIX,
         "An online endpoint's identity can pull from the workspace's registry.",
         _DOCS + "how-to-access-resources-from-endpoints-managed-identities",
         _endpoint_pull,
@@ -196,7 +196,7 @@ RULES = (
     Rule(
         COMPUTE_IDENTITY,
         ("AML-20",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where the registry's admin user is off, every compute that pulls has an identity.",
         AUTHENTICATION,
         _compute_identity,
@@ -208,7 +208,7 @@ RULES = (
     Rule(
         "private-registry-pull",
         ("AML-28",),
-        Mode.FIX,
+        RuleKind.FIX,
         "Computes can pull base images from a private registry that the policy allows and a connection names.",
         AUTHENTICATION,
         _private_pull,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Finding, Property, RequiredSetting, Severity
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.rules.identity_change import update_compute
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
@@ -64,7 +64,7 @@ RULES = (
     Rule(
         ADMIN_USER,
         ("AML-21", "AML-22"),
-        Mode.FIX,
+        RuleKind.FIX,
         "The admin user of a workspace's registry is off, once every identity that pulls is covered.",
         _AUTHENTICATION,
         _admin_user,
@@ -76,7 +76,7 @@ RULES = (
     Rule(
         CACHED_KEYS,
         ("AML-71",),
-        Mode.FIX,
+        RuleKind.FIX,
         "After the admin user went off, the workspace's cached keys are resynced.",
         _DOCS + "how-to-change-storage-access-key",
         _cached_keys,
@@ -87,7 +87,7 @@ RULES = (
     Rule(
         BOTH_KINDS,
         ("AML-15",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A cluster has a system-assigned identity or user-assigned ones, never both.",
         _AUTHENTICATION,
         _both_kinds,

@@ -12,7 +12,7 @@ from shared.access.asks import Ask, Cover, RegistryUser, UserKind
 from shared.access.model import ComputeType, Estate, Raw, Registry, Unreadable, Want, Workspace
 from shared.access.quoting import kql
 from shared.access.raw import get, scope_or_none, text
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 from shared.access.services import CONTAINER_GROUPS, SERVICES, Service, SignIn, has_sidecars, server, sidecar
 
@@ -172,7 +172,7 @@ RULES = (
     Rule(
         "container-instances",
         ("AML-23",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While Container Instances pull from the registry as its admin user, it stays on.",
         _DOCS + "container-instances/container-instances-using-azure-container-registry",
         _container_instances,
@@ -184,7 +184,7 @@ RULES = (
     Rule(
         "registry-services",
         ("AML-85",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While Container Apps, App Service, Functions or Batch sign in to the registry as its admin user, it stays on.",
         _DOCS + "container-registry/container-registry-authentication",
         _services,

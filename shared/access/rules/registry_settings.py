@@ -8,7 +8,7 @@ from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself, subscription, within
 from shared.access.rules.network import seats
 from shared.access.rules.network.commands import private_endpoint
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.wishes import Wishes
@@ -119,7 +119,7 @@ RULES = (
     Rule(
         SETTINGS,
         ("AML-79",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace's registry is as the policy asks: anonymous pull off, public network access no wider than the "
         "workspace's, zone redundancy and retention where they are asked for.",
         "learn.microsoft.com/azure/container-registry/container-registry-best-practices",

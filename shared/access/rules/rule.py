@@ -14,7 +14,7 @@ from shared.access.needs import Need
 from shared.access.wishes import People
 
 
-class Mode(StrEnum):
+class RuleKind(StrEnum):
     """As the requirements table has it."""
 
     FIX = "F"
@@ -61,7 +61,7 @@ class Rule:
 
     name: str
     requirements: tuple[str, ...]
-    mode: Mode
+    mode: RuleKind
     title: str
     source: str
     examine: Callable[[Workspace, Estate], Iterable[Ask]]

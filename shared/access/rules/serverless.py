@@ -15,7 +15,7 @@ from shared.access.model import Estate, Part, Raw, Unreadable, Want, Workspace
 from shared.access.rules.identities import primary
 from shared.access.rules.identity_change import ROLES_FIRST, update_workspace
 from shared.access.rules.pull import PULLS, pull
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.wishes import Serverless
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-use-serverless-compute"
@@ -155,7 +155,7 @@ RULES = (
     Rule(
         SERVERLESS_PULL,
         ("AML-72",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
         _SOURCE,
         _settings,
@@ -166,7 +166,7 @@ RULES = (
     Rule(
         SERVERLESS_IDENTITY,
         ("AML-72",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull with.",
         _SOURCE,
         _identity,
@@ -177,7 +177,7 @@ RULES = (
     Rule(
         SERVERLESS_JOBS,
         ("AML-84",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "While recent jobs without a compute have no identity to pull with, the admin user stays on.",
         _SOURCE,
         _jobs,
@@ -189,7 +189,7 @@ RULES = (
     Rule(
         "serverless-jobs-pull",
         ("AML-84",),
-        Mode.FIX,
+        RuleKind.FIX,
         "A workspace's user-assigned identity can pull from its registry when serverless compute is used.",
         _SOURCE,
         _pull,

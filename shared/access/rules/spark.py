@@ -17,7 +17,7 @@ from shared.access.rules.az import code, to_users
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.keyless_people import people_on
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -160,7 +160,7 @@ RULES = (
     Rule(
         STORAGE,
         ("AML-89",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The identity that Spark jobs use is Contributor and Storage Blob Data Contributor on the storage that they "
         "read and write.",
         _SPARK,
@@ -177,7 +177,7 @@ RULES = (
     Rule(
         IDENTITIES,
         ("AML-89",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "An attached Spark pool has an identity, and where Spark jobs run as their user, somebody may run them.",
         _SPARK,
         _identities,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, RequiredGrant
 from shared.access.model import Estate, Workspace
 from shared.access.needs import READ_BLOBS, WRITE_METRICS
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -53,7 +53,7 @@ RULES = (
     Rule(
         "compute-reads-blobs",
         ("AML-32",),
-        Mode.FIX,
+        RuleKind.FIX,
         "A compute's identity reads the workspace's storage where datastores keep no credential.",
         _DOCS + "how-to-identity-based-service-authentication",
         _compute_reads_blobs,
@@ -73,7 +73,7 @@ RULES = (
     Rule(
         "endpoint-reads-blobs",
         ("AML-42",),
-        Mode.FIX,
+        RuleKind.FIX,
         "An online endpoint's identity reads blobs of the workspace's storage account.",
         _ENDPOINTS,
         _endpoint_reads_blobs,
@@ -87,7 +87,7 @@ RULES = (
     Rule(
         "endpoint-writes-metrics",
         (),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "An online endpoint's identity writes metrics to the workspace.",
         _ENDPOINTS,
         _endpoint_writes_metrics,

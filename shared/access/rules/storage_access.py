@@ -7,7 +7,7 @@ from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.needs import READ_BLOBS, READ_PRIVATE_ENDPOINT
 from shared.access.raw import get, rows, scope_or_none, text
 from shared.access.rules.accounts import account_wants, containers, elsewhere
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -78,7 +78,7 @@ RULES = (
     Rule(
         "storage-preview",
         ("AML-41",),
-        Mode.FIX,
+        RuleKind.FIX,
         "The workspace's identity reads blobs of its storage account where the account's network is restricted.",
         _STUDIO,
         _previews,
@@ -91,7 +91,7 @@ RULES = (
     Rule(
         "storage-private-endpoints",
         ("AML-76",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The workspace's identity is Reader on each private endpoint of its storage, and reads blobs of the accounts "
         "that its datastores name besides.",
         _STUDIO,

@@ -6,7 +6,7 @@ from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import ComputeType, Estate, Workspace
 from shared.access.raw import text
 from shared.access.rules.az import az, code
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 _WORKSPACES = ("default", "hub", "project", "featurestore", "lean")
@@ -47,7 +47,7 @@ RULES = (
     Rule(
         UNKNOWN_KIND,
         (),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
         "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
         _unknown,

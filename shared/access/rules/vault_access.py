@@ -10,7 +10,7 @@ from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
 from shared.access.raw import get, principal_id, scope_or_none, text
 from shared.access.rules.az import az, code, itself, subscription
 from shared.access.rules.datastores import credential
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.surroundings import Vault
@@ -169,7 +169,7 @@ RULES = (
     Rule(
         _KEYS.rule,
         (_KEYS.requirement,),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The identity that reads a workspace's encryption key can use the keys of its vault.",
         _DOCS + "how-to-setup-customer-managed-keys",
         _reads_key,
@@ -181,7 +181,7 @@ RULES = (
     Rule(
         _SECRETS.rule,
         (_SECRETS.requirement,),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A compute's identity can read the credentials that datastores keep in the workspace's vault.",
         _DOCS + "how-to-identity-based-service-authentication",
         _reads_secrets,

@@ -21,7 +21,7 @@ from shared.access.needs import (
     Need,
 )
 from shared.access.rules.az import az, code, itself
-from shared.access.rules.rule import Mode, Rule
+from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
 from shared.access.surroundings import Vault
@@ -137,7 +137,7 @@ RULES = (
     Rule(
         "workspace-control",
         ("AML-03",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "A workspace's user-assigned identity is Contributor on the workspace.",
         _SOURCE,
         _control,
@@ -150,7 +150,7 @@ RULES = (
     Rule(
         "workspace-storage",
         ("AML-04",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The workspace's identity is Contributor on its storage account (control plane).",
         _SOURCE,
         _storage,
@@ -163,7 +163,7 @@ RULES = (
     Rule(
         "workspace-blobs",
         ("AML-05",),
-        Mode.FIX,
+        RuleKind.FIX,
         "The workspace's identity reads and writes blobs in its storage account.",
         _SOURCE,
         _blobs,
@@ -176,7 +176,7 @@ RULES = (
     Rule(
         "workspace-vault",
         ("AML-06",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The workspace's identity is Contributor and Key Vault Administrator on its vault (RBAC mode).",
         _SOURCE,
         _vault,
@@ -189,7 +189,7 @@ RULES = (
     Rule(
         VAULT_POLICIES,
         ("AML-07",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The workspace's identity is Contributor on its vault with every permission but purge (access-policy mode).",
         _SOURCE,
         _vault_with_policies,
@@ -202,7 +202,7 @@ RULES = (
     Rule(
         "workspace-registry",
         ("AML-08",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The workspace's identity is Contributor on its registry.",
         _SOURCE,
         _registry,
@@ -215,7 +215,7 @@ RULES = (
     Rule(
         "workspace-insights",
         ("AML-09",),
-        Mode.OPT_IN,
+        RuleKind.OPT_IN,
         "The workspace's identity is Contributor on its Application Insights component.",
         _SOURCE,
         _insights,

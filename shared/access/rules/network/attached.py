@@ -21,7 +21,7 @@ from shared.access.rules.network.nsg import (
     decide,
 )
 from shared.access.rules.network.nsg import network as addresses
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -199,7 +199,7 @@ RULES = (
     Rule(
         SSH,
         ("AML-68",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but AzureMachineLearning.",
         _TRAINING_DOCS,
         _ssh,

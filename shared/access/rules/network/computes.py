@@ -12,7 +12,7 @@ from shared.access.rules.az import az, code, itself, subscription, within
 from shared.access.rules.network import seats
 from shared.access.rules.network.commands import private_endpoint
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -222,7 +222,7 @@ RULES = (
     Rule(
         VNET_SUBSCRIPTION,
         ("AML-51",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The virtual network of nodes is in the workspace's subscription.",
         _TRAINING_DOCS,
         _vnet_subscription,
@@ -234,7 +234,7 @@ RULES = (
     Rule(
         STORAGE_REGION,
         ("AML-53",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The default storage account is in the region of the nodes.",
         _TRAINING_DOCS,
         _storage_region,
@@ -247,7 +247,7 @@ RULES = (
     Rule(
         DEPLOYER,
         ("AML-54",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Who puts a compute into a virtual network may read it and join its subnets.",
         _TRAINING_DOCS,
         _deployer,
@@ -259,7 +259,7 @@ RULES = (
     Rule(
         INSTANCE_PLACE,
         ("AML-55",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A compute instance is in its workspace's region and virtual network; only clusters can be elsewhere.",
         _TRAINING_DOCS,
         _instance_place,
@@ -272,7 +272,7 @@ RULES = (
     Rule(
         LIGHTHOUSE,
         ("AML-56",),
-        Mode.GUARD,
+        RuleKind.GUARD,
         "In a subscription under Azure Lighthouse, identities of computes in a virtual network are granted nothing.",
         _TRAINING_DOCS,
         _lighthouse,
@@ -285,7 +285,7 @@ RULES = (
     Rule(
         NO_PUBLIC_IP,
         ("AML-58",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The workspace of nodes without public IPs has a private endpoint.",
         _TRAINING_DOCS,
         _no_public_ip,
@@ -297,7 +297,7 @@ RULES = (
     Rule(
         PREVIEW,
         ("AML-60",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Computes without public IPs that were made in the feature's preview are recreated.",
         _TRAINING_DOCS,
         _preview,

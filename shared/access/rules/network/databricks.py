@@ -7,7 +7,7 @@ from shared.access.model import ComputeType, Estate, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none
 from shared.access.rules.az import az, code, within
 from shared.access.rules.network import seats
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -81,7 +81,7 @@ RULES = (
     Rule(
         DATABRICKS,
         ("AML-67",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual seats.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _databricks,

@@ -7,7 +7,7 @@ from shared.access.model import Estate, Want, Workspace
 from shared.access.rules.az import az, code
 from shared.access.rules.network import seats
 from shared.access.rules.network.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
@@ -85,7 +85,7 @@ RULES = (
     Rule(
         OBSTACLES,
         ("AML-62",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual seats.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _obstacles,

@@ -8,7 +8,7 @@ from shared.access.raw import flag, get, rows, scope_or_none, text
 from shared.access.rules.az import az, code, within
 from shared.access.rules.network import seats
 from shared.access.rules.network.commands import private_endpoint
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -195,7 +195,7 @@ RULES = (
     Rule(
         CROSS_VNET,
         ("AML-66",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches its "
         "storage, registry and vault.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",

@@ -11,7 +11,7 @@ from shared.access.rules.az import code
 from shared.access.rules.network import seats
 from shared.access.rules.network.commands import allow
 from shared.access.rules.network.nsg import Direction, Gate, SecurityRule
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -185,7 +185,7 @@ RULES = (
     Rule(
         MANAGEMENT,
         _REQUIREMENTS[MANAGEMENT],
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Nodes in a virtual network reach AzureMachineLearning, BatchNodeManagement and Storage.",
         _TRAINING_DOCS,
         partial(_traffic, MANAGEMENT),
@@ -198,7 +198,7 @@ RULES = (
     Rule(
         TRAINING,
         _REQUIREMENTS[TRAINING],
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Nodes in a virtual network reach Entra ID, Resource Manager, Front Door and Microsoft's container registry.",
         _FIREWALL_DOCS,
         partial(_traffic, TRAINING),
@@ -211,7 +211,7 @@ RULES = (
     Rule(
         INBOUND,
         _REQUIREMENTS[INBOUND],
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "AzureMachineLearning reaches nodes with a public IP on TCP 44224.",
         _TRAINING_DOCS,
         partial(_traffic, INBOUND, public_ip=True),
@@ -224,7 +224,7 @@ RULES = (
     Rule(
         FILE_SHARES,
         _REQUIREMENTS[FILE_SHARES],
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Compute instances reach the file shares of the default storage account on TCP 445.",
         _TRAINING_DOCS,
         _file_shares,

@@ -10,7 +10,7 @@ from shared.access.rules.network import seats
 from shared.access.rules.network.nsg import Direction
 from shared.access.rules.network.nsg import network as addresses
 from shared.access.rules.network.rules import regional
-from shared.access.rules.rule import List, Mode, Rule
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -178,7 +178,7 @@ RULES = (
     Rule(
         ROOM,
         ("AML-52",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "The subnet of nodes is delegated to no service and has an address for each of them.",
         _TRAINING_DOCS,
         _room,
@@ -191,7 +191,7 @@ RULES = (
     Rule(
         OUTBOUND,
         ("AML-64",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Nodes without public IPs leave through a NAT gateway or a firewall, not by Azure's default.",
         _TRAINING_DOCS,
         _default_outbound,
@@ -204,7 +204,7 @@ RULES = (
     Rule(
         EXFILTRATION,
         ("AML-65",),
-        Mode.AUDIT,
+        RuleKind.AUDIT,
         "Where nodes reach all of Storage, a service endpoint policy says which accounts.",
         _DOCS + "how-to-prevent-data-loss-exfiltration",
         _exfiltration,
