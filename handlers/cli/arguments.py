@@ -30,7 +30,7 @@ class _Version(argparse.Action):
         try:
             print(f"{parser.prog} {version('amlguard')}")
         except PackageNotFoundError:
-            parser.error(f"it runs from {Path(__file__).parents[1]} without being installed, which has no version")
+            parser.error(f"it runs from {Path(__file__).parents[2]} without being installed, which has no version")
         parser.exit()
 
 

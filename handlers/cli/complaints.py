@@ -9,7 +9,7 @@ from handlers.cli.console import UsageError
 from shared.policy import PolicyError
 from shared.ports import AzureFailureError
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _HOST = re.compile(r"\bhost ([\w.:-]+)")
 # Settings that name a host. Of their values nothing is said: a connection string holds a key.
 _NAMING = (

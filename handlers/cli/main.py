@@ -33,7 +33,7 @@ from shared.policy import PolicyError
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
 
-_CHECKOUT = Path(__file__).parents[1]
+_CHECKOUT = Path(__file__).parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
