@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from shared.access.actions import Action, Grant, Removal, Setting
+from shared.access.actions import Action, Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding
-from shared.access.refusal import Refusal
 from shared.access.terms import RunMode
 from shared.messages import Trigger
 

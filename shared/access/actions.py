@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.access.asks import Finding, Property, RequiredGrant
-from shared.access.model import Principal
+from shared.access.model import Principal, Want
 from shared.access.needs import Need, contains
 from shared.access.own_assignments import assignment_name, unique
 from shared.access.permissions import PermissionBlock, within
-from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
 
@@ -127,6 +126,18 @@ class Wait:
     @property
     def action_id(self) -> str:
         return unique(self.resource.key, "wait")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`guard` is a stable word for alerts; `reason` is for people and says what would allow it.
+
+    `wants`: what has to be read before anybody can tell; `shared.reading.estate` reads it and asks again.
+    """
+
+    guard: str
+    reason: str
+    wants: tuple[Want, ...] = ()
 
 
 type Action = Grant | Setting | Removal | Wait

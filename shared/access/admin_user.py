@@ -7,12 +7,11 @@ just made have had the policy's settle time, and nothing that was not read yet c
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from shared.access.actions import Deferred, Setting, Withheld
+from shared.access.actions import Deferred, Refusal, Setting, Withheld
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Cover, Property, RegistryUser, UserKind
-from shared.access.compare import Asked
 from shared.access.guardrails import locked, refuse_by_policy
 from shared.access.model import Estate
-from shared.access.refusal import Refusal
 from shared.access.registry_users import UNCOVERED_BUILDER, UNCOVERED_PULLER
 from shared.access.terms import Terms
 
@@ -49,12 +48,12 @@ def switch_off(
     return setting
 
 
-def kept_for(asked: Iterable[Asked], estate: Estate, terms: Terms) -> Refusal | None:
+def kept_for(asked: Iterable[WorkspaceAsks], estate: Estate, terms: Terms) -> Refusal | None:
     """Why it stays on for a workspace: that one is exempt, or its keys could not be resynced afterwards."""
     return next((refusal for each in asked if (refusal := _kept_for(each, estate, terms))), None)
 
 
-def _kept_for(asked: Asked, estate: Estate, terms: Terms) -> Refusal | None:
+def _kept_for(asked: WorkspaceAsks, estate: Estate, terms: Terms) -> Refusal | None:
     workspace = asked.workspace.id
     about = [(rule, one) for rule, one in asked.settings if one.name in (Property.ADMIN_USER, Property.CACHED_KEYS)]
     for rule, one in about:

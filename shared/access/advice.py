@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from shared.access.actions import Grant
+from shared.access.actions import Grant, Refusal
+from shared.access.ask_rules import fixes
 from shared.access.asks import Finding, Objection, RequiredGrant, Severity
-from shared.access.compare import fixes, held
 from shared.access.guardrails import distrust, refuse_denied, refuse_objected
+from shared.access.held import held
 from shared.access.model import Estate, Workspace
 from shared.access.needs import contains
-from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.rules.az import assign, code
 from shared.access.separation import Reasons, levelled, limited

@@ -92,7 +92,7 @@ class Finding:
 class Objection:
     """`target` must be left alone: its `setting`, or (None) grants at it (to `principal` when that is given).
 
-    `rule` is who objects; rules leave it to `shared.access.compare.ask`.
+    `rule` is who objects; rules leave it to `shared.access.ask_rules.ask_rules`.
     """
 
     target: Scope

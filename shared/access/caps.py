@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.access.actions import Grant, Plan, Removal, Setting, Withheld
+from shared.access.actions import Grant, Plan, Refusal, Removal, Setting, Withheld
 from shared.access.asks import Property
-from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 from shared.access.terms import Caps
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.access.actions import Grant, Plan, Removal, Setting, Wait
+from shared.access.ask_rules import ask_rules, grant_key
 from shared.access.asks import Cover, Finding, RegistryUser, RequiredGrant
-from shared.access.compare import ask, grant_key, weakest
+from shared.access.held import weakest
 from shared.access.model import Estate, Identity, Principal, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Coverage, RoleAssignment
@@ -78,7 +79,7 @@ def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
         return whole or any(scope is not None and resource.contains(scope) for scope in scopes)
 
     merged: dict[tuple[str, str, Need], list[tuple[Rule, RequiredGrant]]] = {}
-    for rule, one in ask(subject, estate, terms).grants:
+    for rule, one in ask_rules(subject, estate, terms).grants:
         if concerns(one.scope, one.on, one.principal.resource) or one.principal.id in holders:
             merged.setdefault(grant_key(one), []).append((rule, one))
     needs = tuple(_explained(tuple(asking), estate, made) for asking in merged.values())
@@ -94,7 +95,7 @@ def users(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[Re
     """Who uses the registry of the estate's workspace; nobody for any other resource."""
     if estate.subject.registry != resource:
         return ()
-    asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     return registry_users(resource, asked, made.grants, estate)
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from shared.access.actions import Refusal
 from shared.access.asks import Objection, RequiredGrant, RequiredSetting
-from shared.access.compare import same_role_with_condition
+from shared.access.held import same_role_with_condition
 from shared.access.model import Estate, Want, Workspace
 from shared.access.permissions import Coverage, DenyAssignment, applies_at
 from shared.access.privileged import refuse_for_caller, refuse_privileged
 from shared.access.quoting import in_yaml
-from shared.access.refusal import Refusal
 from shared.access.rules.rule import Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms

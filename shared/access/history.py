@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.access.actions import Grant, Removal, Setting
+from shared.access.actions import Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding, Severity
 from shared.access.caps import Change, counted, target
 from shared.access.quoting import kql
-from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 
 CONTESTED = "contested"

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from shared.access.actions import Grant, Withheld
+from shared.access.ask_rules import GrantKey, WorkspaceAsks, grant_key
 from shared.access.asks import RequiredGrant
-from shared.access.compare import Asked, GrantKey, grant_key
 from shared.access.model import Estate
 from shared.access.rules import Rule
 
 type Asking = list[tuple[Rule, RequiredGrant]]
 
 
-def merged(asked: Asked) -> dict[GrantKey, Asking]:
+def merged(asked: WorkspaceAsks) -> dict[GrantKey, Asking]:
     """The same need of the same identity at the same scope is one grant, whichever rules ask for it."""
     merged: dict[GrantKey, Asking] = {}
     for rule, one in asked.grants:

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from functools import partial
 
 from shared.access import merge
-from shared.access.actions import Deferred, Grant, Leaning, Plan, Removal, Setting, Wait, Withheld
+from shared.access.actions import Deferred, Grant, Leaning, Plan, Refusal, Removal, Setting, Wait, Withheld
 from shared.access.admin_user import NOT_READY_AGAIN, kept_for, switch_off
 from shared.access.advice import Advised, advice, each_once
+from shared.access.ask_rules import WorkspaceAsks, ask_rules, fixes
 from shared.access.asks import Finding, Objection, Property, RequiredGrant, RequiredSetting, Severity
-from shared.access.compare import Asked, ask, fixes, weakest
 from shared.access.exemptions import expired
 from shared.access.guardrails import (
     impossible,
@@ -22,9 +22,9 @@ from shared.access.guardrails import (
     refuse_unapproved,
     unseen,
 )
+from shared.access.held import weakest
 from shared.access.model import Estate, Workspace
 from shared.access.own_assignments import run_of
-from shared.access.refusal import Refusal
 from shared.access.registry_users import registry_users
 from shared.access.removals import removals
 from shared.access.rules import RULES, Rule
@@ -38,7 +38,7 @@ type _Change = Grant | Setting | Removal
 def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
     """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` when something was not read."""
     rules = tuple(rules)
-    asked = [ask(workspace, estate, terms, rules) for workspace in estate.workspaces]
+    asked = [ask_rules(workspace, estate, terms, rules) for workspace in estate.workspaces]
     objections = [objection for each in asked for objection in each.objections]
     mine = asked[0]
     satisfied, leaning, grants, withheld, findings = _grants(mine, estate, terms, objections)
@@ -61,7 +61,7 @@ def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
 
 
 def _grants(
-    asked: Asked, estate: Estate, terms: Terms, objections: list[Objection]
+    asked: WorkspaceAsks, estate: Estate, terms: Terms, objections: list[Objection]
 ) -> tuple[int, list[Leaning], list[Grant], list[Withheld], list[Finding]]:
     satisfied, leaning, grants, withheld = 0, [], [], []
     advised: list[Advised] = []
@@ -116,7 +116,7 @@ def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
 
 
 def _settings(
-    asked: list[Asked], grants: list[Grant], estate: Estate, terms: Terms, objections: list[Objection]
+    asked: list[WorkspaceAsks], grants: list[Grant], estate: Estate, terms: Terms, objections: list[Objection]
 ) -> tuple[list[Setting], list[Withheld], list[Deferred], list[Finding]]:
     settings: list[Setting] = []
     withheld: list[Withheld] = []
@@ -172,7 +172,7 @@ def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -
     )
 
 
-def _resyncs(asked: list[Asked], settings: list[Setting], terms: Terms) -> list[Setting]:
+def _resyncs(asked: list[WorkspaceAsks], settings: list[Setting], terms: Terms) -> list[Setting]:
     """AML-71: every workspace that uses the registry, after its admin user; not counted by the cap."""
     if not any(setting.name is Property.ADMIN_USER for setting in settings):
         return []
@@ -195,7 +195,7 @@ def _would_set(rule: Rule, one: RequiredSetting) -> Finding:
     )
 
 
-def _reported(asked: Asked, terms: Terms) -> list[Finding]:
+def _reported(asked: WorkspaceAsks, terms: Terms) -> list[Finding]:
     return [finding for rule, finding in asked.findings if terms.enabled(rule, finding.requirements)]
 
 

@@ -1,9 +1,9 @@
 """Who may hand out access: roles that nobody gets from amlguard, and callers who could have made a grant themselves."""
 
+from shared.access.actions import Refusal
 from shared.access.asks import RequiredGrant, RequiredSetting
 from shared.access.model import Estate
 from shared.access.permissions import Permission, RoleDefinition, coverage
-from shared.access.refusal import Refusal
 from shared.access.terms import Terms
 
 ASSIGN = Permission("Microsoft.Authorization/roleAssignments/write")

@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.access.actions import Grant
+from shared.access.ask_rules import WorkspaceAsks, ask_rules
 from shared.access.asks import Cover, NotReady, RegistryUser, RequiredGrant, UserKind
-from shared.access.compare import Asked, ask, held
 from shared.access.evidence import admin_logins, moment
+from shared.access.held import held
 from shared.access.model import Estate, Unreadable, Want
 from shared.access.quoting import kql
 from shared.access.rules.builders import BUILDS
@@ -35,7 +36,7 @@ _KINDS = {
 
 
 def registry_users(
-    registry: Scope, asked: Iterable[Asked], grants: Sequence[Grant], estate: Estate
+    registry: Scope, asked: Iterable[WorkspaceAsks], grants: Sequence[Grant], estate: Estate
 ) -> tuple[RegistryUser, ...]:
     """In the order in which people should read it. `grants` are those of this very plan."""
     asked = tuple(asked)
@@ -51,7 +52,7 @@ def registry_users(
 def unread(estate: Estate, terms: Terms) -> set[Want]:
     """What was not read yet of those who use the subject's registry."""
     registry = estate.subject.registry
-    asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     users = registry_users(registry, asked, (), estate) if registry else ()
     return {want for user in users for want in user.wants}
 
@@ -60,7 +61,7 @@ _ORDER = {kind: place for place, kind in enumerate(UserKind)}
 
 
 def _holding(
-    registry: Scope, asked: Iterable[Asked], grants: Sequence[Grant], estate: Estate
+    registry: Scope, asked: Iterable[WorkspaceAsks], grants: Sequence[Grant], estate: Estate
 ) -> Iterator[RegistryUser]:
     """One user for all that an identity needs there for one purpose, whichever rules ask for it."""
     needs: dict[tuple[UserKind, str, Scope], list[RequiredGrant]] = {}

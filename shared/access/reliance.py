@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shared.access.actions import Removal, Setting
+from shared.access.ask_rules import WorkspaceAsks, ask_rules
 from shared.access.asks import Property, RequiredGrant
-from shared.access.compare import Asked, ask, held
+from shared.access.held import held
 from shared.access.model import Estate
 from shared.access.rules import Rule
 from shared.access.scope import Scope
@@ -51,7 +52,7 @@ def relied_on(taking: TakingBack, estates: Sequence[Estate], terms: Terms) -> di
     """By the action id of what would go: who needs it, in words."""
     found: dict[str, list[str]] = {}
     for estate in estates:
-        asked = ask(estate.subject, estate, terms)
+        asked = ask_rules(estate.subject, estate, terms)
         for rule, one in asked.grants:
             for step, why in _grants_missed(rule, one, estate, taking):
                 found.setdefault(step.done.action_id, []).append(why)
@@ -96,7 +97,9 @@ def _is_for(removal: Removal, one: RequiredGrant) -> bool:
     return asked == (removal.principal_id, removal.scope, removal.role_id)
 
 
-def _policies_missed(asked: Asked, estate: Estate, terms: Terms, taking: TakingBack) -> Iterator[tuple[Step, str]]:
+def _policies_missed(
+    asked: WorkspaceAsks, estate: Estate, terms: Terms, taking: TakingBack
+) -> Iterator[tuple[Step, str]]:
     """A workspace asks again for what its identity would lose in a vault."""
     if taking.serves_in(estate.subject.id):
         return
@@ -106,7 +109,7 @@ def _policies_missed(asked: Asked, estate: Estate, terms: Terms, taking: TakingB
         if vault is None:
             continue
         then = replace(estate, vaults={**estate.vaults, vault.id: _less(vault, step)})
-        for rule, one in ask(estate.subject, then, terms).settings:
+        for rule, one in ask_rules(estate.subject, then, terms).settings:
             if one.resource == vault.id and one.principal and (one.resource, one.principal) not in asks_now:
                 yield step, f"{one.reason} ({rule.name})"
 

@@ -1,18 +1,19 @@
 """Which of amlguard's own grants are taken back: those that no rule of any workspace at hand asks for."""
 
-from shared.access.actions import Removal, Withheld
+from shared.access.actions import Refusal, Removal, Withheld
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, RequiredRemoval, Severity
-from shared.access.compare import Asked
 from shared.access.guardrails import refuse_by_policy, refuse_unapproved
 from shared.access.model import Estate, Unreadable
 from shared.access.permissions import applies_at
-from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.rules.az import az, code
 from shared.access.terms import Terms
 
 
-def removals(asked: list[Asked], estate: Estate, terms: Terms) -> tuple[list[Removal], list[Withheld], list[Finding]]:
+def removals(
+    asked: list[WorkspaceAsks], estate: Estate, terms: Terms
+) -> tuple[list[Removal], list[Withheld], list[Finding]]:
     """What is still being made, may not be read or is no id, may well need its grants: then nothing is taken back."""
     taken: list[Removal] = []
     withheld: list[Withheld] = []

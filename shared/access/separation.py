@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
+from shared.access.actions import Refusal
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, RequiredGrant, Severity
-from shared.access.compare import Asked, held
+from shared.access.held import held
 from shared.access.model import Estate
 from shared.access.needs import CONTROL_STORAGE, READ_BLOBS, Need
 from shared.access.own_assignments import ours
 from shared.access.permissions import Access, Permission, RoleAssignment, applies_at, coverage
-from shared.access.refusal import Refusal
 from shared.access.rules import Rule
 from shared.access.rules.az import assign, code
 from shared.access.scope import Scope
@@ -26,7 +27,7 @@ _ANY = ""
 type _Kept = frozenset[tuple[str, str]]
 
 
-def kept_apart(asked: Asked, estate: Estate) -> Reasons:
+def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
     """What people told apart, and rules that could level it must not.
 
     Whichever rule asks: one team may use a cluster, another a Kubernetes compute or a Spark pool.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import parse
-from shared.access.compare import Asked, ask, holders_at_hand, unknown_holders
+from shared.access.ask_rules import WorkspaceAsks, ask_rules
 from shared.access.lost import without_lost
 from shared.access.model import (
     Compute,
@@ -39,6 +39,7 @@ from shared.reading.cached import CachedReads
 from shared.reading.facts import read_fact, read_facts
 from shared.reading.neighbours import neighbours
 from shared.reading.role_holdings import ROLE_ASSIGNMENTS, access, at_hand
+from shared.reading.whom_to_read import holders_at_hand, unknown_holders
 from shared.reading.workspace import read_workspace
 
 _LOCKS = "Microsoft.Authorization/locks"
@@ -125,7 +126,7 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
     while True:
-        asked = [ask(workspace, estate, terms) for workspace in estate.workspaces]
+        asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind
@@ -240,7 +241,7 @@ def _cluster(compute: Compute) -> Scope | None:
 
 
 async def _with_backgrounds(
-    estate: Estate, asked: Iterable[Asked], subscriptions: frozenset[Scope], azure: Reads
+    estate: Estate, asked: Iterable[WorkspaceAsks], subscriptions: frozenset[Scope], azure: Reads
 ) -> Estate:
     """What the roles to be granted give, and what guards must know of the few grants that leave the subscription."""
     asking = [one for each in asked for _, one in each.grants]
@@ -262,7 +263,7 @@ async def _roles(role_ids: frozenset[str], at: Scope, azure: Reads) -> Mapping[s
     return await azure.role_definitions(role_ids, at.subscription or at) if role_ids else {}
 
 
-def _subscriptions(asked: Iterable[Asked]) -> frozenset[Scope]:
+def _subscriptions(asked: Iterable[WorkspaceAsks]) -> frozenset[Scope]:
     """Of all that might be changed; the workspace's and its registry's from the start, as most changes are there."""
     asked = list(asked)
     targets = [one.scope for each in asked for _, one in each.grants]

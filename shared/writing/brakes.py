@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from shared.access import history
-from shared.access.actions import Plan
+from shared.access.actions import Plan, Refusal
 from shared.access.asks import Finding
 from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows
 from shared.access.raw import tags
-from shared.access.refusal import Refusal
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.memory import Memory

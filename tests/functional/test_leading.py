@@ -26,7 +26,7 @@ def _beside(kind: str) -> Scope:
     return NEAR.child("providers", *kind.split("/"), "thing")
 
 
-class Asked(FakeAzure):
+class WorkspaceAsks(FakeAzure):
     """`below` are the lists below workspaces that were read, `broken` workspaces whose lists cannot be."""
 
     below: list[tuple[Scope, str]]
@@ -41,9 +41,9 @@ class Asked(FakeAzure):
 
 
 @pytest.fixture
-def azure() -> Asked:
+def azure() -> WorkspaceAsks:
     """Nobody names the account `data` but by a datastore, `user` does."""
-    azure = Asked()
+    azure = WorkspaceAsks()
     azure.below = []
     for one in (USER, OTHER, ABROAD):
         azure.have(raw.workspace(sai(one.name), on=one))
@@ -71,7 +71,7 @@ def _told(resource: Scope) -> dict[str, Any]:
 
 
 class TestWhatIsAsked:
-    async def test_whoever_names_it_in_the_open_is_not_asked(self, azure: Asked) -> None:
+    async def test_whoever_names_it_in_the_open_is_not_asked(self, azure: WorkspaceAsks) -> None:
         assert set(await workspaces_at(STORAGE, azure)) == {USER, OTHER, ABROAD}
         assert azure.below == []
 
@@ -90,7 +90,7 @@ class TestWhatIsAsked:
         ],
     )
     async def test_only_lists_that_could_name_it_are_read_each_once(
-        self, azure: Asked, resource: Scope, lists: tuple[str, ...]
+        self, azure: WorkspaceAsks, resource: Scope, lists: tuple[str, ...]
     ) -> None:
         """What docs/architecture.md says that it costs."""
         azure.have(raw.resource(resource, {}))
@@ -98,7 +98,7 @@ class TestWhatIsAsked:
         asked = [one for workspace in (USER, OTHER, ABROAD) for one in ((workspace, name) for name in lists)]
         assert sorted(azure.below, key=str) == sorted(asked, key=str)
 
-    async def test_a_part_of_it_is_asked_for_as_it_is(self, azure: Asked) -> None:
+    async def test_a_part_of_it_is_asked_for_as_it_is(self, azure: WorkspaceAsks) -> None:
         assert await workspaces_at(DATA.child("blobServices", "default", "containers", "c"), azure) == [USER]
 
     @pytest.mark.parametrize(
@@ -112,37 +112,37 @@ class TestWhatIsAsked:
         ],
     )
     async def test_an_event_asks_where_something_below_could_lead_to_a_change(
-        self, azure: Asked, more: dict[str, Any], asked: set[Scope]
+        self, azure: WorkspaceAsks, more: dict[str, Any], asked: set[Scope]
     ) -> None:
         assert await workspaces_at(DATA, azure, terms(**more)) == [USER]
         assert {one for one, _ in azure.below} == asked
 
-    async def test_nobody_is_asked_about_what_no_workspace_can_use(self, azure: Asked) -> None:
+    async def test_nobody_is_asked_about_what_no_workspace_can_use(self, azure: WorkspaceAsks) -> None:
         disk = NEAR.child("providers", "Microsoft.Compute", "disks", "disk")
         assert await workspaces_at(disk, azure, terms()) == []
         assert azure.below == []
 
-    async def test_environments_of_many_workspaces_are_left_to_the_sweep(self, azure: Asked) -> None:
+    async def test_environments_of_many_workspaces_are_left_to_the_sweep(self, azure: WorkspaceAsks) -> None:
         azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=None) for n in range(60)))
         shared = _beside("Microsoft.ContainerRegistry/registries")
         azure.have(raw.registry(shared, admin_user=False))
         assert await workspaces_at(shared, azure) == []
         assert {name for _, name in azure.below} == {"connections"}
 
-    async def test_what_cannot_be_told_is_looked_at(self, azure: Asked) -> None:
+    async def test_what_cannot_be_told_is_looked_at(self, azure: WorkspaceAsks) -> None:
         azure.broken = frozenset({OTHER})
         assert set(await workspaces_at(DATA, azure)) == {USER, OTHER}
 
 
 class TestDeliveries:
-    async def test_a_few_are_asked_within_the_delivery(self, azure: Asked) -> None:
+    async def test_a_few_are_asked_within_the_delivery(self, azure: WorkspaceAsks) -> None:
         one = App(terms(allow=(NEAR,)), azure)
         await resource_changed.handle(_told(DATA), one.services)
         assert waiting(one) == []
         assert (USER, "computes") in azure.below
         assert (OTHER, "computes") not in azure.below
 
-    async def test_many_are_left_to_the_queue(self, azure: Asked) -> None:
+    async def test_many_are_left_to_the_queue(self, azure: WorkspaceAsks) -> None:
         azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=REGISTRY) for n in range(10)))
         one = App(terms(allow=(NEAR,)), azure)
         await resource_changed.handle(_told(DATA), one.services)

@@ -37,7 +37,7 @@ PAGE = 5
 
 
 @dataclass(repr=False)
-class Asked(FakeAzure):
+class WorkspaceAsks(FakeAzure):
     """Counts what is listed in which subscription; lists jobs in pages."""
 
     listed: Counter[tuple[str, Scope]] = field(default_factory=Counter)
@@ -62,13 +62,13 @@ class Asked(FakeAzure):
 
 
 def tenant(*raws: raw.Raw, settle: timedelta = timedelta()) -> App:
-    azure = Asked()
+    azure = WorkspaceAsks()
     azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
     return App(terms(settle=settle), azure=azure)
 
 
-def asked(one: App) -> Asked:
-    assert isinstance(one.azure, Asked)
+def asked(one: App) -> WorkspaceAsks:
+    assert isinstance(one.azure, WorkspaceAsks)
     return one.azure
 
 

@@ -35,7 +35,7 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class Asked(dict[str, str]):
+class WorkspaceAsks(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
@@ -80,7 +80,7 @@ def test_the_second_pass_adds_the_events_and_changes_nothing_else(name: str) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_app_settings_are_what_the_code_reads(name: str) -> None:
     given = {one["name"] for one in only("Microsoft.Web/sites", name)["properties"]["siteConfig"]["appSettings"]}
-    asked = Asked()
+    asked = WorkspaceAsks()
     Settings.read(asked)
     assert given - HOSTS_OWN == asked.names - LEFT_ALONE
 
@@ -98,7 +98,7 @@ AT_A_DESK = {
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_are_the_settings_of_the_command_line(name: str) -> None:
     """With the values that the app itself is given."""
-    asked = Asked()
+    asked = WorkspaceAsks()
     Settings.read(asked)
     assert asked.names >= AT_A_DESK
     settings = only("Microsoft.Web/sites", name)["properties"]["siteConfig"]["appSettings"]

@@ -298,7 +298,8 @@ _WS = ("providers", "Microsoft.MachineLearningServices", "workspaces", "ws")
 
 def _marked(scope: Scope, principal: str, role: str, on: Scope) -> RoleAssignment:
     said = own_assignments.description("compute-pull", ("AML-19",), guid("run"), on, None)
-    name = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{own_assignments.assignment_name(scope, principal, role)}"
+    name = own_assignments.assignment_name(scope, principal, role)
+    name = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
     return RoleAssignment(name, scope, principal, role, None, LONG_AGO, said)
 
 

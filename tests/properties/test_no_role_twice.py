@@ -15,7 +15,7 @@ from unit.build import GROUP, REGISTRY, ROLES, STORAGE, SUBSCRIPTION, WORKSPACE,
 
 from shared.access.actions import Grant
 from shared.access.asks import RequiredGrant
-from shared.access.compare import held
+from shared.access.held import held
 from shared.access.merge import fewest
 from shared.access.model import Estate
 from shared.access.permissions import PermissionBlock

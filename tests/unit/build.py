@@ -13,7 +13,7 @@ from typing import Any
 
 import shared.azure
 from shared.access.actions import Plan
-from shared.access.compare import ask
+from shared.access.ask_rules import ask_rules
 from shared.access.evidence import admin_logins
 from shared.access.model import (
     Compute,
@@ -283,7 +283,9 @@ def looked_around(seen: Estate, *services: Service, answers: Mapping[str, Any] |
     if not any(one.admin_user for one in seen.registries.values()):
         return seen
     while True:
-        wants = {want for each in seen.workspaces for user in ask(each, seen, Terms()).users for want in user.wants}
+        wants = {
+            want for each in seen.workspaces for user in ask_rules(each, seen, Terms()).users for want in user.wants
+        }
         days = seen.wishes.look_back_days
         wants |= {admin_logins(one.id, days) for one in seen.registries.values() if one.admin_user}
         wants -= seen.facts.keys()

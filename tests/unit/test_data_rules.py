@@ -25,8 +25,8 @@ from unit.build import (
 )
 
 from shared.access import connections
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Ask, Finding, Objection, RequiredGrant, RequiredRemoval
-from shared.access.compare import Asked
 from shared.access.model import Datastore, Estate, Fact, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
@@ -413,6 +413,6 @@ def test_nothing_of_ours_is_taken_back_while_something_may_not_be_read(unknown: 
         ("AML-80",),
         "no rule asks for it any more",
     )
-    asked = Asked(workspace(), (), (), ((RULE["own-grants"], ours),), (), (), (), ())
+    asked = WorkspaceAsks(workspace(), (), (), ((RULE["own-grants"], ours),), (), (), (), ())
     found, _, _ = removals([asked], replace(estate(workspace()), **unknown), terms(on=["AML-80"]))
     assert bool(found) is taken

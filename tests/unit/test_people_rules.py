@@ -24,8 +24,8 @@ from emulator.identity.conditions import Attributes, Conditions
 from shared import policy
 from shared.access.actions import Plan
 from shared.access.asks import Finding, RequiredGrant
-from shared.access.compare import held
 from shared.access.condition import condition, for_groups
+from shared.access.held import held
 from shared.access.model import Estate, Fact, Unreadable, Want
 from shared.access.plan import plan
 from shared.access.rules import RULES

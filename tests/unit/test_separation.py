@@ -34,12 +34,13 @@ from unit.build import (
 
 from shared.access import own_assignments
 from shared.access.actions import Grant, Plan
-from shared.access.compare import ask, unknown_holders
+from shared.access.ask_rules import ask_rules
 from shared.access.model import ComputeType, Datastore, Principal, Want
 from shared.access.permissions import RoleAssignment
 from shared.access.plan import plan
 from shared.access.rules import RULES
 from shared.access.scope import Scope
+from shared.reading.whom_to_read import unknown_holders
 
 READER, WRITER, OWNER = "Storage Blob Data Reader", "Storage Blob Data Contributor", "Storage Blob Data Owner"
 ACCOUNTS = {name: resource("Microsoft.Storage/storageAccounts", name) for name in ("north", "south", "west")}
@@ -400,7 +401,7 @@ def test_what_they_hold_through_groups_is_read_before_it_is_decided() -> None:
     subject = workspace(cluster("a", N), cluster("b", S), store(NORTH), store(SOUTH), registry=None, storage=None)
     seen = estate(subject, registry(REGISTRY), held=[assigned(N, READER, NORTH), assigned(N, READER, SOUTH)])
     partial = {one.id: replace(seen.access[one.id], partial=True) for one in (N, S)}
-    asked = [ask(subject, seen, terms())]
+    asked = [ask_rules(subject, seen, terms())]
     assert unknown_holders(asked, replace(seen, access={**seen.access, **partial}), terms()) == {N.id, S.id}
     all_held = [assigned(one, READER, where) for one in (N, S) for where in (NORTH, SOUTH)]
     seen = estate(subject, held=all_held)

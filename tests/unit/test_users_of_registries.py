@@ -29,8 +29,8 @@ from unit.build import (
 
 from shared.access.actions import Deferred
 from shared.access.admin_user import NOT_READ
+from shared.access.ask_rules import ask_rules
 from shared.access.asks import Cover, UserKind
-from shared.access.compare import ask
 from shared.access.jobs import is_serverless
 from shared.access.model import Estate, Fact, Part, Unreadable, Want
 from shared.access.plan import plan
@@ -263,7 +263,7 @@ class TestBuilders:
 
 class TestTheList:
     def users(self, seen: Estate) -> dict[str, tuple[UserKind, Cover]]:
-        asked = [ask(each, seen, terms()) for each in seen.workspaces]
+        asked = [ask_rules(each, seen, terms()) for each in seen.workspaces]
         return {one.label: (one.kind, one.cover) for one in registry_users(REGISTRY, asked, (), seen)}
 
     def test_has_everybody_with_their_cover(self) -> None:

@@ -81,4 +81,4 @@ RULES: tuple[Rule, ...] = (
     *own_grants.RULES,
 )
 
-__all__ = ["RULES", "List", "RuleKind", "Rule"]
+__all__ = ["RULES", "List", "Rule", "RuleKind"]

@@ -1,0 +1,63 @@
+"""What the rules want for one workspace."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from shared.access.asks import (
+    Finding,
+    NotReady,
+    Objection,
+    RegistryUser,
+    RequiredGrant,
+    RequiredRemoval,
+    RequiredSetting,
+)
+from shared.access.model import Estate, Workspace
+from shared.access.needs import Need
+from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.terms import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceAsks:
+    """One workspace's asks, sorted by kind, the first four each with the rule that made it."""
+
+    workspace: Workspace
+    grants: tuple[tuple[Rule, RequiredGrant], ...]
+    settings: tuple[tuple[Rule, RequiredSetting], ...]
+    removals: tuple[tuple[Rule, RequiredRemoval], ...]
+    findings: tuple[tuple[Rule, Finding], ...]
+    objections: tuple[Objection, ...]
+    not_ready: tuple[NotReady, ...]
+    users: tuple[RegistryUser, ...]
+
+
+def ask_rules(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> WorkspaceAsks:
+    """Everything that the rules ask for `workspace`.
+
+    Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
+    optional rules that are off are silent. Of a workspace that is being deleted next to nothing is asked (AML-98).
+    """
+    active = [rule for rule in rules if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
+    asks = [(rule, one) for rule in active for one in rule.examine(workspace, estate)]
+    return WorkspaceAsks(
+        workspace,
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredRemoval)),
+        tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
+        tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
+        tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
+        tuple(replace(one, guard=rule.name) for rule, one in asks if isinstance(one, RegistryUser)),
+    )
+
+
+def fixes(rule: Rule) -> bool:
+    return rule.mode in (RuleKind.FIX, RuleKind.OPT_IN)
+
+
+type GrantKey = tuple[str, str, Need]
+
+
+def grant_key(ask: RequiredGrant) -> GrantKey:
+    return ask.principal.id.casefold(), ask.scope.key, ask.need

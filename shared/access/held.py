@@ -1,0 +1,56 @@
+"""Whether what a rule wants is held already."""
+
+from collections.abc import Iterable
+
+from shared.access.asks import (
+    RequiredGrant,
+)
+from shared.access.model import Estate
+from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
+
+
+def held(ask: RequiredGrant, estate: Estate) -> Coverage:
+    """Raises `KeyError` when the principal's access was not read: unknown is not empty.
+
+    What may not be read counts as not held; `plan` grants nothing there.
+    """
+    if not estate.sees(ask.scope):
+        return Coverage(ask.need.permissions)
+    access = estate.access[ask.principal.id]
+    if not ask.need.permissions:
+        return _assigned(ask, access)
+    whole = coverage(ask.need.permissions, ask.scope, access)
+    parts = [coverage(ask.need.permissions, part, access) for part in ask.about]
+    if whole.held or not parts or not all(part.held for part in parts):
+        return whole
+    through = {one.id: one for part in parts for one in part.through}
+    return Coverage((), tuple(through.values()), max((t for part in parts if (t := part.since)), default=None))
+
+
+def weakest(asks: Iterable[RequiredGrant], estate: Estate) -> Coverage:
+    """Of asks for the same grant: held when each of them is."""
+    covers = [held(one, estate) for one in asks]
+    return next((cover for cover in covers if not cover.held), covers[0])
+
+
+def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
+    """Of a role that only its GUID is known of: held when it is assigned."""
+    found = tuple(
+        a
+        for a in access.assignments
+        if a.role_id == ask.need.role_id
+        and not (a.condition or a.misplaced)
+        and applies_at(a.scope, ask.scope, a.within)
+    )
+    return Coverage(() if found else (Permission(f"all of role {ask.need.role_id}"),), found)
+
+
+def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:
+    """Whether Azure would refuse the grant: it allows one assignment of a role to a principal at a scope."""
+    return any(
+        a.scope == ask.scope
+        and a.role_id == ask.need.role_id
+        and a.principal_id.casefold() == ask.principal.id.casefold()
+        and a.condition
+        for a in access.assignments
+    )

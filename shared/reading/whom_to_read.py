@@ -1,0 +1,62 @@
+"""Of whom more must be read, and of whom what lies at hand is enough."""
+
+from collections.abc import Iterable, Sequence
+
+from shared.access.ask_rules import WorkspaceAsks
+from shared.access.asks import (
+    RequiredGrant,
+)
+from shared.access.held import held
+from shared.access.model import Estate, Workspace
+from shared.access.scope import Scope
+from shared.access.terms import Terms
+
+
+def unknown_holders(asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms) -> set[str]:
+    """Principals of whom more must be read: nothing was yet, or not enough to say that they hold what they need."""
+    asking = [one for each in asked for _, one in each.grants]
+    needed = {one.principal.id for one in asking} | (
+        {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
+    )
+    partly = [one for one in asking if (known := estate.access.get(one.principal.id)) and known.partial]
+    unheld = {one.principal.id for one in partly if not held(one, estate).held}
+    return (needed - estate.access.keys()) | unheld | _perhaps_apart(asked, estate)
+
+
+def _perhaps_apart(asked: Iterable[WorkspaceAsks], estate: Estate) -> set[str]:
+    """Where something is missing to one of those whom people may keep apart, all that each of them holds matters."""
+    found: set[str] = set()
+    for each in asked:
+        asks = [one for rule, one in each.grants if rule.keeps_apart and one.principal.id in estate.access]
+        missing = [one for one in asks if not held(one, estate).held]
+        kinds = {one.need.resource_type for one in missing if _may_differ(one, asks)}
+        beside = {one.principal.id for one in asks if one.need.resource_type in kinds}
+        found |= {one for one in beside if estate.access[one].partial} if len(beside) > 1 else set()
+    return found
+
+
+def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:
+    """At one target only what conditions and parts of it tell apart: data."""
+    same = {one.scope for one in asks if one.need.resource_type == missing.need.resource_type}
+    return len(same) > 1 or any(each.data for each in missing.need.permissions)
+
+
+def holders_at_hand(asked: Iterable[WorkspaceAsks], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:
+    """Principals whose needs all lie in the resource groups of the workspaces, and these groups.
+
+    `frugal`: the groups of what the workspaces depend on as well, whose lists are not there yet.
+
+    Not an identity that a workspace acts as: in which way it was set up shows only in all that it holds.
+    """
+    named = [scope for one in estate.workspaces for scope in (one.id, *(_dependencies(one) if frugal else ()))]
+    groups = {group for scope in named if estate.sees(scope) and (group := scope.resource_group)}
+    asking = [one for each in asked for _, one in each.grants]
+    others = {one.acting.id for one in estate.workspaces if one.acting and one.acts_as_uai}
+    others |= {one.principal.id for one in asking if one.scope.resource_group not in groups}
+    others |= {estate.caller.id} if estate.caller else set()
+    near = {one.principal.id for one in asking} - others - estate.access.keys()
+    return sorted(near), sorted(groups, key=str) if near else []
+
+
+def _dependencies(workspace: Workspace) -> Iterable[Scope]:
+    return (scope for scope in (workspace.registry, workspace.storage, workspace.vault) if scope)
