@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.identity.tokens import Caller
-from emulator.made_up import MadeUp
 from emulator.roles import as_resource
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -40,7 +40,7 @@ class Deployment:
 
 
 def deploy(
-    tenant: Tenant, made_up: MadeUp, access: Path, condition: str | None, watched: Collection[str] | None = None
+    tenant: Tenant, made_up: SeededValues, access: Path, condition: str | None, watched: Collection[str] | None = None
 ) -> Deployment:
     """In the tenant's first subscription; `watched` are GUIDs of subscriptions and names of management groups, None for
     all subscriptions.
@@ -102,7 +102,7 @@ def _add(tenant: Tenant, identifier: str, properties: Json) -> None:
 
 
 def _grant(
-    tenant: Tenant, made_up: MadeUp, principal: str, access: Json, scopes: dict[str, list[str]], condition: str
+    tenant: Tenant, made_up: SeededValues, principal: str, access: Json, scopes: dict[str, list[str]], condition: str
 ) -> None:
     if isinstance(access.get("roleDefinition"), dict):
         own = {"assignableScopes": scopes["watched"], **access["roleDefinition"]}

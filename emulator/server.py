@@ -28,9 +28,9 @@ from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
 from emulator.logs.logs import Logs
 from emulator.logs.telemetry import TelemetryFront
-from emulator.made_up import MadeUp
 from emulator.options import Options
 from emulator.resource_graph.graph import ResourceGraph
+from emulator.seeded_values import SeededValues
 from emulator.storage import StorageFront
 from emulator.tenant import Tenant
 
@@ -46,7 +46,7 @@ class LocalAzure:
         self.options = options
         self.run_dir = run_dir
         self.clock = Clock()
-        self.made_up = MadeUp(options.seed)
+        self.made_up = SeededValues(options.seed)
         self.tenant = Tenant.load(options.tenant)
         self.faults = Faults.load(options.faults)
         self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)

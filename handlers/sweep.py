@@ -128,7 +128,7 @@ async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
         async with slots:
             if time.monotonic() > until:
                 raise TimeoutError
-            made = await services.reconciler.glance(scope, known) if known else None
+            made = await services.reconciler.evaluate(scope, known) if known else None
             return made if made is not None else (await look_now([scope], services, Trigger()))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)

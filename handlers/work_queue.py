@@ -117,8 +117,8 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
         _remedy(work),
     )
     if isinstance(work, Sweep | ResourceGraphReads):
-        await _as_well(sweep.give_up(work, services))
-    await _as_well(_record_finding(one, services))
+        await _record_or_log(sweep.give_up(work, services))
+    await _record_or_log(_record_finding(one, services))
 
 
 def _remedy(work: Work | None) -> str:
@@ -131,7 +131,7 @@ def _remedy(work: Work | None) -> str:
     )
 
 
-async def _as_well(step: Awaitable[None]) -> None:
+async def _record_or_log(step: Awaitable[None]) -> None:
     try:
         await step
     except AzureFailureError as failure:

@@ -28,13 +28,13 @@ class Memory:
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
 
     @asynccontextmanager
-    async def alone(self, scope: Scope) -> AsyncIterator[None]:
+    async def exclusively(self, scope: Scope) -> AsyncIterator[None]:
         """One at a time, for each scope: the second of two equal events finds the work done."""
         lock = self._locks.setdefault(scope, asyncio.Lock())
         async with lock:
             yield
 
-    async def together[T](self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
+    async def shared[T](self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
         """Whoever comes while equal work still waits for its turn gets what comes of that.
 
         `work` calls what it is given when its turn has come: from then on it no longer speaks for what comes after.

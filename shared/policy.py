@@ -11,11 +11,11 @@ import yaml
 from msgspec import Meta, Struct
 
 from shared.access.needs import SCORE_AND_MANAGE
+from shared.access.preferences import Builders, People, Preferences, Serverless
 from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import Boundary, Caps, Exemption, RuleMode, RuleTerms, RunMode, Terms
-from shared.access.wishes import Builders, People, Serverless, Wishes
 
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
@@ -138,7 +138,7 @@ class Policy(Part, frozen=True):
             contested_after=self.contested_after,
             approval_lapses=timedelta(hours=self.approval_hours),
             people=tuple(_people(one, f"people[{i}]") for i, one in enumerate(self.people)),
-            wishes=Wishes(
+            preferences=Preferences(
                 self.registries.anonymous_pull,
                 self.registries.public_network_access,
                 self.registries.zone_redundancy,

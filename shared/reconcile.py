@@ -95,7 +95,7 @@ class Reconciler:
         made = plan(estate, self.terms) if estate else Plan()
         return made if self.only is None else restrict(made, self.only)
 
-    async def glance(self, workspace: Scope, reads: Reads) -> Plan | None:
+    async def evaluate(self, workspace: Scope, reads: Reads) -> Plan | None:
         """The plan by what `reads` knows, where it holds nothing but findings; else None: look properly.
 
         Changes and records nothing. Raises `ReadFailedError`.
@@ -124,12 +124,12 @@ class Reconciler:
         speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
         patience = deadline is None, attempt, is_in_the_background()
         key = workspace, run.mode, speaks_for, patience, self.by_hand, self.again, self.only
-        return await self.memory.together(key, lambda begin: self._in_turn(workspace, run, deadline, attempt, begin))
+        return await self.memory.shared(key, lambda begin: self._in_turn(workspace, run, deadline, attempt, begin))
 
     async def _in_turn(
         self, workspace: Scope, run: Run, deadline: float | None, attempt: int, begin: Callable[[], None]
     ) -> Result:
-        async with asyncio.timeout(_left(deadline)) as patience, self.memory.alone(workspace):
+        async with asyncio.timeout(_left(deadline)) as patience, self.memory.exclusively(workspace):
             begin()
             patience.reschedule(None)
             if attempt:
@@ -147,7 +147,7 @@ class Reconciler:
                     made, now_released = await self._released(made, workspace, run)
                     released = now_released or released  # a later pass, with nothing left to ask for, has none
             registry = next((one.resource for one in made.settings if one.name is Property.ADMIN_USER), None)
-            async with self.memory.alone(registry) if registry else nullcontext():
+            async with self.memory.exclusively(registry) if registry else nullcontext():
                 if registry:
                     # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
                     async with asyncio.timeout(_left(deadline)):

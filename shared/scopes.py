@@ -115,7 +115,7 @@ class Scopes:
 
         Raises as `workspaces`.
         """
-        async with self.memory.alone(group):
+        async with self.memory.exclusively(group):
             known = self.memory.groups.get(group)
             now = self.seconds()
             if known is None or now - known[0] >= MEMBERSHIP_SECONDS:

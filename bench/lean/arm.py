@@ -12,7 +12,7 @@ from emulator.errors import AzureError
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 from shared.azure.arm import API_VERSIONS
 
@@ -32,7 +32,7 @@ class RememberedArm:
     What a sweep asks, and an event if `live`, is rendered before. All with the rights of `caller`.
     """
 
-    def __init__(self, tenant: Tenant, caller: Caller, clock: Clock, made_up: MadeUp, *, live: bool) -> None:
+    def __init__(self, tenant: Tenant, caller: Caller, clock: Clock, made_up: SeededValues, *, live: bool) -> None:
         """AzureError when the local Azure refuses what is rendered before."""
         self._arm = routes.build(tenant, Rbac(tenant), clock, made_up, lambda _: None, operation_seconds=0)
         self._caller, self._live = caller, live

@@ -21,8 +21,8 @@ from emulator.errors import AzureError
 from emulator.http.throttle import Throttle
 from emulator.identity.tokens import Audience, Caller, Tokens
 from emulator.logs.logs import Logs
-from emulator.made_up import MadeUp
 from emulator.metadata import cloud
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 _ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ class LeanAzure:
     """
 
     def __init__(self, tenant: Tenant, *, latency: float, throttles: bool, live: bool = False) -> None:
-        clock, made_up = Clock(), MadeUp(0)
+        clock, made_up = Clock(), SeededValues(0)
         deployment = deploy(tenant, made_up, _ROOT / "infra" / "app_access.json", None)
         operator = Caller(made_up.guid("operator"), made_up.guid("operator client"), "Operator", "User", operator=True)
         self._app, self._latency = deployment.app, latency

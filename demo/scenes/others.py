@@ -85,7 +85,7 @@ async def _foreign_registry(stage: Stage) -> None:
 
 
 OWN_DEPENDENCIES = Scene(
-    "Everything brought along",
+    "Everything customer-provided",
     "Team vision's workspace acts as a UAI and brings storage, vault and registry along from another resource group.",
     "AML grants such an identity nothing. amlguard grants what the policy allows and reports what it does not.",
     _own_dependencies,

@@ -8,7 +8,7 @@ from emulator.arm.store import SUCCEEDED
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -18,7 +18,7 @@ _AML = "microsoft.machinelearningservices/workspaces"
 
 
 class Actions:
-    def __init__(self, tenant: Tenant, clock: Clock, made_up: MadeUp) -> None:
+    def __init__(self, tenant: Tenant, clock: Clock, made_up: SeededValues) -> None:
         self._tenant = tenant
         self._clock = clock
         self._made_up = made_up

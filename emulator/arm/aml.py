@@ -16,7 +16,7 @@ from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, key_of
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -39,7 +39,7 @@ class AzureMachineLearning:
         self,
         tenant: Tenant,
         clock: Clock,
-        made_up: MadeUp,
+        made_up: SeededValues,
         store: ResourceStore,
         role_assignments: RoleAssignments,
         announcer: Announcer,

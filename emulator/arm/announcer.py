@@ -9,7 +9,7 @@ from typing import Any
 from emulator.clock import Clock
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 
 type Json = dict[str, Any]
 type Publish = Callable[[Json], None]
@@ -20,7 +20,7 @@ _PERSON = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 
 
 class Announcer:
-    def __init__(self, clock: Clock, made_up: MadeUp, tenant_id: str, publish: Publish) -> None:
+    def __init__(self, clock: Clock, made_up: SeededValues, tenant_id: str, publish: Publish) -> None:
         self._clock = clock
         self._made_up = made_up
         self._tenant_id = tenant_id

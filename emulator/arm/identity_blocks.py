@@ -6,7 +6,7 @@ from emulator.arm.authorizer import Authorizer
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import key_of
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -15,7 +15,7 @@ _ASSIGN = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"
 
 
 class IdentityBlocks:
-    def __init__(self, tenant: Tenant, made_up: MadeUp, authorizer: Authorizer) -> None:
+    def __init__(self, tenant: Tenant, made_up: SeededValues, authorizer: Authorizer) -> None:
         self._tenant = tenant
         self._made_up = made_up
         self._authorizer = authorizer

@@ -14,8 +14,8 @@ from emulator.arm.store import SUCCEEDED
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
-from emulator.made_up import MadeUp
 from emulator.names import encoded
+from emulator.seeded_values import SeededValues
 
 type Json = dict[str, Any]
 
@@ -45,7 +45,7 @@ class _Operation:
 class Provisioning:
     """Takes real time, so that pollers behave; `seconds` each."""
 
-    def __init__(self, clock: Clock, made_up: MadeUp, seconds: float) -> None:
+    def __init__(self, clock: Clock, made_up: SeededValues, seconds: float) -> None:
         self._clock = clock
         self._made_up = made_up
         self._seconds = seconds

@@ -12,7 +12,7 @@ from emulator.arm.provisioning import Provisioning
 from emulator.arm.store import ResourceStore, not_found
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath, key_of
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -25,7 +25,7 @@ class Resources:
     def __init__(
         self,
         tenant: Tenant,
-        made_up: MadeUp,
+        made_up: SeededValues,
         store: ResourceStore,
         providers: Providers,
         provisioning: Provisioning,

@@ -12,7 +12,7 @@ from emulator.identity.conditions import Attributes
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -21,7 +21,7 @@ _ATTRIBUTE = "microsoft.authorization/roleassignments:"
 
 
 class RoleAssignments:
-    def __init__(self, tenant: Tenant, rbac: Rbac, clock: Clock, made_up: MadeUp) -> None:
+    def __init__(self, tenant: Tenant, rbac: Rbac, clock: Clock, made_up: SeededValues) -> None:
         self._tenant = tenant
         self._rbac = rbac
         self._clock = clock

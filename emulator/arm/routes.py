@@ -22,12 +22,12 @@ from emulator.arm.services import behaviours
 from emulator.arm.store import ResourceStore
 from emulator.clock import Clock
 from emulator.identity.rbac import Rbac
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 
 def build(
-    tenant: Tenant, rbac: Rbac, clock: Clock, made_up: MadeUp, publish: Publish, *, operation_seconds: float
+    tenant: Tenant, rbac: Rbac, clock: Clock, made_up: SeededValues, publish: Publish, *, operation_seconds: float
 ) -> Arm:
     """`publish` gets every subscription event; `operation_seconds` is how long a slow creation takes."""
     authorizer = Authorizer(rbac, tenant)

@@ -8,7 +8,7 @@ from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import key_of
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
@@ -68,7 +68,7 @@ class Registry(Tracked):
 
 
 class UserAssignedIdentity(Plain):
-    def __init__(self, tenant: Tenant, made_up: MadeUp) -> None:
+    def __init__(self, tenant: Tenant, made_up: SeededValues) -> None:
         self._tenant = tenant
         self._made_up = made_up
 
@@ -189,7 +189,7 @@ def _united(one: Json, other: Json) -> Json:
     return {kind: list(names.values()) for kind, names in spelled.items()}
 
 
-def behaviours(tenant: Tenant, clock: Clock, made_up: MadeUp) -> Mapping[str, Behaviour]:
+def behaviours(tenant: Tenant, clock: Clock, made_up: SeededValues) -> Mapping[str, Behaviour]:
     return {
         "microsoft.containerregistry/registries": Registry(clock),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),

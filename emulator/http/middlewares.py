@@ -16,7 +16,7 @@ from emulator.errors import AzureError
 from emulator.http.faults import Fault, Faults
 from emulator.http.request_log import LoggedRequest, RequestLog
 from emulator.identity.tokens import Tokens
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,7 +34,13 @@ _LOG = logging.getLogger(__name__)
 
 class Middlewares:
     def __init__(
-        self, clock: Clock, made_up: MadeUp, tokens: Tokens, requests: RequestLog, faults: Faults, latency_ms: float
+        self,
+        clock: Clock,
+        made_up: SeededValues,
+        tokens: Tokens,
+        requests: RequestLog,
+        faults: Faults,
+        latency_ms: float,
     ) -> None:
         self._clock = clock
         self._made_up = made_up

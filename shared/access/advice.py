@@ -6,7 +6,7 @@ from dataclasses import replace
 from shared.access.actions import Grant, Refusal
 from shared.access.ask_rules import fixes
 from shared.access.asks import Finding, Objection, RequiredGrant, Severity
-from shared.access.guardrails import distrust, refuse_denied, refuse_objected
+from shared.access.guardrails import refuse_denied, refuse_objected, untrusted
 from shared.access.held import held
 from shared.access.model import Estate, Workspace
 from shared.access.needs import contains
@@ -49,7 +49,7 @@ def advice(
         return _cannot_see(rule, one)
     denied_by = held(one, estate).denied_by
     denied = refuse_denied(one, denied_by) if denied_by else None
-    doubt = denied or refuse_objected(one, objections) or distrust(one, workspace, estate, terms)
+    doubt = denied or refuse_objected(one, objections) or untrusted(one, workspace, estate, terms)
     why = levelled(rule, one, apart)
     doubt = doubt or limited(one, estate) or (Refusal("kept-apart", why) if why else None)
     return _would_grant(doubt, rule, one)

@@ -23,7 +23,9 @@ def refuse_grant(
         return objected
     if ask.scope in estate.missing or estate.facts.get(Want(ask.scope), {}) is None:
         return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return distrust(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
+    return (
+        untrusted(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
+    )
 
 
 def refuse_objected(ask: RequiredGrant, objections: list[Objection]) -> Refusal | None:
@@ -34,7 +36,7 @@ def refuse_objected(ask: RequiredGrant, objections: list[Objection]) -> Refusal 
     return None
 
 
-def distrust(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Refusal | None:
+def untrusted(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Refusal | None:
     """Why nobody should make this grant on the workspace's word alone: not amlguard, nor who reads its findings."""
     privileged = refuse_privileged(ask, estate)
     if privileged:

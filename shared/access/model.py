@@ -13,10 +13,10 @@ from typing import Any
 from shared.access.ids import PRIMARY, Field, NoId
 from shared.access.losses import Lost
 from shared.access.permissions import Access, RoleDefinition
+from shared.access.preferences import People, Preferences
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
-from shared.access.wishes import People, Wishes
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
 type Raw = Mapping[str, Any]
@@ -230,7 +230,7 @@ class Estate:
     only while the registry's admin user is on, as are `strays`, of which nobody can tell whether they use it.
     `clusters` holds, by the cluster's id, the identity with which an AKS cluster pulls. `access` is by principal id;
     a principal that is not in it was not asked about. `missing` are dependencies that a workspace names and that do
-    not exist. `facts` is what rules wanted to see, raw; None is a 404. `people` and `wishes` are the policy's;
+    not exist. `facts` is what rules wanted to see, raw; None is a 404. `people` and `preferences` are the policy's;
     `caller` is who caused the event, if one did and is known, by writing `changed`.
     `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
     `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that rules
@@ -248,7 +248,7 @@ class Estate:
     missing: frozenset[Scope] = frozenset()
     facts: Mapping[Want, Fact] = field(default_factory=dict)
     people: tuple[People, ...] = ()
-    wishes: Wishes = field(default_factory=Wishes)
+    preferences: Preferences = field(default_factory=Preferences)
     caller: Principal | None = None
     changed: Scope | None = None
     blind: frozenset[Scope] = frozenset()

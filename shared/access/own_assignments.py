@@ -40,7 +40,7 @@ def run_of(text: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnAssignment:
     """One of amlguard's assignments: `on` is the resource for whose identity it was made, by `run`."""
 
     assignment: Scope
@@ -59,7 +59,7 @@ def ours(assignment: RoleAssignment) -> bool:
     return marked and assignment.id.rpartition("/")[2].casefold() == name
 
 
-def own(raw: object) -> Own | None:
+def own(raw: object) -> OwnAssignment | None:
     """None unless the assignment, as ARM lists it, carries both marks."""
     found = _DESCRIPTION.fullmatch(text(raw, "properties", "description") or "")
     if found is None:
@@ -73,4 +73,4 @@ def own(raw: object) -> Own | None:
     if assignment.name.casefold() != assignment_name(scope, principal, role):
         return None
     shared = scope_or_none(found["shared"]) if found["shared"] else None
-    return Own(assignment, scope, principal, role, on, shared, found["run"])
+    return OwnAssignment(assignment, scope, principal, role, on, shared, found["run"])

@@ -131,7 +131,7 @@ def _being_made(registry: Scope, one: NotReady) -> RegistryUser:
 
 def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
     """What the registry's log says. Logs that nobody can read keep the admin user on only where the policy says so."""
-    days = estate.wishes.look_back_days
+    days = estate.preferences.look_back_days
     want = admin_logins(registry, days)
     user = RegistryUser(
         registry,
@@ -149,11 +149,11 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
             user,
             cover=Cover.UNKNOWN,
             guard=NO_EVIDENCE,
-            counts=estate.wishes.evidence_required,
+            counts=estate.preferences.evidence_required,
             reason="the policy requires evidence (evidence: {required: true}), and the logs that would show who signs "
             f"in to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, and give "
             "amlguard Log Analytics Data Reader there"
-            if estate.wishes.evidence_required
+            if estate.preferences.evidence_required
             else f"the logs that would show who signs in to {registry.name} as the admin user could not be read",
         )
     logins = estate.listed(registry, query=want.query)

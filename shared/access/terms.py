@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from shared.access.model import Workspace
+from shared.access.preferences import People, Preferences
 from shared.access.rules.rule import Rule, RuleKind
 from shared.access.scope import Scope
-from shared.access.wishes import People, Wishes
 
 
 class RunMode(StrEnum):
@@ -78,7 +78,7 @@ class Terms:
     exemptions: tuple[Exemption, ...] = ()
     caps: Caps = field(default_factory=Caps)
     people: tuple[People, ...] = ()
-    wishes: Wishes = field(default_factory=Wishes)
+    preferences: Preferences = field(default_factory=Preferences)
     caller_must_hold: bool = False
     contested_after: int = 3
     approval_lapses: timedelta = timedelta(hours=72)

@@ -72,7 +72,7 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         azure.now(),
         subject,
         people=terms.people,
-        wishes=terms.wishes,
+        preferences=terms.preferences,
         caller=_caller(trigger),
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )

@@ -30,7 +30,7 @@ _FOLDER = "caps/"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class BrakeVerdict:
     """By action id what is withheld, and what to say of changes that had been made before."""
 
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
@@ -54,14 +54,14 @@ class Brakes:
     again: bool = False
     file: RunRecords | None = None
 
-    async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> Held:
+    async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
         """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
         actions = made.actions
         if not actions:
-            return Held()
+            return BrakeVerdict()
         if self.stopped:
             refusal = Refusal("kill-switch", f"the app setting {_SETTING} stops all changes")
-            return Held({action.action_id: refusal for action in actions})
+            return BrakeVerdict({action.action_id: refusal for action in actions})
         tagged, over, undone, before = await asyncio.gather(
             self._tagged(actions, workspace),
             self._counted(actions, reserve),
@@ -71,7 +71,7 @@ class Brakes:
         judged = {} if self.again else history.contested(before, self.terms.contested_after)
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
-        return Held(
+        return BrakeVerdict(
             with_what_follows(made, over | judged | undone | tagged),
             tuple(
                 history.finding(action, judged[action.action_id], workspace)

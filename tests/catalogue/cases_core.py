@@ -209,7 +209,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-storage",
         True,
-        "a UAI workspace with a brought-along storage account",
+        "a UAI workspace with a customer-provided storage account",
         _uai_workspace(),
         "control the storage account",
         "Applied",
@@ -266,7 +266,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-registry",
         True,
-        "a UAI workspace with a brought-along registry",
+        "a UAI workspace with a customer-provided registry",
         _uai_workspace(),
         "control the registry",
         "Applied",
@@ -280,7 +280,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-insights",
         True,
-        "a UAI workspace with a brought-along component",
+        "a UAI workspace with a customer-provided component",
         _uai_workspace(),
         "control Application Insights",
         "Applied",
@@ -439,7 +439,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "registry-admin-user",
         True,
-        "a registry that AML made (AML-21) or that was brought along (AML-22), every puller covered and settled",
+        "a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and settled",
         _admin_user(),
         "admin user on",
         "Applied",

@@ -37,7 +37,7 @@ def _not_attached(place: Place) -> Tenant:
     return Tenant([*ids, workspace(place, identity=user(*ids[:2]), primaryUserAssignedIdentity=primary)])
 
 
-def _brought_along(*, by_uai: bool) -> Build:
+def _customer_provided(*, by_uai: bool) -> Build:
     def build(place: Place) -> Tenant:
         blobs, one = storage(place), uai(place)
         if not by_uai:
@@ -117,7 +117,7 @@ CASES: tuple[Case, ...] = (
         "brought-along-dependencies",
         True,
         "a UAI workspace: AML grants its identity nothing",
-        _brought_along(by_uai=True),
+        _customer_provided(by_uai=True),
         "AML grants it nothing there",
         "Applied",
     ),
@@ -125,7 +125,7 @@ CASES: tuple[Case, ...] = (
         "brought-along-dependencies",
         False,
         "a workspace that acts as its system-assigned identity and whose dependencies lie beside it",
-        _brought_along(by_uai=False),
+        _customer_provided(by_uai=False),
     ),
     Case(
         "default-identity",

@@ -11,7 +11,7 @@ from emulator.errors import AzureError
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 SUB = "/subscriptions/aaaaaaaa-0000-0000-0000-000000000001"
@@ -56,7 +56,7 @@ class Azure:
         self.tenant = Tenant(document)
         self.clock = Clock()
         self.events: list[dict[str, Any]] = []
-        made_up = MadeUp(7)
+        made_up = SeededValues(7)
         self.arm = routes.build(
             self.tenant,
             Rbac(self.tenant),

@@ -1,10 +1,10 @@
 """What is made up depends on the seed and on what it is for, not on what else goes on."""
 
-from emulator.made_up import MadeUp
+from emulator.seeded_values import SeededValues
 
 
 def test_guids() -> None:
-    one, same, other = MadeUp(1), MadeUp(1), MadeUp(2)
+    one, same, other = SeededValues(1), SeededValues(1), SeededValues(2)
     one.another("something else")
     assert one.guid("app") == same.guid("app") == one.guid("app")
     assert one.guid("app") != other.guid("app")
@@ -16,7 +16,7 @@ def test_guids() -> None:
 
 def test_orders() -> None:
     items = list(range(20))
-    orders = {tuple(MadeUp(seed).rotated("list", items)) for seed in range(9)}
+    orders = {tuple(SeededValues(seed).rotated("list", items)) for seed in range(9)}
     assert len(orders) > 1
     assert all(sorted(order) == items for order in orders)
-    assert MadeUp(1).rotated("list", []) == []
+    assert SeededValues(1).rotated("list", []) == []

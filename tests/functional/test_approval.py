@@ -181,8 +181,8 @@ async def test_a_release_is_used_up_though_more_passes_follow() -> None:
 
 async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_it() -> None:
     one = careful(raw.compute("c1", C1))
-    alone = replace(one.services.reconciler, store=None, by_hand=True)
-    result = await alone.run(WORKSPACE, Run(RunMode.ENFORCE))
+    exclusively = replace(one.services.reconciler, store=None, by_hand=True)
+    result = await exclusively.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulls(one) == set()
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
     assert "nobody can, set AzureWebJobsStorage" in withheld.refusal.reason

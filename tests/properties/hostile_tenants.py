@@ -31,9 +31,9 @@ from unit.build import (
 from shared.access import own_assignments
 from shared.access.model import Principal
 from shared.access.permissions import RoleAssignment
+from shared.access.preferences import People
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, Caps, Terms
-from shared.access.wishes import People
 
 ATTACKER, ADMINISTRATOR, SCIENTISTS = guid("attacker"), guid("administrator"), guid("scientists")
 ELSEWHERE = guid("another tenant")

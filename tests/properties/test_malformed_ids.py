@@ -145,7 +145,7 @@ def glance_at(one: App) -> list[Plan | None]:
     async def glances() -> list[Plan | None]:
         scopes = [BYSTANDER, WORKSPACE, workspace_id("third")]
         shard = await ResourceGraphReads.read(scopes, one.services.azure)
-        return [await one.services.reconciler.glance(scope, shard) for scope in scopes]
+        return [await one.services.reconciler.evaluate(scope, shard) for scope in scopes]
 
     return asyncio.run(glances())
 

@@ -286,7 +286,7 @@ def looked_around(seen: Estate, *services: Service, answers: Mapping[str, Any] |
         wants = {
             want for each in seen.workspaces for user in ask_rules(each, seen, Terms()).users for want in user.wants
         }
-        days = seen.wishes.look_back_days
+        days = seen.preferences.look_back_days
         wants |= {admin_logins(one.id, days) for one in seen.registries.values() if one.admin_user}
         wants -= seen.facts.keys()
         if not wants:

@@ -33,9 +33,9 @@ from unit.build import (
 from shared.access.actions import Plan
 from shared.access.permissions import Access
 from shared.access.plan import plan
+from shared.access.preferences import People
 from shared.access.scope import Scope
 from shared.access.terms import Boundary
-from shared.access.wishes import People
 
 C1 = sai("ws/computes/c1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))

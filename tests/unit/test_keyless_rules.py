@@ -34,9 +34,9 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.condition import assignable, condition, for_groups
 from shared.access.model import ComputeType, Datastore, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.plan import plan
+from shared.access.preferences import People
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.wishes import People
 
 RULE = {rule.name: rule for rule in RULES}
 ASSIGNMENTS = Want(STORAGE, "Microsoft.Authorization/roleAssignments")

@@ -28,9 +28,9 @@ from shared.access.condition import condition, for_groups
 from shared.access.held import held
 from shared.access.model import Estate, Fact, Unreadable, Want
 from shared.access.plan import plan
+from shared.access.preferences import People
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.wishes import People
 
 RULE = {rule.name: rule for rule in RULES}
 TEAM = guid("team")

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from shared import policy
+from shared.access.preferences import Builders, Serverless
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, RuleMode, RuleTerms, RunMode, Terms
-from shared.access.wishes import Builders, Serverless
 
 WHOLE = """
 mode: enforce
@@ -49,7 +49,7 @@ def test_everything_that_can_be_said() -> None:
         "aml-21": RuleTerms(mode=RuleMode.REPORT),
         "compute-pull": RuleTerms(enabled=False),
     }
-    assert (said.wishes.serverless, said.wishes.builders) == (Serverless.NEVER, Builders.LEAST)
+    assert (said.preferences.serverless, said.preferences.builders) == (Serverless.NEVER, Builders.LEAST)
     (exempt,) = said.exemptions
     assert (exempt.until, exempt.rules) == (date(2027, 1, 31), frozenset({"aml-21"}))
 

@@ -11,11 +11,11 @@ from shared.access.condition import assignable, condition, for_groups
 from shared.access.model import Estate
 from shared.access.permissions import Access, RoleDefinition
 from shared.access.plan import plan
+from shared.access.preferences import People
 from shared.access.privileged import PRIVILEGED, privileged
 from shared.access.rules import RULES, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, RuleTerms, Terms
-from shared.access.wishes import People
 from shared.policy import PolicyError
 
 GROUP_ID = guid("scientists")

@@ -51,9 +51,9 @@ from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.needs import ASSIGN_IDENTITY, VAULT_PERMISSIONS
 from shared.access.permissions import Permission
+from shared.access.preferences import Preferences, Serverless
 from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.terms import Terms
-from shared.access.wishes import Serverless, Wishes
 
 RULE = {rule.name: rule for rule in RULES}
 
@@ -96,7 +96,7 @@ workspace-identity-one-way    AML-02         G   -
 workspace-identities-resent   AML-11         G   -
 workspace-primary-identity    AML-12         A   -
 identity-attached-by          AML-14         A   -
-brought-along-dependencies    AML-10         F   -
+customer-provided-dependencies    AML-10         F   -
 default-identity              AML-16         I   -
 compute-identity-name         AML-38         I   -
 lost-identity                 AML-98         A   -
@@ -295,17 +295,17 @@ ON = registry(admin_user=True)
 K8S = compute("k8s", ComputeType.KUBERNETES, attached=CLUSTER)
 ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
 BUILDS_ON_C2 = {"properties": {"imageBuildCompute": "c2"}}
-BROUGHT_ALONG = resource("Microsoft.Storage/storageAccounts", "theirs", FOREIGN)
+CUSTOMER_PROVIDED = resource("Microsoft.Storage/storageAccounts", "theirs", FOREIGN)
 
 # rule: (estates in which it asks, estates in which it does not)
 CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
     "workspace-control": ([estate(uai_workspace())], [estate(workspace())]),
     "workspace-storage": (
-        [estate(uai_workspace()), estate(workspace(storage=BROUGHT_ALONG))],
+        [estate(uai_workspace()), estate(workspace(storage=CUSTOMER_PROVIDED))],
         [estate(workspace()), estate(uai_workspace(storage=None)), estate(workspace(identity=identity()))],
     ),
     "workspace-blobs": (
-        [estate(uai_workspace()), estate(workspace(storage=BROUGHT_ALONG))],
+        [estate(uai_workspace()), estate(workspace(storage=CUSTOMER_PROVIDED))],
         [estate(workspace()), estate(uai_workspace(storage=None))],
     ),
     "workspace-vault": (
@@ -375,18 +375,18 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
             estate(workspace()),
             estate(workspace(serverless=True, registry=None)),
             estate(uai_workspace(serverless=True)),
-            estate(workspace(serverless=True), wishes=Wishes(serverless=Serverless.NEVER)),
+            estate(workspace(serverless=True), preferences=Preferences(serverless=Serverless.NEVER)),
         ],
     ),
     "serverless-jobs-pull": (
         [
             estate(uai_workspace(serverless=True)),
-            estate(uai_workspace(), wishes=Wishes(serverless=Serverless.ALWAYS)),
+            estate(uai_workspace(), preferences=Preferences(serverless=Serverless.ALWAYS)),
         ],
         [
             estate(uai_workspace()),
             estate(workspace(serverless=True)),
-            estate(uai_workspace(serverless=True), wishes=Wishes(serverless=Serverless.NEVER)),
+            estate(uai_workspace(serverless=True), preferences=Preferences(serverless=Serverless.NEVER)),
         ],
     ),
     "kubelet-pull": (
@@ -512,7 +512,7 @@ class TestWhatTheyAskFor:
         }
 
     def test_only_what_a_system_assigned_workspace_brought_along_is_granted_by_nobody(self) -> None:
-        seen = estate(workspace(storage=BROUGHT_ALONG))
+        seen = estate(workspace(storage=CUSTOMER_PROVIDED))
         assert grants("workspace-blobs", seen) == {("ws", "Storage Blob Data Contributor", "theirs")}
         assert not grants("workspace-registry", seen)
 

@@ -30,10 +30,10 @@ from shared.access.evidence import admin_logins, key_calls, moment
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.plan import plan
+from shared.access.preferences import Preferences
 from shared.access.rules import RULES
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.terms import Terms
-from shared.access.wishes import Wishes
 
 RULE = {rule.name: rule for rule in RULES}
 ME = uai("ws-id")
@@ -44,42 +44,42 @@ def said(rule: str, seen: Estate) -> list[Finding]:
 
 
 class TestRegistries:
-    def message(self, wishes: Wishes, *, ws: str = "Enabled", **properties: Any) -> str:
+    def message(self, preferences: Preferences, *, ws: str = "Enabled", **properties: Any) -> str:
         one = workspace(raw={"properties": {"publicNetworkAccess": ws}})
         raw = {"properties": {"publicNetworkAccess": "Enabled", **properties}}
-        seen = replace(estate(one), facts={Want(REGISTRY): raw}, wishes=wishes)
+        seen = replace(estate(one), facts={Want(REGISTRY): raw}, preferences=preferences)
         return "".join(f"{finding.message} {finding.remedy}" for finding in said("registry-settings", seen))
 
     @pytest.mark.parametrize(
         ("wishes", "ws", "says"),
         [
-            (Wishes(), "Enabled", ""),
-            (Wishes(), "Disabled", "--public-network-enabled false"),
-            (Wishes(public_access=True), "Disabled", ""),
-            (Wishes(public_access=False), "Enabled", "--public-network-enabled false"),
+            (Preferences(), "Enabled", ""),
+            (Preferences(), "Disabled", "--public-network-enabled false"),
+            (Preferences(public_access=True), "Disabled", ""),
+            (Preferences(public_access=False), "Enabled", "--public-network-enabled false"),
         ],
     )
     def test_public_access_follows_the_workspace_unless_the_policy_says(
-        self, wishes: Wishes, ws: str, says: str
+        self, preferences: Preferences, ws: str, says: str
     ) -> None:
-        assert says in self.message(wishes, ws=ws)
-        assert bool(self.message(wishes, ws=ws)) is bool(says)
-        assert not self.message(wishes, ws=ws, publicNetworkAccess="disabled")
+        assert says in self.message(preferences, ws=ws)
+        assert bool(self.message(preferences, ws=ws)) is bool(says)
+        assert not self.message(preferences, ws=ws, publicNetworkAccess="disabled")
 
     def test_anonymous_pull(self) -> None:
-        assert "--anonymous-pull-enabled false" in self.message(Wishes(), anonymousPullEnabled=True)
-        assert not self.message(Wishes(anonymous_pull=True), anonymousPullEnabled=True)
-        assert not self.message(Wishes())
+        assert "--anonymous-pull-enabled false" in self.message(Preferences(), anonymousPullEnabled=True)
+        assert not self.message(Preferences(anonymous_pull=True), anonymousPullEnabled=True)
+        assert not self.message(Preferences())
 
     def test_zones_and_retention_only_when_asked_for(self) -> None:
         kept: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "enabled"}}}
         off: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "disabled"}}}
-        assert "zone redundant" in self.message(Wishes(zone_redundant=True))
-        assert not self.message(Wishes(zone_redundant=True), zoneRedundancy="Enabled")
-        assert "--days 30" in self.message(Wishes(retention_days=30))
-        assert "--days 30" in self.message(Wishes(retention_days=30), **off)
-        assert "--days 5" in self.message(Wishes(retention_days=5), **kept)
-        assert not self.message(Wishes(retention_days=30), **kept)
+        assert "zone redundant" in self.message(Preferences(zone_redundant=True))
+        assert not self.message(Preferences(zone_redundant=True), zoneRedundancy="Enabled")
+        assert "--days 30" in self.message(Preferences(retention_days=30))
+        assert "--days 30" in self.message(Preferences(retention_days=30), **off)
+        assert "--days 5" in self.message(Preferences(retention_days=5), **kept)
+        assert not self.message(Preferences(retention_days=30), **kept)
 
     def test_what_may_not_be_read_is_said(self) -> None:
         (found,) = said("registry-settings", replace(estate(workspace()), facts={Want(REGISTRY): Unreadable.FORBIDDEN}))
@@ -247,7 +247,9 @@ class TestEvidence:
     ROWS = ({"Logins": 3, "Last": datetime(2026, 11, 1, 9, 30, tzinfo=UTC)},)
 
     def decided(self, fact: Fact, *, required: bool = False) -> tuple[int, set[str]]:
-        seen = replace(self.SEEN, facts={**self.SEEN.facts, self.WANT: fact}, wishes=Wishes(evidence_required=required))
+        seen = replace(
+            self.SEEN, facts={**self.SEEN.facts, self.WANT: fact}, preferences=Preferences(evidence_required=required)
+        )
         made = plan(seen, terms())
         return len(made.settings), {one.refusal.guard for one in made.withheld}
 
@@ -299,5 +301,5 @@ class TestKeys:
 
 
 def test_the_default_policy_looks_back_a_month() -> None:
-    assert Terms().wishes == Wishes(look_back_days=30, evidence_required=False)
+    assert Terms().preferences == Preferences(look_back_days=30, evidence_required=False)
     assert role("Azure AI Enterprise Network Connection Approver").permissions

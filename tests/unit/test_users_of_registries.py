@@ -34,9 +34,9 @@ from shared.access.asks import Cover, UserKind
 from shared.access.jobs import is_serverless
 from shared.access.model import Estate, Fact, Part, Unreadable, Want
 from shared.access.plan import plan
+from shared.access.preferences import Builders, Preferences, Serverless
 from shared.access.registry_users import registry_users
 from shared.access.services import SERVICES, SignIn, sidecar
-from shared.access.wishes import Builders, Serverless, Wishes
 
 ON = registry(admin_user=True)
 ON_C1: dict[str, Any] = {"computeId": f"{WORKSPACE}/computes/c1"}
@@ -114,7 +114,7 @@ class TestJobs:
         ],
     )
     def test_the_policy_may_know_better(self, said: Serverless, settings_too: bool, guard: str) -> None:
-        seen = estate(workspace(serverless=settings_too), ON, wishes=Wishes(serverless=said))
+        seen = estate(workspace(serverless=settings_too), ON, preferences=Preferences(serverless=said))
         assert guards(plan(seen, terms())) == ({guard} if guard else set())
 
     def test_a_user_assigned_identity_is_granted_what_they_need(self) -> None:
@@ -231,10 +231,10 @@ class TestBuilders:
         ],
     )
     def test_what_they_get_once_the_policy_says_so(self, abac: bool, least: bool, roles: set[str]) -> None:
-        wishes = Wishes(builders=Builders.LEAST if least else Builders.CONTRIBUTOR)
+        preferences = Preferences(builders=Builders.LEAST if least else Builders.CONTRIBUTOR)
         for one, name in ((workspace(storage=None), "workspace ws"), (uai_workspace(storage=None), "ws-id")):
             label = one.acting.label if one.acting else name
-            seen = estate(one, registry(abac=abac), aml=False, wishes=wishes)
+            seen = estate(one, registry(abac=abac), aml=False, preferences=preferences)
             assert granted(plan(seen, terms())) == set()
             for requirement in ("AML-08", "AML-83"):
                 made = plan(seen, terms(on=[requirement]))

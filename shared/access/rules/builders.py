@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, Cover, Finding, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
+from shared.access.preferences import Builders
 from shared.access.raw import text
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
-from shared.access.wishes import Builders
 
 BUILDS = (BUILD, PUSH, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, PUSH_ABAC)
 
@@ -42,7 +42,7 @@ def _builder(workspace: Workspace) -> tuple[Principal | None, Scope]:
 
 
 def _needs(registry: Registry, estate: Estate) -> tuple[Need, ...]:
-    least = estate.wishes.builders is Builders.LEAST
+    least = estate.preferences.builders is Builders.LEAST
     if registry.abac:
         return (RUN_TASKS if least else RUN_TASKS_AS_CONTRIBUTOR, PUSH_ABAC)
     return (PUSH, RUN_TASKS) if least else (BUILD,)

@@ -1,4 +1,4 @@
-"""AKS clusters that were brought along, and registries whose permission mode decides what pulling takes."""
+"""AKS clusters that the customer provided, and registries whose permission mode decides what pulling takes."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import flag, text
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, no_asks
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 
 
-def _brought_along(workspace: Workspace) -> Iterator[Compute]:
+def _customer_provided(workspace: Workspace) -> Iterator[Compute]:
     for compute in workspace.computes:
         made_by_aml = flag(compute.raw, "properties", "isAttachedCompute") is False
         if compute.type is ComputeType.AKS and compute.attached and not made_by_aml:
@@ -21,12 +21,12 @@ def _brought_along(workspace: Workspace) -> Iterator[Compute]:
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    yield from (Want(compute.attached) for compute in _brought_along(workspace) if compute.attached)
+    yield from (Want(compute.attached) for compute in _customer_provided(workspace) if compute.attached)
 
 
 def _managed_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable("aks-service-principal", ("AML-31",), _wants(workspace, estate), estate)
-    for compute in _brought_along(workspace):
+    for compute in _customer_provided(workspace):
         cluster = estate.resource(compute.attached)
         kind = text(cluster, "identity", "type") or ""
         client = text(cluster, "properties", "servicePrincipalProfile", "clientId") or ""
@@ -54,7 +54,7 @@ RULES = (
         "aks-service-principal",
         ("AML-31",),
         RuleKind.AUDIT,
-        f"An AKS cluster that was brought along runs as a service principal, for the deployments of {V1_ENDED}.",
+        f"An AKS cluster that the customer provided runs as a service principal, for the deployments of {V1_ENDED}.",
         _DOCS + "how-to-create-attach-kubernetes",
         _managed_identity,
         "an attached cluster with a system-assigned identity",
@@ -69,7 +69,7 @@ RULES = (
         RuleKind.FIX,
         "Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
         "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
-        asks_nothing,
+        no_asks,
         "a cluster that holds only AcrPull on a registry in ABAC mode",
         "a cluster that is Container Registry Repository Writer there",
         watches=("Microsoft.ContainerRegistry/registries",),

@@ -9,7 +9,7 @@ from shared.access.needs import READ_BLOBS
 from shared.access.raw import text
 from shared.access.rules.accounts import account_wants, containers, elsewhere, listed_by
 from shared.access.rules.az import at, az, code, itself
-from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, no_asks
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -239,7 +239,7 @@ RULES = (
         RuleKind.FIX,
         "Batch endpoints run on clusters and mount storage as their identity: what a cluster holds is what they need.",
         _DOCS + "how-to-authenticate-batch-endpoint",
-        asks_nothing,
+        no_asks,
         "a batch endpoint on a cluster that holds nothing on the storage account",
         "a batch endpoint whose cluster is Storage Blob Data Reader there",
         reads=(List.COMPUTES, List.DATASTORES),

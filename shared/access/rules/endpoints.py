@@ -8,7 +8,7 @@ from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspa
 from shared.access.needs import READ_CONNECTION_SECRETS
 from shared.access.raw import flag, get, rows, text
 from shared.access.rules.az import at, az, code
-from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, no_asks
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -37,7 +37,7 @@ def _by_key(workspace: Workspace) -> list[Endpoint]:
 
 def _calls(workspace: Workspace, estate: Estate) -> Want:
     names = (endpoint.id.name for endpoint in _by_key(workspace))
-    return key_calls(workspace.id, names, estate.wishes.look_back_days)
+    return key_calls(workspace.id, names, estate.preferences.look_back_days)
 
 
 def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -62,7 +62,7 @@ def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
     """Of the caller the log knows no identity when a key was used; what it calls itself is what there is."""
-    want, days = _calls(workspace, estate), estate.wishes.look_back_days
+    want, days = _calls(workspace, estate), estate.preferences.look_back_days
     match estate.facts.get(want):
         case Unreadable.FORBIDDEN:
             return "Whether keys are still used is not known: amlguard lacks Log Analytics Data Reader."
@@ -177,7 +177,7 @@ RULES = (
         RuleKind.INPUT,
         "Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
         _SIGN_IN,
-        asks_nothing,
+        no_asks,
         "a remedy that asks callers to use Microsoft Entra tokens",
         "an endpoint that takes them already",
         watches=_WATCHES,

@@ -7,7 +7,7 @@ from shared.access.ids import PRIMARY
 from shared.access.model import Estate, Identity, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
 from shared.access.rules.identity_change import ROLES_FIRST, attached, update_workspace
-from shared.access.rules.rule import List, Rule, RuleKind, asks_nothing
+from shared.access.rules.rule import List, Rule, RuleKind, no_asks
 from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -181,9 +181,9 @@ RULES = (
         "brought-along-dependencies",
         ("AML-10",),
         RuleKind.FIX,
-        "For a UAI workspace, and for dependencies that were brought along, somebody grants what AML does not.",
+        "For a UAI workspace, and for dependencies that the customer provided, somebody grants what AML does not.",
         _SOURCE,
-        asks_nothing,
+        no_asks,
         "a UAI workspace: AML grants its identity nothing",
         "a workspace that acts as its system-assigned identity and whose dependencies lie beside it",
         watches=_WORKSPACES,
@@ -204,7 +204,7 @@ RULES = (
         "A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as the "
         "first of its user-assigned ones.",
         _SOURCE,
-        asks_nothing,
+        no_asks,
         "a cluster with two user-assigned identities: the first one needs the roles",
         "the second of them",
         reads=(List.COMPUTES,),
@@ -218,7 +218,7 @@ RULES = (
         "A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, and so "
         "it is in all reasons.",
         _SOURCE,
-        asks_nothing,
+        no_asks,
         "a cluster with a system-assigned identity",
         "a cluster with a user-assigned identity, which has a name of its own",
         reads=(List.COMPUTES,),

@@ -10,6 +10,7 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import READ_BLOBS, READ_FILES, WRITE_BLOBS, WRITE_FILES, Need
 from shared.access.permissions import PermissionBlock
+from shared.access.preferences import People
 from shared.access.raw import get, principal_id, rows, scope_or_none, text
 from shared.access.rules import keyless
 from shared.access.rules.az import code, to_users
@@ -17,7 +18,6 @@ from shared.access.rules.people import meant
 from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
-from shared.access.wishes import People
 
 _KEYS = "learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.Storage/storageAccounts")

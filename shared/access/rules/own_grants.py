@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shared.access.asks import Ask, RequiredRemoval
 from shared.access.model import Estate, Want, Workspace
-from shared.access.own_assignments import Own, own
+from shared.access.own_assignments import OwnAssignment, own
 from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
@@ -40,7 +40,7 @@ def _attached(workspace: Workspace) -> frozenset[Scope]:
     return frozenset((*clusters, *(one.resource for each in identities for one in each.user if one.resource)))
 
 
-def _made_for(workspace: Workspace, estate: Estate) -> list[Own]:
+def _made_for(workspace: Workspace, estate: Estate) -> list[OwnAssignment]:
     listed = [raw for group in _groups(workspace) for raw in estate.listed(group, _ASSIGNMENTS)]
     found = {one.assignment: one for raw in listed if (one := own(raw))}
     return [one for one in found.values() if one.on.ancestor(_WORKSPACE) == workspace.id]

@@ -6,13 +6,13 @@ from shared.access.asks import Ask, Finding, RequiredGrant, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import SCORE_AND_MANAGE, WRITE_ROLES, Need
 from shared.access.permissions import Permission, PermissionBlock, includes
+from shared.access.preferences import People
 from shared.access.raw import get, object_id, rows, scope_or_none, tags, text
 from shared.access.rules.az import az, code, subscription, to_users
 from shared.access.rules.endpoints import token_only
 from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
-from shared.access.wishes import People
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _ROLES = _DOCS + "how-to-assign-roles"

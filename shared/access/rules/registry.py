@@ -26,7 +26,7 @@ def _admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _origin(registry: Registry, workspace: Workspace) -> tuple[str, ...]:
-    """AML-21 when AML made the registry (after the workspace, beside it), AML-22 when it was brought along."""
+    """AML-21 when AML made the registry (after the workspace, beside it), AML-22 when the customer provided it."""
     if registry.created_on is None or workspace.created_on is None:
         return ("AML-21", "AML-22")
     beside = registry.id.resource_group == workspace.id.resource_group
@@ -68,7 +68,7 @@ RULES = (
         "The admin user of a workspace's registry is off, once every identity that pulls is covered.",
         _AUTHENTICATION,
         _admin_user,
-        "a registry that AML made (AML-21) or that was brought along (AML-22), every puller covered and settled",
+        "a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and settled",
         "a registry from which one cluster still cannot pull with its identity: the admin user stays on",
         reads=(List.COMPUTES, List.ENDPOINTS),
         watches=_REGISTRY_WATCHES,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from shared.access.asks import Ask, Finding, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
+from shared.access.preferences import Preferences
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself, subscription, within
 from shared.access.rules.network import seats
@@ -11,7 +12,6 @@ from shared.access.rules.network.commands import private_endpoint
 from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
-from shared.access.wishes import Wishes
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
@@ -22,9 +22,9 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from unreadable(SETTINGS, ("AML-79",), _wants(workspace, estate), estate)
     raw, registry = estate.resource(workspace.registry), workspace.registry
-    wrong = list(_wrong(raw, registry, workspace, estate.wishes)) if raw and registry else []
+    wrong = list(_wrong(raw, registry, workspace, estate.preferences)) if raw and registry else []
     if wrong and registry:
-        open_to_all = flag(raw, "properties", "anonymousPullEnabled") is True and not estate.wishes.anonymous_pull
+        open_to_all = flag(raw, "properties", "anonymousPullEnabled") is True and not estate.preferences.anonymous_pull
         yield Finding(
             registry,
             SETTINGS,
@@ -35,18 +35,18 @@ def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         )
 
 
-def _wrong(raw: Raw, registry: Scope, workspace: Workspace, wishes: Wishes) -> Iterator[tuple[str, str]]:
+def _wrong(raw: Raw, registry: Scope, workspace: Workspace, preferences: Preferences) -> Iterator[tuple[str, str]]:
     """What is wrong, and the remedy."""
     properties = get(raw, "properties")
-    if flag(properties, "anonymousPullEnabled") is True and not wishes.anonymous_pull:
+    if flag(properties, "anonymousPullEnabled") is True and not preferences.anonymous_pull:
         command = code(az("acr update", **itself(registry), anonymous_pull_enabled="false"))
         yield "anybody can pull without signing in", f"Who pulls signs in: {command}"
-    if _open(properties) and not _may_be_open(workspace, wishes):
+    if _open(properties) and not _may_be_open(workspace, preferences):
         yield "public network access is on", closing(raw, registry, workspace)
-    if wishes.zone_redundant and not _is(properties, "enabled", "zoneRedundancy"):
+    if preferences.zone_redundant and not _is(properties, "enabled", "zoneRedundancy"):
         yield "it is not zone redundant", _zones(registry)
-    if wishes.retention_days is not None and not _retains(properties, wishes.retention_days):
-        days = wishes.retention_days
+    if preferences.retention_days is not None and not _retains(properties, preferences.retention_days):
+        days = preferences.retention_days
         kept = {"registry": registry.name, **subscription(registry), "status": "enabled", "days": days}
         command = code(az("acr config retention update", **kept, type="UntaggedManifests"))
         premium = "" if _is_premium(raw) else f"Only Premium has retention: {_premium(registry)}. Then: "
@@ -97,10 +97,10 @@ def _open(properties: object) -> bool:
     return not _is(properties, "disabled", "publicNetworkAccess")
 
 
-def _may_be_open(workspace: Workspace, wishes: Wishes) -> bool:
-    if wishes.public_access is None:
+def _may_be_open(workspace: Workspace, preferences: Preferences) -> bool:
+    if preferences.public_access is None:
         return not _is(workspace.raw, "disabled", "properties", "publicNetworkAccess")
-    return wishes.public_access
+    return preferences.public_access
 
 
 def _retains(properties: object, days: int) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from shared.access.asks import Ask
 from shared.access.model import Estate, Want, Workspace
 from shared.access.needs import Need
-from shared.access.wishes import People
+from shared.access.preferences import People
 
 
 class RuleKind(StrEnum):
@@ -37,7 +37,7 @@ def nothing(_: Workspace, __: Estate) -> Iterable[Want]:
     return ()
 
 
-def asks_nothing(_: Workspace, __: Estate) -> Iterable[Ask]:
+def no_asks(_: Workspace, __: Estate) -> Iterable[Ask]:
     """For the entries that other rules carry out (`Rule.through`)."""
     return ()
 

@@ -12,11 +12,11 @@ from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, User
 from shared.access.ids import PRIMARY
 from shared.access.jobs import is_serverless, submitted
 from shared.access.model import Estate, Part, Raw, Unreadable, Want, Workspace
+from shared.access.preferences import Serverless
 from shared.access.rules.identities import primary
 from shared.access.rules.identity_change import ROLES_FIRST, update_workspace
 from shared.access.rules.pull import PULLS, pull
 from shared.access.rules.rule import Rule, RuleKind
-from shared.access.wishes import Serverless
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-use-serverless-compute"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces",)
@@ -44,7 +44,7 @@ def _more(workspace: Workspace) -> Want:
 
 def _by_jobs(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ...]]:
     """What the jobs within the look-back say, and what else would have to be read to know."""
-    since = estate.now - timedelta(days=estate.wishes.look_back_days)
+    since = estate.now - timedelta(days=estate.preferences.look_back_days)
     for want in (_first(workspace), _more(workspace)):
         if want not in estate.facts:
             return _Use.UNREAD, (want,)
@@ -62,7 +62,7 @@ def _by_jobs(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ..
 
 
 def _use(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ...]]:
-    match estate.wishes.serverless:
+    match estate.preferences.serverless:
         case Serverless.NEVER:
             return _Use.NO, ()
         case Serverless.ALWAYS:
@@ -73,7 +73,7 @@ def _use(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ...]]:
 
 def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """AML-72, as the workspace's own settings say it."""
-    if workspace.serverless and not workspace.acts_as_uai and estate.wishes.serverless is not Serverless.NEVER:
+    if workspace.serverless and not workspace.acts_as_uai and estate.preferences.serverless is not Serverless.NEVER:
         name = workspace.id.name
         reason = f"serverless compute of workspace {name} has no identity: it can pull only as the admin user"
         yield from _user(workspace, Cover.UNCOVERED, reason, "serverlessComputeSettings")
@@ -102,7 +102,7 @@ def _jobs(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         )
         yield from _user(workspace, Cover.UNKNOWN, reason)
     else:
-        always = estate.wishes.serverless is Serverless.ALWAYS
+        always = estate.preferences.serverless is Serverless.ALWAYS
         shown = "the policy says that jobs run" if always else "recent jobs run"
         reason = f"{shown} on serverless compute of workspace {name}, which has no identity: it can pull only as the "
         yield from _user(workspace, Cover.UNCOVERED, f"{reason}admin user")

@@ -1,7 +1,7 @@
 """What a workspace's own identity needs on the workspace and its dependencies.
 
 AML grants these to a system-assigned identity inside the workspace's resource group; for a user-assigned identity,
-and for dependencies that were brought along, nobody does (AML-10). An identity that Microsoft's quickstart template
+and for dependencies that the customer provided, nobody does (AML-10). An identity that Microsoft's quickstart template
 set up needs no more than the template gives it (ADR 11).
 """
 
@@ -20,13 +20,13 @@ from shared.access.needs import (
     WRITE_BLOBS,
     Need,
 )
+from shared.access.preferences import Builders
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
 from shared.access.surroundings import Vault
 from shared.access.vaults import MOST_POLICIES
-from shared.access.wishes import Builders
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
@@ -42,8 +42,8 @@ def _grant(workspace: Workspace, scope: Scope | None, need: Need, requirement: s
 def granted_by_nobody(workspace: Workspace, dependency: Scope) -> bool:
     """Whether AML leaves the workspace's own access to `dependency` to others (AML-10)."""
     group = workspace.id.resource_group
-    brought_along = group is None or not group.contains(dependency)
-    return workspace.acts_as_uai or brought_along
+    customer_provided = group is None or not group.contains(dependency)
+    return workspace.acts_as_uai or customer_provided
 
 
 def _reason(principal: Principal, need: Need, scope: Scope) -> str:
@@ -122,7 +122,7 @@ def _full(acting: Principal, vault: Vault) -> Finding:
 
 def _registry(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """What it takes to build images stands for it where the policy prefers least roles (`builders: least`, AML-83)."""
-    if estate.wishes.builders is not Builders.LEAST:
+    if estate.preferences.builders is not Builders.LEAST:
         yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
 
 
@@ -154,7 +154,7 @@ RULES = (
         "The workspace's identity is Contributor on its storage account (control plane).",
         _SOURCE,
         _storage,
-        "a UAI workspace with a brought-along storage account",
+        "a UAI workspace with a customer-provided storage account",
         "an identity that is Contributor on the resource group",
         also=("AML-10",),
         grants=(CONTROL_STORAGE,),
@@ -206,7 +206,7 @@ RULES = (
         "The workspace's identity is Contributor on its registry.",
         _SOURCE,
         _registry,
-        "a UAI workspace with a brought-along registry",
+        "a UAI workspace with a customer-provided registry",
         "an identity that is Owner of the registry's resource group",
         also=("AML-10",),
         grants=(CONTROL_REGISTRY,),
@@ -219,7 +219,7 @@ RULES = (
         "The workspace's identity is Contributor on its Application Insights component.",
         _SOURCE,
         _insights,
-        "a UAI workspace with a brought-along component",
+        "a UAI workspace with a customer-provided component",
         "an identity that is Application Insights Component Contributor on it",
         also=("AML-10",),
         grants=(CONTROL_INSIGHTS,),

@@ -5,7 +5,7 @@ import uuid
 from collections import Counter
 
 
-class MadeUp:
+class SeededValues:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._made: Counter[str] = Counter()

@@ -36,7 +36,7 @@ class Builders(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Preferences:
     """What registries should be like (AML-79), how far the logs are evidence, and how AML is used.
 
     `anonymous_pull` and `public_access` say whether it may be on; `public_access` None: where the workspace's own is.
