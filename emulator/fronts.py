@@ -1,15 +1,13 @@
 """HTTP in front of Azure Resource Manager, Resource Graph, logs and the managed identity endpoint."""
 
-import json
-from typing import Any
-
 from aiohttp import web
 
 from emulator.arm.api import Arm
 from emulator.arm.call import Call
 from emulator.deployment import Deployment
 from emulator.errors import AzureError
-from emulator.http.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED, json_response
+from emulator.http.bodies import json_body, json_response
+from emulator.http.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Audience, Caller, Tokens
@@ -115,15 +113,3 @@ class LogsFront:
 
 async def managed_identity(tokens: Tokens, request: web.Request) -> web.Response:
     return json_response(200, tokens.managed_identity(request.headers.get("X-IDENTITY-HEADER"), dict(request.query)))
-
-
-async def json_body(request: web.Request) -> Any:
-    """None without a body; 400 when it is not JSON."""
-    text = await request.read()
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        message = "The request content was invalid and could not be deserialized."
-        raise AzureError(400, "InvalidRequestContent", message) from None

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from emulator.errors import AzureError
-from emulator.http.middlewares import json_response
+from emulator.http.bodies import json_response
 
 NAME = "AmlGuardLocal"
 _VERSIONS = ("2022-09-01", "2023-12-01", "2023-01-01")

@@ -35,6 +35,15 @@ class Run:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    action: Grant | Setting | Removal
+    phase: Phase
+    reason: str
+    duration_ms: int | None = None
+    guard: str = ""
+
+
 def remediation(
     run: Run, action: Action, phase: Phase, reason: str, *, guard: str = "", duration_ms: int | None = None
 ) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from shared.access.plan_json import in_words, restrict
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
-from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
+from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
 from shared.memory import Memory
 from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
@@ -32,7 +32,7 @@ from shared.state.undone import Undone
 from shared.stop import Stop
 from shared.writing.apply import Changes
 from shared.writing.brakes import Brakes
-from shared.writing.journal import Journal, Outcome
+from shared.writing.journal import Journal
 
 _PASSES = 3
 _SOON = timedelta(seconds=2)

@@ -14,14 +14,14 @@ from shared.access.reliance import TakingBack, relied_on
 from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
 from shared.access.undo_steps import Done, Step, order, past, step
-from shared.audit_rows import REMEDIATIONS, Phase, Run, remediation
+from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
 from shared.state.undone import Mark, Undone
 from shared.stop import Stop
 from shared.writing.apply import Changes
-from shared.writing.journal import Journal, Outcome
+from shared.writing.journal import Journal
 
 _LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
 ALL_THE_SAME = "--force takes it back all the same"

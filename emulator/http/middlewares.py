@@ -1,7 +1,6 @@
 """What every request passes before its handler: the log, faults, latency."""
 
 import asyncio
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -13,6 +12,7 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.http.bodies import json_response
 from emulator.http.faults import Fault, Faults
 from emulator.http.request_log import LoggedRequest, RequestLog
 from emulator.identity.tokens import Tokens
@@ -133,10 +133,3 @@ def _spoiled(fault: Fault, status: int) -> web.Response:
     error = fault.error()
     assert error is not None
     raise error
-
-
-def json_response(status: int, body: Any, headers: Any = None) -> web.Response:
-    if body is None:
-        return web.Response(status=status, headers=headers)
-    text = json.dumps(body)
-    return web.Response(status=status, text=text, content_type="application/json", headers=headers)

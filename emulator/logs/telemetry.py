@@ -6,8 +6,7 @@ from aiohttp import web
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.fronts import json_body
-from emulator.http.middlewares import json_response
+from emulator.http.bodies import json_body, json_response
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Audience, Tokens
 from emulator.logs.tables import timestamp

@@ -18,11 +18,10 @@ from shared.access.plan_json import Report
 from shared.access.scope import Scope
 from shared.access.terms import RunMode
 from shared.audit_file import AuditFile
-from shared.audit_rows import Phase, Run
+from shared.audit_rows import Outcome, Phase, Run
 from shared.ports import AuditFailedError, AzureFailureError
 from shared.reconcile import Reconciler, Result
 from shared.stop import Stop, StoppedError
-from shared.writing.journal import Outcome
 
 _MADE = "changes made"
 

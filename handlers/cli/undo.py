@@ -14,12 +14,12 @@ from shared.access.plan_json import Document, action, in_words
 from shared.access.terms import RunMode
 from shared.access.undo_steps import Step
 from shared.audit_file import AuditFile
-from shared.audit_rows import Phase, Run
+from shared.audit_rows import Outcome, Phase, Run
 from shared.messages import Trigger
 from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
 from shared.undo import ALL_THE_SAME, Undo, Undoing
-from shared.writing.journal import Journal, Outcome
+from shared.writing.journal import Journal
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from shared.access.actions import Grant, Plan, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
 from shared.access.own_assignments import description
-from shared.audit_rows import Phase, Run
+from shared.audit_rows import Outcome, Phase, Run
 from shared.messages import Resync, encode
 from shared.ports import (
     Azure,
@@ -26,7 +26,7 @@ from shared.ports import (
     WriteRefusedError,
 )
 from shared.stop import STOPPED, Stop
-from shared.writing.journal import Journal, Outcome
+from shared.writing.journal import Journal
 
 _REMINDER = timedelta(minutes=5)
 _CONCURRENT_GRANTS = 8

@@ -7,11 +7,11 @@ from datetime import timedelta
 from itertools import batched
 from typing import Any
 
-from shared.access.actions import Grant, Leaning, Plan, Removal, Setting
+from shared.access.actions import Leaning, Plan
 from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
 from shared.access.scope import Scope
-from shared.audit_rows import FINDINGS, REMEDIATIONS, Phase, Run, finding, remediation, withheld
+from shared.audit_rows import FINDINGS, REMEDIATIONS, Outcome, Phase, Run, finding, remediation, withheld
 from shared.messages import Record, encode
 from shared.ports import AuditFailedError, AuditLog, WorkQueue
 
@@ -24,15 +24,6 @@ async def _in_full(*parts: Awaitable[None]) -> None:
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    action: Grant | Setting | Removal
-    phase: Phase
-    reason: str
-    duration_ms: int | None = None
-    guard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
