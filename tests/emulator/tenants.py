@@ -26,7 +26,10 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 LONG_AGO = "2024-02-01T08:00:00.0000000Z"
 
 # A policy for tests of grants: these two rules find something in every workspace of the plain kind built here.
-GRANTS_ONLY = "rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}}\n"
+GRANTS_ONLY = (
+    "rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}, "
+    "workspace-group-role: {enabled: false}}\n"
+)
 
 CONDITION = (
     "((!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})) OR "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from local_azure import LocalAzure, Start
-from tenants import ACR_PULL, BLOB_READER, GRANTS_ONLY, Tenant, child, group_id, oid, system_assigned
+from tenants import ACR_PULL, BLOB_CONTRIBUTOR, BLOB_READER, GRANTS_ONLY, Tenant, child, group_id, oid, system_assigned
 
 NAMES = ("planned", "asked", "unrecorded", "applied", "part", "compliant")
 
@@ -37,7 +37,7 @@ def azure(start_azure: Start) -> LocalAzure:
         )
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     tenant.assign(_registry("compliant"), oid("compliant"), ACR_PULL)
-    tenant.assign(_storage("compliant"), oid("compliant"), BLOB_READER)
+    tenant.assign(_storage("compliant"), oid("compliant"), BLOB_CONTRIBUTOR)
     tenant.storage(group_id("rg-idle"), "stidle")
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
 
