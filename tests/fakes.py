@@ -21,6 +21,7 @@ from shared.access.asks import Property
 from shared.access.model import Principal
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError, NotYetError, ReadFailedError, Receipt, Row, WriteRefusedError
 
@@ -87,10 +88,10 @@ class FakeAzure:
             scope = Scope.parse(raw["id"])
             system = (raw.get("identity") or {}).get("principalId")
             if aml and system and scope not in self.resources and scope.resource_type == _WORKSPACE:
-                me, storage = Principal(system, scope.name), raw["properties"].get("storageAccount")
+                me, storage = Principal(system, scope.name), scope_or_none(raw["properties"].get("storageAccount"))
                 self.automatic.append(assigned(me, "Contributor", scope.resource_group or scope))
                 if storage:
-                    self.automatic.append(assigned(me, "Storage Blob Data Contributor", Scope.parse(storage)))
+                    self.automatic.append(assigned(me, "Storage Blob Data Contributor", storage))
             self.resources[scope] = raw
 
     def lose(self, scope: Scope) -> None:
@@ -124,10 +125,14 @@ class FakeAzure:
 
     def _identity(self, scope: Scope) -> Raw | None:
         """What something has attached is there, as the one that is recorded."""
-        blocks = [
-            raw["identity"].get("userAssignedIdentities") or {} for raw in self.resources.values() if "identity" in raw
-        ]
-        found = (body for block in blocks for name, body in block.items() if Scope.parse(name) == scope)
+        blocks = (get(raw, "identity", "userAssignedIdentities") for raw in self.resources.values())
+        found = (
+            body
+            for block in blocks
+            if isinstance(block, Mapping)
+            for name, body in block.items()
+            if scope_or_none(name) == scope
+        )
         return next(({"id": str(scope), "properties": body} for body in found if body), None)
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:

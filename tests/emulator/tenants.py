@@ -19,6 +19,7 @@ REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
 REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
 BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+FILE_PRIVILEGED_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
@@ -26,7 +27,10 @@ READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 LONG_AGO = "2024-02-01T08:00:00.0000000Z"
 
 # A policy for tests of grants: these two rules find something in every workspace of the plain kind built here.
-GRANTS_ONLY = "rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}}\n"
+GRANTS_ONLY = (
+    "rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}, "
+    "workspace-group-role: {enabled: false}}\n"
+)
 
 CONDITION = (
     "((!(ActionMatches{'Microsoft.ContainerRegistry/registries/repositories/content/read'})) OR "

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 from local_azure import LocalAzure, Start
-from tenants import ACR_PULL, BLOB_READER, GRANTS_ONLY, Tenant, child, group_id, oid, system_assigned
+from tenants import (
+    ACR_PULL,
+    BLOB_CONTRIBUTOR,
+    BLOB_READER,
+    FILE_PRIVILEGED_CONTRIBUTOR,
+    GRANTS_ONLY,
+    Tenant,
+    child,
+    group_id,
+    oid,
+    system_assigned,
+)
 
 NAMES = ("planned", "asked", "unrecorded", "applied", "part", "compliant")
 
@@ -37,7 +48,9 @@ def azure(start_azure: Start) -> LocalAzure:
         )
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     tenant.assign(_registry("compliant"), oid("compliant"), ACR_PULL)
-    tenant.assign(_storage("compliant"), oid("compliant"), BLOB_READER)
+    tenant.assign(_storage("compliant"), oid("compliant"), BLOB_CONTRIBUTOR)
+    for role in (BLOB_CONTRIBUTOR, FILE_PRIVILEGED_CONTRIBUTOR):
+        tenant.assign(_storage("compliant"), tenant.group("scientists"), role, kind="Group")
     tenant.storage(group_id("rg-idle"), "stidle")
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
 
@@ -69,7 +82,7 @@ def test_plan_says_what_is_missing_and_changes_nothing(azure: LocalAzure) -> Non
 def test_a_compliant_workspace_is_said_to_be(azure: LocalAzure) -> None:
     ran = azure.run("plan", "--scope", _workspace("compliant"), "--format", "json")
     assert ran.code == 0, ran.err
-    assert ran.document["satisfied"] == 3  # and the workspace itself can build images
+    assert ran.document["satisfied"] == 4  # the cluster pulls, reads, writes; the workspace builds
 
 
 @pytest.mark.parametrize(
