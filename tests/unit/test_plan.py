@@ -408,7 +408,17 @@ def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: RuleKind, gua
     asks = {"plain": need, "named": replace(need, explicit=True)}
 
     def rule(name: str, mode: RuleKind) -> Rule:
-        return Rule(name, ("AML-18",), mode, name, "x", lambda *_: [asks[name]], "acts", "leaves", grants=(PULL,))
+        return Rule(
+            name=name,
+            requirements=("AML-18",),
+            mode=mode,
+            title=name,
+            source="x",
+            examine=lambda *_: [asks[name]],
+            acts="acts",
+            leaves="leaves",
+            grants=(PULL,),
+        )
 
     made = plan(
         estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", RuleKind.FIX)]

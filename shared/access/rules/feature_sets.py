@@ -85,15 +85,15 @@ USERS = "feature-set-users"
 
 RULES = (
     Rule(
-        USERS,
-        ("AML-96",),
-        RuleKind.AUDIT,
-        "Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of its "
-        "sources and its offline store.",
-        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
-        _used,
-        "a group that is AzureML Data Scientist on the feature store and may not read its offline store",
-        "a group that holds both",
+        name=USERS,
+        requirements=("AML-96",),
+        mode=RuleKind.AUDIT,
+        title="Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of "
+        "its sources and its offline store.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        examine=_used,
+        acts="a group that is AzureML Data Scientist on the feature store and may not read its offline store",
+        leaves="a group that holds both",
         wants=_wants,
         keeps_apart=True,
         reads=(List.CONNECTIONS, List.DATASTORES),

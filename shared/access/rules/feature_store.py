@@ -100,15 +100,15 @@ def _unknown(connection: Connection, workspace: Workspace) -> Finding:
 
 RULES = (
     Rule(
-        "feature-store-materialization",
-        ("AML-82",),
-        RuleKind.OPT_IN,
-        "A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline store "
-        "and reads its sources.",
-        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
-        _materializes,
-        "a feature store whose user-assigned identity holds nothing",
-        "a default workspace",
+        name="feature-store-materialization",
+        requirements=("AML-82",),
+        mode=RuleKind.OPT_IN,
+        title="A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline "
+        "store and reads its sources.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        examine=_materializes,
+        acts="a feature store whose user-assigned identity holds nothing",
+        leaves="a default workspace",
         wants=_wants,
         grants=(MATERIALIZE, WRITE_BLOBS, READ_BLOBS),
         reads=(List.CONNECTIONS, List.DATASTORES),

@@ -59,14 +59,14 @@ GROUP_ROLE = "workspace-group-role"
 
 RULES = (
     Rule(
-        GROUP_ROLE,
-        ("AML-95",),
-        RuleKind.AUDIT,
-        "A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
-        _SOURCE,
-        _contributor,
-        "a workspace of early 2024 whose identity is Contributor on its resource group",
-        "one whose identity is Azure AI Administrator there",
+        name=GROUP_ROLE,
+        requirements=("AML-95",),
+        mode=RuleKind.AUDIT,
+        title="A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
+        source=_SOURCE,
+        examine=_contributor,
+        acts="a workspace of early 2024 whose identity is Contributor on its resource group",
+        leaves="one whose identity is Azure AI Administrator there",
         wants=_wants,
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),

@@ -177,29 +177,29 @@ GROUPS = "people-storage"
 
 RULES = (
     Rule(
-        PEOPLE,
-        ("AML-77", "AML-88"),
-        RuleKind.AUDIT,
-        "Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage File "
-        "Data Privileged Contributor on it, or Reader of both.",
-        _KEYS,
-        _nobody,
-        "a storage account without shared keys on which no user or group holds a role for blobs and one for files",
-        "a storage account without shared keys on which one group holds both",
+        name=PEOPLE,
+        requirements=("AML-77", "AML-88"),
+        mode=RuleKind.AUDIT,
+        title="Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage "
+        "File Data Privileged Contributor on it, or Reader of both.",
+        source=_KEYS,
+        examine=_nobody,
+        acts="a storage account without shared keys on which no user or group holds a role for blobs and one for files",
+        leaves="a storage account without shared keys on which one group holds both",
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
     Rule(
-        GROUPS,
-        ("AML-88",),
-        RuleKind.OPT_IN,
-        "Groups that the policy names as data scientists write blobs and files of a storage account that is reached by "
-        "identity; those that it names as Reader read both.",
-        _KEYS,
-        _groups,
-        "a storage account without shared keys, of a workspace on which the policy wants a group",
-        "a storage account whose keys the workspace uses",
+        name=GROUPS,
+        requirements=("AML-88",),
+        mode=RuleKind.OPT_IN,
+        title="Groups that the policy names as data scientists write blobs and files of a storage account that is "
+        "reached by identity; those that it names as Reader read both.",
+        source=_KEYS,
+        examine=_groups,
+        acts="a storage account without shared keys, of a workspace on which the policy wants a group",
+        leaves="a storage account whose keys the workspace uses",
         wants=_group_wants,
         grants=(WRITE_BLOBS, WRITE_FILES, READ_BLOBS, READ_FILES),
         to_groups=_roles,

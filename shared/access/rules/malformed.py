@@ -53,15 +53,15 @@ MALFORMED = "malformed-id"
 
 RULES = (
     Rule(
-        MALFORMED,
-        (),
-        RuleKind.AUDIT,
-        "What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
-        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
-        _malformed,
-        "a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may use "
-        "keeps its admin user on",
-        "a workspace that has no registry yet",
+        name=MALFORMED,
+        requirements=(),
+        mode=RuleKind.AUDIT,
+        title="What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
+        source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        examine=_malformed,
+        acts="a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may "
+        "use keeps its admin user on",
+        leaves="a workspace that has no registry yet",
         reads=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",

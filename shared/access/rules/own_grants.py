@@ -70,14 +70,15 @@ OWN_GRANTS = "own-grants"
 
 RULES = (
     Rule(
-        OWN_GRANTS,
-        ("AML-80",),
-        RuleKind.OPT_IN,
-        "What amlguard granted and no rule asks for any more is reported, and taken back once the policy says so.",
-        "learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
-        _left_behind,
-        "a grant of amlguard's for a cluster that was deleted",
-        "a grant of the same role that somebody else made",
+        name=OWN_GRANTS,
+        requirements=("AML-80",),
+        mode=RuleKind.OPT_IN,
+        title="What amlguard granted and no rule asks for any more is reported, and taken back once the policy says "
+        "so.",
+        source="learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
+        examine=_left_behind,
+        acts="a grant of amlguard's for a cluster that was deleted",
+        leaves="a grant of the same role that somebody else made",
         wants=_wants,
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

@@ -117,15 +117,15 @@ SETTINGS = "registry-settings"
 
 RULES = (
     Rule(
-        SETTINGS,
-        ("AML-79",),
-        RuleKind.AUDIT,
-        "A workspace's registry is as the policy asks: anonymous pull off, public network access no wider than the "
-        "workspace's, zone redundancy and retention where they are asked for.",
-        "learn.microsoft.com/azure/container-registry/container-registry-best-practices",
-        _settings,
-        "a registry with anonymous pull, and public access although the workspace has none",
-        "a registry without anonymous pull beside a workspace that is public itself",
+        name=SETTINGS,
+        requirements=("AML-79",),
+        mode=RuleKind.AUDIT,
+        title="A workspace's registry is as the policy asks: anonymous pull off, public network access no wider than "
+        "the workspace's, zone redundancy and retention where they are asked for.",
+        source="learn.microsoft.com/azure/container-registry/container-registry-best-practices",
+        examine=_settings,
+        acts="a registry with anonymous pull, and public access although the workspace has none",
+        leaves="a registry without anonymous pull beside a workspace that is public itself",
         wants=_wants,
         watches=("Microsoft.ContainerRegistry/registries",),
     ),

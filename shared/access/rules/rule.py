@@ -42,7 +42,7 @@ def no_asks(_: Workspace, __: Estate) -> Iterable[Ask]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
 

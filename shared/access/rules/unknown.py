@@ -45,14 +45,14 @@ UNKNOWN_KIND = "unknown-kind"
 
 RULES = (
     Rule(
-        UNKNOWN_KIND,
-        (),
-        RuleKind.AUDIT,
-        "Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
-        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
-        _unknown,
-        "a compute of a type that did not exist when this amlguard was made",
-        "a compute instance",
+        name=UNKNOWN_KIND,
+        requirements=(),
+        mode=RuleKind.AUDIT,
+        title="Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
+        source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        examine=_unknown,
+        acts="a compute of a type that did not exist when this amlguard was made",
+        leaves="a compute instance",
         reads=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

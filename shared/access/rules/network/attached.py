@@ -197,14 +197,15 @@ def _close(machine: Scope, raw: Raw, port: int) -> str:
 
 RULES = (
     Rule(
-        SSH,
-        ("AML-68",),
-        RuleKind.AUDIT,
-        "An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but AzureMachineLearning.",
-        _TRAINING_DOCS,
-        _ssh,
-        "an attached machine whose network security group lets the Internet in on 22",
-        "an attached Ubuntu machine whose network security group lets only AzureMachineLearning in on 22",
+        name=SSH,
+        requirements=("AML-68",),
+        mode=RuleKind.AUDIT,
+        title="An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but "
+        "AzureMachineLearning.",
+        source=_TRAINING_DOCS,
+        examine=_ssh,
+        acts="an attached machine whose network security group lets the Internet in on 22",
+        leaves="an attached Ubuntu machine whose network security group lets only AzureMachineLearning in on 22",
         wants=_ssh_wants,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,

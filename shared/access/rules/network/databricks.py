@@ -79,14 +79,15 @@ def _apart_from_storage(vnet: Scope | None, workspace: Workspace, estate: Estate
 
 RULES = (
     Rule(
-        DATABRICKS,
-        ("AML-67",),
-        RuleKind.AUDIT,
-        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual seats.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _databricks,
-        "a Databricks in a virtual network that the workspace's secured storage does not let in",
-        "a Databricks in a virtual network of the workspace's region, with storage open to all networks",
+        name=DATABRICKS,
+        requirements=("AML-67",),
+        mode=RuleKind.AUDIT,
+        title="An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual "
+        "network.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_databricks,
+        acts="a Databricks in a virtual network that the workspace's secured storage does not let in",
+        leaves="a Databricks in a virtual network of the workspace's region, with storage open to all networks",
         wants=_databricks_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),

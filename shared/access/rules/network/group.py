@@ -83,14 +83,15 @@ def _exempt(ban: Ban, group: Scope) -> str:
 
 RULES = (
     Rule(
-        OBSTACLES,
-        ("AML-62",),
-        RuleKind.AUDIT,
-        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual seats.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _obstacles,
-        "a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security groups",
-        "a cluster without public IPs there, or a lock on the virtual network alone",
+        name=OBSTACLES,
+        requirements=("AML-62",),
+        mode=RuleKind.AUDIT,
+        title="No lock and no policy stops AML from making what nodes with public IPs need beside their virtual network.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_obstacles,
+        acts="a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security "
+        "groups",
+        leaves="a cluster without public IPs there, or a lock on the virtual network alone",
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),

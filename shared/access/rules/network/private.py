@@ -193,15 +193,15 @@ def _names(scopes: frozenset[Scope]) -> str:
 
 RULES = (
     Rule(
-        CROSS_VNET,
-        ("AML-66",),
-        RuleKind.AUDIT,
-        "A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches its "
-        "storage, registry and vault.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _cross_vnet,
-        "a cluster in a virtual network that is not peered with the private endpoint's",
-        "a cluster in a peered virtual network to which both private DNS zones are linked",
+        name=CROSS_VNET,
+        requirements=("AML-66",),
+        mode=RuleKind.AUDIT,
+        title="A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches "
+        "its storage, registry and vault.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_cross_vnet,
+        acts="a cluster in a virtual network that is not peered with the private endpoint's",
+        leaves="a cluster in a peered virtual network to which both private DNS zones are linked",
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
