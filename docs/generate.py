@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from docs import leading, rights
@@ -74,7 +75,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
-        **derive.documents(derive.deployed_terms(ROOT), rules),
+        **derive.documents(replace(derive.deployed_terms(ROOT), table=tuple(rules))),
     }
 
 
@@ -104,15 +105,15 @@ def _overview(rules: Iterable[Rule]) -> str:
 
 
 def _roles(rules: Sequence[Rule]) -> str:
-    terms = Terms()
-    default = assignable(terms, rules)
+    terms = Terms(table=tuple(rules))
+    default = assignable(terms)
     more = {need.role_id: need for rule in rules for need in rule.grants if need not in default}
     return "\n".join(
         (
             _ROLES,
             _role_table(default, [rule for rule in rules if terms.enabled(rule)]),
             _CONDITION,
-            f"```text\n{condition(terms, rules)}\n```\n",
+            f"```text\n{condition(terms)}\n```\n",
             _OPT_IN,
             _role_table(more.values(), rules),
         )

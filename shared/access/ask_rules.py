@@ -1,6 +1,5 @@
 """What the rules want for one workspace."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shared.access.asks import (
@@ -14,7 +13,7 @@ from shared.access.asks import (
 )
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
-from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.rules import Rule, RuleKind
 from shared.access.terms import Terms
 
 
@@ -32,13 +31,13 @@ class WorkspaceAsks:
     users: tuple[RegistryUser, ...]
 
 
-def ask_rules(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> WorkspaceAsks:
+def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAsks:
     """Everything that the rules ask for `workspace`.
 
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
     optional rules that are off are silent. Of a workspace that is being deleted next to nothing is asked (AML-98).
     """
-    active = [rule for rule in rules if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
+    active = [rule for rule in terms.table if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
     asks = [(rule, one) for rule in active for one in rule.examine(workspace, estate)]
     return WorkspaceAsks(
         workspace,

@@ -260,8 +260,8 @@ def test_identities_are_handed_on_only_where_the_policy_allows_it() -> None:
     rules = [rule for rule in RULES if ASSIGN_IDENTITY in rule.grants]
     assert [rule.name for rule in rules] == ["base-image-identity"]
     assert all(rule.allow_listed for rule in rules)
-    assert ASSIGN_IDENTITY not in assignable(Terms())
-    assert ASSIGN_IDENTITY in assignable(Terms(allow=(GROUP,)))
+    assert ASSIGN_IDENTITY not in assignable(Terms(table=RULES))
+    assert ASSIGN_IDENTITY in assignable(Terms(table=RULES, allow=(GROUP,)))
 
 
 def test_a_role_that_is_granted_by_default_can_write_no_registry_workspace_or_vault() -> None:

@@ -301,5 +301,5 @@ class TestKeys:
 
 
 def test_the_default_policy_looks_back_a_month() -> None:
-    assert Terms().preferences == Preferences(look_back_days=30, evidence_required=False)
+    assert Terms(table=RULES).preferences == Preferences(look_back_days=30, evidence_required=False)
     assert role("Azure AI Enterprise Network Connection Approver").permissions

@@ -86,7 +86,8 @@ RULES = (
         name=OBSTACLES,
         requirements=("AML-62",),
         mode=RuleKind.AUDIT,
-        title="No lock and no policy stops AML from making what nodes with public IPs need beside their virtual network.",
+        title="No lock and no policy stops AML from making what nodes with public IPs need beside their virtual "
+        "network.",
         source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         examine=_obstacles,
         acts="a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security "
