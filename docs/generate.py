@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from string import Formatter
 
 from docs import leading, rights
 from infra import derive
@@ -18,6 +19,7 @@ from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.routing import operations
 from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.rules.rule import FindingKind
 from shared.access.terms import Terms
 
 ROOT = Path(__file__).parent.parent
@@ -148,11 +150,26 @@ def _facts(rule: Rule) -> Iterator[str]:
     elif not rule.grants:
         yield "Grants: nothing"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
+    for name, kind in rule.kinds.items():
+        yield f"Finds{f' *{name}*' if name else ''} ({kind.severity}){_remedy(kind)}"
     if rule.watches:
         yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
     yield f"Acts when: {rule.acts}"
     yield f"Leaves alone: {rule.leaves}"
     yield f"Source: <https://{rule.source}>"
+
+
+def _remedy(kind: FindingKind) -> str:
+    """Nothing of one that depends on what was found as a whole."""
+    said = any(literal.strip() for literal, *_ in Formatter().parse(kind.remedy))
+    return f": {kind.remedy.format_map(_Named())}" if said else ""
+
+
+class _Named(dict[str, str]):
+    """What is filled in shows its name, as it is in code."""
+
+    def __missing__(self, name: str) -> str:
+        return f"`{name.upper()}`"
 
 
 def _permissions(permissions: Iterable[Permission]) -> str:

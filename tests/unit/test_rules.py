@@ -36,8 +36,8 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import (
-    Ask,
     Cover,
     Finding,
     NotReady,
@@ -46,6 +46,7 @@ from shared.access.asks import (
     RegistryUser,
     RequiredGrant,
     RequiredSetting,
+    Stamped,
 )
 from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
@@ -278,8 +279,8 @@ def test_a_role_that_is_granted_by_default_can_write_no_registry_workspace_or_va
                 assert not block.allows(Permission(f"Microsoft.{kind}/write", data=True))
 
 
-def asks(name: str, seen: Estate) -> Sequence[Ask]:
-    return list(RULE[name].examine(seen.subject, seen))
+def asks(name: str, seen: Estate) -> Sequence[Stamped]:
+    return list(asks_of(RULE[name], seen.subject, seen))
 
 
 def grants(name: str, seen: Estate) -> set[tuple[str, str, str]]:
@@ -490,7 +491,7 @@ def test_where_a_rule_is_silent(name: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_asks_for_no_more_than_its_entry_says(rule: Rule) -> None:
     for seen in (one for cases in CASES.values() for one in (*cases[0], *cases[1])):
-        for ask in rule.examine(seen.subject, seen):
+        for ask in asks_of(rule, seen.subject, seen):
             if isinstance(ask, RequiredGrant | RequiredSetting | Finding):
                 # endpoint-writes-metrics belongs to AML-42, which must not turn it on
                 assert set(ask.requirements) <= {*rule.requirements, *rule.also, "AML-42"}

@@ -25,6 +25,7 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, Severity
 from shared.access.evidence import admin_logins, key_calls, moment
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
@@ -40,7 +41,7 @@ ME = uai("ws-id")
 
 
 def said(rule: str, seen: Estate) -> list[Finding]:
-    return [one for one in RULE[rule].examine(seen.subject, seen) if isinstance(one, Finding)]
+    return [one for one in asks_of(RULE[rule], seen.subject, seen) if isinstance(one, Finding)]
 
 
 class TestRegistries:

@@ -5,7 +5,7 @@ A system-assigned identity gets what it needs when the cluster is attached; for 
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.cluster_needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import scope_or_none
@@ -59,22 +59,18 @@ def _access(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _which_relay(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(RELAY, ("AML-91",), _relay_lists(workspace, estate), estate)
+    yield from unreadable(_relay_lists(workspace, estate), estate)
     me = workspace.acting
     for compute, cluster in _attached(workspace) if me else ():
         relays = _relays(cluster, estate)
         if me is None or len(relays) < 2:
             continue
         names = ", ".join(relay.name for relay in relays)
-        yield Finding(
+        yield Found(
             compute.id,
-            RELAY,
-            ("AML-91",),
-            Severity.LOW,
             f"Several relays lie beside Arc cluster {cluster.name} ({names}), so nobody can tell which one compute "
             f"{compute.id.name} uses: {me.label} must be Azure Relay Owner on it.",
-            "Look into the settings of the cluster's AML extension which relay it is, then: "
-            f"{code(assign(me.id, 'Azure Relay Owner', 'RELAY-ID'))}",
+            {"grant": code(assign(me.id, "Azure Relay Owner", "RELAY-ID"))},
         )
 
 
@@ -105,6 +101,8 @@ RULES = (
         examine=_which_relay,
         acts="an Arc cluster with two relays in its resource group",
         leaves="an Arc cluster with one relay in its resource group",
+        severity=Severity.LOW,
+        remedy="Look into the settings of the cluster's AML extension which relay it is, then: {grant}",
         wants=_relay_lists,
         reads=(List.COMPUTES,),
         watches=_WATCHES,

@@ -7,7 +7,7 @@ there, and ACR Tasks lose the data access that they have by default.
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
 from shared.access.preferences import Builders
@@ -65,13 +65,10 @@ def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     named, compute = _build_compute(workspace)
     if named and compute is None:
         change = az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER")
-        yield Finding(
+        yield Found(
             workspace.id,
-            IMAGE_BUILDER,
-            ("AML-83",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
-            f"Name a cluster that is there, whose identity can push and build (AML-83): {code(change)}",
+            {"change": code(change)},
         )
 
 
@@ -110,6 +107,8 @@ RULES = (
         examine=_missing,
         acts="a workspace whose system-assigned identity holds nothing on its registry",
         leaves="a workspace whose identity is Contributor on the registry's resource group",
+        severity=Severity.MEDIUM,
+        remedy="Name a cluster that is there, whose identity can push and build (AML-83): {change}",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from shared.access import connections, images
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
@@ -96,22 +96,18 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     hosts = _private_hosts(workspace)
     if not hosts:
         return
-    yield from unreadable("environment-build", ("AML-29",), _environment_wants(workspace, estate), estate)
+    yield from unreadable(_environment_wants(workspace, estate), estate)
     for scope in latest(workspace, estate):
         body = get(estate.resource(scope), "properties")
         host = (text(body, "image") or "").casefold().split("/", 1)[0]
         if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):
             image = str(text(body, "image"))
             used_as_it_is = az("ml environment create", name=scope.parent.name, image=image, **at(workspace.id))
-            yield Finding(
+            yield Found(
                 scope,
-                "environment-build",
-                ("AML-29",),
-                Severity.MEDIUM,
                 f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
                 "so AML must build it, and cannot pull that image to build.",
-                f"Put the packages into the image and use it as it is: {code(used_as_it_is)} (an environment of "
-                f"{V1_ENDED}: user_managed_dependencies = True and no Dockerfile)",
+                {"create": code(used_as_it_is)},
             )
 
 
@@ -139,6 +135,9 @@ RULES = (
         examine=_builds_on_private,
         acts="an environment that adds a conda file to an image of a private registry",
         leaves="an environment that uses the image as it is",
+        severity=Severity.MEDIUM,
+        remedy=f"Put the packages into the image and use it as it is: {{create}} (an environment of {V1_ENDED}: "
+        "user_managed_dependencies = True and no Dockerfile)",
         wants=_environment_wants,
         reads=(List.CONNECTIONS,),
         watches=("Microsoft.MachineLearningServices/workspaces/connections",),

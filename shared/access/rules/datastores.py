@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, Objection, RequiredGrant, Severity
 from shared.access.datastores import ACCOUNT
 from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
@@ -36,14 +36,11 @@ def _keeps_credential(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for store in workspace.datastores:
         kind = credential(store)
         if kind:
-            yield Finding(
+            yield Found(
                 store.id,
-                "datastore-credential",
-                ("AML-33",),
-                Severity.MEDIUM,
                 f"Datastore {store.id.name} keeps a credential ({kind}) in the workspace's vault: other users of the "
                 "workspace read data with it that they could not read as themselves.",
-                _without_credential(store, workspace),
+                {"steps": _without_credential(store, workspace)},
             )
 
 
@@ -77,15 +74,11 @@ def _kind(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for store in workspace.datastores:
         made_by_aml = workspace.storage_by_identity and store.id.name.casefold() in _SYSTEM
         if store.identity_based and store.type not in _BY_IDENTITY and not made_by_aml:
-            yield Finding(
+            yield Found(
                 store.id,
-                "datastore-type",
-                ("AML-34",),
-                Severity.MEDIUM,
                 f"Datastore {store.id.name} is of type {text(store.raw, 'properties', 'datastoreType')} and keeps no "
                 "credential; AML reads by identity from Blob storage, Data Lake Storage and OneLake only.",
-                "Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
-                f"file: {register(workspace.id)}",
+                {"register": register(workspace.id)},
             )
 
 
@@ -102,7 +95,7 @@ def _data_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("compute-reads-data", ("AML-36",), account_wants(workspace), estate)
+    yield from unreadable(account_wants(workspace), estate)
     stores: dict[Scope, list[Datastore]] = {}
     for store, where in elsewhere(workspace, estate):
         listed = listed_by(store, workspace)
@@ -122,23 +115,22 @@ def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 )
 
 
-def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
+def _nowhere(store: Datastore, workspace: Workspace) -> Found:
     listed = listed_by(store, workspace)
     where = f"subscription {listed.scope.name}" if listed else "its subscription"
     query = f"[?name=='{_said(store)}'].id"
     found = az("storage account list", query=query, output="tsv", subscription="SUBSCRIPTION-ID")
     url = f"{store.id}?api-version={_API}"
     got = az("rest", method="get", url=url, output="json")
-    return Finding(
+    return Found(
         store.id,
-        "compute-reads-data",
-        ("AML-36",),
-        Severity.LOW,
         f"Datastore {store.id.name} names storage account {store.account}, but not its resource group, and "
         f"{where} shows none of that name: nobody can tell whether computes may read there.",
-        f"Find it ({code(found)}), and say where it is, which only ARM's own call can. Get the datastore "
-        f"({code(f'{got} > datastore.json')}), add subscriptionId and resourceGroup to its properties, and put it "
-        f"back: {code(az('rest', method='put', url=url, body='@datastore.json'))}",
+        {
+            "find": code(found),
+            "get": code(f"{got} > datastore.json"),
+            "put": code(az("rest", method="put", url=url, body="@datastore.json")),
+        },
     )
 
 
@@ -187,6 +179,8 @@ RULES = (
         examine=_keeps_credential,
         acts="a datastore with an account key",
         leaves="a datastore whose credentialsType is None",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),
@@ -199,6 +193,9 @@ RULES = (
         examine=_kind,
         acts="a file share datastore without a credential",
         leaves="a Data Lake Storage Gen2 datastore without a credential",
+        severity=Severity.MEDIUM,
+        remedy="Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
+        "file: {register}",
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),
@@ -225,6 +222,9 @@ RULES = (
         examine=_compute_reads_data,
         acts="a datastore on an account that is on the policy's allow-list",
         leaves="a cluster that is Storage Blob Data Owner there, and clusters that people let at different accounts",
+        severity=Severity.LOW,
+        remedy="Find it ({find}), and say where it is, which only ARM's own call can. Get the datastore ({get}), add "
+        "subscriptionId and resourceGroup to its properties, and put it back: {put}",
         wants=_data_wants,
         also=("AML-16",),
         grants=(READ_BLOBS,),

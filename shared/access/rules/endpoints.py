@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.evidence import key_calls, moment
 from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspace
 from shared.access.needs import READ_CONNECTION_SECRETS
@@ -48,15 +48,11 @@ def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for endpoint in _by_key(workspace):
         credential = "an AML token" if _mode(endpoint) == "amltoken" else "a key"
-        yield Finding(
+        yield Found(
             endpoint.id,
-            AUTHENTICATION,
-            ("AML-43",),
-            Severity.MEDIUM,
             f"Endpoint {endpoint.id.name} is called with {credential} rather than a Microsoft Entra token. "
             f"{_seen(endpoint, workspace, estate)}",
-            "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
-            f"{code(az('ml online-endpoint update', name=endpoint.id.name, **at(workspace.id), **_MODE))}",
+            {"change": code(az("ml online-endpoint update", name=endpoint.id.name, **at(workspace.id), **_MODE))},
         )
 
 
@@ -95,20 +91,17 @@ def _log_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_log_wants(workspace, estate))
-    yield from unreadable(TRAFFIC_LOGS, ("AML-49",), wants, estate)
+    yield from unreadable(wants, estate)
     if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
     for endpoint in _managed(workspace):
         if _recorded((*estate.listed(workspace.id, _SETTINGS), *estate.listed(endpoint.id, _SETTINGS))):
             continue
-        yield Finding(
+        yield Found(
             endpoint.id,
-            TRAFFIC_LOGS,
-            ("AML-49",),
-            Severity.MEDIUM,
             f"No diagnostic setting sends the traffic log of endpoint {endpoint.id.name} anywhere: nobody can tell who "
             "called it, and how they signed in.",
-            _send_traffic_logs(endpoint),
+            {"steps": _send_traffic_logs(endpoint)},
         )
 
 
@@ -136,7 +129,7 @@ def _deployments(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _injected(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(SECRETS, ("AML-45",), _deployments(workspace, estate), estate)
+    yield from unreadable(_deployments(workspace, estate), estate)
     for endpoint in workspace.endpoints:
         principal = endpoint.identity.default
         using = [d for d in estate.listed(endpoint.id, "deployments") if _injects(d)]
@@ -167,6 +160,9 @@ RULES = (
         examine=_signs_in,
         acts="an endpoint with authMode Key that the traffic log shows in use",
         leaves="an endpoint with authMode AADToken",
+        severity=Severity.MEDIUM,
+        remedy="Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
+        "{change}",
         wants=_key_wants,
         also=("AML-48",),
         reads=(List.ENDPOINTS,),
@@ -194,6 +190,8 @@ RULES = (
         examine=_logs_traffic,
         acts="an endpoint without any diagnostic setting",
         leaves="an endpoint of a workspace whose diagnostic setting carries allLogs",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         wants=_log_wants,
         reads=(List.ENDPOINTS,),
         watches=_WATCHES,

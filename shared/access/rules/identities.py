@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, Objection, Property, RequiredGrant, Severity
 from shared.access.ids import PRIMARY
 from shared.access.model import Estate, Identity, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
 from shared.access.rules.identity_change import ROLES_FIRST, attached, update_workspace
-from shared.access.rules.rule import List, Rule, RuleKind, no_asks
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind, no_asks
 from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -18,13 +18,10 @@ _ENDPOINTS = ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",)
 
 def _has_one(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if workspace.ready and workspace.identity.empty:
-        yield Finding(
+        yield Found(
             workspace.id,
-            WORKSPACE_IDENTITY,
-            ("AML-01",),
-            Severity.HIGH,
             f"Workspace {workspace.id.name} has no managed identity: AML reaches none of its dependencies.",
-            f"Give it a system-assigned one: {update_workspace(workspace)}",
+            {"change": update_workspace(workspace)},
         )
 
 
@@ -64,13 +61,11 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         remedy = f"Choose the one that AML is to act as. {_another(workspace)}"
     else:
         return
-    yield Finding(
+    yield Found(
         workspace.id,
-        PRIMARY_IDENTITY,
-        ("AML-12",),
-        Severity.HIGH if named else Severity.MEDIUM,
         f"The workspace's {what}.",
-        remedy,
+        {"steps": remedy},
+        kind="primary not attached" if named else "none is primary",
     )
 
 
@@ -128,6 +123,8 @@ RULES = (
         examine=_has_one,
         acts="a workspace whose identity is of type None",
         leaves="a workspace with its system-assigned identity",
+        severity=Severity.HIGH,
+        remedy="Give it a system-assigned one: {change}",
         watches=_WORKSPACES,
     ),
     Rule(
@@ -163,6 +160,10 @@ RULES = (
         examine=primary,
         acts="a primaryUserAssignedIdentity that is not attached",
         leaves="a primaryUserAssignedIdentity that is one of two attached ones",
+        findings={
+            "primary not attached": FindingKind(Severity.HIGH, "{steps}"),
+            "none is primary": FindingKind(Severity.MEDIUM, "{steps}"),
+        },
         wants=_primary_wants,
         watches=_WORKSPACES,
     ),

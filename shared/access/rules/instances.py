@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.needs import STOP_INSTANCE
 from shared.access.raw import flag, get, text
@@ -34,13 +34,10 @@ def _settings(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
         wrong = dict(_wrong(compute)) if compute.ready else {}
         if wrong:
-            yield Finding(
+            yield Found(
                 compute.id,
-                SETTINGS,
-                ("AML-78",),
-                Severity.LOW,
                 f"{compute.type_name} {compute.id.name}: {'; '.join(wrong)}.",
-                ". ".join(dict.fromkeys(wrong.values())),
+                {"steps": ". ".join(dict.fromkeys(wrong.values()))},
             )
 
 
@@ -90,6 +87,8 @@ RULES = (
         examine=_settings,
         acts="an instance with SSH, without idle shutdown, on an outdated image",
         leaves="a cluster with local authentication disabled",
+        severity=Severity.LOW,
+        remedy="{steps}",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

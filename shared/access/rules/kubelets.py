@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Cover, Finding, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.pull import AKS_CLUSTER, AUTHENTICATION, PULLS, pull, puller
@@ -36,15 +36,14 @@ def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
         yield puller(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
         where = itself(compute.attached)
-        yield Finding(
+        yield Found(
             compute.id,
-            KUBELET_IDENTITY,
-            ("AML-94",),
-            Severity.LOW,
             f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
             f"not read it. Its nodes pull from {registry.name} as well.",
-            f"Look who it is ({code(az('aks show', **where, query=_KUBELET))}), then let it pull: "
-            f"{code(az('aks update', **where, attach_acr=registry))}",
+            {
+                "show": code(az("aks show", **where, query=_KUBELET)),
+                "change": code(az("aks update", **where, attach_acr=registry)),
+            },
         )
 
 
@@ -98,6 +97,8 @@ RULES = (
         examine=_kubelet_identity,
         acts="a Kubernetes compute on an AKS cluster that runs as a service principal",
         leaves="a Kubernetes compute on an AKS cluster with a managed kubelet identity",
+        severity=Severity.LOW,
+        remedy="Look who it is ({show}), then let it pull: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.access.approver import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VAULT
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Estate, Workspace
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself
@@ -25,15 +25,11 @@ def managed(workspace: Workspace) -> bool:
 def _prefers(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     """A project lives in its hub's network."""
     if workspace.ready and workspace.hub is None and not managed(workspace):
-        yield Finding(
+        yield Found(
             workspace.id,
-            "managed-network",
-            ("AML-50",),
-            Severity.LOW,
             f"Workspace {workspace.id.name} has no managed virtual network: its isolation mode is "
             f"{text(workspace.raw, 'properties', 'managedNetwork', 'isolationMode') or 'not set'}.",
-            "Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
-            f"{_turn_on(workspace)}",
+            {"change": _turn_on(workspace)},
         )
 
 
@@ -50,14 +46,11 @@ def _serverless(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if flag(settings, "serverlessComputeNoPublicIP") is not True:
         missing.append("no public IP")
     if closed and missing and workspace.hub is None and not managed(workspace):
-        yield Finding(
+        yield Found(
             workspace.id,
-            "serverless-network",
-            ("AML-63",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} is closed to the public network, and its serverless compute is not set to "
             f"{' and '.join(missing)}: its nodes cannot reach the workspace.",
-            code(az("ml workspace update", **itself(workspace.id), set=_SERVERLESS)),
+            {"change": code(az("ml workspace update", **itself(workspace.id), set=_SERVERLESS))},
         )
 
 
@@ -86,6 +79,9 @@ RULES = (
         examine=_prefers,
         acts="a workspace whose isolation mode is Disabled",
         leaves="a workspace that allows only approved outbound traffic",
+        severity=Severity.LOW,
+        remedy="Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
+        "{change}",
         watches=_WATCHES,
     ),
     Rule(
@@ -97,6 +93,8 @@ RULES = (
         examine=_serverless,
         acts="a workspace with publicNetworkAccess Disabled and no serverless settings",
         leaves="a closed workspace with a managed network: serverless compute runs inside it",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         watches=_WATCHES,
     ),
     Rule(

@@ -7,7 +7,7 @@ the same role as for its dependencies (AML-75), where that role has the action o
 from collections.abc import Iterator
 
 from shared.access.approver import APPROVE, approve_elsewhere
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
@@ -69,7 +69,7 @@ def _approves(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(TARGETS, ("AML-92",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     acting = workspace.acting
     for target, rule in _targets(workspace).items():
         if target.resource_type in _KNOWN and estate.resource(target) is None:
@@ -83,15 +83,12 @@ def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             )
 
 
-def _missing(workspace: Workspace, target: Scope, rule: str) -> Finding:
+def _missing(workspace: Workspace, target: Scope, rule: str) -> Found:
     removed = az("ml workspace outbound-rule remove", rule=rule, **at(workspace.id))
-    return Finding(
+    return Found(
         workspace.id,
-        TARGETS,
-        ("AML-92",),
-        Severity.MEDIUM,
         f"Outbound rule {rule} of workspace {workspace.id.name} leads to {target}, which does not exist.",
-        f"Name what is there, or remove the rule: {code(removed)}",
+        {"remove": code(removed)},
     )
 
 
@@ -123,6 +120,8 @@ RULES = (
         examine=_cannot,
         acts="an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
         leaves="an identity that is Azure AI Administrator on the account's resource group",
+        severity=Severity.MEDIUM,
+        remedy="Name what is there, or remove the rule: {remove}",
         wants=_wants,
         watches=_WATCHES,
     ),

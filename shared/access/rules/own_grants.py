@@ -48,7 +48,7 @@ def _made_for(workspace: Workspace, estate: Estate) -> list[OwnAssignment]:
 
 def _left_behind(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """All of them: `shared.access.removals` keeps those that some rule still asks for."""
-    yield from unreadable(OWN_GRANTS, ("AML-80",), _lists(workspace), estate)
+    yield from unreadable(_lists(workspace), estate)
     attached = _attached(workspace)
     for one in _made_for(workspace, estate):
         there = one.shared in attached or (one.shared and estate.facts.get(Want(one.shared)) is not None)

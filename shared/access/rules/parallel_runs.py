@@ -26,7 +26,7 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _runs(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(PARALLEL, ("AML-87",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     storage = workspace.storage
     if storage is None or not keyless.by_identity(workspace, estate):
         return

@@ -6,7 +6,7 @@ Support of SDK v1 ended on 2026-06-30. Workspaces that still have such connectio
 from collections.abc import Iterator
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Registry, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY, PULL, PULL_ABAC
 from shared.access.raw import principal_id, scope_or_none, text
@@ -84,18 +84,15 @@ _COMPLETE = (
 
 
 def _incomplete(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("registry-connection", ("AML-27",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for one in _signing_in(workspace):
         wrong = list(_wrong(one, workspace, estate))
         if wrong:
-            yield Finding(
+            yield Found(
                 one.id,
-                "registry-connection",
-                ("AML-27",),
-                Severity.MEDIUM,
                 f"Connection {one.id.name} cannot pull base images with its identity: {'; '.join(wrong)}. Builds pull "
                 f"so in v1 only: {V1_ENDED}.",
-                code(az("ml connection update", name=one.id.name, **at(workspace.id), set=_COMPLETE)),
+                {"change": code(az("ml connection update", name=one.id.name, **at(workspace.id), set=_COMPLETE))},
             )
 
 
@@ -170,6 +167,8 @@ RULES = (
         examine=_incomplete,
         acts="a connection whose client id is that of another identity",
         leaves="a v1 connection with ResourceId and ClientId of one identity",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=_wants,
         reads=(List.CONNECTIONS,),
         watches=_WATCHES,

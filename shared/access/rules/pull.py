@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.access.asks import Ask, Cover, Finding, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
 from shared.access.rules.identity_change import update_compute
@@ -119,15 +119,12 @@ def puller(registry: Scope, kind: UserKind, on: Scope, cover: Cover, reason: str
     return RegistryUser(registry, kind, on.name, on, cover, on.resource_type, reason)
 
 
-def _no_identity(compute: Compute, registry: Scope) -> Finding:
-    return Finding(
+def _no_identity(compute: Compute, registry: Scope) -> Found:
+    return Found(
         compute.id,
-        COMPUTE_IDENTITY,
-        ("AML-20",),
-        Severity.HIGH,
         f"Compute {compute.id.name} ({compute.type_name}) has no identity and the admin user of registry "
         f"{registry.name} is off: it cannot pull images.",
-        f"Give it an identity: {update_compute(compute)}",
+        {"change": update_compute(compute)},
     )
 
 
@@ -202,6 +199,8 @@ RULES = (
         examine=_compute_identity,
         acts="a cluster without identity on a registry whose admin user is off",
         leaves="a Databricks compute: it pulls nothing from the registry",
+        severity=Severity.HIGH,
+        remedy="Give it an identity: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Property, RequiredSetting, Severity
+from shared.access.asks import Ask, Found, Property, RequiredSetting, Severity
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Rule, RuleKind
@@ -44,14 +44,10 @@ def _cached_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
         if compute.type is ComputeType.AML_COMPUTE and compute.identity.system and compute.identity.user:
-            yield Finding(
+            yield Found(
                 compute.id,
-                BOTH_KINDS,
-                ("AML-15",),
-                Severity.MEDIUM,
                 f"Cluster {compute.id.name} has a system-assigned and user-assigned identities; AML supports one kind.",
-                "Keep the user-assigned ones, once they hold what the system-assigned one holds: "
-                f"{update_compute(compute)}",
+                {"change": update_compute(compute)},
             )
 
 
@@ -94,6 +90,8 @@ RULES = (
         examine=_both_kinds,
         acts="a cluster of type SystemAssigned,UserAssigned",
         leaves="a cluster with two user-assigned identities",
+        severity=Severity.MEDIUM,
+        remedy="Keep the user-assigned ones, once they hold what the system-assigned one holds: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import Enum
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.ids import PRIMARY
 from shared.access.jobs import is_serverless, submitted
 from shared.access.model import Estate, Part, Raw, Unreadable, Want, Workspace
@@ -135,15 +135,11 @@ def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if any(primary(workspace, estate)) or workspace.primary in {one.id for one in workspace.identity.lost}:
         return  # AML-12 and AML-98 advise on it
     if acts_as_other and _use(workspace, estate)[0] is _Use.YES:
-        yield Finding(
+        yield Found(
             workspace.id,
-            SERVERLESS_IDENTITY,
-            ("AML-72",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
             "only through a user-assigned identity of the workspace, and it acts as none.",
-            f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: "
-            f"{update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
+            {"change": update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")},
         )
 
 
@@ -173,6 +169,8 @@ RULES = (
         examine=_identity,
         acts="serverless settings on a workspace with only a system-assigned identity",
         leaves="serverless settings on a workspace whose primary identity is user-assigned",
+        severity=Severity.MEDIUM,
+        remedy=f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: {{change}}",
         watches=_WATCHES,
     ),
     Rule(

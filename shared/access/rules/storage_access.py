@@ -31,7 +31,7 @@ def _restricted(storage: Raw) -> str:
 
 
 def _previews(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("storage-preview", ("AML-41",), _default(workspace, estate), estate)
+    yield from unreadable(_default(workspace, estate), estate)
     storage, me = estate.resource(workspace.storage), workspace.acting
     how = _restricted(storage) if storage else ""
     if workspace.storage and me and how:
@@ -50,7 +50,7 @@ def _all_storages(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("storage-private-endpoints", ("AML-76",), _all_storages(workspace, estate), estate)
+    yield from unreadable(_all_storages(workspace, estate), estate)
     me = workspace.acting
     for storage in _storages(workspace, estate) if me else ():
         raw = estate.resource(storage)

@@ -7,7 +7,7 @@ set up needs no more than the template gives it (ADR 11).
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, NotReady, Property, RequiredGrant, RequiredSetting, Severity
+from shared.access.asks import Ask, Found, NotReady, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.model import Estate, Principal, Workspace
 from shared.access.needs import (
     ADMINISTER_VAULT,
@@ -105,18 +105,17 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
         )
 
 
-def _full(acting: Principal, vault: Vault) -> Finding:
+def _full(acting: Principal, vault: Vault) -> Found:
     where = itself(vault.id)
-    return Finding(
+    return Found(
         vault.id,
-        VAULT_POLICIES,
-        ("AML-07", "AML-10"),
-        Severity.HIGH,
         f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure takes no "
         "more.",
-        f"Take out what is no longer needed ({code(az('keyvault delete-policy', **where, object_id='OBJECT-ID'))}), or "
-        "grant roles to all who use the vault, then let RBAC decide: "
-        f"{code(az('keyvault update', **where, enable_rbac_authorization='true'))}",
+        {
+            "delete": code(az("keyvault delete-policy", **where, object_id="OBJECT-ID")),
+            "change": code(az("keyvault update", **where, enable_rbac_authorization="true")),
+        },
+        requirements=("AML-07", "AML-10"),
     )
 
 
@@ -196,6 +195,9 @@ RULES = (
         examine=_vault_with_policies,
         acts="a UAI workspace whose vault has enableRbacAuthorization false or absent",
         leaves="a vault in RBAC mode: that is AML-06",
+        severity=Severity.HIGH,
+        remedy="Take out what is no longer needed ({delete}), or grant roles to all who use the vault, then let RBAC "
+        "decide: {change}",
         also=("AML-10",),
         grants=(CONTROL_VAULT, ADMINISTER_VAULT),
         watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
