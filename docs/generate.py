@@ -43,6 +43,9 @@ held: the permission decides, not the role ([ADR 2](adr/0002-coverage-not-equali
 
 Besides the events that a rule names, the deletion of a role assignment leads to the workspaces that lie in its scope or
 [use it](#what-leads-to-a-workspace), and the sweep looks at every workspace whatever happened.
+
+What a rule finds is listed with how severe it is and what to do about it. A finding holds the whole command where this
+page has a word in capitals, such as `CHANGE`.
 """
 
 _ROLES = """\
@@ -151,7 +154,7 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield "Grants: nothing"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
     for name, kind in rule.kinds.items():
-        yield f"Finds{f' *{name}*' if name else ''} ({kind.severity}){_remedy(kind)}"
+        yield f"Finding{f', {name}' if name else ''}: **{kind.severity}**{_remedy(kind)}"
     if rule.watches:
         yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
     yield f"Acts when: {rule.acts}"
@@ -162,7 +165,7 @@ def _facts(rule: Rule) -> Iterator[str]:
 def _remedy(kind: FindingKind) -> str:
     """Nothing of one that depends on what was found as a whole."""
     said = any(literal.strip() for literal, *_ in Formatter().parse(kind.remedy))
-    return f": {kind.remedy.format_map(_Named())}" if said else ""
+    return f". {kind.remedy.format_map(_Named())}" if said else ""
 
 
 class _Named(dict[str, str]):

@@ -89,6 +89,7 @@ RULES = (
         leaves="a workspace that acts as its system-assigned identity",
         wants=_relay_lists,
         grants=(*dict.fromkeys(need for needs in ATTACHED.values() for need in needs), OWN_RELAY),
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -123,6 +123,7 @@ RULES = (
         acts="a workspace on a registry of another resource group, when the policy turns the rule or AML-08 on",
         leaves="an image build compute that is AcrPush and Container Registry Tasks Contributor",
         grants=BUILDS,
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
         optional=True,

@@ -117,6 +117,7 @@ RULES = (
         remedy="{change}",
         wants=_wants,
         grants=(MATERIALIZE, WRITE_BLOBS, READ_BLOBS),
+        keeps_apart=False,
         reads=(List.CONNECTIONS, List.DATASTORES),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",

@@ -287,6 +287,7 @@ RULES = (
         leaves="a deployment with a model of Microsoft's registry azureml",
         wants=_asset_wants,
         grants=(USE_AML_REGISTRY,),
+        keeps_apart=False,
         reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],
         allow_listed=True,

@@ -74,6 +74,7 @@ RULES = (
         leaves="an instance whose identity is AzureML Compute Operator on the workspace",
         also=("AML-16",),
         grants=(STOP_INSTANCE,),
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -205,6 +205,7 @@ RULES = (
         leaves="a storage account whose keys the workspace uses",
         wants=_group_wants,
         grants=(WRITE_BLOBS, WRITE_FILES, READ_BLOBS, READ_FILES),
+        keeps_apart=False,
         to_groups=_roles,
         watches=_WATCHES,
     ),

@@ -107,6 +107,7 @@ RULES = (
         acts="a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
         leaves="an identity that is Azure AI Administrator on the resource group",
         grants=(APPROVE_STORAGE, APPROVE_VAULT, APPROVE_REGISTRY),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
 )

@@ -108,6 +108,7 @@ RULES = (
         wants=_wants,
         also=("AML-75",),
         grants=tuple(APPROVE.values()),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
     Rule(

@@ -182,6 +182,7 @@ RULES = (
         acts="a workspace with the policy's tag, on which its group holds nothing",
         leaves="a workspace without the tag",
         grants=(SCORE_AND_MANAGE,),
+        keeps_apart=False,
         to_groups=lambda people: (people.role_id,),
         watches=_WORKSPACES,
     ),

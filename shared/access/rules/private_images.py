@@ -153,6 +153,7 @@ RULES = (
         leaves="a workspace whose identity is Managed Identity Operator on the identity's resource group",
         wants=_wants,
         grants=(ASSIGN_IDENTITY,),
+        keeps_apart=False,
         reads=(List.CONNECTIONS,),
         watches=_WATCHES,
         allow_listed=True,

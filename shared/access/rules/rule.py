@@ -66,8 +66,8 @@ class Rule:
     policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
     groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
     condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
-    it grants nothing there (`shared.access.separation`). `of_leaving`: it looks at workspaces that are being deleted as
-    well.
+    it grants nothing there (`shared.access.separation`); each rule that grants says so or not. `of_leaving`: it looks
+    at workspaces that are being deleted as well.
 
     `severity` and `remedy` are those of what it finds (`FindingKind`); a rule that finds several things names them in
     `findings` instead. What it says of a role that is missing, `shared.access.advice` knows.
@@ -83,7 +83,7 @@ class Rule:
     leaves: str
     severity: Severity | None = None
     remedy: str = ""
-    findings: Mapping[str, FindingKind] = field(default_factory=dict)
+    findings: Mapping[str, FindingKind] = field(default_factory=dict, hash=False)
     wants: Callable[[Workspace, Estate], Iterable[Want]] = nothing
     also: tuple[str, ...] = ()
     grants: tuple[Need, ...] = ()
@@ -93,7 +93,7 @@ class Rule:
     through: tuple[str, ...] = ()
     allow_listed: bool = False
     to_groups: Callable[[People], tuple[str, ...]] | None = None
-    keeps_apart: bool = False
+    keeps_apart: bool | None = None
     of_leaving: bool = False
 
     @property

@@ -197,6 +197,7 @@ RULES = (
         wants=_wants,
         also=("AML-70", "AML-72"),
         grants=PULLS,
+        keeps_apart=False,
         watches=_WATCHES,
     ),
 )

@@ -94,6 +94,7 @@ RULES = (
         acts="an endpoint with a user-assigned identity, when the policy turns the rule on",
         leaves="an endpoint whose identity is Contributor on the workspace",
         grants=(WRITE_METRICS,),
+        keeps_apart=False,
         reads=(List.ENDPOINTS,),
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
         optional=True,

@@ -86,6 +86,7 @@ RULES = (
         leaves="a storage account without network rules",
         wants=_default,
         grants=(READ_BLOBS,),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
     Rule(

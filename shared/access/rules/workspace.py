@@ -144,6 +144,7 @@ RULES = (
         leaves="a workspace that acts as its system-assigned identity: AML sees to that one",
         also=("AML-10",),
         grants=(CONTROL_WORKSPACE,),
+        keeps_apart=False,
         watches=_WORKSPACES,
     ),
     Rule(
@@ -157,6 +158,7 @@ RULES = (
         leaves="an identity that is Contributor on the resource group",
         also=("AML-10",),
         grants=(CONTROL_STORAGE,),
+        keeps_apart=False,
         watches=(*_WORKSPACES, "Microsoft.Storage/storageAccounts"),
     ),
     Rule(
@@ -170,6 +172,7 @@ RULES = (
         leaves="an identity that is Storage Blob Data Owner on the account",
         also=("AML-10",),
         grants=(WRITE_BLOBS,),
+        keeps_apart=False,
         watches=(*_WORKSPACES, "Microsoft.Storage/storageAccounts"),
     ),
     Rule(
@@ -183,6 +186,7 @@ RULES = (
         leaves="a vault in access-policy mode: that is AML-07",
         also=("AML-10",),
         grants=(CONTROL_VAULT, ADMINISTER_VAULT),
+        keeps_apart=False,
         watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
     ),
     Rule(
@@ -200,6 +204,7 @@ RULES = (
         "decide: {change}",
         also=("AML-10",),
         grants=(CONTROL_VAULT, ADMINISTER_VAULT),
+        keeps_apart=False,
         watches=(*_WORKSPACES, "Microsoft.KeyVault/vaults"),
     ),
     Rule(
@@ -213,6 +218,7 @@ RULES = (
         leaves="an identity that is Owner of the registry's resource group",
         also=("AML-10",),
         grants=(CONTROL_REGISTRY,),
+        keeps_apart=False,
         watches=(*_WORKSPACES, "Microsoft.ContainerRegistry/registries"),
     ),
     Rule(
@@ -226,6 +232,7 @@ RULES = (
         leaves="an identity that is Application Insights Component Contributor on it",
         also=("AML-10",),
         grants=(CONTROL_INSIGHTS,),
+        keeps_apart=False,
         watches=_WORKSPACES,
     ),
 )
