@@ -7,6 +7,7 @@ from shared.access.ask_rules import ask_rules
 from shared.access.asks import RequiredGrant
 from shared.access.model import Compute, ComputeType, Endpoint, Estate, Identity, Principal, Registry, Workspace
 from shared.access.permissions import Access, PermissionBlock, RoleAssignment, RoleDefinition
+from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
@@ -34,7 +35,7 @@ def estate(*, computes: int, endpoints: int) -> Estate:
     )
     registry = Registry(_REGISTRY, admin_user=True, abac=False, created_on=_NOW - timedelta(days=20))
     empty = Estate(_NOW, workspace, registries={_REGISTRY: registry})
-    asks = [one for _, one in ask_rules(workspace, empty, Terms()).grants]
+    asks = [one for _, one in ask_rules(workspace, empty, Terms(table=RULES)).grants]
     return Estate(_NOW, workspace, registries={_REGISTRY: registry}, access=_access(asks))
 
 

@@ -7,7 +7,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from string import Formatter
 
 from docs import leading, rights
 from infra import derive
@@ -17,6 +19,7 @@ from shared.access.needs import Need
 from shared.access.permissions import Permission
 from shared.access.routing import operations
 from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.rules.rule import FindingKind
 from shared.access.terms import Terms
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +43,9 @@ held: the permission decides, not the role ([ADR 2](adr/0002-coverage-not-equali
 
 Besides the events that a rule names, the deletion of a role assignment leads to the workspaces that lie in its scope or
 [use it](#what-leads-to-a-workspace), and the sweep looks at every workspace whatever happened.
+
+What a rule finds is listed with how severe it is and what to do about it. A finding holds the whole command where this
+page has a word in capitals, such as `CHANGE`.
 """
 
 _ROLES = """\
@@ -74,7 +80,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
-        **derive.documents(derive.deployed_terms(ROOT), rules),
+        **derive.documents(replace(derive.deployed_terms(ROOT), table=tuple(rules))),
     }
 
 
@@ -104,15 +110,15 @@ def _overview(rules: Iterable[Rule]) -> str:
 
 
 def _roles(rules: Sequence[Rule]) -> str:
-    terms = Terms()
-    default = assignable(terms, rules)
+    terms = Terms(table=tuple(rules))
+    default = assignable(terms)
     more = {need.role_id: need for rule in rules for need in rule.grants if need not in default}
     return "\n".join(
         (
             _ROLES,
             _role_table(default, [rule for rule in rules if terms.enabled(rule)]),
             _CONDITION,
-            f"```text\n{condition(terms, rules)}\n```\n",
+            f"```text\n{condition(terms)}\n```\n",
             _OPT_IN,
             _role_table(more.values(), rules),
         )
@@ -147,11 +153,26 @@ def _facts(rule: Rule) -> Iterator[str]:
     elif not rule.grants:
         yield "Grants: nothing"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
+    for name, kind in rule.kinds.items():
+        yield f"Finding{f', {name}' if name else ''}: **{kind.severity}**{_remedy(kind)}"
     if rule.watches:
         yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"
     yield f"Acts when: {rule.acts}"
     yield f"Leaves alone: {rule.leaves}"
     yield f"Source: <https://{rule.source}>"
+
+
+def _remedy(kind: FindingKind) -> str:
+    """Nothing of one that depends on what was found as a whole."""
+    said = any(literal.strip() for literal, *_ in Formatter().parse(kind.remedy))
+    return f". {kind.remedy.format_map(_Named())}" if said else ""
+
+
+class _Named(dict[str, str]):
+    """What is filled in shows its name, as it is in code."""
+
+    def __missing__(self, name: str) -> str:
+        return f"`{name.upper()}`"
 
 
 def _permissions(permissions: Iterable[Permission]) -> str:

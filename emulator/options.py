@@ -58,13 +58,17 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
-    parser.add_argument("--operations", type=_names, help="of which Event Grid tells the app; default: all")
+    parser.add_argument(
+        "--operations", type=_names, action="append", help="what one filter of Event Grid lets through; default: all"
+    )
     parser.add_argument(
         "--setting", dest="settings", type=_setting, action="append", default=[], help="an app setting, NAME=VALUE"
     )
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     options = vars(parser.parse_args(arguments))
-    return Options(**{**options, "settings": tuple(options["settings"])})
+    filters = options["operations"]
+    passed = None if filters is None else frozenset[str]().union(*filters)
+    return Options(**{**options, "settings": tuple(options["settings"]), "operations": passed})
 
 
 def _port(text: str) -> int:

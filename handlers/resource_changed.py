@@ -32,7 +32,7 @@ async def handle(raw: object, services: Runtime) -> None:
         return
     if event is None or (event.caller and event.caller == services.own_object_id):
         return
-    look = route(event.scope, event.kind)
+    look = route(event.scope, event.kind, services.terms.table)
     if look is None:
         return
     trigger = Trigger(event.correlation_id, event.caller, event.time, str(event.scope))

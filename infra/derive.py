@@ -8,7 +8,6 @@ from typing import Any
 from shared import policy
 from shared.access.condition import condition
 from shared.access.routing import operations
-from shared.access.rules import Rule
 from shared.access.terms import Terms
 
 QUERIES = Path(__file__).parent.parent / "infra" / "queries"
@@ -37,22 +36,22 @@ WORKBOOK: Sequence[tuple[str, str, str]] = (
 def deployed_terms(root: Path) -> Terms:
     """Those of `policy.yaml`, which is deployed with the app if it is there. Raises `PolicyError`."""
     file = root / "policy.yaml"
-    return policy.load(file).terms() if file.exists() else Terms()
+    return policy.load(file).terms() if file.exists() else policy.Policy().terms()
 
 
-def documents(terms: Terms, rules: Sequence[Rule]) -> dict[str, str]:
+def documents(terms: Terms) -> dict[str, str]:
     """Every generated file below infra/, by its path from the root, and its text."""
     return {
-        "infra/generated/derived.json": _json(derived(terms, rules)),
+        "infra/generated/derived.json": _json(derived(terms)),
         "infra/generated/workbook.json": _json(workbook()),
     }
 
 
-def derived(terms: Terms, rules: Sequence[Rule]) -> Mapping[str, Any]:
+def derived(terms: Terms) -> Mapping[str, Any]:
     return {
         "comment": "Generated from shared/access/rules by `make docs`; edit the rules, not this file.",
-        "condition": condition(terms, rules),
-        "eventSubscriptions": list(event_subscriptions(operations(rules))),
+        "condition": condition(terms),
+        "eventSubscriptions": list(event_subscriptions(operations(terms.table))),
     }
 
 

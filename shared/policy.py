@@ -126,6 +126,7 @@ class Policy(Part, frozen=True):
     def terms(self) -> Terms:
         """Raises `PolicyError` for a rule that does not exist or a scope that is no ARM id."""
         return Terms(
+            table=RULES,
             mode=self.mode,
             scopes=_scopes(self.scopes, "scopes"),
             settle=timedelta(minutes=self.settle_minutes),

@@ -1,12 +1,12 @@
 """Plans and the catalogue for people and for other programs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, Report, action, short
-from shared.access.rules import RULES, Rule
+from shared.access.rules import Rule
 
 if TYPE_CHECKING:
     from handlers.cli.apply import Applied
@@ -98,7 +98,7 @@ def _short(one: Document) -> str:
     return str(one["resourceId"])
 
 
-def catalogue() -> list[Document]:
+def catalogue(rules: Iterable[Rule]) -> list[Document]:
     return [
         {
             "rule": rule.name,
@@ -112,20 +112,20 @@ def catalogue() -> list[Document]:
             "leaves": rule.leaves,
             "source": rule.source,
         }
-        for rule in RULES
+        for rule in rules
     ]
 
 
-def rules_text() -> str:
-    width = max(len(rule.name) for rule in RULES)
-    return "\n".join(f"{rule.name:<{width}}  {rule.mode:<2}  {_requirements(rule):<16}  {rule.title}" for rule in RULES)
+def rules_text(rules: Sequence[Rule]) -> str:
+    width = max(len(rule.name) for rule in rules)
+    return "\n".join(f"{rule.name:<{width}}  {rule.mode:<2}  {_requirements(rule):<16}  {rule.title}" for rule in rules)
 
 
 def _requirements(rule: Rule) -> str:
     return ", ".join(rule.requirements or rule.also) or "–"
 
 
-def sarif(document: Document) -> Document:
+def sarif(document: Document, rules: Iterable[Rule]) -> Document:
     """SARIF 2.1.0: what is missing, wrong or withheld, one result each, located by resource id."""
     results = [
         _result(f["rule"], _SARIF_LEVELS[f["severity"]], f["message"], f["resourceId"]) for f in document["findings"]
@@ -134,7 +134,7 @@ def sarif(document: Document) -> Document:
     results += [_result(one["rule"], "error", one["reason"], one["resourceId"]) for one in wanted]
     held = [(one["action"], one["reason"]) for one in document["withheld"]]
     results += [_result(one["rule"], "warning", reason, one["resourceId"]) for one, reason in held]
-    known = [{"id": rule.name, "shortDescription": {"text": rule.title}} for rule in RULES]
+    known = [{"id": rule.name, "shortDescription": {"text": rule.title}} for rule in rules]
     invocation = {
         "executionSuccessful": not document["errors"],
         "toolExecutionNotifications": [{"level": "error", "message": {"text": error}} for error in document["errors"]],

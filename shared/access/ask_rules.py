@@ -1,20 +1,24 @@
 """What the rules want for one workspace."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from shared.access.asks import (
+    Ask,
     Finding,
+    Found,
     NotReady,
     Objection,
     RegistryUser,
     RequiredGrant,
     RequiredRemoval,
     RequiredSetting,
+    Stamped,
+    Unread,
 )
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
-from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.rules import Rule, RuleKind, unreadable
 from shared.access.terms import Terms
 
 
@@ -32,24 +36,45 @@ class WorkspaceAsks:
     users: tuple[RegistryUser, ...]
 
 
-def ask_rules(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> WorkspaceAsks:
+def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAsks:
     """Everything that the rules ask for `workspace`.
 
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
     optional rules that are off are silent. Of a workspace that is being deleted next to nothing is asked (AML-98).
     """
-    active = [rule for rule in rules if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
-    asks = [(rule, one) for rule in active for one in rule.examine(workspace, estate)]
+    active = [rule for rule in terms.table if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
+    asks = [(rule, one) for rule in active for one in asks_of(rule, workspace, estate)]
     return WorkspaceAsks(
         workspace,
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredRemoval)),
         tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
-        tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
+        tuple(one for _, one in asks if isinstance(one, Objection)),
         tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
-        tuple(replace(one, guard=rule.name) for rule, one in asks if isinstance(one, RegistryUser)),
+        tuple(one for _, one in asks if isinstance(one, RegistryUser)),
     )
+
+
+def asks_of(rule: Rule, workspace: Workspace, estate: Estate) -> Iterator[Stamped]:
+    """What one rule asks for, stamped as its own."""
+    return (_stamped(rule, one) for one in rule.examine(workspace, estate))
+
+
+def _stamped(rule: Rule, ask: Ask) -> Stamped:
+    match ask:
+        case Found():
+            kind = rule.kinds[ask.kind]
+            about = ask.requirements or rule.requirements
+            return Finding(ask.resource, rule.name, about, kind.severity, ask.message, kind.remedy.format(**ask.fill))
+        case Unread():
+            return unreadable.finding(rule.name, rule.requirements, ask.want)
+        case Objection():
+            return replace(ask, rule=rule.name)
+        case RegistryUser():
+            return replace(ask, guard=rule.name)
+        case _:
+            return ask
 
 
 def fixes(rule: Rule) -> bool:

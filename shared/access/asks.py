@@ -1,6 +1,7 @@
 """What a rule asks for: a grant, a setting, attention, time, or that something be left alone."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -78,7 +79,10 @@ class RequiredRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a person must look at. `remedy` says what to do, in words or as an az command."""
+    """Something that a person must look at. `remedy` says what to do, in words or as an az command.
+
+    Rules yield `Found`; the rest follows from their entry.
+    """
 
     resource: Scope
     rule: str
@@ -89,10 +93,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """Something that a person must look at, as a rule says it; the rule's entry makes a `Finding` of it.
+
+    `fill` is put into the entry's remedy. `kind` says which of its findings it is, where the entry has several. Without
+    `requirements` it is about all of the rule's.
+    """
+
+    resource: Scope
+    message: str
+    fill: Mapping[str, object] = field(default_factory=dict)
+    kind: str = ""
+    requirements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What a rule looks at and amlguard may not read: it says so in a finding."""
+
+    want: Want
+
+
+@dataclass(frozen=True, slots=True)
 class Objection:
     """`target` must be left alone: its `setting`, or (None) grants at it (to `principal` when that is given).
 
-    `rule` is who objects; rules leave it to `shared.access.ask_rules.ask_rules`.
+    `rule` is who objects; rules leave it to `shared.access.ask_rules`.
     """
 
     target: Scope
@@ -151,4 +177,8 @@ class RegistryUser:
     counts: bool = True
 
 
-type Ask = RequiredGrant | RequiredSetting | RequiredRemoval | Finding | Objection | NotReady | RegistryUser
+type _Plain = RequiredGrant | RequiredSetting | RequiredRemoval | Objection | NotReady | RegistryUser
+type Ask = _Plain | Found | Unread
+"""What a rule yields."""
+type Stamped = _Plain | Finding
+"""The same, once `shared.access.ask_rules` has put down whose it is."""

@@ -8,32 +8,33 @@ identities and service principals only, and to groups nothing but the roles that
 from collections.abc import Iterable, Sequence
 
 from shared.access.needs import Need
-from shared.access.rules import RULES, Rule
 from shared.access.terms import Terms
 
 _WRITE = "Microsoft.Authorization/roleAssignments/write"
 _DELETE = "Microsoft.Authorization/roleAssignments/delete"
 
 
-def assignable(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[Need, ...]:
+def assignable(terms: Terms) -> tuple[Need, ...]:
     """What the enabled rules may grant to identities, one entry a role."""
     granting = [
-        rule for rule in rules if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
+        rule
+        for rule in terms.table
+        if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
     ]
     needs = {need.role_id: need for rule in granting for need in rule.grants}
     return tuple(sorted(needs.values(), key=lambda need: need.role_name))
 
 
-def for_groups(terms: Terms, rules: Sequence[Rule] = RULES) -> tuple[str, ...]:
+def for_groups(terms: Terms) -> tuple[str, ...]:
     """GUIDs of the roles that groups may get."""
-    granting = [rule.to_groups for rule in rules if rule.to_groups and terms.enabled(rule)]
+    granting = [rule.to_groups for rule in terms.table if rule.to_groups and terms.enabled(rule)]
     return tuple(sorted({role for roles in granting for people in terms.people for role in roles(people)}))
 
 
-def condition(terms: Terms, rules: Sequence[Rule] = RULES) -> str:
+def condition(terms: Terms) -> str:
     """The condition (version 2.0) as ARM takes it, in one line."""
-    identities = [need.role_id for need in assignable(terms, rules)]
-    holders = [("ServicePrincipal", identities), ("Group", for_groups(terms, rules))]
+    identities = [need.role_id for need in assignable(terms)]
+    holders = [("ServicePrincipal", identities), ("Group", for_groups(terms))]
     return f"{_clause(_WRITE, '@Request', holders)} AND {_clause(_DELETE, '@Resource', holders)}"
 
 

@@ -4,7 +4,6 @@ Require, compare, guard: rules ask, coverage answers what is already held, guard
 `plan` prints it, `apply` carries it out, and mode report carries out nothing of the very same value.
 """
 
-from collections.abc import Iterable
 from functools import partial
 
 from shared.access import merge
@@ -27,7 +26,7 @@ from shared.access.model import Estate, Workspace
 from shared.access.own_assignments import run_of
 from shared.access.registry_users import registry_users
 from shared.access.removals import removals
-from shared.access.rules import RULES, Rule
+from shared.access.rules import Rule
 from shared.access.scope import Scope
 from shared.access.separation import kept_apart, levelled, limited, not_levelled
 from shared.access.terms import Terms
@@ -35,10 +34,9 @@ from shared.access.terms import Terms
 type _Change = Grant | Setting | Removal
 
 
-def plan(estate: Estate, terms: Terms, rules: Iterable[Rule] = RULES) -> Plan:
+def plan(estate: Estate, terms: Terms) -> Plan:
     """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` when something was not read."""
-    rules = tuple(rules)
-    asked = [ask_rules(workspace, estate, terms, rules) for workspace in estate.workspaces]
+    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     objections = [objection for each in asked for objection in each.objections]
     mine = asked[0]
     satisfied, leaning, grants, withheld, findings = _grants(mine, estate, terms, objections)

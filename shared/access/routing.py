@@ -3,13 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.access.rules import RULES, Rule
+from shared.access.rules import Rule
 from shared.access.scope import Scope
 
 WORKSPACE = "microsoft.machinelearningservices/workspaces"
 _ROLE_ASSIGNMENT = "microsoft.authorization/roleassignments"
-
-_WATCHED = frozenset(kind.casefold() for rule in RULES for kind in rule.watches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ _OTHER_NAMES = (
 )
 
 
-def operations(rules: Iterable[Rule] = RULES) -> tuple[str, ...]:
+def operations(rules: Iterable[Rule]) -> tuple[str, ...]:
     """The operation names that an Event Grid subscription should let through, in Azure's spelling.
 
     What the rules watch; a role assignment matters when it is deleted.
@@ -37,11 +35,12 @@ def operations(rules: Iterable[Rule] = RULES) -> tuple[str, ...]:
     return (*changed, *_OTHER_NAMES, "Microsoft.Authorization/roleAssignments/delete")
 
 
-def route(scope: Scope, kind: str) -> Look | None:
+def route(scope: Scope, kind: str, rules: Iterable[Rule]) -> Look | None:
     """`kind` is write or delete; None when nothing that amlguard keeps can depend on it."""
     if scope.resource_type == _ROLE_ASSIGNMENT:
         return _at(scope.parent) if kind == "delete" else None
-    return _at(scope) if scope.resource_type in _WATCHED else None
+    watched = (one.casefold() for rule in rules for one in rule.watches)
+    return _at(scope) if scope.resource_type in watched else None
 
 
 def _at(scope: Scope) -> Look:

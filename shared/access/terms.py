@@ -66,9 +66,11 @@ class Exemption:
 class Terms:
     """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case.
 
+    `table` are the rules that there are. Whoever asks, reads, plans or routes goes by it, and by no other.
     `approved` are the ids of actions that a person has released; the policy file has no say in it.
     """
 
+    table: tuple[Rule, ...] = field(kw_only=True)
     mode: RunMode = RunMode.REPORT
     scopes: tuple[Scope, ...] = ()
     settle: timedelta = timedelta(minutes=15)

@@ -19,7 +19,6 @@ from shared.access.own_assignments import assignment_name, own
 from shared.access.privileged import PRIVILEGED
 from shared.access.raw import get
 from shared.access.routing import WORKSPACE
-from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.access.vaults import vault
@@ -143,7 +142,7 @@ def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_i
     """What is made again has amlguard's name, and a role that rules or policy give on such a resource."""
     if assignment.name.casefold() != assignment_name(scope, principal_id, role_id):
         raise ValueError(f"{assignment} is not named as amlguard names its own")
-    known = {(need.role_id, need.resource_type) for rule in RULES for need in rule.grants}
+    known = {(need.role_id, need.resource_type) for rule in terms.table for need in rule.grants}
     known |= {(people.role_id.casefold(), WORKSPACE) for people in terms.people}
     if role_id in PRIVILEGED or (role_id, scope.resource_type) not in known:
         raise ValueError(f"no rule and no policy gives role {role_id} on {scope}")

@@ -26,7 +26,7 @@ from shared.access.permissions import RoleDefinition
 from shared.access.plan import plan
 from shared.access.raw import get
 from shared.access.registry_users import unread
-from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.rules import Rule, RuleKind
 from shared.access.rules.pull import AKS_CLUSTER, PULLS
 from shared.access.rules.rule import nothing
 from shared.access.rules.workspace import granted_by_nobody
@@ -198,7 +198,7 @@ def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
 def _wants(estate: Estate, terms: Terms) -> set[Want]:
     return {
         want
-        for rule in RULES
+        for rule in terms.table
         if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
         for workspace in estate.workspaces
         if rule.examines(workspace) and (workspace is estate.subject or _bears_on_registry(rule))

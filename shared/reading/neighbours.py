@@ -48,7 +48,7 @@ async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
 
 async def _found(registry: Scope, azure: Reads) -> list[_Named]:
     asked = (
-        f"resources | where type =~ '{WORKSPACES}' | extend registry = tostring(properties.containerRegistry) "
+        f"resources | where type =~ '{WORKSPACES}' | extend registry = tostring({REGISTRY.name}) "
         f"| where strcat(tolower(registry), '/') startswith {kql(f'{registry.key}/')} "
         f"or (isnotempty(registry) and not(registry matches regex '{_AN_ID}')) "
         "| project id, registry | order by id asc"

@@ -7,7 +7,7 @@ from shared.access import parse
 from shared.access.ids import user_assigned
 from shared.access.model import Workspace
 from shared.access.raw import principal_id, scope_or_none
-from shared.access.rules import RULES, List
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.ports import Raw, ReadFailedError, Reads
@@ -38,7 +38,7 @@ def placed(raw: Raw, scope: Scope) -> Raw:
 
 def _lists(terms: Terms) -> list[List]:
     """What the rules read that the policy left on."""
-    acting = [rule for rule in RULES if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
+    acting = [rule for rule in terms.table if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
     return sorted({name for rule in acting for name in rule.reads})
 
 

@@ -19,7 +19,7 @@ from emulator.functions.telemetry import exception_data
 from emulator.logs.telemetry import stored
 from shared.access.actions import Grant
 from shared.access.model import Unreadable, Want
-from shared.access.rules.unreadable import unreadable
+from shared.access.rules import unreadable
 from shared.access.terms import Caps, Exemption, RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run, finding
 from shared.azure.errors import writing
@@ -125,7 +125,8 @@ def poisoned() -> Rows:
 def unreadable_list() -> Rows:
     want = Want(STORAGE, "providers/Microsoft.Insights/diagnosticSettings")
     known = estate(workspace(), facts={want: Unreadable.FORBIDDEN})
-    (one,) = unreadable("endpoint-traffic-logs", ("AML-49",), [want], known)
+    (forbidden,) = unreadable.unreadable([want], known)
+    one = unreadable.finding("endpoint-traffic-logs", ("AML-49",), forbidden.want)
     return {"AmlGuardFinding_CL": [_told(finding(Run(RunMode.ENFORCE), one), 5)]}
 
 

@@ -232,9 +232,9 @@ def test_the_custom_role_that_is_assigned_is_the_one_that_is_made(name: str) -> 
 
 
 def test_filters_let_every_watched_operation_through_once() -> None:
-    subscriptions = generated.derived(Terms(), RULES)["eventSubscriptions"]
+    subscriptions = generated.derived(Terms(table=RULES))["eventSubscriptions"]
     passed = [operation for one in subscriptions for operation in one["operations"]]
-    assert sorted(passed) == sorted(routing.operations())
+    assert sorted(passed) == sorted(routing.operations(RULES))
     assert all(len(one["operations"]) <= 25 for one in subscriptions)
 
 
@@ -270,10 +270,10 @@ def test_events_lead_to_the_function() -> None:
 
 def test_a_rule_more_changes_filter_and_condition() -> None:
     """And the files of before are noticed: this is what the gate asks of the files that are there."""
-    need = next(rule for rule in RULES if rule.grants and not Terms().enabled(rule)).grants[0]
-    base = next(rule for rule in RULES if Terms().enabled(rule) and rule.grants)
+    need = next(rule for rule in RULES if rule.grants and not Terms(table=RULES).enabled(rule)).grants[0]
+    base = next(rule for rule in RULES if Terms(table=RULES).enabled(rule) and rule.grants)
     more = replace(base, name="new", grants=(need,), watches=("Microsoft.New/things",))
-    before, after = (generated.derived(Terms(), rules) for rules in (RULES, (*RULES, more)))
+    before, after = (generated.derived(Terms(table=rules)) for rules in (RULES, (*RULES, more)))
     assert need.role_id in after["condition"]
     assert need.role_id not in before["condition"]
     passed = {operation for one in after["eventSubscriptions"] for operation in one["operations"]}

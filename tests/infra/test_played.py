@@ -22,13 +22,12 @@ OTHERS = ("22222222-2222-4222-8222-222222222222", "33333333-3333-4333-8333-33333
 EVENT_SUBSCRIPTIONS = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
 
 
-def _operations(name: str) -> list[str]:
-    """What the filters of the parameter file let through."""
+def _operations(name: str) -> list[list[str]]:
+    """What each filter of the parameter file lets through."""
     return [
-        operation
+        list(criterion["values"])
         for one in made(name, EVENT_SUBSCRIPTIONS)
         for criterion in one["properties"]["filter"]["advancedFilters"]
-        for operation in criterion["values"]
     ]
 
 
@@ -55,8 +54,8 @@ def _tenant(name: str) -> Tenant:
 @contextmanager
 def _playing(folder: Path, name: str) -> Iterator[LocalAzure]:
     given = {one.rpartition("/")[2] for one in watched(name)}
-    operations = ",".join(_operations(name)) or "none"
-    options = ("--watched", ",".join(sorted(given)), "--operations", operations)
+    filters = [",".join(each) for each in _operations(name)] or ["none"]
+    options = ["--watched", ",".join(sorted(given)), *(one for each in filters for one in ("--operations", each))]
     azure = LocalAzure.start(folder, _tenant(name).document(), POLICY, *options, access=access(name))
     try:
         yield azure

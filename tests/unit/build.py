@@ -30,6 +30,7 @@ from shared.access.model import (
 )
 from shared.access.parse import role_definition
 from shared.access.permissions import EVERYONE, Access, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
+from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
 from shared.access.terms import RuleMode, RuleTerms, RunMode, Terms
@@ -284,7 +285,10 @@ def looked_around(seen: Estate, *services: Service, answers: Mapping[str, Any] |
         return seen
     while True:
         wants = {
-            want for each in seen.workspaces for user in ask_rules(each, seen, Terms()).users for want in user.wants
+            want
+            for each in seen.workspaces
+            for user in ask_rules(each, seen, Terms(table=RULES)).users
+            for want in user.wants
         }
         days = seen.preferences.look_back_days
         wants |= {admin_logins(one.id, days) for one in seen.registries.values() if one.admin_user}
@@ -319,7 +323,7 @@ def terms(*, on: Iterable[str] = (), off: Iterable[str] = (), report: Iterable[s
     rules |= {name.casefold(): RuleTerms(enabled=True) for name in on}
     rules |= {name.casefold(): RuleTerms(enabled=False) for name in off}
     rules |= {name.casefold(): RuleTerms(mode=RuleMode.REPORT) for name in report}
-    return replace(Terms(RunMode.ENFORCE, rules=rules), **more)
+    return replace(Terms(table=RULES, mode=RunMode.ENFORCE, rules=rules), **more)
 
 
 def granted(plan: Plan) -> set[tuple[str, str, str]]:

@@ -25,8 +25,8 @@ from unit.build import (
 )
 
 from shared.access import connections
-from shared.access.ask_rules import WorkspaceAsks
-from shared.access.asks import Ask, Finding, Objection, RequiredGrant, RequiredRemoval
+from shared.access.ask_rules import WorkspaceAsks, asks_of
+from shared.access.asks import Finding, Objection, RequiredGrant, RequiredRemoval, Stamped
 from shared.access.model import Datastore, Estate, Fact, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
@@ -40,8 +40,8 @@ ABROAD = resource("Microsoft.Storage/storageAccounts", "data", OTHER_SUBSCRIPTIO
 NEAR = resource("Microsoft.Storage/storageAccounts", "data", FOREIGN)
 
 
-def asks(name: str, seen: Estate) -> list[Ask]:
-    return list(RULE[name].examine(seen.subject, seen))
+def asks(name: str, seen: Estate) -> list[Stamped]:
+    return list(asks_of(RULE[name], seen.subject, seen))
 
 
 def wants(name: str, seen: Estate) -> set[Want]:

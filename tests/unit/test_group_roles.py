@@ -24,6 +24,7 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want, Workspace
 from shared.access.plan import plan
@@ -68,7 +69,7 @@ def test_on_arc_with_its_relay() -> None:
 def test_a_relay_that_is_not_known_gets_no_owner(fact: Fact) -> None:
     one = replace(estate(attached(ARC)), facts={RELAYS: fact})
     assert "Azure Relay Owner" not in {name for name, _ in roles(one, "AML-91")}
-    said = list(RULE["attached-cluster-relay"].examine(one.subject, one))
+    said = list(asks_of(RULE["attached-cluster-relay"], one.subject, one))
     assert bool(said) == (fact not in ((), None))
 
 
@@ -122,7 +123,7 @@ def held(name: str, at: Scope = GROUP, who: str = "") -> dict[str, Any]:
 )
 def test_contributor_on_the_group(created: datetime | None, assignment: dict[str, Any], *, told: bool) -> None:
     one = replace(estate(workspace(created_on=created)), facts={ASSIGNMENTS: (assignment,)})
-    found = [ask for ask in RULE["workspace-group-role"].examine(one.subject, one) if isinstance(ask, Finding)]
+    found = [ask for ask in asks_of(RULE["workspace-group-role"], one.subject, one) if isinstance(ask, Finding)]
     assert [finding.severity.value for finding in found] == (["low"] if told else [])
 
 
@@ -133,6 +134,6 @@ def test_a_uai_workspace_was_granted_nothing_by_aml() -> None:
 
 def test_a_list_that_may_not_be_read_is_said() -> None:
     one = replace(estate(workspace(created_on=BEFORE)), facts={ASSIGNMENTS: Unreadable.FORBIDDEN})
-    (found,) = RULE["workspace-group-role"].examine(one.subject, one)
+    (found,) = asks_of(RULE["workspace-group-role"], one.subject, one)
     assert isinstance(found, Finding)
     assert "could not be read" in found.message

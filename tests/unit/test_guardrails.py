@@ -25,7 +25,7 @@ STORAGE, ISOLATION = RULE["workspace-storage"], RULE["data-isolation"]
 
 
 def test_the_default_only_reports_grants_nothing_broad_and_trusts_the_resource_group() -> None:
-    default = Terms()
+    default = Terms(table=RULES)
     assert default.mode is RunMode.REPORT
     assert default.boundary is Boundary.RESOURCE_GROUP
     assert default.allow == ()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from unit.build import REGISTRY, WORKSPACE, cluster, compute, estate, identity, identity_id, sai, uai, workspace
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding
 from shared.access.model import ComputeType, Estate, Want
 from shared.access.rules import RULES
@@ -26,7 +27,7 @@ GROUP = Scope.parse(f"{NET}/providers/Microsoft.Network/networkSecurityGroups/ns
 
 
 def remedy(rule: str, seen: Estate) -> str:
-    (found,) = [one for one in RULE[rule].examine(seen.subject, seen) if isinstance(one, Finding)]
+    (found,) = [one for one in asks_of(RULE[rule], seen.subject, seen) if isinstance(one, Finding)]
     return found.remedy
 
 
@@ -125,7 +126,7 @@ class TestIdentities:
 
     def test_without_serverless_advice_on_top(self) -> None:
         one = workspace(identity=identity(uai("one"), uai("two")), primary=identity_id("gone"), serverless=True)
-        assert list(RULE["serverless-identity"].examine(one, estate(one))) == []
+        assert list(asks_of(RULE["serverless-identity"], one, estate(one))) == []
 
 
 class TestNetworks:

@@ -32,7 +32,8 @@ from unit.build import (
 )
 
 from shared.access import connections
-from shared.access.asks import Ask, Cover, Finding, Objection, Property, RegistryUser, RequiredGrant
+from shared.access.ask_rules import asks_of
+from shared.access.asks import Cover, Finding, Objection, Property, RegistryUser, RequiredGrant, Stamped
 from shared.access.model import Compute, ComputeType, Datastore, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.plan import plan
 from shared.access.rules import RULES
@@ -44,8 +45,8 @@ ONE, TWO = uai("one"), uai("two")
 KEPT = [str(ONE.resource), str(TWO.resource)]
 
 
-def asks(name: str, seen: Estate) -> list[Ask]:
-    return list(RULE[name].examine(seen.subject, seen))
+def asks(name: str, seen: Estate) -> list[Stamped]:
+    return list(asks_of(RULE[name], seen.subject, seen))
 
 
 def with_facts(seen: Estate, facts: dict[Want, Fact]) -> Estate:
@@ -97,7 +98,7 @@ def test_no_remedy_of_any_rule_leaves_an_identity_out() -> None:
         one
         for seen in _everything_wrong()
         for rule in RULES
-        for one in rule.examine(seen.subject, seen)
+        for one in asks_of(rule, seen.subject, seen)
         if isinstance(one, Finding) and ('"identity"' in one.remedy or "--identity-type" in one.remedy)
     ]
     assert {one.rule for one in touching} >= {"workspace-primary-identity", "compute-identity-kinds"}

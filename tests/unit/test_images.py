@@ -27,6 +27,7 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding
 from shared.access.images import Asset, as_it_is, assets, container_registry, of_microsoft
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want, Workspace
@@ -88,7 +89,7 @@ def behind(scope: Scope, made: str = "systemCreatedAcrAccount") -> dict[str, Any
 
 
 def findings(name: str, one: Estate) -> list[Finding]:
-    return [ask for ask in RULE[name].examine(one.subject, one) if isinstance(ask, Finding)]
+    return [ask for ask in asks_of(RULE[name], one.subject, one) if isinstance(ask, Finding)]
 
 
 ALLOWED = terms(on=["AML-97"], allow=(FOREIGN,))

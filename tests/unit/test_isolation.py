@@ -19,6 +19,7 @@ from unit.build import (
     workspace_id,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Objection
 from shared.access.model import Estate, Fact, Unreadable, Want
 from shared.access.plan import plan
@@ -50,7 +51,7 @@ def seen(kind: str, own: bool | None, hub: Fact | str, *, named: Scope | None = 
 
 def guarded(one: Estate) -> set[str]:
     names = ("data-isolation", "data-isolation-by-default")
-    asked = [(name, ask) for name in names for ask in RULE[name].examine(one.subject, one)]
+    asked = [(name, ask) for name in names for ask in asks_of(RULE[name], one.subject, one)]
     assert all(isinstance(ask, Objection) and ask.setting is None for _, ask in asked)
     return {name for name, _ in asked}
 
@@ -91,7 +92,7 @@ def test_a_project_whose_hub_nobody_can_read_is_taken_for_isolated(named: Scope 
 
 def test_the_hubs_own_account_is_guarded_where_the_project_names_another() -> None:
     one = seen("project", None, says(True, storageAccount=str(SHARED)))
-    asked = RULE["data-isolation-by-default"].examine(one.subject, one)
+    asked = asks_of(RULE["data-isolation-by-default"], one.subject, one)
     assert {ask.target for ask in asked if isinstance(ask, Objection)} == {STORAGE, SHARED}
 
 
@@ -111,7 +112,7 @@ def test_the_hubs_account_is_guarded_where_the_project_names_none(own: bool | No
     one = _through_a_store(own, hub)
     name = "data-isolation" if own else "data-isolation-by-default"
     assert list(RULE[name].wants(one.subject, one)) == [Want(HUB)]
-    assert {ask.target for ask in RULE[name].examine(one.subject, one) if isinstance(ask, Objection)} == {SHARED}
+    assert {ask.target for ask in asks_of(RULE[name], one.subject, one) if isinstance(ask, Objection)} == {SHARED}
 
 
 def test_the_hubs_account_is_open_where_the_hub_shares_it() -> None:

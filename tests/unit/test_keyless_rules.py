@@ -30,7 +30,8 @@ from unit.build import (
 )
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.ask_rules import asks_of
+from shared.access.asks import Finding, RequiredGrant, Severity, Stamped
 from shared.access.condition import assignable, condition, for_groups
 from shared.access.model import ComputeType, Datastore, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.plan import plan
@@ -54,8 +55,8 @@ def seen(subject: Workspace, facts: dict[Want, Fact], **more: Any) -> Estate:
     return replace(estate(subject, **more), facts=facts)
 
 
-def asks(rule: str, one: Estate) -> list[Ask]:
-    return list(RULE[rule].examine(one.subject, one))
+def asks(rule: str, one: Estate) -> list[Stamped]:
+    return list(asks_of(RULE[rule], one.subject, one))
 
 
 def wants(rule: str, one: Estate) -> set[Want]:

@@ -26,6 +26,7 @@ from unit.build import (
 )
 
 from shared.access import parse
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Cover, Finding, Property, RegistryUser
 from shared.access.losses import Loss
 from shared.access.lost import without_lost
@@ -150,7 +151,7 @@ def test_no_command_attaches_what_was_deleted() -> None:
         remedies = [
             ask.remedy
             for rule in RULES
-            for ask in rule.examine(seen.subject, seen)
+            for ask in asks_of(rule, seen.subject, seen)
             if isinstance(ask, Finding)
             and ('"userAssignedIdentities"' in ask.remedy or "--identity-type" in ask.remedy)
         ]
@@ -163,7 +164,7 @@ def test_an_identity_of_the_workspace_that_is_not_primary_is_taken_off() -> None
     (found,) = [
         ask
         for seen in [lost(workspace(identity=identity(sai("ws"), DEAD)), None)]
-        for ask in RULE["lost-identity"].examine(seen.subject, seen)
+        for ask in asks_of(RULE["lost-identity"], seen.subject, seen)
     ]
     assert isinstance(found, Finding)
     assert f'"{DEAD.resource}": null' in found.remedy
@@ -191,7 +192,7 @@ class TestAWorkspaceThatIsBeingDeleted:
     def test_arm_says_so(self) -> None:
         found = parse.workspace(self.RAW, {List.COMPUTES: []}, {})
         assert found.leaving
-        asked = RULE["lost-identity-pulls"].examine(found, estate(found))
+        asked = asks_of(RULE["lost-identity-pulls"], found, estate(found))
         (one,) = [ask for ask in asked if isinstance(ask, RegistryUser)]
         assert (one.registry, one.cover) == (REGISTRY, Cover.UNKNOWN)
         assert found.id.resource_group == GROUP

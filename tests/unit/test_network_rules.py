@@ -21,6 +21,7 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, Objection, Severity
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want, Workspace
 from shared.access.rules import RULES, Rule
@@ -70,7 +71,7 @@ def looked(subject: Workspace, rules: list[Rule], answer: Callable[[Want], Fact]
 
 def findings(rule: str, subject: Workspace, answer: Callable[[Want], Fact]) -> list[Finding]:
     seen = looked(subject, [RULE[rule]], answer)
-    return [one for one in RULE[rule].examine(subject, seen) if isinstance(one, Finding)]
+    return [one for one in asks_of(RULE[rule], subject, seen) if isinstance(one, Finding)]
 
 
 @pytest.mark.parametrize("rule", NETWORKS, ids=lambda rule: rule.name)
@@ -83,7 +84,7 @@ def test_what_is_in_no_network_costs_nothing(rule: Rule) -> None:
         compute("dbx", ComputeType.DATABRICKS, attached=None),
     )
     assert list(rule.wants(subject, estate(subject))) == []
-    assert list(rule.examine(subject, estate(subject))) == []
+    assert list(asks_of(rule, subject, estate(subject))) == []
 
 
 def test_all_rules_together_read_each_thing_once() -> None:
@@ -219,15 +220,15 @@ def test_lighthouse_holds_back_the_identities_of_these_computes_only() -> None:
     rule = RULE["network-lighthouse"]
     managed: dict[str, Any] = {"managedByTenants": [{"tenantId": "t"}]}
     seen = looked(subject, [rule], lambda _: managed)
-    objections = [one for one in rule.examine(subject, seen) if isinstance(one, Objection)]
+    objections = [one for one in asks_of(rule, subject, seen) if isinstance(one, Objection)]
     assert [one.principal for one in objections] == [sai("inside").id]
     assert all(one.target.contains(WORKSPACE) and one.setting is None for one in objections)
     alone = looked(subject, [rule], lambda _: {"managedByTenants": []})
-    assert list(rule.examine(subject, alone)) == []
+    assert list(asks_of(rule, subject, alone)) == []
 
 
 def test_where_lighthouse_cannot_be_seen_nothing_is_granted_either() -> None:
     subject = in_network(cluster("inside", sai("inside"), raw=nodes()))
     rule = RULE["network-lighthouse"]
     seen = looked(subject, [rule], lambda _: Unreadable.FORBIDDEN)
-    assert [one.principal for one in rule.examine(subject, seen) if isinstance(one, Objection)] == [sai("inside").id]
+    assert [one.principal for one in asks_of(rule, subject, seen) if isinstance(one, Objection)] == [sai("inside").id]

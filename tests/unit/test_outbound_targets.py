@@ -23,6 +23,7 @@ from unit.build import (
 )
 
 from shared.access.approver import APPROVE
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding
 from shared.access.model import Estate, Fact, Unreadable, Want, Workspace
 from shared.access.plan import plan
@@ -117,17 +118,17 @@ def test_who_may_approve_already_gets_nothing(target: Scope, role: str) -> None:
 )
 def test_what_leads_nowhere(one: Workspace) -> None:
     for name in ("outbound-target-approver", "outbound-targets"):
-        assert list(RULE[name].examine(one, seen(one, {"id": "there"}, SEARCH))) == []
+        assert list(asks_of(RULE[name], one, seen(one, {"id": "there"}, SEARCH))) == []
         assert list(RULE[name].wants(one, estate(one))) == []
 
 
 def test_dependencies_are_those_of_aml_75() -> None:
     one = replace(leading_to(STORAGE), storage=STORAGE)
-    assert list(RULE["outbound-target-approver"].examine(one, seen(one, {"id": "there"}, STORAGE))) == []
+    assert list(asks_of(RULE["outbound-target-approver"], one, seen(one, {"id": "there"}, STORAGE))) == []
 
 
 def findings(one: Estate) -> Iterator[Finding]:
-    yield from (ask for ask in RULE["outbound-targets"].examine(one.subject, one) if isinstance(ask, Finding))
+    yield from (ask for ask in asks_of(RULE["outbound-targets"], one.subject, one) if isinstance(ask, Finding))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_type_that_nobody_knows_is_not_looked_for() -> None:
     new = resource("Microsoft.Novel/things", "new")
     one = estate(leading_to(new))
     assert list(RULE["outbound-targets"].wants(one.subject, one)) == []
-    assert [ask for ask in RULE["outbound-targets"].examine(one.subject, one) if not isinstance(ask, Finding)]
+    assert [ask for ask in asks_of(RULE["outbound-targets"], one.subject, one) if not isinstance(ask, Finding)]
 
 
 def test_the_name_of_a_rule_is_quoted_in_the_command() -> None:

@@ -23,6 +23,7 @@ from unit.build import (
 from emulator.identity.conditions import Attributes, Conditions
 from shared import policy
 from shared.access.actions import Plan
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, RequiredGrant
 from shared.access.condition import condition, for_groups
 from shared.access.held import held
@@ -44,7 +45,7 @@ def named(*, scopes: tuple[Scope, ...] = (), role_id: str = DATA_SCIENTIST, **ta
 
 
 def asks(seen: Estate, rule: str = "people") -> list[Any]:
-    return list(RULE[rule].examine(seen.subject, seen))
+    return list(asks_of(RULE[rule], seen.subject, seen))
 
 
 def with_people(people: People, **tags: str) -> Estate:

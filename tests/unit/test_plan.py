@@ -87,7 +87,7 @@ class Case:
             roles=self.roles,
             denies=self.denies,
         )
-        return plan(seen, ENFORCE, [rule for rule in RULES if rule.name != "image-builder"])
+        return plan(seen, replace(ENFORCE, table=tuple(rule for rule in RULES if rule.name != "image-builder")))
 
 
 TRUTH = {
@@ -373,7 +373,7 @@ class TestCap:
 
 def test_the_mode_never_changes_the_plan() -> None:
     seen = estate(uai_workspace(cluster("c1", C1), cluster("c2")), registry(admin_user=True), vault(rbac=False))
-    assert plan(seen, Terms(RunMode.REPORT)) == plan(seen, Terms(RunMode.ENFORCE))
+    assert plan(seen, Terms(mode=RunMode.REPORT, table=RULES)) == plan(seen, Terms(table=RULES, mode=RunMode.ENFORCE))
 
 
 def test_a_plan_is_compliant_only_when_there_is_nothing_to_say() -> None:
@@ -408,11 +408,20 @@ def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: RuleKind, gua
     asks = {"plain": need, "named": replace(need, explicit=True)}
 
     def rule(name: str, mode: RuleKind) -> Rule:
-        return Rule(name, ("AML-18",), mode, name, "x", lambda *_: [asks[name]], "acts", "leaves", grants=(PULL,))
+        return Rule(
+            name=name,
+            requirements=("AML-18",),
+            mode=mode,
+            title=name,
+            source="x",
+            examine=lambda *_: [asks[name]],
+            acts="acts",
+            leaves="leaves",
+            grants=(PULL,),
+        )
 
-    made = plan(
-        estate(workspace(cluster("c1", C1)), CLASSIC), terms(), [rule("plain", first), rule("named", RuleKind.FIX)]
-    )
+    table = (rule("plain", first), rule("named", RuleKind.FIX))
+    made = plan(estate(workspace(cluster("c1", C1)), CLASSIC), terms(table=table))
     assert guards(made) == guards_wanted
     assert [grant.rule for grant in made.grants] == ([] if guards_wanted else ["plain"])
 

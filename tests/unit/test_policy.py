@@ -9,6 +9,7 @@ import pytest
 
 from shared import policy
 from shared.access.preferences import Builders, Serverless
+from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, RuleMode, RuleTerms, RunMode, Terms
 
@@ -35,7 +36,7 @@ contested_after: 2
 
 @pytest.mark.parametrize("text", ["", "# nothing", "{}", "---\n", "null"])
 def test_without_anything_the_defaults_hold(text: str) -> None:
-    assert policy.parse(text).terms() == Terms()
+    assert policy.parse(text).terms() == Terms(table=RULES)
 
 
 def test_everything_that_can_be_said() -> None:

@@ -104,7 +104,7 @@ def switched(on: tuple[str, ...] | None) -> Terms:
     """Every rule on and everything allowed, or only `on`."""
     names = [rule.name for rule in RULES] if on is None else list(on)
     said = {name: RuleTerms(enabled=True) for name in names}
-    return Terms(rules=said, allow=(Scope.parse("/"),), boundary=Boundary.SUBSCRIPTION)
+    return Terms(table=RULES, rules=said, allow=(Scope.parse("/"),), boundary=Boundary.SUBSCRIPTION)
 
 
 @pytest.mark.parametrize("rule", [None, *RULES], ids=lambda rule: rule.name if rule else "all of them")

@@ -1,8 +1,10 @@
 """The rule table: what it says, what no rule may ever grant, and for each rule where it acts and where it does not."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,8 +38,8 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import (
-    Ask,
     Cover,
     Finding,
     NotReady,
@@ -46,6 +48,7 @@ from shared.access.asks import (
     RegistryUser,
     RequiredGrant,
     RequiredSetting,
+    Stamped,
 )
 from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
@@ -57,133 +60,15 @@ from shared.access.terms import Terms
 
 RULE = {rule.name: rule for rule in RULES}
 
-# name · AML-ids · mode · roles that it may grant
-CATALOGUE = """
-workspace-control             AML-03         F?  Contributor
-workspace-storage             AML-04         F?  Contributor
-workspace-blobs               AML-05         F   Storage Blob Data Contributor
-workspace-vault               AML-06         F?  Contributor, Key Vault Administrator
-workspace-vault-policies      AML-07         F?  Contributor, Key Vault Administrator
-workspace-registry            AML-08         F?  Contributor
-workspace-insights            AML-09         F?  Contributor
-compute-pull                  AML-18 AML-19  F   AcrPull, Container Registry Repository Reader
-kubernetes-pull               AML-74         F   AcrPull, Container Registry Repository Reader
-endpoint-pull                 AML-42         F   AcrPull, Container Registry Repository Reader
-compute-identity              AML-20         A   -
-private-registry-pull         AML-28         F   AcrPull, Container Registry Repository Reader
-aks-pull                      AML-30         F   AcrPull, Container Registry Repository Reader
-kubelet-pull                  AML-94         F   AcrPull, Container Registry Repository Reader
-kubelet-identity              AML-94         A   -
-serverless-pull               AML-72         G   -
-serverless-identity           AML-72         A   -
-serverless-jobs               AML-84         G   -
-serverless-jobs-pull          AML-84         F   AcrPull, Container Registry Repository Reader
-image-builder                 AML-83         A   -
-image-builder-role            AML-83 AML-08  F?  Contributor, AcrPush, Container Registry Tasks Contributor, Container Registry Repository Writer
-uncovered-builder             AML-83         G   -
-compute-reads-blobs           AML-32         F   Storage Blob Data Reader
-endpoint-reads-blobs          AML-42         F   Storage Blob Data Reader
-endpoint-writes-metrics       -              F?  AzureML Metrics Writer (preview)
-data-isolation                AML-73         G   -
-data-isolation-by-default     AML-93         G   -
-registry-admin-user           AML-21 AML-22  F   -
-workspace-cached-keys         AML-71         F   -
-compute-identity-kinds        AML-15         A   -
-container-instances           AML-23         G   -
-registry-services             AML-85         G   -
-workspace-identity            AML-01         A   -
-workspace-identity-one-way    AML-02         G   -
-workspace-identities-resent   AML-11         G   -
-workspace-primary-identity    AML-12         A   -
-identity-attached-by          AML-14         A   -
-customer-provided-dependencies    AML-10         F   -
-default-identity              AML-16         I   -
-compute-identity-name         AML-38         I   -
-lost-identity                 AML-98         A   -
-lost-identity-pulls           AML-98         G   -
-encryption-key-access         AML-13         A   -
-compute-reads-secrets         AML-17         A   -
-base-image-pull               AML-25         F   AcrPull, Container Registry Repository Reader
-base-image-identity           AML-26         F   Managed Identity Operator
-registry-connection           AML-27         A   -
-password-builds               AML-24         G   -
-environment-build             AML-29         A   -
-image-registry-pull           AML-90         F   AcrPull, Container Registry Repository Reader
-image-registries              AML-90         A   -
-aml-registry-user             AML-97         F?  AzureML Registry User
-aml-registries                AML-97         A   -
-aks-service-principal         AML-31         A   -
-abac-registry                 AML-70         F   -
-datastore-credential          AML-33         A   -
-datastore-type                AML-34         A   -
-cross-tenant-storage          AML-35         G   -
-compute-reads-data            AML-36         F   Storage Blob Data Reader
-batch-endpoint-storage        AML-81         F   -
-storage-preview               AML-41         F   Storage Blob Data Reader
-storage-private-endpoints     AML-76         A   -
-keys-refused                  AML-86         A   -
-compute-writes-blobs          AML-87         F?  Storage Blob Data Contributor
-endpoint-writes-blobs         AML-87         F?  Storage Blob Data Contributor
-instance-file-share           AML-87         A   -
-parallel-runs                 AML-87         F?  Storage Table Data Contributor, Storage Queue Data Contributor
-storage-without-keys          AML-77 AML-88  A   -
-people-storage                AML-88         F?  Storage Blob Data Contributor, Storage File Data Privileged Contributor, Storage Blob Data Reader, Storage File Data Privileged Reader
-spark-storage                 AML-89         F?  Contributor, Storage Blob Data Contributor
-spark-identity                AML-89         A   -
-user-identity-jobs            AML-39         A   -
-mixed-identity-jobs           AML-40         A   -
-feature-store-materialization AML-82         F?  AzureML Data Scientist, Storage Blob Data Contributor, Storage Blob Data Reader
-feature-set-users             AML-96         A   -
-network-vnet-subscription     AML-51         A   -
-network-storage-region        AML-53         A   -
-network-deployer              AML-54         A   -
-network-instance-place        AML-55         A   -
-network-lighthouse            AML-56         G   -
-network-no-public-ip-endpoint AML-58         A   -
-network-no-public-ip-preview  AML-60         A   -
-network-subnet-room           AML-52         A   -
-network-default-outbound      AML-64         A   -
-network-storage-exfiltration  AML-65         A   -
-network-management-outbound   AML-59         A   -
-network-training-outbound     AML-69         A   -
-network-public-ip-inbound     AML-61         A   -
-network-instance-file-shares  AML-57         A   -
-network-group-obstacles       AML-62         A   -
-network-cross-vnet            AML-66         A   -
-network-databricks            AML-67         A   -
-network-attached-ssh          AML-68         A   -
-endpoint-authentication       AML-43         A   -
-token-audience                AML-48         I   -
-endpoint-traffic-logs         AML-49         A   -
-connection-secrets            AML-45         A   -
-people                        AML-44         F?  AzureML Data Scientist
-endpoint-scorers              AML-44         A   -
-custom-role-keys              AML-46         A   -
-custom-role-authors           AML-47         A   -
-instance-shuts-down           AML-37         F?  Contributor
-compute-settings              AML-78         A   -
-managed-network               AML-50         A   -
-serverless-network            AML-63         A   -
-private-endpoint-approver     AML-75         F?  Azure AI Enterprise Network Connection Approver
-outbound-target-approver      AML-92         F?  Azure AI Enterprise Network Connection Approver
-outbound-targets              AML-92         A   -
-attached-cluster-access       AML-91         F?  Reader, Kubernetes Extension Contributor, Azure Kubernetes Service Cluster Admin Role, Azure Relay Owner
-attached-cluster-relay        AML-91         A   -
-workspace-group-role          AML-95         A   -
-registry-settings             AML-79         A   -
-unknown-kind                  -              A   -
-malformed-id                  -              A   -
-own-grants                    AML-80         F?  -
-"""  # noqa: E501 - a table
 
-
-def test_the_table_is_what_it_is_meant_to_be() -> None:
-    table = [
-        (r.name, " ".join(r.requirements), str(r.mode), ", ".join(dict.fromkeys(n.role_name for n in r.grants)))
-        for r in RULES
-    ]
-    lines = [f"{name:<29} {ids or '-':<14} {mode:<3} {roles or '-'}" for name, ids, mode, roles in table]
-    assert lines == CATALOGUE.strip().splitlines()
+def test_the_table_is_what_is_on_record() -> None:
+    """docs/rules.md is committed, and its diff shows what a change does: names, AML-ids, modes and roles."""
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+    on_record = re.findall(r"^\| \[(.+?)\]\(#.+?\) \| (.+?) \| (\S+) \|", page, re.MULTILINE)
+    assert on_record == [(r.name, ", ".join(r.requirements) or "–", str(r.mode)) for r in RULES]
+    for rule, section in zip(RULES, page.split("\n## ")[-len(RULES) :], strict=True):
+        roles = dict.fromkeys(re.findall(r"Grants: \*\*(.+?)\*\*", section))
+        assert list(roles) == list(dict.fromkeys(need.role_name for need in rule.grants)), rule.name
 
 
 def test_the_requirements_of_the_issue_are_all_named() -> None:
@@ -260,8 +145,8 @@ def test_identities_are_handed_on_only_where_the_policy_allows_it() -> None:
     rules = [rule for rule in RULES if ASSIGN_IDENTITY in rule.grants]
     assert [rule.name for rule in rules] == ["base-image-identity"]
     assert all(rule.allow_listed for rule in rules)
-    assert ASSIGN_IDENTITY not in assignable(Terms())
-    assert ASSIGN_IDENTITY in assignable(Terms(allow=(GROUP,)))
+    assert ASSIGN_IDENTITY not in assignable(Terms(table=RULES))
+    assert ASSIGN_IDENTITY in assignable(Terms(table=RULES, allow=(GROUP,)))
 
 
 def test_a_role_that_is_granted_by_default_can_write_no_registry_workspace_or_vault() -> None:
@@ -278,8 +163,8 @@ def test_a_role_that_is_granted_by_default_can_write_no_registry_workspace_or_va
                 assert not block.allows(Permission(f"Microsoft.{kind}/write", data=True))
 
 
-def asks(name: str, seen: Estate) -> Sequence[Ask]:
-    return list(RULE[name].examine(seen.subject, seen))
+def asks(name: str, seen: Estate) -> Sequence[Stamped]:
+    return list(asks_of(RULE[name], seen.subject, seen))
 
 
 def grants(name: str, seen: Estate) -> set[tuple[str, str, str]]:
@@ -490,7 +375,7 @@ def test_where_a_rule_is_silent(name: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_a_rule_asks_for_no_more_than_its_entry_says(rule: Rule) -> None:
     for seen in (one for cases in CASES.values() for one in (*cases[0], *cases[1])):
-        for ask in rule.examine(seen.subject, seen):
+        for ask in asks_of(rule, seen.subject, seen):
             if isinstance(ask, RequiredGrant | RequiredSetting | Finding):
                 # endpoint-writes-metrics belongs to AML-42, which must not turn it on
                 assert set(ask.requirements) <= {*rule.requirements, *rule.also, "AML-42"}

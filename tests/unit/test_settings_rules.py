@@ -25,6 +25,7 @@ from unit.build import (
     workspace,
 )
 
+from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, Severity
 from shared.access.evidence import admin_logins, key_calls, moment
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
@@ -40,7 +41,7 @@ ME = uai("ws-id")
 
 
 def said(rule: str, seen: Estate) -> list[Finding]:
-    return [one for one in RULE[rule].examine(seen.subject, seen) if isinstance(one, Finding)]
+    return [one for one in asks_of(RULE[rule], seen.subject, seen) if isinstance(one, Finding)]
 
 
 class TestRegistries:
@@ -51,7 +52,7 @@ class TestRegistries:
         return "".join(f"{finding.message} {finding.remedy}" for finding in said("registry-settings", seen))
 
     @pytest.mark.parametrize(
-        ("wishes", "ws", "says"),
+        ("preferences", "ws", "says"),
         [
             (Preferences(), "Enabled", ""),
             (Preferences(), "Disabled", "--public-network-enabled false"),
@@ -301,5 +302,5 @@ class TestKeys:
 
 
 def test_the_default_policy_looks_back_a_month() -> None:
-    assert Terms().preferences == Preferences(look_back_days=30, evidence_required=False)
+    assert Terms(table=RULES).preferences == Preferences(look_back_days=30, evidence_required=False)
     assert role("Azure AI Enterprise Network Connection Approver").permissions

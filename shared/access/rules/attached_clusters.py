@@ -5,7 +5,7 @@ A system-assigned identity gets what it needs when the cluster is attached; for 
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.cluster_needs import ADMINISTER_AKS, ATTACHED, OWN_RELAY
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import scope_or_none
@@ -59,22 +59,18 @@ def _access(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _which_relay(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(RELAY, ("AML-91",), _relay_lists(workspace, estate), estate)
+    yield from unreadable(_relay_lists(workspace, estate), estate)
     me = workspace.acting
     for compute, cluster in _attached(workspace) if me else ():
         relays = _relays(cluster, estate)
         if me is None or len(relays) < 2:
             continue
         names = ", ".join(relay.name for relay in relays)
-        yield Finding(
+        yield Found(
             compute.id,
-            RELAY,
-            ("AML-91",),
-            Severity.LOW,
             f"Several relays lie beside Arc cluster {cluster.name} ({names}), so nobody can tell which one compute "
             f"{compute.id.name} uses: {me.label} must be Azure Relay Owner on it.",
-            "Look into the settings of the cluster's AML extension which relay it is, then: "
-            f"{code(assign(me.id, 'Azure Relay Owner', 'RELAY-ID'))}",
+            {"grant": code(assign(me.id, "Azure Relay Owner", "RELAY-ID"))},
         )
 
 
@@ -82,28 +78,32 @@ RELAY = "attached-cluster-relay"
 
 RULES = (
     Rule(
-        "attached-cluster-access",
-        ("AML-91",),
-        RuleKind.OPT_IN,
-        "A workspace's user-assigned identity can read, extend and administer an attached cluster, and owns its relay.",
-        _SOURCE,
-        _access,
-        "a UAI workspace with an attached AKS cluster on which its identity holds nothing",
-        "a workspace that acts as its system-assigned identity",
+        name="attached-cluster-access",
+        requirements=("AML-91",),
+        mode=RuleKind.OPT_IN,
+        title="A workspace's user-assigned identity can read, extend and administer an attached cluster, and owns its "
+        "relay.",
+        source=_SOURCE,
+        examine=_access,
+        acts="a UAI workspace with an attached AKS cluster on which its identity holds nothing",
+        leaves="a workspace that acts as its system-assigned identity",
         wants=_relay_lists,
         grants=(*dict.fromkeys(need for needs in ATTACHED.values() for need in needs), OWN_RELAY),
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
     Rule(
-        RELAY,
-        ("AML-91",),
-        RuleKind.AUDIT,
-        "It is known which relay an attached Arc cluster uses.",
-        _SOURCE,
-        _which_relay,
-        "an Arc cluster with two relays in its resource group",
-        "an Arc cluster with one relay in its resource group",
+        name=RELAY,
+        requirements=("AML-91",),
+        mode=RuleKind.AUDIT,
+        title="It is known which relay an attached Arc cluster uses.",
+        source=_SOURCE,
+        examine=_which_relay,
+        acts="an Arc cluster with two relays in its resource group",
+        leaves="an Arc cluster with one relay in its resource group",
+        severity=Severity.LOW,
+        remedy="Look into the settings of the cluster's AML extension which relay it is, then: {grant}",
         wants=_relay_lists,
         reads=(List.COMPUTES,),
         watches=_WATCHES,

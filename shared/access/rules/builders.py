@@ -7,7 +7,7 @@ there, and ACR Tasks lose the data access that they have by default.
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
 from shared.access.preferences import Builders
@@ -65,13 +65,10 @@ def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     named, compute = _build_compute(workspace)
     if named and compute is None:
         change = az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER")
-        yield Finding(
+        yield Found(
             workspace.id,
-            IMAGE_BUILDER,
-            ("AML-83",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
-            f"Name a cluster that is there, whose identity can push and build (AML-83): {code(change)}",
+            {"change": code(change)},
         )
 
 
@@ -102,41 +99,44 @@ IMAGE_BUILDER = "image-builder"
 
 RULES = (
     Rule(
-        IMAGE_BUILDER,
-        ("AML-83",),
-        RuleKind.AUDIT,
-        "Whoever builds images can push them to the workspace's registry and run ACR Tasks there.",
-        _SOURCE,
-        _missing,
-        "a workspace whose system-assigned identity holds nothing on its registry",
-        "a workspace whose identity is Contributor on the registry's resource group",
+        name=IMAGE_BUILDER,
+        requirements=("AML-83",),
+        mode=RuleKind.AUDIT,
+        title="Whoever builds images can push them to the workspace's registry and run ACR Tasks there.",
+        source=_SOURCE,
+        examine=_missing,
+        acts="a workspace whose system-assigned identity holds nothing on its registry",
+        leaves="a workspace whose identity is Contributor on the registry's resource group",
+        severity=Severity.MEDIUM,
+        remedy="Name a cluster that is there, whose identity can push and build (AML-83): {change}",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
     Rule(
-        "image-builder-role",
-        ("AML-83", "AML-08"),
-        RuleKind.OPT_IN,
-        "Whoever builds images gets what that takes: Contributor, or AcrPush and Container Registry Tasks Contributor "
-        "(policy: builders); in ABAC mode Container Registry Repository Writer besides.",
-        _SOURCE,
-        _granted,
-        "a workspace on a registry of another resource group, when the policy turns the rule or AML-08 on",
-        "an image build compute that is AcrPush and Container Registry Tasks Contributor",
+        name="image-builder-role",
+        requirements=("AML-83", "AML-08"),
+        mode=RuleKind.OPT_IN,
+        title="Whoever builds images gets what that takes: Contributor, or AcrPush and Container Registry Tasks "
+        "Contributor (policy: builders); in ABAC mode Container Registry Repository Writer besides.",
+        source=_SOURCE,
+        examine=_granted,
+        acts="a workspace on a registry of another resource group, when the policy turns the rule or AML-08 on",
+        leaves="an image build compute that is AcrPush and Container Registry Tasks Contributor",
         grants=BUILDS,
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
         optional=True,
     ),
     Rule(
-        "uncovered-builder",
-        ("AML-83",),
-        RuleKind.GUARD,
-        "While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",
-        _SOURCE,
-        _unknown,
-        "a workspace whose identity lacks pushing or ACR Tasks on its registry",
-        "a workspace whose identity is Contributor on the registry",
+        name="uncovered-builder",
+        requirements=("AML-83",),
+        mode=RuleKind.GUARD,
+        title="While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",
+        source=_SOURCE,
+        examine=_unknown,
+        acts="a workspace whose identity lacks pushing or ACR Tasks on its registry",
+        leaves="a workspace whose identity is Contributor on the registry",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from shared.access import connections, images
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.model import Connection, Estate, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
@@ -96,49 +96,48 @@ def _builds_on_private(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     hosts = _private_hosts(workspace)
     if not hosts:
         return
-    yield from unreadable("environment-build", ("AML-29",), _environment_wants(workspace, estate), estate)
+    yield from unreadable(_environment_wants(workspace, estate), estate)
     for scope in latest(workspace, estate):
         body = get(estate.resource(scope), "properties")
         host = (text(body, "image") or "").casefold().split("/", 1)[0]
         if host in hosts and (text(body, "condaFile") or isinstance(get(body, "build"), Mapping)):
             image = str(text(body, "image"))
             used_as_it_is = az("ml environment create", name=scope.parent.name, image=image, **at(workspace.id))
-            yield Finding(
+            yield Found(
                 scope,
-                "environment-build",
-                ("AML-29",),
-                Severity.MEDIUM,
                 f"Environment {scope.parent.name}:{scope.name} adds packages to an image of private registry {host}, "
                 "so AML must build it, and cannot pull that image to build.",
-                f"Put the packages into the image and use it as it is: {code(used_as_it_is)} (an environment of "
-                f"{V1_ENDED}: user_managed_dependencies = True and no Dockerfile)",
+                {"create": code(used_as_it_is)},
             )
 
 
 RULES = (
     Rule(
-        "password-builds",
-        ("AML-24",),
-        RuleKind.GUARD,
-        "While a workspace builds environments from the registry with its password, the admin user stays on.",
-        _SOURCE,
-        _built_with_password,
-        "a workspace in the same resource group whose connection signs in to the registry with its password",
-        "a connection that signs in with the name and password of a token",
+        name="password-builds",
+        requirements=("AML-24",),
+        mode=RuleKind.GUARD,
+        title="While a workspace builds environments from the registry with its password, the admin user stays on.",
+        source=_SOURCE,
+        examine=_built_with_password,
+        acts="a workspace in the same resource group whose connection signs in to the registry with its password",
+        leaves="a connection that signs in with the name and password of a token",
         wants=_builder_wants,
         reads=(List.CONNECTIONS,),
         watches=("Microsoft.MachineLearningServices/workspaces/connections", "Microsoft.ContainerRegistry/registries"),
     ),
     Rule(
-        "environment-build",
-        ("AML-29",),
-        RuleKind.AUDIT,
-        "An environment on an image of a private registry uses the image as it is. Only v1 could build on one with an "
-        f"identity: {V1_ENDED}.",
-        _SOURCE,
-        _builds_on_private,
-        "an environment that adds a conda file to an image of a private registry",
-        "an environment that uses the image as it is",
+        name="environment-build",
+        requirements=("AML-29",),
+        mode=RuleKind.AUDIT,
+        title="An environment on an image of a private registry uses the image as it is. Only v1 could build on one "
+        f"with an identity: {V1_ENDED}.",
+        source=_SOURCE,
+        examine=_builds_on_private,
+        acts="an environment that adds a conda file to an image of a private registry",
+        leaves="an environment that uses the image as it is",
+        severity=Severity.MEDIUM,
+        remedy=f"Put the packages into the image and use it as it is: {{create}} (an environment of {V1_ENDED}: "
+        "user_managed_dependencies = True and no Dockerfile)",
         wants=_environment_wants,
         reads=(List.CONNECTIONS,),
         watches=("Microsoft.MachineLearningServices/workspaces/connections",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.raw import flag, text
 from shared.access.rules.az import at, az, code
@@ -25,22 +25,18 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _managed_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("aks-service-principal", ("AML-31",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for compute in _customer_provided(workspace):
         cluster = estate.resource(compute.attached)
         kind = text(cluster, "identity", "type") or ""
         client = text(cluster, "properties", "servicePrincipalProfile", "clientId") or ""
         if cluster and (kind.casefold() not in ("", "none") or client.casefold() == "msi"):
-            yield Finding(
+            yield Found(
                 compute.id,
-                "aks-service-principal",
-                ("AML-31",),
-                Severity.MEDIUM,
                 f"AKS cluster {compute.attached.name if compute.attached else ''} of compute {compute.id.name} uses a "
                 f"managed identity ({kind or client}). v1 deployments know clusters with a service principal only "
                 f"({V1_ENDED}).",
-                "Put the AML extension on it, and attach it as a Kubernetes compute, which knows managed identities: "
-                f"{_as_kubernetes(compute, workspace)}",
+                {"attach": _as_kubernetes(compute, workspace)},
             )
 
 
@@ -51,27 +47,31 @@ def _as_kubernetes(compute: Compute, workspace: Workspace) -> str:
 
 RULES = (
     Rule(
-        "aks-service-principal",
-        ("AML-31",),
-        RuleKind.AUDIT,
-        f"An AKS cluster that the customer provided runs as a service principal, for the deployments of {V1_ENDED}.",
-        _DOCS + "how-to-create-attach-kubernetes",
-        _managed_identity,
-        "an attached cluster with a system-assigned identity",
-        "an attached cluster with the client id of a service principal",
+        name="aks-service-principal",
+        requirements=("AML-31",),
+        mode=RuleKind.AUDIT,
+        title="An AKS cluster that the customer provided runs as a service principal, for the deployments of "
+        f"{V1_ENDED}.",
+        source=_DOCS + "how-to-create-attach-kubernetes",
+        examine=_managed_identity,
+        acts="an attached cluster with a system-assigned identity",
+        leaves="an attached cluster with the client id of a service principal",
+        severity=Severity.MEDIUM,
+        remedy="Put the AML extension on it, and attach it as a Kubernetes compute, which knows managed identities: "
+        "{attach}",
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
     Rule(
-        "abac-registry",
-        ("AML-70",),
-        RuleKind.FIX,
-        "Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
-        "learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
-        no_asks,
-        "a cluster that holds only AcrPull on a registry in ABAC mode",
-        "a cluster that is Container Registry Repository Writer there",
+        name="abac-registry",
+        requirements=("AML-70",),
+        mode=RuleKind.FIX,
+        title="Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
+        source="learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
+        examine=no_asks,
+        acts="a cluster that holds only AcrPull on a registry in ABAC mode",
+        leaves="a cluster that is Container Registry Repository Writer there",
         watches=("Microsoft.ContainerRegistry/registries",),
         through=(
             "compute-pull",

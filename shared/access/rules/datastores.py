@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, Objection, RequiredGrant, Severity
 from shared.access.datastores import ACCOUNT
 from shared.access.model import Datastore, Estate, Unreadable, Want, Workspace
 from shared.access.needs import READ_BLOBS
@@ -36,14 +36,11 @@ def _keeps_credential(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for store in workspace.datastores:
         kind = credential(store)
         if kind:
-            yield Finding(
+            yield Found(
                 store.id,
-                "datastore-credential",
-                ("AML-33",),
-                Severity.MEDIUM,
                 f"Datastore {store.id.name} keeps a credential ({kind}) in the workspace's vault: other users of the "
                 "workspace read data with it that they could not read as themselves.",
-                _without_credential(store, workspace),
+                {"steps": _without_credential(store, workspace)},
             )
 
 
@@ -77,15 +74,11 @@ def _kind(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for store in workspace.datastores:
         made_by_aml = workspace.storage_by_identity and store.id.name.casefold() in _SYSTEM
         if store.identity_based and store.type not in _BY_IDENTITY and not made_by_aml:
-            yield Finding(
+            yield Found(
                 store.id,
-                "datastore-type",
-                ("AML-34",),
-                Severity.MEDIUM,
                 f"Datastore {store.id.name} is of type {text(store.raw, 'properties', 'datastoreType')} and keeps no "
                 "credential; AML reads by identity from Blob storage, Data Lake Storage and OneLake only.",
-                "Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
-                f"file: {register(workspace.id)}",
+                {"register": register(workspace.id)},
             )
 
 
@@ -102,7 +95,7 @@ def _data_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("compute-reads-data", ("AML-36",), account_wants(workspace), estate)
+    yield from unreadable(account_wants(workspace), estate)
     stores: dict[Scope, list[Datastore]] = {}
     for store, where in elsewhere(workspace, estate):
         listed = listed_by(store, workspace)
@@ -122,23 +115,22 @@ def _compute_reads_data(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
                 )
 
 
-def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
+def _nowhere(store: Datastore, workspace: Workspace) -> Found:
     listed = listed_by(store, workspace)
     where = f"subscription {listed.scope.name}" if listed else "its subscription"
     query = f"[?name=='{_said(store)}'].id"
     found = az("storage account list", query=query, output="tsv", subscription="SUBSCRIPTION-ID")
     url = f"{store.id}?api-version={_API}"
     got = az("rest", method="get", url=url, output="json")
-    return Finding(
+    return Found(
         store.id,
-        "compute-reads-data",
-        ("AML-36",),
-        Severity.LOW,
         f"Datastore {store.id.name} names storage account {store.account}, but not its resource group, and "
         f"{where} shows none of that name: nobody can tell whether computes may read there.",
-        f"Find it ({code(found)}), and say where it is, which only ARM's own call can. Get the datastore "
-        f"({code(f'{got} > datastore.json')}), add subscriptionId and resourceGroup to its properties, and put it "
-        f"back: {code(az('rest', method='put', url=url, body='@datastore.json'))}",
+        {
+            "find": code(found),
+            "get": code(f"{got} > datastore.json"),
+            "put": code(az("rest", method="put", url=url, body="@datastore.json")),
+        },
     )
 
 
@@ -179,52 +171,60 @@ def _other_tenant(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 RULES = (
     Rule(
-        "datastore-credential",
-        ("AML-33",),
-        RuleKind.AUDIT,
-        "A datastore keeps no credential: whoever reads through it reads as themselves.",
-        _AUTHENTICATION,
-        _keeps_credential,
-        "a datastore with an account key",
-        "a datastore whose credentialsType is None",
+        name="datastore-credential",
+        requirements=("AML-33",),
+        mode=RuleKind.AUDIT,
+        title="A datastore keeps no credential: whoever reads through it reads as themselves.",
+        source=_AUTHENTICATION,
+        examine=_keeps_credential,
+        acts="a datastore with an account key",
+        leaves="a datastore whose credentialsType is None",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),
     Rule(
-        "datastore-type",
-        ("AML-34",),
-        RuleKind.AUDIT,
-        "A datastore without a credential is of a type that AML reads by identity.",
-        _ACCESS,
-        _kind,
-        "a file share datastore without a credential",
-        "a Data Lake Storage Gen2 datastore without a credential",
+        name="datastore-type",
+        requirements=("AML-34",),
+        mode=RuleKind.AUDIT,
+        title="A datastore without a credential is of a type that AML reads by identity.",
+        source=_ACCESS,
+        examine=_kind,
+        acts="a file share datastore without a credential",
+        leaves="a Data Lake Storage Gen2 datastore without a credential",
+        severity=Severity.MEDIUM,
+        remedy="Move the data to Blob storage or Data Lake Storage, and register that, with no credentials in the "
+        "file: {register}",
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),
     Rule(
-        "cross-tenant-storage",
-        ("AML-35",),
-        RuleKind.GUARD,
-        "Nothing is granted on storage in another tenant's subscription.",
-        _ACCESS,
-        _other_tenant,
-        "a datastore on an account in a subscription of another tenant",
-        "an account in another subscription of the same tenant",
+        name="cross-tenant-storage",
+        requirements=("AML-35",),
+        mode=RuleKind.GUARD,
+        title="Nothing is granted on storage in another tenant's subscription.",
+        source=_ACCESS,
+        examine=_other_tenant,
+        acts="a datastore on an account in a subscription of another tenant",
+        leaves="an account in another subscription of the same tenant",
         wants=_tenant_wants,
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),
     Rule(
-        "compute-reads-data",
-        ("AML-36",),
-        RuleKind.FIX,
-        "A compute's identity reads the storage accounts that datastores without credentials name, where the policy "
-        "allows them.",
-        _ACCESS,
-        _compute_reads_data,
-        "a datastore on an account that is on the policy's allow-list",
-        "a cluster that is Storage Blob Data Owner there, and clusters that people let at different accounts",
+        name="compute-reads-data",
+        requirements=("AML-36",),
+        mode=RuleKind.FIX,
+        title="A compute's identity reads the storage accounts that datastores without credentials name, where the "
+        "policy allows them.",
+        source=_ACCESS,
+        examine=_compute_reads_data,
+        acts="a datastore on an account that is on the policy's allow-list",
+        leaves="a cluster that is Storage Blob Data Owner there, and clusters that people let at different accounts",
+        severity=Severity.LOW,
+        remedy="Find it ({find}), and say where it is, which only ARM's own call can. Get the datastore ({get}), add "
+        "subscriptionId and resourceGroup to its properties, and put it back: {put}",
         wants=_data_wants,
         also=("AML-16",),
         grants=(READ_BLOBS,),
@@ -234,14 +234,15 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        "batch-endpoint-storage",
-        ("AML-81",),
-        RuleKind.FIX,
-        "Batch endpoints run on clusters and mount storage as their identity: what a cluster holds is what they need.",
-        _DOCS + "how-to-authenticate-batch-endpoint",
-        no_asks,
-        "a batch endpoint on a cluster that holds nothing on the storage account",
-        "a batch endpoint whose cluster is Storage Blob Data Reader there",
+        name="batch-endpoint-storage",
+        requirements=("AML-81",),
+        mode=RuleKind.FIX,
+        title="Batch endpoints run on clusters and mount storage as their identity: what a cluster holds is what they "
+        "need.",
+        source=_DOCS + "how-to-authenticate-batch-endpoint",
+        examine=no_asks,
+        acts="a batch endpoint on a cluster that holds nothing on the storage account",
+        leaves="a batch endpoint whose cluster is Storage Blob Data Reader there",
         reads=(List.COMPUTES, List.DATASTORES),
         watches=("Microsoft.MachineLearningServices/workspaces/batchEndpoints",),
         through=("compute-reads-blobs", "compute-reads-data"),

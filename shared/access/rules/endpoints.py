@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.evidence import key_calls, moment
 from shared.access.model import Endpoint, Estate, Raw, Unreadable, Want, Workspace
 from shared.access.needs import READ_CONNECTION_SECRETS
@@ -48,15 +48,11 @@ def _key_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for endpoint in _by_key(workspace):
         credential = "an AML token" if _mode(endpoint) == "amltoken" else "a key"
-        yield Finding(
+        yield Found(
             endpoint.id,
-            AUTHENTICATION,
-            ("AML-43",),
-            Severity.MEDIUM,
             f"Endpoint {endpoint.id.name} is called with {credential} rather than a Microsoft Entra token. "
             f"{_seen(endpoint, workspace, estate)}",
-            "Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
-            f"{code(az('ml online-endpoint update', name=endpoint.id.name, **at(workspace.id), **_MODE))}",
+            {"change": code(az("ml online-endpoint update", name=endpoint.id.name, **at(workspace.id), **_MODE))},
         )
 
 
@@ -95,20 +91,17 @@ def _log_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_log_wants(workspace, estate))
-    yield from unreadable(TRAFFIC_LOGS, ("AML-49",), wants, estate)
+    yield from unreadable(wants, estate)
     if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
     for endpoint in _managed(workspace):
         if _recorded((*estate.listed(workspace.id, _SETTINGS), *estate.listed(endpoint.id, _SETTINGS))):
             continue
-        yield Finding(
+        yield Found(
             endpoint.id,
-            TRAFFIC_LOGS,
-            ("AML-49",),
-            Severity.MEDIUM,
             f"No diagnostic setting sends the traffic log of endpoint {endpoint.id.name} anywhere: nobody can tell who "
             "called it, and how they signed in.",
-            _send_traffic_logs(endpoint),
+            {"steps": _send_traffic_logs(endpoint)},
         )
 
 
@@ -136,7 +129,7 @@ def _deployments(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _injected(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(SECRETS, ("AML-45",), _deployments(workspace, estate), estate)
+    yield from unreadable(_deployments(workspace, estate), estate)
     for endpoint in workspace.endpoints:
         principal = endpoint.identity.default
         using = [d for d in estate.listed(endpoint.id, "deployments") if _injects(d)]
@@ -158,53 +151,60 @@ SECRETS = "connection-secrets"
 
 RULES = (
     Rule(
-        AUTHENTICATION,
-        ("AML-43",),
-        RuleKind.AUDIT,
-        "Online endpoints are called with Microsoft Entra tokens; where keys are used, the finding says how lately.",
-        _SIGN_IN,
-        _signs_in,
-        "an endpoint with authMode Key that the traffic log shows in use",
-        "an endpoint with authMode AADToken",
+        name=AUTHENTICATION,
+        requirements=("AML-43",),
+        mode=RuleKind.AUDIT,
+        title="Online endpoints are called with Microsoft Entra tokens; where keys are used, the finding says how "
+        "lately.",
+        source=_SIGN_IN,
+        examine=_signs_in,
+        acts="an endpoint with authMode Key that the traffic log shows in use",
+        leaves="an endpoint with authMode AADToken",
+        severity=Severity.MEDIUM,
+        remedy="Give callers a role that can score and let them ask for a token for https://ml.azure.com, then: "
+        "{change}",
         wants=_key_wants,
         also=("AML-48",),
         reads=(List.ENDPOINTS,),
         watches=_WATCHES,
     ),
     Rule(
-        "token-audience",
-        ("AML-48",),
-        RuleKind.INPUT,
-        "Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
-        _SIGN_IN,
-        no_asks,
-        "a remedy that asks callers to use Microsoft Entra tokens",
-        "an endpoint that takes them already",
+        name="token-audience",
+        requirements=("AML-48",),
+        mode=RuleKind.INPUT,
+        title="Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
+        source=_SIGN_IN,
+        examine=no_asks,
+        acts="a remedy that asks callers to use Microsoft Entra tokens",
+        leaves="an endpoint that takes them already",
         watches=_WATCHES,
         through=(AUTHENTICATION,),
     ),
     Rule(
-        TRAFFIC_LOGS,
-        ("AML-49",),
-        RuleKind.AUDIT,
-        "The traffic log of every managed online endpoint goes to a diagnostic setting, its own or the workspace's.",
-        _DOCS + "how-to-monitor-online-endpoints",
-        _logs_traffic,
-        "an endpoint without any diagnostic setting",
-        "an endpoint of a workspace whose diagnostic setting carries allLogs",
+        name=TRAFFIC_LOGS,
+        requirements=("AML-49",),
+        mode=RuleKind.AUDIT,
+        title="The traffic log of every managed online endpoint goes to a diagnostic setting, its own or the "
+        "workspace's.",
+        source=_DOCS + "how-to-monitor-online-endpoints",
+        examine=_logs_traffic,
+        acts="an endpoint without any diagnostic setting",
+        leaves="an endpoint of a workspace whose diagnostic setting carries allLogs",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         wants=_log_wants,
         reads=(List.ENDPOINTS,),
         watches=_WATCHES,
     ),
     Rule(
-        SECRETS,
-        ("AML-45",),
-        RuleKind.AUDIT,
-        "An endpoint whose deployments inject secrets of connections is Workspace Connection Secrets Reader.",
-        _DOCS + "concept-secret-injection",
-        _injected,
-        "a deployment with a connection's secret in an environment variable, on an endpoint without the role",
-        "a deployment without secrets",
+        name=SECRETS,
+        requirements=("AML-45",),
+        mode=RuleKind.AUDIT,
+        title="An endpoint whose deployments inject secrets of connections is Workspace Connection Secrets Reader.",
+        source=_DOCS + "concept-secret-injection",
+        examine=_injected,
+        acts="a deployment with a connection's secret in an environment variable, on an endpoint without the role",
+        leaves="a deployment without secrets",
         wants=_deployments,
         reads=(List.ENDPOINTS, List.CONNECTIONS),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/connections"),

@@ -6,7 +6,7 @@ data there as themselves.
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Datastore, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS
 from shared.access.raw import principal_id, text
@@ -60,20 +60,17 @@ def _sources(workspace: Workspace, estate: Estate) -> dict[Scope, tuple[str, tup
 def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if workspace.kind != "featurestore":
         return
-    yield from unreadable(USERS, ("AML-96",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     want = Want(workspace.id, _ASSIGNED)
     if want not in estate.facts or estate.unreadable(want):
         return
     consumers = _consumers(workspace, estate)
     if not consumers:
-        yield Finding(
+        yield Found(
             workspace.id,
-            USERS,
-            ("AML-96",),
-            Severity.LOW,
             f"Nobody is AzureML Data Scientist on feature store {workspace.id.name}: its feature sets can be neither "
             "developed nor used.",
-            code(to_users("AzureML Data Scientist", workspace.id)),
+            {"grants": code(to_users("AzureML Data Scientist", workspace.id))},
         )
     for where, (what, about) in _sources(workspace, estate).items():
         for one in consumers:
@@ -85,15 +82,17 @@ USERS = "feature-set-users"
 
 RULES = (
     Rule(
-        USERS,
-        ("AML-96",),
-        RuleKind.AUDIT,
-        "Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of its "
-        "sources and its offline store.",
-        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
-        _used,
-        "a group that is AzureML Data Scientist on the feature store and may not read its offline store",
-        "a group that holds both",
+        name=USERS,
+        requirements=("AML-96",),
+        mode=RuleKind.AUDIT,
+        title="Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of "
+        "its sources and its offline store.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        examine=_used,
+        acts="a group that is AzureML Data Scientist on the feature store and may not read its offline store",
+        leaves="a group that holds both",
+        severity=Severity.LOW,
+        remedy="{grants}",
         wants=_wants,
         keeps_apart=True,
         reads=(List.CONNECTIONS, List.DATASTORES),

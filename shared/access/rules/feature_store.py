@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Want, Workspace
 from shared.access.needs import MATERIALIZE, READ_BLOBS, WRITE_BLOBS
 from shared.access.raw import principal_id, scope_or_none, text
@@ -84,33 +84,40 @@ def _writes(me: Principal, where: Scope, connection: Connection, workspace: Work
     return RequiredGrant(me, WRITE_BLOBS, where, workspace.id, ("AML-82",), reason, explicit=not ours, about=about)
 
 
-def _unknown(connection: Connection, workspace: Workspace) -> Finding:
-    return Finding(
+def _unknown(connection: Connection, workspace: Workspace) -> Found:
+    return Found(
         connection.id,
-        "feature-store-materialization",
-        ("AML-82",),
-        Severity.LOW,
         f"Connection {connection.id.name} of feature store {workspace.id.name} does not say by id which storage "
         "account the offline store is on: nobody can tell whether materialization may write there.",
-        code(
-            az("ml connection update", name=connection.id.name, **at(workspace.id), set="target=CONTAINER-RESOURCE-ID")
-        ),
+        {
+            "change": code(
+                az(
+                    "ml connection update",
+                    name=connection.id.name,
+                    **at(workspace.id),
+                    set="target=CONTAINER-RESOURCE-ID",
+                )
+            )
+        },
     )
 
 
 RULES = (
     Rule(
-        "feature-store-materialization",
-        ("AML-82",),
-        RuleKind.OPT_IN,
-        "A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline store "
-        "and reads its sources.",
-        "learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
-        _materializes,
-        "a feature store whose user-assigned identity holds nothing",
-        "a default workspace",
+        name="feature-store-materialization",
+        requirements=("AML-82",),
+        mode=RuleKind.OPT_IN,
+        title="A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline "
+        "store and reads its sources.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
+        examine=_materializes,
+        acts="a feature store whose user-assigned identity holds nothing",
+        leaves="a default workspace",
+        severity=Severity.LOW,
+        remedy="{change}",
         wants=_wants,
         grants=(MATERIALIZE, WRITE_BLOBS, READ_BLOBS),
+        keeps_apart=False,
         reads=(List.CONNECTIONS, List.DATASTORES),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import principal_id, scope_or_none, text
 from shared.access.rules.az import assign, az, code
@@ -30,21 +30,20 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _contributor(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(GROUP_ROLE, ("AML-95",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     me, group = _old(workspace), workspace.id.resource_group
     if me is None or group is None:
         return
     found = next((one for one in estate.listed(group, _ASSIGNMENTS) if _is_contributor(one, me, group.key)), None)
     if found:
-        yield Finding(
+        yield Found(
             workspace.id,
-            GROUP_ROLE,
-            ("AML-95",),
-            Severity.LOW,
             f"{me.label} is Contributor on resource group {group.name}, as AML made it before 2024-11-19. Azure AI "
             "Administrator is enough, and cannot touch what else lies there.",
-            f"First: {code(assign(me.id, 'Azure AI Administrator', group))}. Some minutes later, when the workspace "
-            f"works with it: {code(az('role assignment delete', ids=found.get('id')))}",
+            {
+                "grant": code(assign(me.id, "Azure AI Administrator", group)),
+                "remove": code(az("role assignment delete", ids=found.get("id"))),
+            },
         )
 
 
@@ -59,14 +58,16 @@ GROUP_ROLE = "workspace-group-role"
 
 RULES = (
     Rule(
-        GROUP_ROLE,
-        ("AML-95",),
-        RuleKind.AUDIT,
-        "A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
-        _SOURCE,
-        _contributor,
-        "a workspace of early 2024 whose identity is Contributor on its resource group",
-        "one whose identity is Azure AI Administrator there",
+        name=GROUP_ROLE,
+        requirements=("AML-95",),
+        mode=RuleKind.AUDIT,
+        title="A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
+        source=_SOURCE,
+        examine=_contributor,
+        acts="a workspace of early 2024 whose identity is Contributor on its resource group",
+        leaves="one whose identity is Azure AI Administrator there",
+        severity=Severity.LOW,
+        remedy="First: {grant}. Some minutes later, when the workspace works with it: {remove}",
         wants=_wants,
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),

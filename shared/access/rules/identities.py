@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Objection, Property, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, Objection, Property, RequiredGrant, Severity
 from shared.access.ids import PRIMARY
 from shared.access.model import Estate, Identity, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY
 from shared.access.rules.identity_change import ROLES_FIRST, attached, update_workspace
-from shared.access.rules.rule import List, Rule, RuleKind, no_asks
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind, no_asks
 from shared.access.scope import Scope
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
@@ -18,13 +18,10 @@ _ENDPOINTS = ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",)
 
 def _has_one(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if workspace.ready and workspace.identity.empty:
-        yield Finding(
+        yield Found(
             workspace.id,
-            WORKSPACE_IDENTITY,
-            ("AML-01",),
-            Severity.HIGH,
             f"Workspace {workspace.id.name} has no managed identity: AML reaches none of its dependencies.",
-            f"Give it a system-assigned one: {update_workspace(workspace)}",
+            {"change": update_workspace(workspace)},
         )
 
 
@@ -64,13 +61,11 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         remedy = f"Choose the one that AML is to act as. {_another(workspace)}"
     else:
         return
-    yield Finding(
+    yield Found(
         workspace.id,
-        PRIMARY_IDENTITY,
-        ("AML-12",),
-        Severity.HIGH if named else Severity.MEDIUM,
         f"The workspace's {what}.",
-        remedy,
+        {"steps": remedy},
+        kind="primary not attached" if named else "none is primary",
     )
 
 
@@ -120,72 +115,79 @@ _ADVISED_BY = (WORKSPACE_IDENTITY, PRIMARY_IDENTITY, "serverless-identity", "com
 
 RULES = (
     Rule(
-        WORKSPACE_IDENTITY,
-        ("AML-01",),
-        RuleKind.AUDIT,
-        "A workspace has a managed identity.",
-        _SOURCE,
-        _has_one,
-        "a workspace whose identity is of type None",
-        "a workspace with its system-assigned identity",
+        name=WORKSPACE_IDENTITY,
+        requirements=("AML-01",),
+        mode=RuleKind.AUDIT,
+        title="A workspace has a managed identity.",
+        source=_SOURCE,
+        examine=_has_one,
+        acts="a workspace whose identity is of type None",
+        leaves="a workspace with its system-assigned identity",
+        severity=Severity.HIGH,
+        remedy="Give it a system-assigned one: {change}",
         watches=_WORKSPACES,
     ),
     Rule(
-        "workspace-identity-one-way",
-        ("AML-02",),
-        RuleKind.GUARD,
-        "No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
-        _SOURCE,
-        _one_way,
-        "a workspace with a user-assigned identity: whatever is advised keeps it",
-        "a workspace with a system-assigned identity only",
-        watches=_WORKSPACES,
-        through=_ADVISED_BY,
-    ),
-    Rule(
-        "workspace-identities-resent",
-        ("AML-11",),
-        RuleKind.GUARD,
-        "Advice that changes an identity names every user-assigned one again: AML detaches what is left out.",
-        _SOURCE,
-        _resent,
-        "a primary identity that is not attached: the command that attaches it names the attached ones as well",
-        "a workspace with a system-assigned identity only",
+        name="workspace-identity-one-way",
+        requirements=("AML-02",),
+        mode=RuleKind.GUARD,
+        title="No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
+        source=_SOURCE,
+        examine=_one_way,
+        acts="a workspace with a user-assigned identity: whatever is advised keeps it",
+        leaves="a workspace with a system-assigned identity only",
         watches=_WORKSPACES,
         through=_ADVISED_BY,
     ),
     Rule(
-        PRIMARY_IDENTITY,
-        ("AML-12",),
-        RuleKind.AUDIT,
-        "A workspace's primary user-assigned identity is one of those attached to it.",
-        _SOURCE,
-        primary,
-        "a primaryUserAssignedIdentity that is not attached",
-        "a primaryUserAssignedIdentity that is one of two attached ones",
+        name="workspace-identities-resent",
+        requirements=("AML-11",),
+        mode=RuleKind.GUARD,
+        title="Advice that changes an identity names every user-assigned one again: AML detaches what is left out.",
+        source=_SOURCE,
+        examine=_resent,
+        acts="a primary identity that is not attached: the command that attaches it names the attached ones as well",
+        leaves="a workspace with a system-assigned identity only",
+        watches=_WORKSPACES,
+        through=_ADVISED_BY,
+    ),
+    Rule(
+        name=PRIMARY_IDENTITY,
+        requirements=("AML-12",),
+        mode=RuleKind.AUDIT,
+        title="A workspace's primary user-assigned identity is one of those attached to it.",
+        source=_SOURCE,
+        examine=primary,
+        acts="a primaryUserAssignedIdentity that is not attached",
+        leaves="a primaryUserAssignedIdentity that is one of two attached ones",
+        findings={
+            "primary not attached": FindingKind(Severity.HIGH, "{steps}"),
+            "none is primary": FindingKind(Severity.MEDIUM, "{steps}"),
+        },
         wants=_primary_wants,
         watches=_WORKSPACES,
     ),
     Rule(
-        "identity-attached-by",
-        ("AML-14",),
-        RuleKind.AUDIT,
-        "Whoever attaches a user-assigned identity is Managed Identity Operator on it.",
-        _SOURCE,
-        _attached_by,
-        "an event of somebody who wrote a UAI workspace and holds nothing on its identity",
-        "an event of an Owner of the identity's resource group; a sweep, which knows of no caller",
+        name="identity-attached-by",
+        requirements=("AML-14",),
+        mode=RuleKind.AUDIT,
+        title="Whoever attaches a user-assigned identity is Managed Identity Operator on it.",
+        source=_SOURCE,
+        examine=_attached_by,
+        acts="an event of somebody who wrote a UAI workspace and holds nothing on its identity",
+        leaves="an event of an Owner of the identity's resource group; a sweep, which knows of no caller",
         watches=(*_WORKSPACES, *_COMPUTES, *_ENDPOINTS),
     ),
     Rule(
-        "brought-along-dependencies",
-        ("AML-10",),
-        RuleKind.FIX,
-        "For a UAI workspace, and for dependencies that the customer provided, somebody grants what AML does not.",
-        _SOURCE,
-        no_asks,
-        "a UAI workspace: AML grants its identity nothing",
-        "a workspace that acts as its system-assigned identity and whose dependencies lie beside it",
+        name="brought-along-dependencies",
+        requirements=("AML-10",),
+        mode=RuleKind.FIX,
+        title="For a UAI workspace, and for dependencies that the customer provided, somebody grants what AML does "
+        "not.",
+        source=_SOURCE,
+        examine=no_asks,
+        acts="a UAI workspace: AML grants its identity nothing",
+        leaves="a workspace that acts as its system-assigned identity and whose dependencies lie beside it",
         watches=_WORKSPACES,
         through=(
             "workspace-control",
@@ -198,29 +200,29 @@ RULES = (
         ),
     ),
     Rule(
-        "default-identity",
-        ("AML-16",),
-        RuleKind.INPUT,
-        "A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as the "
-        "first of its user-assigned ones.",
-        _SOURCE,
-        no_asks,
-        "a cluster with two user-assigned identities: the first one needs the roles",
-        "the second of them",
+        name="default-identity",
+        requirements=("AML-16",),
+        mode=RuleKind.INPUT,
+        title="A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as "
+        "the first of its user-assigned ones.",
+        source=_SOURCE,
+        examine=no_asks,
+        acts="a cluster with two user-assigned identities: the first one needs the roles",
+        leaves="the second of them",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
         through=("compute-pull", "compute-reads-blobs", "compute-reads-secrets", "compute-reads-data"),
     ),
     Rule(
-        "compute-identity-name",
-        ("AML-38",),
-        RuleKind.INPUT,
-        "A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, and so "
-        "it is in all reasons.",
-        _SOURCE,
-        no_asks,
-        "a cluster with a system-assigned identity",
-        "a cluster with a user-assigned identity, which has a name of its own",
+        name="compute-identity-name",
+        requirements=("AML-38",),
+        mode=RuleKind.INPUT,
+        title="A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, "
+        "and so it is in all reasons.",
+        source=_SOURCE,
+        examine=no_asks,
+        acts="a cluster with a system-assigned identity",
+        leaves="a cluster with a user-assigned identity, which has a name of its own",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
         through=("compute-pull", "compute-reads-blobs", "compute-reads-secrets", "compute-reads-data"),

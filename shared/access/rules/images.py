@@ -7,7 +7,7 @@ registries where an image comes from one. Environments grow without bound, so th
 from collections.abc import Iterator
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.images import (
     AML_REGISTRY,
     MOST_ENVIRONMENTS,
@@ -26,7 +26,7 @@ from shared.access.rules.az import assign, at, az, code
 from shared.access.rules.builds import latest
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.pull import PULLS
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -169,37 +169,31 @@ def _pull(runner: _Runner, registry: Registry, why: str) -> RequiredGrant:
 
 
 def _not_known(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(IMAGES, ("AML-90",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     home = workspace.id.subscription
     for host, runners in _hosts(workspace, estate).items():
         if home and Want(home, _REGISTRIES) in estate.facts and _known(host, workspace, estate) is None:
             yield _no_registry(workspace, host, runners)
     listed = [raw for raw in estate.listed(workspace.id, "environments") if not get(raw, "properties", "isArchived")]
     if _computes(workspace) and len(listed) > MOST_ENVIRONMENTS:
-        yield Finding(
+        yield Found(
             workspace.id,
-            IMAGES,
-            ("AML-90",),
-            Severity.INFORMATIONAL,
             f"Workspace {workspace.id.name} has {len(listed)} environments, and only the {MOST_ENVIRONMENTS} that were "
             "changed last were looked at: whose images the others run is not known.",
-            "Archive those that nobody uses: "
-            f"{code(az('ml environment archive', name='ENVIRONMENT', **at(workspace.id)))}",
+            {"archive": code(az("ml environment archive", name="ENVIRONMENT", **at(workspace.id)))},
+            kind="too many environments",
         )
 
 
-def _no_registry(workspace: Workspace, host: str, runners: list[_Runner]) -> Finding:
+def _no_registry(workspace: Workspace, host: str, runners: list[_Runner]) -> Found:
     names = ", ".join(sorted({principal.label for principal, _ in runners}))
     holders = az("role assignment list", scope="REGISTRY-ID", role="AcrPull", include_inherited=True)
-    return Finding(
+    return Found(
         workspace.id,
-        IMAGES,
-        ("AML-90",),
-        Severity.LOW,
         f"Images of {host} run in workspace {workspace.id.name}, and that registry is not in the workspace's "
         f"subscription, or may not be read: whether {names} can pull from it is not known.",
-        f"Look who holds AcrPull there ({code(holders)}). To let amlguard look, add a connection to {host} to the "
-        "workspace, with the registry's id in its metadata.",
+        {"holders": code(holders), "host": host},
+        kind="registry not seen",
     )
 
 
@@ -214,7 +208,7 @@ def _uses(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _not_found(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(AML_REGISTRIES, ("AML-97",), _asset_wants(workspace, estate), estate)
+    yield from unreadable(_asset_wants(workspace, estate), estate)
     home = workspace.id.subscription
     want = Want(home, _AML_REGISTRIES) if home else None
     if want is None or want not in estate.facts or estate.unreadable(want):
@@ -222,15 +216,16 @@ def _not_found(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for name, uses in _aml_registries(workspace, estate).items():
         if _aml_registry(name, workspace, estate) is None:
             holders = {principal.label: principal for (principal, _), _ in uses}
-            yield Finding(
+            yield Found(
                 workspace.id,
-                AML_REGISTRIES,
-                ("AML-97",),
-                Severity.LOW,
                 f"Deployments or jobs of workspace {workspace.id.name} use assets of AML registry {name}, which is not "
                 f"in the workspace's subscription: whether {', '.join(sorted(holders))} may use it is not known.",
-                f"Find its id, in the subscription that it is in ({code(_find(name))}), then: "
-                f"{code(*(assign(who.id, 'AzureML Registry User', 'REGISTRY-ID') for who in holders.values()))}",
+                {
+                    "find": code(_find(name)),
+                    "grants": code(
+                        *(assign(who.id, "AzureML Registry User", "REGISTRY-ID") for who in holders.values())
+                    ),
+                },
             )
 
 
@@ -244,14 +239,14 @@ AML_REGISTRIES = "aml-registries"
 
 RULES = (
     Rule(
-        "image-registry-pull",
-        ("AML-90",),
-        RuleKind.FIX,
-        "Whoever runs an image of another registry can pull from it, where the policy allows that registry.",
-        _AUTHENTICATION,
-        _pulls,
-        "an environment whose image is taken as it is from a registry on the allow-list, and a cluster",
-        "an environment with an image of mcr.microsoft.com",
+        name="image-registry-pull",
+        requirements=("AML-90",),
+        mode=RuleKind.FIX,
+        title="Whoever runs an image of another registry can pull from it, where the policy allows that registry.",
+        source=_AUTHENTICATION,
+        examine=_pulls,
+        acts="an environment whose image is taken as it is from a registry on the allow-list, and a cluster",
+        leaves="an environment with an image of mcr.microsoft.com",
         wants=_wants,
         also=("AML-70",),
         grants=PULLS,
@@ -261,42 +256,53 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        IMAGES,
-        ("AML-90",),
-        RuleKind.AUDIT,
-        "Of every registry whose images a workspace runs it is known which one it is.",
-        _AUTHENTICATION,
-        _not_known,
-        "an image of a registry that is not in the workspace's subscription",
-        "an image of a registry in the workspace's subscription",
+        name=IMAGES,
+        requirements=("AML-90",),
+        mode=RuleKind.AUDIT,
+        title="Of every registry whose images a workspace runs it is known which one it is.",
+        source=_AUTHENTICATION,
+        examine=_not_known,
+        acts="an image of a registry that is not in the workspace's subscription",
+        leaves="an image of a registry in the workspace's subscription",
+        findings={
+            "registry not seen": FindingKind(
+                Severity.LOW,
+                "Look who holds AcrPull there ({holders}). To let amlguard look, add a connection to {host} to the "
+                "workspace, with the registry's id in its metadata.",
+            ),
+            "too many environments": FindingKind(Severity.INFORMATIONAL, "Archive those that nobody uses: {archive}"),
+        },
         wants=_wants,
         reads=(List.COMPUTES, List.ENDPOINTS, List.CONNECTIONS, List.DATASTORES),
         watches=_WATCHES,
     ),
     Rule(
-        "aml-registry-user",
-        ("AML-97",),
-        RuleKind.OPT_IN,
-        "Whoever runs deployments or jobs with assets of an AML registry is AzureML Registry User there.",
-        _DOCS + "how-to-manage-registries",
-        _uses,
-        "a deployment or a job with a model of an AML registry",
-        "a deployment with a model of Microsoft's registry azureml",
+        name="aml-registry-user",
+        requirements=("AML-97",),
+        mode=RuleKind.OPT_IN,
+        title="Whoever runs deployments or jobs with assets of an AML registry is AzureML Registry User there.",
+        source=_DOCS + "how-to-manage-registries",
+        examine=_uses,
+        acts="a deployment or a job with a model of an AML registry",
+        leaves="a deployment with a model of Microsoft's registry azureml",
         wants=_asset_wants,
         grants=(USE_AML_REGISTRY,),
+        keeps_apart=False,
         reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],
         allow_listed=True,
     ),
     Rule(
-        AML_REGISTRIES,
-        ("AML-97",),
-        RuleKind.AUDIT,
-        "Of every AML registry whose assets deployments and jobs use it is known which one it is.",
-        _DOCS + "how-to-manage-registries",
-        _not_found,
-        "a deployment with an environment of an AML registry that is not in the subscription",
-        "a deployment with an environment of one that is",
+        name=AML_REGISTRIES,
+        requirements=("AML-97",),
+        mode=RuleKind.AUDIT,
+        title="Of every AML registry whose assets deployments and jobs use it is known which one it is.",
+        source=_DOCS + "how-to-manage-registries",
+        examine=_not_found,
+        acts="a deployment with an environment of an AML registry that is not in the subscription",
+        leaves="a deployment with an environment of one that is",
+        severity=Severity.LOW,
+        remedy="Find its id, in the subscription that it is in ({find}), then: {grants}",
         wants=_asset_wants,
         reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.needs import STOP_INSTANCE
 from shared.access.raw import flag, get, text
@@ -34,13 +34,10 @@ def _settings(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
         wrong = dict(_wrong(compute)) if compute.ready else {}
         if wrong:
-            yield Finding(
+            yield Found(
                 compute.id,
-                SETTINGS,
-                ("AML-78",),
-                Severity.LOW,
                 f"{compute.type_name} {compute.id.name}: {'; '.join(wrong)}.",
-                ". ".join(dict.fromkeys(wrong.values())),
+                {"steps": ". ".join(dict.fromkeys(wrong.values()))},
             )
 
 
@@ -67,28 +64,32 @@ SETTINGS = "compute-settings"
 
 RULES = (
     Rule(
-        "instance-shuts-down",
-        ("AML-37",),
-        RuleKind.OPT_IN,
-        "The identity of a compute instance with idle shutdown can stop it: Contributor on the workspace.",
-        _INSTANCES,
-        _stops_itself,
-        "an instance with idleTimeBeforeShutdown whose identity holds nothing on the workspace",
-        "an instance whose identity is AzureML Compute Operator on the workspace",
+        name="instance-shuts-down",
+        requirements=("AML-37",),
+        mode=RuleKind.OPT_IN,
+        title="The identity of a compute instance with idle shutdown can stop it: Contributor on the workspace.",
+        source=_INSTANCES,
+        examine=_stops_itself,
+        acts="an instance with idleTimeBeforeShutdown whose identity holds nothing on the workspace",
+        leaves="an instance whose identity is AzureML Compute Operator on the workspace",
         also=("AML-16",),
         grants=(STOP_INSTANCE,),
+        keeps_apart=False,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
     Rule(
-        SETTINGS,
-        ("AML-78",),
-        RuleKind.AUDIT,
-        "Clusters and instances let nobody sign in locally; instances shut down when idle and have a current image.",
-        _INSTANCES,
-        _settings,
-        "an instance with SSH, without idle shutdown, on an outdated image",
-        "a cluster with local authentication disabled",
+        name=SETTINGS,
+        requirements=("AML-78",),
+        mode=RuleKind.AUDIT,
+        title="Clusters and instances let nobody sign in locally; instances shut down when idle and have a current "
+        "image.",
+        source=_INSTANCES,
+        examine=_settings,
+        acts="an instance with SSH, without idle shutdown, on an outdated image",
+        leaves="a cluster with local authentication disabled",
+        severity=Severity.LOW,
+        remedy="{steps}",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -6,7 +6,7 @@ that person at all is.
 
 from collections.abc import Iterator, Mapping
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code, to_users
@@ -67,21 +67,19 @@ def _identities(job: Raw) -> set[str]:
 
 
 def _cached(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("user-identity-jobs", ("AML-39",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     keeping = [store for store in _data(workspace) if credential(store)]
     as_user = [job for job in _jobs(workspace, estate) if "user" in _identities(job)]
     if keeping and as_user:
         stores = ", ".join(store.id.name for store in keeping)
-        yield Finding(
+        yield Found(
             workspace.id,
-            "user-identity-jobs",
-            ("AML-39",),
-            Severity.MEDIUM,
             f"Jobs of workspace {workspace.id.name} run as their user ({_names(as_user)}), but these datastores keep a "
             f"credential, with which AML reads instead: {stores}.",
-            "First let their users read for themselves (whoever writes: Storage Blob Data Contributor): "
-            f"{code(to_users('Storage Blob Data Reader', 'STORAGE-ACCOUNT-ID'))}. Then register them again, without "
-            f"credentials: {register(workspace.id)}",
+            {
+                "grants": code(to_users("Storage Blob Data Reader", "STORAGE-ACCOUNT-ID")),
+                "register": register(workspace.id),
+            },
         )
 
 
@@ -91,46 +89,48 @@ def _names(jobs: list[Raw]) -> str:
 
 
 def _mixed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("mixed-identity-jobs", ("AML-40",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for job in _jobs(workspace, estate):
         found = _identities(job)
         others = " and ".join(sorted(found - {"user"}))
         if "user" in found and others:
-            yield Finding(
+            yield Found(
                 scope_or_none(job.get("id")) or workspace.id,
-                "mixed-identity-jobs",
-                ("AML-40",),
-                Severity.LOW,
                 f"Job {job.get('name')} runs partly as its user and partly as {others}: AML does not mix user "
                 "and compute identity in one job.",
-                "Give the job one identity (identity: {type: user_identity} at its top, none in its steps) and submit "
-                f"it again: {code(az('ml job create', file='JOB.yml', **at(workspace.id)))}",
+                {"submit": code(az("ml job create", file="JOB.yml", **at(workspace.id)))},
             )
 
 
 RULES = (
     Rule(
-        "user-identity-jobs",
-        ("AML-39",),
-        RuleKind.AUDIT,
-        "Where jobs run as their user, datastores keep no credential that would be used instead.",
-        _SOURCE,
-        _cached,
-        "a job with user identity in a workspace whose datastore keeps an account key",
-        "a job with user identity in a workspace whose datastores keep no credential",
+        name="user-identity-jobs",
+        requirements=("AML-39",),
+        mode=RuleKind.AUDIT,
+        title="Where jobs run as their user, datastores keep no credential that would be used instead.",
+        source=_SOURCE,
+        examine=_cached,
+        acts="a job with user identity in a workspace whose datastore keeps an account key",
+        leaves="a job with user identity in a workspace whose datastores keep no credential",
+        severity=Severity.MEDIUM,
+        remedy="First let their users read for themselves (whoever writes: Storage Blob Data Contributor): {grants}. "
+        "Then register them again, without credentials: {register}",
         wants=_wants,
         reads=(List.DATASTORES,),
         watches=("Microsoft.MachineLearningServices/workspaces/datastores",),
     ),
     Rule(
-        "mixed-identity-jobs",
-        ("AML-40",),
-        RuleKind.AUDIT,
-        "A job runs as its user or as the compute, not as both.",
-        _SOURCE,
-        _mixed,
-        "a pipeline with user identity one of whose steps uses a managed identity",
-        "a pipeline whose steps all have user identity",
+        name="mixed-identity-jobs",
+        requirements=("AML-40",),
+        mode=RuleKind.AUDIT,
+        title="A job runs as its user or as the compute, not as both.",
+        source=_SOURCE,
+        examine=_mixed,
+        acts="a pipeline with user identity one of whose steps uses a managed identity",
+        leaves="a pipeline whose steps all have user identity",
+        severity=Severity.LOW,
+        remedy="Give the job one identity (identity: {{type: user_identity}} at its top, none in its steps) and "
+        "submit it again: {submit}",
         wants=_wants,
         reads=(List.DATASTORES,),
         watches=("Microsoft.MachineLearningServices/workspaces/datastores",),

@@ -6,14 +6,14 @@ assignments"); what identities need that only read, `shared.access.rules.storage
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import WRITE_BLOBS, WRITE_FILES
 from shared.access.raw import flag, text
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.datastores import let_sign_in
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 
 _DOCS = "learn.microsoft.com/azure/machine-learning/"
@@ -58,32 +58,26 @@ def by_identity(workspace: Workspace, estate: Estate) -> bool:
 
 
 def _broken(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(MODE, ("AML-86",), wants(workspace, estate), estate)
+    yield from unreadable(wants(workspace, estate), estate)
     storage, how = workspace.storage, mode(workspace, estate)
     if storage is None or not refuses_keys(workspace, estate) or _hub_is_unknown(workspace, estate):
         return
     if how == _WITH_KEY:
         owner = workspace.hub if workspace.hub and _said(workspace.raw) is None else workspace.id
-        yield Finding(
+        yield Found(
             workspace.id,
-            MODE,
-            ("AML-86",),
-            Severity.HIGH,
             f"Storage account {storage.name} refuses shared keys, but workspace {workspace.id.name} signs in to it "
             "with them (systemDatastoresAuthMode is accessKey): jobs, notebooks and studio cannot reach their data.",
-            "First see to the roles there: rules compute-writes-blobs (AML-87) and storage-without-keys (AML-88) tell "
-            f"which are missing. Then let {owner.name} sign in by identity: {let_sign_in(owner)}",
+            {"owner": owner.name, "change": let_sign_in(owner)},
+            kind="signs in with keys",
         )
     elif how not in _MODES:
-        yield Finding(
+        yield Found(
             workspace.id,
-            MODE,
-            ("AML-86",),
-            Severity.LOW,
             f"Storage account {storage.name} refuses shared keys, and how workspace {workspace.id.name} signs in to it "
             f"is not known to amlguard (systemDatastoresAuthMode is {how}).",
-            f"Look it up ({code(az('ml workspace show', **itself(workspace.id)))}), and look for a newer amlguard that "
-            "knows it.",
+            {"show": code(az("ml workspace show", **itself(workspace.id)))},
+            kind="unknown way to sign in",
         )
 
 
@@ -92,7 +86,7 @@ def _hub_is_unknown(workspace: Workspace, estate: Estate) -> bool:
 
 
 def _compute_writes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(COMPUTE_WRITES, ("AML-87",), wants(workspace, estate), estate)
+    yield from unreadable(wants(workspace, estate), estate)
     if workspace.storage is None or not by_identity(workspace, estate):
         return
     for compute in workspace.computes:
@@ -107,7 +101,7 @@ def _unsupported(compute: Compute) -> bool:
 
 
 def _endpoint_writes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(ENDPOINT_WRITES, ("AML-87",), wants(workspace, estate), estate)
+    yield from unreadable(wants(workspace, estate), estate)
     if workspace.storage is None or not by_identity(workspace, estate):
         return
     for endpoint in workspace.endpoints:
@@ -121,20 +115,17 @@ def _endpoint_writes(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _instances(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(INSTANCES, ("AML-87",), wants(workspace, estate), estate)
+    yield from unreadable(wants(workspace, estate), estate)
     if workspace.storage is None or not by_identity(workspace, estate):
         return
     for compute in workspace.computes:
         principal = compute.identity.default
         if _unsupported(compute):
-            yield Finding(
+            yield Found(
                 compute.id,
-                INSTANCES,
-                ("AML-87",),
-                Severity.MEDIUM,
                 f"Compute instance {compute.id.name} has a system-assigned identity, with which instances mount "
                 f"nothing of workspace {workspace.id.name}, whose storage is reached by identity.",
-                "An instance keeps its identity, so it takes another instance. " + recreate(compute, changed=_AS_UAI),
+                {"recreate": recreate(compute, changed=_AS_UAI)},
             )
         elif principal and compute.type is ComputeType.COMPUTE_INSTANCE:
             reason = f"{principal.label} mounts the file share of {workspace.storage.name} as itself"
@@ -148,26 +139,37 @@ INSTANCES = "instance-file-share"
 
 RULES = (
     Rule(
-        MODE,
-        ("AML-86",),
-        RuleKind.AUDIT,
-        "A workspace whose storage account refuses shared keys does not sign in with them.",
-        _KEYS,
-        _broken,
-        "a storage account without shared keys, of a workspace that says nothing of systemDatastoresAuthMode",
-        "a storage account without shared keys, of a workspace with UserDelegationSAS",
+        name=MODE,
+        requirements=("AML-86",),
+        mode=RuleKind.AUDIT,
+        title="A workspace whose storage account refuses shared keys does not sign in with them.",
+        source=_KEYS,
+        examine=_broken,
+        acts="a storage account without shared keys, of a workspace that says nothing of systemDatastoresAuthMode",
+        leaves="a storage account without shared keys, of a workspace with UserDelegationSAS",
+        findings={
+            "signs in with keys": FindingKind(
+                Severity.HIGH,
+                "First see to the roles there: rules compute-writes-blobs (AML-87) and storage-without-keys (AML-88) "
+                "tell which are missing. Then let {owner} sign in by identity: {change}",
+            ),
+            "unknown way to sign in": FindingKind(
+                Severity.LOW, "Look it up ({show}), and look for a newer amlguard that knows it."
+            ),
+        },
         wants=wants,
         watches=_WATCHES,
     ),
     Rule(
-        COMPUTE_WRITES,
-        ("AML-87",),
-        RuleKind.OPT_IN,
-        "A compute's identity writes the workspace's storage account where that is reached by identity.",
-        _KEYS,
-        _compute_writes,
-        "a cluster that is Storage Blob Data Reader on the account, where models and outputs are written as itself",
-        "a cluster of a workspace whose datastores keep a key",
+        name=COMPUTE_WRITES,
+        requirements=("AML-87",),
+        mode=RuleKind.OPT_IN,
+        title="A compute's identity writes the workspace's storage account where that is reached by identity.",
+        source=_KEYS,
+        examine=_compute_writes,
+        acts="a cluster that is Storage Blob Data Reader on the account, where models and outputs are written as "
+        "itself",
+        leaves="a cluster of a workspace whose datastores keep a key",
         wants=wants,
         also=("AML-16",),
         grants=(WRITE_BLOBS,),
@@ -176,15 +178,15 @@ RULES = (
         watches=(*_WATCHES, f"{_WORKSPACES}/computes"),
     ),
     Rule(
-        ENDPOINT_WRITES,
-        ("AML-87",),
-        RuleKind.OPT_IN,
-        "An online endpoint's user-assigned identity writes the workspace's storage account where that is reached by "
-        "identity, as AML lets a system-assigned one.",
-        _KEYS,
-        _endpoint_writes,
-        "an endpoint with a user-assigned identity on an account without shared keys",
-        "an endpoint with a system-assigned identity there: AML gives it the role, and asks people not to",
+        name=ENDPOINT_WRITES,
+        requirements=("AML-87",),
+        mode=RuleKind.OPT_IN,
+        title="An online endpoint's user-assigned identity writes the workspace's storage account where that is "
+        "reached by identity, as AML lets a system-assigned one.",
+        source=_KEYS,
+        examine=_endpoint_writes,
+        acts="an endpoint with a user-assigned identity on an account without shared keys",
+        leaves="an endpoint with a system-assigned identity there: AML gives it the role, and asks people not to",
         wants=wants,
         grants=(WRITE_BLOBS,),
         keeps_apart=True,
@@ -192,15 +194,17 @@ RULES = (
         watches=(*_WATCHES, f"{_WORKSPACES}/onlineEndpoints"),
     ),
     Rule(
-        INSTANCES,
-        ("AML-87",),
-        RuleKind.AUDIT,
-        "A compute instance of a workspace whose storage is reached by identity has a user-assigned identity that is "
-        "Storage File Data Privileged Contributor there.",
-        _KEYS,
-        _instances,
-        "an instance with a system-assigned identity",
-        "an instance without an identity: it mounts as its user",
+        name=INSTANCES,
+        requirements=("AML-87",),
+        mode=RuleKind.AUDIT,
+        title="A compute instance of a workspace whose storage is reached by identity has a user-assigned identity "
+        "that is Storage File Data Privileged Contributor there.",
+        source=_KEYS,
+        examine=_instances,
+        acts="an instance with a system-assigned identity",
+        leaves="an instance without an identity: it mounts as its user",
+        severity=Severity.MEDIUM,
+        remedy="An instance keeps its identity, so it takes another instance. {recreate}",
         wants=wants,
         reads=(List.COMPUTES,),
         watches=(*_WATCHES, f"{_WORKSPACES}/computes"),

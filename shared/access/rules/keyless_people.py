@@ -6,7 +6,7 @@ user or group that holds both, or both Readers, is as much as can be told.
 
 from collections.abc import Iterator, Mapping
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import READ_BLOBS, READ_FILES, WRITE_BLOBS, WRITE_FILES, Need
 from shared.access.permissions import PermissionBlock
@@ -15,7 +15,7 @@ from shared.access.raw import get, principal_id, rows, scope_or_none, text
 from shared.access.rules import keyless
 from shared.access.rules.az import code, to_users
 from shared.access.rules.people import meant
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -55,7 +55,7 @@ def _roles(people: People) -> tuple[str, ...]:
 
 
 def _groups(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(GROUPS, ("AML-88",), keyless.wants(workspace, estate), estate)
+    yield from unreadable(keyless.wants(workspace, estate), estate)
     storage = workspace.storage
     if storage is None or not keyless.by_identity(workspace, estate):
         return
@@ -139,7 +139,7 @@ def _lacking(workspace: Workspace, storage: Scope, estate: Estate) -> tuple[Need
 
 def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_wants(workspace, estate))
-    yield from unreadable(PEOPLE, ("AML-77", "AML-88"), wants, estate)
+    yield from unreadable(wants, estate)
     storage = workspace.storage
     if storage is None or not _as_themselves(workspace, estate):
         return
@@ -154,15 +154,14 @@ def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     files = WRITE_FILES in roles
     refuses = keyless.refuses_keys(workspace, estate)
     how = "refuses shared keys" if refuses else "is reached by identity"
-    yield Finding(
+    yield Found(
         storage,
-        PEOPLE,
-        ("AML-77", "AML-88") if files else ("AML-88",),
-        Severity.MEDIUM if refuses else Severity.LOW,
         f"Storage account {storage.name} of workspace {workspace.id.name} {how}, and no user or group holds all that "
         f"people need there: missing is {' and '.join(need.role_name for need in roles)} (for whoever only reads, the "
         f"Reader of the same name). Without it people cannot {_cannot(roles)}.",
-        code(*(to_users(need.role_name, storage) for need in roles)),
+        {"grants": code(*(to_users(need.role_name, storage) for need in roles))},
+        kind="keys are refused" if refuses else "keys are not used",
+        requirements=("AML-77", "AML-88") if files else ("AML-88",),
     )
 
 
@@ -177,31 +176,36 @@ GROUPS = "people-storage"
 
 RULES = (
     Rule(
-        PEOPLE,
-        ("AML-77", "AML-88"),
-        RuleKind.AUDIT,
-        "Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage File "
-        "Data Privileged Contributor on it, or Reader of both.",
-        _KEYS,
-        _nobody,
-        "a storage account without shared keys on which no user or group holds a role for blobs and one for files",
-        "a storage account without shared keys on which one group holds both",
+        name=PEOPLE,
+        requirements=("AML-77", "AML-88"),
+        mode=RuleKind.AUDIT,
+        title="Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage "
+        "File Data Privileged Contributor on it, or Reader of both.",
+        source=_KEYS,
+        examine=_nobody,
+        acts="a storage account without shared keys on which no user or group holds a role for blobs and one for files",
+        leaves="a storage account without shared keys on which one group holds both",
+        findings={
+            "keys are refused": FindingKind(Severity.MEDIUM, "{grants}"),
+            "keys are not used": FindingKind(Severity.LOW, "{grants}"),
+        },
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
     Rule(
-        GROUPS,
-        ("AML-88",),
-        RuleKind.OPT_IN,
-        "Groups that the policy names as data scientists write blobs and files of a storage account that is reached by "
-        "identity; those that it names as Reader read both.",
-        _KEYS,
-        _groups,
-        "a storage account without shared keys, of a workspace on which the policy wants a group",
-        "a storage account whose keys the workspace uses",
+        name=GROUPS,
+        requirements=("AML-88",),
+        mode=RuleKind.OPT_IN,
+        title="Groups that the policy names as data scientists write blobs and files of a storage account that is "
+        "reached by identity; those that it names as Reader read both.",
+        source=_KEYS,
+        examine=_groups,
+        acts="a storage account without shared keys, of a workspace on which the policy wants a group",
+        leaves="a storage account whose keys the workspace uses",
         wants=_group_wants,
         grants=(WRITE_BLOBS, WRITE_FILES, READ_BLOBS, READ_FILES),
+        keeps_apart=False,
         to_groups=_roles,
         watches=_WATCHES,
     ),

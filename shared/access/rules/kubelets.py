@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Cover, Finding, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Workspace
 from shared.access.rules.az import az, code, itself
 from shared.access.rules.pull import AKS_CLUSTER, AUTHENTICATION, PULLS, pull, puller
@@ -36,15 +36,14 @@ def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         reason = f"the kubelet identity of {named} is not known, so nobody can tell whether it can pull"
         yield puller(registry, UserKind.KUBELET, compute.id, Cover.UNKNOWN, reason)
         where = itself(compute.attached)
-        yield Finding(
+        yield Found(
             compute.id,
-            KUBELET_IDENTITY,
-            ("AML-94",),
-            Severity.LOW,
             f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
             f"not read it. Its nodes pull from {registry.name} as well.",
-            f"Look who it is ({code(az('aks show', **where, query=_KUBELET))}), then let it pull: "
-            f"{code(az('aks update', **where, attach_acr=registry))}",
+            {
+                "show": code(az("aks show", **where, query=_KUBELET)),
+                "change": code(az("aks update", **where, attach_acr=registry)),
+            },
         )
 
 
@@ -59,14 +58,14 @@ KUBELET_IDENTITY = "kubelet-identity"
 
 RULES = (
     Rule(
-        "aks-pull",
-        ("AML-30",),
-        RuleKind.FIX,
-        "An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
-        AUTHENTICATION,
-        _aks_pull,
-        "an attached AKS cluster whose kubelet identity has no role on the registry",
-        "a cluster that `az aks update … --attach-acr REGISTRY` gave AcrPull",
+        name="aks-pull",
+        requirements=("AML-30",),
+        mode=RuleKind.FIX,
+        title="An AKS cluster's kubelet identity or service principal can pull from the workspace's registry.",
+        source=AUTHENTICATION,
+        examine=_aks_pull,
+        acts="an attached AKS cluster whose kubelet identity has no role on the registry",
+        leaves="a cluster that `az aks update … --attach-acr REGISTRY` gave AcrPull",
         also=("AML-70",),
         grants=PULLS,
         reads=(List.COMPUTES,),
@@ -74,14 +73,14 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        "kubelet-pull",
-        ("AML-94",),
-        RuleKind.FIX,
-        "The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
-        _IDENTITY_TYPES,
-        _kubelet_pull,
-        "a Kubernetes compute on an AKS cluster whose kubelet identity has no role on the registry",
-        "a Kubernetes compute on an Arc cluster: it has no kubelet identity in Azure",
+        name="kubelet-pull",
+        requirements=("AML-94",),
+        mode=RuleKind.FIX,
+        title="The kubelet identity of an attached AKS cluster can pull from the workspace's registry.",
+        source=_IDENTITY_TYPES,
+        examine=_kubelet_pull,
+        acts="a Kubernetes compute on an AKS cluster whose kubelet identity has no role on the registry",
+        leaves="a Kubernetes compute on an Arc cluster: it has no kubelet identity in Azure",
         also=("AML-70",),
         grants=PULLS,
         reads=(List.COMPUTES,),
@@ -89,14 +88,17 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        KUBELET_IDENTITY,
-        ("AML-94",),
-        RuleKind.AUDIT,
-        "The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays on.",
-        _IDENTITY_TYPES,
-        _kubelet_identity,
-        "a Kubernetes compute on an AKS cluster that runs as a service principal",
-        "a Kubernetes compute on an AKS cluster with a managed kubelet identity",
+        name=KUBELET_IDENTITY,
+        requirements=("AML-94",),
+        mode=RuleKind.AUDIT,
+        title="The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays "
+        "on.",
+        source=_IDENTITY_TYPES,
+        examine=_kubelet_identity,
+        acts="a Kubernetes compute on an AKS cluster that runs as a service principal",
+        leaves="a Kubernetes compute on an AKS cluster with a managed kubelet identity",
+        severity=Severity.LOW,
+        remedy="Look who it is ({show}), then let it pull: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

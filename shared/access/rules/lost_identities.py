@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.losses import Loss, Lost
 from shared.access.lost import attached, holders
 from shared.access.model import Compute, ComputeType, Estate, Identity, Want, Workspace
 from shared.access.rules.az import at, az, code, itself
 from shared.access.rules.identity_change import ROLES_FIRST, patch_workspace, update_compute, update_workspace
 from shared.access.rules.recreate import recreate
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -35,36 +35,31 @@ def _gone(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if workspace.leaving:
         yield _leaving(workspace)
         return
-    yield from unreadable(LOST_IDENTITY, ("AML-98",), _identities(workspace, estate), estate)
+    yield from unreadable(_identities(workspace, estate), estate)
     for scope, identity in holders(workspace):
         if identity.lost:
             yield _finding(scope, identity, workspace)
 
 
-def _leaving(workspace: Workspace) -> Finding:
-    return Finding(
+def _leaving(workspace: Workspace) -> Found:
+    return Found(
         workspace.id,
-        LOST_IDENTITY,
-        ("AML-98",),
-        Severity.LOW,
         f"Workspace {workspace.id.name} is being deleted: nothing is granted to it or for it.",
-        "Wait until it is gone. If it stays like this for hours, delete it again: "
-        f"{code(az('ml workspace delete', **itself(workspace.id)))}",
+        {"delete": code(az("ml workspace delete", **itself(workspace.id)))},
+        kind="being deleted",
     )
 
 
-def _finding(scope: Scope, identity: Identity, workspace: Workspace) -> Finding:
+def _finding(scope: Scope, identity: Identity, workspace: Workspace) -> Found:
     kinds = {"computes": "Compute", "onlineendpoints": "Online endpoint"}
     what = kinds.get(scope.resource_type.rpartition("/")[2], "Workspace")
     told = "; ".join(map(_told, identity.lost))
-    return Finding(
+    return Found(
         scope,
-        LOST_IDENTITY,
-        ("AML-98",),
-        Severity.HIGH,
         f"{what} {scope.name} has a user-assigned identity that is gone: {told}. It can sign in nowhere as that one, "
         "and nothing is granted to it.",
-        _remedy(scope, workspace),
+        {"steps": _remedy(scope, workspace)},
+        kind="identity gone",
     )
 
 
@@ -149,28 +144,35 @@ LOST_IDENTITY = "lost-identity"
 
 RULES = (
     Rule(
-        LOST_IDENTITY,
-        ("AML-98",),
-        RuleKind.AUDIT,
-        "The user-assigned identities of workspaces, computes and endpoints are there, as the ones that are recorded.",
-        _SOURCE,
-        _gone,
-        "a cluster whose user-assigned identity was deleted",
-        "a cluster with a user-assigned identity that is there",
+        name=LOST_IDENTITY,
+        requirements=("AML-98",),
+        mode=RuleKind.AUDIT,
+        title="The user-assigned identities of workspaces, computes and endpoints are there, as the ones that are "
+        "recorded.",
+        source=_SOURCE,
+        examine=_gone,
+        acts="a cluster whose user-assigned identity was deleted",
+        leaves="a cluster with a user-assigned identity that is there",
+        findings={
+            "being deleted": FindingKind(
+                Severity.LOW, "Wait until it is gone. If it stays like this for hours, delete it again: {delete}"
+            ),
+            "identity gone": FindingKind(Severity.HIGH, "{steps}"),
+        },
         wants=_identities,
         reads=(List.COMPUTES, List.ENDPOINTS),
         watches=_WATCHES,
         of_leaving=True,
     ),
     Rule(
-        "lost-identity-pulls",
-        ("AML-98",),
-        RuleKind.GUARD,
-        "While a puller's identity is gone, or a workspace is being deleted, the registry's admin user stays on.",
-        _SOURCE,
-        _may_need_the_admin_user,
-        "a cluster whose identity was made anew, on a registry whose admin user is on",
-        "a cluster whose identity is there and can pull",
+        name="lost-identity-pulls",
+        requirements=("AML-98",),
+        mode=RuleKind.GUARD,
+        title="While a puller's identity is gone, or a workspace is being deleted, the registry's admin user stays on.",
+        source=_SOURCE,
+        examine=_may_need_the_admin_user,
+        acts="a cluster whose identity was made anew, on a registry whose admin user is on",
+        leaves="a cluster whose identity is there and can pull",
         wants=_identities,
         reads=(List.COMPUTES, List.ENDPOINTS),
         watches=_WATCHES,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.ids import REGISTRY, NoId
 from shared.access.model import Estate, Workspace
 from shared.access.rules.az import az, code
@@ -18,16 +18,13 @@ def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     yield from _may_pull(workspace, estate)
 
 
-def _finding(on: Scope, found: Sequence[NoId]) -> Finding:
+def _finding(on: Scope, found: Sequence[NoId]) -> Found:
     """One for each resource, however much of it is wrong."""
     wrong = "; ".join(f"{one.name} does not hold {one.what} ({one.why})" for one in found)
-    return Finding(
+    return Found(
         on,
-        MALFORMED,
-        (),
-        Severity.MEDIUM,
         f"Of {on.name} not everything can be followed: {wrong}. The rest is looked at.",
-        f"See what it holds ({code(az('resource show', ids=on))}), and set it right or empty it.",
+        {"show": code(az("resource show", ids=on))},
     )
 
 
@@ -53,15 +50,17 @@ MALFORMED = "malformed-id"
 
 RULES = (
     Rule(
-        MALFORMED,
-        (),
-        RuleKind.AUDIT,
-        "What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
-        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
-        _malformed,
-        "a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may use "
-        "keeps its admin user on",
-        "a workspace that has no registry yet",
+        name=MALFORMED,
+        requirements=(),
+        mode=RuleKind.AUDIT,
+        title="What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
+        source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        examine=_malformed,
+        acts="a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may "
+        "use keeps its admin user on",
+        leaves="a workspace that has no registry yet",
+        severity=Severity.MEDIUM,
+        remedy="See what it holds ({show}), and set it right or empty it.",
         reads=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.access.approver import APPROVE_REGISTRY, APPROVE_STORAGE, APPROVE_VAULT
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Estate, Workspace
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself
@@ -25,15 +25,11 @@ def managed(workspace: Workspace) -> bool:
 def _prefers(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     """A project lives in its hub's network."""
     if workspace.ready and workspace.hub is None and not managed(workspace):
-        yield Finding(
+        yield Found(
             workspace.id,
-            "managed-network",
-            ("AML-50",),
-            Severity.LOW,
             f"Workspace {workspace.id.name} has no managed virtual network: its isolation mode is "
             f"{text(workspace.raw, 'properties', 'managedNetwork', 'isolationMode') or 'not set'}.",
-            "Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
-            f"{_turn_on(workspace)}",
+            {"change": _turn_on(workspace)},
         )
 
 
@@ -50,14 +46,11 @@ def _serverless(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if flag(settings, "serverlessComputeNoPublicIP") is not True:
         missing.append("no public IP")
     if closed and missing and workspace.hub is None and not managed(workspace):
-        yield Finding(
+        yield Found(
             workspace.id,
-            "serverless-network",
-            ("AML-63",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} is closed to the public network, and its serverless compute is not set to "
             f"{' and '.join(missing)}: its nodes cannot reach the workspace.",
-            code(az("ml workspace update", **itself(workspace.id), set=_SERVERLESS)),
+            {"change": code(az("ml workspace update", **itself(workspace.id), set=_SERVERLESS))},
         )
 
 
@@ -78,37 +71,43 @@ def _approves(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 RULES = (
     Rule(
-        "managed-network",
-        ("AML-50",),
-        RuleKind.AUDIT,
-        "A workspace has a managed virtual network.",
-        NETWORK,
-        _prefers,
-        "a workspace whose isolation mode is Disabled",
-        "a workspace that allows only approved outbound traffic",
+        name="managed-network",
+        requirements=("AML-50",),
+        mode=RuleKind.AUDIT,
+        title="A workspace has a managed virtual network.",
+        source=NETWORK,
+        examine=_prefers,
+        acts="a workspace whose isolation mode is Disabled",
+        leaves="a workspace that allows only approved outbound traffic",
+        severity=Severity.LOW,
+        remedy="Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
+        "{change}",
         watches=_WATCHES,
     ),
     Rule(
-        "serverless-network",
-        ("AML-63",),
-        RuleKind.AUDIT,
-        "Where the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
-        _DOCS + "how-to-use-serverless-compute",
-        _serverless,
-        "a workspace with publicNetworkAccess Disabled and no serverless settings",
-        "a closed workspace with a managed network: serverless compute runs inside it",
+        name="serverless-network",
+        requirements=("AML-63",),
+        mode=RuleKind.AUDIT,
+        title="Where the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
+        source=_DOCS + "how-to-use-serverless-compute",
+        examine=_serverless,
+        acts="a workspace with publicNetworkAccess Disabled and no serverless settings",
+        leaves="a closed workspace with a managed network: serverless compute runs inside it",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         watches=_WATCHES,
     ),
     Rule(
-        "private-endpoint-approver",
-        ("AML-75",),
-        RuleKind.OPT_IN,
-        "The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
-        NETWORK,
-        _approves,
-        "a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
-        "an identity that is Azure AI Administrator on the resource group",
+        name="private-endpoint-approver",
+        requirements=("AML-75",),
+        mode=RuleKind.OPT_IN,
+        title="The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
+        source=NETWORK,
+        examine=_approves,
+        acts="a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
+        leaves="an identity that is Azure AI Administrator on the resource group",
         grants=(APPROVE_STORAGE, APPROVE_VAULT, APPROVE_REGISTRY),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
 )

@@ -7,7 +7,7 @@ the same role as for its dependencies (AML-75), where that role has the action o
 from collections.abc import Iterator
 
 from shared.access.approver import APPROVE, approve_elsewhere
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
 from shared.access.rules.az import at, az, code
@@ -69,7 +69,7 @@ def _approves(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(TARGETS, ("AML-92",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     acting = workspace.acting
     for target, rule in _targets(workspace).items():
         if target.resource_type in _KNOWN and estate.resource(target) is None:
@@ -83,15 +83,12 @@ def _cannot(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             )
 
 
-def _missing(workspace: Workspace, target: Scope, rule: str) -> Finding:
+def _missing(workspace: Workspace, target: Scope, rule: str) -> Found:
     removed = az("ml workspace outbound-rule remove", rule=rule, **at(workspace.id))
-    return Finding(
+    return Found(
         workspace.id,
-        TARGETS,
-        ("AML-92",),
-        Severity.MEDIUM,
         f"Outbound rule {rule} of workspace {workspace.id.name} leads to {target}, which does not exist.",
-        f"Name what is there, or remove the rule: {code(removed)}",
+        {"remove": code(removed)},
     )
 
 
@@ -99,28 +96,33 @@ TARGETS = "outbound-targets"
 
 RULES = (
     Rule(
-        "outbound-target-approver",
-        ("AML-92",),
-        RuleKind.OPT_IN,
-        "The identity of a workspace with a managed network can approve the private endpoints of its outbound rules.",
-        NETWORK,
-        _approves,
-        "an outbound rule to a search service on which the workspace's identity holds nothing",
-        "an outbound rule to a host name: nobody approves that",
+        name="outbound-target-approver",
+        requirements=("AML-92",),
+        mode=RuleKind.OPT_IN,
+        title="The identity of a workspace with a managed network can approve the private endpoints of its outbound "
+        "rules.",
+        source=NETWORK,
+        examine=_approves,
+        acts="an outbound rule to a search service on which the workspace's identity holds nothing",
+        leaves="an outbound rule to a host name: nobody approves that",
         wants=_wants,
         also=("AML-75",),
         grants=tuple(APPROVE.values()),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
     Rule(
-        TARGETS,
-        ("AML-92",),
-        RuleKind.AUDIT,
-        "What outbound rules lead to is there, and where the approver role has no action for it, somebody else's has.",
-        NETWORK,
-        _cannot,
-        "an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
-        "an identity that is Azure AI Administrator on the account's resource group",
+        name=TARGETS,
+        requirements=("AML-92",),
+        mode=RuleKind.AUDIT,
+        title="What outbound rules lead to is there, and where the approver role has no action for it, somebody else's "
+        "has.",
+        source=NETWORK,
+        examine=_cannot,
+        acts="an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
+        leaves="an identity that is Azure AI Administrator on the account's resource group",
+        severity=Severity.MEDIUM,
+        remedy="Name what is there, or remove the rule: {remove}",
         wants=_wants,
         watches=_WATCHES,
     ),

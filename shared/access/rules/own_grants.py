@@ -48,7 +48,7 @@ def _made_for(workspace: Workspace, estate: Estate) -> list[OwnAssignment]:
 
 def _left_behind(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """All of them: `shared.access.removals` keeps those that some rule still asks for."""
-    yield from unreadable(OWN_GRANTS, ("AML-80",), _lists(workspace), estate)
+    yield from unreadable(_lists(workspace), estate)
     attached = _attached(workspace)
     for one in _made_for(workspace, estate):
         there = one.shared in attached or (one.shared and estate.facts.get(Want(one.shared)) is not None)
@@ -70,14 +70,15 @@ OWN_GRANTS = "own-grants"
 
 RULES = (
     Rule(
-        OWN_GRANTS,
-        ("AML-80",),
-        RuleKind.OPT_IN,
-        "What amlguard granted and no rule asks for any more is reported, and taken back once the policy says so.",
-        "learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
-        _left_behind,
-        "a grant of amlguard's for a cluster that was deleted",
-        "a grant of the same role that somebody else made",
+        name=OWN_GRANTS,
+        requirements=("AML-80",),
+        mode=RuleKind.OPT_IN,
+        title="What amlguard granted and no rule asks for any more is reported, and taken back once the policy says "
+        "so.",
+        source="learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
+        examine=_left_behind,
+        acts="a grant of amlguard's for a cluster that was deleted",
+        leaves="a grant of the same role that somebody else made",
         wants=_wants,
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

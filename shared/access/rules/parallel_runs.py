@@ -26,7 +26,7 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _runs(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(PARALLEL, ("AML-87",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     storage = workspace.storage
     if storage is None or not keyless.by_identity(workspace, estate):
         return
@@ -71,15 +71,15 @@ PARALLEL = "parallel-runs"
 
 RULES = (
     Rule(
-        PARALLEL,
-        ("AML-87",),
-        RuleKind.OPT_IN,
-        "Whoever runs parallel jobs writes tables and queues of the workspace's storage account where that is reached "
-        "by identity.",
-        "learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage",
-        _runs,
-        "a recent pipeline with a parallel step, or a batch deployment, on a cluster that may only write blobs",
-        "a recent pipeline without a parallel step, and no batch deployment",
+        name=PARALLEL,
+        requirements=("AML-87",),
+        mode=RuleKind.OPT_IN,
+        title="Whoever runs parallel jobs writes tables and queues of the workspace's storage account where that is "
+        "reached by identity.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage",
+        examine=_runs,
+        acts="a recent pipeline with a parallel step, or a batch deployment, on a cluster that may only write blobs",
+        leaves="a recent pipeline without a parallel step, and no batch deployment",
         wants=_wants,
         also=("AML-16",),
         grants=(WRITE_TABLES, WRITE_QUEUES),

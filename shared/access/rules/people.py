@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import SCORE_AND_MANAGE, WRITE_ROLES, Need
 from shared.access.permissions import Permission, PermissionBlock, includes
@@ -74,22 +74,18 @@ def _score_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 def _nobody_scores(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_score_wants(workspace, estate))
-    yield from unreadable(SCORING, ("AML-44",), wants, estate)
+    yield from unreadable(wants, estate)
     endpoints = _with_tokens(workspace)
     if not endpoints or any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
     scorers = _SCORERS | {_guid(role.get("id")) for role in _custom(workspace, estate) if _allows(role, _SCORE)}
     if not any(_is_scorer(one, scorers) for one in estate.listed(workspace.id, _ASSIGNED)):
         names = ", ".join(scope.name for scope in endpoints)
-        yield Finding(
+        yield Found(
             workspace.id,
-            SCORING,
-            ("AML-44",),
-            Severity.LOW,
             f"No user and no group holds a role on workspace {workspace.id.name} with which it could score, and its "
             f"endpoints take only tokens: {names}.",
-            "Name a group in the policy (people: [{groups: [OBJECT-ID], role: data_scientist, scopes: "
-            f'["{workspace.id}"]}}]), or: {code(to_users(SCORE_AND_MANAGE.role_name, workspace.id))}',
+            {"workspace": workspace.id, "grants": code(to_users(SCORE_AND_MANAGE.role_name, workspace.id))},
         )
 
 
@@ -121,22 +117,20 @@ def _allows(role: Raw, permission: Permission) -> bool:
 
 
 def _too_broad(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(BROAD_ROLES, ("AML-46",), _role_wants(workspace, estate), estate)
+    yield from unreadable(_role_wants(workspace, estate), estate)
     for role in _custom(workspace, estate):
         patterns = sorted({pattern for block in _blocks(role) for pattern in _reaching_keys(block)})
         scope = scope_or_none(role.get("id"))
         if patterns and scope:
             name = text(role, "properties", "roleName") or scope.name
-            yield Finding(
+            yield Found(
                 scope,
-                BROAD_ROLES,
-                ("AML-46",),
-                Severity.MEDIUM,
                 f"Custom role {name} allows {', '.join(patterns)}, which includes listing and regenerating the keys of "
                 "online endpoints: whoever can score can also take the keys and hand them on.",
-                f"Name the actions instead ({_SCORE.action}), or add listKeys/action and regenerateKeys/action to its "
-                f"notActions: get it ({_definition(name, scope)}), edit it, and put it back: "
-                f"{code(az('role definition update', role_definition='role.json'))}",
+                {
+                    "get": _definition(name, scope),
+                    "put": code(az("role definition update", role_definition="role.json")),
+                },
             )
 
 
@@ -157,7 +151,7 @@ def _reaching_keys(block: PermissionBlock) -> Iterator[str]:
 
 def _authors(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     home = workspace.id.subscription
-    yield from unreadable(AUTHORS, ("AML-47",), _role_wants(workspace, estate), estate)
+    yield from unreadable(_role_wants(workspace, estate), estate)
     for role in _custom(workspace, estate):
         author = text(role, "properties", "updatedBy") or text(role, "properties", "createdBy")
         scope = scope_or_none(role.get("id"))
@@ -178,53 +172,61 @@ AUTHORS = "custom-role-authors"
 
 RULES = (
     Rule(
-        "people",
-        ("AML-44",),
-        RuleKind.OPT_IN,
-        "The groups that the policy names hold AzureML Data Scientist, or the role that it names, on its workspaces.",
-        _ROLES,
-        _groups,
-        "a workspace with the policy's tag, on which its group holds nothing",
-        "a workspace without the tag",
+        name="people",
+        requirements=("AML-44",),
+        mode=RuleKind.OPT_IN,
+        title="The groups that the policy names hold AzureML Data Scientist, or the role that it names, on its "
+        "workspaces.",
+        source=_ROLES,
+        examine=_groups,
+        acts="a workspace with the policy's tag, on which its group holds nothing",
+        leaves="a workspace without the tag",
         grants=(SCORE_AND_MANAGE,),
+        keeps_apart=False,
         to_groups=lambda people: (people.role_id,),
         watches=_WORKSPACES,
     ),
     Rule(
-        SCORING,
-        ("AML-44",),
-        RuleKind.AUDIT,
-        "Where endpoints take only tokens, some user or group can score.",
-        _ROLES,
-        _nobody_scores,
-        "an endpoint with authMode AADToken on a workspace on which no user or group holds a role",
-        "a group that is AzureML Data Scientist on the workspace",
+        name=SCORING,
+        requirements=("AML-44",),
+        mode=RuleKind.AUDIT,
+        title="Where endpoints take only tokens, some user or group can score.",
+        source=_ROLES,
+        examine=_nobody_scores,
+        acts="an endpoint with authMode AADToken on a workspace on which no user or group holds a role",
+        leaves="a group that is AzureML Data Scientist on the workspace",
+        severity=Severity.LOW,
+        remedy="Name a group in the policy (people: [{{groups: [OBJECT-ID], role: data_scientist, scopes: "
+        '["{workspace}"]}}]), or: {grants}',
         wants=_score_wants,
         reads=(List.ENDPOINTS,),
         watches=_ENDPOINTS,
     ),
     Rule(
-        BROAD_ROLES,
-        ("AML-46",),
-        RuleKind.AUDIT,
-        "Custom roles do not give the keys of online endpoints through a wildcard.",
-        _ROLES,
-        _too_broad,
-        "a custom role with Microsoft.MachineLearningServices/workspaces/onlineEndpoints/*/action",
-        "a custom role whose notActions take out listKeys and regenerateKeys",
+        name=BROAD_ROLES,
+        requirements=("AML-46",),
+        mode=RuleKind.AUDIT,
+        title="Custom roles do not give the keys of online endpoints through a wildcard.",
+        source=_ROLES,
+        examine=_too_broad,
+        acts="a custom role with Microsoft.MachineLearningServices/workspaces/onlineEndpoints/*/action",
+        leaves="a custom role whose notActions take out listKeys and regenerateKeys",
+        severity=Severity.MEDIUM,
+        remedy=f"Name the actions instead ({_SCORE.action}), or add listKeys/action and regenerateKeys/action to its "
+        f"notActions: get it ({{get}}), edit it, and put it back: {{put}}",
         wants=_role_wants,
         reads=(List.ENDPOINTS,),
         watches=_ENDPOINTS,
     ),
     Rule(
-        AUTHORS,
-        ("AML-47",),
-        RuleKind.AUDIT,
-        "Who wrote a custom role for AML may still write roles: Owner, User Access Administrator or the like.",
-        _ROLES,
-        _authors,
-        "a custom role for AML whose author holds nothing any more",
-        "a custom role whose author is User Access Administrator",
+        name=AUTHORS,
+        requirements=("AML-47",),
+        mode=RuleKind.AUDIT,
+        title="Who wrote a custom role for AML may still write roles: Owner, User Access Administrator or the like.",
+        source=_ROLES,
+        examine=_authors,
+        acts="a custom role for AML whose author holds nothing any more",
+        leaves="a custom role whose author is User Access Administrator",
         wants=_role_wants,
         reads=(List.ENDPOINTS,),
         watches=_ENDPOINTS,

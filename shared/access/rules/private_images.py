@@ -6,7 +6,7 @@ Support of SDK v1 ended on 2026-06-30. Workspaces that still have such connectio
 from collections.abc import Iterator
 
 from shared.access import connections
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import Connection, Estate, Principal, Registry, Want, Workspace
 from shared.access.needs import ASSIGN_IDENTITY, PULL, PULL_ABAC
 from shared.access.raw import principal_id, scope_or_none, text
@@ -84,18 +84,15 @@ _COMPLETE = (
 
 
 def _incomplete(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("registry-connection", ("AML-27",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for one in _signing_in(workspace):
         wrong = list(_wrong(one, workspace, estate))
         if wrong:
-            yield Finding(
+            yield Found(
                 one.id,
-                "registry-connection",
-                ("AML-27",),
-                Severity.MEDIUM,
                 f"Connection {one.id.name} cannot pull base images with its identity: {'; '.join(wrong)}. Builds pull "
                 f"so in v1 only: {V1_ENDED}.",
-                code(az("ml connection update", name=one.id.name, **at(workspace.id), set=_COMPLETE)),
+                {"change": code(az("ml connection update", name=one.id.name, **at(workspace.id), set=_COMPLETE))},
             )
 
 
@@ -127,15 +124,15 @@ def _wrong_registry(one: Connection, workspace: Workspace, estate: Estate) -> It
 
 RULES = (
     Rule(
-        "base-image-pull",
-        ("AML-25",),
-        RuleKind.FIX,
-        f"The user-assigned identity that a registry connection names can pull base images from that registry "
+        name="base-image-pull",
+        requirements=("AML-25",),
+        mode=RuleKind.FIX,
+        title=f"The user-assigned identity that a registry connection names can pull base images from that registry "
         f"({V1_ENDED}).",
-        _SOURCE,
-        _identity_pulls,
-        "a connection to a registry on the policy's allow-list, with an identity that holds nothing there",
-        "an identity that is Reader on a classic registry",
+        source=_SOURCE,
+        examine=_identity_pulls,
+        acts="a connection to a registry on the policy's allow-list, with an identity that holds nothing there",
+        leaves="an identity that is Reader on a classic registry",
         wants=_wants,
         also=("AML-70",),
         grants=PULLS,
@@ -145,30 +142,34 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        "base-image-identity",
-        ("AML-26",),
-        RuleKind.FIX,
-        f"The workspace's identity is Managed Identity Operator on the identity that a registry connection names "
+        name="base-image-identity",
+        requirements=("AML-26",),
+        mode=RuleKind.FIX,
+        title=f"The workspace's identity is Managed Identity Operator on the identity that a registry connection names "
         f"({V1_ENDED}).",
-        _SOURCE,
-        _workspace_assigns,
-        "a connection with an identity on the policy's allow-list that the workspace may not assign",
-        "a workspace whose identity is Managed Identity Operator on the identity's resource group",
+        source=_SOURCE,
+        examine=_workspace_assigns,
+        acts="a connection with an identity on the policy's allow-list that the workspace may not assign",
+        leaves="a workspace whose identity is Managed Identity Operator on the identity's resource group",
         wants=_wants,
         grants=(ASSIGN_IDENTITY,),
+        keeps_apart=False,
         reads=(List.CONNECTIONS,),
         watches=_WATCHES,
         allow_listed=True,
     ),
     Rule(
-        "registry-connection",
-        ("AML-27",),
-        RuleKind.AUDIT,
-        f"A connection that pulls with an identity names its registry, the identity and its client id ({V1_ENDED}).",
-        _SOURCE,
-        _incomplete,
-        "a connection whose client id is that of another identity",
-        "a v1 connection with ResourceId and ClientId of one identity",
+        name="registry-connection",
+        requirements=("AML-27",),
+        mode=RuleKind.AUDIT,
+        title="A connection that pulls with an identity names its registry, the identity and its client id "
+        f"({V1_ENDED}).",
+        source=_SOURCE,
+        examine=_incomplete,
+        acts="a connection whose client id is that of another identity",
+        leaves="a v1 connection with ResourceId and ClientId of one identity",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=_wants,
         reads=(List.CONNECTIONS,),
         watches=_WATCHES,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from shared.access.asks import Ask, Cover, Finding, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, NotReady, RegistryUser, RequiredGrant, Severity, UserKind
 from shared.access.model import Compute, ComputeType, Estate, Principal, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC, Need
 from shared.access.rules.identity_change import update_compute
@@ -119,15 +119,12 @@ def puller(registry: Scope, kind: UserKind, on: Scope, cover: Cover, reason: str
     return RegistryUser(registry, kind, on.name, on, cover, on.resource_type, reason)
 
 
-def _no_identity(compute: Compute, registry: Scope) -> Finding:
-    return Finding(
+def _no_identity(compute: Compute, registry: Scope) -> Found:
+    return Found(
         compute.id,
-        COMPUTE_IDENTITY,
-        ("AML-20",),
-        Severity.HIGH,
         f"Compute {compute.id.name} ({compute.type_name}) has no identity and the admin user of registry "
         f"{registry.name} is off: it cannot pull images.",
-        f"Give it an identity: {update_compute(compute)}",
+        {"change": update_compute(compute)},
     )
 
 
@@ -146,14 +143,14 @@ COMPUTE_IDENTITY = "compute-identity"
 
 RULES = (
     Rule(
-        "compute-pull",
-        ("AML-18", "AML-19"),
-        RuleKind.FIX,
-        "A cluster's or instance's default identity can pull from the workspace's registry.",
-        AUTHENTICATION,
-        _compute_pull,
-        "a cluster that is older than the registry: AML granted it nothing",
-        "a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
+        name="compute-pull",
+        requirements=("AML-18", "AML-19"),
+        mode=RuleKind.FIX,
+        title="A cluster's or instance's default identity can pull from the workspace's registry.",
+        source=AUTHENTICATION,
+        examine=_compute_pull,
+        acts="a cluster that is older than the registry: AML granted it nothing",
+        leaves="a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
         keeps_apart=True,
         also=("AML-16", "AML-70"),
         grants=PULLS,
@@ -164,14 +161,14 @@ RULES = (
         ),
     ),
     Rule(
-        "kubernetes-pull",
-        ("AML-74",),
-        RuleKind.FIX,
-        "A Kubernetes compute's identity can pull from the workspace's registry.",
-        _DOCS + "how-to-attach-kubernetes-to-workspace",
-        _kubernetes_pull,
-        "an attached Arc cluster with a system-assigned identity: AML grants Kubernetes computes nothing",
-        "a Kubernetes compute that holds AcrPull",
+        name="kubernetes-pull",
+        requirements=("AML-74",),
+        mode=RuleKind.FIX,
+        title="A Kubernetes compute's identity can pull from the workspace's registry.",
+        source=_DOCS + "how-to-attach-kubernetes-to-workspace",
+        examine=_kubernetes_pull,
+        acts="an attached Arc cluster with a system-assigned identity: AML grants Kubernetes computes nothing",
+        leaves="a Kubernetes compute that holds AcrPull",
         keeps_apart=True,
         also=("AML-70",),
         grants=PULLS,
@@ -179,14 +176,14 @@ RULES = (
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
     Rule(
-        "endpoint-pull",
-        ("AML-42",),
-        RuleKind.FIX,
-        "An online endpoint's identity can pull from the workspace's registry.",
-        _DOCS + "how-to-access-resources-from-endpoints-managed-identities",
-        _endpoint_pull,
-        "an endpoint with a user-assigned identity: AML grants it nothing",
-        "an endpoint with a system-assigned identity, which AML gave AcrPull",
+        name="endpoint-pull",
+        requirements=("AML-42",),
+        mode=RuleKind.FIX,
+        title="An online endpoint's identity can pull from the workspace's registry.",
+        source=_DOCS + "how-to-access-resources-from-endpoints-managed-identities",
+        examine=_endpoint_pull,
+        acts="an endpoint with a user-assigned identity: AML grants it nothing",
+        leaves="an endpoint with a system-assigned identity, which AML gave AcrPull",
         keeps_apart=True,
         also=("AML-70",),
         grants=PULLS,
@@ -194,26 +191,28 @@ RULES = (
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
     ),
     Rule(
-        COMPUTE_IDENTITY,
-        ("AML-20",),
-        RuleKind.AUDIT,
-        "Where the registry's admin user is off, every compute that pulls has an identity.",
-        AUTHENTICATION,
-        _compute_identity,
-        "a cluster without identity on a registry whose admin user is off",
-        "a Databricks compute: it pulls nothing from the registry",
+        name=COMPUTE_IDENTITY,
+        requirements=("AML-20",),
+        mode=RuleKind.AUDIT,
+        title="Where the registry's admin user is off, every compute that pulls has an identity.",
+        source=AUTHENTICATION,
+        examine=_compute_identity,
+        acts="a cluster without identity on a registry whose admin user is off",
+        leaves="a Databricks compute: it pulls nothing from the registry",
+        severity=Severity.HIGH,
+        remedy="Give it an identity: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
     Rule(
-        "private-registry-pull",
-        ("AML-28",),
-        RuleKind.FIX,
-        "Computes can pull base images from a private registry that the policy allows and a connection names.",
-        AUTHENTICATION,
-        _private_pull,
-        "a workspace with a connection to a registry on the allow-list",
-        "a connection to a registry that is not on the allow-list: withheld",
+        name="private-registry-pull",
+        requirements=("AML-28",),
+        mode=RuleKind.FIX,
+        title="Computes can pull base images from a private registry that the policy allows and a connection names.",
+        source=AUTHENTICATION,
+        examine=_private_pull,
+        acts="a workspace with a connection to a registry on the allow-list",
+        leaves="a connection to a registry that is not on the allow-list: withheld",
         also=("AML-70",),
         grants=PULLS,
         reads=(List.COMPUTES, List.CONNECTIONS),

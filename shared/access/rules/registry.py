@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Property, RequiredSetting, Severity
+from shared.access.asks import Ask, Found, Property, RequiredSetting, Severity
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.rule import List, Rule, RuleKind
@@ -44,14 +44,10 @@ def _cached_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _both_kinds(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for compute in workspace.computes:
         if compute.type is ComputeType.AML_COMPUTE and compute.identity.system and compute.identity.user:
-            yield Finding(
+            yield Found(
                 compute.id,
-                BOTH_KINDS,
-                ("AML-15",),
-                Severity.MEDIUM,
                 f"Cluster {compute.id.name} has a system-assigned and user-assigned identities; AML supports one kind.",
-                "Keep the user-assigned ones, once they hold what the system-assigned one holds: "
-                f"{update_compute(compute)}",
+                {"change": update_compute(compute)},
             )
 
 
@@ -62,37 +58,40 @@ _REGISTRY_WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.
 
 RULES = (
     Rule(
-        ADMIN_USER,
-        ("AML-21", "AML-22"),
-        RuleKind.FIX,
-        "The admin user of a workspace's registry is off, once every identity that pulls is covered.",
-        _AUTHENTICATION,
-        _admin_user,
-        "a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and settled",
-        "a registry from which one cluster still cannot pull with its identity: the admin user stays on",
+        name=ADMIN_USER,
+        requirements=("AML-21", "AML-22"),
+        mode=RuleKind.FIX,
+        title="The admin user of a workspace's registry is off, once every identity that pulls is covered.",
+        source=_AUTHENTICATION,
+        examine=_admin_user,
+        acts="a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and "
+        "settled",
+        leaves="a registry from which one cluster still cannot pull with its identity: the admin user stays on",
         reads=(List.COMPUTES, List.ENDPOINTS),
         watches=_REGISTRY_WATCHES,
     ),
     Rule(
-        CACHED_KEYS,
-        ("AML-71",),
-        RuleKind.FIX,
-        "After the admin user went off, the workspace's cached keys are resynced.",
-        _DOCS + "how-to-change-storage-access-key",
-        _cached_keys,
-        "each workspace that uses a registry whose admin user has just been turned off",
-        "a registry whose admin user stays on",
+        name=CACHED_KEYS,
+        requirements=("AML-71",),
+        mode=RuleKind.FIX,
+        title="After the admin user went off, the workspace's cached keys are resynced.",
+        source=_DOCS + "how-to-change-storage-access-key",
+        examine=_cached_keys,
+        acts="each workspace that uses a registry whose admin user has just been turned off",
+        leaves="a registry whose admin user stays on",
         watches=_REGISTRY_WATCHES,
     ),
     Rule(
-        BOTH_KINDS,
-        ("AML-15",),
-        RuleKind.AUDIT,
-        "A cluster has a system-assigned identity or user-assigned ones, never both.",
-        _AUTHENTICATION,
-        _both_kinds,
-        "a cluster of type SystemAssigned,UserAssigned",
-        "a cluster with two user-assigned identities",
+        name=BOTH_KINDS,
+        requirements=("AML-15",),
+        mode=RuleKind.AUDIT,
+        title="A cluster has a system-assigned identity or user-assigned ones, never both.",
+        source=_AUTHENTICATION,
+        examine=_both_kinds,
+        acts="a cluster of type SystemAssigned,UserAssigned",
+        leaves="a cluster with two user-assigned identities",
+        severity=Severity.MEDIUM,
+        remedy="Keep the user-assigned ones, once they hold what the system-assigned one holds: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.preferences import Preferences
 from shared.access.raw import flag, get, text
 from shared.access.rules.az import az, code, itself, subscription, within
 from shared.access.rules.network import seats
 from shared.access.rules.network.commands import private_endpoint
-from shared.access.rules.rule import Rule, RuleKind
+from shared.access.rules.rule import FindingKind, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -20,18 +20,16 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(SETTINGS, ("AML-79",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     raw, registry = estate.resource(workspace.registry), workspace.registry
     wrong = list(_wrong(raw, registry, workspace, estate.preferences)) if raw and registry else []
     if wrong and registry:
         open_to_all = flag(raw, "properties", "anonymousPullEnabled") is True and not estate.preferences.anonymous_pull
-        yield Finding(
+        yield Found(
             registry,
-            SETTINGS,
-            ("AML-79",),
-            Severity.HIGH if open_to_all else Severity.MEDIUM,
             f"Registry {registry.name}: {'; '.join(what for what, _ in wrong)}.",
-            ". ".join(remedy for _, remedy in wrong),
+            {"steps": ". ".join(remedy for _, remedy in wrong)},
+            kind="anybody can pull" if open_to_all else "not as asked",
         )
 
 
@@ -117,15 +115,19 @@ SETTINGS = "registry-settings"
 
 RULES = (
     Rule(
-        SETTINGS,
-        ("AML-79",),
-        RuleKind.AUDIT,
-        "A workspace's registry is as the policy asks: anonymous pull off, public network access no wider than the "
-        "workspace's, zone redundancy and retention where they are asked for.",
-        "learn.microsoft.com/azure/container-registry/container-registry-best-practices",
-        _settings,
-        "a registry with anonymous pull, and public access although the workspace has none",
-        "a registry without anonymous pull beside a workspace that is public itself",
+        name=SETTINGS,
+        requirements=("AML-79",),
+        mode=RuleKind.AUDIT,
+        title="A workspace's registry is as the policy asks: anonymous pull off, public network access no wider than "
+        "the workspace's, zone redundancy and retention where they are asked for.",
+        source="learn.microsoft.com/azure/container-registry/container-registry-best-practices",
+        examine=_settings,
+        acts="a registry with anonymous pull, and public access although the workspace has none",
+        leaves="a registry without anonymous pull beside a workspace that is public itself",
+        findings={
+            "anybody can pull": FindingKind(Severity.HIGH, "{steps}"),
+            "not as asked": FindingKind(Severity.MEDIUM, "{steps}"),
+        },
         wants=_wants,
         watches=("Microsoft.ContainerRegistry/registries",),
     ),

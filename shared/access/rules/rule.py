@@ -4,11 +4,11 @@ A rule looks at one workspace of an estate and yields what it asks for. It decid
 held, what the policy wants or what a guard forbids: `shared.access.plan` does, for all rules alike.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from shared.access.asks import Ask
+from shared.access.asks import Ask, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.needs import Need
 from shared.access.preferences import People
@@ -43,6 +43,17 @@ def no_asks(_: Workspace, __: Estate) -> Iterable[Ask]:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingKind:
+    """How severe a finding is, and what remedies it: `{names}` in `remedy` are filled in by what was found.
+
+    A remedy of nothing but a name depends on what was found as a whole.
+    """
+
+    severity: Severity
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
 
@@ -55,8 +66,11 @@ class Rule:
     policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
     groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
     condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
-    it grants nothing there (`shared.access.separation`). `of_leaving`: it looks at workspaces that are being deleted as
-    well.
+    it grants nothing there (`shared.access.separation`); each rule that grants says so or not. `of_leaving`: it looks
+    at workspaces that are being deleted as well.
+
+    `severity` and `remedy` are those of what it finds (`FindingKind`); a rule that finds several things names them in
+    `findings` instead. What it says of a role that is missing, `shared.access.advice` knows.
     """
 
     name: str
@@ -67,6 +81,9 @@ class Rule:
     examine: Callable[[Workspace, Estate], Iterable[Ask]]
     acts: str
     leaves: str
+    severity: Severity | None = None
+    remedy: str = ""
+    findings: Mapping[str, FindingKind] = field(default_factory=dict, hash=False)
     wants: Callable[[Workspace, Estate], Iterable[Want]] = nothing
     also: tuple[str, ...] = ()
     grants: tuple[Need, ...] = ()
@@ -76,8 +93,13 @@ class Rule:
     through: tuple[str, ...] = ()
     allow_listed: bool = False
     to_groups: Callable[[People], tuple[str, ...]] | None = None
-    keeps_apart: bool = False
+    keeps_apart: bool | None = None
     of_leaving: bool = False
+
+    @property
+    def kinds(self) -> Mapping[str, FindingKind]:
+        """All that it finds, by name; without one where that is only one thing."""
+        return self.findings if self.severity is None else {"": FindingKind(self.severity, self.remedy)}
 
     def examines(self, workspace: Workspace) -> bool:
         return self.of_leaving or not workspace.leaving

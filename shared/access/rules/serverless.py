@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import Enum
 
-from shared.access.asks import Ask, Cover, Finding, RegistryUser, Severity, UserKind
+from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
 from shared.access.ids import PRIMARY
 from shared.access.jobs import is_serverless, submitted
 from shared.access.model import Estate, Part, Raw, Unreadable, Want, Workspace
@@ -135,15 +135,11 @@ def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if any(primary(workspace, estate)) or workspace.primary in {one.id for one in workspace.identity.lost}:
         return  # AML-12 and AML-98 advise on it
     if acts_as_other and _use(workspace, estate)[0] is _Use.YES:
-        yield Finding(
+        yield Found(
             workspace.id,
-            SERVERLESS_IDENTITY,
-            ("AML-72",),
-            Severity.MEDIUM,
             f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
             "only through a user-assigned identity of the workspace, and it acts as none.",
-            f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: "
-            f"{update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
+            {"change": update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")},
         )
 
 
@@ -153,51 +149,55 @@ SERVERLESS_JOBS = "serverless-jobs"
 
 RULES = (
     Rule(
-        SERVERLESS_PULL,
-        ("AML-72",),
-        RuleKind.GUARD,
-        "Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
-        _SOURCE,
-        _settings,
-        "serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
-        "a workspace whose primary user-assigned identity can pull",
+        name=SERVERLESS_PULL,
+        requirements=("AML-72",),
+        mode=RuleKind.GUARD,
+        title="Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
+        source=_SOURCE,
+        examine=_settings,
+        acts="serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
+        leaves="a workspace whose primary user-assigned identity can pull",
         watches=_WATCHES,
     ),
     Rule(
-        SERVERLESS_IDENTITY,
-        ("AML-72",),
-        RuleKind.AUDIT,
-        "A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull with.",
-        _SOURCE,
-        _identity,
-        "serverless settings on a workspace with only a system-assigned identity",
-        "serverless settings on a workspace whose primary identity is user-assigned",
+        name=SERVERLESS_IDENTITY,
+        requirements=("AML-72",),
+        mode=RuleKind.AUDIT,
+        title="A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull "
+        "with.",
+        source=_SOURCE,
+        examine=_identity,
+        acts="serverless settings on a workspace with only a system-assigned identity",
+        leaves="serverless settings on a workspace whose primary identity is user-assigned",
+        severity=Severity.MEDIUM,
+        remedy=f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: {{change}}",
         watches=_WATCHES,
     ),
     Rule(
-        SERVERLESS_JOBS,
-        ("AML-84",),
-        RuleKind.GUARD,
-        "While recent jobs without a compute have no identity to pull with, the admin user stays on.",
-        _SOURCE,
-        _jobs,
-        "a recent job without a compute in a workspace with only a system-assigned identity",
-        "a workspace whose recent jobs all name a compute",
+        name=SERVERLESS_JOBS,
+        requirements=("AML-84",),
+        mode=RuleKind.GUARD,
+        title="While recent jobs without a compute have no identity to pull with, the admin user stays on.",
+        source=_SOURCE,
+        examine=_jobs,
+        acts="a recent job without a compute in a workspace with only a system-assigned identity",
+        leaves="a workspace whose recent jobs all name a compute",
         also=("AML-70", "AML-72"),
         watches=_WATCHES,
     ),
     Rule(
-        "serverless-jobs-pull",
-        ("AML-84",),
-        RuleKind.FIX,
-        "A workspace's user-assigned identity can pull from its registry when serverless compute is used.",
-        _SOURCE,
-        _pull,
-        "a recent job without a compute in a workspace that acts as a user-assigned identity",
-        "a workspace whose recent jobs all name a compute",
+        name="serverless-jobs-pull",
+        requirements=("AML-84",),
+        mode=RuleKind.FIX,
+        title="A workspace's user-assigned identity can pull from its registry when serverless compute is used.",
+        source=_SOURCE,
+        examine=_pull,
+        acts="a recent job without a compute in a workspace that acts as a user-assigned identity",
+        leaves="a workspace whose recent jobs all name a compute",
         wants=_wants,
         also=("AML-70", "AML-72"),
         grants=PULLS,
+        keeps_apart=False,
         watches=_WATCHES,
     ),
 )

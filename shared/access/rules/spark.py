@@ -8,7 +8,7 @@ resource access for Spark jobs").
 import re
 from collections.abc import Iterator, Mapping
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.model import ComputeType, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import CONTROL_STORAGE, WRITE_BLOBS
 from shared.access.raw import flag, get, text
@@ -17,7 +17,7 @@ from shared.access.rules.az import code, to_users
 from shared.access.rules.identity_change import update_compute
 from shared.access.rules.jobs import JOBS, identity, newest, run_by, steps
 from shared.access.rules.keyless_people import people_on
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -102,7 +102,7 @@ def _users(workspace: Workspace, estate: Estate) -> Iterator[_User]:
 
 
 def _storage(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(STORAGE, ("AML-89",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for principal, on, where, about in dict.fromkeys(_users(workspace, estate)):
         for need, parts in ((CONTROL_STORAGE, ()), (WRITE_BLOBS, about)):
             reason = f"{principal.label} runs Spark jobs on data in {where.name}, and must {need.name}"
@@ -118,17 +118,15 @@ def _identity_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 def _identities(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_identity_wants(workspace, estate))
-    yield from unreadable(IDENTITIES, ("AML-89",), wants, estate)
+    yield from unreadable(wants, estate)
     for compute in workspace.computes:
         if compute.type is ComputeType.SYNAPSE_SPARK and compute.identity.empty and compute.ready:
-            yield Finding(
+            yield Found(
                 compute.id,
-                IDENTITIES,
-                ("AML-89",),
-                Severity.MEDIUM,
                 f"Spark pool {compute.id.name} is attached without an identity: its jobs cannot reach their data "
                 "unless they run as their user.",
-                f"Give it an identity: {update_compute(compute)}",
+                {"change": update_compute(compute)},
+                kind="pool without identity",
             )
     storage = workspace.storage
     want = Want(storage, _ASSIGNMENTS) if storage else None
@@ -141,15 +139,13 @@ def _identities(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield _nobody(workspace, storage)
 
 
-def _nobody(workspace: Workspace, storage: Scope) -> Finding:
-    return Finding(
+def _nobody(workspace: Workspace, storage: Scope) -> Found:
+    return Found(
         workspace.id,
-        IDENTITIES,
-        ("AML-89",),
-        Severity.MEDIUM,
         f"Spark jobs of workspace {workspace.id.name} run as their user, and no user or group is both Contributor and "
         f"Storage Blob Data Contributor on {storage.name}, where they read and write.",
-        code(to_users("Storage Blob Data Contributor", storage), to_users("Contributor", storage)),
+        {"grants": code(to_users("Storage Blob Data Contributor", storage), to_users("Contributor", storage))},
+        kind="nobody holds both roles",
     )
 
 
@@ -158,15 +154,15 @@ IDENTITIES = "spark-identity"
 
 RULES = (
     Rule(
-        STORAGE,
-        ("AML-89",),
-        RuleKind.OPT_IN,
-        "The identity that Spark jobs use is Contributor and Storage Blob Data Contributor on the storage that they "
-        "read and write.",
-        _SPARK,
-        _storage,
-        "an attached Spark pool whose identity is Storage Blob Data Reader",
-        "a Spark pool whose identity is Owner and Storage Blob Data Contributor there",
+        name=STORAGE,
+        requirements=("AML-89",),
+        mode=RuleKind.OPT_IN,
+        title="The identity that Spark jobs use is Contributor and Storage Blob Data Contributor on the storage that "
+        "they read and write.",
+        source=_SPARK,
+        examine=_storage,
+        acts="an attached Spark pool whose identity is Storage Blob Data Reader",
+        leaves="a Spark pool whose identity is Owner and Storage Blob Data Contributor there",
         wants=_wants,
         also=("AML-16",),
         grants=(CONTROL_STORAGE, WRITE_BLOBS),
@@ -175,14 +171,18 @@ RULES = (
         keeps_apart=True,
     ),
     Rule(
-        IDENTITIES,
-        ("AML-89",),
-        RuleKind.AUDIT,
-        "An attached Spark pool has an identity, and where Spark jobs run as their user, somebody may run them.",
-        _SPARK,
-        _identities,
-        "a serverless Spark job of a workspace on whose storage no user or group is Storage Blob Data Contributor",
-        "a serverless Spark job, and a group that is Contributor and Storage Blob Data Contributor",
+        name=IDENTITIES,
+        requirements=("AML-89",),
+        mode=RuleKind.AUDIT,
+        title="An attached Spark pool has an identity, and where Spark jobs run as their user, somebody may run them.",
+        source=_SPARK,
+        examine=_identities,
+        acts="a serverless Spark job of a workspace on whose storage no user or group is Storage Blob Data Contributor",
+        leaves="a serverless Spark job, and a group that is Contributor and Storage Blob Data Contributor",
+        findings={
+            "nobody holds both roles": FindingKind(Severity.MEDIUM, "{grants}"),
+            "pool without identity": FindingKind(Severity.MEDIUM, "Give it an identity: {change}"),
+        },
         wants=_identity_wants,
         reads=(List.COMPUTES, List.DATASTORES),
         watches=_WATCHES,

@@ -31,7 +31,7 @@ def _restricted(storage: Raw) -> str:
 
 
 def _previews(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("storage-preview", ("AML-41",), _default(workspace, estate), estate)
+    yield from unreadable(_default(workspace, estate), estate)
     storage, me = estate.resource(workspace.storage), workspace.acting
     how = _restricted(storage) if storage else ""
     if workspace.storage and me and how:
@@ -50,7 +50,7 @@ def _all_storages(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable("storage-private-endpoints", ("AML-76",), _all_storages(workspace, estate), estate)
+    yield from unreadable(_all_storages(workspace, estate), estate)
     me = workspace.acting
     for storage in _storages(workspace, estate) if me else ():
         raw = estate.resource(storage)
@@ -76,28 +76,29 @@ def _endpoints(storage: Raw, ours: set[Scope | None]) -> Iterator[Scope]:
 
 RULES = (
     Rule(
-        "storage-preview",
-        ("AML-41",),
-        RuleKind.FIX,
-        "The workspace's identity reads blobs of its storage account where the account's network is restricted.",
-        _STUDIO,
-        _previews,
-        "a storage account with subnet rules on which the workspace's identity holds nothing",
-        "a storage account without network rules",
+        name="storage-preview",
+        requirements=("AML-41",),
+        mode=RuleKind.FIX,
+        title="The workspace's identity reads blobs of its storage account where the account's network is restricted.",
+        source=_STUDIO,
+        examine=_previews,
+        acts="a storage account with subnet rules on which the workspace's identity holds nothing",
+        leaves="a storage account without network rules",
         wants=_default,
         grants=(READ_BLOBS,),
+        keeps_apart=False,
         watches=_WATCHES,
     ),
     Rule(
-        "storage-private-endpoints",
-        ("AML-76",),
-        RuleKind.AUDIT,
-        "The workspace's identity is Reader on each private endpoint of its storage, and reads blobs of the accounts "
-        "that its datastores name besides.",
-        _STUDIO,
-        _behind_endpoints,
-        "a storage account with a private endpoint on which the workspace's identity holds nothing",
-        "a workspace whose identity is Reader on the resource group",
+        name="storage-private-endpoints",
+        requirements=("AML-76",),
+        mode=RuleKind.AUDIT,
+        title="The workspace's identity is Reader on each private endpoint of its storage, and reads blobs of the "
+        "accounts that its datastores name besides.",
+        source=_STUDIO,
+        examine=_behind_endpoints,
+        acts="a storage account with a private endpoint on which the workspace's identity holds nothing",
+        leaves="a workspace whose identity is Reader on the resource group",
         wants=_all_storages,
         reads=(List.DATASTORES,),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/datastores"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import ComputeType, Estate, Workspace
 from shared.access.raw import text
 from shared.access.rules.az import az, code
@@ -30,14 +30,11 @@ def _unknown(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             yield _finding(endpoint.id, "online endpoint", kind)
 
 
-def _finding(scope: Scope, what: str, kind: str) -> Finding:
-    return Finding(
+def _finding(scope: Scope, what: str, kind: str) -> Found:
+    return Found(
         scope,
-        UNKNOWN_KIND,
-        (),
-        Severity.LOW,
         f"The kind of {what} {scope.name} is not known to amlguard ({kind}): what its identity needs is not checked.",
-        f"Check it by hand ({code(az('resource show', ids=scope))}), and look for a newer amlguard that knows it.",
+        {"show": code(az("resource show", ids=scope))},
     )
 
 
@@ -45,14 +42,16 @@ UNKNOWN_KIND = "unknown-kind"
 
 RULES = (
     Rule(
-        UNKNOWN_KIND,
-        (),
-        RuleKind.AUDIT,
-        "Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
-        "learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
-        _unknown,
-        "a compute of a type that did not exist when this amlguard was made",
-        "a compute instance",
+        name=UNKNOWN_KIND,
+        requirements=(),
+        mode=RuleKind.AUDIT,
+        title="Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
+        source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
+        examine=_unknown,
+        acts="a compute of a type that did not exist when this amlguard was made",
+        leaves="a compute instance",
+        severity=Severity.LOW,
+        remedy="Check it by hand ({show}), and look for a newer amlguard that knows it.",
         reads=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

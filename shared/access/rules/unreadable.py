@@ -2,26 +2,28 @@
 
 from collections.abc import Iterable, Iterator
 
-from shared.access.asks import Finding, Severity
+from shared.access.asks import Finding, Severity, Unread
 from shared.access.model import Estate, Unreadable, Want
 from shared.access.rules.az import assign, code
 
 
-def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], estate: Estate) -> Iterator[Finding]:
-    """One finding for each of `wants` that Azure forbids amlguard to read (logs that nobody configured are none)."""
+def unreadable(wants: Iterable[Want], estate: Estate) -> Iterator[Unread]:
+    """Those of `wants` that Azure forbids amlguard to read (logs that nobody configured are none)."""
     if Unreadable.FORBIDDEN not in estate.facts.values():  # as a rule: then nobody need ask what was wanted
         return
-    for want in dict.fromkeys(wants):
-        if estate.facts.get(want) is Unreadable.FORBIDDEN:
-            yield Finding(
-                want.scope,
-                rule,
-                requirements,
-                Severity.LOW,
-                f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} "
-                "is missing.",
-                f"Let amlguard's identity read it: {code(assign('AMLGUARD-OBJECT-ID', 'Reader', want.scope))}",
-            )
+    yield from (Unread(want) for want in dict.fromkeys(wants) if estate.facts.get(want) is Unreadable.FORBIDDEN)
+
+
+def finding(rule: str, requirements: tuple[str, ...], want: Want) -> Finding:
+    return Finding(
+        want.scope,
+        rule,
+        requirements,
+        Severity.LOW,
+        f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} is "
+        "missing.",
+        f"Let amlguard's identity read it: {code(assign('AMLGUARD-OBJECT-ID', 'Reader', want.scope))}",
+    )
 
 
 def _what(want: Want) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.access.asks import Ask, Finding, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, RequiredGrant, Severity
 from shared.access.ids import user_assigned
 from shared.access.model import ComputeType, Datastore, Estate, Principal, Raw, Want, Workspace
 from shared.access.needs import ADMIT_TO_VAULT, GET_SECRETS, USE_KEYS, Need
@@ -47,10 +47,7 @@ class _Use:
             reason = f"{reason}. {lacking} ({command}), nor may it write access policies"
             yield RequiredGrant(principal, self.admitting, vault.id, on, (self.requirement,), reason)
         elif missing:
-            yield self.finding(on, f"{reason}. {lacking}.", command)
-
-    def finding(self, on: Scope, message: str, remedy: str) -> Finding:
-        return Finding(on, self.rule, (self.requirement,), Severity.MEDIUM, message, remedy)
+            yield Found(on, f"{reason}. {lacking}.", {"steps": command})
 
     def _options(self, held: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
         """With what is there already: the command replaces the permissions of the kinds that it names."""
@@ -102,21 +99,21 @@ def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     scope = _key_vault(block)
     if scope is None or scope.resource_type != _VAULT:
         what = scope.name if scope else "not named"
-        yield _KEYS.finding(
+        yield Found(
             workspace.id,
             f"The key that workspace {workspace.id.name} is encrypted with lies outside any key vault ({what}): "
             "whether the workspace reaches it cannot be told.",
-            "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key there.",
+            {"steps": "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key there."},
         )
         return
     wants = tuple(_key_wants(workspace, estate))
-    yield from unreadable(_KEYS.rule, (_KEYS.requirement,), wants, estate)
+    yield from unreadable(wants, estate)
     raw = estate.resource(scope)
     if Want(scope) in estate.facts and estate.facts[Want(scope)] is None:
-        yield _KEYS.finding(
+        yield Found(
             workspace.id,
             f"Workspace {workspace.id.name} is encrypted with a key of vault {scope.name}, which does not exist.",
-            f"Recover it: {code(az('keyvault recover', name=scope.name, **subscription(scope)))}",
+            {"steps": f"Recover it: {code(az('keyvault recover', name=scope.name, **subscription(scope)))}"},
         )
     elif raw:
         yield from _key_asks(workspace, vault_of(raw, scope), _key_identity(block), estate)
@@ -128,10 +125,10 @@ def _key_asks(workspace: Workspace, vault: Vault, named: Scope | None, estate: E
         reason = f"{principal.label} unwraps the key in {vault.id.name} that {workspace.id.name} is encrypted with"
         yield from _KEYS.asks(principal, vault, workspace.id, reason)
     elif named and Want(named) in estate.facts and not estate.unreadable(Want(named)):
-        yield _KEYS.finding(
+        yield Found(
             workspace.id,
             f"Workspace {workspace.id.name} reads its encryption key as {named.name}, which does not exist.",
-            f"Recreate it and let it use the vault's keys: {code(az('identity create', **itself(named)))}",
+            {"steps": f"Recreate it and let it use the vault's keys: {code(az('identity create', **itself(named)))}"},
         )
 
 
@@ -155,7 +152,7 @@ def _secret_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _reads_secrets(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(_SECRETS.rule, (_SECRETS.requirement,), _secret_wants(workspace, estate), estate)
+    yield from unreadable(_secret_wants(workspace, estate), estate)
     raw = estate.resource(workspace.vault)
     stores = ", ".join(store.id.name for store in _with_credentials(workspace))
     if raw and stores:
@@ -167,26 +164,30 @@ def _reads_secrets(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 RULES = (
     Rule(
-        _KEYS.rule,
-        (_KEYS.requirement,),
-        RuleKind.AUDIT,
-        "The identity that reads a workspace's encryption key can use the keys of its vault.",
-        _DOCS + "how-to-setup-customer-managed-keys",
-        _reads_key,
-        "a workspace whose key identity has no role on the key's vault",
-        "a key identity whose access policy holds get, wrapKey and unwrapKey",
+        name=_KEYS.rule,
+        requirements=(_KEYS.requirement,),
+        mode=RuleKind.AUDIT,
+        title="The identity that reads a workspace's encryption key can use the keys of its vault.",
+        source=_DOCS + "how-to-setup-customer-managed-keys",
+        examine=_reads_key,
+        acts="a workspace whose key identity has no role on the key's vault",
+        leaves="a key identity whose access policy holds get, wrapKey and unwrapKey",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         wants=_key_wants,
         watches=("Microsoft.MachineLearningServices/workspaces", "Microsoft.KeyVault/vaults"),
     ),
     Rule(
-        _SECRETS.rule,
-        (_SECRETS.requirement,),
-        RuleKind.AUDIT,
-        "A compute's identity can read the credentials that datastores keep in the workspace's vault.",
-        _DOCS + "how-to-identity-based-service-authentication",
-        _reads_secrets,
-        "a cluster without a role on the vault of a workspace whose datastore keeps an account key",
-        "a workspace whose datastores keep no credential",
+        name=_SECRETS.rule,
+        requirements=(_SECRETS.requirement,),
+        mode=RuleKind.AUDIT,
+        title="A compute's identity can read the credentials that datastores keep in the workspace's vault.",
+        source=_DOCS + "how-to-identity-based-service-authentication",
+        examine=_reads_secrets,
+        acts="a cluster without a role on the vault of a workspace whose datastore keeps an account key",
+        leaves="a workspace whose datastores keep no credential",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         wants=_secret_wants,
         also=("AML-16",),
         reads=(List.COMPUTES, List.DATASTORES),

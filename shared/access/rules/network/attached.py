@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Compute, ComputeType, Estate, Raw, Want, Workspace
 from shared.access.raw import get, rows, scope_or_none, text
 from shared.access.rules.az import az, code, itself
@@ -21,7 +21,7 @@ from shared.access.rules.network.nsg import (
     decide,
 )
 from shared.access.rules.network.nsg import network as addresses
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -49,7 +49,7 @@ type _Problem = tuple[str, str]  # what is wrong, and how to put it right
 
 def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     wants = tuple(_ssh_wants(workspace, estate))
-    yield from unreadable(SSH, ("AML-68",), wants, estate)
+    yield from unreadable(wants, estate)
     if any(estate.unreadable(want) for want in wants):
         return
     for compute, scope in seats.attached(workspace, ComputeType.VIRTUAL_MACHINE, ComputeType.HD_INSIGHT):
@@ -61,20 +61,18 @@ def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         outsiders = _outsiders(gates, port)
         problems = [*_not_ubuntu(raw), *_unreachable(gates, port), *_open(gates, scope, raw, outsiders, port)]
         if problems:
-            yield Finding(
+            yield Found(
                 compute.id,
-                SSH,
-                ("AML-68",),
-                _severity(gates, outsiders),
                 f"{scope.name}, attached as {compute.id.name} ({compute.type_name}), "
                 f"{' and '.join(what for what, _ in problems)}.",
-                ". ".join(how for _, how in problems),
+                {"steps": ". ".join(how for _, how in problems)},
+                kind=_kind(gates, outsiders),
             )
 
 
-def _severity(gates: list[Gate], outsiders: tuple[_Outsider, ...]) -> Severity:
+def _kind(gates: list[Gate], outsiders: tuple[_Outsider, ...]) -> str:
     wide_open = any(one.who.casefold() in _WIDE_OPEN for one in outsiders)
-    return Severity.HIGH if wide_open or not gates else Severity.MEDIUM
+    return "open to anybody" if wide_open or not gates else "not as it should be"
 
 
 def _ssh_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -197,14 +195,19 @@ def _close(machine: Scope, raw: Raw, port: int) -> str:
 
 RULES = (
     Rule(
-        SSH,
-        ("AML-68",),
-        RuleKind.AUDIT,
-        "An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but AzureMachineLearning.",
-        _TRAINING_DOCS,
-        _ssh,
-        "an attached machine whose network security group lets the Internet in on 22",
-        "an attached Ubuntu machine whose network security group lets only AzureMachineLearning in on 22",
+        name=SSH,
+        requirements=("AML-68",),
+        mode=RuleKind.AUDIT,
+        title="An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but "
+        "AzureMachineLearning.",
+        source=_TRAINING_DOCS,
+        examine=_ssh,
+        acts="an attached machine whose network security group lets the Internet in on 22",
+        leaves="an attached Ubuntu machine whose network security group lets only AzureMachineLearning in on 22",
+        findings={
+            "open to anybody": FindingKind(Severity.HIGH, "{steps}"),
+            "not as it should be": FindingKind(Severity.MEDIUM, "{steps}"),
+        },
         wants=_ssh_wants,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,

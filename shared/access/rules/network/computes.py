@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from shared.access.asks import Ask, Finding, Objection, RequiredGrant, Severity
+from shared.access.asks import Ask, Found, Objection, RequiredGrant, Severity
 from shared.access.model import Compute, ComputeType, Estate, Want, Workspace
 from shared.access.needs import Need
 from shared.access.permissions import Permission
@@ -48,32 +48,25 @@ def _vnet_subscription(workspace: Workspace, _: Estate) -> Iterator[Ask]:
             continue
         where = subnet.subscription.name if subnet.subscription else "no subscription"
         for seat in seated:
-            yield Finding(
+            yield Found(
                 seat.on,
-                VNET_SUBSCRIPTION,
-                ("AML-51",),
-                Severity.HIGH,
                 f"The nodes of {seat.label} are in virtual network {subnet.parent.name} of subscription {where}, which "
                 "is not the workspace's.",
-                _recreate(workspace, seat.compute, subnet="SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION"),
+                {"steps": _recreate(workspace, seat.compute, subnet="SUBNET-ID-IN-THE-WORKSPACE-SUBSCRIPTION")},
             )
 
 
 def _storage_region(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(STORAGE_REGION, ("AML-53",), _storage(workspace, estate), estate)
+    yield from unreadable(_storage(workspace, estate), estate)
     region = seats.location(estate.resource(workspace.storage))
     afar = [seat for seat in seats.seats(workspace) if region and seat.region and seat.region != region]
     if workspace.storage and afar:
         regions = ", ".join(sorted({seat.region for seat in afar if seat.region}))
-        yield Finding(
+        yield Found(
             workspace.storage,
-            STORAGE_REGION,
-            ("AML-53",),
-            Severity.LOW,
             f"Storage account {workspace.storage.name} is in {region}, {seats.nodes(afar)} in {regions}: "
             "traffic between them is slow and costs money.",
-            "Keep data beside the nodes, with a datastore on it that keeps no credential: "
-            f"{_account(workspace, afar[0])} (or recreate the compute in {region})",
+            {"datastore": _account(workspace, afar[0]), "region": region},
         )
 
 
@@ -98,7 +91,7 @@ def _deployer(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(INSTANCE_PLACE, ("AML-55",), _endpoints(workspace, estate), estate)
+    yield from unreadable(_endpoints(workspace, estate), estate)
     region = seats.location(workspace.raw)
     homes = seats.vnets_of_endpoints(workspace.raw, estate)
     subnets = {seat.on: seat for seat in seats.seats(workspace)}
@@ -111,13 +104,10 @@ def _instance_place(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             names = ", ".join(sorted(home.name for home in homes))
             problems.append(f"in virtual network {seat.vnet.name}, the workspace's private endpoint in {names}")
         if problems:
-            yield Finding(
+            yield Found(
                 compute.id,
-                INSTANCE_PLACE,
-                ("AML-55",),
-                Severity.MEDIUM,
                 f"Compute instance {compute.id.name} is {' and '.join(problems)}; only clusters can be elsewhere.",
-                _beside(compute, seat),
+                {"steps": _beside(compute, seat)},
             )
 
 
@@ -128,7 +118,7 @@ def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     """AML does not support such computes, so nothing is done for their identities; nor while nobody can tell."""
-    yield from unreadable(LIGHTHOUSE, ("AML-56",), _subscription(workspace, estate), estate)
+    yield from unreadable(_subscription(workspace, estate), estate)
     subscription, seated = workspace.id.subscription, seats.seats(workspace)
     if subscription is None or not seated:
         return
@@ -150,20 +140,16 @@ def _hands_off(seated: tuple[seats.Seat, ...], why: str) -> Iterator[Objection]:
             yield Objection(_EVERYWHERE, None, f"{principal.label}: {why}", principal.id)
 
 
-def _managed_elsewhere(workspace: Workspace, seated: tuple[seats.Seat, ...], why: str) -> Finding:
+def _managed_elsewhere(workspace: Workspace, seated: tuple[seats.Seat, ...], why: str) -> Found:
     mine = subscription(workspace.id)
     managed = code(az("ml workspace update", **itself(workspace.id), managed_network="allow_internet_outbound"))
     listed = code(az("managedservices assignment list", **mine))
     ended = code(az("managedservices assignment delete", assignment="ASSIGNMENT-ID", **mine))
-    return Finding(
+    return Found(
         workspace.id,
-        LIGHTHOUSE,
-        ("AML-56",),
-        Severity.HIGH,
         f"Workspace {workspace.id.name} has {seats.nodes(seated)} in a virtual network, and {why}. Their identities "
         "are granted nothing.",
-        f"Recreate the computes without a subnet in a managed virtual network, which stays on for good: {managed}. Or "
-        f"end the delegation, if nobody needs it: find it ({listed}), then {ended}",
+        {"create": managed, "find": listed, "end": ended},
     )
 
 
@@ -177,15 +163,11 @@ def _no_public_ip(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if hidden and not seats.approved_endpoints(workspace.raw):
         me, name = workspace.id, f"{workspace.id.name}-endpoint"
         made = private_endpoint(me, "amlworkspace", name=name, beside=me, subnet=hidden[0].subnet)
-        yield Finding(
+        yield Found(
             workspace.id,
-            NO_PUBLIC_IP,
-            ("AML-58",),
-            Severity.HIGH,
             f"Workspace {workspace.id.name} has no approved private endpoint, and {seats.nodes(hidden)} have no "
             "public IPs: they reach it only through one.",
-            f"{code(made)}. Link the virtual network to the private DNS zones "
-            "privatelink.api.azureml.ms and privatelink.notebooks.azure.net, so that its names resolve to it",
+            {"endpoint": code(made)},
         )
 
 
@@ -193,14 +175,11 @@ def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     for seat in seats.seats(workspace):
         created = seat.compute.created_on if seat.compute else None
         if created and created < _GENERAL_AVAILABILITY and not seat.public_ip:
-            yield Finding(
+            yield Found(
                 seat.on,
-                PREVIEW,
-                ("AML-60",),
-                Severity.MEDIUM,
                 f"The nodes of {seat.label} have no public IPs, and it was made on {created.date()}, in the preview of "
                 "that feature, which ended on 2023-01-20.",
-                _recreate(workspace, seat.compute, subnet=seat.subnet, enable_node_public_ip="false"),
+                {"steps": _recreate(workspace, seat.compute, subnet=seat.subnet, enable_node_public_ip="false")},
             )
 
 
@@ -220,89 +199,105 @@ def _beside(instance: Compute, seat: seats.Seat | None) -> str:
 
 RULES = (
     Rule(
-        VNET_SUBSCRIPTION,
-        ("AML-51",),
-        RuleKind.AUDIT,
-        "The virtual network of nodes is in the workspace's subscription.",
-        _TRAINING_DOCS,
-        _vnet_subscription,
-        "a cluster whose subnet id names another subscription",
-        "a cluster whose virtual network is in another resource group of the subscription",
+        name=VNET_SUBSCRIPTION,
+        requirements=("AML-51",),
+        mode=RuleKind.AUDIT,
+        title="The virtual network of nodes is in the workspace's subscription.",
+        source=_TRAINING_DOCS,
+        examine=_vnet_subscription,
+        acts="a cluster whose subnet id names another subscription",
+        leaves="a cluster whose virtual network is in another resource group of the subscription",
+        severity=Severity.HIGH,
+        remedy="{steps}",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        STORAGE_REGION,
-        ("AML-53",),
-        RuleKind.AUDIT,
-        "The default storage account is in the region of the nodes.",
-        _TRAINING_DOCS,
-        _storage_region,
-        "a cluster in northeurope whose workspace keeps its data in westeurope",
-        "a cluster beside its workspace's storage account",
+        name=STORAGE_REGION,
+        requirements=("AML-53",),
+        mode=RuleKind.AUDIT,
+        title="The default storage account is in the region of the nodes.",
+        source=_TRAINING_DOCS,
+        examine=_storage_region,
+        acts="a cluster in northeurope whose workspace keeps its data in westeurope",
+        leaves="a cluster beside its workspace's storage account",
+        severity=Severity.LOW,
+        remedy="Keep data beside the nodes, with a datastore on it that keeps no credential: {datastore} (or recreate "
+        "the compute in {region})",
         wants=_storage,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        DEPLOYER,
-        ("AML-54",),
-        RuleKind.AUDIT,
-        "Who puts a compute into a virtual network may read it and join its subnets.",
-        _TRAINING_DOCS,
-        _deployer,
-        "a user who created a cluster in a virtual network on which they hold only Reader",
-        "a user who is Network Contributor on the virtual network's resource group",
+        name=DEPLOYER,
+        requirements=("AML-54",),
+        mode=RuleKind.AUDIT,
+        title="Who puts a compute into a virtual network may read it and join its subnets.",
+        source=_TRAINING_DOCS,
+        examine=_deployer,
+        acts="a user who created a cluster in a virtual network on which they hold only Reader",
+        leaves="a user who is Network Contributor on the virtual network's resource group",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        INSTANCE_PLACE,
-        ("AML-55",),
-        RuleKind.AUDIT,
-        "A compute instance is in its workspace's region and virtual network; only clusters can be elsewhere.",
-        _TRAINING_DOCS,
-        _instance_place,
-        "an instance in a virtual network other than that of the workspace's private endpoint",
-        "a cluster there",
+        name=INSTANCE_PLACE,
+        requirements=("AML-55",),
+        mode=RuleKind.AUDIT,
+        title="A compute instance is in its workspace's region and virtual network; only clusters can be elsewhere.",
+        source=_TRAINING_DOCS,
+        examine=_instance_place,
+        acts="an instance in a virtual network other than that of the workspace's private endpoint",
+        leaves="a cluster there",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         wants=_endpoints,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        LIGHTHOUSE,
-        ("AML-56",),
-        RuleKind.GUARD,
-        "In a subscription under Azure Lighthouse, identities of computes in a virtual network are granted nothing.",
-        _TRAINING_DOCS,
-        _lighthouse,
-        "a cluster in a virtual network, in a subscription that another tenant manages",
-        "a cluster in no virtual network there",
+        name=LIGHTHOUSE,
+        requirements=("AML-56",),
+        mode=RuleKind.GUARD,
+        title="In a subscription under Azure Lighthouse, identities of computes in a virtual network are granted "
+        "nothing.",
+        source=_TRAINING_DOCS,
+        examine=_lighthouse,
+        acts="a cluster in a virtual network, in a subscription that another tenant manages",
+        leaves="a cluster in no virtual network there",
+        severity=Severity.HIGH,
+        remedy="Recreate the computes without a subnet in a managed virtual network, which stays on for good: "
+        "{create}. Or end the delegation, if nobody needs it: find it ({find}), then {end}",
         wants=_subscription,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        NO_PUBLIC_IP,
-        ("AML-58",),
-        RuleKind.AUDIT,
-        "The workspace of nodes without public IPs has a private endpoint.",
-        _TRAINING_DOCS,
-        _no_public_ip,
-        "a cluster without public IPs in a workspace whose only private endpoint is still pending",
-        "a cluster without public IPs in a workspace with an approved private endpoint",
+        name=NO_PUBLIC_IP,
+        requirements=("AML-58",),
+        mode=RuleKind.AUDIT,
+        title="The workspace of nodes without public IPs has a private endpoint.",
+        source=_TRAINING_DOCS,
+        examine=_no_public_ip,
+        acts="a cluster without public IPs in a workspace whose only private endpoint is still pending",
+        leaves="a cluster without public IPs in a workspace with an approved private endpoint",
+        severity=Severity.HIGH,
+        remedy="{endpoint}. Link the virtual network to the private DNS zones privatelink.api.azureml.ms and "
+        "privatelink.notebooks.azure.net, so that its names resolve to it",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        PREVIEW,
-        ("AML-60",),
-        RuleKind.AUDIT,
-        "Computes without public IPs that were made in the feature's preview are recreated.",
-        _TRAINING_DOCS,
-        _preview,
-        "a cluster without public IPs of December 2022",
-        "a cluster without public IPs of March 2023",
+        name=PREVIEW,
+        requirements=("AML-60",),
+        mode=RuleKind.AUDIT,
+        title="Computes without public IPs that were made in the feature's preview are recreated.",
+        source=_TRAINING_DOCS,
+        examine=_preview,
+        acts="a cluster without public IPs of December 2022",
+        leaves="a cluster without public IPs of March 2023",
+        severity=Severity.MEDIUM,
+        remedy="{steps}",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import ComputeType, Estate, Raw, Want, Workspace
 from shared.access.raw import get, scope_or_none
 from shared.access.rules.az import az, code, within
@@ -15,7 +15,7 @@ DATABRICKS = "network-databricks"
 
 
 def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(DATABRICKS, ("AML-67",), _databricks_wants(workspace, estate), estate)
+    yield from unreadable(_databricks_wants(workspace, estate), estate)
     for compute, scope in seats.attached(workspace, ComputeType.DATABRICKS):
         raw = estate.resource(scope)
         if raw is None:
@@ -23,14 +23,10 @@ def _databricks(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         vnet = _injected(raw)
         problems = [*_elsewhere(raw, vnet, workspace), *_apart_from_storage(vnet, workspace, estate)]
         if problems:
-            yield Finding(
+            yield Found(
                 compute.id,
-                DATABRICKS,
-                ("AML-67",),
-                Severity.MEDIUM,
                 f"Databricks workspace {scope.name}, attached as {compute.id.name}, {' and '.join(problems)}.",
-                "Attach one whose clusters run in a virtual network of the workspace's subscription and region, that "
-                f"of its storage: {_made(workspace)}",
+                {"create": _made(workspace)},
             )
 
 
@@ -79,14 +75,18 @@ def _apart_from_storage(vnet: Scope | None, workspace: Workspace, estate: Estate
 
 RULES = (
     Rule(
-        DATABRICKS,
-        ("AML-67",),
-        RuleKind.AUDIT,
-        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual seats.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _databricks,
-        "a Databricks in a virtual network that the workspace's secured storage does not let in",
-        "a Databricks in a virtual network of the workspace's region, with storage open to all networks",
+        name=DATABRICKS,
+        requirements=("AML-67",),
+        mode=RuleKind.AUDIT,
+        title="An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual "
+        "network.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_databricks,
+        acts="a Databricks in a virtual network that the workspace's secured storage does not let in",
+        leaves="a Databricks in a virtual network of the workspace's region, with storage open to all networks",
+        severity=Severity.MEDIUM,
+        remedy="Attach one whose clusters run in a virtual network of the workspace's subscription and region, that "
+        "of its storage: {create}",
         wants=_databricks_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.rules.az import az, code
 from shared.access.rules.network import seats
 from shared.access.rules.network.azure_policy import ASSIGNMENTS, Ban, bans, definitions_wanted
-from shared.access.rules.rule import List, Rule, RuleKind
+from shared.access.rules.rule import FindingKind, List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
@@ -21,20 +21,18 @@ def _obstacles(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     groups = _groups(workspace)
     locked = [group for group in groups if any(lock.scope.contains(group) for lock in estate.locks)]
     wants = [want for want in _wants(workspace, estate) if want.scope not in locked]  # of those, there is more to say
-    yield from unreadable(OBSTACLES, ("AML-62",), wants, estate)
+    yield from unreadable(wants, estate)
     for group, seated in groups.items():
         locks = [lock for lock in estate.locks if lock.scope.contains(group)]
         banned = bans(_SECURITY_GROUPS, group, estate)
         if locks or banned:
             certain = bool(locks) or any(ban.certain for ban in banned)
-            yield Finding(
+            yield Found(
                 group,
-                OBSTACLES,
-                ("AML-62",),
-                Severity.HIGH if certain else Severity.LOW,
                 f"In resource group {group.name} AML makes and deletes network security groups, load balancers and "
                 f"public IPs for {seats.nodes(seated)}: {'; '.join([*map(_locked, locks), *map(_banned, banned)])}.",
-                _remedy(locks, banned, group),
+                {"steps": _remedy(locks, banned, group)},
+                kind="is in the way" if certain else "may be in the way",
             )
 
 
@@ -83,14 +81,20 @@ def _exempt(ban: Ban, group: Scope) -> str:
 
 RULES = (
     Rule(
-        OBSTACLES,
-        ("AML-62",),
-        RuleKind.AUDIT,
-        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual seats.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _obstacles,
-        "a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security groups",
-        "a cluster without public IPs there, or a lock on the virtual network alone",
+        name=OBSTACLES,
+        requirements=("AML-62",),
+        mode=RuleKind.AUDIT,
+        title="No lock and no policy stops AML from making what nodes with public IPs need beside their virtual "
+        "network.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_obstacles,
+        acts="a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security "
+        "groups",
+        leaves="a cluster without public IPs there, or a lock on the virtual network alone",
+        findings={
+            "is in the way": FindingKind(Severity.HIGH, "{steps}"),
+            "may be in the way": FindingKind(Severity.LOW, "{steps}"),
+        },
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Raw, Want, Workspace
 from shared.access.raw import flag, get, rows, scope_or_none, text
 from shared.access.rules.az import az, code, within
@@ -22,7 +22,7 @@ type _Problem = tuple[str, str]  # what is wrong, and the command that puts it r
 
 
 def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(CROSS_VNET, ("AML-66",), _wants(workspace, estate), estate)
+    yield from unreadable(_wants(workspace, estate), estate)
     for vnet, seated in _afar(workspace, estate).items():
         raw = estate.resource(vnet)
         if raw is None:
@@ -33,15 +33,12 @@ def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             *_closed(vnet, raw, seated, workspace, estate),
         ]
         if problems:
-            yield Finding(
+            yield Found(
                 vnet,
-                CROSS_VNET,
-                ("AML-66",),
-                Severity.MEDIUM,
                 f"Virtual network {vnet.name} has {seats.nodes(seated)}, and workspace {workspace.id.name} its "
                 f"private endpoint in {_names(seats.vnets_of_endpoints(workspace.raw, estate))}: "
                 f"{'; '.join(dict.fromkeys(what for what, _ in problems))}.",
-                code(*dict.fromkeys(how for _, how in problems)),
+                {"change": code(*dict.fromkeys(how for _, how in problems))},
             )
 
 
@@ -193,15 +190,17 @@ def _names(scopes: frozenset[Scope]) -> str:
 
 RULES = (
     Rule(
-        CROSS_VNET,
-        ("AML-66",),
-        RuleKind.AUDIT,
-        "A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches its "
-        "storage, registry and vault.",
-        "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
-        _cross_vnet,
-        "a cluster in a virtual network that is not peered with the private endpoint's",
-        "a cluster in a peered virtual network to which both private DNS zones are linked",
+        name=CROSS_VNET,
+        requirements=("AML-66",),
+        mode=RuleKind.AUDIT,
+        title="A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches "
+        "its storage, registry and vault.",
+        source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
+        examine=_cross_vnet,
+        acts="a cluster in a virtual network that is not peered with the private endpoint's",
+        leaves="a cluster in a peered virtual network to which both private DNS zones are linked",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=_wants,
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),

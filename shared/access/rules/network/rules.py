@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Want, Workspace
 from shared.access.raw import rows
 from shared.access.rules.az import code
@@ -36,14 +36,7 @@ TRAINING = "network-training-outbound"
 INBOUND = "network-public-ip-inbound"
 FILE_SHARES = "network-instance-file-shares"
 
-_REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
-    MANAGEMENT: ("AML-59",),
-    TRAINING: ("AML-69",),
-    INBOUND: ("AML-61",),
-    FILE_SHARES: ("AML-57",),
-}
 _ROOM = 10  # priorities for each rule
-_SEVERITIES: Mapping[str, Severity] = {MANAGEMENT: Severity.HIGH, TRAINING: Severity.MEDIUM, INBOUND: Severity.HIGH}
 
 REQUIRED: Mapping[str, tuple[Required, ...]] = {
     MANAGEMENT: (
@@ -86,12 +79,12 @@ def regional(tag: str, raw: object) -> str:
 
 
 def _traffic(rule: str, workspace: Workspace, estate: Estate, *, public_ip: bool | None = None) -> Iterator[Ask]:
-    yield from unreadable(rule, _REQUIREMENTS[rule], seats.guarded(workspace, estate), estate)
+    yield from unreadable(seats.guarded(workspace, estate), estate)
     for subnet, seated in seats.by_subnet(workspace, public_ip=public_ip).items():
         gate = seats.gate(estate, subnet)
         stopped = _stopped_by(gate, REQUIRED[rule], workspace.raw) if gate else []
         if gate and stopped:
-            yield _finding(rule, _SEVERITIES[rule], subnet, seated, stopped, gate)
+            yield _finding(rule, subnet, seated, stopped, gate)
 
 
 def _stopped_by(gate: Gate, required: Iterable[Required], workspace: object) -> list[_Stopped]:
@@ -110,20 +103,16 @@ def _stopped(required: Required, tag: str, gate: Gate) -> _Stopped | None:
 
 def _finding(
     rule: str,
-    severity: Severity,
     subnet: Scope,
     seated: tuple[seats.Seat, ...],
     stopped: list[_Stopped],
     gate: Gate,
-) -> Finding:
-    return Finding(
+) -> Found:
+    return Found(
         subnet,
-        rule,
-        _REQUIREMENTS[rule],
-        severity,
         f"Network security group {gate.id.name} of subnet {subnet.parent.name}/{subnet.name} stops, for "
         f"{seats.nodes(seated)}, {'; '.join(map(str, stopped))}.",
-        code(*_commands(rule, gate, stopped)),
+        {"change": code(*_commands(rule, gate, stopped))},
     )
 
 
@@ -139,7 +128,7 @@ def _commands(rule: str, gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
 
 
 def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(FILE_SHARES, _REQUIREMENTS[FILE_SHARES], _storage_ways(workspace, estate), estate)
+    yield from unreadable(_storage_ways(workspace, estate), estate)
     storage = estate.resource(workspace.storage)
     if storage is None:
         return
@@ -150,7 +139,7 @@ def _file_shares(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         ways = _destinations(storage, estate)
         stopped = _stopped_by(gate, (Required(way, "tcp", (_SMB,)) for way in ways), workspace.raw)
         if len(stopped) == len(ways):  # one open way is enough
-            yield _finding(FILE_SHARES, Severity.MEDIUM, subnet, instances, stopped[:1], gate)
+            yield _finding(FILE_SHARES, subnet, instances, stopped[:1], gate)
 
 
 def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:
@@ -183,53 +172,62 @@ def _file_subnets(storage: object, estate: Estate) -> Iterator[Scope]:
 
 RULES = (
     Rule(
-        MANAGEMENT,
-        _REQUIREMENTS[MANAGEMENT],
-        RuleKind.AUDIT,
-        "Nodes in a virtual network reach AzureMachineLearning, BatchNodeManagement and Storage.",
-        _TRAINING_DOCS,
-        partial(_traffic, MANAGEMENT),
-        "a subnet whose network security group denies the Internet and allows AzureMachineLearning on 443 only",
-        "a subnet whose network security group allows each tag before it denies the Internet",
+        name=MANAGEMENT,
+        requirements=("AML-59",),
+        mode=RuleKind.AUDIT,
+        title="Nodes in a virtual network reach AzureMachineLearning, BatchNodeManagement and Storage.",
+        source=_TRAINING_DOCS,
+        examine=partial(_traffic, MANAGEMENT),
+        acts="a subnet whose network security group denies the Internet and allows AzureMachineLearning on 443 only",
+        leaves="a subnet whose network security group allows each tag before it denies the Internet",
+        severity=Severity.HIGH,
+        remedy="{change}",
         wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        TRAINING,
-        _REQUIREMENTS[TRAINING],
-        RuleKind.AUDIT,
-        "Nodes in a virtual network reach Entra ID, Resource Manager, Front Door and Microsoft's container registry.",
-        _FIREWALL_DOCS,
-        partial(_traffic, TRAINING),
-        "a subnet from which AzureResourceManager cannot be reached",
-        "a subnet without a network security group: everything may go out",
+        name=TRAINING,
+        requirements=("AML-69",),
+        mode=RuleKind.AUDIT,
+        title="Nodes in a virtual network reach Entra ID, Resource Manager, Front Door and Microsoft's container "
+        "registry.",
+        source=_FIREWALL_DOCS,
+        examine=partial(_traffic, TRAINING),
+        acts="a subnet from which AzureResourceManager cannot be reached",
+        leaves="a subnet without a network security group: everything may go out",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        INBOUND,
-        _REQUIREMENTS[INBOUND],
-        RuleKind.AUDIT,
-        "AzureMachineLearning reaches nodes with a public IP on TCP 44224.",
-        _TRAINING_DOCS,
-        partial(_traffic, INBOUND, public_ip=True),
-        "a cluster with public IPs in a subnet whose network security group lets nothing in",
-        "a cluster without public IPs in such a subnet",
+        name=INBOUND,
+        requirements=("AML-61",),
+        mode=RuleKind.AUDIT,
+        title="AzureMachineLearning reaches nodes with a public IP on TCP 44224.",
+        source=_TRAINING_DOCS,
+        examine=partial(_traffic, INBOUND, public_ip=True),
+        acts="a cluster with public IPs in a subnet whose network security group lets nothing in",
+        leaves="a cluster without public IPs in such a subnet",
+        severity=Severity.HIGH,
+        remedy="{change}",
         wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        FILE_SHARES,
-        _REQUIREMENTS[FILE_SHARES],
-        RuleKind.AUDIT,
-        "Compute instances reach the file shares of the default storage account on TCP 445.",
-        _TRAINING_DOCS,
-        _file_shares,
-        "an instance in a subnet that stops 445 to the subnet of the account's private endpoint",
-        "a cluster in such a subnet: only instances mount file shares",
+        name=FILE_SHARES,
+        requirements=("AML-57",),
+        mode=RuleKind.AUDIT,
+        title="Compute instances reach the file shares of the default storage account on TCP 445.",
+        source=_TRAINING_DOCS,
+        examine=_file_shares,
+        acts="an instance in a subnet that stops 445 to the subnet of the account's private endpoint",
+        leaves="a cluster in such a subnet: only instances mount file shares",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=_storage_ways,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,

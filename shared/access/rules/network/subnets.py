@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shared.access.asks import Ask, Finding, Severity
+from shared.access.asks import Ask, Found, Severity
 from shared.access.model import Estate, Raw, Workspace
 from shared.access.raw import flag, get, rows, text
 from shared.access.rules.az import az, code, within
@@ -26,7 +26,7 @@ EXFILTRATION = "network-storage-exfiltration"
 
 
 def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(ROOM, ("AML-52",), seats.vnets(workspace, estate), estate)
+    yield from unreadable(seats.vnets(workspace, estate), estate)
     for scope, seated in seats.by_subnet(workspace).items():
         subnet = seats.subnet(estate, scope)
         if subnet is None:
@@ -34,13 +34,10 @@ def _room(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         else:
             problems = [*_delegated(subnet), *_crowded(subnet, seated)]
         if problems:
-            yield Finding(
+            yield Found(
                 scope,
-                ROOM,
-                ("AML-52",),
-                Severity.HIGH,
                 f"Subnet {_name(scope)}, with {seats.nodes(seated)}, {' and '.join(problems)}.",
-                f"Give the nodes a subnet of their own and recreate them there: {_own_subnet(scope.parent)}",
+                {"create": _own_subnet(scope.parent)},
             )
 
 
@@ -70,22 +67,18 @@ def _crowded(subnet: Raw, seated: tuple[seats.Seat, ...]) -> Iterator[str]:
 
 
 def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(OUTBOUND, ("AML-64",), seats.routed(workspace, estate), estate)
+    yield from unreadable(seats.routed(workspace, estate), estate)
     for scope, seated in seats.by_subnet(workspace, public_ip=False).items():
         subnet = seats.subnet(estate, scope)
         if subnet is None or seats.linked(subnet, "natGateway") or _routed_elsewhere(subnet, estate):
             continue
         private = flag(subnet, "properties", "defaultOutboundAccess") is False
         relies = "has no way out" if private else "relies on Azure's default outbound access, which is going away"
-        yield Finding(
+        yield Found(
             scope,
-            OUTBOUND,
-            ("AML-64",),
-            Severity.MEDIUM,
             f"Subnet {_name(scope)}, with {seats.nodes(seated)} (no public IPs), has neither a NAT gateway "
             f"nor a route to a firewall: it {relies}.",
-            "Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): "
-            f"{code(az('network vnet subnet update', ids=scope, nat_gateway='NAT-GATEWAY-ID'))}",
+            {"change": code(az("network vnet subnet update", ids=scope, nat_gateway="NAT-GATEWAY-ID"))},
         )
 
 
@@ -107,7 +100,7 @@ def _routed_elsewhere(subnet: Raw, estate: Estate) -> bool:
 
 
 def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    yield from unreadable(EXFILTRATION, ("AML-65",), seats.guarded(workspace, estate), estate)
+    yield from unreadable(seats.guarded(workspace, estate), estate)
     storage = regional("Storage.{region}", workspace.raw)
     for scope, seated in seats.by_subnet(workspace).items():
         subnet = seats.subnet(estate, scope)
@@ -116,14 +109,11 @@ def _exfiltration(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         problem = _no_policy(subnet)
         gate = seats.gate(estate, scope)
         if problem and not (gate and gate.denial(Direction.OUTBOUND, "tcp", 443, storage)):
-            yield Finding(
+            yield Found(
                 scope,
-                EXFILTRATION,
-                ("AML-65",),
-                Severity.MEDIUM,
                 f"From subnet {_name(scope)}, with {seats.nodes(seated)}, {storage} can be reached on 443, "
                 f"and {problem}: data can leave to anybody's storage account.",
-                _policy_commands(scope, subnet, seats.location(estate.resource(scope.parent))),
+                {"change": _policy_commands(scope, subnet, seats.location(estate.resource(scope.parent)))},
             )
 
 
@@ -176,40 +166,46 @@ def _name(subnet: Scope) -> str:
 
 RULES = (
     Rule(
-        ROOM,
-        ("AML-52",),
-        RuleKind.AUDIT,
-        "The subnet of nodes is delegated to no service and has an address for each of them.",
-        _TRAINING_DOCS,
-        _room,
-        "a cluster of up to 20 nodes in a /28, or a subnet that is delegated",
-        "a cluster of up to 4 nodes in a /28 of its own",
+        name=ROOM,
+        requirements=("AML-52",),
+        mode=RuleKind.AUDIT,
+        title="The subnet of nodes is delegated to no service and has an address for each of them.",
+        source=_TRAINING_DOCS,
+        examine=_room,
+        acts="a cluster of up to 20 nodes in a /28, or a subnet that is delegated",
+        leaves="a cluster of up to 4 nodes in a /28 of its own",
+        severity=Severity.HIGH,
+        remedy="Give the nodes a subnet of their own and recreate them there: {create}",
         wants=seats.vnets,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        OUTBOUND,
-        ("AML-64",),
-        RuleKind.AUDIT,
-        "Nodes without public IPs leave through a NAT gateway or a firewall, not by Azure's default.",
-        _TRAINING_DOCS,
-        _default_outbound,
-        "a cluster without public IPs in a subnet with neither NAT gateway nor route",
-        "a subnet whose route table sends 0.0.0.0/0 to a virtual appliance",
+        name=OUTBOUND,
+        requirements=("AML-64",),
+        mode=RuleKind.AUDIT,
+        title="Nodes without public IPs leave through a NAT gateway or a firewall, not by Azure's default.",
+        source=_TRAINING_DOCS,
+        examine=_default_outbound,
+        acts="a cluster without public IPs in a subnet with neither NAT gateway nor route",
+        leaves="a subnet whose route table sends 0.0.0.0/0 to a virtual appliance",
+        severity=Severity.MEDIUM,
+        remedy="Give it a NAT gateway (or a route table whose 0.0.0.0/0 leads to a firewall): {change}",
         wants=seats.routed,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
     Rule(
-        EXFILTRATION,
-        ("AML-65",),
-        RuleKind.AUDIT,
-        "Where nodes reach all of Storage, a service endpoint policy says which accounts.",
-        _DOCS + "how-to-prevent-data-loss-exfiltration",
-        _exfiltration,
-        "a subnet that reaches Storage without a service endpoint policy",
-        "a subnet with a service endpoint for Microsoft.Storage and a policy on it",
+        name=EXFILTRATION,
+        requirements=("AML-65",),
+        mode=RuleKind.AUDIT,
+        title="Where nodes reach all of Storage, a service endpoint policy says which accounts.",
+        source=_DOCS + "how-to-prevent-data-loss-exfiltration",
+        examine=_exfiltration,
+        acts="a subnet that reaches Storage without a service endpoint policy",
+        leaves="a subnet with a service endpoint for Microsoft.Storage and a policy on it",
+        severity=Severity.MEDIUM,
+        remedy="{change}",
         wants=seats.guarded,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
