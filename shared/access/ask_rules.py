@@ -12,6 +12,7 @@ from shared.access.asks import (
     RequiredRemoval,
     RequiredSetting,
 )
+from shared.access.guards import RuleName
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
 from shared.access.rules import RULES, Rule, RuleKind
@@ -46,9 +47,9 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms, rules: Iterabl
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
         tuple((rule, one) for rule, one in asks if isinstance(one, RequiredRemoval)),
         tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
-        tuple(replace(one, rule=rule.name) for rule, one in asks if isinstance(one, Objection)),
+        tuple(replace(one, rule=RuleName(rule.name)) for rule, one in asks if isinstance(one, Objection)),
         tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
-        tuple(replace(one, guard=rule.name) for rule, one in asks if isinstance(one, RegistryUser)),
+        tuple(replace(one, guard=RuleName(rule.name)) for rule, one in asks if isinstance(one, RegistryUser)),
     )
 
 
