@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from docs import leading, rights
+from docs import guards, leading, rights
 from infra import derive
 from shared import policy
 from shared.access.condition import assignable, condition
@@ -71,6 +71,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
     """Every generated file, by its path from the root, and its text."""
     return {
         "docs/rules.md": rules_page(rules),
+        "docs/guards.md": guards.page(rules),
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
@@ -146,6 +147,8 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield f"Carried out by {', '.join(f'[{name}](#{name})' for name in rule.through)}"
     elif not rule.grants:
         yield "Grants: nothing"
+    if rule.is_guard:
+        yield "Withholds changes under its own name ([guards](guards.md))"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
     if rule.watches:
         yield f"Events: write and delete of {', '.join(f'`{kind}`' for kind in rule.watches)}"

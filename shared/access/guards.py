@@ -26,11 +26,6 @@ class Guard(StrEnum):
         one.means, one.policy = means, policy
         return one
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the policy asked for just this: no alert has to tell people."""
-        return self in {Guard.EXEMPTION, Guard.REPORT_MODE}
-
     def in_policy(self, value: object) -> str:
         """How the policy file says `value` for the guard's key."""
         above, _, key = self.policy.rpartition(".")
@@ -123,5 +118,8 @@ class Guard(StrEnum):
     )
     RELIED_ON = "relied-on", "`amlguard undo` does not take back what others rely on, unless a person insists."
 
+
+WANTED = (Guard.REPORT_MODE, Guard.EXEMPTION)
+"""What people asked for in the policy: no alert has to tell them."""
 
 type Word = Guard | RuleName

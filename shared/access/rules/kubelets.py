@@ -99,5 +99,6 @@ RULES = (
         "a Kubernetes compute on an AKS cluster with a managed kubelet identity",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        objects=True,
     ),
 )

@@ -70,5 +70,6 @@ RULES = (
             "Microsoft.MachineLearningServices/workspaces/datastores",
             "Microsoft.MachineLearningServices/workspaces/connections",
         ),
+        objects=True,
     ),
 )

@@ -192,6 +192,7 @@ RULES = (
         grants=PULLS,
         reads=(List.ENDPOINTS,),
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
+        objects=True,
     ),
     Rule(
         COMPUTE_IDENTITY,
@@ -204,6 +205,7 @@ RULES = (
         "a Databricks compute: it pulls nothing from the registry",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        objects=True,
     ),
     Rule(
         "private-registry-pull",

@@ -56,7 +56,8 @@ class Rule:
     groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
     condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
     it grants nothing there (`shared.access.separation`). `of_leaving`: it looks at workspaces that are being deleted as
-    well.
+    well. `objects`: though no guard by its kind, it may keep a change from being made, or know who keeps a registry's
+    admin user on.
     """
 
     name: str
@@ -78,6 +79,12 @@ class Rule:
     to_groups: Callable[[People], tuple[str, ...]] | None = None
     keeps_apart: bool = False
     of_leaving: bool = False
+    objects: bool = False
+
+    @property
+    def is_guard(self) -> bool:
+        """Whether its name may be the word under which a change is withheld."""
+        return self.objects or self.mode is RuleKind.GUARD
 
     def examines(self, workspace: Workspace) -> bool:
         return self.of_leaving or not workspace.leaving
