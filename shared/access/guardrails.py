@@ -16,10 +16,9 @@ from shared.access.held import same_role_with_condition
 from shared.access.model import Want
 from shared.access.permissions import applies_at
 from shared.access.privileged import hands_out_access, not_held_by_caller
-from shared.access.quoting import in_yaml
-from shared.access.scope import Scope
 from shared.access.separation import limited
 from shared.access.terms import Terms
+from shared.access.trust import not_allowed, of_another_tenant, outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +86,7 @@ def privileged_role(case: GrantCase) -> str | None:
 
 @_says(Guard.IDENTITY_OUTSIDE_BOUNDARY)
 def identity_outside_boundary(case: GrantCase | SettingCase) -> str | None:
-    identity = case.identity
-    trusted = identity is None or case.at.terms.trusts(case.at.workspace, identity)
-    return None if identity is None or trusted else _outside(Guard.IDENTITY_OUTSIDE_BOUNDARY, identity, case.at.terms)
+    return outside(case.identity, case.at.workspace, case.at.terms) if case.identity else None
 
 
 @_says(Guard.TARGET_TYPE)
@@ -103,35 +100,13 @@ def target_type(case: GrantCase) -> str | None:
 
 @_says(Guard.TARGET_OUTSIDE_BOUNDARY)
 def target_outside_boundary(case: GrantCase | SettingCase) -> str | None:
-    terms, target, word = case.at.terms, case.target, Guard.TARGET_OUTSIDE_BOUNDARY
-    if case.is_explicit and not terms.allows(target):
-        return _outside(word, target, terms, f"{target.name} was named by a user of the workspace")
-    return None if terms.trusts(case.at.workspace, target) else _outside(word, target, terms)
-
-
-def _outside(guard: Guard, target: Scope, terms: Terms, why: str = "") -> str:
-    boundary = terms.boundary.replace("_", " ")
-    why = why or f"{target.name} lies outside the workspace's {boundary}"
-    if not str(target).isascii():
-        why += "; look twice, its id holds letters that may only look like others"
-    return f"{why}. To allow it, add to the policy: {guard.in_policy(f'[{in_yaml(target)}]')}"
+    named = not_allowed(case.target, case.at.terms) if case.is_explicit else None
+    return named or outside(case.target, case.at.workspace, case.at.terms)
 
 
 @_says(Guard.CROSS_TENANT)
 def cross_tenant(case: GrantCase | SettingCase) -> str | None:
-    """With Azure Lighthouse one identity sees subscriptions of several tenants; no policy joins them.
-
-    What may not be read at all is refused for that.
-    """
-    estate, home = case.at.estate, case.at.workspace.id.subscription
-    scopes = (case.target, case.identity)
-    for subscription in (one.subscription for one in scopes if one and estate.sees(one)):
-        if subscription == home or subscription is None or home is None:
-            continue
-        tenants = {estate.tenants.get(subscription), estate.tenants.get(home)}
-        if len(tenants) > 1 or None in tenants:
-            return f"{subscription.name} is not known to be a subscription of the workspace's own tenant"
-    return None
+    return of_another_tenant((case.target, case.identity), case.at.workspace, case.at.estate)
 
 
 @_says(Guard.CALLER_MUST_HOLD)
