@@ -26,10 +26,13 @@ from unit.build import (
 )
 
 from shared.access.actions import Plan
-from shared.access.ask_rules import WorkspaceAsks
-from shared.access.asks import RequiredRemoval
+from shared.access.ask_rules import WorkspaceAsks, ask_rules
+from shared.access.asks import RequiredGrant, RequiredRemoval
+from shared.access.cases import GrantCase, Situation
+from shared.access.guardrails import refuse_grant
 from shared.access.guards import Guard
-from shared.access.needs import READ_BLOBS
+from shared.access.needs import PULL, READ_BLOBS
+from shared.access.permissions import Coverage
 from shared.access.plan import plan
 from shared.access.removals import removals
 from shared.access.rules import RULES
@@ -117,6 +120,25 @@ def test_of_the_admin_user(lifted: int) -> None:
     made = plan(one if facts is None else replace(one, facts=facts), replace(said, rules={**said.rules, **_NO_GRANTS}))
     assert _words(made, "registry-admin-user") == [one.word for one in left[:1]]
     assert any(setting.rule == "registry-admin-user" for setting in made.settings) is (not left)
+
+
+def test_a_lock_on_a_workspace_comes_before_exemptions_as_well() -> None:
+    """Its keys could not be resynced, which is so for whatever the policy says."""
+    seen = estate(workspace(cluster("c1", C1)), registry(admin_user=True), lock(WORKSPACE), held=[EVERYWHERE])
+    assert _words(plan(seen, _against(())), "registry-admin-user") == ["lock"]
+    assert _words(plan(seen, _against(SETTING[1:2])), "registry-admin-user") == ["lock"]
+
+
+@pytest.mark.parametrize(("target", "word"), [(GROUP, "target-type"), (REGISTRY, "target-outside-boundary")])
+def test_of_what_a_user_named_the_type_counts_first(target: Scope, word: str) -> None:
+    """No allow-list helps where nobody needs the role."""
+    seen = estate(workspace(cluster("c1", C1)), registry())
+    rule = next(rule for rule in RULES if rule.name == "private-registry-pull")
+    ask = RequiredGrant(C1, PULL, target, cluster("c1").id, ("AML-28",), "it pulls", explicit=True)
+    at = Situation([ask_rules(seen.subject, seen, terms())], seen, terms())
+    _, refusal = refuse_grant([GrantCase(at, rule, ask, Coverage(PULL.permissions))])
+    assert refusal
+    assert refusal.guard == word
 
 
 # So that the puller stays uncovered: what is to be granted would only be waited for.
