@@ -19,7 +19,7 @@ type Concern = tuple[Rule, tuple[str, ...], Scope]
 """A rule, the requirements that it acts for and a resource: what exemptions and modes of the policy are about."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Situation:
     """One workspace's. `asked` is what rules ask of all workspaces at hand, the subject first: all may object."""
 
@@ -31,7 +31,7 @@ class Situation:
     def workspace(self) -> Workspace:
         return self.asked[0].workspace
 
-    @property
+    @cached_property
     def objections(self) -> list[Objection]:
         return [one for each in self.asked for one in each.objections]
 

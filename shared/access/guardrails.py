@@ -163,7 +163,7 @@ def exemption(case: Case) -> str | None:
     estate, terms = case.at.estate, case.at.terms
     found = (
         terms.exemption(rule.name, requirements, resource, estate.tags(resource), estate.now.date())
-        for rule, requirements, resource in case.concerns
+        for rule, requirements, resource in (case.concerns if terms.exemptions else ())
     )
     return next((f"exempt until {one.until}: {one.reason}" for one in found if one), None)
 
