@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
-from docs import leading, rights
+from docs import guards, leading, rights
 from infra import derive
 from shared import policy
 from shared.access.condition import assignable, condition
@@ -77,6 +77,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
     """Every generated file, by its path from the root, and its text."""
     return {
         "docs/rules.md": rules_page(rules),
+        "docs/guards.md": guards.page(rules),
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
@@ -152,6 +153,8 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield f"Carried out by {', '.join(f'[{name}](#{name})' for name in rule.through)}"
     elif not rule.grants:
         yield "Grants: nothing"
+    if rule.is_guard:
+        yield "Withholds changes under its own name ([guards](guards.md))"
     yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
     for name, kind in rule.kinds.items():
         yield f"Finding{f', {name}' if name else ''}: **{kind.severity}**{_remedy(kind)}"

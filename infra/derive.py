@@ -1,4 +1,4 @@
-"""What infra/ deploys and the rules decide: Event Grid's filters, the condition on the app's role, and the workbook."""
+"""What infra/ deploys and rules or guards decide: Event Grid's filters, the app's condition, the workbook, an alert."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from shared import policy
 from shared.access.condition import condition
+from shared.access.guards import WANTED
 from shared.access.routing import operations
 from shared.access.terms import Terms
 
@@ -44,7 +45,19 @@ def documents(terms: Terms) -> dict[str, str]:
     return {
         "infra/generated/derived.json": _json(derived(terms)),
         "infra/generated/workbook.json": _json(workbook()),
+        "infra/queries/withheld-by-guard.kql": withheld_by_guard(),
     }
+
+
+def withheld_by_guard() -> str:
+    """The query of an alert, which needs to tell nobody of what the policy asks for."""
+    wanted = ", ".join(f"'{one}'" for one in WANTED)
+    return f"""\
+// What a guard kept from being done, and no policy asked to be left: one row an action and guard.
+AmlGuardRemediation_CL
+| where Outcome == 'Withheld' and Guard !in ({wanted})
+| summarize Times = count(), Last = max(TimeGenerated) by ActionId, Guard, RuleId, ResourceId, Reason
+"""
 
 
 def derived(terms: Terms) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.access.actions import Action, Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding
+from shared.access.guards import Word
 from shared.access.terms import RunMode
 from shared.messages import Trigger
 
@@ -41,11 +42,11 @@ class Outcome:
     phase: Phase
     reason: str
     duration_ms: int | None = None
-    guard: str = ""
+    guard: Word | None = None
 
 
 def remediation(
-    run: Run, action: Action, phase: Phase, reason: str, *, guard: str = "", duration_ms: int | None = None
+    run: Run, action: Action, phase: Phase, reason: str, *, guard: Word | None = None, duration_ms: int | None = None
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "TimeGenerated": _now(),
@@ -57,7 +58,7 @@ def remediation(
         "ResourceId": str(action.resource),
         "Mode": str(run.mode),
         "Outcome": str(phase),
-        "Guard": guard,
+        "Guard": guard or "",
         "Reason": reason,
         "DurationMs": duration_ms,
         **_origin(run),

@@ -14,7 +14,7 @@ from datetime import timedelta
 from shared.access.actions import Deferred, Grant, Plan, Setting, Withheld
 from shared.access.asks import Property
 from shared.access.caps import without
-from shared.access.history import CONTESTED
+from shared.access.guards import Guard
 from shared.access.merge import instead_of
 from shared.access.plan import plan
 from shared.access.plan_json import in_words, restrict
@@ -39,7 +39,7 @@ _SOON = timedelta(seconds=2)
 _RETRY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 5
 _MOST_ATTEMPTS = 50
-_HOURLY = ("cap-hour", "cap-target")
+_HOURLY = (Guard.CAP_HOUR, Guard.CAP_TARGET)
 _NEXT_HOUR = timedelta(hours=1)
 _NOBODY = "nobody can, set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri to keep what waits"
 
@@ -183,7 +183,7 @@ class Reconciler:
             return Plan()
         grants = [(one.action, one) for one in outcomes if isinstance(one.action, Grant)]
         made = [grant for grant, one in grants if one.phase is Phase.APPLIED]
-        failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard == CONTESTED)
+        failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard is Guard.CONTESTED)
         return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
 
     async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
@@ -197,7 +197,8 @@ class Reconciler:
 
     async def _released(self, made: Plan, workspace: Scope, run: Run) -> tuple[Plan, Pending | None]:
         """Plans again with what a person has released; else asks for it, and says under which run."""
-        asked = {one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard == "approval"}
+        asking = (one.action for one in made.withheld if one.refusal.guard is Guard.APPROVAL)
+        asked = {action.action_id: in_words(action) for action in asking}
         if not asked:
             return made, None
         if self.store is None:
@@ -277,7 +278,7 @@ class Reconciler:
 
 
 def _waiting(one: Withheld, how: str) -> Withheld:
-    if one.refusal.guard != "approval":
+    if one.refusal.guard is not Guard.APPROVAL:
         return one
     return replace(one, refusal=replace(one.refusal, reason=f"{one.refusal.reason}: {how}"))
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.access.actions import Removal, Setting
 from shared.access.asks import Property
+from shared.access.guards import Guard, Word
 from shared.access.model import Estate
 from shared.access.quoting import kql
 from shared.access.reliance import TakingBack, relied_on
@@ -113,7 +114,7 @@ class Undo:
         outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
         going = [one for one in steps if force or one.done.action_id not in undoing.kept]
-        await self._record([(one, Phase.PLANNED, one.reason, "") for one in steps], run)
+        await self._record([(one, Phase.PLANNED, one.reason, None) for one in steps], run)
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
@@ -140,7 +141,7 @@ class Undo:
         outcome = await self.changes.apply(one.action, run, None)
         return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
 
-    async def _record(self, entries: Iterable[tuple[Step, Phase, str, str]], run: Run) -> None:
+    async def _record(self, entries: Iterable[tuple[Step, Phase, str, Word | None]], run: Run) -> None:
         rows: list[dict[str, Any]] = [
             remediation(run, one.action, phase, reason, guard=guard) | {"ActionId": one.done.action_id}
             for one, phase, reason, guard in entries
@@ -154,7 +155,7 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
     assert one.action is not None
     if kept := undoing.kept.get(one.done.action_id):
         said = kept[0] if kept == (_LEFT_OPEN,) else f"others rely on it: {'; '.join(kept)}"
-        return Outcome(one.action, Phase.WITHHELD, f"{said}; {ALL_THE_SAME}", guard="relied-on")
+        return Outcome(one.action, Phase.WITHHELD, f"{said}; {ALL_THE_SAME}", guard=Guard.RELIED_ON)
     still_off = {
         each.done.on
         for each, outcome in before
@@ -162,7 +163,7 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
     }
     if isinstance(one.action, Removal) and one.action.scope in still_off:
         reason = f"{one.action.scope.name} is not as it was before: its pullers keep what they have; {ALL_THE_SAME}"
-        return Outcome(one.action, Phase.WITHHELD, reason, guard="relied-on")
+        return Outcome(one.action, Phase.WITHHELD, reason, guard=Guard.RELIED_ON)
     return None
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.access.asks import Finding, Property, RequiredGrant
+from shared.access.guards import Word
 from shared.access.model import Principal, Want
 from shared.access.needs import Need, contains
 from shared.access.own_assignments import assignment_name, unique
@@ -135,7 +136,7 @@ class Refusal:
     `wants`: what has to be read before anybody can tell; `shared.reading.estate` reads it and asks again.
     """
 
-    guard: str
+    guard: Word
     reason: str
     wants: tuple[Want, ...] = ()
 

@@ -3,17 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from shared.access.actions import Grant, Refusal
+from shared.access.actions import Grant
 from shared.access.ask_rules import fixes
-from shared.access.asks import Finding, Objection, RequiredGrant, Severity
-from shared.access.guardrails import refuse_denied, refuse_objected, untrusted
+from shared.access.asks import Finding, RequiredGrant, Severity
+from shared.access.cases import GrantCase, Situation
+from shared.access.guardrails import doubt
 from shared.access.held import held
-from shared.access.model import Estate, Workspace
 from shared.access.needs import contains
 from shared.access.rules import Rule
 from shared.access.rules.az import assign, code
-from shared.access.separation import Reasons, levelled, limited
-from shared.access.terms import Terms
+from shared.access.separation import Reasons, levelled
 
 type Advised = tuple[Rule, RequiredGrant]
 
@@ -36,26 +35,14 @@ def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
     return mine == its
 
 
-def advice(
-    rule: Rule,
-    one: RequiredGrant,
-    workspace: Workspace,
-    estate: Estate,
-    terms: Terms,
-    objections: list[Objection],
-    apart: Reasons,
-) -> Finding:
-    if not estate.sees(one.scope):
+def advice(rule: Rule, one: RequiredGrant, at: Situation, apart: Reasons) -> Finding:
+    if not at.estate.sees(one.scope):
         return _cannot_see(rule, one)
-    denied_by = held(one, estate).denied_by
-    denied = refuse_denied(one, denied_by) if denied_by else None
-    doubt = denied or refuse_objected(one, objections) or untrusted(one, workspace, estate, terms)
-    why = levelled(rule, one, apart)
-    doubt = doubt or limited(one, estate) or (Refusal("kept-apart", why) if why else None)
-    return _would_grant(doubt, rule, one)
+    refusal = doubt(GrantCase(at, rule, one, held(one, at.estate)))
+    return _would_grant(refusal.reason if refusal else levelled(rule, one, apart), rule, one)
 
 
-def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:
+def _would_grant(why_not: str | None, rule: Rule, one: RequiredGrant) -> Finding:
     """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
     remedy = _remedy(rule, one)
     return Finding(
@@ -64,7 +51,7 @@ def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Findi
         one.requirements,
         Severity.MEDIUM,
         f"{one.reason}. It does not hold {one.need.role_name} there.",
-        f"Look twice: {doubt.reason}. If it is meant: {remedy}" if doubt else remedy,
+        f"Look twice: {why_not}. If it is meant: {remedy}" if why_not else remedy,
     )
 
 

@@ -16,6 +16,7 @@ from shared.access.asks import (
     Stamped,
     Unread,
 )
+from shared.access.guards import RuleName
 from shared.access.model import Estate, Workspace
 from shared.access.needs import Need
 from shared.access.rules import Rule, RuleKind, unreadable
@@ -70,9 +71,9 @@ def _stamped(rule: Rule, ask: Ask) -> Stamped:
         case Unread():
             return unreadable.finding(rule.name, rule.requirements, ask.want)
         case Objection():
-            return replace(ask, rule=rule.name)
+            return replace(ask, rule=RuleName(rule.name))
         case RegistryUser():
-            return replace(ask, guard=rule.name)
+            return replace(ask, guard=RuleName(rule.name))
         case _:
             return ask
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from shared.access.guards import NO_RULE, RuleName, Word
 from shared.access.model import Principal, Want
 from shared.access.needs import Need
 from shared.access.scope import Scope
@@ -125,7 +126,7 @@ class Objection:
     setting: Property | None
     reason: str
     principal: str | None = None
-    rule: str = ""
+    rule: RuleName = NO_RULE
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class RegistryUser:
     cover: Cover
     source: str
     reason: str
-    guard: str = ""
+    guard: Word = NO_RULE
     since: datetime | None = None
     pending: bool = False
     wants: tuple[Want, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.access.actions import Grant, Plan, Refusal, Removal, Setting, Withheld
 from shared.access.asks import Property
+from shared.access.guards import Guard
 from shared.access.scope import Scope
 from shared.access.terms import Caps
 
@@ -38,19 +39,18 @@ def allot(spent: Spent, actions: Sequence[Change], caps: Caps, until: str) -> tu
         key = target(action).key
         there = spent.targets.get(key, 0)
         if spent.total >= caps.per_hour:
-            refusals[action.action_id] = _over("cap-hour", caps.per_hour, "per_hour", "", until)
+            refusals[action.action_id] = _over(Guard.CAP_HOUR, caps.per_hour, "", until)
         elif there >= caps.per_target:
             name = f" at {target(action).name}"
-            refusals[action.action_id] = _over("cap-target", caps.per_target, "per_target", name, until)
+            refusals[action.action_id] = _over(Guard.CAP_TARGET, caps.per_target, name, until)
         else:
             spent = Spent(spent.total + 1, {**spent.targets, key: there + 1})
     return spent, refusals
 
 
-def _over(guard: str, cap: int, name: str, where: str, until: str) -> Refusal:
-    return Refusal(
-        guard, f"the policy allows {cap} changes an hour{where} (caps: {{{name}: {cap}}}); from {until} it goes on"
-    )
+def _over(guard: Guard, cap: int, where: str, until: str) -> Refusal:
+    reason = f"the policy allows {cap} changes an hour{where} ({guard.in_policy(cap)}); from {until} it goes on"
+    return Refusal(guard, reason)
 
 
 def with_what_follows(made: Plan, refusals: Mapping[str, Refusal]) -> dict[str, Refusal]:

@@ -1,167 +1,296 @@
-"""Why an action is not taken. Fail closed: a reason to object withholds it."""
+"""Why a change is not made: one chain of guards for each kind of change, each in the order of `Guard`.
 
-from collections.abc import Sequence
+Fail closed: the first guard that objects withholds the change. All that the estate and the policy can tell is decided
+here; what reads more (`shared.writing.brakes`, `shared.undo`) comes later, with words of the same list.
+"""
 
-from shared.access.actions import Refusal
-from shared.access.asks import Objection, RequiredGrant, RequiredSetting
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from shared.access.actions import Refusal, Withheld
+from shared.access.admin_user import Delay, about_to_be_known, keeping, not_settled, reasons, unread
+from shared.access.caps import Change
+from shared.access.cases import Case, GrantCase, RemovalCase, SettingCase
+from shared.access.guards import Guard
 from shared.access.held import same_role_with_condition
-from shared.access.model import Estate, Want, Workspace
-from shared.access.permissions import Coverage, DenyAssignment, applies_at
-from shared.access.privileged import refuse_for_caller, refuse_privileged
-from shared.access.quoting import in_yaml
-from shared.access.rules.rule import Rule
-from shared.access.scope import Scope
+from shared.access.model import Want
+from shared.access.permissions import applies_at
+from shared.access.privileged import hands_out_access, not_held_by_caller
+from shared.access.separation import limited
 from shared.access.terms import Terms
+from shared.access.trust import not_allowed, of_another_tenant, outside
 
 
-def refuse_grant(
-    ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
-) -> Refusal | None:
-    """Why `ask` is withheld, whoever asks; None when nothing objects."""
-    objected = refuse_objected(ask, objections)
-    if objected:
-        return objected
-    if ask.scope in estate.missing or estate.facts.get(Want(ask.scope), {}) is None:
-        return Refusal("target-missing", f"{ask.scope} does not exist (any more), though {workspace.id.name} names it")
-    return (
-        untrusted(ask, workspace, estate, terms) or refuse_for_caller(ask, estate, terms) or locked(ask.scope, estate)
-    )
+@dataclass(frozen=True, slots=True)
+class Check[Judged]:
+    """One guard. `words` are those that it may say, the first by default; a guard without any says a rule's name."""
+
+    words: tuple[Guard, ...]
+    judge: Callable[[Judged], Refusal | str | None]
+
+    def __call__(self, case: Judged) -> Refusal | None:
+        said = self.judge(case)
+        return Refusal(self.words[0], said) if isinstance(said, str) else said
 
 
-def refuse_objected(ask: RequiredGrant, objections: list[Objection]) -> Refusal | None:
-    for objection in objections:
-        concerns = objection.setting is None and objection.target.contains(ask.scope)
-        if concerns and objection.principal in (None, ask.principal.id):
-            return Refusal(objection.rule, objection.reason)
-    return None
+def _says[Judged](*words: Guard) -> Callable[[Callable[[Judged], Refusal | str | None]], Check[Judged]]:
+    return lambda judge: Check(words, judge)
 
 
-def untrusted(ask: RequiredGrant, workspace: Workspace, estate: Estate, terms: Terms) -> Refusal | None:
-    """Why nobody should make this grant on the workspace's word alone: not amlguard, nor who reads its findings."""
-    privileged = refuse_privileged(ask, estate)
-    if privileged:
-        return privileged
-    if ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
-        return _outside("identity", ask.principal.resource, terms)
-    if ask.explicit and not terms.allows(ask.scope):
-        return _outside("target", ask.scope, terms, f"{ask.scope.name} was named by a user of the workspace")
-    kind = ask.need.resource_type
-    if kind and kind != ask.scope.resource_type:
-        # Whoever may write a workspace could otherwise name a whole group, or a subscription, as its registry.
-        return Refusal("target-type", f"{ask.scope} is no {kind}: nobody needs to {ask.need.name} there")
-    scopes = (ask.scope, ask.principal.resource)
-    return _outside_boundary(workspace, ask.scope, terms) or _of_another_tenant(scopes, workspace, estate)
-
-
-def refuse_denied(ask: RequiredGrant, denies: Sequence[DenyAssignment]) -> Refusal:
+@_says(Guard.DENY_ASSIGNMENT)
+def deny_assignment(case: GrantCase) -> str | None:
     """A grant would not help, or may not: deny assignments win over roles."""
-    role, who = ask.need.role_name, ask.principal.id
+    denies = case.cover.denied_by
+    if not denies:
+        return None
+    role, who = case.ask.need.role_name, case.ask.principal.id
     sure = [deny for deny in denies if not deny.doubt]
     if sure:
         names = ", ".join(deny.name or deny.id for deny in sure)
         remedy = f"if that is not meant, exclude {who} from it or remove it"
-        return Refusal("deny-assignment", f"a deny assignment takes away what {role} gives: {names}; {remedy}")
+        return f"a deny assignment takes away what {role} gives: {names}; {remedy}"
     names = ", ".join(f"{deny.name or deny.id} ({deny.doubt})" for deny in denies)
     reason = f"it is not known whether a deny assignment takes away what {role} gives: {names}"
-    return Refusal("deny-assignment", f"{reason}; let it exclude {who} by its object id, or remove it")
+    return f"{reason}; let it exclude {who} by its object id, or remove it"
 
 
-def impossible(one: RequiredGrant, cover: Coverage, estate: Estate) -> Refusal | None:
-    """Where Azure would refuse the grant, or where it would not help."""
-    if cover.denied_by:
-        return refuse_denied(one, cover.denied_by)
-    if estate.sees(one.scope) and same_role_with_condition(one, estate.access[one.principal.id]):
-        return Refusal(
-            "conditional-assignment",
-            f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
-            "Azure allows no second assignment of the role there: remove the condition or the assignment",
-        )
-    return None
-
-
-def refuse_setting(
-    ask: RequiredSetting, workspace: Workspace, estate: Estate, terms: Terms, objections: list[Objection]
-) -> Refusal | None:
-    for objection in objections:
-        if objection.setting is ask.name and objection.target == ask.resource:
-            return Refusal(objection.rule, objection.reason)
-    if ask.principal and ask.principal.resource and not terms.trusts(workspace, ask.principal.resource):
-        return _outside("identity", ask.principal.resource, terms)
-    return (
-        _outside_boundary(workspace, ask.resource, terms)
-        or _of_another_tenant((ask.resource, ask.principal.resource if ask.principal else None), workspace, estate)
-        or (refuse_for_caller(ask, estate, terms) if ask.principal else None)
-        or locked(ask.resource, estate)
-    )
-
-
-def refuse_by_policy(
-    rule: Rule, requirements: tuple[str, ...], resource: Scope, estate: Estate, terms: Terms
-) -> Refusal | None:
-    exemption = terms.exemption(rule.name, requirements, resource, estate.tags(resource), estate.now.date())
-    if exemption:
-        return Refusal("exemption", f"exempt until {exemption.until}: {exemption.reason}")
-    if terms.reports_only(rule, requirements):
-        return Refusal("report-mode", f"the policy only reports {rule.name} ({', '.join(requirements)})")
-    return None
-
-
-def refuse_unapproved(rule: Rule, requirements: tuple[str, ...], action_id: str, terms: Terms) -> Refusal | None:
-    """The last of all refusals: nothing else objects, and a person has to release it."""
-    if not terms.awaits_approval(rule, requirements, action_id):
+@_says(Guard.CONDITIONAL_ASSIGNMENT)
+def conditional_assignment(case: GrantCase) -> str | None:
+    one, estate = case.ask, case.at.estate
+    if not estate.sees(one.scope) or not same_role_with_condition(one, estate.access[one.principal.id]):
         return None
-    hours = terms.approval_lapses.total_seconds() / 3600
-    return Refusal("approval", f"the policy wants a person to release it, within {hours:g} h")
-
-
-def _outside_boundary(workspace: Workspace, target: Scope, terms: Terms) -> Refusal | None:
-    return None if terms.trusts(workspace, target) else _outside("target", target, terms)
-
-
-def _outside(what: str, target: Scope, terms: Terms, why: str = "") -> Refusal:
-    boundary = terms.boundary.replace("_", " ")
-    why = why or f"{target.name} lies outside the workspace's {boundary}"
-    if not str(target).isascii():
-        why += "; look twice, its id holds letters that may only look like others"
-    return Refusal(
-        f"{what}-outside-boundary",
-        f"{why}. To allow it, add to the policy: trust: {{allow: [{in_yaml(target)}]}}",
+    return (
+        f"{one.principal.label} already holds {one.need.role_name} on {one.scope.name}, but with a condition, and "
+        "Azure allows no second assignment of the role there: remove the condition or the assignment"
     )
 
 
-def _of_another_tenant(scopes: tuple[Scope | None, ...], workspace: Workspace, estate: Estate) -> Refusal | None:
-    """With Azure Lighthouse one identity sees subscriptions of several tenants; no policy joins them.
-
-    What may not be read at all is refused for that.
-    """
-    home = workspace.id.subscription
-    for subscription in (one.subscription for one in scopes if one and estate.sees(one)):
-        if subscription == home or subscription is None or home is None:
-            continue
-        tenants = {estate.tenants.get(subscription), estate.tenants.get(home)}
-        if len(tenants) > 1 or None in tenants:
-            return Refusal(
-                "cross-tenant", f"{subscription.name} is not known to be a subscription of the workspace's own tenant"
-            )
-    return None
+@_says()
+def rule_objects(case: GrantCase | SettingCase) -> Refusal | None:
+    objections = (each for each in case.at.objections if case.is_meant_by(each))
+    return next((Refusal(each.rule, each.reason) for each in objections), None)
 
 
-def unseen(ask: RequiredGrant, estate: Estate) -> Refusal | None:
+@_says(Guard.TARGET_MISSING)
+def target_missing(case: GrantCase) -> str | None:
+    estate, scope = case.at.estate, case.target
+    if scope not in estate.missing and estate.facts.get(Want(scope), {}) is not None:
+        return None
+    return f"{scope} does not exist (any more), though {case.at.workspace.id.name} names it"
+
+
+@_says(Guard.PRIVILEGED_ROLE)
+def privileged_role(case: GrantCase) -> str | None:
+    return hands_out_access(case.ask, case.at.estate)
+
+
+@_says(Guard.IDENTITY_OUTSIDE_BOUNDARY)
+def identity_outside_boundary(case: GrantCase | SettingCase) -> str | None:
+    return outside(case.identity, case.at.workspace, case.at.terms) if case.identity else None
+
+
+@_says(Guard.TARGET_TYPE)
+def target_type(case: GrantCase) -> str | None:
+    """Whoever may write a workspace could otherwise name a whole group, or a subscription, as its registry."""
+    kind = case.ask.need.resource_type
+    if not kind or kind == case.target.resource_type:
+        return None
+    return f"{case.target} is no {kind}: nobody needs to {case.ask.need.name} there"
+
+
+@_says(Guard.TARGET_OUTSIDE_BOUNDARY)
+def target_outside_boundary(case: GrantCase | SettingCase) -> str | None:
+    named = not_allowed(case.target, case.at.terms) if case.is_explicit else None
+    return named or outside(case.target, case.at.workspace, case.at.terms)
+
+
+@_says(Guard.CROSS_TENANT)
+def cross_tenant(case: GrantCase | SettingCase) -> str | None:
+    return of_another_tenant((case.target, case.identity), case.at.workspace, case.at.estate)
+
+
+@_says(Guard.CALLER_MUST_HOLD)
+def caller_must_hold(case: GrantCase | SettingCase) -> str | None:
+    return not_held_by_caller(case.ask, case.at.estate, case.at.terms) if case.ask.principal else None
+
+
+@_says(Guard.LOCK)
+def lock(case: GrantCase | SettingCase) -> str | None:
+    """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
+    locks = [one for one in case.at.estate.locks if one.read_only]
+    found = ((scope, one) for scope in case.written for one in locks if applies_at(one.scope, scope))
+    return next((f"a ReadOnly lock forbids changes to {scope.name}: {one.id}" for scope, one in found), None)
+
+
+@_says(Guard.LOCK)
+def lock_on_deleting(case: RemovalCase) -> str | None:
+    """Any lock, at the scope of the assignment or above it, keeps it from being deleted."""
+    found = (one for one in case.at.estate.locks if applies_at(one.scope, case.target))
+    name = case.target.name
+    return next((f"a lock keeps role assignments on {name} from being deleted: {one.id}" for one in found), None)
+
+
+@_says(Guard.LIMITED_BY_PEOPLE)
+def limited_by_people(case: GrantCase) -> str | None:
+    return limited(case.ask, case.at.estate)
+
+
+@_says(Guard.UNREADABLE)
+def unreadable(case: GrantCase) -> str | None:
     """What is not known to be missing is not granted."""
-    if not estate.sees(ask.scope):
-        return Refusal("unreadable", f"amlguard may not read who holds what at {ask.scope}: it needs Reader there")
-    known = estate.access.get(ask.principal.id)
+    estate, principal = case.at.estate, case.ask.principal
+    if not estate.sees(case.target):
+        return f"amlguard may not read who holds what at {case.target}: it needs Reader there"
+    known = estate.access.get(principal.id)
     unknown = [one.id for one in known.assignments if one.misplaced] if known else []
     if not unknown:
         return None
-    return Refusal(
-        "unreadable",
-        f"Azure does not tell where a role assignment of {ask.principal.label} is, so nobody can tell what it lacks: "
-        f"{', '.join(unknown)}",
+    return (
+        f"Azure does not tell where a role assignment of {principal.label} is, so nobody can tell what it lacks: "
+        f"{', '.join(unknown)}"
     )
 
 
-def locked(target: Scope, estate: Estate) -> Refusal | None:
-    """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
-    lock = next((lock for lock in estate.locks if lock.read_only and applies_at(lock.scope, target)), None)
-    return Refusal("lock", f"a ReadOnly lock forbids changes to {target.name}: {lock.id}") if lock else None
+@_says(Guard.SHARED_IDENTITY)
+def shared_identity(case: RemovalCase) -> str | None:
+    if not case.ask.shared_with:
+        return None
+    return f"identity {case.ask.shared_with} still exists, and other workspaces may use it: nobody can tell from here"
+
+
+@_says(Guard.EXEMPTION)
+def exemption(case: Case) -> str | None:
+    estate, terms = case.at.estate, case.at.terms
+    found = (
+        terms.exemption(rule.name, requirements, resource, estate.tags(resource), estate.now.date())
+        for rule, requirements, resource in (case.concerns if terms.exemptions else ())
+    )
+    return next((f"exempt until {one.until}: {one.reason}" for one in found if one), None)
+
+
+@_says(Guard.REPORT_MODE)
+def report_mode(case: Case) -> str | None:
+    found = ((rule, names) for rule, names, _ in case.concerns if case.at.terms.reports_only(rule, names))
+    return next((f"the policy only reports {rule.name} ({', '.join(names)})" for rule, names in found), None)
+
+
+@_says(Guard.UNCOVERED_PULLER, Guard.NO_EVIDENCE, Guard.ADMIN_LOGIN)
+def user_keeps_admin_user(case: SettingCase) -> Refusal | None:
+    """Whoever may still need it keeps it (law 15). A rule that told of the user is the guard, under its own name."""
+    users = keeping(case.users)
+    return Refusal(users[0].guard, reasons(users, case.target)) if users and users[0].guard else None
+
+
+@_says(Guard.NOT_READ)
+def not_read(case: SettingCase) -> Refusal | None:
+    users = unread(case.users)
+    wants = tuple(dict.fromkeys(want for user in users for want in user.wants))
+    return Refusal(Guard.NOT_READ, f"not read yet: {', '.join(user.label for user in users)}", wants) if users else None
+
+
+@_says(Guard.APPROVAL)
+def approval(case: Case) -> str | None:
+    """Nothing else objects, and a person has to release it."""
+    terms = case.at.terms
+    if not terms.awaits_approval(case.rule, case.requirements, case.action_id):
+        return None
+    return f"the policy wants a person to release it, within {terms.approval_lapses.total_seconds() / 3600:g} h"
+
+
+def being_made(case: SettingCase) -> Delay | None:
+    return about_to_be_known(case.users, case.at.estate)
+
+
+def settle_time(case: SettingCase) -> Delay | None:
+    return not_settled(case.ask, case.users, case.at.estate, case.at.terms)
+
+
+GRANT: tuple[Check[GrantCase], ...] = (
+    deny_assignment,
+    conditional_assignment,
+    rule_objects,
+    target_missing,
+    privileged_role,
+    identity_outside_boundary,
+    target_type,
+    target_outside_boundary,
+    cross_tenant,
+    caller_must_hold,
+    lock,
+    limited_by_people,
+    unreadable,
+)
+"""For each rule that asks for the grant: one whose word counts is enough."""
+
+GRANT_BY_POLICY: tuple[Check[GrantCase], ...] = (exemption, report_mode, approval)
+"""For those rules that nothing above objects to: the policy has to withhold the grant for each of them."""
+
+ADVICE: tuple[Check[GrantCase], ...] = (
+    deny_assignment,
+    rule_objects,
+    privileged_role,
+    identity_outside_boundary,
+    target_type,
+    target_outside_boundary,
+    cross_tenant,
+    limited_by_people,
+)
+"""What people should not grant without a thought either."""
+
+SETTING: tuple[Check[SettingCase], ...] = (
+    rule_objects,
+    identity_outside_boundary,
+    target_outside_boundary,
+    cross_tenant,
+    caller_must_hold,
+    lock,
+    exemption,
+    report_mode,
+)
+SWITCH_OFF: tuple[Check[SettingCase] | Callable[[SettingCase], Delay | None], ...] = (
+    user_keeps_admin_user,
+    being_made,
+    settle_time,
+    not_read,
+)
+"""Of a registry's admin user besides. What only has to wait is a delay; what is to be read comes last."""
+
+REMOVAL: tuple[Check[RemovalCase], ...] = (lock_on_deleting, shared_identity, exemption, report_mode, approval)
+
+
+def refuse_grant(cases: Sequence[GrantCase]) -> tuple[Sequence[GrantCase], Refusal | None]:
+    """Of rules that ask for the same grant: those whose word counts, and why the grant is withheld all the same.
+
+    Each is judged on its own: what one rule may ask for opens nothing to another (a target that a user named).
+    """
+    said = [_first(GRANT, case) for case in cases]
+    passing = [case for case, refusal in zip(cases, said, strict=True) if refusal is None]
+    if not passing:
+        return cases, said[0]
+    by_policy = [_first(GRANT_BY_POLICY, case) for case in passing]
+    return passing, None if None in by_policy else by_policy[0]
+
+
+def refuse_setting(case: SettingCase) -> Refusal | Delay | None:
+    switch_off = SWITCH_OFF if case.is_switch_off else ()
+    return next((said for check in (*SETTING, *switch_off, approval) if (said := check(case))), None)
+
+
+def refuse_removal(case: RemovalCase) -> Refusal | None:
+    return _first(REMOVAL, case)
+
+
+def doubt(case: GrantCase) -> Refusal | None:
+    """Why nobody should make this grant on the workspace's word alone: not amlguard, nor who reads its findings."""
+    return _first(ADVICE, case)
+
+
+def _first[Judged](chain: Iterable[Check[Judged]], case: Judged) -> Refusal | None:
+    return next((said for check in chain if (said := check(case))), None)
+
+
+def over_the_cap(changes: Sequence[Change], terms: Terms) -> tuple[Withheld, ...]:
+    """The last guard of a plan: what is more than one run may change."""
+    most = terms.caps.per_run
+    reason = f"the policy allows {most} changes a run ({Guard.CAP.in_policy(most)}); a later run goes on"
+    return tuple(Withheld(one, Refusal(Guard.CAP, reason)) for one in changes[most:])

@@ -7,10 +7,10 @@ from typing import Any
 from shared.access.actions import Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding, Severity
 from shared.access.caps import Change, counted, target
+from shared.access.guards import Guard
 from shared.access.quoting import kql
 from shared.access.scope import Scope
 
-CONTESTED = "contested"
 DAYS = 7
 # How `shared.writing.apply` says that nothing was done; it is no change that somebody could revert, or undo.
 THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
@@ -50,9 +50,9 @@ def contested(before: Mapping[str, Past], most: int) -> dict[str, Refusal]:
     """By action id."""
     return {
         action_id: Refusal(
-            CONTESTED,
+            Guard.CONTESTED,
             f"it was made {one.times} times in {DAYS} days, last at {one.last}, and somebody reverts it each time "
-            f"(contested_after: {most}); `amlguard apply --again` makes it once more",
+            f"({Guard.CONTESTED.in_policy(most)}); `amlguard apply --again` makes it once more",
         )
         for action_id, one in before.items()
         if one.times >= most
@@ -63,7 +63,7 @@ def finding(action: Change, refusal: Refusal, on: Scope) -> Finding:
     what = f"{action.name} of {action.resource.name}" if isinstance(action, Setting) else _grant(action)
     return Finding(
         on,
-        CONTESTED,
+        Guard.CONTESTED,
         action.requirements,
         Severity.HIGH,
         f"{what}: {refusal.reason}.",

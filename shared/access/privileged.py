@@ -1,6 +1,5 @@
 """Who may hand out access: roles that nobody gets from amlguard, and callers who could have made a grant themselves."""
 
-from shared.access.actions import Refusal
 from shared.access.asks import RequiredGrant, RequiredSetting
 from shared.access.model import Estate
 from shared.access.permissions import Permission, RoleDefinition, coverage
@@ -31,22 +30,22 @@ def privileged(role: RoleDefinition) -> bool:
     return role.role_id in PRIVILEGED or any(block.touches(one) for block in role.permissions for one in _OVER_ACCESS)
 
 
-def refuse_privileged(ask: RequiredGrant, estate: Estate) -> Refusal | None:
+def hands_out_access(ask: RequiredGrant, estate: Estate) -> str | None:
     """No policy opens this. A role that only its GUID is known of must have been read; rules' own roles are chosen."""
     role_id = ask.need.role_id
     if role_id in PRIVILEGED:
-        return Refusal("privileged-role", f"{PRIVILEGED[role_id]} hands out access: amlguard grants it to nobody")
+        return f"{PRIVILEGED[role_id]} hands out access: amlguard grants it to nobody"
     if ask.need.permissions:
         return None
     role = estate.roles.get(role_id)
     if role is None:
-        return Refusal("privileged-role", f"role {role_id} is not known here, so it may hand out access")
+        return f"role {role_id} is not known here, so it may hand out access"
     if privileged(role):
-        return Refusal("privileged-role", f"role {role.name} hands out access: amlguard grants it to nobody")
+        return f"role {role.name} hands out access: amlguard grants it to nobody"
     return None
 
 
-def refuse_for_caller(ask: RequiredGrant | RequiredSetting, estate: Estate, terms: Terms) -> Refusal | None:
+def not_held_by_caller(ask: RequiredGrant | RequiredSetting, estate: Estate, terms: Terms) -> str | None:
     """With `trust: {caller_must_hold: true}`: who caused the event must hold what they would have granted (ADR 13).
 
     What they hold is read from ARM; of the event only their object id is used, and only for what it is about: whoever
@@ -58,9 +57,9 @@ def refuse_for_caller(ask: RequiredGrant | RequiredSetting, estate: Estate, term
     by_hand = f"a person who may assign roles there runs `amlguard apply --scope {on}`"
     changed = estate.changed
     if estate.caller is None or changed is None or not (changed.contains(on) or changed.contains(scope)):
-        return Refusal("caller-must-hold", f"nobody is known to have asked for it; {by_hand}")
+        return f"nobody is known to have asked for it; {by_hand}"
     ways = (ask.need.permissions, (ASSIGN,)) if isinstance(ask, RequiredGrant) else ((_ADD_POLICY,),)
     access = estate.access[estate.caller.id]
     if any(way and coverage(way, scope, access).held for way in ways):
         return None
-    return Refusal("caller-must-hold", f"{estate.caller.label} neither holds it nor may assign it; {by_hand}")
+    return f"{estate.caller.label} neither holds it nor may assign it; {by_hand}"

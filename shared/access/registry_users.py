@@ -12,18 +12,14 @@ from shared.access.actions import Grant
 from shared.access.ask_rules import WorkspaceAsks, ask_rules
 from shared.access.asks import Cover, NotReady, RegistryUser, RequiredGrant, UserKind
 from shared.access.evidence import admin_logins, moment
+from shared.access.guards import Guard
 from shared.access.held import held
 from shared.access.model import Estate, Unreadable, Want
 from shared.access.quoting import kql
-from shared.access.rules.builders import BUILDS
+from shared.access.rules.builders import BUILDS, UNCOVERED_BUILDER
 from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
 from shared.access.terms import Terms
-
-UNCOVERED_PULLER = "uncovered-puller"
-UNCOVERED_BUILDER = "uncovered-builder"
-NO_EVIDENCE = "no-evidence"
-ADMIN_LOGIN = "admin-login"
 
 # Of a need that an identity has: which kind of user it makes of it.
 _KINDS = {
@@ -80,7 +76,7 @@ def _holding(
             (Cover.UNCOVERED if estate.sees(registry) else Cover.UNKNOWN) if missing else Cover.COVERED,
             on.resource_type,
             _lacks(missing, due=due) if missing else _holds(asking, estate),
-            UNCOVERED_BUILDER if kind is UserKind.BUILDER else UNCOVERED_PULLER,
+            UNCOVERED_BUILDER if kind is UserKind.BUILDER else Guard.UNCOVERED_PULLER,
             _since(asking, estate),
             pending=due,
         )
@@ -148,11 +144,11 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
         return replace(
             user,
             cover=Cover.UNKNOWN,
-            guard=NO_EVIDENCE,
+            guard=Guard.NO_EVIDENCE,
             counts=estate.preferences.evidence_required,
-            reason="the policy requires evidence (evidence: {required: true}), and the logs that would show who signs "
-            f"in to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, and give "
-            "amlguard Log Analytics Data Reader there"
+            reason=f"the policy requires evidence ({Guard.NO_EVIDENCE.in_policy('true')}), and the logs that would "
+            f"show who signs in to {registry.name} as the admin user could not be read: set AMLGUARD_LOG_WORKSPACE_ID, "
+            "and give amlguard Log Analytics Data Reader there"
             if estate.preferences.evidence_required
             else f"the logs that would show who signs in to {registry.name} as the admin user could not be read",
         )
@@ -162,7 +158,7 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
     return replace(
         user,
         cover=Cover.UNCOVERED,
-        guard=ADMIN_LOGIN,
+        guard=Guard.ADMIN_LOGIN,
         reason=f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the "
         f"last {days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
         f"{kql(registry.name)} tells from where)",

@@ -1,11 +1,11 @@
 """Which of amlguard's own grants are taken back: those that no rule of any workspace at hand asks for."""
 
-from shared.access.actions import Refusal, Removal, Withheld
+from shared.access.actions import Removal, Withheld
 from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, RequiredRemoval, Severity
-from shared.access.guardrails import refuse_by_policy, refuse_unapproved
+from shared.access.cases import RemovalCase, Situation
+from shared.access.guardrails import refuse_removal
 from shared.access.model import Estate, Unreadable
-from shared.access.permissions import applies_at
 from shared.access.rules import Rule
 from shared.access.rules.az import az, code
 from shared.access.terms import Terms
@@ -20,6 +20,7 @@ def removals(
     findings: list[Finding] = []
     if asked[0].not_ready or _in_the_dark(estate) or asked[0].workspace.no_ids:
         return taken, withheld, findings
+    at = Situation(asked, estate, terms)
     needed = {
         (one.principal.id.casefold(), one.scope.key, one.need.role_id.casefold())
         for each in asked
@@ -42,9 +43,7 @@ def removals(
             one.reason,
             rule.source,
         )
-        refusal = _refuse(rule, one, estate, terms) or refuse_unapproved(
-            rule, one.requirements, removal.action_id, terms
-        )
+        refusal = refuse_removal(RemovalCase(at, rule, one, removal.action_id))
         if refusal:
             withheld.append(Withheld(removal, refusal))
         else:
@@ -54,20 +53,6 @@ def removals(
 
 def _in_the_dark(estate: Estate) -> bool:
     return bool(estate.blind) or any(fact is Unreadable.FORBIDDEN for fact in estate.facts.values())
-
-
-def _refuse(rule: Rule, one: RequiredRemoval, estate: Estate, terms: Terms) -> Refusal | None:
-    lock = next((lock for lock in estate.locks if applies_at(lock.scope, one.scope)), None)
-    if lock:
-        return Refusal("lock", f"a lock keeps role assignments on {one.scope.name} from being deleted: {lock.id}")
-    if one.shared_with:
-        return Refusal(
-            "shared-identity",
-            f"identity {one.shared_with} still exists, and other workspaces may use it: nobody can tell from here",
-        )
-    return refuse_by_policy(rule, one.requirements, one.on, estate, terms) or refuse_by_policy(
-        rule, one.requirements, one.scope, estate, terms
-    )
 
 
 def _finding(rule: Rule, one: RequiredRemoval) -> Finding:

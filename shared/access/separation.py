@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from shared.access.actions import Refusal
 from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, RequiredGrant, Severity
 from shared.access.held import held
@@ -105,7 +104,7 @@ def _kept(need: Need, scope: Scope, access: Access) -> Iterator[tuple[str, str]]
         yield from ((_at(each, scope).key, each.condition or "") for each in found)
 
 
-def limited(one: RequiredGrant, estate: Estate) -> Refusal | None:
+def limited(one: RequiredGrant, estate: Estate) -> str | None:
     """Where somebody gave the identity data on a condition, or a part of it, the grant would give the rest as well."""
     # Of what only a user named, a part may be all that somebody meant; of what AML itself uses it is not enough.
     if not one.explicit or not estate.sees(one.scope):
@@ -119,10 +118,9 @@ def limited(one: RequiredGrant, estate: Estate) -> Refusal | None:
         return None
     where = _at(limit, one.scope)
     how = "on a condition" if where == one.scope else f"on {where.name} only"
-    return Refusal(
-        "limited-by-people",
+    return (
         f"somebody lets {one.principal.label} at {one.scope.name} {how}, and {one.need.role_name} on all of it would "
-        f"undo that: widen or remove that assignment if the limit is not meant ({limit.id})",
+        f"undo that: widen or remove that assignment if the limit is not meant ({limit.id})"
     )
 
 

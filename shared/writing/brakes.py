@@ -4,6 +4,7 @@ Looked at while the intent is being recorded, so that it costs an event no time;
 """
 
 import asyncio
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from shared.access import history
 from shared.access.actions import Plan, Refusal
 from shared.access.asks import Finding
 from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows
+from shared.access.guards import Guard
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -60,7 +62,7 @@ class Brakes:
         if not actions:
             return BrakeVerdict()
         if self.stopped:
-            refusal = Refusal("kill-switch", f"the app setting {_SETTING} stops all changes")
+            refusal = Refusal(Guard.KILL_SWITCH, f"the app setting {_SETTING} stops all changes")
             return BrakeVerdict({action.action_id: refusal for action in actions})
         tagged, over, undone, before = await asyncio.gather(
             self._tagged(actions, workspace),
@@ -71,8 +73,9 @@ class Brakes:
         judged = {} if self.again else history.contested(before, self.terms.contested_after)
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
+        refusals = ChainMap(tagged, undone, judged, over)  # the first that objects gives the word, as in `Guard`
         return BrakeVerdict(
-            with_what_follows(made, over | judged | undone | tagged),
+            with_what_follows(made, refusals),
             tuple(
                 history.finding(action, judged[action.action_id], workspace)
                 for action in known
@@ -101,7 +104,7 @@ class Brakes:
         marks = await Undone(self.store).marks()
         return {
             action.action_id: Refusal(
-                "undone",
+                Guard.UNDONE,
                 f"{mark.by or 'a person'} took it back at {mark.at:%Y-%m-%d %H:%M} UTC (amlguard undo {mark.run}); "
                 "`amlguard apply --again` makes it once more",
             )
@@ -126,7 +129,7 @@ class Brakes:
                     reason = (
                         f"resource group {group.name} carries the tag {TAG}={stopped[group]}: without it this goes on"
                     )
-                    refusals[action.action_id] = Refusal("kill-switch", reason)
+                    refusals[action.action_id] = Refusal(Guard.KILL_SWITCH, reason)
         return refusals
 
     async def _counted(self, actions: Sequence[Change], reserve: bool) -> dict[str, Refusal]:
@@ -161,4 +164,4 @@ class Brakes:
 
 def _nowhere_to_count(actions: Sequence[Change]) -> dict[str, Refusal]:
     reason = "changes an hour cannot be counted: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri"
-    return {action.action_id: Refusal("cap-hour", reason) for action in actions}
+    return {action.action_id: Refusal(Guard.CAP_HOUR, reason) for action in actions}

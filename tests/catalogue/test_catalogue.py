@@ -9,6 +9,7 @@ from catalogue.gathered import Placed, document, placed, policy, requirements, t
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
+from shared.access.guards import Guard
 from shared.access.rules import RULES, RuleKind
 
 PLACED = placed()
@@ -108,6 +109,12 @@ def test_case(one: Placed, swept: Swept) -> None:
     fitting = [row for row in rows if not case.outcome or _outcome(row) == case.outcome]
     assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.subscription.lower())
     assert all(row["Remedy"] for row in fitting if _outcome(row) == "Finding")
+
+
+def test_every_guard_is_one_that_the_papers_name(swept: Swept) -> None:
+    said = {row["Guard"] for rows in swept.rows.values() for row in rows if row.get("Guard")}
+    assert said <= {*Guard} | {rule.name for rule in RULES if rule.is_guard}
+    assert len(said) > len(RuleKind)
 
 
 def test_every_command_is_one_that_the_azure_cli_takes(swept: Swept) -> None:

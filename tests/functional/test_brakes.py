@@ -155,3 +155,11 @@ class TestKillSwitch:
         one.stopped = False
         await one.settle(hours=2)
         assert one.azure.stale_keys == set()
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_of_several_brakes_the_first_of_the_list_gives_the_word(stopped: bool) -> None:
+    one = clusters(caps=Caps(per_hour=0))
+    one.azure.group_tags[GROUP] = {"amlguard": "off"} if stopped else {}
+    await one.run()
+    assert guards(one) == {"kill-switch" if stopped else "cap-hour"}

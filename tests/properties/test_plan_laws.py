@@ -21,10 +21,12 @@ from unit.build import terms
 
 from shared.access.actions import Grant, Plan
 from shared.access.asks import Property
+from shared.access.guards import Guard
 from shared.access.model import ComputeType, Estate, Registry, Workspace
 from shared.access.needs import PULL, PULL_ABAC
 from shared.access.permissions import Permission
 from shared.access.plan import plan
+from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Boundary, Caps, RunMode, Terms
 
@@ -50,6 +52,13 @@ def test_once_its_grants_are_made_a_plan_asks_for_none_of_them(seen: Estate, sai
     second = plan(after, said)
     assert second.grants == ()
     assert second.satisfied >= first.satisfied + len(first.grants)
+
+
+@given(estates(), policies())
+@laws
+def test_what_is_withheld_is_withheld_under_a_word_that_is_known(seen: Estate, said: Terms) -> None:
+    words = {one.refusal.guard for one in plan(seen, said).withheld}
+    assert words <= {*Guard} | {rule.name for rule in RULES if rule.is_guard}
 
 
 @given(estates(), policies(), assignments())

@@ -28,9 +28,9 @@ from unit.build import (
 )
 
 from shared.access.actions import Deferred
-from shared.access.admin_user import NOT_READ
 from shared.access.ask_rules import ask_rules
 from shared.access.asks import Cover, UserKind
+from shared.access.guards import Guard
 from shared.access.jobs import is_serverless
 from shared.access.model import Estate, Fact, Part, Unreadable, Want
 from shared.access.plan import plan
@@ -38,6 +38,7 @@ from shared.access.preferences import Builders, Preferences, Serverless
 from shared.access.registry_users import registry_users
 from shared.access.services import SERVICES, SignIn, sidecar
 
+NOT_READ = Guard.NOT_READ
 ON = registry(admin_user=True)
 ON_C1: dict[str, Any] = {"computeId": f"{WORKSPACE}/computes/c1"}
 OFF = ("acr", "adminUserEnabled", "false")

@@ -8,6 +8,7 @@ there, and ACR Tasks lose the data access that they have by default.
 from collections.abc import Iterator
 
 from shared.access.asks import Ask, Cover, Found, RegistryUser, RequiredGrant, Severity, UserKind
+from shared.access.guards import RuleName
 from shared.access.model import Compute, Estate, Principal, Registry, Workspace
 from shared.access.needs import BUILD, PUSH, PUSH_ABAC, RUN_TASKS, RUN_TASKS_AS_CONTRIBUTOR, Need
 from shared.access.preferences import Builders
@@ -96,6 +97,7 @@ def _unknown(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 IMAGE_BUILDER = "image-builder"
+UNCOVERED_BUILDER = RuleName("uncovered-builder")
 
 RULES = (
     Rule(
@@ -129,7 +131,7 @@ RULES = (
         optional=True,
     ),
     Rule(
-        name="uncovered-builder",
+        name=UNCOVERED_BUILDER,
         requirements=("AML-83",),
         mode=RuleKind.GUARD,
         title="While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",

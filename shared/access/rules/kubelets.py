@@ -101,5 +101,6 @@ RULES = (
         remedy="Look who it is ({show}), then let it pull: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        objects=True,
     ),
 )

@@ -69,5 +69,6 @@ RULES = (
             "Microsoft.MachineLearningServices/workspaces/datastores",
             "Microsoft.MachineLearningServices/workspaces/connections",
         ),
+        objects=True,
     ),
 )

@@ -189,6 +189,7 @@ RULES = (
         grants=PULLS,
         reads=(List.ENDPOINTS,),
         watches=("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",),
+        objects=True,
     ),
     Rule(
         name=COMPUTE_IDENTITY,
@@ -203,6 +204,7 @@ RULES = (
         remedy="Give it an identity: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
+        objects=True,
     ),
     Rule(
         name="private-registry-pull",

@@ -67,7 +67,8 @@ class Rule:
     groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
     condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
     it grants nothing there (`shared.access.separation`); each rule that grants says so or not. `of_leaving`: it looks
-    at workspaces that are being deleted as well.
+    at workspaces that are being deleted as well. `objects`: though no guard by its kind, it may keep a change from
+    being made, or know who keeps a registry's admin user on.
 
     `severity` and `remedy` are those of what it finds (`FindingKind`); a rule that finds several things names them in
     `findings` instead. What it says of a role that is missing, `shared.access.advice` knows.
@@ -95,6 +96,12 @@ class Rule:
     to_groups: Callable[[People], tuple[str, ...]] | None = None
     keeps_apart: bool | None = None
     of_leaving: bool = False
+    objects: bool = False
+
+    @property
+    def is_guard(self) -> bool:
+        """Whether its name may be the word under which a change is withheld."""
+        return self.objects or self.mode is RuleKind.GUARD
 
     @property
     def kinds(self) -> Mapping[str, FindingKind]:
