@@ -1,13 +1,13 @@
 """Takes back what runs did: reads the state, says who relies on what would go, records, and carries out."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from uuid import UUID
 
 from shared.access.actions import Removal, Setting
 from shared.access.asks import Property
+from shared.access.history import SOMEBODY
 from shared.access.model import Estate
 from shared.access.quoting import kql
 from shared.access.reliance import TakingBack, relied_on
@@ -113,7 +113,7 @@ class Undo:
         outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
         going = [one for one in steps if force or one.done.action_id not in undoing.kept]
-        await self._record([(one, Phase.PLANNED, one.reason, "") for one in steps], run)
+        await self._record([(one, Outcome(one.action, Phase.PLANNED, one.reason)) for one in steps if one.action], run)
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
@@ -121,7 +121,7 @@ class Undo:
             withheld = None if force else _withheld(one, undoing, outcomes)
             outcomes.append((one, withheld or await self._apply(one, run)))
         outcomes += await self._resync(undoing, outcomes, run)
-        await self._record([(one, o.phase, o.reason, o.guard) for one, o in outcomes], run)
+        await self._record(outcomes, run)
         return outcomes
 
     async def _resync(
@@ -138,14 +138,14 @@ class Undo:
     async def _apply(self, one: Step, run: Run) -> Outcome:
         assert one.action is not None
         outcome = await self.changes.apply(one.action, run, None)
-        return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
+        if outcome.phase is not Phase.APPLIED:
+            return outcome
+        by = "" if outcome.found else run.trigger.caller_object_id or SOMEBODY
+        return replace(outcome, phase=Phase.UNDONE, reversed_by=by)
 
-    async def _record(self, entries: Iterable[tuple[Step, Phase, str, str]], run: Run) -> None:
-        rows: list[dict[str, Any]] = [
-            remediation(run, one.action, phase, reason, guard=guard) | {"ActionId": one.done.action_id}
-            for one, phase, reason, guard in entries
-            if one.action
-        ]
+    async def _record(self, entries: Sequence[tuple[Step, Outcome]], run: Run) -> None:
+        """Under the ids of the run's own actions."""
+        rows = [remediation(run, outcome) | {"ActionId": one.done.action_id} for one, outcome in entries]
         await self.journal.rows(REMEDIATIONS, rows)
 
 

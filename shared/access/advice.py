@@ -78,6 +78,7 @@ def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
         f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
         "Let amlguard's identity read it: "
         f"{code(assign('AMLGUARD-OBJECT-ID', 'Reader', one.scope.subscription or one.scope))}",
+        lacks_right=True,
     )
 
 

@@ -48,7 +48,7 @@ class RequiredGrant:
 
 @dataclass(frozen=True, slots=True)
 class RequiredSetting:
-    """`principal` is whose access policy it is, for `ACCESS_POLICY`."""
+    """Of an access policy, `principal` is whose it is, and `adds` are the permissions that it does not have yet."""
 
     resource: Scope
     name: Property
@@ -57,6 +57,7 @@ class RequiredSetting:
     requirements: tuple[str, ...]
     reason: str
     principal: Principal | None = None
+    adds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ class RequiredRemoval:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a person must look at. `remedy` says what to do, in words or as an az command."""
+    """Something that a person must look at. `remedy` says what to do, in words or as an az command.
+
+    `lacks_right`: it is there because amlguard's own identity may not do what it has to.
+    """
 
     resource: Scope
     rule: str
@@ -86,6 +90,7 @@ class Finding:
     severity: Severity
     message: str
     remedy: str
+    lacks_right: bool = False
 
 
 @dataclass(frozen=True, slots=True)

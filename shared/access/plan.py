@@ -169,6 +169,7 @@ def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -
         rule.source,
         one.principal,
         needed_by,
+        one.adds,
     )
 
 

@@ -21,6 +21,7 @@ def unreadable(rule: str, requirements: tuple[str, ...], wants: Iterable[Want], 
                 f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} "
                 "is missing.",
                 f"Let amlguard's identity read it: {code(assign('AMLGUARD-OBJECT-ID', 'Reader', want.scope))}",
+                lacks_right=True,
             )
 
 
