@@ -31,12 +31,13 @@ ALL_THE_SAME = "--force takes it back all the same"
 class Undoing:
     """`kept` says, by action id, what speaks against taking it back: who needs it. It goes only when a person insists.
 
-    `refused` says which rows are no work of amlguard's.
+    Of those in `unclear` nobody can tell whether the run did them. `refused` says which rows are no work of amlguard's.
     """
 
     runs: tuple[str, ...]
     steps: tuple[Step, ...]
     kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unclear: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
 
 
@@ -66,8 +67,8 @@ class Undo:
         steps = tuple(step(one, raw) for one, raw in zip(known.done, now, strict=True))
         taking = TakingBack(tuple(one for one in steps if not _is_open(one)), known.served)
         kept = relied_on(taking, await self._estates(taking), self.terms)
-        kept |= {one.done.action_id: (_LEFT_OPEN,) for one in steps if one.action and _is_open(one)}
-        return Undoing(ids, steps, kept, known.refused)
+        unclear = frozenset(one.done.action_id for one in steps if one.action and _is_open(one))
+        return Undoing(ids, steps, kept | dict.fromkeys(unclear, (_LEFT_OPEN,)), unclear, known.refused)
 
     async def _rows(self, ids: Sequence[str]) -> list[Row]:
         rows = list(await self.file.of_runs(ids)) if self.file else []
@@ -153,7 +154,8 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
     """Grants stay while others rely on them, and where an admin user did not come back."""
     assert one.action is not None
     if kept := undoing.kept.get(one.done.action_id):
-        said = kept[0] if kept == (_LEFT_OPEN,) else f"others rely on it: {'; '.join(kept)}"
+        said = "; ".join(kept)
+        said = said if one.done.action_id in undoing.unclear else f"others rely on it: {said}"
         return Outcome(one.action, Phase.WITHHELD, f"{said}; {ALL_THE_SAME}", guard="relied-on")
     still_off = {
         each.done.on

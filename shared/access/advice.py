@@ -16,9 +16,10 @@ from shared.access.separation import Reasons, levelled, limited
 from shared.access.terms import Terms
 
 type Advised = tuple[Rule, RequiredGrant]
+type SpokenFor = tuple[RequiredGrant, ...]
 
 
-def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[Advised]:
+def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[tuple[Rule, RequiredGrant, SpokenFor]]:
     """Without what is granted anyway; and of several needs that one role would serve, the widest speaks for all."""
     for rule, one in advised:
         same = [other for _, other in advised if _one_role(one, other)]
@@ -28,7 +29,8 @@ def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[A
         spoken_for = [one, *(o for o in same if contains(one.need, o.need) and not contains(o.need, one.need))]
         requirements = tuple(sorted({name for o in spoken_for for name in o.requirements}))
         reason = "; ".join(dict.fromkeys(o.reason for o in spoken_for))
-        yield rule, replace(one, requirements=requirements, reason=reason) if len(spoken_for) > 1 else one
+        told = replace(one, requirements=requirements, reason=reason) if len(spoken_for) > 1 else one
+        yield rule, told, tuple(spoken_for)
 
 
 def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
@@ -39,6 +41,7 @@ def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
 def advice(
     rule: Rule,
     one: RequiredGrant,
+    needs: SpokenFor,
     workspace: Workspace,
     estate: Estate,
     terms: Terms,
@@ -46,13 +49,13 @@ def advice(
     apart: Reasons,
 ) -> Finding:
     if not estate.sees(one.scope):
-        return _cannot_see(rule, one)
+        return replace(_cannot_see(rule, one), needs=needs)
     denied_by = held(one, estate).denied_by
     denied = refuse_denied(one, denied_by) if denied_by else None
     doubt = denied or refuse_objected(one, objections) or untrusted(one, workspace, estate, terms)
     why = levelled(rule, one, apart)
     doubt = doubt or limited(one, estate) or (Refusal("kept-apart", why) if why else None)
-    return _would_grant(doubt, rule, one)
+    return replace(_would_grant(doubt, rule, one), needs=needs)
 
 
 def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:

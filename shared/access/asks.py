@@ -1,6 +1,6 @@
 """What a rule asks for: a grant, a setting, attention, time, or that something be left alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -81,7 +81,8 @@ class RequiredRemoval:
 class Finding:
     """Something that a person must look at. `remedy` says what to do, in words or as an az command.
 
-    `lacks_right`: it is there because amlguard's own identity may not do what it has to.
+    `lacks_right`: it is there because amlguard's own identity may not do what it has to. `needs` are those that it
+    says are not held, or not known to be.
     """
 
     resource: Scope
@@ -91,6 +92,7 @@ class Finding:
     message: str
     remedy: str
     lacks_right: bool = False
+    needs: tuple[RequiredGrant, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

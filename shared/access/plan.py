@@ -94,7 +94,8 @@ def _grants(
             else:
                 grants.append(grant)
     say = partial(advice, workspace=asked.workspace, estate=estate, terms=terms, objections=objections, apart=apart)
-    findings = [say(rule, one) for rule, one in each_once(advised, grants)] + list(not_levelled(kept, apart, estate))
+    findings = [say(rule, one, needs) for rule, one, needs in each_once(advised, grants)]
+    findings += not_levelled(kept, apart, estate)
     grants = merge.fewest(grants)
     return satisfied, leaning, grants, merge.once(withheld, grants), findings
 
