@@ -42,8 +42,8 @@ function tainted(root) {
   for (let before = -1; before !== prose.size; ) {
     before = prose.size;
     for (const one of below(root)) {
-      const makes = ["SimpleNamedExpression", "LetStatement"].includes(kind(one));
-      if (makes && names(one.Expression).some((name) => named(name, prose))) prose.add(one.Name.SimpleName);
+      const lets = kind(one) === "LetStatement" && kind(one.Expression) !== "PipeExpression";
+      if ((lets || kind(one) === "SimpleNamedExpression") && names(one.Expression).some((name) => named(name, prose))) prose.add(one.Name.SimpleName);
     }
   }
   return prose;

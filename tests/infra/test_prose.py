@@ -128,7 +128,7 @@ def test_a_query_that_goes_by_prose_is_noticed(use: str) -> None:
     [
         "let found = AmlGuardRemediation_CL | where Reason has 'a'; found",
         "let has_it = (text: string) { text has 'a' }; AmlGuardRemediation_CL | where has_it(Reason)",
-        "let last = toscalar(AmlGuardRemediation_CL | summarize take_any(Reason)); print last has 'a'",
+        "let words = toscalar(AmlGuardRemediation_CL | summarize take_any(Reason)); print words has 'a'",
         "find where Message has 'a'",
     ],
 )
@@ -146,6 +146,7 @@ def test_so_it_is_behind_a_name(text: str) -> None:
         "summarize take_any(Reason), make_set(Reason) by ActionId",
         "distinct Reason",
         "where LacksRight == true and Code == 'AuthorizationFailed' | extend About = Reason",
+        "as all | union (AmlGuardFinding_CL | project Message)",
         "where RuleId has 'message' or Guard == 'Reason'",
         "union (AppExceptions | where InnermostMessage has 'LacksRight')",
     ],
