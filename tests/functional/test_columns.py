@@ -12,7 +12,7 @@ from unit.build import REGISTRY, VAULT, WORKSPACE, guid, sai, uai
 from shared.access.actions import Grant
 from shared.access.history import SOMEBODY, is_found, past
 from shared.access.needs import VAULT_PERMISSIONS
-from shared.audit_rows import Run
+from shared.audit_rows import REMEDIATIONS, Run
 from shared.memory import Memory
 from shared.messages import Trigger
 from shared.ports import ReadFailedError, WriteRefusedError
@@ -31,9 +31,14 @@ def _logged(**policy: Any) -> App:
 def _as_of_before(one: App) -> None:
     """The log as the releases without the columns wrote it."""
     for table, row in one.azure.journal:
-        if table == "AmlGuardRemediation_CL":
+        if table == REMEDIATIONS:
             for column in NEW:
                 row.pop(column, None)
+
+
+def _applied(one: App) -> list[dict[str, Any]]:
+    """The rows themselves, to be changed."""
+    return [row for table, row in one.azure.journal if table == REMEDIATIONS and row["Outcome"] == "Applied"]
 
 
 def _holders(one: App) -> set[str]:
@@ -55,7 +60,7 @@ class TestBothKindsOfRows:
         one.azure.resources.pop(REGISTRY)
         one.azure.have(raw.registry(admin_user=False))
         await one.run()
-        (row,) = [r for r in one.audit.rows("Applied") if r["Action"] == "Grant"]
+        (row,) = [each for each in _applied(one) if each["Action"] == "Grant"]
         row |= {"Found": True, "Reason": f"it was there already: {row['Reason']}"}
         if before:
             _as_of_before(one)
@@ -68,7 +73,7 @@ class TestBothKindsOfRows:
         one.azure.logged = True
         one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
         run = (await one.run()).run.id
-        (row,) = [each for each in one.audit.rows("Applied") if each.get("Property") == "accessPolicies"]
+        (row,) = [each for each in _applied(one) if each.get("Property") == "accessPolicies"]
         assert set(row["AddedPermissions"]) == VAULT_PERMISSIONS
         if before:
             _as_of_before(one)
@@ -93,7 +98,7 @@ class TestBothKindsOfRows:
         for _ in range(2):
             await one.run()
             one.azure.assignments.clear()
-        for row in one.audit.rows("Applied"):
+        for row in _applied(one):
             row |= {"Found": True, "Reason": f"it was there already: {row['Reason']}"}
         if before:
             _as_of_before(one)

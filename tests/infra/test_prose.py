@@ -47,11 +47,11 @@ def test_no_query_that_is_deployed_or_documented_goes_by_prose() -> None:
 class _Asked(FakeAzure):
     asked: list[str] = field(default_factory=list)
 
-    async def logs(self, kql: str) -> Sequence[Raw] | None:
+    async def logs(self, kql: str) -> Sequence[raw.Raw] | None:
         self.asked.append(kql)
         return await super().logs(kql)
 
-    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[raw.Raw]:
         self.asked.append(kql)
         async for row in super().query(kql, subscription):
             yield row
