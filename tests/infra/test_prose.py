@@ -16,8 +16,9 @@ from prose import PROSE, steered_by_prose
 from reliability.host import undo
 from unit.build import sai, terms
 
-from infra.check import INFRA, ROOT, queries
+from infra.check import INFRA, ROOT, queries, unbound
 from shared.access.scope import Scope
+from shared.audit_rows import REMEDIATIONS
 from shared.azure.audit_log import AuditReader
 from shared.ports import Raw
 
@@ -84,6 +85,10 @@ async def test_no_query_of_the_product_goes_by_prose() -> None:
     ):
         assert any(part in kql for kql in asked), part
     assert steered_by_prose({kql: kql for kql in asked}) == {}
+    of_the_audit = {kql: kql for kql in asked if kql.startswith(REMEDIATIONS)}
+    assert unbound(of_the_audit) == []
+    # So it is in a table that was deployed before there was the column.
+    assert unbound({kql: kql.replace("'Found'", "'NoSuchColumn'") for kql in of_the_audit}) == []
 
 
 _USES = (
