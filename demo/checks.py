@@ -85,8 +85,13 @@ def _granted_at(ending: Ending, scope: str) -> list[Row]:
     return [
         row
         for row in ending.remediations
-        if row["Outcome"] == "Applied" and row["Action"] == "Grant" and row["Scope"].lower() == scope.lower()
+        if _made(row) and row["Action"] == "Grant" and row["Scope"].lower() == scope.lower()
     ]
+
+
+def _made(row: Row) -> bool:
+    """What amlguard found there already is no work of its own."""
+    return row["Outcome"] == "Applied" and not row["Found"]
 
 
 def _switched_off_and_resynced(ending: Ending) -> Iterator[str]:

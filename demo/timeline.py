@@ -116,6 +116,8 @@ class Timeline:
         match row["Outcome"]:
             case "Planned":
                 return f"will {self._action(row, _WILL)}", f"{why} [{_rule(row)}]"
+            case "Applied" if row["Found"]:
+                return f"finds done: {self._action(row, _WILL)}", f"{why} [{_rule(row)}]"
             case "Applied":
                 return f"has {self._action(row, _HAS)}", f"in {row['DurationMs']} ms"
             case "Withheld":

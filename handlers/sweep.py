@@ -83,6 +83,7 @@ def _missed(chosen: Chosen) -> list[Finding]:
             Severity.HIGH,
             f"The policy's scopes name {error.scope}, which cannot be looked at: {error.reason}.",
             "Correct the policy's scopes, or give amlguard's identity the right; until then the sweep leaves it out.",
+            lacks_right=error.lacks_right,
         )
         for error in chosen.wrong
     ]

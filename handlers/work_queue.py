@@ -88,7 +88,8 @@ async def _resync(work: Resync, services: Runtime) -> None:
     for text in work.workspaces:
         outcome = await services.reconciler.resync(Scope.parse(text), Run(services.terms.mode, work.trigger))
         if outcome.phase is not Phase.APPLIED:
-            raise WriteRefusedError("resync keys", "ResyncFailed", outcome.reason)
+            code = outcome.code or "ResyncFailed"
+            raise WriteRefusedError("resync keys", code, outcome.reason, lacks_right=outcome.lacks_right)
 
 
 async def _record(work: Record, services: Runtime) -> None:
@@ -115,6 +116,7 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
         Severity.HIGH,
         f"Work of kind {type(work).__name__ if work else 'unknown'} was given up after {MOST_TRIES} tries: {why}.",
         _remedy(work),
+        lacks_right=isinstance(error, AzureFailureError) and error.lacks_right,
     )
     if isinstance(work, Sweep | ResourceGraphReads):
         await _record_or_log(sweep.give_up(work, services))

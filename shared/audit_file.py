@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from shared.access.history import DAYS, NOTHING_DONE
+from shared.access.history import DAYS, is_found
 from shared.audit_rows import REMEDIATIONS
 from shared.ports import AuditFailedError, ReadFailedError, Row
 
@@ -45,13 +45,11 @@ class AuditFile:
         rows = await asyncio.to_thread(self._read)
         return [row for row in rows if row.get("RunId") in set(runs)]
 
-    async def summary(self, actions: Collection[str]) -> Sequence[Row]:
+    async def of_actions(self, actions: Collection[str]) -> Sequence[Row]:
         rows = await asyncio.to_thread(self._read)
         since = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
         mine = [row for row in rows if row.get("ActionId") in actions and str(row.get("TimeGenerated")) > since]
-        did = [row for row in mine if row.get("Outcome") == "Applied" and not _idle(row)]
-        last = {row["ActionId"]: row for row in did}
-        return [{**row, "Times": len({r.get("RunId") for r in did if r["ActionId"] == i})} for i, row in last.items()]
+        return [row for row in mine if row.get("Outcome") == "Applied" and not is_found(row)]
 
     def _add(self, lines: bytes) -> None:
         """All of `lines` or none. Raises `AuditFailedError`."""
@@ -112,10 +110,6 @@ def _row(line: bytes) -> Row | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and line.endswith(b"\n") else None
-
-
-def _idle(row: Row) -> bool:
-    return str(row.get("Reason")).startswith(NOTHING_DONE)
 
 
 def _byte_at(file: int, place: int) -> bytes:

@@ -38,16 +38,26 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    action: Grant | Setting | Removal
+    """What comes, or came, of one action. `reason` is for people; code, queries and alerts go by the rest.
+
+    `found`: amlguard found the state already there; nobody can tell who made it. `code` is Azure's error code.
+    `lacks_right`: amlguard's own identity may not do it. `reversed_by`: who took back what amlguard had done before, an
+    object id or `SOMEBODY`; empty where nobody did.
+    """
+
+    action: Action
     phase: Phase
     reason: str
     duration_ms: int | None = None
     guard: Word | None = None
+    found: bool = False
+    code: str = ""
+    lacks_right: bool = False
+    reversed_by: str = ""
 
 
-def remediation(
-    run: Run, action: Action, phase: Phase, reason: str, *, guard: Word | None = None, duration_ms: int | None = None
-) -> dict[str, Any]:
+def remediation(run: Run, one: Outcome) -> dict[str, Any]:
+    action = one.action
     row: dict[str, Any] = {
         "TimeGenerated": _now(),
         "RunId": run.id,
@@ -57,10 +67,14 @@ def remediation(
         "Requirements": list(action.requirements),
         "ResourceId": str(action.resource),
         "Mode": str(run.mode),
-        "Outcome": str(phase),
-        "Guard": guard or "",
-        "Reason": reason,
-        "DurationMs": duration_ms,
+        "Outcome": str(one.phase),
+        "Guard": one.guard or "",
+        "Reason": one.reason,
+        "Found": one.found,
+        "Code": one.code,
+        "LacksRight": one.lacks_right,
+        "ReversedBy": one.reversed_by,
+        "DurationMs": one.duration_ms,
         **_origin(run),
     }
     match action:
@@ -89,11 +103,12 @@ def remediation(
             }
             row["PrincipalId"] = action.principal.id if action.principal else ""
             row["NeededBy"] = [str(action.needed_by)] if action.needed_by else []
+            row["AddedPermissions"] = list(action.adds)
     return row
 
 
-def withheld(run: Run, action: Action, refusal: Refusal) -> dict[str, Any]:
-    return remediation(run, action, Phase.WITHHELD, refusal.reason, guard=refusal.guard)
+def withheld(action: Action, refusal: Refusal, reversed_by: str = "") -> Outcome:
+    return Outcome(action, Phase.WITHHELD, refusal.reason, guard=refusal.guard, reversed_by=reversed_by)
 
 
 def finding(run: Run, one: Finding) -> dict[str, Any]:
@@ -107,6 +122,7 @@ def finding(run: Run, one: Finding) -> dict[str, Any]:
         "Severity": str(one.severity),
         "Message": one.message,
         "Remedy": one.remedy,
+        "LacksRight": one.lacks_right,
         "Mode": str(run.mode),
         **_origin(run),
     }

@@ -23,22 +23,31 @@ type Raw = Mapping[str, Any]
 type Row = Mapping[str, Any]
 type Receipt = tuple[str, str]
 
+LACKS_RIGHT = "LacksRight"
+
 
 class AzureFailureError(Exception):
-    """`code` is Azure's error code (or the exception's name), `operation` what was tried; no secrets in either."""
+    """`code` is Azure's error code (or the exception's name), `operation` what was tried; no secrets in either.
 
-    def __init__(self, operation: str, code: str, reason: str) -> None:
-        super().__init__(f"{operation}: {reason} ({code})")
+    `lacks_right`: amlguard's own identity may not do it. The text says so by a word of its own: of an exception that
+    ends a function, the Functions host tells Application Insights the text and no more.
+    """
+
+    def __init__(self, operation: str, code: str, reason: str, *, lacks_right: bool = False) -> None:
+        super().__init__(f"{operation}: {reason} ({code}{f', {LACKS_RIGHT}' if lacks_right else ''})")
         self.operation = operation
         self.code = code
         self.reason = reason
+        self.lacks_right = lacks_right
 
 
 class ReadFailedError(AzureFailureError):
     """`forbidden`: Azure said that the identity may not read it (403), which trying again does not change."""
 
-    def __init__(self, operation: str, code: str, reason: str, *, forbidden: bool = False) -> None:
-        super().__init__(operation, code, reason)
+    def __init__(
+        self, operation: str, code: str, reason: str, *, forbidden: bool = False, lacks_right: bool = False
+    ) -> None:
+        super().__init__(operation, code, reason, lacks_right=lacks_right)
         self.forbidden = forbidden
 
 
@@ -134,7 +143,7 @@ class RunRecords(Protocol):
         """All remediation rows of the runs, oldest first."""
         ...
 
-    async def summary(self, actions: Collection[str]) -> Sequence[Row]:
+    async def of_actions(self, actions: Collection[str]) -> Sequence[Row]:
         """As `shared.access.history.query` asks the log."""
         ...
 

@@ -21,7 +21,7 @@ from shared.access.plan_json import in_words, restrict
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
-from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
+from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation, withheld
 from shared.memory import Memory
 from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
@@ -230,14 +230,14 @@ class Reconciler:
             self.journal.intent(made, run, recorded), self.brakes.held(made, workspace, run.trigger)
         )
         stopped = [
-            Outcome(one, Phase.WITHHELD, held.refusals[one.action_id].reason, guard=held.refusals[one.action_id].guard)
+            withheld(one, held.refusals[one.action_id], held.reversed_by.get(one.action_id, ""))
             for one in made.actions
             if one.action_id in held.refusals
         ]
         await self.journal.findings(held.findings, run, recorded)
         made = without(replace(made, findings=(*made.findings, *held.findings)), held.refusals)
         notes = {**held.restored, **(released.notes if released else {})}
-        outcomes = await self.changes.carry_out(made, run, deadline, notes, stopped)
+        outcomes = await self.changes.carry_out(made, run, deadline, notes, stopped, held.reversed_by)
         if self.again and self.store:
             applied = [one.action.action_id for one in outcomes if one.phase is Phase.APPLIED]
             await Undone(self.store).lift(applied)
@@ -249,7 +249,7 @@ class Reconciler:
         setting = Setting(
             workspace, Property.CACHED_KEYS, "cached", "resynced", CACHED_KEYS, ("AML-71",), reason, "AML-71"
         )
-        await self.journal.rows(REMEDIATIONS, [remediation(run, setting, Phase.PLANNED, setting.reason)])
+        await self.journal.rows(REMEDIATIONS, [remediation(run, Outcome(setting, Phase.PLANNED, setting.reason))])
         outcome = await self.changes.apply(setting, run, None)
         await self.journal.outcomes([outcome], run)
         return outcome

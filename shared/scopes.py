@@ -42,13 +42,29 @@ _CLOSED = "the identity may not read it: check the id, and give the identity Rea
 class ScopeError(ReadFailedError):
     """`scope` names nothing that amlguard can look at, or what it may not read: somebody has to mend that."""
 
-    def __init__(self, scope: Scope, code: str, reason: str, *, forbidden: bool = False, named: str = "") -> None:
-        super().__init__(f"look at {scope}{named}", code, reason, forbidden=forbidden)
+    def __init__(
+        self,
+        scope: Scope,
+        code: str,
+        reason: str,
+        *,
+        forbidden: bool = False,
+        lacks_right: bool = False,
+        named: str = "",
+    ) -> None:
+        super().__init__(f"look at {scope}{named}", code, reason, forbidden=forbidden, lacks_right=lacks_right)
         self.scope = scope
 
     def named(self, where: str) -> "ScopeError":
         """The same, and who names it."""
-        return ScopeError(self.scope, self.code, self.reason, forbidden=self.forbidden, named=f", {where}")
+        return ScopeError(
+            self.scope,
+            self.code,
+            self.reason,
+            forbidden=self.forbidden,
+            lacks_right=self.lacks_right,
+            named=f", {where}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +239,8 @@ def _ended(one: Search, answers: Mapping[Scope, Answer]) -> tuple[list[Scope], l
         more = f" (nor whether {len(failed) - 1} more do)" if failed[1:] else ""
         reason = f"nobody can tell whether workspace {workspace} uses it{more}: {error.operation}: {error.reason}"
         remedy = "; give the identity Reader there" if error.forbidden else ""
-        errors.append(ScopeError(one.scope, error.code, reason + remedy, forbidden=error.forbidden))
+        told = reason + remedy
+        errors.append(ScopeError(one.scope, error.code, told, forbidden=error.forbidden, lacks_right=error.lacks_right))
     return [*one.here, *users], errors
 
 
@@ -252,5 +269,5 @@ def _about(scope: Scope, closed: str = _CLOSED) -> Iterator[None]:
         if error.code == "InvalidSubscriptionId":
             raise ScopeError(scope, error.code, _NO_SUBSCRIPTION) from error
         if error.forbidden:
-            raise ScopeError(scope, error.code, closed, forbidden=True) from error
+            raise ScopeError(scope, error.code, closed, forbidden=True, lacks_right=error.lacks_right) from error
         raise

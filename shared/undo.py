@@ -1,14 +1,14 @@
 """Takes back what runs did: reads the state, says who relies on what would go, records, and carries out."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 from uuid import UUID
 
 from shared.access.actions import Removal, Setting
 from shared.access.asks import Property
-from shared.access.guards import Guard, Word
+from shared.access.guards import Guard
+from shared.access.history import SOMEBODY
 from shared.access.model import Estate
 from shared.access.quoting import kql
 from shared.access.reliance import TakingBack, relied_on
@@ -32,12 +32,13 @@ ALL_THE_SAME = "--force takes it back all the same"
 class Undoing:
     """`kept` says, by action id, what speaks against taking it back: who needs it. It goes only when a person insists.
 
-    `refused` says which rows are no work of amlguard's.
+    Of those in `unclear` nobody can tell whether the run did them. `refused` says which rows are no work of amlguard's.
     """
 
     runs: tuple[str, ...]
     steps: tuple[Step, ...]
     kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unclear: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
 
 
@@ -67,8 +68,8 @@ class Undo:
         steps = tuple(step(one, raw) for one, raw in zip(known.done, now, strict=True))
         taking = TakingBack(tuple(one for one in steps if not _is_open(one)), known.served)
         kept = relied_on(taking, await self._estates(taking), self.terms)
-        kept |= {one.done.action_id: (_LEFT_OPEN,) for one in steps if one.action and _is_open(one)}
-        return Undoing(ids, steps, kept, known.refused)
+        unclear = frozenset(one.done.action_id for one in steps if one.action and _is_open(one))
+        return Undoing(ids, steps, kept | dict.fromkeys(unclear, (_LEFT_OPEN,)), unclear, known.refused)
 
     async def _rows(self, ids: Sequence[str]) -> list[Row]:
         rows = list(await self.file.of_runs(ids)) if self.file else []
@@ -114,7 +115,7 @@ class Undo:
         outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
         going = [one for one in steps if force or one.done.action_id not in undoing.kept]
-        await self._record([(one, Phase.PLANNED, one.reason, None) for one in steps], run)
+        await self._record([(one, Outcome(one.action, Phase.PLANNED, one.reason)) for one in steps if one.action], run)
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
@@ -122,7 +123,7 @@ class Undo:
             withheld = None if force else _withheld(one, undoing, outcomes)
             outcomes.append((one, withheld or await self._apply(one, run)))
         outcomes += await self._resync(undoing, outcomes, run)
-        await self._record([(one, o.phase, o.reason, o.guard) for one, o in outcomes], run)
+        await self._record(outcomes, run)
         return outcomes
 
     async def _resync(
@@ -139,14 +140,14 @@ class Undo:
     async def _apply(self, one: Step, run: Run) -> Outcome:
         assert one.action is not None
         outcome = await self.changes.apply(one.action, run, None)
-        return replace(outcome, phase=Phase.UNDONE) if outcome.phase is Phase.APPLIED else outcome
+        if outcome.phase is not Phase.APPLIED:
+            return outcome
+        by = "" if outcome.found else run.trigger.caller_object_id or SOMEBODY
+        return replace(outcome, phase=Phase.UNDONE, reversed_by=by)
 
-    async def _record(self, entries: Iterable[tuple[Step, Phase, str, Word | None]], run: Run) -> None:
-        rows: list[dict[str, Any]] = [
-            remediation(run, one.action, phase, reason, guard=guard) | {"ActionId": one.done.action_id}
-            for one, phase, reason, guard in entries
-            if one.action
-        ]
+    async def _record(self, entries: Sequence[tuple[Step, Outcome]], run: Run) -> None:
+        """Under the ids of the run's own actions."""
+        rows = [remediation(run, outcome) | {"ActionId": one.done.action_id} for one, outcome in entries]
         await self.journal.rows(REMEDIATIONS, rows)
 
 
@@ -154,7 +155,8 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
     """Grants stay while others rely on them, and where an admin user did not come back."""
     assert one.action is not None
     if kept := undoing.kept.get(one.done.action_id):
-        said = kept[0] if kept == (_LEFT_OPEN,) else f"others rely on it: {'; '.join(kept)}"
+        said = "; ".join(kept)
+        said = said if one.done.action_id in undoing.unclear else f"others rely on it: {said}"
         return Outcome(one.action, Phase.WITHHELD, f"{said}; {ALL_THE_SAME}", guard=Guard.RELIED_ON)
     still_off = {
         each.done.on

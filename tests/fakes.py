@@ -305,7 +305,7 @@ class FakeAzure:
                 self.stale_keys.discard(setting.resource)
             case Property.ACCESS_POLICY:
                 assert setting.principal is not None
-                if setting.to.startswith("missing: "):
+                if setting.takes:
                     body["accessPolicies"] = [
                         p for p in body["accessPolicies"] if p["objectId"] != setting.principal.id
                     ]

@@ -13,7 +13,6 @@ from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.recording import audit_log, undo_command
 from handlers.runtime import connect, connected
 from shared.access.actions import Plan
-from shared.access.history import NOTHING_DONE
 from shared.access.plan_json import Report
 from shared.access.scope import Scope
 from shared.access.terms import RunMode
@@ -80,7 +79,7 @@ class Applied:
 
 def _counts(one: Outcome) -> bool:
     unclear = one.phase is Phase.DEFERRED and one.duration_ms is not None
-    return unclear or (one.phase is Phase.APPLIED and not one.reason.startswith(NOTHING_DONE))
+    return unclear or (one.phase is Phase.APPLIED and not one.found)
 
 
 def _said(one: Outcome) -> str:

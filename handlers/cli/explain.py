@@ -124,7 +124,7 @@ async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
     try:
         there = await services.azure.resource(scope) is not None
     except ReadFailedError as error:
-        raise ReadFailedError(f"explain {scope}", error.code, error.reason) from error
+        raise ReadFailedError(f"explain {scope}", error.code, error.reason, lacks_right=error.lacks_right) from error
     if not there:
         kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
         reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"

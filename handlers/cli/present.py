@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, Report, action, short
 from shared.access.rules import Rule
+from shared.audit_rows import Outcome
 
 if TYPE_CHECKING:
     from handlers.cli.apply import Applied
@@ -22,12 +23,21 @@ def result_document(report: Report, applied: "Applied | None" = None) -> Documen
     done: dict[type, list[Document]] = {Grant: [], Setting: [], Removal: []}
     for result in applied.results:
         for outcome in result.outcomes:
-            done[type(outcome.action)].append(
-                action(outcome.action) | {"outcome": str(outcome.phase), "outcomeReason": outcome.reason}
-            )
+            done[type(outcome.action)].append(action(outcome.action) | came_of(outcome))
     changes = {"grants": done[Grant], "settings": done[Setting], "removals": done[Removal]}
     ended = {"run": applied.run, "stopped": bool(applied.heard.number), "undo": applied.undo if applied.changed else ""}
     return document | ended | changes
+
+
+def came_of(outcome: Outcome) -> Document:
+    """`outcomeReason` is for people; programs go by the rest."""
+    return {
+        "outcome": str(outcome.phase),
+        "outcomeReason": outcome.reason,
+        "found": outcome.found,
+        "code": outcome.code,
+        "lacksRight": outcome.lacks_right,
+    }
 
 
 def result_text(report: Report, applied: "Applied | None" = None) -> str:

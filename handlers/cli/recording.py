@@ -59,5 +59,6 @@ async def audit_log(command: str, services: Runtime, file: AuditFile | None) -> 
         try:
             await log.check()
         except AuditFailedError as error:
-            raise AuditFailedError(command, error.code, f"{error.reason}; {_REMEDY}") from error
+            reason = f"{error.reason}; {_REMEDY}"
+            raise AuditFailedError(command, error.code, reason, lacks_right=error.lacks_right) from error
     return Both(file, log) if file and log else file or log  # type: ignore[return-value]  # one of them is there

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from handlers.cli.interrupt import Heard, heeding
+from handlers.cli.present import came_of
 from handlers.cli.recording import audit_log, undo_command
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Grant, Removal, Setting
@@ -65,7 +66,7 @@ class Taken:
                     "action": action(one.action) if one.action else None,
                     "reason": one.reason,
                     "reliedOnBy": list(self.undoing.kept.get(one.done.action_id, ())),
-                    **_came_of(done.get(one.done.action_id)),
+                    **(came_of(outcome) if (outcome := done.get(one.done.action_id)) else {}),
                 }
                 for one in self.undoing.steps
             ],
@@ -99,10 +100,6 @@ class Taken:
             yield f"Nothing is left to undo of {', '.join(self.undoing.runs)}."
         elif not self.remembered:
             yield "Without a storage account amlguard does it again at its next look, unless the policy stops it."
-
-
-def _came_of(outcome: Outcome | None) -> Document:
-    return {"outcome": str(outcome.phase), "outcomeReason": outcome.reason} if outcome else {}
 
 
 def _sign(change: Grant | Setting | Removal) -> str:

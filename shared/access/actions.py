@@ -70,7 +70,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`needed_by`, of an access policy: the workspace that acts as `principal`."""
+    """`needed_by`, of an access policy: the workspace that acts as `principal`.
+
+    `adds` are the permissions (`keys/get`) that an access policy does not have yet, `takes` those that it is to lose.
+    """
 
     resource: Scope
     name: Property
@@ -82,6 +85,8 @@ class Setting:
     source: str
     principal: Principal | None = None
     needed_by: Scope | None = None
+    adds: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
     @property
     def action_id(self) -> str:

@@ -15,9 +15,10 @@ from shared.access.rules.az import assign, code
 from shared.access.separation import Reasons, levelled
 
 type Advised = tuple[Rule, RequiredGrant]
+type SpokenFor = tuple[RequiredGrant, ...]
 
 
-def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[Advised]:
+def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[tuple[Rule, RequiredGrant, SpokenFor]]:
     """Without what is granted anyway; and of several needs that one role would serve, the widest speaks for all."""
     for rule, one in advised:
         same = [other for _, other in advised if _one_role(one, other)]
@@ -27,7 +28,8 @@ def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[A
         spoken_for = [one, *(o for o in same if contains(one.need, o.need) and not contains(o.need, one.need))]
         requirements = tuple(sorted({name for o in spoken_for for name in o.requirements}))
         reason = "; ".join(dict.fromkeys(o.reason for o in spoken_for))
-        yield rule, replace(one, requirements=requirements, reason=reason) if len(spoken_for) > 1 else one
+        told = replace(one, requirements=requirements, reason=reason) if len(spoken_for) > 1 else one
+        yield rule, told, tuple(spoken_for)
 
 
 def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
@@ -35,11 +37,12 @@ def _one_role(one: RequiredGrant, other: RequiredGrant) -> bool:
     return mine == its
 
 
-def advice(rule: Rule, one: RequiredGrant, at: Situation, apart: Reasons) -> Finding:
+def advice(rule: Rule, one: RequiredGrant, needs: SpokenFor, at: Situation, apart: Reasons) -> Finding:
     if not at.estate.sees(one.scope):
-        return _cannot_see(rule, one)
+        return replace(_cannot_see(rule, one), needs=needs)
     refusal = doubt(GrantCase(at, rule, one, held(one, at.estate)))
-    return _would_grant(refusal.reason if refusal else levelled(rule, one, apart), rule, one)
+    why_not = refusal.reason if refusal else levelled(rule, one, apart)
+    return replace(_would_grant(why_not, rule, one), needs=needs)
 
 
 def _would_grant(why_not: str | None, rule: Rule, one: RequiredGrant) -> Finding:
@@ -65,6 +68,7 @@ def _cannot_see(rule: Rule, one: RequiredGrant) -> Finding:
         f"Microsoft.Authorization/roleAssignments/read at {one.scope}.",
         "Let amlguard's identity read it: "
         f"{code(assign('AMLGUARD-OBJECT-ID', 'Reader', one.scope.subscription or one.scope))}",
+        lacks_right=True,
     )
 
 

@@ -50,7 +50,7 @@ class RequiredGrant:
 
 @dataclass(frozen=True, slots=True)
 class RequiredSetting:
-    """`principal` is whose access policy it is, for `ACCESS_POLICY`."""
+    """Of an access policy, `principal` is whose it is, and `adds` are the permissions that it does not have yet."""
 
     resource: Scope
     name: Property
@@ -59,6 +59,7 @@ class RequiredSetting:
     requirements: tuple[str, ...]
     reason: str
     principal: Principal | None = None
+    adds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class RequiredRemoval:
 class Finding:
     """Something that a person must look at. `remedy` says what to do, in words or as an az command.
 
-    Rules yield `Found`; the rest follows from their entry.
+    Rules yield `Found`; the rest follows from their entry. `lacks_right`: it is there because amlguard's own identity may
+    not do what it has to. `needs` are those that it says are not held, or not known to be.
     """
 
     resource: Scope
@@ -91,6 +93,8 @@ class Finding:
     severity: Severity
     message: str
     remedy: str
+    lacks_right: bool = False
+    needs: tuple[RequiredGrant, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,11 +148,7 @@ def _changes(made: Plan) -> Iterator[tuple[Setting | Removal | Wait, str]]:
 
 def _told(finding: Finding, needs: Iterable[Explained]) -> bool:
     """Whether it says of a need what its verdict says already."""
-    return any(
-        not one.held and finding.resource == ask.on and ask.reason in finding.message
-        for one in needs
-        for _, ask in one.asking
-    )
+    return any(not one.held and ask in finding.needs for one in needs for _, ask in one.asking)
 
 
 def _explained(asking: tuple[tuple[Rule, RequiredGrant], ...], estate: Estate, made: Plan) -> Explained:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.access.actions import Grant, Refusal, Removal, Setting
@@ -12,9 +13,8 @@ from shared.access.quoting import kql
 from shared.access.scope import Scope
 
 DAYS = 7
-# How `shared.writing.apply` says that nothing was done; it is no change that somebody could revert, or undo.
+SOMEBODY = "unknown"
 THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
-NOTHING_DONE = (THERE_ALREADY, GONE_ALREADY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +27,47 @@ class Past:
 
 
 def query(actions: Iterable[Change]) -> str:
-    """KQL over the audit log."""
-    done = " ".join(f"and Reason !startswith {kql(one)}" for one in NOTHING_DONE)
+    """KQL over the audit log: one row for each run that made one of `actions`, for `past` to read.
+
+    A table that was deployed before amlguard had the column `Found` has none: then `past` goes by the reason.
+    """
     ids = ", ".join(kql(action.action_id) for action in actions if counted(action))
     return (
-        f"AmlGuardRemediation_CL | where TimeGenerated > ago({DAYS}d) and Outcome == 'Applied' "
-        f"and ActionId in ({ids}) {done} "
-        "| summarize Times = dcount(RunId), arg_max(TimeGenerated, RunId) by ActionId"
+        f"AmlGuardRemediation_CL | where TimeGenerated > ago({DAYS}d) and Outcome == 'Applied' and ActionId in ({ids}) "
+        "| extend Found = column_ifexists('Found', bool(null)) | where isnull(Found) or Found == false "
+        "| summarize TimeGenerated = max(TimeGenerated) by ActionId, RunId, Found, Reason"
     )
 
 
+def is_found(row: Mapping[str, Any]) -> bool:
+    """Whether amlguard changed nothing, as the state was there already: no change that somebody could revert or undo.
+
+    Rows of before the column `Found` say it by the first words of their reason only.
+    """
+    found = row.get("Found")
+    if isinstance(found, bool):
+        return found
+    return str(row.get("Reason")).startswith((THERE_ALREADY, GONE_ALREADY))
+
+
 def past(rows: Iterable[Mapping[str, Any]]) -> dict[str, Past]:
-    return {str(row["ActionId"]): Past(int(row["Times"]), str(row["TimeGenerated"]), str(row["RunId"])) for row in rows}
+    """From rows of what was applied, of one record or of several that tell of the same runs."""
+    made: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if not is_found(row):
+            runs, run = made.setdefault(str(row["ActionId"]), {}), str(row.get("RunId"))
+            runs[run] = max(runs.get(run, ""), _in_text(row.get("TimeGenerated")))
+    return {action_id: _latest(runs) for action_id, runs in made.items()}
 
 
-def together(one: Mapping[str, Past], other: Mapping[str, Past]) -> dict[str, Past]:
-    """Two records of the same runs, or of some of them: what the fuller one says of each action."""
-    return {**other, **{name: max(past, other.get(name, past), key=lambda p: p.times) for name, past in one.items()}}
+def _latest(runs: Mapping[str, str]) -> Past:
+    """`runs` say when each made it."""
+    last, run = max((at, run) for run, at in runs.items())
+    return Past(len(runs), last, run)
+
+
+def _in_text(moment: Any) -> str:
+    return moment.isoformat() if isinstance(moment, datetime) else str(moment)
 
 
 def contested(before: Mapping[str, Past], most: int) -> dict[str, Refusal]:
@@ -77,17 +101,22 @@ def _grant(action: Change) -> str:
     return f"{name} on {target(action).name}"
 
 
-def restored(action: Change, before: Past, changed: Scope | None, caller: str) -> str:
-    """For the record: that somebody took back what amlguard had done, and who if the event tells."""
+def reversed_by(action: Change, changed: Scope | None, caller: str) -> str:
+    """Who took back what amlguard had done: the caller, where the event is about just that."""
+    return caller if caller and changed is not None and _is_of(action, changed) else SOMEBODY
+
+
+def restored(action: Change, before: Past, by: str) -> str:
+    """The same for people."""
+    who = "" if by == SOMEBODY else f" by {by}"
     if isinstance(action, Removal):
-        return f"once more (run {before.run} took it away at {before.last}, and it was assigned again)"
-    theirs = changed is not None and _is_of(action, changed)
-    who = f" by {caller}" if theirs and caller else ""
+        return f"once more (run {before.run} took it away at {before.last}, and it was assigned again{who})"
     return f"restored (run {before.run} made it at {before.last}, and it was taken away{who})"
 
 
 def _is_of(action: Change, changed: Scope) -> bool:
-    """Whether an event about `changed` is one about what the action makes."""
+    """Whether an event about `changed` is one about what the action makes or takes away."""
     if isinstance(action, Setting):
         return changed == action.resource
-    return isinstance(action, Grant) and changed.name.casefold() == action.name.casefold()
+    name = action.assignment.name if isinstance(action, Removal) else action.name
+    return changed.name.casefold() == name.casefold()

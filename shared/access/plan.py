@@ -73,7 +73,7 @@ def _grants(at: Situation) -> tuple[int, list[Leaning], list[Grant], list[Withhe
                 withheld.append(Withheld(grant, refusal))
             else:
                 grants.append(grant)
-    findings = [advice(rule, one, at, apart) for rule, one in each_once(advised, grants)]
+    findings = [advice(rule, one, needs, at, apart) for rule, one, needs in each_once(advised, grants)]
     findings += not_levelled(kept, apart, estate)
     grants = merge.fewest(grants)
     return satisfied, leaning, grants, merge.once(withheld, grants), findings
@@ -120,6 +120,7 @@ def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -
         rule.source,
         one.principal,
         needed_by,
+        one.adds,
     )
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
-from shared.access.history import NOTHING_DONE
+from shared.access.history import is_found
 from shared.access.model import Principal, Raw
 from shared.access.needs import Need
 from shared.access.own_assignments import assignment_name, own
@@ -35,8 +35,8 @@ _RESOURCE_TYPES = {Property.ADMIN_USER: _REGISTRY, Property.ACCESS_POLICY: _VAUL
 class Done:
     """One change that a run made. `action_id` is that of the run's own action.
 
-    `before` is what was there, of a grant at a registry whether the admin user was on. `open`: the intent is on record,
-    and no outcome.
+    `before` is what was there, of a grant at a registry whether the admin user was on. `added` are the permissions that
+    an access policy did not have before. `open`: the intent is on record, and no outcome.
     """
 
     run: str
@@ -52,16 +52,12 @@ class Done:
     setting: Property | None = None
     before: str = ""
     after: str = ""
+    added: frozenset[str] = frozenset()
     open: bool = False
 
     @property
     def target(self) -> Scope:
         return self.on if self.setting else self.assignment or self.on
-
-    @property
-    def added(self) -> frozenset[str]:
-        """Of an access policy: the permissions that it did not have before."""
-        return frozenset(self.before.removeprefix(_MISSING).split(", "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,7 @@ def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
                 f"a row of run {row.get('RunId')} is not as amlguard writes them, and is left alone: {error}"
             )
             continue
-        if not str(row.get("Reason")).startswith(NOTHING_DONE):
+        if not is_found(row):
             found[one.action_id] = one
     return Past(tuple(found.values()), frozenset(served), tuple(dict.fromkeys(refused)))
 
@@ -119,8 +115,9 @@ def _done(row: Mapping[str, Any], terms: Terms) -> Done:
     before, after, is_open = str(row.get("From") or ""), str(row.get("To") or ""), row["Outcome"] == "Planned"
     if row["Action"] == "Setting":
         named = Property(row["Property"])
+        added = _added(row, before) if named is Property.ACCESS_POLICY else frozenset()
         _check_setting(named, on, before, after)
-        return Done(*common, setting=named, before=before, after=after, open=is_open)
+        return Done(*common, setting=named, before=before, after=after, added=added, open=is_open)
     role = str(row["RoleDefinitionId"]).rpartition("/")[2].casefold()
     assignment, scope = Scope.parse(row["RoleAssignmentId"]), Scope.parse(row["Scope"])
     removed = {"Grant": False, "Removal": True}[row["Action"]]
@@ -134,8 +131,16 @@ def _check_setting(named: Property, on: Scope, before: str, after: str) -> None:
         raise ValueError(f"{on} has no {named} that amlguard changes")
     if named is Property.ADMIN_USER and (before, after) != (_ON, _OFF):
         raise ValueError(f"amlguard turns admin users off, and this one went from {before} to {after}")
-    if named is Property.ACCESS_POLICY and not before.startswith(_MISSING):
+
+
+def _added(row: Mapping[str, Any], before: str) -> frozenset[str]:
+    """The permissions that the access policy did not have before; rows of before the column list them in `From`."""
+    added = [str(one) for one in _list(row.get("AddedPermissions"))]
+    if not added and before.startswith(_MISSING):
+        added = before.removeprefix(_MISSING).split(", ")
+    if not added:
         raise ValueError("it does not say which permissions were added")
+    return frozenset(added)
 
 
 def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_id: str, terms: Terms) -> None:
@@ -194,7 +199,7 @@ def _admin_user(one: Done, now: Raw | None, why: str) -> Step:
 
 def _access_policy(one: Done, now: Raw | None, why: str) -> Step:
     held = vault(now).policies.get(one.principal_id.casefold(), frozenset()) if now else frozenset()
-    if not one.added & held:
+    if held.isdisjoint(one.added):
         return Step(one, None, "the access policy does not hold any more what the run added")
     return Step(one, _setting(one, one.after, one.before, why), why)
 
@@ -202,7 +207,9 @@ def _access_policy(one: Done, now: Raw | None, why: str) -> Step:
 def _setting(one: Done, current: str, to: str, why: str) -> Setting:
     principal = Principal(one.principal_id, one.principal_id) if one.principal_id else None
     named = one.setting or Property.ADMIN_USER
-    return Setting(one.on, named, current, to, one.rule, one.requirements, why, _SOURCE, principal)
+    return Setting(
+        one.on, named, current, to, one.rule, one.requirements, why, _SOURCE, principal, takes=tuple(sorted(one.added))
+    )
 
 
 def _grant(one: Done, now: Raw | None, why: str) -> Step:

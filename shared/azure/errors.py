@@ -25,6 +25,7 @@ _REFUSALS = {
     "RoleAssignmentUpdateNotPermitted": "an assignment of the same name belongs to an identity that was re-created",
     "ScopeLocked": "a lock forbids the change",
     "DenyAssignmentAuthorizationFailed": "a deny assignment forbids amlguard to make the change",
+    "RequestDisallowedByPolicy": "an Azure Policy assignment forbids the change",
     "PrincipalNotFound": "the identity is not in the directory yet",
     "RoleDefinitionDoesNotExist": "the role does not exist in this cloud",
     "ResourceNotFound": "the resource is not there (any more)",
@@ -49,7 +50,9 @@ def reading(operation: str, role: str = "Reader") -> Iterator[None]:
         yield
     except AzureError as error:
         forbidden = status(error) == 403 or code(error) in _OF_OTHERS
-        raise ReadFailedError(operation, code(error), _explain(error, role), forbidden=forbidden) from None
+        raise ReadFailedError(
+            operation, code(error), _explain(error, role), forbidden=forbidden, lacks_right=_lacks_right(error)
+        ) from None
     except (TypeError, ValueError) as error:  # how the SDKs fail at an answer that is no JSON or lacks its list
         raise ReadFailedError(operation, "MalformedAnswer", "the answer is not what Azure answers") from error
 
@@ -59,7 +62,8 @@ def recording(operation: str) -> Iterator[None]:
     try:
         yield
     except AzureError as error:
-        raise AuditFailedError(operation, code(error), _explain(error, "Monitoring Metrics Publisher")) from None
+        reason = _explain(error, "Monitoring Metrics Publisher")
+        raise AuditFailedError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
 
 
 @contextmanager
@@ -67,7 +71,8 @@ def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[N
     try:
         yield
     except AzureError as error:
-        raise AzureFailureError(operation, code(error), _explain(error, role)) from None
+        reason = _explain(error, role)
+        raise AzureFailureError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
 
 
 @contextmanager
@@ -77,7 +82,7 @@ def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[
         yield
     except AzureError as error:
         kind = NotYetError if _transient(error) else WriteRefusedError
-        raise kind(operation, code(error), _refusal(error, role)) from None
+        raise kind(operation, code(error), _refusal(error, role), lacks_right=_lacks_right(error)) from None
     except (TypeError, ValueError):  # how the SDKs fail at an answer that is no JSON
         raise NotYetError(operation, "MalformedAnswer", f"the answer is not what Azure answers: {_UNTOLD}") from None
 
@@ -95,13 +100,17 @@ def finishing(operation: str) -> Iterator[None]:
     except AzureError as error:
         if isinstance(error.__cause__, OperationFailed):
             raise WriteRefusedError(operation, code(error), "Azure began the change and gave it up") from None
-        raise NotYetError(
-            operation, code(error), f"Azure began the change: {_UNTOLD} ({_explain(error, 'Reader')})"
-        ) from None
+        reason = f"Azure began the change: {_UNTOLD} ({_explain(error, 'Reader')})"
+        raise NotYetError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
     except (TypeError, ValueError):  # how azure-core fails at an answer that is no JSON
         raise NotYetError(operation, "MalformedAnswer", f"Azure began the change: {_UNTOLD}") from None
     except TimeoutError:
         raise NotYetError(operation, "Timeout", f"Azure began the change and is still at it: {_UNTOLD}") from None
+
+
+def _lacks_right(error: AzureError) -> bool:
+    """A 403 that no lock, deny or policy explains: amlguard's own identity may not do it."""
+    return status(error) == 403 and code(error) not in _REFUSALS
 
 
 def _transient(error: AzureError) -> bool:
@@ -128,7 +137,7 @@ def _explain(error: AzureError, role: str) -> str:
     if isinstance(error, ClientAuthenticationError):
         return _not_signed_in(error)
     if isinstance(error, HttpResponseError) and error.status_code:
-        lacking = f": the identity lacks the right to do this ({role})" if error.status_code == 403 else ""
+        lacking = f": the identity lacks the right to do this ({role})" if _lacks_right(error) else ""
         return f"Azure answered {error.status_code}{lacking}"
     if isinstance(error, ServiceRequestError):
         return _unreached(str(error))

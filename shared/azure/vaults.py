@@ -8,7 +8,6 @@ from shared.access.raw import get, object_id, rows, text
 from shared.azure.arm import Arm
 from shared.ports import Raw, WriteRefusedError
 
-_MISSING = "missing: "
 type _Permissions = Mapping[str, Sequence[str]]
 
 
@@ -17,7 +16,7 @@ class Vaults:
         self._arm = arm
 
     async def change(self, setting: Setting) -> None:
-        """Adds every permission but purge; or, where `to` says `missing: …`, takes just these away again.
+        """Adds every permission but purge; or takes away what the setting `takes`, and no more.
 
         Raises `WriteRefusedError`, and `ReadFailedError`.
         """
@@ -28,12 +27,12 @@ class Vaults:
                 "change an access policy", "VaultNotReadable", "the vault or its tenant is not known"
             )
         holder = {"tenantId": tenant, "objectId": setting.principal.id}
-        if not setting.to.startswith(_MISSING):
+        if not setting.takes:
             await self._put(setting, "add", {**holder, "permissions": ACCESS_POLICY})
             return
         held = _held(vault, setting.principal.id)
         await self._put(setting, "remove", {**holder, "permissions": held})
-        kept = _less(held, frozenset(setting.to.removeprefix(_MISSING).split(", ")))
+        kept = _less(held, frozenset(setting.takes))
         if any(kept.values()):  # whatever of an entry `remove` leaves, what was there before comes back
             await self._put(setting, "add", {**holder, "permissions": kept})
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from shared.access.actions import Grant, Plan, Removal, Setting
+from shared.access.actions import Action, Grant, Plan, Removal, Setting
 from shared.access.asks import Property
-from shared.access.history import GONE_ALREADY, NOTHING_DONE, THERE_ALREADY
+from shared.access.history import GONE_ALREADY, THERE_ALREADY
 from shared.access.own_assignments import description
 from shared.audit_rows import Outcome, Phase, Run
 from shared.messages import Resync, encode
@@ -52,8 +52,12 @@ class Changes:
         deadline: float | None,
         notes: Mapping[str, str],
         stopped: Sequence[Outcome],
+        reversed_by: Mapping[str, str],
     ) -> list[Outcome]:
-        """`notes` go before the reasons of what is applied, by action id; `stopped` is recorded with the rest."""
+        """`notes`, by action id, go before the reasons of what is applied, and `reversed_by` goes on its record.
+
+        `stopped` is recorded with the rest.
+        """
         limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
 
         async def limited(grant: Grant) -> Outcome:
@@ -63,7 +67,7 @@ class Changes:
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
         outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
-        outcomes = [_telling(one, notes) for one in outcomes] + [*stopped]
+        outcomes = [_telling(one, notes, reversed_by) for one in outcomes] + [*stopped]
         await self.journal.outcomes(outcomes, run)
         return outcomes
 
@@ -74,7 +78,7 @@ class Changes:
             reminder = await self._remind(settings, run)
         except AzureFailureError as error:
             reason = f"the queue must remember the resync before the admin user goes off: {error.reason}"
-            return [Outcome(setting, Phase.DEFERRED, reason) for setting in settings]
+            return [_not_done(setting, Phase.DEFERRED, reason, error) for setting in settings]
         switched_off, unclear = True, False
         for setting in settings:
             if setting.name is Property.CACHED_KEYS and not switched_off:
@@ -114,28 +118,34 @@ class Changes:
 
     async def _apply(self, action: Grant | Setting | Removal, run: Run) -> Outcome:
         started = time.monotonic()
-        phase, reason = Phase.APPLIED, action.reason
+        done = Outcome(action, Phase.APPLIED, action.reason)
         try:
             match action:
                 case Grant():
-                    made = await self.azure.grant(action, describe(action, run))
-                    reason = action.reason if made else f"{THERE_ALREADY}: {action.reason}"
+                    if not await self.azure.grant(action, describe(action, run)):
+                        done = replace(done, reason=f"{THERE_ALREADY}: {action.reason}", found=True)
                 case Removal():
-                    gone = not await self.azure.revoke(action)
-                    reason = f"{GONE_ALREADY}: {action.reason}" if gone else action.reason
+                    if not await self.azure.revoke(action):
+                        done = replace(done, reason=f"{GONE_ALREADY}: {action.reason}", found=True)
                 case Setting():
                     await self.azure.change(action)
         except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
-            phase, reason = Phase.DEFERRED, error.reason
+            done = _not_done(action, Phase.DEFERRED, error.reason, error)
         except WriteRefusedError as error:
-            phase, reason = Phase.FAILED, f"{error.reason} ({error.code})"
-        return Outcome(action, phase, reason, round((time.monotonic() - started) * 1000))
+            done = _not_done(action, Phase.FAILED, f"{error.reason} ({error.code})", error)
+        return replace(done, duration_ms=round((time.monotonic() - started) * 1000))
 
 
-def _telling(outcome: Outcome, notes: Mapping[str, str]) -> Outcome:
+def _not_done(action: Action, phase: Phase, reason: str, error: AzureFailureError) -> Outcome:
+    return Outcome(action, phase, reason, code=error.code, lacks_right=error.lacks_right)
+
+
+def _telling(outcome: Outcome, notes: Mapping[str, str], reversed_by: Mapping[str, str]) -> Outcome:
+    if outcome.phase is not Phase.APPLIED or outcome.found:
+        return outcome
     said = notes.get(outcome.action.action_id)
-    done = said and outcome.phase is Phase.APPLIED and not outcome.reason.startswith(NOTHING_DONE)
-    return replace(outcome, reason=f"{said}: {outcome.reason}") if done else outcome
+    reason = f"{said}: {outcome.reason}" if said else outcome.reason
+    return replace(outcome, reason=reason, reversed_by=reversed_by.get(outcome.action.action_id, ""))
 
 
 def describe(grant: Grant, run: Run) -> str:

@@ -23,7 +23,7 @@ from shared.memory import Memory
 from shared.messages import Trigger
 from shared.ports import Reads, RunRecords, Store
 from shared.state.document import update
-from shared.state.undone import Undone
+from shared.state.undone import Mark, Undone
 
 TAG = "amlguard"
 _GOES_ON = "on"
@@ -33,11 +33,12 @@ _FOLDER = "caps/"
 
 @dataclass(frozen=True, slots=True)
 class BrakeVerdict:
-    """By action id what is withheld, and what to say of changes that had been made before."""
+    """By action id what is withheld, what to say of changes that had been made before, and who took them back."""
 
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     restored: Mapping[str, str] = field(default_factory=dict)
+    reversed_by: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Brakes:
         if self.stopped:
             refusal = Refusal(Guard.KILL_SWITCH, f"the app setting {_SETTING} stops all changes")
             return BrakeVerdict({action.action_id: refusal for action in actions})
-        tagged, over, undone, before = await asyncio.gather(
+        tagged, over, marks, before = await asyncio.gather(
             self._tagged(actions, workspace),
             self._counted(actions, reserve),
             self._undone(actions),
@@ -73,7 +74,9 @@ class Brakes:
         judged = {} if self.again else history.contested(before, self.terms.contested_after)
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
-        refusals = ChainMap(tagged, undone, judged, over)  # the first that objects gives the word, as in `Guard`
+        by = {one.action_id: history.reversed_by(one, changed, trigger.caller_object_id) for one in known}
+        # The first that objects gives the word, as in `Guard`.
+        refusals = ChainMap(tagged, _undone(marks), judged, over)
         return BrakeVerdict(
             with_what_follows(made, refusals),
             tuple(
@@ -82,9 +85,10 @@ class Brakes:
                 if action.action_id in judged
             ),
             {
-                action.action_id: history.restored(action, before[action.action_id], changed, trigger.caller_object_id)
+                action.action_id: history.restored(action, before[action.action_id], by[action.action_id])
                 for action in known
             },
+            by | {action_id: mark.by or history.SOMEBODY for action_id, mark in marks.items()},
         )
 
     async def _past(self, actions: Sequence[Change]) -> dict[str, history.Past]:
@@ -92,25 +96,15 @@ class Brakes:
         asked = [action for action in actions if counted(action)]
         if not asked:
             return {}
-        logged = history.past(await self.azure.logs(history.query(asked)) or ())
-        if self.file is None:
-            return logged
-        filed = history.past(await self.file.summary({one.action_id for one in asked}))
-        return history.together(logged, filed)
+        logged = await self.azure.logs(history.query(asked)) or ()
+        filed = await self.file.of_actions({one.action_id for one in asked}) if self.file else ()
+        return history.past((*logged, *filed))
 
-    async def _undone(self, actions: Sequence[Change]) -> dict[str, Refusal]:
+    async def _undone(self, actions: Sequence[Change]) -> dict[str, Mark]:
         if self.store is None or self.again:
             return {}
         marks = await Undone(self.store).marks()
-        return {
-            action.action_id: Refusal(
-                Guard.UNDONE,
-                f"{mark.by or 'a person'} took it back at {mark.at:%Y-%m-%d %H:%M} UTC (amlguard undo {mark.run}); "
-                "`amlguard apply --again` makes it once more",
-            )
-            for action in actions
-            if (mark := marks.get(action.action_id))
-        }
+        return {one.action_id: marks[one.action_id] for one in actions if one.action_id in marks}
 
     async def _tagged(self, actions: Sequence[Change], workspace: Scope) -> dict[str, Refusal]:
         """Changes in, or for a workspace in, a resource group whose tag says stop. A tag allows nothing."""
@@ -160,6 +154,17 @@ class Brakes:
             for name in await self.store.names(_FOLDER):
                 if name < f"{_FOLDER}{hour:%Y-%m-%dT%H}":
                     await self.store.delete(name)
+
+
+def _undone(marks: Mapping[str, Mark]) -> dict[str, Refusal]:
+    return {
+        action_id: Refusal(
+            Guard.UNDONE,
+            f"{mark.by or 'a person'} took it back at {mark.at:%Y-%m-%d %H:%M} UTC (amlguard undo {mark.run}); "
+            "`amlguard apply --again` makes it once more",
+        )
+        for action_id, mark in marks.items()
+    }
 
 
 def _nowhere_to_count(actions: Sequence[Change]) -> dict[str, Refusal]:

@@ -36,9 +36,10 @@ class Journal:
 
         Findings go at the same time, as an event has to be answered; when only they fail, nothing is written either.
         """
-        rows = [remediation(run, action, Phase.PLANNED, action.reason) for action in made.actions]
-        rows += [withheld(run, one.action, one.refusal) for one in made.withheld]
-        rows += [remediation(run, one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
+        meant = [Outcome(action, Phase.PLANNED, action.reason) for action in made.actions]
+        meant += [withheld(one.action, one.refusal) for one in made.withheld]
+        meant += [Outcome(one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
+        rows = [remediation(run, one) for one in meant]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
         await _in_full(self.findings(made.findings, run, recorded), self.rows(REMEDIATIONS, rows))
         recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
@@ -57,14 +58,12 @@ class Journal:
     async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
         """Who needs what this very run granted for another workspace: `undo` must know. Leaves out what is `told`."""
         theirs = [one.grant for one in leaning if run.id in one.runs and not {one.grant.on, *one.grant.others} <= told]
-        found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}") for grant in theirs]
+        found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}", found=True) for grant in theirs]
         await self.outcomes(found, run)
 
     async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
         """What has happened must reach the log: if it does not take it now, the queue keeps it."""
-        rows = [
-            remediation(run, o.action, o.phase, o.reason, guard=o.guard, duration_ms=o.duration_ms) for o in outcomes
-        ]
+        rows = [remediation(run, one) for one in outcomes]
         try:
             await self.rows(REMEDIATIONS, rows)
         except AuditFailedError:

@@ -32,6 +32,7 @@ def row(outcome: str, at: datetime, **columns: str) -> Json:
         "Outcome": outcome,
         "RunId": "run",
         "Reason": "because",
+        "Found": False,
         "EventTime": START,
         "Requirements": [],
         **columns,

@@ -133,6 +133,7 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "none": _NOTHING,
         "a few": granted(20),
         "as many as usual": {REMEDIATIONS: [*_grants(40, 10), *_grants(20, 300)]},
+        "many that were there already": {REMEDIATIONS: [one | {"Found": True} for one in _grants(50, 5)]},
         "many that failed": {REMEDIATIONS: [remediation(5, "Failed") for _ in range(50)]},
         "many settings": {REMEDIATIONS: [remediation(5, "Applied", Action="Setting") for _ in range(50)]},
     },

@@ -10,7 +10,7 @@ from typing import Any
 
 from chdb.session import Session
 
-_TYPES = {"datetime": "Nullable(DateTime64(3, 'UTC'))", "long": "Nullable(Int64)"}
+_TYPES = {"datetime": "Nullable(DateTime64(3, 'UTC'))", "long": "Nullable(Int64)", "boolean": "Nullable(Bool)"}
 
 
 def answer(session: Session, tables: dict[str, Any], case: dict[str, Any]) -> dict[str, Any]:

@@ -86,9 +86,11 @@ def test_event_to_grant(seconds: list[int], median: int) -> None:
         "EventTime": Type.DATETIME,
         "Outcome": Type.STRING,
         "Action": Type.STRING,
+        "Found": Type.BOOL,
     }
-    rows: list[list[object]] = [[now, now - timedelta(seconds=one), "Applied", "Grant"] for one in seconds]
-    rows += [[now, now - timedelta(days=1), "Failed", "Grant"], [now, None, "Applied", "Grant"]]
+    rows: list[list[object]] = [[now, now - timedelta(seconds=one), "Applied", "Grant", False] for one in seconds]
+    rows += [[now, now - timedelta(days=1), "Failed", "Grant", False], [now, None, "Applied", "Grant", False]]
+    rows += [[now, now - timedelta(days=1), "Applied", "Grant", True], [now, None, "Applied", "Grant", None]]
     table = Table(tuple(Column(*one) for one in columns.items()), rows)
     answer = run_kql(QUERIES["event-to-grant"], Environment({REMEDIATIONS: table}.get, now))
     (row,) = answer.rows

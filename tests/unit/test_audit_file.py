@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from shared.access.history import past
 from shared.audit_file import AuditFile
 from shared.ports import AuditFailedError, ReadFailedError
 
@@ -155,6 +156,7 @@ def test_asking_adds_nothing(path: Path) -> None:
 _WRITER = """
 import asyncio, sys
 from pathlib import Path
+from shared.access.history import past
 from shared.audit_file import AuditFile
 async def main():
     file = AuditFile(Path(sys.argv[1]))
@@ -178,6 +180,9 @@ def test_how_often_something_was_made_lately(path: Path) -> None:
     file = AuditFile(path)
     asyncio.run(file.record(TABLE, [row(1, "r0", days=8), row(1, "r1", days=1)]))
     asyncio.run(file.record(TABLE, [row(1, "r2"), row(1, "r2"), row(1, "r3", "Failed"), row(2, "r3")]))
-    asyncio.run(file.record(TABLE, [row(1, "r4", Reason="it was there already: why")]))
-    (found,) = asyncio.run(file.summary(["a1"]))
-    assert (found["Times"], found["RunId"]) == (2, "r2")
+    asyncio.run(file.record(TABLE, [row(1, "r4", Reason="it was there already: why")]))  # of before the column Found
+    asyncio.run(
+        file.record(TABLE, [row(1, "r5", Found=True), row(1, "r6", Found=False, Reason="it was there already")])
+    )
+    made = past(asyncio.run(file.of_actions(["a1"])))
+    assert {action: (one.times, one.run) for action, one in made.items()} == {"a1": (3, "r6")}

@@ -23,6 +23,7 @@ def finding(rule: str, requirements: tuple[str, ...], want: Want) -> Finding:
         f"{_what(want)} could not be read, so nobody can tell whether {rule} holds: the right {_right(want)} is "
         "missing.",
         f"Let amlguard's identity read it: {code(assign('AMLGUARD-OBJECT-ID', 'Reader', want.scope))}",
+        lacks_right=True,
     )
 
 

@@ -88,8 +88,8 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
         return
     held = vault.policies.get(acting.id.casefold())
     # Secrets tell that there is something to do; what is recorded is all that will be added, for undo to take back.
-    missing = VAULT_PERMISSIONS - (held or frozenset())
-    if not missing & SECRETS:
+    missing = tuple(sorted(VAULT_PERMISSIONS - (held or frozenset())))
+    if SECRETS.isdisjoint(missing):
         return
     if vault.full and held is None:
         yield _full(acting, vault)
@@ -97,11 +97,12 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
         yield RequiredSetting(
             vault.id,
             Property.ACCESS_POLICY,
-            f"missing: {', '.join(sorted(missing))}",
+            f"missing: {', '.join(missing)}",
             "every permission except purge",
             ("AML-07", "AML-10"),
             f"{acting.label} must administer keys, secrets and certificates of {vault.id.name}",
             acting,
+            missing,
         )
 
 
