@@ -16,7 +16,6 @@ from shared.access.asks import Property
 from shared.access.caps import without
 from shared.access.history import CONTESTED
 from shared.access.merge import instead_of
-from shared.access.plan import plan
 from shared.access.plan_json import in_words, restrict
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
@@ -26,7 +25,7 @@ from shared.memory import Memory
 from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, Reads, RunRecords, Store, WorkQueue
-from shared.reading.estate import observe
+from shared.prepare import prepare
 from shared.state.approvals import Approvals, Pending
 from shared.state.undone import Undone
 from shared.stop import Stop
@@ -91,8 +90,8 @@ class Reconciler:
 
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
-        estate = await observe(workspace, self.azure, self.terms, trigger)
-        made = plan(estate, self.terms) if estate else Plan()
+        prepared = await prepare(workspace, self.azure, self.terms, trigger)
+        made = prepared.plan if prepared else Plan()
         return made if self.only is None else restrict(made, self.only)
 
     async def evaluate(self, workspace: Scope, reads: Reads) -> Plan | None:
@@ -100,8 +99,8 @@ class Reconciler:
 
         Changes and records nothing. Raises `ReadFailedError`.
         """
-        estate = await observe(workspace, reads, self.terms, frugal=True)
-        made = plan(estate, self.terms) if estate else None
+        prepared = await prepare(workspace, reads, self.terms, frugal=True)
+        made = prepared.plan if prepared else None
         return None if made is None or made.actions or made.withheld or made.deferred else made
 
     async def preview(self, workspace: Scope) -> Plan:
