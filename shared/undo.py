@@ -15,6 +15,7 @@ from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
 from shared.access.undo_steps import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
+from shared.instructions import Instructions
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
 from shared.reading.cached import CachedReads
 from shared.reading.discover import workspaces_at
@@ -57,7 +58,7 @@ class Undo:
 
     @property
     def changes(self) -> Changes:
-        return Changes(self.azure, None, self.journal, self.stop)
+        return Changes(self.azure, None, self.journal, Instructions(stop=self.stop))
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""

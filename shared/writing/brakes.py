@@ -5,7 +5,7 @@ Looked at while the intent is being recorded, so that it costs an event no time;
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -13,13 +13,14 @@ import msgspec
 from shared.access import history
 from shared.access.actions import Plan, Refusal
 from shared.access.asks import Finding
-from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows
+from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows, without
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.messages import Trigger
-from shared.ports import Reads, RunRecords, Store
+from shared.ports import Reads, Store
 from shared.state.document import update
 from shared.state.undone import Undone
 
@@ -37,29 +38,25 @@ class BrakeVerdict:
     findings: tuple[Finding, ...] = ()
     restored: Mapping[str, str] = field(default_factory=dict)
 
+    def allows(self, made: Plan) -> Plan:
+        """`made` with these findings and without what is withheld."""
+        return without(replace(made, findings=(*made.findings, *self.findings)), self.refusals)
+
 
 @dataclass(frozen=True, slots=True)
 class Brakes:
-    """`stopped` is the app's setting. `by_hand`: a person at a desk, whose changes count where there is a store.
-
-    `again`: a person wants what was undone or contested all the same. `file` remembers beside the log.
-    """
-
     azure: Reads
     store: Store | None
     terms: Terms
     memory: Memory
-    stopped: bool = False
-    by_hand: bool = False
-    again: bool = False
-    file: RunRecords | None = None
+    instructions: Instructions = field(default_factory=Instructions)
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
         """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
         actions = made.actions
         if not actions:
             return BrakeVerdict()
-        if self.stopped:
+        if self.instructions.stopped:
             refusal = Refusal("kill-switch", f"the app setting {_SETTING} stops all changes")
             return BrakeVerdict({action.action_id: refusal for action in actions})
         tagged, over, undone, before = await asyncio.gather(
@@ -68,7 +65,7 @@ class Brakes:
             self._undone(actions),
             self._past(actions),
         )
-        judged = {} if self.again else history.contested(before, self.terms.contested_after)
+        judged = {} if self.instructions.again else history.contested(before, self.terms.contested_after)
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
         return BrakeVerdict(
@@ -90,13 +87,14 @@ class Brakes:
         if not asked:
             return {}
         logged = history.past(await self.azure.logs(history.query(asked)) or ())
-        if self.file is None:
+        file = self.instructions.file
+        if file is None:
             return logged
-        filed = history.past(await self.file.summary({one.action_id for one in asked}))
+        filed = history.past(await file.summary({one.action_id for one in asked}))
         return history.together(logged, filed)
 
     async def _undone(self, actions: Sequence[Change]) -> dict[str, Refusal]:
-        if self.store is None or self.again:
+        if self.store is None or self.instructions.again:
             return {}
         marks = await Undone(self.store).marks()
         return {
@@ -132,7 +130,7 @@ class Brakes:
     async def _counted(self, actions: Sequence[Change], reserve: bool) -> dict[str, Refusal]:
         hour = self.azure.now().replace(minute=0, second=0, microsecond=0)
         if self.store is None:
-            return {} if self.by_hand else _nowhere_to_count(actions)
+            return {} if self.instructions.by_hand else _nowhere_to_count(actions)
         name, until = f"{_FOLDER}{hour:%Y-%m-%dT%H}", f"{hour + timedelta(hours=1):%H:%M} UTC"
         refusals: dict[str, Refusal] = {}
 

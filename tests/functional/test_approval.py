@@ -12,6 +12,7 @@ from unit.build import GROUP, REGISTRY, WORKSPACE
 
 from shared.access.terms import RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.state.approvals import Approvals, Pending
 
@@ -181,7 +182,7 @@ async def test_a_release_is_used_up_though_more_passes_follow() -> None:
 
 async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_it() -> None:
     one = careful(raw.compute("c1", C1))
-    exclusively = replace(one.services.reconciler, store=None, by_hand=True)
+    exclusively = replace(one.services.reconciler, store=None, instructions=Instructions(by_hand=True))
     result = await exclusively.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulls(one) == set()
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
