@@ -44,6 +44,7 @@ class Outcome:
     guard: str = ""
 
 
+# long: one row, a line for each of its columns
 def remediation(
     run: Run, action: Action, phase: Phase, reason: str, *, guard: str = "", duration_ms: int | None = None
 ) -> dict[str, Any]:
