@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import raw
 from app import C1, C2, App, app
-from unit.build import GROUP, REGISTRY, WORKSPACE
+from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, uai
 
 from shared.access.terms import RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run
@@ -187,3 +187,18 @@ async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_i
     assert pulls(one) == set()
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
     assert "nobody can, set AzureWebJobsStorage" in withheld.refusal.reason
+
+
+async def test_it_says_how_where_the_admin_user_goes_off_in_the_same_run_as_well() -> None:
+    shared = uai("shared")
+    one = careful(raw.workspace(shared), rules=("workspace-blobs",))
+    one.azure.assignments = [assigned(shared, "Contributor", REGISTRY)]
+    result = await one.run()
+    assert not one.azure.admin_user(REGISTRY)
+    (pending,) = await waiting(one)
+    asked = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
+    assert [each.refusal.reason for each in asked if not each.refusal.reason.endswith(pending.run)] == []
+    rows = [row for row in one.audit.rows("Withheld") if row["Guard"] == "approval"]
+    assert asked
+    assert len(rows) == len(asked)
+    assert all(row["Reason"].endswith(f"amlguard approve {pending.run}") for row in rows)
