@@ -1,4 +1,4 @@
-"""The approval of a run's changes: asks a person for what the policy wants released, and finds what was released."""
+"""Approval is a step of a run: it asks a person to release changes, and finds what a person has released."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ class Approval:
     lapses: timedelta
 
     async def of(self, made: Plan, workspace: Scope, run: Run, now: datetime) -> tuple[Plan, Pending | None]:
-        """What a person has released of `made`, which then is to be planned again.
+        """What a person has released; with it the plan is to be made again.
 
-        Else asks for it: `made` then says how each change that waits is released.
+        Where nothing is released this asks for it, and the plan says how to release each change that waits.
         """
         asked = {one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard == _GUARD}
         if not asked:
@@ -40,7 +40,7 @@ class Approval:
         return _saying(made, f"amlguard approve {known.run}"), None
 
     async def used(self, released: Pending | None, workspace: Scope, done: Iterable[Outcome]) -> None:
-        """A release is for one time: it is over once something that it released was done."""
+        """A release holds once: it ends when a change that it released was made."""
         applied = {one.action.action_id for one in done if one.phase is Phase.APPLIED}
         if released and self.store and not applied.isdisjoint(released.actions):
             await Approvals(self.store).done(workspace)

@@ -1,8 +1,8 @@
 """Reads and plans for one workspace; changes and records nothing.
 
-What the workspace needs is read first, and the plan made of it. Only where that plan would turn the registry's admin
-user off does anybody else matter: then the other workspaces on the registry are read, and after each plan what it says
-has to be read before anybody can tell who still needs the admin user (law 15).
+The plan is made of what the workspace needs. Only if it would turn the registry's admin user off does anybody else
+matter. Then the other workspaces on the registry are read, and after them whatever the plan still misses to tell who
+needs the admin user (law 15).
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ async def prepare(
         return None
     made = plan(estate, terms)
     if made.unread:
-        # All that was read so far lets it go off. The others on the registry come first: they may need it, too.
+        # Nothing that was read so far keeps the admin user on. The others on the registry come first: they may need it.
         estate = await look_around(estate, once, terms, frugal=frugal)
         made = plan(estate, terms)
     while wants := made.unread - estate.facts.keys():
