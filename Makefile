@@ -48,7 +48,7 @@ test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
 
 # AGES=note reports an old api-version in the templates and goes on; a compiler of another day knows newer ones.
 AGES ?= fail
-check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, generated docs, templates
+check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, habits, generated docs, templates
 	@$(MAKE) --no-print-directory -j3 check-code check-types check-templates
 
 check-code:
@@ -56,6 +56,7 @@ check-code:
 	@$(BIN)/ruff check --quiet .
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo 2>&1) || { echo "$$report"; exit 1; }
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m checks.habits
 
 check-types:
 	@$(BIN)/mypy

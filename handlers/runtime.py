@@ -18,6 +18,7 @@ from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, discover, quiet_sdk_logging, transport
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.policy import Policy, PolicyError
 from shared.ports import AuditLog, Azure, Store, WorkQueue
@@ -51,7 +52,8 @@ class Runtime:
 
     @property
     def reconciler(self) -> Reconciler:
-        return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, stopped=self.stopped)
+        instructions = Instructions(stopped=self.stopped)
+        return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, instructions)
 
     @property
     def scopes(self) -> Scopes:

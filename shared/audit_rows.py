@@ -56,6 +56,7 @@ class Outcome:
     reversed_by: str = ""
 
 
+# long: one row, a line for each of its columns
 def remediation(run: Run, one: Outcome) -> dict[str, Any]:
     action = one.action
     row: dict[str, Any] = {

@@ -16,7 +16,9 @@ from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
 from shared.access.undo_steps import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
+from shared.instructions import Instructions
 from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
+from shared.reading.cached import CachedReads
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
 from shared.state.undone import Mark, Undone
@@ -58,7 +60,7 @@ class Undo:
 
     @property
     def changes(self) -> Changes:
-        return Changes(self.azure, None, self.journal, self.stop)
+        return Changes(self.azure, None, self.journal, Instructions(stop=self.stop))
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""
@@ -105,7 +107,7 @@ class Undo:
         )
         own = (one.ancestor(WORKSPACE) for one in taking.served)
         workspaces = dict.fromkeys((*(one for some in users for one in some), *(one for one in own if one)))
-        estates = await asyncio.gather(*(observe(one, self.azure, self.terms) for one in workspaces))
+        estates = await asyncio.gather(*(observe(one, CachedReads(self.azure), self.terms) for one in workspaces))
         return [estate for estate in estates if estate]
 
     async def carry_out(

@@ -115,8 +115,9 @@ async def apply(
             file = AuditFile(audit_file) if audit_file else None
             audit = await stop.unless(audit_log("apply", services, file))
             found = await stop.unless(workspaces(where, services, applied.report))
-            reconciler = replace(at_a_desk(services, only), audit=audit, file=file, again=again, stop=stop)
-            await _each(found, reconciler, run, applied)
+            desk = at_a_desk(services, only)
+            instructions = replace(desk.instructions, file=file, again=again, stop=stop)
+            await _each(found, replace(desk, audit=audit, instructions=instructions), run, applied)
         except StoppedError:
             return applied
         finally:
@@ -147,14 +148,14 @@ async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, appli
 
 
 async def _one(scope: Scope, reconciler: Reconciler, run: Run, made: list[Outcome], applied: Applied) -> Result:
-    if reconciler.stop and reconciler.stop.asked:
+    if reconciler.instructions.asked_to_stop:
         raise StoppedError("the command was stopped before it was looked at")
 
     def told(outcome: Outcome) -> None:
         made.append(outcome)
         applied.made.append(outcome)
 
-    return await replace(reconciler, told=told).run(scope, run)
+    return await replace(reconciler, instructions=replace(reconciler.instructions, told=told)).run(scope, run)
 
 
 def _why(error: Exception, made: Sequence[Outcome]) -> str:

@@ -45,23 +45,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     planning = commands.add_parser("plan", help="what is missing or wrong; reads only", epilog=_EXIT_CODES)
     _reporting(planning)
     planning.set_defaults(run=run["plan"])
-
-    applying = commands.add_parser(
-        "apply",
-        help="grants what is missing and turns admin users off, after asking",
-        description="Says its run id first: `amlguard undo RUN_ID` takes back what it did. Ctrl-C ends it in order: "
-        "what was begun is finished and put on record, and what came of it is told; a second Ctrl-C ends it at once.",
-        epilog=f"{_EXIT_CODES[:-1]}, 130 stopped by Ctrl-C. Every change is recorded first, in the app's audit log "
-        "(AMLGUARD_LOGS_INGESTION_ENDPOINT, AMLGUARD_LOGS_RULE_ID) or a file: without a place to record, nothing is "
-        "changed.",
-    )
-    _reporting(applying)
-    applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
-    applying.add_argument("--yes", action="store_true", help="do not ask")
-    _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
-    applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
-    applying.set_defaults(run=run["apply"])
-
+    _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
     event = commands.add_parser("event", help="handles one Event Grid delivery as the trigger would")
@@ -79,6 +63,24 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _policy_commands(commands, run)
     _emulate_command(commands, run)
     return made
+
+
+def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+    applying = commands.add_parser(
+        "apply",
+        help="grants what is missing and turns admin users off, after asking",
+        description="Says its run id first: `amlguard undo RUN_ID` takes back what it did. Ctrl-C ends it in order: "
+        "what was begun is finished and put on record, and what came of it is told; a second Ctrl-C ends it at once.",
+        epilog=f"{_EXIT_CODES[:-1]}, 130 stopped by Ctrl-C. Every change is recorded first, in the app's audit log "
+        "(AMLGUARD_LOGS_INGESTION_ENDPOINT, AMLGUARD_LOGS_RULE_ID) or a file: without a place to record, nothing is "
+        "changed.",
+    )
+    _reporting(applying)
+    applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
+    applying.add_argument("--yes", action="store_true", help="do not ask")
+    _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
+    applying.add_argument("--again", action="store_true", help="also what was undone, or what somebody keeps reverting")
+    applying.set_defaults(run=run["apply"])
 
 
 def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:

@@ -58,7 +58,9 @@ def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
     Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
-    return replace(services.reconciler, queue=None, terms=terms, by_hand=True, only=only)
+    reconciler = services.reconciler
+    instructions = replace(reconciler.instructions, by_hand=True, only=only)
+    return replace(reconciler, queue=None, terms=terms, instructions=instructions)
 
 
 def new_report(services: Runtime) -> Report:

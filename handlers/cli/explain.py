@@ -12,12 +12,11 @@ from handlers.runtime import Runtime, connected
 from shared.access.actions import Removal, Setting, Wait
 from shared.access.asks import Cover, RegistryUser
 from shared.access.explain import Explained, Seen, explain, user_document, users
-from shared.access.plan import plan
 from shared.access.plan_json import Document, finding
 from shared.access.scope import Scope
 from shared.access.users import unsuitable
 from shared.ports import ReadFailedError
-from shared.reading.estate import observe
+from shared.prepare import prepare, prepare_for_everybody
 
 _REGISTRY = "microsoft.containerregistry/registries"
 _MARKS = {Cover.COVERED: "✓", Cover.UNCOVERED: "✗", Cover.UNKNOWN: "?"}
@@ -138,13 +137,13 @@ async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
 
 async def _seen_from(workspace: Scope, resource: Scope, services: Runtime) -> Seen | None:
     desk = at_a_desk(services, None)
-    estate = await observe(workspace, services.azure, desk.terms)
-    if estate is None:
+    prepared = await prepare(workspace, services.azure, desk.terms)
+    if prepared is None:
         if workspace.contains(resource):
             raise ReadFailedError("explain", "ResourceNotFound", f"there is no workspace {workspace} (any more)")
         return None
-    made = await desk.braked(plan(estate, desk.terms), workspace)
-    return explain(estate, desk.terms, made, resource)
+    made = await desk.braked(prepared.plan, workspace)
+    return explain(prepared.estate, desk.terms, made, resource)
 
 
 def _need(one: Explained) -> Iterator[str]:
@@ -160,9 +159,9 @@ def _need(one: Explained) -> Iterator[str]:
 async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> tuple[RegistryUser, ...]:
     """From the first of the workspaces on it: all others are looked at from there."""
     for workspace in found:
-        estate = await observe(workspace, services.azure, services.terms, everybody=True)
-        if estate and estate.subject.registry == registry:
-            return users(estate, services.terms, plan(estate, services.terms), registry)
+        prepared = await prepare_for_everybody(workspace, services.azure, services.terms)
+        if prepared and prepared.estate.subject.registry == registry:
+            return users(prepared.estate, services.terms, prepared.plan, registry)
     return ()
 
 

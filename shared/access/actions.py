@@ -138,7 +138,7 @@ class Wait:
 class Refusal:
     """`guard` is a stable word for alerts; `reason` is for people and says what would allow it.
 
-    `wants`: what has to be read before anybody can tell; `shared.reading.estate` reads it and asks again.
+    `wants`: what has to be read before anybody can tell; `shared.prepare` has it read, and plans again.
     """
 
     guard: Word
@@ -189,6 +189,16 @@ class Plan:
     def actions(self) -> tuple[Grant | Setting | Removal, ...]:
         """In the order in which they are carried out: grants first (law 5)."""
         return (*self.grants, *self.settings, *self.removals)
+
+    @property
+    def switch_off(self) -> Setting | None:
+        """The registry's admin user going off, where that is planned."""
+        return next((one for one in self.settings if one.name is Property.ADMIN_USER), None)
+
+    @property
+    def unread(self) -> frozenset[Want]:
+        """What has to be read before the admin user may go off. Nothing, where something keeps it on anyway."""
+        return frozenset(want for one in self.withheld for want in one.refusal.wants)
 
     @property
     def compliant(self) -> bool:

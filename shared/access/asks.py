@@ -83,8 +83,8 @@ class RequiredRemoval:
 class Finding:
     """Something that a person must look at. `remedy` says what to do, in words or as an az command.
 
-    Rules yield `Found`; the rest follows from their entry. `lacks_right`: it is there because amlguard's own identity may
-    not do what it has to. `needs` are those that it says are not held, or not known to be.
+    Rules yield `Found`; the rest follows from their entry. `lacks_right`: amlguard's own identity may
+    not do what it has to. `needs` are those that it says are not held, or not known to be held.
     """
 
     resource: Scope

@@ -57,6 +57,7 @@ class Report:
         }
 
 
+# long: one document, a line for each of its keys
 def action(one: Action) -> Document:
     match one:
         case Grant():

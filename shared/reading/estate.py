@@ -1,12 +1,12 @@
-"""Reads all that one workspace's reconcile must know, and nothing else.
+"""Reads what one workspace's reconcile must know, and nothing else.
 
 What to read follows from what the rules ask: the workspace and its lists first, then, all at once, the dependencies
-and the access of each identity that a rule names. Custom roles, deny assignments, unresolved identities and the
-other workspaces on the registry are read only where there are any.
+and the access of each identity that a rule names. Custom roles, deny assignments and unresolved identities are read
+only where there are any. What is to be done is not decided here: whoever decides asks to look around, and further.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import parse
@@ -23,9 +23,7 @@ from shared.access.model import (
     Workspace,
 )
 from shared.access.permissions import RoleDefinition
-from shared.access.plan import plan
 from shared.access.raw import get
-from shared.access.registry_users import unread
 from shared.access.rules import Rule, RuleKind
 from shared.access.rules.pull import AKS_CLUSTER, PULLS
 from shared.access.rules.rule import nothing
@@ -47,27 +45,21 @@ _LOCKS = "Microsoft.Authorization/locks"
 
 async def observe(
     workspace: Scope,
-    azure: Reads,
+    azure: CachedReads,
     terms: Terms,
     trigger: Trigger | None = None,
     *,
     frugal: bool = False,
-    everybody: bool = False,
 ) -> Estate | None:
-    """None when the workspace is not there (any more). Raises `ReadFailedError`; never a partial estate.
+    """What tells what the workspace needs; None when it is not there (any more).
 
-    `frugal`: rather one more round trip than a request for each identity. `everybody`: who uses the registry is read
-    to the end, whatever keeps its admin user on.
+    Raises `ReadFailedError`; never a partial estate. `frugal`: rather one more round trip than a request for each
+    identity. `azure` is kept for `look_around` and `look_further`, which add to this estate.
     """
-    once = CachedReads(azure)
-    seen = await _observe(workspace, once, terms, trigger or Trigger(), frugal=frugal)
-    return await _look_around(seen, once, terms, unread, frugal=frugal) if seen and everybody else seen
-
-
-async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger, *, frugal: bool) -> Estate | None:
     subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
         return None
+    trigger = trigger or Trigger()
     estate = Estate(
         azure.now(),
         subject,
@@ -76,23 +68,21 @@ async def _observe(workspace: Scope, azure: Reads, terms: Terms, trigger: Trigge
         caller=_caller(trigger),
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
-    estate = await _complete(estate, azure, terms, frugal=frugal)
-    # Only when nothing that was read speaks against it: a switch-off is the only decision that needs more.
-    if not _undecided(estate, terms):
-        return estate
-    return await _look_around(estate, azure, terms, _undecided, frugal=frugal)
+    return await _complete(estate, azure, terms, frugal=frugal)
 
 
-async def _look_around(
-    estate: Estate, azure: Reads, terms: Terms, missing: Callable[[Estate, Terms], set[Want]], *, frugal: bool
-) -> Estate:
-    """With the others on the registry, and whatever else `missing` says has to be read to know who uses it."""
+async def look_around(estate: Estate, azure: CachedReads, terms: Terms, *, frugal: bool = False) -> Estate:
+    """`estate` with the other workspaces on the registry, and with what they need."""
     others, strays = await neighbours(estate.subject, azure, terms)
-    estate = await _complete(replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal)
-    while wants := missing(estate, terms):
-        facts = await read_facts(wants, azure)
-        estate = await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal)
-    return estate
+    return await _complete(replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal)
+
+
+async def look_further(
+    estate: Estate, wants: Iterable[Want], azure: CachedReads, terms: Terms, *, frugal: bool = False
+) -> Estate:
+    """`estate` with `wants`, and with what they lead to."""
+    facts = await read_facts(wants, azure)
+    return await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal)
 
 
 async def _ahead(workspace: Scope, azure: Reads) -> None:
@@ -105,13 +95,6 @@ async def _ahead(workspace: Scope, azure: Reads) -> None:
             azure.deny_assignments(subscription, None),
             return_exceptions=True,
         )
-
-
-def _undecided(estate: Estate, terms: Terms) -> set[Want]:
-    """What has to be read before the admin user may go off; nothing when something keeps it on anyway."""
-    if not any(registry.admin_user for registry in estate.registries.values()):
-        return set()
-    return {want for one in plan(estate, terms).withheld for want in one.refusal.wants} - estate.facts.keys()
 
 
 def _caller(trigger: Trigger) -> Principal | None:

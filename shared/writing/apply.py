@@ -5,9 +5,9 @@ What Azure refuses is the outcome of that one action, and holds up no other.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from shared.access.actions import Action, Grant, Plan, Removal, Setting
@@ -15,6 +15,7 @@ from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, THERE_ALREADY
 from shared.access.own_assignments import description
 from shared.audit_rows import Outcome, Phase, Run
+from shared.instructions import Instructions
 from shared.messages import Resync, encode
 from shared.ports import (
     Azure,
@@ -25,7 +26,7 @@ from shared.ports import (
     WorkQueue,
     WriteRefusedError,
 )
-from shared.stop import STOPPED, Stop
+from shared.stop import STOPPED
 from shared.writing.journal import Journal
 
 _REMINDER = timedelta(minutes=5)
@@ -36,14 +37,13 @@ _CONCURRENT_GRANTS = 8
 class Changes:
     """`deadline`, here and below, is in `time.monotonic()` seconds: what it leaves undone is deferred.
 
-    So is what a person at a desk has stopped; `told` hears of every outcome as it comes.
+    So is what a person at a desk has stopped.
     """
 
     azure: Azure
     queue: WorkQueue | None
     journal: Journal
-    stop: Stop | None = None
-    told: Callable[[Outcome], None] = lambda _: None
+    instructions: Instructions = field(default_factory=Instructions)
 
     async def carry_out(
         self,
@@ -109,11 +109,13 @@ class Changes:
         if deadline is not None and time.monotonic() >= deadline:
             return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
         # Keys are resynced once the admin user has changed: the second half of something that was begun.
-        if self.stop and self.stop.asked and not (isinstance(action, Setting) and action.name is Property.CACHED_KEYS):
+        if self.instructions.asked_to_stop and not (
+            isinstance(action, Setting) and action.name is Property.CACHED_KEYS
+        ):
             outcome = Outcome(action, Phase.DEFERRED, STOPPED)
         else:
             outcome = await self._apply(action, run)
-        self.told(outcome)
+        self.instructions.told(outcome)
         return outcome
 
     async def _apply(self, action: Grant | Setting | Removal, run: Run) -> Outcome:

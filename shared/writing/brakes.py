@@ -6,7 +6,7 @@ Looked at while the intent is being recorded, so that it costs an event no time;
 import asyncio
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,14 +14,15 @@ import msgspec
 from shared.access import history
 from shared.access.actions import Plan, Refusal
 from shared.access.asks import Finding
-from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows
+from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows, without
 from shared.access.guards import Guard
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.messages import Trigger
-from shared.ports import Reads, RunRecords, Store
+from shared.ports import Reads, Store
 from shared.state.document import update
 from shared.state.undone import Mark, Undone
 
@@ -40,29 +41,25 @@ class BrakeVerdict:
     restored: Mapping[str, str] = field(default_factory=dict)
     reversed_by: Mapping[str, str] = field(default_factory=dict)
 
+    def allows(self, made: Plan) -> Plan:
+        """`made` with these findings and without what is withheld."""
+        return without(replace(made, findings=(*made.findings, *self.findings)), self.refusals)
+
 
 @dataclass(frozen=True, slots=True)
 class Brakes:
-    """`stopped` is the app's setting. `by_hand`: a person at a desk, whose changes count where there is a store.
-
-    `again`: a person wants what was undone or contested all the same. `file` remembers beside the log.
-    """
-
     azure: Reads
     store: Store | None
     terms: Terms
     memory: Memory
-    stopped: bool = False
-    by_hand: bool = False
-    again: bool = False
-    file: RunRecords | None = None
+    instructions: Instructions = field(default_factory=Instructions)
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
         """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
         actions = made.actions
         if not actions:
             return BrakeVerdict()
-        if self.stopped:
+        if self.instructions.stopped:
             refusal = Refusal(Guard.KILL_SWITCH, f"the app setting {_SETTING} stops all changes")
             return BrakeVerdict({action.action_id: refusal for action in actions})
         tagged, over, marks, before = await asyncio.gather(
@@ -71,7 +68,7 @@ class Brakes:
             self._undone(actions),
             self._past(actions),
         )
-        judged = {} if self.again else history.contested(before, self.terms.contested_after)
+        judged = {} if self.instructions.again else history.contested(before, self.terms.contested_after)
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
         by = {one.action_id: history.reversed_by(one, changed, trigger.caller_object_id) for one in known}
@@ -96,12 +93,13 @@ class Brakes:
         asked = [action for action in actions if counted(action)]
         if not asked:
             return {}
+        file = self.instructions.file
         logged = await self.azure.logs(history.query(asked)) or ()
-        filed = await self.file.of_actions({one.action_id for one in asked}) if self.file else ()
+        filed = await file.of_actions({one.action_id for one in asked}) if file else ()
         return history.past((*logged, *filed))
 
     async def _undone(self, actions: Sequence[Change]) -> dict[str, Mark]:
-        if self.store is None or self.again:
+        if self.store is None or self.instructions.again:
             return {}
         marks = await Undone(self.store).marks()
         return {one.action_id: marks[one.action_id] for one in actions if one.action_id in marks}
@@ -129,7 +127,7 @@ class Brakes:
     async def _counted(self, actions: Sequence[Change], reserve: bool) -> dict[str, Refusal]:
         hour = self.azure.now().replace(minute=0, second=0, microsecond=0)
         if self.store is None:
-            return {} if self.by_hand else _nowhere_to_count(actions)
+            return {} if self.instructions.by_hand else _nowhere_to_count(actions)
         name, until = f"{_FOLDER}{hour:%Y-%m-%dT%H}", f"{hour + timedelta(hours=1):%H:%M} UTC"
         refusals: dict[str, Refusal] = {}
 

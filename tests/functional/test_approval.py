@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import raw
 from app import C1, C2, App, app
-from unit.build import GROUP, REGISTRY, WORKSPACE
+from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, uai
 
 from shared.access.terms import RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.state.approvals import Approvals, Pending
 
@@ -181,8 +182,23 @@ async def test_a_release_is_used_up_though_more_passes_follow() -> None:
 
 async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_it() -> None:
     one = careful(raw.compute("c1", C1))
-    exclusively = replace(one.services.reconciler, store=None, by_hand=True)
+    exclusively = replace(one.services.reconciler, store=None, instructions=Instructions(by_hand=True))
     result = await exclusively.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulls(one) == set()
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
     assert "nobody can, set AzureWebJobsStorage" in withheld.refusal.reason
+
+
+async def test_it_says_how_where_the_admin_user_goes_off_in_the_same_run_as_well() -> None:
+    shared = uai("shared")
+    one = careful(raw.workspace(shared), rules=("workspace-blobs",))
+    one.azure.assignments = [assigned(shared, "Contributor", REGISTRY)]
+    result = await one.run()
+    assert not one.azure.admin_user(REGISTRY)
+    (pending,) = await waiting(one)
+    asked = [each for each in result.plan.withheld if each.refusal.guard == "approval"]
+    assert [each.refusal.reason for each in asked if not each.refusal.reason.endswith(pending.run)] == []
+    rows = [row for row in one.audit.rows("Withheld") if row["Guard"] == "approval"]
+    assert asked
+    assert len(rows) == len(asked)
+    assert all(row["Reason"].endswith(f"amlguard approve {pending.run}") for row in rows)

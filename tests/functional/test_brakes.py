@@ -12,6 +12,7 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, sai
 
 from shared.access.terms import Caps, RunMode
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 from shared.memory import Memory
 
 CLUSTERS = [f"c{number}" for number in range(4)]
@@ -106,7 +107,9 @@ async def test_an_app_that_cannot_count_at_all_writes_nothing() -> None:
 
 async def test_a_person_at_a_desk_without_the_store_is_trusted_to_count() -> None:
     one = clusters()
-    await replace(one.services.reconciler, store=None, by_hand=True).run(WORKSPACE, Run(RunMode.ENFORCE))
+    await replace(one.services.reconciler, store=None, instructions=Instructions(by_hand=True)).run(
+        WORKSPACE, Run(RunMode.ENFORCE)
+    )
     assert pulling(one) == 4
 
 

@@ -10,6 +10,7 @@ from unit.build import REGISTRY, ROLES, STORAGE, WORKSPACE, identity_id, sai, ua
 from shared.access.plan_json import action, key
 from shared.access.terms import Caps
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 
 TEAM = uai("team")
 
@@ -95,5 +96,5 @@ async def test_a_plan_document_names_what_may_be_done() -> None:
     one.azure.forbidden = {ROLES["Contributor"].role_id}
     made = await one.services.reconciler.prepare(WORKSPACE)
     named = frozenset(key(action(each)) for each in made.grants if each.scope == REGISTRY)
-    await replace(one.services.reconciler, only=named).run(WORKSPACE, Run(one.terms.mode))
+    await replace(one.services.reconciler, instructions=Instructions(only=named)).run(WORKSPACE, Run(one.terms.mode))
     assert roles(one) == set()

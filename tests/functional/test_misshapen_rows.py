@@ -87,7 +87,7 @@ class TestRoleAssignments:
         one = odd(
             raw.compute("c1", C1), raw.compute("c2", C2), more={"roleAssignments": [{"id": "a", "properties": body}]}
         )
-        one.azure._assigned = self._with(one, body)  # type: ignore[method-assign]
+        one.azure._assigned = self._with(one, body)  # type: ignore[method-assign]  # ARM answers what it should not
         result = await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {C2.id}
         assert [each.refusal.guard for each in result.plan.withheld] == ["unreadable"]

@@ -92,7 +92,7 @@ class TestByResourceGraph:
             return [] if kql.startswith("authorization") else known(kql, subscription)
 
         known = one.azure._graph
-        one.azure._graph = late  # type: ignore[method-assign]
+        one.azure._graph = late  # type: ignore[method-assign]  # Resource Graph is behind
         await one.sweep()
         await one.settle()
         assert [what for what, _ in one.azure.journal if what == "grant"] == []

@@ -23,6 +23,7 @@ from shared.access.asks import Property
 from shared.access.plan_json import action, key
 from shared.access.terms import RunMode
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 from shared.messages import Resync, Trigger
 
 
@@ -101,7 +102,7 @@ class TestTheSwitchOff:
         one = self.settled()
         document = action((await one.services.reconciler.prepare(WORKSPACE)).settings[0])
         one.azure.have(raw.workspace(sai("other"), on=workspace_id("other")))
-        only = replace(one.services.reconciler, only=frozenset({key(document)}))
+        only = replace(one.services.reconciler, instructions=Instructions(only=frozenset({key(document)})))
         await only.run(WORKSPACE, Run(RunMode.ENFORCE))
         assert not one.azure.admin_user(REGISTRY)
         assert one.azure.stale_keys == set()

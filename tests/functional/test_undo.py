@@ -14,6 +14,7 @@ from shared.access.actions import Removal
 from shared.access.own_assignments import assignment_name
 from shared.access.terms import RunMode
 from shared.audit_rows import Phase, Run
+from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
 from shared.undo import Undo, Undoing
@@ -110,7 +111,7 @@ async def test_it_is_not_done_again_by_itself_and_a_person_can_lift_that() -> No
     assert one.azure.holders("AcrPull", REGISTRY) == set()
     (withheld,) = [each for each in result.plan.withheld if each.refusal.guard == "undone"]
     assert run in withheld.refusal.reason
-    again = replace(one.services.reconciler, again=True)
+    again = replace(one.services.reconciler, instructions=Instructions(again=True))
     await again.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
     one.azure.assignments.clear()
@@ -253,7 +254,8 @@ async def test_a_workspace_that_the_same_run_found_served_is_no_other() -> None:
     one = logged(raw.compute("c1", shared))
     one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
     before = state(one)
-    desk, run = replace(one.services.reconciler, queue=None, by_hand=True), Run(RunMode.ENFORCE)
+    desk = replace(one.services.reconciler, queue=None, instructions=Instructions(by_hand=True))
+    run = Run(RunMode.ENFORCE)
     for workspace in (WORKSPACE, other):
         await desk.run(workspace, run)
     assert [phase for phase in await undo(one, run.id) if phase is not Phase.UNDONE] == []
@@ -379,7 +381,9 @@ class TestContested:
         one = logged(raw.compute("c1", C1), contested_after=1)
         await one.run()
         one.azure.assignments.clear()
-        await replace(one.services.reconciler, again=True).run(WORKSPACE, Run(RunMode.ENFORCE))
+        await replace(one.services.reconciler, instructions=Instructions(again=True)).run(
+            WORKSPACE, Run(RunMode.ENFORCE)
+        )
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
 
     async def test_resyncing_keys_is_no_fight(self) -> None:

@@ -35,7 +35,7 @@ CLUSTER = raw.compute("c1", C1)
 def forbidden(by: AbstractContextManager[None], code: str = "AuthorizationFailed") -> AzureFailureError:
     """What Azure's 403 becomes in amlguard's words."""
     refused = HttpResponseError(message="The client 'amlguard' does not have authorization to perform action.")
-    refused.status_code, refused.error = 403, SimpleNamespace(code=code)  # type: ignore[assignment]
+    refused.status_code, refused.error = 403, SimpleNamespace(code=code)  # type: ignore[assignment]  # all of it that is read
     with pytest.raises(AzureFailureError) as caught, by:
         raise refused
     return caught.value

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from alert_cases import FIRES, QUIET, Rows, finding, remediation, sweep
@@ -142,8 +143,8 @@ def test_every_alert_has_a_severity_and_a_runbook() -> None:
 
 
 @pytest.mark.parametrize("runbook", sorted((ROOT / "docs" / "runbooks").glob("[a-z]*.md")), ids=lambda path: path.stem)
-def test_a_runbook_says_what_to_do(runbook: object) -> None:
-    text = runbook.read_text("utf-8")  # type: ignore[attr-defined]
+def test_a_runbook_says_what_to_do(runbook: Path) -> None:
+    text = runbook.read_text("utf-8")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert headings == ["What it means", "First look", "Put it right", "It is over when"]
 

@@ -40,7 +40,7 @@ class WorkspaceAsks(dict[str, str]):
         super().__init__()
         self.names: set[str] = set()
 
-    def get(self, name: str, default: str | None = None) -> str:  # type: ignore[override]
+    def get(self, name: str, default: str | None = None) -> str:  # type: ignore[override]  # settings are strings
         self.names.add(name)
         return default or ""
 

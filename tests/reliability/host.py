@@ -12,6 +12,7 @@ from handlers import resource_changed, sweep, work_queue
 from shared.access.scope import Scope
 from shared.access.terms import RunMode
 from shared.audit_rows import Run
+from shared.instructions import Instructions
 from shared.ports import AzureFailureError
 from shared.reconcile import Reconciler
 from shared.undo import Undo
@@ -69,7 +70,7 @@ async def calm(one: App, sweeps: int = 3) -> None:
 
 def at_a_desk(one: App) -> Reconciler:
     """What `amlguard apply` works with: nothing is left to a queue."""
-    return replace(one.services.reconciler, queue=None, by_hand=True)
+    return replace(one.services.reconciler, queue=None, instructions=Instructions(by_hand=True))
 
 
 async def apply(one: App, workspace: Scope, **more: Any) -> BaseException | None:

@@ -86,3 +86,12 @@ def test_the_deployment_closes_the_scm_site_whatever_happens() -> None:
     deploy = load(_ROOT / ".github" / "workflows" / "deploy.yml")
     (step,) = [one for one in steps(deploy) if "--close" in one.get("run", "")]
     assert step["if"].startswith("always()")
+
+
+def test_dependabot_watches_whatever_is_pinned() -> None:
+    written: dict[str, Any] = yaml.safe_load((_ROOT / ".github" / "dependabot.yml").read_text("utf-8"))
+    watched = {one["package-ecosystem"]: one for one in written["updates"]}
+    pins = {"requirements*.txt": "pip", "package-lock.json": "npm", ".github/workflows/*.yml": "github-actions"}
+    assert all(any(_ROOT.glob(pattern)) for pattern in pins)
+    assert watched.keys() == set(pins.values())
+    assert all(one["directory"] == "/" and one["schedule"]["interval"] == "weekly" for one in watched.values())

@@ -4,6 +4,7 @@ Only what has to be read is: environments where something could run them, deploy
 registries where an image comes from one. Environments grow without bound, so the ones that were changed last must do.
 """
 
+# long: its rules look for the same images, and share how
 from collections.abc import Iterator
 
 from shared.access import connections

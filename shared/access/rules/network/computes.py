@@ -1,5 +1,6 @@
 """Computes in a virtual network of the owner's: where they may be, who may put them there, what they need there."""
 
+# long: seven small rules, each with its entry, share a room of helpers
 from collections.abc import Iterator
 from datetime import UTC, datetime
 

@@ -1,0 +1,58 @@
+"""Reads and plans for one workspace; changes and records nothing.
+
+The plan is made of what the workspace needs. Only if it would turn the registry's admin user off does anybody else
+matter. Then the other workspaces on the registry are read, and after them whatever the plan still misses to tell who
+needs the admin user (law 15).
+"""
+
+from dataclasses import dataclass
+
+from shared.access.actions import Plan
+from shared.access.model import Estate
+from shared.access.plan import plan
+from shared.access.registry_users import unread
+from shared.access.scope import Scope
+from shared.access.terms import Terms
+from shared.messages import Trigger
+from shared.ports import Reads
+from shared.reading.cached import CachedReads
+from shared.reading.estate import look_around, look_further, observe
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`plan` is made of `estate`, which has all that it takes."""
+
+    estate: Estate
+    plan: Plan
+
+
+async def prepare(
+    workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None, *, frugal: bool = False
+) -> Prepared | None:
+    """None when the workspace is not there (any more). Raises `ReadFailedError`. `frugal` is as for `observe`."""
+    once = CachedReads(azure)
+    estate = await observe(workspace, once, terms, trigger, frugal=frugal)
+    if estate is None:
+        return None
+    made = plan(estate, terms)
+    if made.unread:
+        # Nothing that was read so far keeps the admin user on. The others on the registry come first: they may need it.
+        estate = await look_around(estate, once, terms, frugal=frugal)
+        made = plan(estate, terms)
+    while wants := made.unread - estate.facts.keys():
+        estate = await look_further(estate, wants, once, terms, frugal=frugal)
+        made = plan(estate, terms)
+    return Prepared(estate, made)
+
+
+async def prepare_for_everybody(workspace: Scope, azure: Reads, terms: Terms) -> Prepared | None:
+    """As `prepare`. Who uses the registry is read to the end, whatever keeps its admin user on."""
+    once = CachedReads(azure)
+    estate = await observe(workspace, once, terms)
+    if estate is None:
+        return None
+    estate = await look_around(estate, once, terms)
+    while wants := unread(estate, terms) - estate.facts.keys():
+        estate = await look_further(estate, wants, once, terms)
+    return Prepared(estate, plan(estate, terms))
