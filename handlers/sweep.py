@@ -19,7 +19,7 @@ from shared.access.asks import Finding, Severity
 from shared.access.scope import Scope
 from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding
-from shared.messages import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
+from shared.messages import Reconcile, Shard, Sweep, Trigger, encode
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reading import from_resource_graph
@@ -66,7 +66,7 @@ async def find(services: Runtime, sweep: str) -> None:
     if sweeps:
         shards = await sweeps.shards(sweep, shards)
     for number, some in enumerate(shards):
-        await services.queue.put(encode(ResourceGraphReads(sweep, f"{number:05}", some)), timedelta())
+        await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
     workspaces = sum(map(len, shards))
     if sweeps:
         await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
@@ -105,7 +105,7 @@ def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
         yield from filter(None, turn)
 
 
-async def look_over(work: ResourceGraphReads, services: Runtime) -> None:
+async def look_over(work: Shard, services: Runtime) -> None:
     """Raises `AzureFailureError`: the shard comes again, and only it."""
     now = services.azure.now()
     if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
@@ -116,7 +116,7 @@ async def look_over(work: ResourceGraphReads, services: Runtime) -> None:
         await services.sweeps.done(work.sweep, work.number, tally, services.azure.now())
 
 
-async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
+async def _look_over(work: Shard, services: Runtime) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
     # Resource Graph tells of whole resource groups, and some of them may be none of ours.
     services = replace(services, azure=SharedLists(services.azure))
@@ -147,10 +147,10 @@ async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
 
 
-async def give_up(work: Sweep | ResourceGraphReads, services: Runtime) -> None:
+async def give_up(work: Sweep | Shard, services: Runtime) -> None:
     """The sweep comes to its end without the shard, or at once, as incomplete."""
     match work:
-        case ResourceGraphReads(sweep=sweep) if services.sweeps and sweep:
+        case Shard(sweep=sweep) if services.sweeps and sweep:
             missed = Tally(len(work.workspaces), len(work.workspaces))
             await services.sweeps.done(sweep, work.number, missed, services.azure.now())
         case Sweep(id=sweep) if services.sweeps and sweep:

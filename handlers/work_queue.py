@@ -21,8 +21,8 @@ from shared.messages import (
     MalformedWorkError,
     Reconcile,
     Record,
-    ResourceGraphReads,
     Resync,
+    Shard,
     Sweep,
     Work,
     decode,
@@ -59,7 +59,7 @@ async def _do(message: bytes, services: Runtime) -> None:
             await _users(work, services)
         case Sweep() as work:
             await sweep.find(services, work.id)
-        case ResourceGraphReads() as work:
+        case Shard() as work:
             await sweep.look_over(work, services)
         case Resync() as work:
             await _resync(work, services)
@@ -116,14 +116,14 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
         f"Work of kind {type(work).__name__ if work else 'unknown'} was given up after {MOST_TRIES} tries: {why}.",
         _remedy(work),
     )
-    if isinstance(work, Sweep | ResourceGraphReads):
+    if isinstance(work, Sweep | Shard):
         await _record_or_log(sweep.give_up(work, services))
     await _record_or_log(_record_finding(one, services))
 
 
 def _remedy(work: Work | None) -> str:
     look = f"Look at the queue {QUEUE}-poison and mend the cause"
-    if isinstance(work, Sweep | ResourceGraphReads):  # the sweep ended without it: its message does nothing any more
+    if isinstance(work, Sweep | Shard):  # the sweep ended without it: its message does nothing any more
         return f"{look}; the next sweep looks at the same workspaces. To begin one at once, fire the function `sweep`."
     return (
         f"{look}; then put the message back on {QUEUE}, or wait for the next sweep (which does not do the work of kind "
@@ -146,7 +146,7 @@ async def _record_finding(one: Finding, services: Runtime) -> None:
 def _about(work: Work | None) -> Scope:
     try:
         match work:
-            case Reconcile() | Resync() | ResourceGraphReads():
+            case Reconcile() | Resync() | Shard():
                 first = Scope.parse(work.workspaces[0])
                 return first if len(work.workspaces) == 1 else first.subscription or first
             case Dependency():

@@ -44,7 +44,7 @@ class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
     id: str = ""
 
 
-class ResourceGraphReads(Struct, frozen=True, tag="shard", omit_defaults=True):
+class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
     """Look over these workspaces of one subscription, as part `number` of a sweep."""
 
     sweep: str
@@ -66,11 +66,9 @@ class Record(Struct, frozen=True, tag="record"):
     rows: tuple[dict[str, Any], ...]
 
 
-type Work = Reconcile | Dependency | Sweep | ResourceGraphReads | Resync | Record
+type Work = Reconcile | Dependency | Sweep | Shard | Resync | Record
 
-_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(
-    Reconcile | Dependency | Sweep | ResourceGraphReads | Resync | Record
-)
+_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Shard | Resync | Record)
 
 
 class MalformedWorkError(ValueError):

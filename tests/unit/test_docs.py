@@ -17,7 +17,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 PAPERS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 
-class WorkspaceAsks(Mapping[str, str]):
+class NamesAskedFor(Mapping[str, str]):
     """An environment without anything in it, which knows what it was asked for."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ def first_column(table: str) -> list[str]:
 
 
 def test_settings_table_is_what_is_read() -> None:
-    environment = WorkspaceAsks()
+    environment = NamesAskedFor()
     Settings.read(environment)
     assert environment.names == set(first_column(section("App settings")))
 
 
 def test_example_settings_are_read_by_app_or_host() -> None:
-    environment = WorkspaceAsks()
+    environment = NamesAskedFor()
     Settings.read(environment)
     values = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
     assert set(values) - environment.names == {"FUNCTIONS_WORKER_RUNTIME"}

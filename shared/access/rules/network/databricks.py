@@ -82,7 +82,7 @@ RULES = (
         DATABRICKS,
         ("AML-67",),
         RuleKind.AUDIT,
-        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual seats.",
+        "An attached Databricks runs in the workspace's subscription and region, and in its storage's virtual network.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _databricks,
         "a Databricks in a virtual network that the workspace's secured storage does not let in",

@@ -86,7 +86,7 @@ RULES = (
         OBSTACLES,
         ("AML-62",),
         RuleKind.AUDIT,
-        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual seats.",
+        "No lock and no policy stops AML from making what nodes with public IPs need beside their virtual network.",
         "learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         _obstacles,
         "a CanNotDelete lock on the virtual network's resource group, or a policy that denies network security groups",
