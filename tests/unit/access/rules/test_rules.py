@@ -96,7 +96,7 @@ workspace-identity-one-way    AML-02         G   -
 workspace-identities-resent   AML-11         G   -
 workspace-primary-identity    AML-12         A   -
 identity-attached-by          AML-14         A   -
-customer-provided-dependencies    AML-10         F   -
+brought-along-dependencies    AML-10         F   -
 default-identity              AML-16         I   -
 compute-identity-name         AML-38         I   -
 lost-identity                 AML-98         A   -

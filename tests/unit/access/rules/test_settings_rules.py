@@ -51,7 +51,7 @@ class TestRegistries:
         return "".join(f"{finding.message} {finding.remedy}" for finding in said("registry-settings", seen))
 
     @pytest.mark.parametrize(
-        ("wishes", "ws", "says"),
+        ("preferences", "ws", "says"),
         [
             (Preferences(), "Enabled", ""),
             (Preferences(), "Disabled", "--public-network-enabled false"),
