@@ -109,6 +109,19 @@ def test_links_lead_somewhere(paper: Path) -> None:
     assert [target for target in local if not (paper.parent / target).exists()] == []
 
 
+def anchors(paper: Path) -> set[str]:
+    """As GitHub makes them from headings: lower case, letters, digits and hyphens."""
+    titles = re.findall(r"^#+ (.+)$", paper.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_into_a_document_lead_to_a_heading(paper: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", paper.read_text("utf-8"))
+    local = [(paper.parent / path if path else paper, name) for path, name in targets if "://" not in path]
+    assert [name for path, name in local if path.suffix == ".md" and name not in anchors(path)] == []
+
+
 def threats() -> list[list[str]]:
     """The rows of the threat model, cell by cell."""
     table = (
