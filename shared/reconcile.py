@@ -56,7 +56,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
+    """Everything that a reconcile works with. Without a queue (on the command line) it only reports what must wait.
 
     `stopped`, `by_hand`, `again` and `file` are as for `Brakes`, `stop` and `told` as for `Changes`; `only` restricts
     what is done to the actions that a plan document names (`shared.access.plan_json.key`).

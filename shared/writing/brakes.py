@@ -1,6 +1,7 @@
 """What can still stop a plan's changes: the kill switch, how many were made this hour, and that somebody reverts them.
 
-Looked at while the intent is being recorded, so that it costs an event no time; both come before the first write.
+They are checked while the intent is being recorded, so that they cost an event no time. Both come before the first
+write.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _FOLDER = "caps/"
 
 @dataclass(frozen=True, slots=True)
 class BrakeVerdict:
-    """By action id what is withheld, and what to say of changes that had been made before."""
+    """What is withheld, and what to say about changes that were made before, both by action id."""
 
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -40,9 +41,9 @@ class BrakeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Brakes:
-    """`stopped` is the app's setting. `by_hand`: a person at a desk, whose changes count where there is a store.
+    """`stopped` is the app's setting. `by_hand`: a person makes the changes, which count if there is a store.
 
-    `again`: a person wants what was undone or contested all the same. `file` remembers beside the log.
+    `again`: a person wants changes that were undone or contested. `file` remembers beside the log.
     """
 
     azure: Reads
@@ -55,7 +56,7 @@ class Brakes:
     file: RunRecords | None = None
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
-        """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
+        """Reserves this hour's share for what nothing stops. If it raises `AzureFailureError`, nothing may go on."""
         actions = made.actions
         if not actions:
             return BrakeVerdict()
@@ -85,7 +86,7 @@ class Brakes:
         )
 
     async def _past(self, actions: Sequence[Change]) -> dict[str, history.Past]:
-        """Without a log workspace nobody can tell; one that does not answer is a failure."""
+        """Without a log workspace nobody can tell. If there is one and it does not answer, that is a failure."""
         asked = [action for action in actions if counted(action)]
         if not asked:
             return {}
@@ -110,7 +111,7 @@ class Brakes:
         }
 
     async def _tagged(self, actions: Sequence[Change], workspace: Scope) -> dict[str, Refusal]:
-        """Changes in, or for a workspace in, a resource group whose tag says stop. A tag allows nothing."""
+        """Changes in a resource group whose tag says stop, or for a workspace in one. A tag never allows anything."""
         groups = {scope: scope.resource_group for scope in (workspace, *map(target, actions))}
         wanted = sorted({group for group in groups.values() if group}, key=str)
         raws = await asyncio.gather(*(self.azure.resource(group) for group in wanted))
@@ -152,7 +153,7 @@ class Brakes:
         return refusals
 
     async def _tidy(self, hour: datetime) -> None:
-        """The hour's first run removes the documents of hours that are over."""
+        """The first run of an hour removes the documents of earlier hours."""
         if self.store:
             for name in await self.store.names(_FOLDER):
                 if name < f"{_FOLDER}{hour:%Y-%m-%dT%H}":
