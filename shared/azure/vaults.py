@@ -17,7 +17,7 @@ class Vaults:
         self._arm = arm
 
     async def change(self, setting: Setting) -> None:
-        """Adds every permission but purge; or, where `to` says `missing: …`, takes just these away again.
+        """Adds every permission but purge. If `to` says `missing: …`, removes only these again.
 
         Raises `WriteRefusedError`, and `ReadFailedError`.
         """
@@ -34,7 +34,7 @@ class Vaults:
         held = _held(vault, setting.principal.id)
         await self._put(setting, "remove", {**holder, "permissions": held})
         kept = _less(held, frozenset(setting.to.removeprefix(_MISSING).split(", ")))
-        if any(kept.values()):  # whatever of an entry `remove` leaves, what was there before comes back
+        if any(kept.values()):  # whatever `remove` leaves of an entry, what was there before is added again
             await self._put(setting, "add", {**holder, "permissions": kept})
 
     async def _put(self, setting: Setting, how: str, entry: Mapping[str, object]) -> None:
@@ -50,7 +50,7 @@ def _held(vault: Raw | None, holder: str) -> _Permissions:
 
 
 def _less(held: _Permissions, gone: frozenset[str]) -> _Permissions:
-    """`gone` are `keys/get` and so on, in lower case."""
+    """`gone` holds permissions like `keys/get`, in lower case."""
     return {
         kind: [name for name in names or () if f"{kind}/{name}".casefold() not in gone] for kind, names in held.items()
     }

@@ -134,8 +134,7 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
             estate = replace(estate, access={})
         found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
         # The rules need not be asked again after this: they look at what an identity holds only if a workspace acts as
-        # it, and such an
-        # identity is never in `found`.
+        # it, and such an identity is never in `found`.
         estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, terms) - estate.facts.keys()
