@@ -1,4 +1,4 @@
-"""Turns event objects of the Functions library back into the delivered event, so that one handler reads either schema."""
+"""Turns event objects of the Functions library back into the delivered event: one handler reads either schema."""
 
 from typing import Any
 

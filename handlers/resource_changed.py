@@ -43,7 +43,7 @@ async def handle(raw: object, services: Runtime) -> None:
 
 
 async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> None:
-    """For a dependency, or a scope where somebody took a role away: looks at the workspaces that use it or lie in it."""
+    """For a dependency, or a scope where a role was taken away: looks at the workspaces that use it or lie in it."""
     deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
         # For a whole subscription or more, finding out where to look is work of its own.

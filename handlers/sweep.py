@@ -1,7 +1,7 @@
 """The timer: amlguard looks at every workspace, whether or not its events arrived (law 1).
 
-The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards. Each shard is a message of
-its own. A shard is evaluated by what Resource Graph knows. Whatever does not look right is reconciled through ARM.
+The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards. Each shard is a message
+of its own. A shard is evaluated by what Resource Graph knows. Whatever does not look right is reconciled through ARM.
 """
 
 import asyncio

@@ -161,7 +161,7 @@ async def _one(scope: Scope, reconciler: Reconciler, run: Run, made: list[Outcom
 
 def _why(error: Exception, made: Sequence[Outcome]) -> str:
     if isinstance(error, AuditFailedError) and made:
-        return f"{error}; this says what was done there, but the record does not have its outcome"
+        return f"{error}; this says what was done there, and its outcome is not on record"
     if isinstance(error, AzureFailureError | StoppedError | ValueError):
         return str(error)
     return f"{type(error).__name__}: {error}"

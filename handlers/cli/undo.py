@@ -134,7 +134,7 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
             except AzureFailureError as error:
                 if not taken.outcomes:
                     raise
-                taken.error = f"{error}; this says what was done, but the record does not have its outcome"
+                taken.error = f"{error}; this says what was done, and its outcome is not on record"
         if taken.heard.number:
             print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
         return taken

@@ -46,8 +46,8 @@ class LiveAuditLog:
         """Sends an empty list, so that nothing is stored. Azure still checks the id of the rule and the right.
 
         For a wrong rule it answers 404 (the SDKs' own tests), for a missing right 403 (OperationFailed: their guide to
-        troubleshooting), and for a body that is not a list of records 204 without a row (azure-docs issues 106266, 112669,
-        118163). No source says how Azure answers an empty list. A 400 is about the body, so the right was there.
+        troubleshooting), and for a body that is not a list of records 204 without a row (azure-docs issues 106266,
+        112669, 118163). No source says how Azure answers an empty list. A 400 is about the body: the right was there.
         https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/monitor/azure-monitor-ingestion/TROUBLESHOOTING.md
         """
         url = f"/dataCollectionRules/{query(self._rule_id)}/streams/Custom-{REMEDIATIONS}"

@@ -84,8 +84,8 @@ def _resource(data: Mapping[str, Any]) -> object:
 
 
 def _decoded(resource: object) -> object:
-    """The id as ARM spells it. An event may spell it as the URL that was called. Microsoft's pages call it a path, and a
-    URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
+    """The id as ARM spells it. An event may spell it as the URL that was called. Microsoft's pages call it a path,
+    and a URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
 
     No name holds a %, so it can mean nothing else. A character that needs no encoding must not be encoded. Raises
     `InvalidScopeError`.

@@ -21,7 +21,7 @@ _SAME_WINDOW = 2.0
 class GraphQuota(AsyncHTTPPolicy[Any, Any]):
     """Holds queries back until there is room for them in the quota, as the last answer tells it.
 
-    Belongs behind the retry policy. When others have used the quota up, the retry policy waits as long as this tells it.
+    Belongs behind the retry policy. When others have used the quota up, that policy waits as long as this tells it.
     """
 
     def __init__(self) -> None:

@@ -50,7 +50,7 @@ class LiveWorkQueue:
         return QueueClient(str(self._settings.queue_url), QUEUE, credential=self._credential, **options)
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
-        """The delay is in whole seconds, rounded up, and at most seven days, which is the limit of the storage service."""
+        """The delay is in whole seconds, rounded up. The storage service allows at most seven days."""
         seconds = min(delay, _LONGEST_DELAY).total_seconds()
         hidden = max(0, int(-(-seconds // 1)))
         with storing("put work on the queue", "Storage Queue Data Contributor"):

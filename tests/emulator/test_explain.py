@@ -238,7 +238,7 @@ def test_what_is_there_and_nobody_needs_says_so_and_what_was_looked_at(
 ) -> None:
     ran = azure.run("explain", f"{WIDE}/providers/{resource}")
     assert ran.code == 0, ran.err
-    assert "nothing: it is there, and no rule asks for anything here" in ran.out
+    assert "nothing to do: the resource exists, and no rule asks for anything here" in ran.out
     assert looked in ran.out
 
 
