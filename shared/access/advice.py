@@ -1,4 +1,4 @@
-"""What plan says of roles that are missing and that it will not grant: a finding with the command that would."""
+"""Missing roles that amlguard will not grant. Each becomes a finding with the command that would grant it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ type Advised = tuple[Rule, RequiredGrant]
 
 
 def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[Advised]:
-    """Without what is granted anyway; and of several needs that one role would serve, the widest speaks for all."""
+    """Leaves out what is granted anyway. If one role would serve several needs, only the widest is told."""
     for rule, one in advised:
         same = [other for _, other in advised if _one_role(one, other)]
         granted = any(grant.serves(one) for grant in grants)
@@ -56,7 +56,7 @@ def advice(
 
 
 def _would_grant(doubt: Refusal | None, rule: Rule, one: RequiredGrant) -> Finding:
-    """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
+    """If amlguard would not do it on the word of the workspace, people should not paste it without a thought either."""
     remedy = _remedy(rule, one)
     return Finding(
         one.on,

@@ -1,4 +1,4 @@
-"""Who may hand out access: roles that nobody gets from amlguard, and callers who could have made a grant themselves."""
+"""Who may hand out access: roles that amlguard grants nobody, and callers who could have made a grant themselves."""
 
 from shared.access.actions import Refusal
 from shared.access.asks import RequiredGrant, RequiredSetting
@@ -11,14 +11,14 @@ _OVER_ACCESS = (
     ASSIGN,
     Permission("Microsoft.Authorization/roleDefinitions/write"),
     Permission("Microsoft.Authorization/elevateAccess/action"),
-    # PIM's way to the same, and Lighthouse's, which lets another tenant in.
+    # PIM does the same in its own way, and so does Lighthouse, which lets another tenant in.
     Permission("Microsoft.Authorization/roleAssignmentScheduleRequests/write"),
     Permission("Microsoft.Authorization/roleEligibilityScheduleRequests/write"),
     Permission("Microsoft.Authorization/roleManagementPolicies/write"),
     Permission("Microsoft.ManagedServices/registrationAssignments/write"),
 )
 _ADD_POLICY = Permission("Microsoft.KeyVault/vaults/accessPolicies/write")
-# By GUID as well, so that nothing that ARM answers could make them look harmless.
+# By GUID as well, so that no answer of ARM can make them look harmless.
 PRIVILEGED = {
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",
@@ -32,7 +32,10 @@ def privileged(role: RoleDefinition) -> bool:
 
 
 def refuse_privileged(ask: RequiredGrant, estate: Estate) -> Refusal | None:
-    """No policy opens this. A role that only its GUID is known of must have been read; rules' own roles are chosen."""
+    """No policy allows this.
+
+    If only the GUID of a role is known, the role must have been read. Rules choose their own roles.
+    """
     role_id = ask.need.role_id
     if role_id in PRIVILEGED:
         return Refusal("privileged-role", f"{PRIVILEGED[role_id]} hands out access: amlguard grants it to nobody")
