@@ -73,7 +73,7 @@ def _which_relay(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.LOW,
             f"Several relays lie beside Arc cluster {cluster.name} ({names}), so nobody can tell which one compute "
             f"{compute.id.name} uses: {me.label} must be Azure Relay Owner on it.",
-            "Look into the settings of the cluster's AML extension which relay it is, then: "
+            "The settings of the cluster's AML extension say which relay it is. Then: "
             f"{code(assign(me.id, 'Azure Relay Owner', 'RELAY-ID'))}",
         )
 

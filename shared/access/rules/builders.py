@@ -70,8 +70,9 @@ def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             IMAGE_BUILDER,
             ("AML-83",),
             Severity.MEDIUM,
-            f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
-            f"Name a cluster that is there, whose identity can push and build (AML-83): {code(change)}",
+            f"Workspace {workspace.id.name} builds images on compute {named}, which does not exist: it cannot build "
+            "any.",
+            f"Name a cluster that exists and whose identity can push and build (AML-83): {code(change)}",
         )
 
 

@@ -68,7 +68,7 @@ def _without_credential(store: Datastore, workspace: Workspace) -> str:
             f"in the file: {again}"
         )
     return (
-        "Once its readers hold Storage Blob Data Reader, and who writes there Storage Blob Data Contributor (AML-32, "
+        "Once its readers hold Storage Blob Data Reader, and its writers Storage Blob Data Contributor (AML-32, "
         f"AML-87, for people AML-88), register it again, with no credentials in the file: {again}"
     )
 
@@ -136,7 +136,7 @@ def _nowhere(store: Datastore, workspace: Workspace) -> Finding:
         Severity.LOW,
         f"Datastore {store.id.name} names storage account {store.account}, but not its resource group, and "
         f"{where} shows none of that name: nobody can tell whether computes may read there.",
-        f"Find it ({code(found)}), and say where it is, which only ARM's own call can. Get the datastore "
+        f"Find it ({code(found)}), and say where it is. Only ARM's own call can do that. Get the datastore "
         f"({code(f'{got} > datastore.json')}), add subscriptionId and resourceGroup to its properties, and put it "
         f"back: {code(az('rest', method='put', url=url, body='@datastore.json'))}",
     )

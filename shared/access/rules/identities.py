@@ -30,7 +30,7 @@ def _has_one(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 def _one_way(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if attached(workspace.identity):
-        reason = f"workspace {workspace.id.name} has user-assigned identities, and AML knows no way back from that"
+        reason = f"workspace {workspace.id.name} has user-assigned identities, and AML cannot change that back"
         yield Objection(workspace.id, Property.IDENTITY, reason)
 
 
@@ -134,7 +134,7 @@ RULES = (
         "workspace-identity-one-way",
         ("AML-02",),
         RuleKind.GUARD,
-        "No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
+        "No advice takes the user-assigned identities of a workspace away: AML cannot change that back.",
         _SOURCE,
         _one_way,
         "a workspace with a user-assigned identity: whatever is advised keeps it",

@@ -142,7 +142,7 @@ def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             Severity.MEDIUM,
             f"Workspace {workspace.id.name} uses serverless compute, which can pull without the registry's admin user "
             "only through a user-assigned identity of the workspace, and it acts as none.",
-            f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: "
+            f"{ROLES_FIRST}Then attach it and make it primary, which AML cannot change back: "
             f"{update_workspace(workspace, 'IDENTITY-ID', primary='IDENTITY-ID')}",
         )
 

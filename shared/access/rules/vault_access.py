@@ -105,7 +105,7 @@ def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield _KEYS.finding(
             workspace.id,
             f"The key that workspace {workspace.id.name} is encrypted with lies outside any key vault ({what}): "
-            "whether the workspace reaches it cannot be told.",
+            "nobody can tell whether the workspace reaches it.",
             "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key there.",
         )
         return

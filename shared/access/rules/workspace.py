@@ -114,7 +114,8 @@ def _full(acting: Principal, vault: Vault) -> Finding:
         Severity.HIGH,
         f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure takes no "
         "more.",
-        f"Take out what is no longer needed ({code(az('keyvault delete-policy', **where, object_id='OBJECT-ID'))}), or "
+        "Remove the policies that nobody needs any more "
+        f"({code(az('keyvault delete-policy', **where, object_id='OBJECT-ID'))}), or "
         "grant roles to all who use the vault, then let RBAC decide: "
         f"{code(az('keyvault update', **where, enable_rbac_authorization='true'))}",
     )
