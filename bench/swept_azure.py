@@ -14,7 +14,7 @@ import requests
 from bench.asked import Request, request
 from bench.processes import Process, running
 from bench.tenant import Json
-from shared.messages import ResourceGraphReads, encode
+from shared.messages import Shard, encode
 
 _SWEEPS, _FINDINGS = "AmlGuardSweep_CL", "AmlGuardFinding_CL"
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
@@ -61,7 +61,7 @@ class SweptAzure:
         As a shard of a sweep that nobody began: what follows sweeps is to be awake, too.
         """
         for number, _ in enumerate(self._workers):
-            self._fire("work_queue", encode(ResourceGraphReads("awake", f"{number:05}", tuple(workspaces))).decode())
+            self._fire("work_queue", encode(Shard("awake", f"{number:05}", tuple(workspaces))).decode())
         self._until(lambda: len({row["RunId"] for row in self.rows(_FINDINGS)}) == len(self._workers))
         time.sleep(_REFILL_SECONDS)
         self._control("DELETE", "requests")

@@ -1,4 +1,4 @@
-"""The Functions library's event objects back into the event that was delivered: one handler reads either schema."""
+"""Turns event objects of the Functions library back into the delivered event: one handler reads either schema."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Looking at workspaces: what all triggers do once they know where."""
+"""Looks at workspaces: what all triggers do once they know where to look."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ from shared.reconcile import Result
 
 _log = logging.getLogger("amlguard")
 
-# More than these are left to the queue: it scales out, an Event Grid delivery does not.
+# More than these go to the queue, which scales out. An Event Grid delivery does not.
 INLINE = 3
 PER_MESSAGE = 10
 _AGAIN = timedelta(seconds=30)
 
 
 async def watched(workspaces: Iterable[Scope], services: Runtime) -> list[Scope]:
-    """Those that the policy's scopes choose. Raises `ReadFailedError` where that cannot be found out."""
+    """Those that the policy's scopes choose. Raises `ReadFailedError` if it cannot find out."""
     found = list(workspaces)
     chosen = await asyncio.gather(*(services.scopes.any_chooses(services.terms.scopes, one) for one in found))
     return [one for one, is_chosen in zip(found, chosen, strict=True) if is_chosen]
@@ -38,7 +38,7 @@ async def look_now(
 ) -> list[Result]:
     """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others.
 
-    Of several it is tried again alone: the others are done.
+    If there are several, a failed one is tried again alone, because the others are done.
     """
     runs = [_reconcile(scope, services, trigger, deadline, attempt) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
@@ -53,7 +53,7 @@ async def look_now(
 
 
 def is_failure(answer: object) -> TypeGuard[AzureFailureError | TimeoutError]:
-    """Raises what no other try would mend."""
+    """Raises what another try would not mend."""
     if isinstance(answer, BaseException) and not isinstance(answer, AzureFailureError | TimeoutError):
         raise answer
     return isinstance(answer, BaseException)
@@ -78,7 +78,7 @@ async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, deadline
 
 
 async def look_later(workspaces: Iterable[Scope], services: Runtime, trigger: Trigger) -> int:
-    """Puts the workspaces on the queue; gives the number of messages. Raises `AzureFailureError`."""
+    """Puts the workspaces on the queue, and returns the number of messages. Raises `AzureFailureError`."""
     names = [str(scope) for scope in workspaces]
     batches = [tuple(names[at : at + PER_MESSAGE]) for at in range(0, len(names), PER_MESSAGE)]
     if batches and services.queue is None:

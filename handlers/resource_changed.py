@@ -16,14 +16,14 @@ from shared.reading.discover import finished, search
 
 _log = logging.getLogger("amlguard")
 
-# Workspaces that are asked within the delivery for what lies below them: a handful of lists each.
+# How many workspaces the delivery asks for what lies below them. Each takes a few lists.
 _ASKED_INLINE = 5
 
 
 async def handle(raw: object, services: Runtime) -> None:
-    """Takes one event in either schema. What is not for us is acknowledged; what is malformed also goes on record.
+    """Takes one event in either schema. It acknowledges events that are not for us. It also records malformed ones.
 
-    Raises `AzureFailureError` when the state could not be read or recorded: Event Grid then delivers again.
+    Raises `AzureFailureError` if the state could not be read or recorded. Event Grid then delivers again.
     """
     try:
         event = read(raw)
@@ -43,10 +43,10 @@ async def handle(raw: object, services: Runtime) -> None:
 
 
 async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> None:
-    """A dependency, or a scope at which a role was taken away: the workspaces that use it or lie in it."""
+    """For a dependency, or a scope where a role was taken away: looks at the workspaces that use it or lie in it."""
     deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
-        # The whole subscription or more: finding out where to look is work of its own.
+        # For a whole subscription or more, finding out where to look is work of its own.
         if services.queue:
             await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
         return
@@ -58,7 +58,7 @@ async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> N
         _log.info("an event about a subscription that is not there (any more): nothing to look at")
         return
     if len(begun.unasked) > _ASKED_INLINE and services.queue:
-        # What lies below so many is read by the queue. Whom it leads to is looked at then, these once more.
+        # The queue reads what lies below so many. It then looks at those that use the resource, and again at these.
         await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
         users = begun.users
     else:
@@ -79,7 +79,7 @@ async def _within_deadline(workspaces: list[Scope], services: Runtime, trigger: 
 
 
 async def _record_malformed(reason: str, services: Runtime) -> None:
-    """Nothing of the event itself is kept: it may hold anything, personal data included."""
+    """Keeps nothing of the event itself, because it may hold anything, also personal data."""
     _log.warning("a malformed event was dropped: %s", reason)
     if services.audit:
         one = Finding(

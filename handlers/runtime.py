@@ -1,4 +1,4 @@
-"""What every trigger works with, made once a process from the settings."""
+"""What every trigger works with. A process makes it once, from the settings."""
 
 import base64
 import json
@@ -31,9 +31,9 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`own_object_id` is the identity that amlguard itself acts as; events that it caused are ignored.
+    """`own_object_id` is the identity that amlguard itself acts as. Events that it caused are ignored.
 
-    `tenant_id` is its tenant, `policy_file` where the policy was read; without a file there are the defaults.
+    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults hold.
     """
 
     azure: Azure
@@ -73,7 +73,7 @@ class Runtime:
 
 
 async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None) -> Runtime:
-    """Raises `SettingsError`, `PolicyError` and, when Azure cannot be reached, `ReadFailedError`."""
+    """Raises `SettingsError` and `PolicyError`, and `ReadFailedError` if Azure cannot be reached."""
     settings = Settings.read(environment)
     quiet_sdk_logging()
     rules = read_policy(policy_file, settings)
@@ -110,7 +110,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
 
 @asynccontextmanager
 async def connected(environment: Mapping[str, str], policy_file: Path | None) -> AsyncIterator[Runtime]:
-    """For a command: services that are closed at its end."""
+    """For a command: a runtime that is closed at its end."""
     services = await connect(environment, policy_file=policy_file)
     try:
         yield services
@@ -119,14 +119,14 @@ async def connected(environment: Mapping[str, str], policy_file: Path | None) ->
 
 
 def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
-    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, if it is there."""
+    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, if it exists."""
     if chosen is None and settings.policy_file:
         return Path(settings.policy_file)
     return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
 
 
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """Without any file, the defaults (mode report)."""
+    """Without any file, the defaults (report mode)."""
     file = chosen_policy(chosen, settings)
     try:
         return policy.load(file) if file else Policy()
@@ -137,7 +137,7 @@ def read_policy(chosen: Path | None, settings: Settings) -> Policy:
 
 
 def claim(token: str, name: str) -> str:
-    """Empty when the token is not a JWT. Only ids of identity and tenant are ever asked for (law 11)."""
+    """Empty if the token is not a JWT. Callers ask only for the ids of identity and tenant (law 11)."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

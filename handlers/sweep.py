@@ -1,7 +1,7 @@
-"""The timer: every workspace is looked at, whether or not its events arrived (law 1).
+"""The timer: amlguard looks at every workspace, whether or not its events arrived (law 1).
 
-The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards; each shard is a message
-of its own. A shard is evaluated by what Resource Graph knows; whatever does not look right is reconciled through ARM.
+The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards. Each shard is a message
+of its own. A shard is evaluated by what Resource Graph knows. Whatever does not look right is reconciled through ARM.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from shared.access.asks import Finding, Severity
 from shared.access.scope import Scope
 from shared.access.users import is_container
 from shared.audit_rows import FINDINGS, Phase, Run, finding
-from shared.messages import Reconcile, ResourceGraphReads, Sweep, Trigger, encode
+from shared.messages import Reconcile, Shard, Sweep, Trigger, encode
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
 from shared.reading import from_resource_graph
@@ -30,18 +30,18 @@ from shared.state.sweep_progress import Shards, Tally, new_sweep
 
 _log = logging.getLogger("amlguard")
 
-# Two queries of Resource Graph a shard, of which it takes three a second; each gives one page for as many.
+# A shard takes two queries of Resource Graph, which takes three a second. Each gives one page for so many workspaces.
 PER_SHARD = 50
-# Of fewer workspaces in a subscription Resource Graph saves nothing: hundreds of small subscriptions would wait for it.
+# With fewer workspaces in a subscription Resource Graph saves nothing, and hundreds of small subscriptions would wait.
 _WORTH_A_QUERY = 3
-# Half of what the host allows: what is left is a message of its own.
+# Half of what the host allows. What is left goes into a message of its own.
 _SECONDS = 300.0
 _AT_ONCE = 10
 _AGAIN = timedelta(seconds=30)
 
 
 async def handle(services: Runtime) -> None:
-    """Leaves all of it to the queue, which tries again when something fails; the timer would not for six hours."""
+    """Leaves all of it to the queue, which tries again if something fails. The timer would not for six hours."""
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
     sweep = new_sweep(services.azure.now()) if services.sweeps else ""
@@ -66,7 +66,7 @@ async def find(services: Runtime, sweep: str) -> None:
     if sweeps:
         shards = await sweeps.shards(sweep, shards)
     for number, some in enumerate(shards):
-        await services.queue.put(encode(ResourceGraphReads(sweep, f"{number:05}", some)), timedelta())
+        await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
     workspaces = sum(map(len, shards))
     if sweeps:
         await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
@@ -74,7 +74,7 @@ async def find(services: Runtime, sweep: str) -> None:
 
 
 def _missed(chosen: Chosen) -> list[Finding]:
-    """What the sweep was told to look at and cannot, and that it looks at nothing at all."""
+    """Findings: what the sweep should look at and cannot, and that it looks at nothing at all."""
     found = [
         Finding(
             error.scope,
@@ -101,13 +101,13 @@ def _missed(chosen: Chosen) -> list[Finding]:
 
 
 def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Subscriptions take turns: each has a limit of its own, so that they are worked on side by side."""
+    """Subscriptions take turns, because each has a limit of its own. So instances work on several of them at once."""
     for turn in zip_longest(*(batched(each, PER_SHARD, strict=False) for each in found)):
         yield from filter(None, turn)
 
 
-async def look_over(work: ResourceGraphReads, services: Runtime) -> None:
-    """Raises `AzureFailureError`: the shard comes again, and only it."""
+async def look_over(work: Shard, services: Runtime) -> None:
+    """Raises `AzureFailureError`: then this shard alone comes again."""
     now = services.azure.now()
     if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
         return
@@ -117,9 +117,9 @@ async def look_over(work: ResourceGraphReads, services: Runtime) -> None:
         await services.sweeps.done(work.sweep, work.number, tally, services.azure.now())
 
 
-async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
+async def _look_over(work: Shard, services: Runtime) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
-    # Resource Graph tells of whole resource groups, and some of them may be none of ours.
+    # Resource Graph returns whole resource groups, and some of their workspaces may not be ours.
     services = replace(services, azure=SharedLists(services.azure))
     queried = len(scopes) >= _WORTH_A_QUERY and all(map(is_container, services.terms.scopes))
     known = await from_resource_graph.ResourceGraphReads.read(scopes, services.azure) if queried else None
@@ -148,10 +148,10 @@ async def _look_over(work: ResourceGraphReads, services: Runtime) -> Tally:
     return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
 
 
-async def give_up(work: Sweep | ResourceGraphReads, services: Runtime) -> None:
-    """The sweep comes to its end without the shard, or at once, as incomplete."""
+async def give_up(work: Sweep | Shard, services: Runtime) -> None:
+    """The sweep ends as incomplete: without the shard, or at once."""
     match work:
-        case ResourceGraphReads(sweep=sweep) if services.sweeps and sweep:
+        case Shard(sweep=sweep) if services.sweeps and sweep:
             missed = Tally(len(work.workspaces), len(work.workspaces))
             await services.sweeps.done(sweep, work.number, missed, services.azure.now())
         case Sweep(id=sweep) if services.sweeps and sweep:

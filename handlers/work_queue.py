@@ -1,6 +1,6 @@
-"""The queue: work that had to wait, and the sweep's share of each instance.
+"""The queue: work that had to wait, and each instance's share of the sweep.
 
-A failure is raised, so that the message comes back; after five tries the host moves it to the poison queue, and a
+A failure is raised, so that the message comes back. After five tries the host moves it to the poison queue, and a
 finding says so.
 """
 
@@ -21,8 +21,8 @@ from shared.messages import (
     MalformedWorkError,
     Reconcile,
     Record,
-    ResourceGraphReads,
     Resync,
+    Shard,
     Sweep,
     Work,
     decode,
@@ -38,7 +38,7 @@ _log = logging.getLogger("amlguard")
 
 
 async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
-    """`tries` counts this one. Raises whatever goes wrong: the host tries again, or gives up."""
+    """`tries` counts this try. It raises whatever goes wrong, and the host tries again or gives up."""
     try:
         await _do(message, services)
     except Exception as error:
@@ -49,7 +49,7 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
 
 
 async def _do(message: bytes, services: Runtime) -> None:
-    """Raises `MalformedWorkError` for what is not ours, `AzureFailureError` for what should be tried again."""
+    """Raises `MalformedWorkError` if the message is not ours, and `AzureFailureError` if it should be tried again."""
     match decode(message):
         case Reconcile() as work:
             # The policy may have changed while the message waited.
@@ -59,7 +59,7 @@ async def _do(message: bytes, services: Runtime) -> None:
             await _users(work, services)
         case Sweep() as work:
             await sweep.find(services, work.id)
-        case ResourceGraphReads() as work:
+        case Shard() as work:
             await sweep.look_over(work, services)
         case Resync() as work:
             await _resync(work, services)
@@ -93,7 +93,7 @@ async def _resync(work: Resync, services: Runtime) -> None:
 
 
 async def _record(work: Record, services: Runtime) -> None:
-    """The log may have taken some rows although it said that it failed: only what is not there yet is written."""
+    """The log may have taken some rows although it reported a failure. Writes only those that are not there yet."""
     rows = list(work.rows)
     if services.audit_reader and rows:
         known = await services.audit_reader.phases(str(rows[0]["RunId"]))
@@ -103,7 +103,7 @@ async def _record(work: Record, services: Runtime) -> None:
 
 
 async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
-    """A finding for people, and the sweep goes on without the shard. Nothing here hides why the work failed."""
+    """Records a finding for people, and the sweep goes on without the shard. It does not hide why the work failed."""
     try:
         work: Work | None = decode(message)
     except MalformedWorkError:
@@ -118,14 +118,14 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
         _remedy(work),
         lacks_right=isinstance(error, AzureFailureError) and error.lacks_right,
     )
-    if isinstance(work, Sweep | ResourceGraphReads):
+    if isinstance(work, Sweep | Shard):
         await _record_or_log(sweep.give_up(work, services))
     await _record_or_log(_record_finding(one, services))
 
 
 def _remedy(work: Work | None) -> str:
     look = f"Look at the queue {QUEUE}-poison and mend the cause"
-    if isinstance(work, Sweep | ResourceGraphReads):  # the sweep ended without it: its message does nothing any more
+    if isinstance(work, Sweep | Shard):  # the sweep ends without it, and its message does nothing any more
         return f"{look}; the next sweep looks at the same workspaces. To begin one at once, fire the function `sweep`."
     return (
         f"{look}; then put the message back on {QUEUE}, or wait for the next sweep (which does not do the work of kind "
@@ -148,7 +148,7 @@ async def _record_finding(one: Finding, services: Runtime) -> None:
 def _about(work: Work | None) -> Scope:
     try:
         match work:
-            case Reconcile() | Resync() | ResourceGraphReads():
+            case Reconcile() | Resync() | Shard():
                 first = Scope.parse(work.workspaces[0])
                 return first if len(work.workspaces) == 1 else first.subscription or first
             case Dependency():

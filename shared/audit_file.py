@@ -1,7 +1,7 @@
 """The audit log as a file, for people without a deployed app: JSON lines that are only ever added to.
 
-A record counts once it is on disk (fsync). A file that others may write to could be made to say things: it is refused,
-and so is what is no plain file. A line that is not whole, as a crash leaves it, is passed over and told.
+A record counts once it is on disk (fsync). Others could make a file say anything if they may write to it: such a file
+is refused, and so is everything that is not a plain file. A crash may leave half a line: it is skipped and reported.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from shared.ports import AuditFailedError, ReadFailedError, Row
 _MODE = 0o600
 _BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _ADDING = os.O_RDWR | os.O_APPEND
-# No links, no waiting for the other end of a pipe; each system has some of these.
+# Follow no links, and do not wait for the other end of a pipe. Not every system has all of these flags.
 _SAFELY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 
 
 @dataclass(slots=True)
 class AuditFile:
-    """`AuditLog` and `RunRecords` of `shared.ports`. `passed_over` says what was in the file and is no record."""
+    """`AuditLog` and `RunRecords` of `shared.ports`. `passed_over` says what the file holds that is not a record."""
 
     path: Path
     must_be_there: bool = False
@@ -123,7 +123,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the new file's name outlives a crash as well."""
+    """So that the name of the new file survives a crash as well."""
     file = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -133,7 +133,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _alone(file: int) -> Iterator[None]:
-    """One process at a time: what two write must not be torn into each other."""
+    """One process at a time, so that the lines of two do not mix."""
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 - only there
 

@@ -1,4 +1,6 @@
-"""Rows of the audit tables (infra/tables.json): one an action and phase, one a finding, two a sweep."""
+"""Rows of the audit tables (infra/tables.json): one row for each action and each phase of it, one for each finding, two
+for each sweep.
+"""
 
 import uuid
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One reconcile of one workspace; its id is on every row and in the description of every grant it makes."""
+    """One reconcile of one workspace. Every row and the description of every grant have its id."""
 
     mode: RunMode
     trigger: Trigger = field(default_factory=Trigger)

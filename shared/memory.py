@@ -1,6 +1,6 @@
-"""What one process remembers between runs: it saves double work and decides nothing by itself.
+"""What one process remembers between runs. It saves double work and decides nothing by itself.
 
-Other instances remember nothing of it, and need not: everything that is done twice is harmless (law 1).
+Other instances do not know of it, and need not: doing something twice is harmless (law 1).
 """
 
 import asyncio
@@ -29,15 +29,15 @@ class Memory:
 
     @asynccontextmanager
     async def exclusively(self, scope: Scope) -> AsyncIterator[None]:
-        """One at a time, for each scope: the second of two equal events finds the work done."""
+        """One run at a time for each scope: the second of two equal events finds that the work is done."""
         lock = self._locks.setdefault(scope, asyncio.Lock())
         async with lock:
             yield
 
     async def shared[T](self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
-        """Whoever comes while equal work still waits for its turn gets what comes of that.
+        """A caller that comes while equal work still waits for its turn gets the result of that work.
 
-        `work` calls what it is given when its turn has come: from then on it no longer speaks for what comes after.
+        `work` calls what it is given when its turn has come. A caller that comes later gets work of its own.
         """
         waiting = self._waiting.get(key)
         if waiting is None:
@@ -52,12 +52,12 @@ class Memory:
         return answer
 
     def wake_is_due(self, scope: Scope, at: datetime, now: datetime) -> bool:
-        """Whether a look at `scope` is queued already for `at` or a little earlier."""
+        """Whether the queue already holds a look at `scope` for `at` or a little earlier."""
         known = self._wakes.get(scope)
         return known is not None and now < known <= at + _CLOSE
 
     def forget_wake(self, scope: Scope) -> None:
-        """A queued look has come, perhaps a moment early by ARM's clock."""
+        """A queued look has arrived, perhaps a moment early by ARM's clock."""
         self._wakes.pop(scope, None)
 
     def remember_wake(self, scope: Scope, at: datetime) -> None:
@@ -66,7 +66,10 @@ class Memory:
         self._wakes[scope] = at
 
     def recall(self, name: str) -> Stored | None:
-        """The last version of a shared document that this process wrote; whether it still is, only its ETag tells."""
+        """The last version of a shared document that this process wrote.
+
+        Only the ETag tells whether it is still the newest.
+        """
         return self._documents.get(name)
 
     def remember(self, name: str, stored: Stored) -> None:

@@ -1,6 +1,6 @@
-"""What goes on the work queue: typed, versioned by its tags, and without secrets.
+"""The messages of the work queue: typed, versioned by their tags, and without secrets.
 
-A message that this version cannot read is left to the queue's own retries and ends in the poison queue.
+If this version cannot read a message, the queue retries it, and it ends in the poison queue.
 """
 
 from datetime import datetime
@@ -11,9 +11,9 @@ from msgspec import Struct
 
 
 class Trigger(Struct, frozen=True, omit_defaults=True):
-    """What set a run off, as far as it may be kept: object ids only, never names or addresses (law 11).
+    """What started a run, as far as amlguard may keep it: object ids only, never names or addresses (law 11).
 
-    `resource` is what an event was about.
+    `resource` is the resource of the event.
     """
 
     correlation_id: str = ""
@@ -23,7 +23,7 @@ class Trigger(Struct, frozen=True, omit_defaults=True):
 
 
 class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):
-    """Look at these workspaces. `attempt` counts how often the same wait was put off."""
+    """Look at these workspaces. `attempt` counts how often the same look was put off."""
 
     workspaces: tuple[str, ...]
     trigger: Trigger = Trigger()
@@ -31,21 +31,21 @@ class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):
 
 
 class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
-    """Look at the workspaces that use, or lie in, this scope."""
+    """Look at the workspaces that use this scope or lie in it."""
 
     scope: str
     trigger: Trigger = Trigger()
 
 
 class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
-    """Find all workspaces. Without an `id` the sweep is not followed (there is no shared state)."""
+    """Find all workspaces. Without an `id` nobody follows the sweep, because there is no shared state."""
 
     trigger: Trigger = Trigger()
     id: str = ""
 
 
-class ResourceGraphReads(Struct, frozen=True, tag="shard", omit_defaults=True):
-    """Look over these workspaces of one subscription, as part `number` of a sweep."""
+class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
+    """Look at these workspaces of one subscription, as part `number` of a sweep."""
 
     sweep: str
     number: str
@@ -53,7 +53,7 @@ class ResourceGraphReads(Struct, frozen=True, tag="shard", omit_defaults=True):
 
 
 class Resync(Struct, frozen=True, tag="resync", omit_defaults=True):
-    """Resync these workspaces' cached keys: the admin user of their registry went off."""
+    """Resync the cached keys of these workspaces, because the admin user of their registry went off."""
 
     workspaces: tuple[str, ...]
     trigger: Trigger = Trigger()
@@ -66,11 +66,9 @@ class Record(Struct, frozen=True, tag="record"):
     rows: tuple[dict[str, Any], ...]
 
 
-type Work = Reconcile | Dependency | Sweep | ResourceGraphReads | Resync | Record
+type Work = Reconcile | Dependency | Sweep | Shard | Resync | Record
 
-_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(
-    Reconcile | Dependency | Sweep | ResourceGraphReads | Resync | Record
-)
+_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Shard | Resync | Record)
 
 
 class MalformedWorkError(ValueError):

@@ -1,4 +1,4 @@
-"""The policy file: YAML, every key optional, unknown keys an error that names the path."""
+"""The policy file: YAML. Every key is optional. An unknown key is an error that names its path."""
 
 import re
 from collections.abc import Hashable, Mapping
@@ -21,7 +21,7 @@ _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 class PolicyError(ValueError):
-    """The policy file is wrong; the message names the file, the path in it and what would be right."""
+    """The policy file is wrong. The message names the file, the path in it, and what would be right."""
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,7 +124,7 @@ class Policy(Part, frozen=True):
     approval_hours: Annotated[float, Meta(gt=0, le=24 * 30, description="what waits for approval lapses after")] = 72
 
     def terms(self) -> Terms:
-        """Raises `PolicyError` for a rule that does not exist or a scope that is no ARM id."""
+        """Raises `PolicyError` for a rule that does not exist or a scope that is not an ARM id."""
         return Terms(
             table=RULES,
             mode=self.mode,
@@ -153,7 +153,7 @@ class Policy(Part, frozen=True):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is there twice: the second would silently win."""
+    """Refuses a key that occurs twice, because the second would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -199,7 +199,7 @@ def schema() -> Mapping[str, Any]:
 
 
 def _wrong_rule(document: object) -> str | None:
-    """Msgspec does not name the key of a wrong entry of a mapping; people want to know which rule it is."""
+    """Msgspec does not name the key of a wrong entry of a mapping, but people want to know which rule it is."""
     rules = document.get("rules") if isinstance(document, dict) else None
     for name, rule in rules.items() if isinstance(rules, dict) else ():
         try:
@@ -255,7 +255,7 @@ def _exemption(part: PolicyExemption, path: str) -> Exemption:
     return Exemption(scope, rules, part.until, part.reason, next(iter(part.tag.items()), None))
 
 
-# No group owns everything by amlguard's doing; nor may it hand out access (PRIVILEGED).
+# amlguard makes no group an Owner, and gives none a role that hands out access (PRIVILEGED).
 _NEVER = PRIVILEGED | {"b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor"}
 
 

@@ -1,9 +1,9 @@
-"""The one seam between deciding and Azure: what `shared.reconcile` is handed, and how those parts fail.
+"""The one seam between deciding and Azure: what `shared.reconcile` is handed, and how these parts fail.
 
-    AzureFailureError              something that was asked of Azure did not happen
-    ├── ReadFailedError            so the state is unknown: this reconcile stops and is retried (law 2)
+    AzureFailureError              Azure did not do what it was asked to do
+    ├── ReadFailedError            the state is unknown: this reconcile stops and is retried (law 2)
     ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
-    ├── ConflictError              another instance changed the same document meanwhile: read it again
+    ├── ConflictError              another instance has changed the same document: read it again
     └── WriteRefusedError          Azure refused a change
         └── NotYetError            it may accept the same change later
 
@@ -42,7 +42,7 @@ class AzureFailureError(Exception):
 
 
 class ReadFailedError(AzureFailureError):
-    """`forbidden`: Azure said that the identity may not read it (403), which trying again does not change."""
+    """`forbidden`: Azure said that the identity may not read it (403). Another try would not change that."""
 
     def __init__(
         self, operation: str, code: str, reason: str, *, forbidden: bool = False, lacks_right: bool = False
@@ -68,7 +68,10 @@ class NotYetError(WriteRefusedError):
 
 
 class Reads(Protocol):
-    """They raise `ReadFailedError` for anything but a whole answer; only a 404 of the very thing is None."""
+    """They raise `ReadFailedError` unless they have the whole answer.
+
+    Only a 404 for the very thing asked for is None.
+    """
 
     def now(self) -> datetime:
         """ARM's clock, as of its last answer: settle times must not depend on the clock of a worker."""
@@ -77,35 +80,35 @@ class Reads(Protocol):
     async def resource(self, scope: Scope) -> Raw | None: ...
 
     async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:
-        """All pages of `{parent}/{collection}`, or the first few: a `Part` where there are more.
+        """All pages of `{parent}/{collection}`, or the first few: then a `Part` if there are more.
 
-        A collection with a provider (`NS/type`) hangs below /providers; it may end in ?$filter=…. None when the parent
-        is not there; nothing of a provider that the subscription does not use.
+        A collection with a provider (`NS/type`) is below /providers. It may end in ?$filter=…. None if the parent does
+        not exist. The list is empty for a provider that the subscription does not use.
         """
         ...
 
     def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
-        """Rows of Resource Graph, of one subscription or all: eventually consistent, so nothing is written by them.
+        """Rows of Resource Graph, of one subscription or all. They are eventually consistent: no write depends on them.
 
-        Of a subscription, role assignments of the management groups above it are shown as well.
+        For a subscription it also shows the role assignments of the management groups above it.
         """
         ...
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
-        """Rows of the Log Analytics workspace, by column name; None when none is configured."""
+        """Rows of the Log Analytics workspace, by column name. None if no workspace is configured."""
         ...
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
-        """At, above and below the subscription, groups expanded."""
+        """At, above and below the subscription, through groups as well."""
         ...
 
     async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
-        """A role that does not exist (any more) is not in the answer."""
+        """The answer leaves out a role that does not exist, or not any more."""
         ...
 
     async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
-        """All of them, or those that ARM says are assigned to the principal: groups expanded, but it may leave Everyone
-        or exclusions aside (`shared.access.denies`).
+        """All of them, or those that ARM says are assigned to the principal, through groups as well. ARM may leave out
+        Everyone or exclusions (`shared.access.denies`).
         """
         ...
 
@@ -114,11 +117,11 @@ class Azure(Reads, Protocol):
     """What is read, and what is changed."""
 
     async def grant(self, grant: Grant, description: str) -> bool:
-        """True if made, False if it was there already. Raises `WriteRefusedError`."""
+        """True if it was made, False if it existed already. Raises `WriteRefusedError`."""
         ...
 
     async def revoke(self, removal: Removal) -> bool:
-        """True if taken back, False if it was gone already. Raises `WriteRefusedError`."""
+        """True if it was taken back, False if it was gone already. Raises `WriteRefusedError`."""
         ...
 
     async def change(self, setting: Setting) -> None:
@@ -132,12 +135,12 @@ class AuditLog(Protocol):
         ...
 
     async def check(self) -> None:
-        """Whether it would accept rows, as far as can be told without one. Raises `AuditFailedError`."""
+        """Whether it would accept rows, as far as one can tell without sending any. Raises `AuditFailedError`."""
         ...
 
 
 class RunRecords(Protocol):
-    """What runs did, where that is not asked of the log workspace. Methods raise `ReadFailedError`."""
+    """What runs did, where the log workspace does not tell. Methods raise `ReadFailedError`."""
 
     async def of_runs(self, runs: Collection[str]) -> Sequence[Row]:
         """All remediation rows of the runs, oldest first."""
@@ -154,13 +157,13 @@ class WorkQueue(Protocol):
         ...
 
     async def withdraw(self, receipt: Receipt) -> None:
-        """Takes back what was put, if nobody has it yet."""
+        """Takes a message back, if nobody has it yet."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A document as it was read; `etag` names this very version of it."""
+    """A document as it was read. `etag` names this version of it."""
 
     data: bytes
     etag: str
@@ -169,15 +172,15 @@ class Stored:
 class Store(Protocol):
     """Small documents that all instances share, by names like `caps/2026-11-21T05`. They hold no secrets.
 
-    Methods raise `AzureFailureError`; a document that is not there is None, never an error.
+    Methods raise `AzureFailureError`. A document that does not exist is None, never an error.
     """
 
     async def read(self, name: str) -> Stored | None: ...
 
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
-        """Replaces the version `etag`, or makes the document where `etag` is None; gives the new version's etag.
+        """Replaces the version `etag`, or makes the document if `etag` is None. Returns the etag of the new version.
 
-        Raises `ConflictError` when that version is not the one that is there.
+        Raises `ConflictError` if the document has another version by now.
         """
         ...
 

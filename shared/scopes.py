@@ -1,8 +1,8 @@
 """Which workspaces a scope chooses: the same on the command line, in the policy, for sweeps and for events (law 13).
 
-A management group chooses the workspaces of its subscriptions, nested groups included; a subscription or resource group
-those that lie in it; a workspace itself; what workspaces use, its users. ARM decides. Only where users of a resource in
-other subscriptions are looked for does Resource Graph say where to look, and ARM is asked about each.
+A management group chooses the workspaces of its subscriptions, nested groups included. A subscription or resource group
+chooses those that lie in it. A workspace chooses itself. A resource that workspaces use chooses these workspaces. ARM
+decides. Only for users in other subscriptions does Resource Graph say where to look, and ARM is asked about each.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from shared.ports import Raw, ReadFailedError, Reads
 from shared.reading.discover import Search, all_workspaces, listed, place, search
 from shared.reading.users import Answer, seek, used_by, using
 
-# Who was moved out of a management group is still looked at for so long, and who was moved in not yet.
+# For so long, a subscription that has left a management group still counts, and a new one does not count yet.
 MEMBERSHIP_SECONDS = 300.0
 
 _OF_OTHERS = ("InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant")
 
 _NO_GROUP = "there is no such management group: check its id (which is not its display name)"
-# Azure answers 403 for a management group that does not exist as well, except to who may read at the root:
+# Azure also answers 403 for a management group that does not exist, except to those who may read at the root:
 # https://github.com/Azure/azure-rest-api-specs/issues/9549
 _CLOSED_GROUP = (
     "the management group may not be read, or does not exist, for which Azure answers the same: check its id (which is "
@@ -40,7 +40,7 @@ _CLOSED = "the identity may not read it: check the id, and give the identity Rea
 
 
 class ScopeError(ReadFailedError):
-    """`scope` names nothing that amlguard can look at, or what it may not read: somebody has to mend that."""
+    """amlguard cannot look at `scope`, or may not read it. Somebody has to correct that."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ScopeError(ReadFailedError):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`wrong` says of scopes why they choose nothing; `idle` are those in which there is no workspace."""
+    """`wrong` says why scopes choose nothing. `idle` are the scopes without a workspace."""
 
     workspaces: tuple[Scope, ...]
     wrong: tuple[ScopeError, ...] = ()
@@ -78,7 +78,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """`tenant` is the identity's own; empty where it is not known. `memory` keeps who is in which management group."""
+    """`tenant` is the identity's own, or empty if unknown. `memory` keeps the members of management groups."""
 
     azure: Reads
     memory: Memory
@@ -86,7 +86,10 @@ class Scopes:
     seconds: Callable[[], float] = time.monotonic
 
     async def choose(self, scopes: Sequence[Scope]) -> Chosen:
-        """What they choose together; without any, all that the identity reads. Raises `ReadFailedError`."""
+        """What the scopes choose together.
+
+        Without any scope, all that the identity can read. Raises `ReadFailedError`.
+        """
         if not scopes:
             return Chosen(tuple([one async for one in all_workspaces(self.azure)]))
         begun = await asyncio.gather(*map(self._begin, scopes), return_exceptions=True)
@@ -104,15 +107,15 @@ class Scopes:
         return Chosen(tuple(found), tuple(wrong), tuple(idle))
 
     async def workspaces(self, scope: Scope) -> Sequence[Scope]:
-        """Raises `ScopeError`, and `ReadFailedError` for what may go better the next time."""
+        """Raises `ScopeError`, and `ReadFailedError` for what may work the next time."""
         return await self._all_of(await self._begin(scope))
 
     async def users(self, scope: Scope) -> Sequence[Scope]:
-        """Those that use a resource of any kind, also of one that is no scope. Raises `ReadFailedError`."""
+        """Those that use a resource of any kind, also one that cannot be a scope. Raises `ReadFailedError`."""
         return await self._all_of(await search(scope, self.azure))
 
     async def require(self, scope: Scope) -> None:
-        """That it is there and can be looked at. Raises as `workspaces`."""
+        """Checks that the scope exists and can be looked at. Raises as `workspaces` does."""
         if reason := unsuitable(scope):
             raise ScopeError(scope, "UnsuitableScope", reason)
         if scope.is_management_group:
@@ -127,7 +130,7 @@ class Scopes:
                     raise ScopeError(scope, "NotFound", f"there is no such {_kind(scope)}: check the id")
 
     async def subscriptions(self, group: Scope) -> frozenset[Scope]:
-        """Below the management group, nested groups included; as they were at most `MEMBERSHIP_SECONDS` ago.
+        """Below the management group, nested groups included, at most `MEMBERSHIP_SECONDS` old.
 
         Raises as `workspaces`.
         """
@@ -139,9 +142,9 @@ class Scopes:
             return known[1]
 
     async def any_chooses(self, scopes: Sequence[Scope], workspace: Scope) -> bool:
-        """Whether one of `scopes` chooses the workspace; without any, it is chosen.
+        """Whether one of `scopes` chooses the workspace. Without any scope, every workspace is chosen.
 
-        What cannot be found out is raised, as `workspaces` does it: it is neither yes nor no.
+        If it cannot find out, it raises as `workspaces` does: unknown is neither yes nor no.
         """
         if not scopes or any(_plainly_chooses(scope, workspace) for scope in scopes):
             return True
@@ -160,7 +163,7 @@ class Scopes:
                 found = await self.azure.resource(subscription)
         except ScopeError as error:
             if error.forbidden and scope != subscription and error.code not in _OF_OTHERS:
-                return  # who may read one resource group only may still look at that
+                return  # an identity that may read only one resource group may still look at that group
             raise
         if found is None:
             raise ScopeError(scope, "SubscriptionNotFound", _NO_SUBSCRIPTION)
@@ -209,7 +212,7 @@ class Scopes:
         return users
 
     async def _finish(self, searches: Sequence[Search]) -> list[tuple[list[Scope], list[ScopeError]]]:
-        """What ARM says of each, and of which workspaces nobody can tell; each is asked once for all of the searches.
+        """What ARM says of each, and the workspaces of which nobody can tell. Each is asked once for all searches.
 
         Raises `ReadFailedError`.
         """
@@ -230,7 +233,7 @@ class Scopes:
 
 
 def _ended(one: Search, answers: Mapping[Scope, Answer]) -> tuple[list[Scope], list[ScopeError]]:
-    """Whoever may write a workspace could make reads of it fail: that must not hide the other users."""
+    """Whoever may write a workspace could make reads of it fail. That must not hide the other users."""
     asked = [(workspace, answers[workspace]) for workspace in (*one.told, *one.unasked)]
     users = [workspace for workspace, answer in asked if isinstance(answer, tuple) and one.scope in answer]
     failed = [(workspace, answer) for workspace, answer in asked if isinstance(answer, ReadFailedError)]
@@ -245,7 +248,7 @@ def _ended(one: Search, answers: Mapping[Scope, Answer]) -> tuple[list[Scope], l
 
 
 def _plainly_chooses(scope: Scope, workspace: Scope) -> bool:
-    """As far as their ids tell."""
+    """As far as the ids tell."""
     if scope.is_management_group or not is_container(scope):
         return workspace_of(scope) == workspace
     return scope.contains(workspace)
@@ -258,7 +261,7 @@ def _kind(scope: Scope) -> str:
 
 @contextmanager
 def _about(scope: Scope, closed: str = _CLOSED) -> Iterator[None]:
-    """Says of a read that Azure refused what it means for the scope."""
+    """Explains what a refused read means for the scope."""
     try:
         yield
     except ScopeError:

@@ -1,4 +1,4 @@
-"""A person at a desk wants to stop: what was begun is finished and put on record, and nothing more is begun."""
+"""A person wants to stop a command. What has begun is finished and recorded, and nothing more begins."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ STOPPED = "it was not begun: the command was stopped"
 
 
 class StoppedError(Exception):
-    """The command was stopped before it had begun to change anything here."""
+    """The command was stopped before it began to change anything here."""
 
 
 class Stop:
@@ -24,7 +24,7 @@ class Stop:
         self._asked.set()
 
     async def unless[T](self, reading: Coroutine[Any, Any, T]) -> T:
-        """What comes of `reading`, which changes nothing and is given up at once. Raises `StoppedError`."""
+        """The result of `reading`, which changes nothing and so can be given up at once. Raises `StoppedError`."""
         work, asked = asyncio.create_task(reading), asyncio.create_task(self._asked.wait())
         try:
             await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)

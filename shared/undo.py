@@ -1,4 +1,4 @@
-"""Takes back what runs did: reads the state, says who relies on what would go, records, and carries out."""
+"""Takes back what runs did. It reads the state, says who relies on what would go, records, and carries out."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ ALL_THE_SAME = "--force takes it back all the same"
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """`kept` says, by action id, what speaks against taking it back: who needs it. It goes only when a person insists.
+    """`kept` says, by action id, who needs what would go. It goes only if a person insists.
 
     Of those in `unclear` nobody can tell whether the run did them. `refused` says which rows are no work of amlguard's.
     """
@@ -46,9 +46,9 @@ class Undoing:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """At a desk, with the person's own rights. Methods raise `AzureFailureError`; then the rest is as it was.
+    """Runs with the rights of the person. Methods raise `AzureFailureError`, and then the rest is as it was.
 
-    `file` tells of the runs that it knows; the log, of the others. `stop` is as for `Changes`.
+    `file` tells of the runs that it knows, and the log of the others. `stop` is as for `Changes`.
     """
 
     azure: Azure
@@ -63,7 +63,7 @@ class Undo:
         return Changes(self.azure, None, self.journal, Instructions(stop=self.stop))
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
-        """Changes nothing. Raises `ValueError` for what is no run id, `ReadFailedError` for a run that is not known."""
+        """Changes nothing. Raises `ValueError` if it is not a run id, and `ReadFailedError` if the run is unknown."""
         ids = tuple(dict.fromkeys(str(UUID(run)) for run in runs))
         known = past(await self._rows(ids), self.terms)
         now = await asyncio.gather(*(self.azure.resource(one.target) for one in known.done))
@@ -95,7 +95,7 @@ class Undo:
     async def _estates(self, taking: TakingBack) -> list[Estate]:
         """Of all workspaces that may use what would go, and of those that it was made for.
 
-        What lies in the others is asked about shared identities only: nobody else holds what those hold.
+        The others are asked about shared identities only, because nobody else holds what these hold.
         """
         scopes = {removal.scope for _, removal in taking.removals} | {one.resource for _, one in taking.policies}
         shared = {step.shared for step, _ in taking.removals if step.shared}
@@ -131,7 +131,7 @@ class Undo:
     async def _resync(
         self, undoing: Undoing, outcomes: Sequence[tuple[Step, Outcome]], run: Run
     ) -> list[tuple[Step, Outcome]]:
-        """Once the admin user is back its password is a new one to the workspaces (AML-71)."""
+        """When the admin user is back, its password is new to the workspaces (AML-71)."""
         back = any(
             isinstance(one.action, Setting) and one.action.name is Property.ADMIN_USER and o.phase is Phase.UNDONE
             for one, o in outcomes
@@ -172,7 +172,7 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
 
 
 def _is_open(one: Step) -> bool:
-    """Whether only the intent is on record. Of a grant the assignment itself tells that the run made it."""
+    """Whether only the intent is on record. For a grant, the assignment itself tells that the run made it."""
     return one.done.open and not isinstance(one.action, Removal)
 
 

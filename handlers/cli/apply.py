@@ -1,4 +1,4 @@
-"""`amlguard apply`: reconciles workspaces at a desk, and says what was done and what was not, however it ends."""
+"""`amlguard apply` reconciles workspaces for a person. However it ends, it says what was done and what was not."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from handlers.cli.console import counted
 from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.recording import audit_log, undo_command
@@ -22,7 +23,7 @@ from shared.ports import AuditFailedError, AzureFailureError
 from shared.reconcile import Reconciler, Result
 from shared.stop import Stop, StoppedError
 
-_MADE = "changes made"
+_MADE = "change made"
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class Applied:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to undo; what Azure did not answer may have been done."""
+        """Whether there is anything to undo. A change that Azure did not answer may have been made."""
         return any(_counts(one) for one in self.made)
 
     @property
@@ -62,18 +63,18 @@ class Applied:
         """What was done, what was not, and the next step."""
         counts = Counter({_MADE: 0})
         counts.update(_said(one) for one in self.made)
-        counts["withheld"] += sum(len(plan.withheld) for plan in self.report.plans)
-        counts["waiting"] += sum(len(plan.deferred) for plan in self.report.plans)
-        counts["errors"] += len(self.report.errors)
-        told = ", ".join(f"{count} {said}" for said, count in counts.items() if count) or "nothing to do"
-        back = f"; to take it back: {self.undo}" if self.changed else "; nothing was changed"
+        counts["action withheld"] += sum(len(plan.withheld) for plan in self.report.plans)
+        counts["action waiting"] += sum(len(plan.deferred) for plan in self.report.plans)
+        counts["error"] += len(self.report.errors)
+        told = ", ".join(counted(count, said) for said, count in counts.items() if count) or "nothing to do"
+        back = f"; to take this back, run: {self.undo}" if self.changed else "; nothing was changed"
         return f"run {self.run}{' was stopped' if self.heard.number else ''}: {told}{back}"
 
     def cut_off(self) -> str:
         made = sum(_counts(one) for one in self.made)
         return (
-            f"run {self.run} was stopped at once: {made} changes were made, and what was under way has no outcome on "
-            f"record; to take all of it back: {self.undo}"
+            f"run {self.run} was stopped at once: {counted(made, 'change')} made, and what was under way has no "
+            f"outcome on record; to take all of it back, run: {self.undo}"
         )
 
 
@@ -84,12 +85,12 @@ def _counts(one: Outcome) -> bool:
 
 def _said(one: Outcome) -> str:
     if one.phase is Phase.APPLIED:
-        return _MADE if _counts(one) else "found made already"
-    return "refused by Azure" if one.phase is Phase.FAILED else "not made"
+        return _MADE if _counts(one) else "change found made already"
+    return "change refused by Azure" if one.phase is Phase.FAILED else "change not made"
 
 
 async def can_record(policy_file: Path | None, audit_file: Path | None) -> None:
-    """Raises `AzureFailureError` with what to set when `apply` would find nowhere to record."""
+    """Raises `AzureFailureError`, which says what to set, when `apply` could not record its changes."""
     async with connected(os.environ, policy_file) as services:
         await audit_log("apply", services, AuditFile(audit_file) if audit_file else None)
 
@@ -126,7 +127,7 @@ async def apply(
 
 
 async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, applied: Applied) -> None:
-    """A few at once; a workspace that fails is told, with what was done there, and holds up no other."""
+    """A few at once. A workspace that fails is reported with what was done there, and does not stop the others."""
     limit, plans, ended = asyncio.Semaphore(AT_ONCE), dict[Scope, Plan](), Counter[str]()
 
     async def one(scope: Scope) -> None:
@@ -160,7 +161,7 @@ async def _one(scope: Scope, reconciler: Reconciler, run: Run, made: list[Outcom
 
 def _why(error: Exception, made: Sequence[Outcome]) -> str:
     if isinstance(error, AuditFailedError) and made:
-        return f"{error}; what was done there is told here, and its outcome is not on record"
+        return f"{error}; this says what was done there, and its outcome is not on record"
     if isinstance(error, AzureFailureError | StoppedError | ValueError):
         return str(error)
     return f"{type(error).__name__}: {error}"

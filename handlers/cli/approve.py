@@ -38,14 +38,14 @@ class Waiting:
         if not self.pending:
             yield "Nothing waits for approval."
         elif not self.released:
-            yield "Release one with: amlguard approve RUN_ID"
+            yield "To release one, run: amlguard approve RUN_ID"
 
     def _state(self, one: Pending) -> str:
         if self.now >= one.lapses_at:
-            return f"lapsed at {_time(one.lapses_at)}: it is asked for anew if it is still needed"
+            return f"lapsed at {_time(one.lapses_at)}; amlguard asks again if the change is still needed"
         if one.approved_at:
             return f"released by {one.approved_by or 'a person'} at {_time(one.approved_at)}"
-        return f"waits since {_time(one.asked_at)}, lapses at {_time(one.lapses_at)}"
+        return f"has waited since {_time(one.asked_at)}, lapses at {_time(one.lapses_at)}"
 
 
 async def pending(policy_file: Path | None) -> Waiting:
@@ -55,15 +55,19 @@ async def pending(policy_file: Path | None) -> Waiting:
 
 
 async def approve(run: str, policy_file: Path | None) -> Waiting:
-    """Raises `AzureFailureError` for a run that nobody asked for, or whose time is over."""
+    """Raises `AzureFailureError` for a run that is not on the list, or that has lapsed."""
     async with connected(os.environ, policy_file) as services:
         approvals, now = await _approvals(services)
         found = [one for one in await approvals.waiting(now) if one.run == run.strip().casefold()]
         if not found:
-            raise AzureFailureError("approve", "NotPending", f"nothing waits under run {run}: `amlguard approve` lists")
+            raise AzureFailureError(
+                "approve",
+                "NotPending",
+                f"nothing waits for approval under run {run}: run `amlguard approve` for the list",
+            )
         (one,) = found
         if now >= one.lapses_at:
-            reason = f"it lapsed at {_time(one.lapses_at)}; it is asked for anew if it is still needed"
+            reason = f"it lapsed at {_time(one.lapses_at)}; amlguard asks again if the change is still needed"
             raise AzureFailureError("approve", "Lapsed", reason)
         await approvals.approve(one, services.own_object_id, now)
         if services.queue:
@@ -72,11 +76,11 @@ async def approve(run: str, policy_file: Path | None) -> Waiting:
 
 
 async def _approvals(services: Runtime) -> tuple[Approvals, datetime]:
-    """With Azure's time, which the app goes by as well."""
+    """And the time by Azure's clock, which the app uses as well."""
     if services.store is None:
         settings = "AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri"
         raise AzureFailureError(
-            "approve", "NoStore", f"what waits is kept in the app's storage account: set {settings}"
+            "approve", "NoStore", f"the app's storage account holds what waits for approval: set {settings}"
         )
     await services.azure.children(Scope.parse("/"), "subscriptions")
     return Approvals(services.store), services.azure.now()

@@ -14,7 +14,7 @@ type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error (1): argparse's own 2 would say "something is left to do"."""
+    """Wrong usage is an error (1). argparse exits with 2, which here means "something is left to do"."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -22,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Version(argparse.Action):
-    """The version of what is installed: pyproject.toml is the one place that says it."""
+    """The version of what is installed. Only pyproject.toml says it."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - no other command needs it
@@ -30,7 +30,7 @@ class _Version(argparse.Action):
         try:
             print(f"{parser.prog} {version('amlguard')}")
         except PackageNotFoundError:
-            parser.error(f"it runs from {Path(__file__).parents[2]} without being installed, which has no version")
+            parser.error(f"it runs from {Path(__file__).parents[2]} and is not installed, so it has no version")
         parser.exit()
 
 
@@ -38,27 +38,28 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     made = _Parser(
         prog="amlguard",
         description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
-        epilog=f"{_EXIT_CODES} The ARM endpoint is AMLGUARD_ARM_ENDPOINT; sign-in is azure-identity's.",
+        epilog=f"{_EXIT_CODES} AMLGUARD_ARM_ENDPOINT sets the ARM endpoint. You sign in as azure-identity does, for "
+        "example with `az login`.",
     )
-    made.add_argument("--version", action=_Version, nargs=0, help="the version, and exit")
+    made.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
-    planning = commands.add_parser("plan", help="what is missing or wrong; reads only", epilog=_EXIT_CODES)
+    planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
     planning.set_defaults(run=run["plan"])
     _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
-    event = commands.add_parser("event", help="handles one Event Grid delivery as the trigger would")
-    event.add_argument("file", metavar="FILE", help="JSON: an event or an array of them; - for standard input")
+    event = commands.add_parser("event", help="handle one Event Grid delivery as the trigger would")
+    event.add_argument("file", metavar="FILE", help="JSON: an event or an array of events; - reads standard input")
     _policy_option(event)
     event.set_defaults(run=run["event"])
 
-    rules = commands.add_parser("rules", help="the catalogue of rules")
+    rules = commands.add_parser("rules", help="show the catalogue of rules")
     rules.add_argument("--format", choices=("text", "json"), default="text")
     rules.set_defaults(run=run["rules"])
-    sweeps = commands.add_parser("sweeps", help="how far the sweep is, and how the last ones ended")
+    sweeps = commands.add_parser("sweeps", help="show how far the sweep is, and how the last ones ended")
     sweeps.add_argument("--format", choices=("text", "json"), default="text")
-    sweeps.add_argument("--start", action="store_true", help="puts a sweep on the app's queue, as the timer does")
+    sweeps.add_argument("--start", action="store_true", help="put a sweep on the app's queue, as the timer does")
     sweeps.set_defaults(run=run["sweeps"])
     _policy_commands(commands, run)
     _emulate_command(commands, run)
@@ -86,29 +87,30 @@ def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) ->
 def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
     undoing = commands.add_parser(
         "undo",
-        help="takes back what runs did, after asking",
-        description="Turns admin users on again before grants go, and takes only what the run itself made. The audit "
-        "log says what that was: its rows appear there minutes after a change; a file (--audit-file) has them at once. "
-        "What was undone amlguard does not do again by itself.",
-        epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it.",
+        help="take back what runs did, after asking",
+        description="Turns admin users on again before it removes grants, and removes only what the run itself made. "
+        "It reads that from the audit log, where rows appear minutes after a change. A file (--audit-file) has them at "
+        "once. amlguard does not do again by itself what was undone.",
+        epilog="Exit code: 0 undone, or nothing was left, 1 error, 2 something stays because others rely on it, 130 "
+        "stopped by Ctrl-C.",
     )
     undoing.add_argument(
         "run_id", metavar="RUN_ID", nargs="+", help="from the audit log, or a role assignment's description"
     )
     _policy_option(undoing)
     undoing.add_argument("--yes", action="store_true", help="do not ask")
-    _audit_file_option(undoing, "the file that `apply` recorded the run in; what is undone is recorded there, too")
-    undoing.add_argument("--force", action="store_true", help="also what others rely on by now")
+    _audit_file_option(undoing, "the file in which `apply` recorded the run; the undo is recorded there, too")
+    undoing.add_argument("--force", action="store_true", help="also take back what others rely on by now")
     undoing.add_argument("--format", choices=("text", "json"), default="text")
     undoing.set_defaults(run=run["undo"])
 
     approving = commands.add_parser(
         "approve",
-        help="releases what the policy wants a person to release, or lists it",
-        description="Without a run id lists what waits. With one, the app looks at the workspace again and does what "
-        "was asked for and is still needed, if nothing else objects. Whoever may write to the app's storage account "
-        "may release; their object id goes on the record.",
-        epilog="Exit code: 0 listed or released, 1 error (unknown, or lapsed).",
+        help="release changes that wait for a person, or list them",
+        description="Without a run id, lists what waits. With a run id, the app looks at the workspace again and "
+        "makes the changes that it asked for, if they are still needed and nothing else objects. Whoever may write to "
+        "the app's storage account may release changes. Their object id goes on the record.",
+        epilog="Exit code: 0 listed or released, 1 error (the run is unknown or has lapsed).",
     )
     approving.add_argument("run_id", metavar="RUN_ID", nargs="?", help="from the list, or the audit log")
     _policy_option(approving)
@@ -119,9 +121,9 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
 def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
     explaining = commands.add_parser(
         "explain",
-        help="who needs what on a resource, who holds it through what, and why; reads only",
-        epilog="Exit code: 0 all that is needed is held, 1 error, also where there is no such resource, 2 something is "
-        "missing, is to change or is found.",
+        help="show who needs what on a resource, through what they hold it, and why; only reads",
+        epilog="Exit code: 0 everything that is needed is held, 1 error (also if there is no such resource), 2 "
+        "something is missing, must change, or is a finding.",
     )
     explaining.add_argument(
         "resource", metavar="RESOURCE_ID", type=as_utf8, help="a workspace, compute, endpoint, identity, registry …"
@@ -138,15 +140,16 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="ID",
         type=as_utf8,
-        help="a workspace; a management group, subscription or resource group: all in it; a registry, storage account, "
-        "vault, Application Insights or identity: all that use it; repeatable; default: the policy's scopes, or all",
+        help="which workspaces: one workspace; all in a management group, subscription or resource group; all that "
+        "use a registry, storage account, vault, Application Insights or identity. Can be repeated. Default: the "
+        "policy's scopes, or everything that you can read",
     )
     parser.add_argument(
-        "--allow-empty", action="store_true", help="that there is no workspace to look at is no error (exit code 0)"
+        "--allow-empty", action="store_true", help="exit with 0 instead of an error if there is no workspace to look at"
     )
     _policy_option(parser)
     parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
 
 
 def _audit_file_option(parser: argparse.ArgumentParser, what: str) -> None:
@@ -158,42 +161,45 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
-    parts = commands.add_parser("policy", help="checks a policy file, or prints its condition or JSON Schema")
+    parts = commands.add_parser("policy", help="check a policy file, or print its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
-    check = kinds.add_parser("check", help="says what is wrong in a policy file, and where")
+    check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(run=run["policy_check"])
     printing = kinds.add_parser(
         "condition",
-        help="the ABAC condition for amlguard's own role",
+        help="print the ABAC condition for amlguard's own role",
         description="Prints the condition (version 2.0) for the Role Based Access Control Administrator assignment of "
-        "amlguard's identity: it can then assign, and take back, the roles of the rules that the policy enables, and "
-        "no others. Renew it when the policy changes: `az role assignment create … --condition-version 2.0 --condition "
+        "amlguard's identity. It can then assign and take back the roles of the rules that the policy enables, and no "
+        "others. Renew the condition when the policy changes: `az role assignment create … --condition-version 2.0 "
+        "--condition "
         '"$(amlguard policy condition --policy FILE)"`',
     )
     _policy_option(printing)
     printing.set_defaults(run=run["policy_condition"])
-    kinds.add_parser("schema", help="JSON Schema, for editors").set_defaults(run=run["policy_schema"])
+    kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
 
 
 def _emulate_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
     parser = commands.add_parser(
         "emulate",
-        help="a local Azure with the app on it",
-        description="Serves a local Azure over TLS, and the app on it; prints one JSON line when ready; runs until "
-        "SIGTERM.",
+        help="serve a local Azure with the app on it",
+        description="Serves a local Azure over TLS, and the app on it. Prints one JSON line when it is ready, and runs "
+        "until SIGTERM.",
     )
     parser.add_argument("--tenant", type=Path, metavar="FILE", help="raw ARM objects (JSON); default: an empty tenant")
     parser.add_argument("--port", type=int, metavar="N", help="ARM's port; 0 picks a free one")
-    parser.add_argument("--functions-port", type=int, metavar="N", help="the functions' port; 0 picks a free one")
-    parser.add_argument("--latency-ms", type=float, metavar="N", help="delays every answer of Azure")
-    parser.add_argument("--seed", type=int, metavar="N", help="makes disorder and made-up ids repeatable")
+    parser.add_argument("--functions-port", type=int, metavar="N", help="the port of the functions; 0 picks a free one")
+    parser.add_argument("--latency-ms", type=float, metavar="N", help="delay every answer of Azure")
+    parser.add_argument("--seed", type=int, metavar="N", help="make disorder and made-up ids repeatable")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
-    parser.add_argument("--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (1)")
     parser.add_argument(
-        "--setting", action="append", default=[], metavar="NAME=VALUE", help="an app setting of the app; repeatable"
+        "--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (default: 1)"
     )
-    parser.add_argument("--no-functions", action="store_true", help="only Azure, without the app")
-    parser.add_argument("--verbose", action="store_true", help="logs to standard error")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="NAME=VALUE", help="a setting of the app; can be repeated"
+    )
+    parser.add_argument("--no-functions", action="store_true", help="serve only Azure, without the app")
+    parser.add_argument("--verbose", action="store_true", help="log to standard error")
     _policy_option(parser)
     parser.set_defaults(run=run["emulate"])

@@ -1,4 +1,4 @@
-"""What went wrong, and what to do about it, in one line for the person at the desk. No secrets."""
+"""What went wrong and what to do about it, in one line for the person at the terminal. No secrets."""
 
 import re
 import traceback
@@ -11,7 +11,7 @@ from shared.ports import AzureFailureError
 
 _ROOT = Path(__file__).parents[2]
 _HOST = re.compile(r"\bhost ([\w.:-]+)")
-# Settings that name a host. Of their values nothing is said: a connection string holds a key.
+# Settings that name a host. An error never repeats their values: a connection string holds a key.
 _NAMING = (
     "AMLGUARD_ARM_ENDPOINT",
     "AMLGUARD_LOGS_INGESTION_ENDPOINT",
@@ -34,7 +34,7 @@ def in_words(error: Exception, environment: Mapping[str, str]) -> str:
         case UsageError() | PolicyError() | ValueError():
             return str(error)
         case _:
-            return f"a fault of amlguard itself, not of yours: {type(error).__name__}{_where(error)}; please report it"
+            return f"this is a fault in amlguard, not yours: {type(error).__name__}{_where(error)}; please report it"
 
 
 def _named_by(text: str, environment: Mapping[str, str]) -> str:
@@ -44,7 +44,7 @@ def _named_by(text: str, environment: Mapping[str, str]) -> str:
 
 
 def _where(error: Exception) -> str:
-    """The last line of amlguard's own that it came by. What it says may hold anything, so it is not repeated."""
+    """The last line of amlguard's own code in the traceback. The error's text may hold anything, so it is left out."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT) and ".venv" not in frame.filename]
     return f" at {Path(ours[-1].filename).relative_to(_ROOT)}:{ours[-1].lineno}" if ours else ""

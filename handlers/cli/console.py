@@ -1,4 +1,4 @@
-r"""What commands read and write: UTF-8 everywhere, and plain letters on a stream that has no others.
+r"""What commands read and write: UTF-8 everywhere, and plain letters on a stream that takes nothing else.
 
 Nothing is lost to an encoding: what a stream cannot write it gets in letters (`->`) or as an escape (`\u4e2d`).
 """
@@ -17,13 +17,13 @@ PLAIN = "amlguard-plain"
 _LONGEST_SHOWN = 200
 _EXAMPLE = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/GROUP/providers/"
-    "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query '[].id'` shows those there are)"
+    "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query '[].id'` lists the ids that exist)"
 )
 _LETTERS = {"→": "->", "…": "...", "–": "-", "—": "-", "×": "x", "≤": "<=", "≥": ">=", "✓": "ok", "✗": "!!"}
 
 
 class UsageError(Exception):
-    """The command was given something that it cannot work with; the message says what would do."""
+    """Somebody gave the command something that it cannot work with; the message says what it can work with."""
 
 
 def prepare_streams() -> None:
@@ -55,7 +55,7 @@ def scope_of(text: str) -> Scope:
         return Scope.parse(text)
     except InvalidScopeError as error:
         shown = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-        raise UsageError(f"{shown!r} is no id: {error}; one is {_EXAMPLE}") from error
+        raise UsageError(f"{shown!r} is not a resource id: {error}; an id looks like {_EXAMPLE}") from error
 
 
 def one_line(text: str) -> str:
@@ -92,6 +92,12 @@ def _standard_input() -> str:
         raise UsageError(f"standard input is not UTF-8 (byte {error.start})") from error
 
 
+def counted(number: int, what: str) -> str:
+    """`what` is the singular of a regular noun, perhaps with more words after it."""
+    noun, _, rest = what.partition(" ")
+    return f"{number} {noun}{'' if number == 1 else 's'}{f' {rest}' if rest else ''}"
+
+
 def says_yes() -> bool:
     """The next line of standard input, whatever letters it has."""
     return sys.stdin.buffer.readline().decode("utf-8", "replace").strip().casefold() in {"y", "yes"}
@@ -117,5 +123,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def let_go_of_output() -> None:
-    """The reader (head, less) has seen enough, or the disk is full: Python must not complain about it at exit."""
+    """The reader (head, less) has closed the pipe, or the disk is full. Python must not complain about it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

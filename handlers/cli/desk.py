@@ -1,4 +1,4 @@
-"""The commands that talk to Azure, run at a desk or in a pipeline, with progress on standard error."""
+"""The commands that talk to Azure, for a person or a pipeline. They show progress on standard error."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ type Keys = frozenset[tuple[str, ...]] | None
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a command was told to look at. `empty_is_fine`: it is no error when no workspace is there."""
+    """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace."""
 
     scopes: Sequence[str] = ()
     policy_file: Path | None = None
@@ -53,9 +53,9 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
 
 
 def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
-    """Without the queue: what must wait is told, not left to an app that may not be there.
+    """Without the queue: the command reports what must wait, because there may be no app that would do it later.
 
-    Nor does a caller have to be known: Azure itself asks whether the person at the desk may assign roles (ADR 13).
+    The caller need not be known either: Azure itself checks whether the person may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
     reconciler = services.reconciler
@@ -69,9 +69,9 @@ def new_report(services: Runtime) -> Report:
 
 
 async def workspaces(where: Where, services: Runtime, report: Report) -> Sequence[Scope]:
-    """Those that both `where` and the policy's scopes choose; that there are none is an error of the report.
+    """Those that both `where` and the policy's scopes choose. If there are none, that is an error in the report.
 
-    Raises `ReadFailedError` where a scope names nothing that can be looked at, one of the policy's as well.
+    Raises `ReadFailedError` if a scope names nothing that can be looked at. That holds for the policy's scopes, too.
     """
     named = [scope_of(text) for text in where.scopes]
     watched = services.terms.scopes
@@ -104,16 +104,17 @@ async def _require_all(watched: Sequence[Scope], services: Runtime) -> None:
 
 
 def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -> str:
-    where = "the identity can read no workspace"
+    where = "the identity cannot read any workspace"
     if named or watched:
         where = f"no workspace lies in or uses {', '.join(map(str, named or watched))}"
     if chosen.workspaces:
         where = f"the policy's scopes choose none of the workspaces of {', '.join(map(str, named))}"
-    return f"nothing was looked at: {where}; check that, or say --allow-empty where there may be none"
+    check = "check the scope, the policy and the identity, or add --allow-empty if there may be none"
+    return f"nothing was looked at: {where}; {check}"
 
 
 async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
-    """Runs `work` on every workspace, a few at once; a workspace that fails is reported and holds up no other."""
+    """Runs `work` on every workspace, a few at once. One that fails is reported and does not stop the others."""
     limit = asyncio.Semaphore(AT_ONCE)
     plans: dict[Scope, Plan] = {}
 

@@ -1,4 +1,4 @@
-"""`amlguard explain`: who needs what on a resource, who holds it through what, and why. Reads only."""
+"""`amlguard explain`: who needs what on a resource, through what they hold it, and why. It only reads."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.cli.console import scope_of
+from handlers.cli.console import counted, scope_of
 from handlers.cli.desk import at_a_desk
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Removal, Setting, Wait
@@ -38,7 +38,7 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`seen` is by each workspace that leads to the resource: that it is of, or that use it."""
+    """`seen` has an entry for each workspace that the resource belongs to, or that uses it."""
 
     resource: Scope
     seen: tuple[Seen, ...] = ()
@@ -89,25 +89,25 @@ class Explanation:
             yield f"? {one['severity']}: {one['message']}  [{', '.join((one['rule'], *one['requirements']))}]"
             yield f"    {one['remedy']}"
         if self.users:
-            yield "Who uses it, and whether each can do without its admin user:"
+            yield "Who uses it, and whether each of them can do without its admin user:"
         for user in self.users:
             yield f"{_MARKS[user.cover]} {user.kind} {user.label}: {user.cover}, {user.reason}  [{user.source}]"
         if not any((self.needs, *(document[part] for part in ("settings", "removals", "waits", "findings")))):
-            yield "  nothing: it is there, and no rule asks for anything here"
+            yield "  nothing to do: the resource exists, and no rule asks for anything here"
         yield from self._looked()
 
     def _looked(self) -> Iterator[str]:
         if not self.seen:
             yield "looked at: no workspace is, lies in or uses it"
         for one in self.seen[:_MOST_NAMED]:
-            below = ", ".join(f"{count} {what}" for what, count in _below(one).items())
+            below = ", ".join(counted(count, what[:-1]) for what, count in _below(one).items())
             yield f"looked at: workspace {one.workspace.id} ({below})"
         if len(self.seen) > _MOST_NAMED:
-            yield f"looked at: {len(self.seen) - _MOST_NAMED} more workspaces"
+            yield f"looked at: {counted(len(self.seen) - _MOST_NAMED, 'workspace')} more"
 
 
 async def explained(resource: str, policy_file: Path | None) -> Explanation:
-    """Raises `AzureFailureError`, also when the resource is not there, and `UsageError` when it is no id."""
+    """Raises `UsageError` if `resource` is not an id, and `AzureFailureError`, also if the resource does not exist."""
     scope = scope_of(resource)
     async with connected(os.environ, policy_file) as services:
         found = await _leading_to(scope, services)
@@ -117,7 +117,7 @@ async def explained(resource: str, policy_file: Path | None) -> Explanation:
 
 
 async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
-    """Raises `ReadFailedError`, also when there is no such resource."""
+    """Raises `ReadFailedError`, also if there is no such resource."""
     if scope.subscription is None:
         return await services.scopes.workspaces(scope)
     try:
@@ -128,9 +128,9 @@ async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
         kind = _KINDS.get(scope.resource_type.rpartition("/")[2], "resource")
         reason = f"there is no {kind} {scope}, so no workspace is, lies in or uses it: check the id"
         raise ReadFailedError(
-            "explain", "NotFound", f"{reason} (`az resource list --query '[].id'` names those there are)"
+            "explain", "NotFound", f"{reason} (`az resource list --query '[].id'` lists the ids that exist)"
         )
-    # What is no scope, such as a cluster or a container, may be used all the same.
+    # A workspace may also use what cannot be a scope, such as a cluster or a container.
     users = await services.scopes.users(scope) if unsuitable(scope) else ()
     return users or await services.scopes.workspaces(scope)
 
@@ -140,7 +140,7 @@ async def _seen_from(workspace: Scope, resource: Scope, services: Runtime) -> Se
     prepared = await prepare(workspace, services.azure, desk.terms)
     if prepared is None:
         if workspace.contains(resource):
-            raise ReadFailedError("explain", "ResourceNotFound", f"there is no workspace {workspace} (any more)")
+            raise ReadFailedError("explain", "ResourceNotFound", f"there is no workspace {workspace}, or not any more")
         return None
     made = await desk.braked(prepared.plan, workspace)
     return explain(prepared.estate, desk.terms, made, resource)
@@ -157,7 +157,7 @@ def _need(one: Explained) -> Iterator[str]:
 
 
 async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> tuple[RegistryUser, ...]:
-    """From the first of the workspaces on it: all others are looked at from there."""
+    """From the first workspace on the registry: from there all others are looked at."""
     for workspace in found:
         prepared = await prepare_for_everybody(workspace, services.azure, services.terms)
         if prepared and prepared.estate.subject.registry == registry:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends a command in order, the second at once."""
+"""Ctrl-C and SIGTERM: the first signal ends a command in order, the second at once."""
 
 import asyncio
 import os
@@ -16,19 +16,19 @@ _STDERR = 2
 
 @dataclass(slots=True)
 class Heard:
-    """`number` is the signal that came; 0: none."""
+    """`number` is the signal that came, or 0."""
 
     number: int = 0
 
     @property
     def exit_code(self) -> int:
-        """As shells have it: 130 for Ctrl-C."""
+        """As in a shell: 130 for Ctrl-C."""
         return 128 + self.number
 
 
 @contextmanager
 def heeding(stop: Stop, last_words: Callable[[], str]) -> Iterator[Heard]:
-    """Within it a signal asks `stop`; the next one says `last_words` and ends the process."""
+    """Inside this context the first signal asks `stop`. The next one prints `last_words` and ends the process."""
     loop, heard = asyncio.get_running_loop(), Heard()
 
     def hear(number: int, _: FrameType | None) -> None:
@@ -36,7 +36,7 @@ def heeding(stop: Stop, last_words: Callable[[], str]) -> Iterator[Heard]:
             _say(last_words())
             os._exit(128 + number)
         heard.number = number
-        _say("stopping: what was begun is finished and put on record; once more stops at once")
+        _say("stopping: changes that have begun are finished and recorded; press Ctrl-C again to stop at once")
         loop.call_soon_threadsafe(stop.ask)
 
     before = {number: signal.signal(number, hear) for number in _SIGNALS}
@@ -48,5 +48,5 @@ def heeding(stop: Stop, last_words: Callable[[], str]) -> Iterator[Heard]:
 
 
 def _say(words: str) -> None:
-    """Not through `sys.stderr`, in whose midst the signal may have come."""
+    """Not through `sys.stderr`: the signal may have come while something was writing to it."""
     os.write(_STDERR, f"\namlguard: {words}\n".encode())

@@ -15,6 +15,7 @@ from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
     UsageError,
+    counted,
     let_go_of_output,
     one_line,
     prepare_streams,
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
-    except Exception as error:  # noqa: BLE001 - whatever it is, people get a line and not a traceback
+    except Exception as error:  # noqa: BLE001 - people get one line, never a traceback
         return _failed(error)
     return code
 
@@ -103,8 +104,13 @@ def _confirmed(changes: int, command: str) -> bool:
     if not changes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError(f"{command} asks before it changes anything; without a terminal, say --yes")
-    print(f"Make these {changes} changes? [y/N] ", end="", file=sys.stderr, flush=True)
+        raise UsageError(f"{command} asks before it changes anything, and there is no terminal to ask on: add --yes")
+    print(
+        f"{'Make this change' if changes == 1 else f'Make these {changes} changes'}? [y/N] ",
+        end="",
+        file=sys.stderr,
+        flush=True,
+    )
     return says_yes()
 
 
@@ -145,7 +151,7 @@ def _event(options: argparse.Namespace) -> int:
 
     delivery = read_json(options.file)
     count = asyncio.run(deliver(delivery if isinstance(delivery, list) else [delivery], options.policy))
-    print(f"{count} events handled")
+    print(f"{counted(count, 'event')} handled")
     return 0
 
 
@@ -154,7 +160,7 @@ def _sweeps(options: argparse.Namespace) -> int:
 
     if options.start:
         begun = asyncio.run(start())
-        said = f"sweep {begun} is on the queue; `amlguard sweeps` says how far it is"
+        said = f"sweep {begun} is on the queue; `amlguard sweeps` shows how far it is"
         print(json.dumps({"id": begun}) if options.format == "json" else said)
         return 0
     found = asyncio.run(sweeps())
@@ -180,7 +186,7 @@ def _policy_check(options: argparse.Namespace) -> int:
     for place, scope in enumerate(checked.terms().scopes):
         if reason := unsuitable(scope):
             raise PolicyError(f"{options.file}: scopes[{place}]: {scope}: {reason}")
-    print(f"{options.file} is right: mode {checked.mode}, {len(checked.rules)} rules set")
+    print(f"{options.file} is valid: mode {checked.mode}, settings for {counted(len(checked.rules), 'rule')}")
     return 0
 
 
@@ -198,11 +204,11 @@ def _policy_schema(_: argparse.Namespace) -> int:
 
 
 def _emulate(options: argparse.Namespace) -> int:
-    """Becomes the emulator's process, so that signals reach it; the app code never imports it."""
+    """This process becomes the emulator, so that signals reach it. The code of the app never imports the emulator."""
     if not all((_CHECKOUT / part).exists() for part in ("emulator", "function_app.py", "host.json")):
         raise UsageError(
-            "emulate works in a checkout of amlguard only: the local Azure is no part of what is installed. In a clone "
-            "of the repository run `make setup`, then `.venv/bin/amlguard emulate`"
+            "emulate only works in a checkout of amlguard: an installed amlguard does not include the local Azure. In "
+            "a clone of the repository, run `make setup`, then `.venv/bin/amlguard emulate`"
         )
     if not find_spec("trustme"):
         raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from handlers.cli.console import counted
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, Report, action, short
 from shared.access.rules import Rule
@@ -45,15 +46,11 @@ def result_text(report: Report, applied: "Applied | None" = None) -> str:
 
 
 def looked_at(document: Document) -> str:
-    """Law 14: how much a document speaks of."""
+    """How much was looked at, by which policy and as whom (law 14)."""
     said = document["lookedAt"]
     policy = f"policy file {said['policy']}" if said["policy"] else "no policy file (the defaults)"
-    much = f"{_count(said['workspaces'], 'workspace')} in {_count(said['subscriptions'], 'subscription')}"
+    much = f"{counted(said['workspaces'], 'workspace')} in {counted(said['subscriptions'], 'subscription')}"
     return f"looked at {much}, by {policy}, as {said['identity'] or 'an identity that its token does not name'}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _lines(document: Document, done: bool) -> Iterator[str]:
@@ -89,9 +86,13 @@ def _lines(document: Document, done: bool) -> Iterator[str]:
 
 def _summary(document: Document) -> str:
     parts = ("grants", "settings", "removals", "findings", "withheld", "deferred")
-    counts = [f"{len(document[part])} {part}" for part in parts if part != "removals" or document[part]]
-    errors = f", {len(document['errors'])} errors" if document["errors"] else ""
-    return f"{', '.join(counts)}; {document['satisfied']} needs already satisfied{errors}"
+    counts = [_number(part, len(document[part])) for part in parts if part != "removals" or document[part]]
+    errors = f", {counted(len(document['errors']), 'error')}" if document["errors"] else ""
+    return f"{', '.join(counts)}; {counted(document['satisfied'], 'need')} already satisfied{errors}"
+
+
+def _number(part: str, number: int) -> str:
+    return counted(number, part[:-1]) if part.endswith("s") else f"{number} {part}"
 
 
 def _ids(one: Document) -> str:
@@ -169,7 +170,7 @@ def _result(rule: str, level: str, text: str, resource: str) -> Document:
 
 
 def html(document: Document) -> str:
-    """One page without scripts or anything fetched; in plain letters, so that no encoding matters."""
+    """One page that has no scripts and fetches nothing. It is pure ASCII, so that no encoding matters."""
     lines = "\n".join(f"<li>{escape(line)}</li>" for line in _lines(document, "run" in document))
     page = (
         '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>amlguard plan</title>\n'

@@ -1,4 +1,4 @@
-"""Where the changes of a person at a desk go on record: the app's audit log, a file, or both."""
+"""Where a person's changes are recorded: the app's audit log, a file, or both."""
 
 import asyncio
 import shlex
@@ -11,19 +11,19 @@ from shared.audit_file import AuditFile
 from shared.ports import AuditFailedError, AuditLog, AzureFailureError, Row
 
 _NOWHERE = (
-    "nothing is changed without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID (outputs of "
-    "the app's deployment), or record in a file: --audit-file FILE"
+    "amlguard changes nothing without a record: set AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID "
+    "(outputs of the app's deployment), or record in a file with --audit-file FILE"
 )
 _REMEDY = (
     "nothing was changed. AMLGUARD_LOGS_INGESTION_ENDPOINT and AMLGUARD_LOGS_RULE_ID must name the app's audit log, "
-    "and whoever is signed in needs Monitoring Metrics Publisher on its data collection rule (docs/deploy.md). Without "
-    "these two settings --audit-file FILE records in a file"
+    "and you need Monitoring Metrics Publisher on its data collection rule (docs/deploy.md). To record in a file "
+    "instead, unset both and use --audit-file FILE"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """Every record goes to both, and counts once both have accepted it."""
+    """Every record goes to both. It counts when both have accepted it."""
 
     file: AuditLog
     log: AuditLog
@@ -37,19 +37,19 @@ class Both:
 
 
 async def _in_full(*parts: Awaitable[None]) -> None:
-    """What one does not take, the other may: the first failure is raised when both have come to their end."""
+    """One may accept what the other does not: waits for both, then raises the first failure."""
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
 
 
 def undo_command(runs: Sequence[str], audit_file: Path | None) -> str:
-    """To be pasted into a shell."""
+    """Quoted, so that people can paste it into a shell."""
     return shlex.join(["amlguard", "undo", *runs, *(["--audit-file", str(audit_file)] if audit_file else [])])
 
 
 async def audit_log(command: str, services: Runtime, file: AuditFile | None) -> AuditLog:
-    """Raises `AzureFailureError`, with what to set, when nothing could be put on record."""
+    """Raises `AzureFailureError`, which says what to set, when nothing can be recorded."""
     log = services.audit
     if log is None and file is None:
         raise AzureFailureError(command, "NoAuditLog", _NOWHERE)

@@ -1,6 +1,6 @@
 """`amlguard sweeps`: what the sweeps of the last days did, from the state that the app's instances share.
 
-And the start of one, over the queue that the timer uses: it takes a right on the storage account, and no key.
+`--start` begins one over the queue that the timer uses. That takes a right on the storage account, and no key.
 """
 
 import os
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from handlers.cli.console import counted
 from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
@@ -28,7 +29,7 @@ async def sweeps() -> Sequence[Summary]:
 
 
 async def start() -> str:
-    """Its id. The app leaves it out while another is under way. Raises `SettingsError` and `AzureFailureError`."""
+    """Its id. The app ignores it while another sweep is under way. Raises `SettingsError` and `AzureFailureError`."""
     identity, shared = credential(), transport()
     try:
         sweep = new_sweep(datetime.now(UTC))
@@ -60,13 +61,12 @@ def sweeps_document(found: Sequence[Summary]) -> list[dict[str, Any]]:
 
 
 def sweeps_text(found: Sequence[Summary]) -> str:
-    return "\n".join(map(_line, found)) or "no sweep yet"
+    return "\n".join(map(_line, found)) or "There was no sweep yet."
 
 
 def _line(one: Summary) -> str:
-    part = f"{one.done} of {one.shards} shards" if one.shards else "still looking for workspaces"
+    part = f"{one.done} of {counted(one.shards, 'shard')}" if one.shards else "still looking for workspaces"
     tally = one.tally
-    return (
-        f"{one.id}  {one.outcome:<10}  {part}, {tally.workspaces} of {one.found} workspaces, {tally.changes} changes, "
-        f"{tally.findings} findings, {tally.failed} failed, {one.duration_ms / 1000:.0f} s (mode {one.mode})"
-    )
+    done = f"{tally.workspaces} of {counted(one.found, 'workspace')}, {counted(tally.changes, 'change')}"
+    found = f"{counted(tally.findings, 'finding')}, {tally.failed} failed"
+    return f"{one.id}  {one.outcome:<10}  {part}, {done}, {found}, {one.duration_ms / 1000:.0f} s (mode {one.mode})"

@@ -1,4 +1,4 @@
-"""`amlguard undo RUN…`: shows what would be taken back and who relies on it, and takes it back."""
+"""`amlguard undo RUN…` shows what it would take back and who relies on it, and then takes it back."""
 
 import os
 import sys
@@ -25,10 +25,10 @@ from shared.writing.journal import Journal
 
 @dataclass(slots=True)
 class Taken:
-    """What was found, and (once it was carried out) what came of it. `remembered`: the app will not do it again.
+    """What was found and, once it was carried out, its outcomes. `remembered`: the app will not do it again.
 
-    `forced`: whatever speaks against it is overruled. `notes` are about the record; `error` is what went wrong after
-    the first change.
+    `forced` overrules whatever speaks against it. `notes` are about the record. `error` is what went wrong after the
+    first change.
     """
 
     undoing: Undoing
@@ -99,7 +99,10 @@ class Taken:
         if not self.open_steps:
             yield f"Nothing is left to undo of {', '.join(self.undoing.runs)}."
         elif not self.remembered:
-            yield "Without a storage account amlguard does it again at its next look, unless the policy stops it."
+            yield (
+                "No storage account is set, so the app does not know of this: it makes the change again when it next "
+                "looks, unless the policy stops it."
+            )
 
 
 def _sign(change: Grant | Setting | Removal) -> str:
@@ -115,22 +118,22 @@ async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Pat
 
 
 async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
-    """Raises `AzureFailureError` before the first change, also when there is nowhere to record it."""
+    """Raises `AzureFailureError` only before the first change, also if the change could not be recorded."""
     stop = Stop()
     async with connected(os.environ, policy_file) as services:
         file, mine = _file(audit_file), Run(RunMode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
         undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
         undoing = await undoing_by.prepare(runs)
         taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
-        with heeding(stop, lambda: f"stopped at once; to go on: {undo_command(runs, audit_file)}") as taken.heard:
+        with heeding(stop, lambda: f"stopped at once; to go on, run: {undo_command(runs, audit_file)}") as taken.heard:
             try:
                 await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
             except AzureFailureError as error:
                 if not taken.outcomes:
                     raise
-                taken.error = f"{error}; what was done is told here, and its outcome is not on record"
+                taken.error = f"{error}; this says what was done, and its outcome is not on record"
         if taken.heard.number:
-            print(f"amlguard: stopped; to go on: {undo_command(runs, audit_file)}", file=sys.stderr)
+            print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
         return taken
 
 

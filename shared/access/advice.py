@@ -1,4 +1,4 @@
-"""What plan says of roles that are missing and that it will not grant: a finding with the command that would."""
+"""Missing roles that amlguard will not grant. Each becomes a finding with the command that would grant it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

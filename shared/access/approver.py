@@ -48,7 +48,7 @@ APPROVE_REGISTRY = APPROVE["microsoft.containerregistry/registries"]
 
 
 def approve_elsewhere(resource_type: str) -> Need:
-    """For a type of which the approver role lacks the action: the least built-in role that has it."""
+    """The least built-in role with the action, for a type whose action the approver role lacks."""
     action = Permission(f"{resource_type}/privateEndpointConnectionsApproval/action")
     name = f"approve private endpoints of {resource_type}"
     if resource_type == "microsoft.cognitiveservices/accounts":

@@ -25,7 +25,7 @@ from shared.access.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAsks:
-    """One workspace's asks, sorted by kind, the first four each with the rule that made it."""
+    """What the rules ask for one workspace, by kind. The first four kinds come with the rule that asks."""
 
     workspace: Workspace
     grants: tuple[tuple[Rule, RequiredGrant], ...]
@@ -41,7 +41,7 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAs
     """Everything that the rules ask for `workspace`.
 
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
-    optional rules that are off are silent. Of a workspace that is being deleted next to nothing is asked (AML-98).
+    optional rules that are off are silent. Rules ask almost nothing for a workspace that is being deleted (AML-98).
     """
     active = [rule for rule in terms.table if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
     asks = [(rule, one) for rule in active for one in asks_of(rule, workspace, estate)]

@@ -21,7 +21,7 @@ class Severity(StrEnum):
 class Property(StrEnum):
     """Settings that amlguard can change. The values are what `plan` prints and the audit log keeps.
 
-    Identities it never changes itself: guards object to that all the same, and hold its advice to the same rules.
+    amlguard never changes identities itself. Guards object to that anyway, so that its advice keeps to the same rules.
     """
 
     ADMIN_USER = "adminUserEnabled"
@@ -34,8 +34,8 @@ class Property(StrEnum):
 class RequiredGrant:
     """`principal` must be able to do `need` at `scope`; `on` is the resource whose identity it is.
 
-    `explicit`: only the policy's allow-list opens the way, the boundary does not (what a user of the workspace named).
-    `about`: what the need is really about, where that lies below `scope` (containers): held on all of it, it is held.
+    `explicit`: a user of the workspace named it, so only the policy's allow-list permits it, not the boundary. `about`:
+    what the need is really about, if that lies below `scope` (containers). Held on all of it, the need is held.
     """
 
     principal: Principal
@@ -135,14 +135,14 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class NotReady:
-    """`resource` is still being made: what it needs cannot be known yet."""
+    """`resource` is still being made, so nobody can know yet what it needs."""
 
     resource: Scope
     reason: str
 
 
 class Cover(StrEnum):
-    """Whether somebody can do without a registry's admin user. What could not be read is unknown."""
+    """Whether a user of a registry can do without its admin user. What could not be read is unknown."""
 
     COVERED = "covered"
     UNCOVERED = "uncovered"
@@ -160,7 +160,7 @@ class UserKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegistryUser:
-    """Who uses `registry` and may need its admin user for it.
+    """Something that uses `registry` and may need its admin user.
 
     `label` says who, `resource` where to look, `source` what showed it, `since` since when it is covered. `guard` is
     the word under which it keeps the admin user on; where a rule yields it, the rule's name. `pending`: it is not

@@ -15,7 +15,7 @@ from shared.access.model import Connection, Raw
 from shared.access.raw import get, scope_or_none, text
 from shared.access.scope import Scope
 
-# What else a target holds may be a secret: a password before an @, a signature after a ?.
+# The rest of a target may be a secret: a password before an @, or a signature after a ?.
 _HOST = re.compile(r"(?:https?://)?(?:[^/?#]*@)?([a-z0-9.-]+(?::[0-9]+)?)(?:[/?#]|$)")
 _REGISTRY = "microsoft.containerregistry/registries"
 _IDENTITY = "microsoft.managedidentity/userassignedidentities"
@@ -25,7 +25,7 @@ _MAY_HAVE_PASSWORD = (*_CATEGORIES, "genericcontainerregistry")
 
 
 def connection(raw: Raw, at: Scope | None = None) -> Connection:
-    """`at` is where it was read, where that is known."""
+    """`at` is where it was read, if that is known."""
     category = (text(raw, "properties", "category") or "").casefold()
     target = scope_or_none(_any_case(get(raw, "properties", "metadata")).get("resourceid"))
     named = target if target and target.resource_type == _REGISTRY and category in _CATEGORIES else None
@@ -39,7 +39,7 @@ def connection(raw: Raw, at: Scope | None = None) -> Connection:
 
 
 def of_connection(raw: Raw, on: Scope) -> Iterator[NoId]:
-    """Under any name that differs in case only, as everything here."""
+    """Also under names that differ only in case, as everywhere here."""
     properties = {
         "metadata": _any_case(get(raw, "properties", "metadata")),
         "credentials": _credentials(raw),
@@ -61,7 +61,7 @@ def with_identity(one: Connection) -> bool:
 
 
 def with_password(one: Connection) -> bool:
-    """Also when ARM does not say how it signs in: then nobody can tell that it is not with a password."""
+    """True also if ARM does not say how it signs in, because that may be with a password."""
     return one.category in _MAY_HAVE_PASSWORD and _auth(one) in ("usernamepassword", "")
 
 

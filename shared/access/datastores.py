@@ -1,6 +1,6 @@
 """How a datastore names its storage account: by its name, which is unique in all of Azure, and perhaps its place.
 
-CLI and SDK know no resource group of a datastore; ARM's own calls do.
+CLI and SDK do not know the resource group of a datastore. ARM's own calls do.
 """
 
 import re
@@ -16,7 +16,7 @@ STORAGE = "microsoft.storage/storageaccounts"
 
 @dataclass(frozen=True, slots=True)
 class Somewhere:
-    """A resource of a type (lower case) somewhere in `within`: the one of that name, or any where it is empty."""
+    """A resource of a type (lower case) somewhere in `within`: the one with that name, or any if the name is empty."""
 
     type: str
     within: Scope
@@ -28,7 +28,7 @@ class Somewhere:
 
 
 def account_of(name: str | None, store: Raw, own: Scope | None, home: Scope | None) -> Scope | Somewhere | None:
-    """`own` is the workspace's account, `home` its subscription. None where no account is named."""
+    """`own` is the workspace's account, `home` its subscription. None if the datastore names no account."""
     if name and own and name.casefold() == own.name.casefold():
         return own
     if name is None or not ACCOUNT.fullmatch(name):

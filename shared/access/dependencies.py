@@ -1,9 +1,9 @@
 """By what a workspace uses a resource: the only list.
 
 Each entry says who names the resource (the workspace itself, a compute, a datastore …), in which fields, and of which
-type it is. How one gets from a resource back to its workspaces follows from who names it: ARM's list of workspaces and
-Resource Graph show what workspaces say themselves; anything else has to be read below each workspace. Events, deleted
-role assignments, `--scope`, the policy's scopes, `explain` and undo go by this list, and so does docs/rules.md.
+type it is. Who names a resource decides how to get from it back to its workspaces. ARM's list of workspaces and
+Resource Graph show what workspaces say themselves. Anything else must be read below each workspace. Events, deleted
+role assignments, `--scope`, the policy's scopes, `explain`, undo and docs/rules.md all use this list.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,7 +29,7 @@ _STORAGE_HOST = ("blob", "dfs", "file", "queue", "table")
 
 
 class Namer(StrEnum):
-    """Who says that it uses something, cheapest first; the value is its list below the workspace, in ARM's path."""
+    """What can name a resource, cheapest first. The value is its list below the workspace, as in ARM's path."""
 
     WORKSPACE = ""
     DATASTORE = "datastores"
@@ -62,7 +62,7 @@ type Name = Scope | Somewhere | Host | AmlRegistry
 
 
 def resource_of(scope: Scope) -> Scope | None:
-    """The resource that it is or lies in; None for what holds resources."""
+    """The resource that it is or lies in. None for a scope that holds resources."""
     if scope.resource_group is None or len(scope.segments) < _RESOURCE:
         return None
     while len(scope.segments) > _RESOURCE:
@@ -84,7 +84,7 @@ class Sought:
 
     @property
     def kind(self) -> str:
-        """The resource's type, in lower case; empty for what holds resources."""
+        """The type of the resource, in lower case. Empty for a scope that holds resources."""
         resource = resource_of(self.scope)
         return resource.resource_type if resource else ""
 
@@ -144,7 +144,7 @@ def _by_id(kind: str, namer: Namer, field: str, *types: str) -> Dependency:
 
 
 def _values(raw: object, path: tuple[str, ...]) -> Iterator[object]:
-    """What stands there, however often; nothing where the way there is of another shape."""
+    """All values at that path. None of them if something on the path has another shape."""
     if not path:
         yield raw
     elif isinstance(raw, Mapping):
@@ -284,7 +284,7 @@ NOWHERE: Mapping[str, str] = {
 
 
 def leading(namer: Namer, sought: Sought) -> bool:
-    """Whether what is sought may be named there at all."""
+    """Whether what is sought can be named there at all."""
     return any(one.namer is namer and one.may_lead_to(sought) for one in DEPENDENCIES)
 
 

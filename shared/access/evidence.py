@@ -1,7 +1,7 @@
 """What the logs show in use, as KQL over the log workspace, and what an answer says.
 
-Each query unites its table with an empty one of the same columns: a table that nobody fills yet, or rows that lack a
-column, are no error.
+Each query unites its table with an empty one that has the same columns. So it is not an error if nobody fills the table
+yet, or if rows lack a column.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _LOGINS = "TimeGenerated:datetime, Identity:string, ResultDescription:string"
 
 
 def key_calls(workspace: Scope, endpoints: Iterable[str], days: int) -> Want:
-    """One row an endpoint that was called with a key: EndpointName, Calls, Last, UserAgent."""
+    """One row for each endpoint that somebody called with a key: EndpointName, Calls, Last, UserAgent."""
     names = ", ".join(map(kql, endpoints))
     return Want(
         workspace,

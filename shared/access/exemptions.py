@@ -1,4 +1,4 @@
-"""Exemptions that have run out: what they kept quiet is dealt with again, and somebody should know why."""
+"""Exemptions that have run out. What they kept quiet is dealt with again, and somebody should know why."""
 
 from collections.abc import Iterator
 

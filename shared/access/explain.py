@@ -1,4 +1,4 @@
-"""Who needs what on a resource, who holds it and through what: the plan's own reasons, told for one resource."""
+"""Who needs what on a resource, and through what they hold it: the reasons of the plan, for one resource."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one workspace's plan has to say about a resource. `changes` come with what becomes of them."""
+    """What the plan of one workspace says about a resource. `changes` come with their verdict."""
 
     workspace: Workspace
     needs: tuple[Explained, ...]
@@ -70,7 +70,7 @@ class Seen:
 def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
     """All needs on `resource` and below it, and those of its own identities wherever they are.
 
-    `made` is the estate's plan. Of a workspace it is all of it.
+    `made` is the plan of the estate. For a workspace this is all of it.
     """
     subject, whole = estate.subject, resource.contains(estate.subject.id)
     holders = _holders(resource, estate)

@@ -28,13 +28,13 @@ def held(ask: RequiredGrant, estate: Estate) -> Coverage:
 
 
 def weakest(asks: Iterable[RequiredGrant], estate: Estate) -> Coverage:
-    """Of asks for the same grant: held when each of them is."""
+    """For asks that lead to the same grant: held if each of them is."""
     covers = [held(one, estate) for one in asks]
     return next((cover for cover in covers if not cover.held), covers[0])
 
 
 def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
-    """Of a role that only its GUID is known of: held when it is assigned."""
+    """For a role of which only the GUID is known: held if it is assigned."""
     found = tuple(
         a
         for a in access.assignments

@@ -1,7 +1,7 @@
 """Which properties of a workspace and of what lies below it hold ids, and which of them hold something else instead.
 
-Whoever may write a workspace may write anything there. What stands in the place of an id is known then, and no id: a
-finding (`rules.malformed`), never a read that failed. No message quotes it.
+Whoever may write a workspace may write anything there. Something else in the place of an id is then known. It is a
+finding (`rules.malformed`), never a failed read. No message quotes it.
 """
 
 import re
@@ -35,7 +35,7 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class NoId:
-    """Property `name` of `on` should hold `what`, and does not; `why` says why."""
+    """Property `name` of `on` should hold `what` and does not. `why` says why."""
 
     on: Scope
     name: str
@@ -60,7 +60,7 @@ class Field:
         return ".".join(self.path)
 
     def of(self, raw: object) -> Scope | None:
-        """None where there is none (absent, null, empty), and for what is no id: `no_ids` says so."""
+        """None if there is none (absent, null, empty), or if it is not an id, which `no_ids` says."""
         try:
             found = self.check(get(raw, *self.path))
         except InvalidScopeError:
@@ -68,7 +68,7 @@ class Field:
         return found if isinstance(found, Scope) else None
 
     def malformed(self, value: object) -> bool:
-        """Whether it is something, and not what belongs there."""
+        """Whether there is something that does not belong there."""
         return value not in (None, "") and self.error(value) is not None
 
     def error(self, value: object) -> InvalidScopeError | None:
@@ -107,7 +107,7 @@ _identity_id = an_id(_IDENTITY)
 
 
 def _attached(value: object) -> Scope:
-    """As ARM wrote it into a block, beside the object id: nobody need ask in its subscription."""
+    """As ARM wrote it into a block beside the object id, so nobody must ask in its subscription."""
     found = Scope.parse(value)
     if found.resource_type != _IDENTITY:
         raise InvalidScopeError("it is the id of something else")

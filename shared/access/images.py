@@ -14,7 +14,7 @@ from shared.access.scope import Scope
 _ACR = re.compile(r"([a-z0-9-]+\.)+azurecr\.[a-z]+")
 _OF_REGISTRY = re.compile(r"azureml://registries/([^/]+)/([^/]+)/", re.IGNORECASE)
 AML_REGISTRY = "microsoft.machinelearningservices/registries"
-# Environments grow without bound and each costs a request, so only those that were changed last are looked at.
+# There is no limit to environments, and each costs a request. So only those that were changed last are looked at.
 MOST_ENVIRONMENTS = 20
 
 
@@ -28,13 +28,13 @@ class Asset:
 
 
 def container_registry(image: str | None) -> str | None:
-    """The login server of an Azure container registry, in lower case; None for any other source."""
+    """The login server of an Azure container registry, in lower case. None for any other source."""
     host, slash, _ = (image or "").removeprefix("https://").casefold().partition("/")
     return host if slash and _ACR.fullmatch(host) else None
 
 
 def as_it_is(version: Raw | None) -> str | None:
-    """The login server that an environment's image is pulled from; None where AML builds one of its own."""
+    """The login server from which an environment's image is pulled. None if AML builds the image."""
     body = get(version, "properties")
     built = text(body, "condaFile") or isinstance(get(body, "build"), dict)
     return None if built else container_registry(text(body, "image"))
@@ -88,7 +88,7 @@ def of_microsoft(registry: str) -> bool:
 
 
 def registries_of(registry: Raw) -> Iterator[Scope]:
-    """The container registries in which an AML registry keeps its images, one a region."""
+    """The container registries in which an AML registry keeps its images, one for each region."""
     for region in get(registry, "properties", "regionDetails") or ():
         for details in get(region, "acrDetails") or ():
             for made in ("systemCreatedAcrAccount", "userCreatedAcrAccount"):

@@ -20,7 +20,7 @@ def submitted(job: Raw) -> datetime | None:
 
 
 def is_serverless(job: Raw) -> bool:
-    """Whether any of it runs on serverless compute, as far as the job says; what it does not say counts as such."""
+    """Whether any part of it runs on serverless compute. If the job does not say, that counts as yes."""
     body = get(job, "properties")
     own = _compute(body)
     if (text(body, "jobType") or "").casefold() != "pipeline":
@@ -44,6 +44,6 @@ def _compute(body: object) -> str | None:
 
 
 def _named(compute: str | None) -> str | None:
-    """None for no compute, and for the name that stands for none (`azureml:serverless`)."""
+    """None without a compute, and for the name that means none (`azureml:serverless`)."""
     name = (compute or "").rpartition("/")[2].removeprefix("azureml:")
     return None if name.casefold() in ("", _SERVERLESS) else compute

@@ -1,8 +1,8 @@
 """User-assigned identities that are attached to something and are gone (AML-98).
 
 A resource keeps recording an identity after it was deleted, and keeps the object id of the first one when another is
-made under the same name. Whoever holds that object id is nobody: a role for it helps nobody, and one that it holds
-covers nobody. Only the identity itself tells, so it is read (`attached`), and what is gone is taken out of the model
+made under the same name. That object id belongs to nobody: a role for it helps nobody, and a role that it holds
+covers nobody. Only the identity itself tells, so it is read (`attached`). If it is gone, it is taken out of the model
 (`without_lost`), so that no rule takes it for an identity.
 """
 
@@ -18,14 +18,14 @@ _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
 
 def holders(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
-    """The workspace and whatever in it has an identity."""
+    """The workspace, and everything in it that has an identity."""
     yield workspace.id, workspace.identity
     yield from ((one.id, one.identity) for one in workspace.computes)
     yield from ((one.id, one.identity) for one in workspace.endpoints)
 
 
 def attached(identity: Identity) -> Iterator[Scope]:
-    """Its user-assigned identities, the lost ones too. What is of another type is none, whatever it says."""
+    """Its user-assigned identities, also the lost ones. Something of another type is not one, whatever it says."""
     named = (*(one.resource for one in identity.user), *identity.unresolved, *(one.id for one in identity.lost))
     return (scope for scope in named if scope and scope.resource_type == _USER_ASSIGNED)
 

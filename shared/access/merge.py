@@ -1,4 +1,4 @@
-"""Asks of several rules become one grant: the same need of an identity, or one that covers another."""
+"""Makes one grant of what several rules ask for: the same need of an identity, or a need that covers another."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ def merged(asked: WorkspaceAsks) -> dict[GrantKey, Asking]:
 
 
 def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
-    """The one that rules ask for: `acting` are those whose word counts, `asking` all that need it."""
+    """The grant that rules ask for. `acting` are those that may act, `asking` all that need it."""
     rule, first = acting[0]
     registry, role = estate.registries.get(first.scope), estate.roles.get(first.need.role_id)
     return Grant(
@@ -40,9 +40,9 @@ def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
 
 
 def fewest(grants: Sequence[Grant]) -> list[Grant]:
-    """Without those whose role another one's contains, at its scope or above; that one names their rules as well.
+    """Leaves out grants whose role another one contains, at the same scope or above. That one names their rules too.
 
-    What contains is transitive, so whatever goes stays covered by one that is kept.
+    Containing is transitive, so a grant that stays covers each one that goes.
     """
     theirs: dict[str, list[Grant]] = {}
     for one in grants:
@@ -85,7 +85,10 @@ def instead_of(failed: Iterable[Grant], made: Sequence[Grant]) -> list[Grant]:
 
 
 def once(withheld: list[Withheld], grants: list[Grant]) -> list[Withheld]:
-    """What is withheld of one need and made for another is made; what is withheld twice is withheld once."""
+    """A grant that is withheld for one need and made for another is made.
+
+    One that is withheld twice is withheld once.
+    """
     made = {grant.action_id for grant in grants}
     kept: dict[str, Withheld] = {}
     for one in withheld:

@@ -89,7 +89,7 @@ def is_plain(text: str) -> bool:
 
 
 def complaint(kind: str, name: str) -> str | None:
-    """Why nothing of the resource type (lower case) can have the name; None where something can."""
+    """Why a resource of the type (lower case) cannot have the name. None if it can."""
     if name.endswith((" ", ".")):
         return "a name in it ends in a blank or a full stop"
     if not all(map(is_safe, name)):

@@ -13,7 +13,7 @@ from shared.access.permissions import Permission, includes
 class Need:
     """`role_id` is the built-in role's GUID; `broad` roles are granted by F? rules only.
 
-    `target` is the type of what it is granted on, where the permissions are about something else that lies there.
+    `target` is the type that it is granted on, if the permissions are about something else that lies there.
     """
 
     name: str
@@ -25,14 +25,14 @@ class Need:
 
     @property
     def resource_type(self) -> str:
-        """Of what the permissions are about, in lower case; empty where only the role is known."""
+        """The type that the permissions are about, in lower case. Empty if only the role is known."""
         if self.target:
             return self.target.casefold()
         return "/".join(self.permissions[0].action.split("/")[:2]).casefold() if self.permissions else ""
 
 
 def contains(one: Need, other: Need) -> bool:
-    """Whether whoever gets `one` for its permissions has all that `other` asks for."""
+    """Whether an identity that gets `one` for its permissions has all that `other` asks for."""
     return one == other or (
         bool(other.permissions)
         and all(

@@ -1,7 +1,7 @@
-"""How amlguard marks the role assignments that it makes, and knows them again (law 8).
+"""How amlguard marks the role assignments that it makes, and recognises them (law 8).
 
-The name is deterministic over scope, principal and role; the description says for which rules, in which run, for whose
-identity, and as which shared identity. Only what carries both marks is ever taken back.
+The name is deterministic over scope, principal and role. The description names the rules, the run, the owner of the
+identity, and the identity if it is shared. amlguard only takes back assignments that carry both marks.
 """
 
 import re
@@ -41,7 +41,7 @@ def run_of(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OwnAssignment:
-    """One of amlguard's assignments: `on` is the resource for whose identity it was made, by `run`."""
+    """One of amlguard's assignments. `run` made it for the identity of the resource `on`."""
 
     assignment: Scope
     scope: Scope

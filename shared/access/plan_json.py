@@ -1,4 +1,4 @@
-"""A plan as a JSON document, which others read as well, and back to the actions that a document names."""
+"""A plan as a JSON document that other programs read as well, and the actions that such a document names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ type Document = dict[str, Any]
 
 @dataclass(slots=True)
 class Report:
-    """Plans of several workspaces in one document; `errors` are the workspaces that could not be read.
+    """Plans of several workspaces in one document. `errors` are about workspaces that could not be read.
 
     `looked_at` are the workspaces that were looked at (law 14), by which `policy` file (None: the defaults), as which
     `identity` (its object id).
@@ -115,7 +115,7 @@ def in_words(one: Action) -> str:
 
 
 def short(value: str) -> str:
-    """For people: what an access policy lacks may be forty names."""
+    """For people: an access policy may lack forty permissions."""
     return shorten(value, 100, placeholder=" …")
 
 
@@ -131,7 +131,7 @@ def finding(one: Finding) -> Document:
 
 
 def key(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """What makes an action of a plan document the same action, whoever wrote the document."""
+    """Two actions of plan documents are the same if their keys are, whoever wrote the documents."""
     if "roleAssignmentId" in document:
         parts = [document.get("roleAssignmentId"), "removal"]
     elif "roleDefinitionId" in document:
@@ -145,7 +145,7 @@ def key(document: Mapping[str, Any]) -> tuple[str, ...]:
 def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
     """`plan` with only those of its actions that `keys` (of a plan document) name.
 
-    A switch-off brings its resyncs, whether or not the document knew of every workspace on the registry.
+    A switch-off keeps its resyncs, even if the document did not know every workspace on the registry.
     """
     switched_off = any(key(action(one)) in keys for one in plan.settings if one.name is Property.ADMIN_USER)
     return Plan(
@@ -165,7 +165,7 @@ def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
 
 
 def _distinct(documents: Iterable[Document]) -> list[Document]:
-    """A registry that two workspaces share is planned with each of them, and is one setting all the same."""
+    """A registry that two workspaces share is in the plans of both, but it is one setting."""
     seen: dict[str, Document] = {}
     for document in documents:
         seen.setdefault(repr(document), document)

@@ -1,4 +1,4 @@
-"""Who may hand out access: roles that nobody gets from amlguard, and callers who could have made a grant themselves."""
+"""Who may hand out access: roles that amlguard grants nobody, and callers who could have made a grant themselves."""
 
 from shared.access.asks import RequiredGrant, RequiredSetting
 from shared.access.model import Estate
@@ -10,14 +10,14 @@ _OVER_ACCESS = (
     ASSIGN,
     Permission("Microsoft.Authorization/roleDefinitions/write"),
     Permission("Microsoft.Authorization/elevateAccess/action"),
-    # PIM's way to the same, and Lighthouse's, which lets another tenant in.
+    # PIM does the same in its own way, and so does Lighthouse, which lets another tenant in.
     Permission("Microsoft.Authorization/roleAssignmentScheduleRequests/write"),
     Permission("Microsoft.Authorization/roleEligibilityScheduleRequests/write"),
     Permission("Microsoft.Authorization/roleManagementPolicies/write"),
     Permission("Microsoft.ManagedServices/registrationAssignments/write"),
 )
 _ADD_POLICY = Permission("Microsoft.KeyVault/vaults/accessPolicies/write")
-# By GUID as well, so that nothing that ARM answers could make them look harmless.
+# By GUID as well, so that no answer of ARM can make them look harmless.
 PRIVILEGED = {
     "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": "Owner",
     "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9": "User Access Administrator",

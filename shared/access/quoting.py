@@ -1,7 +1,7 @@
-"""How an id, or whatever else others have chosen, is written into another language: the only place for each.
+"""The only place that writes ids, and other text that others have chosen, into another language.
 
-Names hold quotes, blanks and more (`shared.access.names`). Nothing is put into a query, a filter, a URL or a command
-but through one of these.
+Names hold quotes, blanks and more (`shared.access.names`). Everything that goes into a query, a filter, a URL or a
+command goes through one of these functions.
 """
 
 import json

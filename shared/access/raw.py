@@ -28,7 +28,7 @@ def text(raw: object, *path: str) -> str | None:
 
 
 def principal_id(raw: object, *path: str) -> str | None:
-    """An `object_id`; None also for what cannot be one."""
+    """An `object_id`. None also for something that cannot be one."""
     value = get(raw, *path)
     return object_id(value) if is_object_id(value) else None
 
@@ -83,7 +83,7 @@ def is_group_name(value: object) -> bool:
 
 
 def scope_or_none(value: object) -> Scope | None:
-    """For ids that a user of the workspace may write freely: what is not an ARM id leads nowhere."""
+    """For ids that a user of the workspace may write freely. What is not an ARM id leads nowhere."""
     try:
         return scope(value)
     except InvalidScopeError:

@@ -6,7 +6,7 @@ from shared.access.scope import Scope
 
 
 def registry(raw: Raw, at: Scope | None = None) -> Registry:
-    """`at` is where it was read, where that is known."""
+    """`at` is where it was read, if that is known."""
     return Registry(
         id=at or Scope.parse(raw.get("id")),
         admin_user=get(raw, "properties", "adminUserEnabled") is True,

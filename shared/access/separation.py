@@ -1,4 +1,4 @@
-"""What people keep from an identity: by the identities that they chose, a container or a condition. None is levelled.
+"""What people keep apart, by the identities that they chose, by a container or by a condition. No rule levels it.
 
 In federated learning each team's cluster reads its own store and no other, in one workspace. Nothing in ARM says so but
 who holds what. What amlguard itself granted tells nothing of what people want, nor does an identity that holds nothing.
@@ -29,7 +29,7 @@ type _Kept = frozenset[tuple[str, str]]
 def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
     """What people told apart, and rules that could level it must not.
 
-    Whichever rule asks: one team may use a cluster, another a Kubernetes compute or a Spark pool.
+    It does not matter which rule asks: one team may use a cluster, another a Kubernetes compute or a Spark pool.
     """
     asks = [(rule, one) for rule, one in asked.grants if rule.keeps_apart]
     found: dict[tuple[Scope, str], str] = {}
@@ -44,7 +44,7 @@ def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
 
 
 def levelled(rule: Rule, one: RequiredGrant, reasons: Reasons) -> str | None:
-    """Why the grant would level what people told apart; None where it would not."""
+    """Why the grant would level what people keep apart. None if it would not."""
     if not rule.keeps_apart:
         return None
     return reasons.get((one.scope, one.on.resource_type)) or (reasons.get((one.scope, _ANY)) if one.explicit else None)

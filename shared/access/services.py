@@ -132,7 +132,7 @@ def _site(raw: Raw, registry: Registry) -> Iterator[SignIn]:
 
 
 def _names(kind: str, image: str, registry: Registry) -> bool | None:
-    """Whether it runs an image of the registry; None when nobody can tell."""
+    """Whether it runs an image of the registry. None if nobody can tell."""
     if kind in ("compose", "kube"):  # several containers: a file in base64
         try:
             return server(registry) in base64.b64decode(image, validate=True).decode(errors="replace").casefold()

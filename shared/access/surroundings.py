@@ -1,4 +1,4 @@
-"""What bears on a workspace without being part of it: its key vault, and locks."""
+"""What affects a workspace without being part of it: its key vault, and locks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from shared.access.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A management lock; only `read_only` ones stop what amlguard does (grants and settings are no deletes)."""
+    """A management lock. Only `read_only` locks stop amlguard, because grants and settings delete nothing."""
 
     id: str
     scope: Scope

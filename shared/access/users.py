@@ -1,4 +1,4 @@
-"""What may choose workspaces (law 13). By what a workspace uses a resource, `shared.access.dependencies` says."""
+"""What can choose workspaces (law 13). `shared.access.dependencies` says by what a workspace uses a resource."""
 
 from shared.access.datastores import STORAGE
 from shared.access.dependencies import IDENTITY, REGISTRY
@@ -32,7 +32,7 @@ def is_container(scope: Scope) -> bool:
 
 
 def unsuitable(scope: Scope) -> str | None:
-    """Why no workspace can be chosen by it, and what can choose some; None where it can."""
+    """Why it cannot choose workspaces, and what can. None if it can."""
     if scope.is_root:
         return (
             "the root is above every tenant: name the tenant root group, "

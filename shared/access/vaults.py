@@ -12,7 +12,7 @@ MOST_POLICIES = 1024
 
 
 def vault(raw: Raw, at: Scope | None = None) -> Vault:
-    """`at` is where it was read, where that is known."""
+    """`at` is where it was read, if that is known."""
     entries = rows(raw, "properties", "accessPolicies")
     return Vault(
         id=at or Scope.parse(raw.get("id")),
@@ -25,7 +25,7 @@ def vault(raw: Raw, at: Scope | None = None) -> Vault:
 
 
 def _access_policies(entries: Iterable[object]) -> dict[str, frozenset[str]]:
-    """An object id may have several entries (one an application); only those without an application count."""
+    """An object id may have several entries, one for each application. Only those without an application count."""
     policies: dict[str, frozenset[str]] = {}
     for entry in entries:
         holder = text(entry, "objectId")

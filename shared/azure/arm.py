@@ -74,18 +74,18 @@ _GRAPH_API = "2024-04-01"
 _UNREGISTERED = {"MissingSubscriptionRegistration", "SubscriptionNotRegistered"}
 _PAGE = 1000
 _POLL_SECONDS = 2
-_PATIENCE_SECONDS = 240  # ends before the host ends the function, so that what came of it is recorded
+_PATIENCE_SECONDS = 240  # ends before the host ends the function, so that the outcome is recorded
 
 
 class _Status(AzureAsyncOperationPolling[Any, Any]):
-    """The operation's status is the end of it: reading the resource as well could only fail."""
+    """The status of the operation is enough: reading the resource as well could only fail."""
 
     def get_final_get_url(self, pipeline_response: Any) -> None:  # noqa: ARG002 - azure-core's signature
         return None
 
 
 class Arm:
-    """Reads give raw JSON; `None` only where the very thing that was asked for does not exist."""
+    """Reads return raw JSON. Only a thing that was asked for and does not exist is `None`."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Arm:
     async def list(
         self, parent: Scope, collection: str, *, only: str = "", pages: int | None = None
     ) -> Sequence[Raw] | None:
-        """All pages, or the first few; None when the parent does not exist.
+        """All pages, or the first few. None if the parent does not exist.
 
         `only` is an OData filter. Raises `ReadFailedError`, also for a broken page.
         """
@@ -180,12 +180,12 @@ class Arm:
         await self.follow(answer, operation)
 
     async def follow(self, answer: Any, operation: str) -> None:
-        """Returns when the change that Azure answered with `answer` (a pipeline response) is done.
+        """Returns when the change is done. `answer`, a pipeline response, is how Azure answered it.
 
         Raises `WriteRefusedError`.
         """
         response = answer.http_response
-        # The answer to a PATCH is a resource whose own state tells, where no header does.
+        # If no header tells, the answer to a PATCH is a resource whose own state tells.
         patched = response.request.method == "PATCH"
         if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and not patched:
             return
@@ -218,7 +218,7 @@ def _check(response: AsyncHttpResponse) -> None:
 
 
 def api_version(resource_type: str) -> str:
-    """That of the closest type that has one of its own, else the provider's."""
+    """The version of the closest type that has one, else the version of the provider."""
     names = (resource_type.casefold() or "microsoft.resources").split("/")
     for length in range(len(names), 0, -1):
         found = API_VERSIONS.get("/".join(names[:length]))

@@ -1,4 +1,4 @@
-"""The audit log: rows go in through azure-monitor-ingestion and are read back through azure-monitor-query."""
+"""The audit log: azure-monitor-ingestion writes rows, azure-monitor-query reads them back."""
 
 import uuid
 from collections.abc import Sequence
@@ -43,11 +43,11 @@ class LiveAuditLog:
             await self._ingestion.upload(self._rule_id, f"Custom-{table}", [dict(row) for row in rows])
 
     async def check(self) -> None:
-        """Sends an empty list, which holds nothing to store. The rule's id and the right are looked at all the same.
+        """Sends an empty list, so that nothing is stored. Azure still checks the id of the rule and the right.
 
-        A wrong rule is answered by 404 (the SDKs' own tests), a lacking right by 403 (OperationFailed: their guide to
-        troubleshooting), and a body that is no list of records by 204 without a row (azure-docs issues 106266, 112669,
-        118163). What Azure answers to an empty list no source says: a 400 is about the body, so the right was found.
+        For a wrong rule it answers 404 (the SDKs' own tests), for a missing right 403 (OperationFailed: their guide to
+        troubleshooting), and for a body that is not a list of records 204 without a row (azure-docs issues 106266,
+        112669, 118163). No source says how Azure answers an empty list. A 400 is about the body: the right was there.
         https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/monitor/azure-monitor-ingestion/TROUBLESHOOTING.md
         """
         url = f"/dataCollectionRules/{query(self._rule_id)}/streams/Custom-{REMEDIATIONS}"
@@ -59,7 +59,7 @@ class LiveAuditLog:
 
 
 class AuditReader:
-    """Reads the audit tables; rows appear there minutes after they were accepted."""
+    """Reads the audit tables. Rows appear there minutes after they were accepted."""
 
     def __init__(
         self,
@@ -85,13 +85,13 @@ class AuditReader:
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
         """(ActionId, Outcome) of every row of a run that the log shows.
 
-        Raises `ReadFailedError`, and `ValueError` for an id that is none of ours (it goes into a query).
+        Raises `ReadFailedError`, and `ValueError` for an id that is not one of ours, because it goes into a query.
         """
         asked = f"{REMEDIATIONS} | where RunId == {kql(uuid.UUID(run_id))} | project ActionId, Outcome"
         return frozenset((str(row["ActionId"]), str(row["Outcome"])) for row in await self.rows(asked))
 
     async def rows(self, kql: str) -> Sequence[Raw]:
-        """By column name; the query bounds its own time. Raises `ReadFailedError`, also for a partial answer."""
+        """By column name. The query limits its own time. Raises `ReadFailedError`, also for a partial answer."""
         from azure.monitor.query import LogsQueryStatus  # noqa: PLC0415 - see _client
 
         with reading("query the logs", "Log Analytics Data Reader"):

@@ -1,7 +1,7 @@
-"""Event Grid deliveries, in either schema, through azure-eventgrid's own types, to what amlguard needs of them.
+"""Reads from Event Grid deliveries, in either schema, what amlguard needs. azure-eventgrid's own types parse them.
 
-No event carries the resource: it is only a hint of where to look (law 1). Of the claims only the caller's object id
-is taken; names, addresses and tokens stay behind (law 11).
+No event carries the resource: it is only a hint of where to look (law 1). Of the claims, amlguard takes only the
+caller's object id. It leaves out names, addresses and tokens (law 11).
 """
 
 import re
@@ -18,7 +18,7 @@ from shared.access.raw import is_guid, object_id
 from shared.access.scope import InvalidScopeError, Scope
 
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-# Unreserved characters (RFC 3986, 2.3), which nobody encodes who has nothing to hide.
+# Unreserved characters (RFC 3986, 2.3). Only somebody with something to hide encodes them.
 _NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
 _KINDS: Mapping[str, str] = {
     SystemEventNames.ResourceWriteSuccessEventName: "write",
@@ -29,12 +29,12 @@ _KINDS: Mapping[str, str] = {
 
 
 class MalformedEventError(ValueError):
-    """Not an event, or one about something that is not an ARM id; the message quotes nothing of the event."""
+    """Not an event, or one about something that is not an ARM id. The message quotes nothing of the event."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceEvent:
-    """`kind` is write or delete; `caller` an object id in lower case, empty where the event names none."""
+    """`kind` is write or delete. `caller` is an object id in lower case, or empty if the event names none."""
 
     kind: str
     scope: Scope
@@ -66,7 +66,7 @@ def _event_grid_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | N
         event = EventGridEvent.from_dict(dict(raw))
     except (TypeError, ValueError, KeyError, AttributeError):
         raise MalformedEventError("not an event of the Event Grid schema") from None
-    # Its own event_type would be text whatever was sent.
+    # Its own event_type would be text, whatever was sent.
     return _text(raw.get("eventType")), event.subject, _time(event.event_time), event.data
 
 
@@ -84,10 +84,10 @@ def _resource(data: Mapping[str, Any]) -> object:
 
 
 def _decoded(resource: object) -> object:
-    """As ARM spells an id. An event may spell it as the URL that was called: Microsoft's pages call it a path, and a
-    URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
+    """The id as ARM spells it. An event may spell it as the URL that was called. Microsoft's pages call it a path,
+    and a URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
 
-    No name holds a %, so there is nothing else that one could mean; and what needs no encoding has none. Raises
+    No name holds a %, so it can mean nothing else. A character that needs no encoding must not be encoded. Raises
     `InvalidScopeError`.
     """
     if not isinstance(resource, str) or "%" not in resource:

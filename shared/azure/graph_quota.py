@@ -1,4 +1,4 @@
-"""Resource Graph's quota: about 15 queries in 5 seconds for a caller, told by headers of its own.
+"""Resource Graph's quota: about 15 queries in 5 seconds for a caller, and headers of its own tell how many are left.
 
 https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
 """
@@ -19,9 +19,9 @@ _SAME_WINDOW = 2.0
 
 
 class GraphQuota(AsyncHTTPPolicy[Any, Any]):
-    """Holds queries back until the quota that the last answer told of leaves room for them.
+    """Holds queries back until there is room for them in the quota, as the last answer tells it.
 
-    Belongs behind the retry policy: when others have used the quota up, that one waits as long as this one tells it.
+    Belongs behind the retry policy. When others have used the quota up, that policy waits as long as this tells it.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         return response
 
     async def _room(self) -> None:
-        """Of a new window nothing is known but that one may ask; how many more, its answer tells."""
+        """In a new window one query is allowed for certain. Its answer tells how many more."""
         while self._remaining <= 0:
             if self._wait > 0:
                 await asyncio.sleep(self._wait)
@@ -65,7 +65,10 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         return self._resets_at - asyncio.get_running_loop().time()
 
     def _learn(self, headers: Mapping[str, str]) -> None:
-        """Answers overtake one another: within a window only ever less remains, and of an older one nothing is new."""
+        """Answers overtake one another.
+
+        Within a window the rest only shrinks, and an older window tells nothing new.
+        """
         span, told = _SPAN.fullmatch(headers.get(_RESETS, "")), headers.get(_REMAINING, "")
         if not span or not told.isdecimal():
             return

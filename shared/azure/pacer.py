@@ -1,8 +1,7 @@
-"""Staying below ARM's throttling: a token bucket for each subscription and kind of request, as ARM itself has it.
+"""Keeps requests below ARM's throttling, by a token bucket for each subscription and kind of request, as ARM has it.
 
-ARM tells with each answer how many requests are left: what other instances ask is known as well, one answer late. The
-sweep leaves a part of each bucket to events, which is also what keeps instances that share a bucket from emptying it
-together.
+Each answer tells how many requests are left. So the requests of other instances are known as well, one answer late. The
+sweep leaves a part of each bucket to events. That also keeps instances that share a bucket from emptying it together.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 """
 
@@ -39,7 +38,7 @@ class _Bucket:
     lines: tuple[asyncio.Lock, asyncio.Lock] = field(default_factory=lambda: (asyncio.Lock(), asyncio.Lock()))
 
     async def take(self, *, background: bool) -> None:
-        """One after another, so that whoever waited longest is next."""
+        """One after another, so that the one that has waited longest is next."""
         kept = _LEFT_TO_EVENTS if background else 0
         async with self.lines[background]:
             while (short := kept + 1 - self._level()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
@@ -47,7 +46,7 @@ class _Bucket:
             self.tokens -= 1
 
     def learn(self, left: float) -> None:
-        """`left`, of which what is under way may or may not have been taken already."""
+        """`left` may or may not count requests that are under way."""
         self._level()
         self.tokens = left - self.under_way
 
@@ -59,14 +58,14 @@ class _Bucket:
 
 
 class Pace:
-    """What one process knows of the buckets; its clients share it."""
+    """What one process knows of the buckets. Its clients share it."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
     @asynccontextmanager
     async def turn(self, method: str, url: str) -> AsyncIterator[_Bucket | None]:
-        """None for what is not of a subscription: it has limits of its own."""
+        """None if the request is not about a subscription: those have limits of their own."""
         bucket = self._bucket(method, url)
         if bucket is None:
             yield None
@@ -94,7 +93,7 @@ class Pace:
 
 
 class Pacer(AsyncHTTPPolicy[Any, Any]):
-    """Belongs before the retry policy: time in the line is no failure of the request."""
+    """Belongs before the retry policy, because waiting in line is not a failure of the request."""
 
     def __init__(self, pace: Pace) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """The work queue: Azure Queue Storage, in the encoding that the Functions host expects (base64).
 
-The SDK loads with the first message: most events leave nothing to do later.
+The SDK loads with the first message, because most events leave nothing for later.
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ class LiveWorkQueue:
     def __init__(
         self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
     ) -> None:
-        """Raises `SettingsError` when no queue is configured."""
+        """Raises `SettingsError` if no queue is configured."""
         if not settings.has_queue:
             raise SettingsError("no work queue: set AzureWebJobsStorage or AzureWebJobsStorage__queueServiceUri")
         self._settings, self._credential, self._transport = settings, credential, transport
@@ -50,7 +50,7 @@ class LiveWorkQueue:
         return QueueClient(str(self._settings.queue_url), QUEUE, credential=self._credential, **options)
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
-        """The delay is whole seconds, rounded up, at most seven days (the storage service's own bound)."""
+        """The delay is in whole seconds, rounded up. The storage service allows at most seven days."""
         seconds = min(delay, _LONGEST_DELAY).total_seconds()
         hidden = max(0, int(-(-seconds // 1)))
         with storing("put work on the queue", "Storage Queue Data Contributor"):

@@ -1,6 +1,6 @@
 """The registry's admin user, through azure-mgmt-containerregistry (2025-11-01).
 
-The SDK takes half as long to load as azure.functions, and switch-offs are rare: it loads when the first one comes.
+The SDK takes half as long to load as azure.functions, and switch-offs are rare. So it loads with the first one.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ class Registries:
         self._clients: dict[str, ContainerRegistryManagementClient] = {}
 
     async def set_admin_user(self, registry: Scope, *, enabled: bool) -> None:
-        """Returns when it is done; where Azure does not tell, the registry does.
+        """Returns when it is done. If Azure does not tell, the registry is asked.
 
         Raises `WriteRefusedError`, and `ReadFailedError`.
         """
@@ -51,7 +51,10 @@ class Registries:
                 raise
 
     async def _update(self, registry: Scope, operation: str, *, enabled: bool) -> Any:
-        """The first answer, whatever it is: the SDK takes a 202 for an error, and its poller loses what is no JSON."""
+        """The first answer, whatever it is.
+
+        The SDK takes a 202 for an error, and its poller loses an answer that is not JSON.
+        """
         from azure.mgmt.containerregistry.models import (  # noqa: PLC0415 - see the module's docstring
             RegistryPropertiesUpdateParameters,
             RegistryUpdateParameters,

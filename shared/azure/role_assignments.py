@@ -1,7 +1,7 @@
-"""Role assignments, role definitions and deny assignments. They are made through azure-mgmt-authorization (2022-04-01).
+"""Role assignments, role definitions and deny assignments. azure-mgmt-authorization (2022-04-01) makes assignments.
 
-They are read as plain ARM REST: the SDK's models drop what permissions need (the condition of a role definition's
-block) and cost more CPU than all else that a workspace's reading does. It loads when the first grant is made.
+Reading is plain ARM REST. The SDK's models drop what permissions need (the condition of a role definition's block),
+and they cost more CPU than everything else in reading a workspace. The SDK loads with the first grant.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _ROLE = "Role Based Access Control Administrator"
 
 
 class RoleAssignments:
-    """Definitions of built-in roles ship with amlguard; custom ones are read once and kept, up to a bound."""
+    """Definitions of built-in roles ship with amlguard. Custom ones are read once and kept, up to a limit."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RoleAssignments:
             return [one for raw in raws if (one := role_assignment(raw))]
 
     async def definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
-        """Raises `ReadFailedError`; a role that was deleted is left out: it gives nothing any more."""
+        """Raises `ReadFailedError`. A deleted role is left out, because it gives nothing any more."""
         known = {**self._built_in, **self._custom}
         unknown = sorted(role_ids - known.keys())
         ids = [scope.child("providers", _PROVIDER, "roleDefinitions", role_id) for role_id in unknown]
@@ -90,7 +90,10 @@ class RoleAssignments:
         return {i: found for i in role_ids if (found := known.get(i) or self._custom.get(i))}
 
     async def denies(self, scope: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
-        """All at, above and below `scope`, or those assigned to the principal. Raises `ReadFailedError`."""
+        """All deny assignments at, above and below `scope`, or those assigned to the principal.
+
+        Raises `ReadFailedError`.
+        """
         only = f"assignedTo({odata(principal_id)})" if principal_id else ""
         operation = "list deny assignments"
         raws = await self._list("denyAssignments", scope, only, operation)
@@ -104,7 +107,7 @@ class RoleAssignments:
         return raws
 
     async def create(self, grant: Grant, description: str) -> bool:
-        """True when made, False when Azure says that it exists. Raises `WriteRefusedError`."""
+        """True if it was made, False if Azure says that it exists. Raises `WriteRefusedError`."""
         from azure.mgmt.authorization.v2022_04_01 import models  # noqa: PLC0415 - see the module's docstring
 
         parameters = models.RoleAssignmentCreateParameters(
@@ -123,7 +126,7 @@ class RoleAssignments:
         return True
 
     async def delete(self, assignment: Scope) -> bool:
-        """True when deleted, False when it was not there (any more). Raises `WriteRefusedError`."""
+        """True if it was deleted, False if it did not exist, or not any more. Raises `WriteRefusedError`."""
         with writing(f"delete role assignment {assignment.name}", _ROLE):
             gone = await self._client.role_assignments.delete_by_id(url(assignment)[1:])
         return gone is not None

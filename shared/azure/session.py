@@ -1,4 +1,4 @@
-"""Credential, clouds and pipelines: made once a process, when first needed, and shared by all clients."""
+"""Credential, clouds and pipelines. A process makes them once, when it first needs them, and all clients share them."""
 
 import logging
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from shared.azure.errors import reading
 from shared.azure.pacer import Pace, Pacer
 from shared.azure.settings import PUBLIC_ARM
 
-# Enough to ride out a blip inside the handler's deadline; anything longer is Event Grid's or the queue's retry.
+# Enough for a short outage within the handler's deadline. Event Grid or the queue retries after a longer one.
 RETRY: Mapping[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.4, "retry_backoff_max": 4, "timeout": 12}
 
 # The storage libraries' own patience (15 s before their first retry) is longer than Event Grid's.
@@ -54,7 +54,7 @@ class Clock(SansIOHTTPPolicy[Any, Any]):
 
 
 def policies(credential: AsyncTokenCredential, scope: str, *before_retry: Any) -> list[Any]:
-    """A pipeline with what amlguard needs and no more: the SDKs' own cost more CPU than the requests themselves."""
+    """A pipeline with only what amlguard needs. The SDKs' own pipelines cost more CPU than the requests themselves."""
     return [
         RequestIdPolicy(),
         UserAgentPolicy(sdk_moniker="amlguard"),
@@ -105,18 +105,18 @@ def quiet_sdk_logging() -> None:
 
 
 def credential() -> AsyncTokenCredential:
-    """Managed identity in the cloud; Azure CLI, environment and so on at a desk."""
+    """A managed identity in the cloud. On a person's machine the environment, the Azure CLI and so on."""
     return DefaultAzureCredential(process_timeout=30)
 
 
 def transport() -> AsyncHttpTransport[Any, Any]:
-    """A proxy in the environment is used. Without one aiohttp must not look for it: it does so at each request."""
+    """Uses a proxy from the environment. Without one, aiohttp must not look for it, which it does at each request."""
     made: AsyncHttpTransport[Any, Any] = AioHttpTransport(use_env_settings=bool(getproxies()))
     return made
 
 
 async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, Any]) -> Cloud:
-    """The public cloud is known; every other one tells (law 12). Raises `ReadFailedError`."""
+    """The public cloud is known. Every other cloud is asked (law 12). Raises `ReadFailedError`."""
     if arm_endpoint == PUBLIC_ARM:
         return PUBLIC
     client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(

@@ -1,4 +1,4 @@
-"""App settings: read once from the environment, handed on as a value. README's table of settings is held to this."""
+"""App settings: read once from the environment, and handed on as a value. A test holds the README's table to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ _OFF = ("0", "false", "no", "off")
 
 
 class SettingsError(ValueError):
-    """A setting is missing or wrong; the message says which and what it should be."""
+    """A setting is missing or wrong. The message says which, and what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`storage_connection` is a connection string, `queue_url` and `blob_url` the identity-based alternative to it.
+    """`storage_connection` is a connection string. `queue_url` and `blob_url` are the alternative with an identity.
 
-    `stopped` is the kill switch: any word that does not clearly say off turns it on.
+    `stopped` is the kill switch. Any word that does not clearly say "off" turns it on.
     """
 
     arm_endpoint: str = PUBLIC_ARM
@@ -73,6 +73,6 @@ def _seconds(text: str | None) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds <= 28:
-        # Event Grid waits 30 s for the answer; the rest is for the way there and back.
+        # Event Grid waits 30 s for the answer. The rest is for the way there and back.
         raise SettingsError("AMLGUARD_DEADLINE_SECONDS must be a number of seconds above 0 and at most 28")
     return seconds

@@ -1,6 +1,6 @@
-"""The state that instances share: blobs in the app's storage account, every change conditional on its ETag.
+"""The state that instances share: blobs in the app's storage account. Every change depends on the ETag.
 
-The SDK loads with the first document: most events need none.
+The SDK loads with the first document, because most events need none.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class LiveStore:
     def __init__(
         self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
     ) -> None:
-        """Raises `SettingsError` when no storage account is configured."""
+        """Raises `SettingsError` if no storage account is configured."""
         if not settings.has_store:
             raise SettingsError("no shared state: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri")
         self._settings, self._credential, self._transport = settings, credential, transport
@@ -66,7 +66,7 @@ class LiveStore:
         try:
             answer = await blob.upload_blob(data)
         except ResourceNotFoundError:
-            with suppress(ResourceExistsError):  # another instance may make it in the same moment
+            with suppress(ResourceExistsError):  # another instance may make it at the same moment
                 await self._container.create_container()
             answer = await blob.upload_blob(data)
         return str(answer["etag"])

@@ -49,7 +49,7 @@ def _held(vault: Raw | None, holder: str) -> _Permissions:
 
 
 def _less(held: _Permissions, gone: frozenset[str]) -> _Permissions:
-    """`gone` are `keys/get` and so on, in lower case."""
+    """`gone` holds permissions like `keys/get`, in lower case."""
     return {
         kind: [name for name in names or () if f"{kind}/{name}".casefold() not in gone] for kind, names in held.items()
     }

@@ -1,6 +1,6 @@
-"""Azure as one reconcile sees it: what was read once is not read again, whoever asks for it.
+"""Azure as one reconcile sees it: nothing is read twice, whoever asks for it.
 
-What is assigned at one resource stands in the list of its resource group, which a reconcile reads anyway.
+A reconcile reads the role assignments of the resource group anyway, so that list also answers for one resource.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ _ASSIGNED_AT = f"{ROLE_ASSIGNMENTS}?$filter=atScope()"
 
 
 class CachedReads:
-    """See `shared.ports.Reads`. A read that failed stays failed: the whole reconcile is tried again."""
+    """See `shared.ports.Reads`. A failed read stays failed, because the whole reconcile is tried again."""
 
     def __init__(self, azure: Reads) -> None:
         self._azure = azure
@@ -63,6 +63,6 @@ class CachedReads:
 
 
 def _holds_at(raw: Raw, scope: Scope) -> bool:
-    """At the scope or above it: that an assignment of a management group was listed says that it is above."""
+    """At the scope or above it. If an assignment of a management group is in the list, the group is above."""
     assigned = scope_or_none(get(raw, "properties", "scope"))
     return assigned is not None and (assigned.contains(scope) or assigned.is_management_group)

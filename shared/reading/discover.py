@@ -1,4 +1,4 @@
-"""Where workspaces are found: all that the identity reads, and those that an event may concern."""
+"""Finds workspaces: all that the identity can read, and those that an event may concern."""
 
 import asyncio
 import logging
@@ -17,20 +17,20 @@ from shared.reading.users import seek, using
 _log = logging.getLogger("amlguard")
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-# A provider that has resources cannot be unregistered, so where it is not registered there is no workspace:
+# A provider that has resources cannot be unregistered. Where it is not registered, there is no workspace:
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
 _UNREGISTERED = "MissingSubscriptionRegistration"
 
-# An environment costs a request, a workspace has dozens: of more workspaces only their lists are worth an event.
+# Each environment costs a request, and a workspace has dozens. With more workspaces an event reads only their lists.
 _MOST_THOROUGHLY = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How far the users of what lies at a scope are found by what workspaces say of themselves.
+    """The users of a scope, as far as workspaces tell by what they say of themselves.
 
-    `here` are those of which ARM says so, `told` those of which Resource Graph does. Of `unasked` only what lies below
-    each could tell (`shared.reading.users`).
+    `here` are those that ARM found, `told` those that Resource Graph found. For `unasked` only what lies below each
+    workspace could tell (`shared.reading.users`).
     """
 
     scope: Scope
@@ -44,11 +44,11 @@ class Search:
 
 
 async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Search:
-    """For workspaces at or below `scope`, and those that use something at or below it, or of which it is a part.
+    """Searches for workspaces at or below `scope`, those that use something there, and those of which it is a part.
 
     ARM's list of the scope's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    Of what lies above subscriptions, all are meant. With `terms`, `unasked` are only those in which something below
-    could lead to a change there: nothing else is worth the requests. Raises `ReadFailedError`.
+    A scope above subscriptions means all of them. With `terms`, `unasked` are only those in which something below
+    could lead to a change there. Nothing else is worth the requests. Raises `ReadFailedError`.
     """
     workspace = scope.ancestor(WORKSPACE)
     if workspace:
@@ -70,9 +70,9 @@ async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Sear
 
 
 async def workspaces_at(scope: Scope, azure: Reads, terms: Terms | None = None) -> list[Scope]:
-    """Where to look, never more: all that `search` finds, and what lies below `unasked` as well.
+    """Only where to look: all that `search` finds, and what lies below `unasked` as well.
 
-    What cannot be told of a workspace is found out by the look at it. Of many, the sweep tells who uses a registry
+    If nobody can tell, the workspace is looked at. If there are many, the sweep finds those that use a registry
     through an environment or a deployment. Raises `ReadFailedError`.
     """
     return await finished(await search(scope, azure, terms), azure)
@@ -92,18 +92,18 @@ async def finished(begun: Search, azure: Reads) -> list[Scope]:
 
 
 async def _users_elsewhere(scope: Scope, azure: Reads) -> tuple[Scope, ...]:
-    """Workspaces of which Resource Graph says that they, or an endpoint of theirs, name something at `scope`.
+    """Workspaces that name something at `scope`, or whose endpoint does, by Resource Graph.
 
-    It looks at all that they say of themselves, which is more than what they use. Raises `ReadFailedError`.
+    It looks at all that they say of themselves, which is more than they use. Raises `ReadFailedError`.
     """
     rows = [place(row) async for row in azure.query(_naming(resource_of(scope) or scope))]
     return tuple(dict.fromkeys(found for row in rows if row and (found := row.ancestor(WORKSPACE))))
 
 
 async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
-    """Every workspace. Raises `ReadFailedError`, also when the identity can read nothing.
+    """Every workspace. Raises `ReadFailedError`, also if the identity cannot read anything.
 
-    Resource Graph answers an identity without rights with no rows at all, which must not look like no workspaces.
+    Resource Graph returns no rows to an identity without rights. That must not look like "no workspaces".
     """
     found = False
     async for row in azure.query(f"resources | where type =~ '{WORKSPACES}' | project id | order by id asc"):
@@ -117,7 +117,7 @@ async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
 
 
 async def listed(container: Scope, azure: Reads) -> Sequence[Raw] | None:
-    """Raw workspaces of a subscription or resource group; None where it is not there. Raises `ReadFailedError`."""
+    """Raw workspaces of a subscription or resource group. None if it does not exist. Raises `ReadFailedError`."""
     try:
         return await azure.children(container, WORKSPACES)
     except ReadFailedError as error:
@@ -144,7 +144,7 @@ def _naming(scope: Scope) -> str:
 
 
 def place(raw: Raw) -> Scope | None:
-    """Where a listed workspace is. Without an id nothing can be looked at, and nothing else may suffer from that."""
+    """Where a listed workspace is. Without an id it cannot be looked at, and that must not affect the others."""
     scope = scope_or_none(get(raw, "id"))
     if scope is None:
         _log.warning("Azure lists a workspace without an id that is one: it is not looked at")

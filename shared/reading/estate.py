@@ -116,7 +116,8 @@ async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool)
         if not subscriptions <= known:  # what was read so far says nothing of the new ones
             estate = replace(estate, access={})
         found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
-        # No rule looks at it: whatever rules look at the access of, a workspace acts as, and that is not at hand.
+        # The rules need not be asked again after this: they look at what an identity holds only if a workspace acts as
+        # it, and such an identity is never in `found`.
         estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, terms) - estate.facts.keys()

@@ -13,7 +13,7 @@ async def read_facts(wants: Iterable[Want], azure: Reads) -> dict[Want, Fact]:
 
 
 async def read_fact(want: Want, azure: Reads) -> Fact:
-    """What may not be read is known to be unknown, and rules say so; any other failure stops the reconcile."""
+    """If amlguard may not read something, rules say that it is unknown. Any other failure stops the reconcile."""
     try:
         if want.query:
             rows = [row async for row in azure.query(want.query)] if want.graph else await azure.logs(want.query)

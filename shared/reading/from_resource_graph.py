@@ -1,8 +1,8 @@
-"""Part of a tenant as Resource Graph knows it, with what it does not know from ARM: what a sweep evaluates.
+"""What a sweep evaluates: part of a tenant as Resource Graph knows it, and from ARM what Resource Graph does not know.
 
-Resource Graph is late and does not know groups. So it may say that nothing is to be done, and no more: whatever looks
-otherwise is looked at again through ARM (`shared.reconcile`), and what it does not show is read from ARM, never
-taken as absent.
+Resource Graph is late and does not know groups. So it may only say that there is nothing to do. Whatever looks
+otherwise is looked at again through ARM (`shared.reconcile`). What Resource Graph does not show is read from ARM, and
+never taken as absent.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from shared.reading.role_holdings import ROLE_ASSIGNMENTS
 
 _ENDPOINT = "microsoft.machinelearningservices/workspaces/onlineendpoints"
 _DEPLOYMENT = f"{_ENDPOINT}/deployments"
-# Lists that Resource Graph has in full, by their name in ARM's path: of which type.
+# The lists that Resource Graph has in full, by their name in ARM's path, and their type.
 _LISTED = {"onlineEndpoints": _ENDPOINT, "deployments": _DEPLOYMENT}
 _REGISTRY = "microsoft.containerregistry/registries"
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
@@ -38,7 +38,10 @@ _COLUMNS = "id, name, type, location, kind, identity, sku, tags, properties"
 
 
 class ResourceGraphReads:
-    """See `shared.ports.Reads`. Of workspaces in one subscription; what is read from ARM is read once for all."""
+    """See `shared.ports.Reads`.
+
+    For workspaces in one subscription. What comes from ARM is read once for all of them.
+    """
 
     def __init__(self, groups: Iterable[Scope], rows: Iterable[Raw], assigned: Sequence[Raw], azure: Reads) -> None:
         self._live = CachedReads(azure)
@@ -48,7 +51,7 @@ class ResourceGraphReads:
         self._in_full = True
         for row in rows:
             scope = scope_or_none(get(row, "id"))
-            if scope is None:  # what is not found among the rows is read; but of a list there would be one less
+            if scope is None:  # what is not among the rows is read from ARM; in a list it would simply be missing
                 self._in_full = False
                 continue
             self._rows[scope] = row
@@ -88,7 +91,7 @@ class ResourceGraphReads:
         return await self._live.logs(kql)
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
-        """From ARM: asked only about who does not hold by name all that they need, and groups only ARM knows."""
+        """From ARM. Asked only about identities that do not hold all they need by name: only ARM knows groups."""
         return await self._live.role_assignments(principal_id, subscription)
 
     async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
@@ -99,14 +102,14 @@ class ResourceGraphReads:
 
 
 def _whole(scope: Scope, row: Raw) -> bool:
-    """Resource Graph picks the api-version: an older one does not tell which roles a registry goes by (AML-70)."""
+    """Resource Graph picks the api-version, and an older one does not tell which roles a registry uses (AML-70)."""
     return scope.resource_type != _REGISTRY or get(row, "properties", "roleAssignmentMode") is not None
 
 
 def _by_group(groups: frozenset[Scope], assigned: Iterable[Raw]) -> dict[Scope, list[Raw]]:
-    """In each group, and above it: that an assignment of a management group was found says that it is above.
+    """In each group, and above it. If an assignment of a management group was found, that group is above.
 
-    None of them, so that all are read, when it cannot be told where one is.
+    Empty if nobody can tell where one of them is, so that all are read from ARM.
     """
     found: dict[Scope, list[Raw]] = {group: [] for group in groups}
     for raw in assigned:

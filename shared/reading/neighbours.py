@@ -1,4 +1,4 @@
-"""Who else is on a workspace's registry: those that name it, and those of which nobody can tell."""
+"""Who else uses a workspace's registry: those that name it, and those of which nobody can tell."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ from shared.reading.workspace import read_workspace
 
 type _Named = tuple[object, object]
 
-# What Resource Graph takes for another registry's id need not be looked at; whether it is one is decided here.
+# What Resource Graph takes for the id of another registry need not be looked at. Whether it is one is decided here.
 _AN_ID = (
     "(?i)^/subscriptions/[0-9a-f-]{36}/resourcegroups/[a-z0-9_.()-]*[a-z0-9_()-]"
     "/providers/microsoft[.]containerregistry/registries/[a-z0-9]+$"
@@ -24,10 +24,10 @@ _AN_ID = (
 
 
 async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[tuple[Workspace, ...], frozenset[Scope]]:
-    """The other workspaces on the subject's registry, and those that may be on it: what they name as theirs is no id.
+    """The other workspaces on the subject's registry, and those that may be on it because they name no valid id.
 
     ARM's list of the registry's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    Of those only what mentions the registry's name may be on it. Raises `ReadFailedError`.
+    Of the latter only those that mention the registry's name may be on it. Raises `ReadFailedError`.
     """
     registry = subject.registry
     if registry is None or registry.subscription is None:
@@ -61,7 +61,7 @@ def _users(named: Iterable[_Named], registry: Scope) -> Iterator[object]:
 
 
 def _strays(named: Iterable[_Named], mentioned: str, registry: Scope) -> Iterator[Scope]:
-    """A workspace of which not even its own id is one is in the registry's subscription, as far as is known."""
+    """A workspace without a valid id of its own counts as being in the registry's subscription."""
     for scope, value in named:
         if REGISTRY.malformed(value) and mentioned in str(value).casefold():
             yield scope_or_none(scope) or registry.parent

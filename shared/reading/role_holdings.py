@@ -1,6 +1,6 @@
 """What identities hold in subscriptions: role assignments, the roles' definitions, and deny assignments.
 
-Custom roles, and who is in a group that is denied something, are read only where there are any.
+Custom roles and the members of groups in deny assignments are read only where there are any.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ type _Held = dict[tuple[str, Scope], Sequence[RoleAssignment]]
 
 
 async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azure: Reads) -> dict[str, Access]:
-    """All that they hold there, one list for each of them in each of the subscriptions."""
+    """All that they hold there. This takes one list for each of them in each of the subscriptions."""
     pairs = [(principal, subscription) for principal in principals for subscription in subscriptions]
     lists = asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs))
     held, denied = await asyncio.gather(lists, _denies(pairs, azure))
@@ -27,9 +27,9 @@ async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azur
 
 
 async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: Reads) -> dict[str, Access]:
-    """What is assigned to them by name: one list of a resource group has it for all of them, with what is above.
+    """What is assigned to them by name. One list of a resource group has it for all of them, with the scopes above.
 
-    Nobody when a list may not be read, or when one of its rows cannot be: then each of them is asked about.
+    Empty if a list or one of its rows cannot be read: then ARM is asked about each of them.
     """
     lists = await asyncio.gather(*(_listed(group, azure) for group in groups))
     known_by = [_by_principal(raws, frozenset(principals)) if raws is not None else None for raws in lists]
@@ -59,7 +59,7 @@ def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, 
     for raw in raws:
         principal = principal_id(raw, "properties", "principalId")
         if principal is None:
-            return None  # whose it is cannot be told: it may be anybody's
+            return None  # nobody can tell whose it is: it may be anybody's
         try:
             one = parse.role_assignment(raw) if principal in principals else None
         except (TypeError, ValueError):
@@ -83,12 +83,12 @@ async def _access(
 
 
 def _seen_from[T: (RoleAssignment, DenyAssignment)](subscription: Scope, one: T) -> T:
-    """ARM lists a management group's assignments with the subscriptions below it, and only there do they count."""
+    """ARM lists the assignments of a management group with the subscriptions below it. Only there do they count."""
     return replace(one, within=subscription) if one.scope.is_management_group else one
 
 
 async def _roles(held: _Held, azure: Reads) -> dict[str, RoleDefinition]:
-    """Read where their assignments were found: a custom role is known in its assignable scopes only."""
+    """Read where their assignments were found, because ARM knows a custom role only in its assignable scopes."""
     wanted: dict[Scope, set[str]] = {}
     for (_, subscription), answer in held.items():
         wanted.setdefault(subscription, set()).update(one.role_id for one in answer)
@@ -97,7 +97,7 @@ async def _roles(held: _Held, azure: Reads) -> dict[str, RoleDefinition]:
 
 
 async def _denies(pairs: Sequence[tuple[str, Scope]], azure: Reads) -> dict[str, tuple[DenyAssignment, ...]]:
-    """Deny assignments are rare; only where one names a group does ARM have to say who is in it."""
+    """Deny assignments are rare. Only where one names a group must ARM say who is in it."""
     subscriptions = list(dict.fromkeys(subscription for _, subscription in pairs))
     answers = await asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions))
     listed = dict(zip(subscriptions, answers, strict=True))

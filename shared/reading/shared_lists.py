@@ -1,6 +1,6 @@
-"""Azure as the workspaces of one shard see it: what a subscription has of other services is read once for all of them.
+"""Azure as the workspaces of one shard see it: the lists of other services are read once for all of them.
 
-The lists are as old as the shard at most, which is minutes. All else is read and written as it comes.
+A list is at most as old as the shard, which is minutes. Everything else is read and written directly.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _KINDS = frozenset(service.kind for service in SERVICES)
 
 
 class SharedLists:
-    """See `shared.ports.Azure`. A read that failed is tried again by the next who wants it."""
+    """See `shared.ports.Azure`. If a read fails, the next caller that wants it tries again."""
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure

@@ -1,6 +1,6 @@
-"""Who uses a resource, where only what lies below workspaces tells: reads it, the cheap lists first.
+"""Who uses a resource, where only what lies below workspaces tells. Reads the cheap lists first.
 
-What names what is `shared.access.dependencies`; nothing is read that could not name what is sought.
+`shared.access.dependencies` says what names what. Nothing is read that could not name what is sought.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from shared.reading.cached import CachedReads
 
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
-# Workspaces that are asked at once, each for up to four lists.
+# How many workspaces are asked at once, each for up to four lists.
 _AT_ONCE = 10
-# The lists of each stage are read together; the next stage only where they did not tell.
+# The lists of a stage are read together. The next stage is read only if they did not tell.
 _CHEAP = (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT)
 _DEAR = (Namer.DEPLOYMENT, Namer.ENVIRONMENT)
 _VERSIONS = "microsoft.machinelearningservices/workspaces/environments/versions"
 
 
 async def seek(scope: Scope, azure: Reads) -> Sought:
-    """With the names by which things below a workspace may know it. Raises `ReadFailedError`."""
+    """Adds the names by which something below a workspace may know the resource. Raises `ReadFailedError`."""
     resource = resource_of(scope)
     if (resource and resource.resource_type != REGISTRY) or scope.subscription is None:
         return Sought(scope)
@@ -52,10 +52,10 @@ async def using(
     themselves: Collection[Scope] = (),
     thorough: bool = True,
 ) -> dict[Scope, Answer]:
-    """Of each workspace, the scopes among those sought of it that it uses; or why nobody can tell.
+    """For each workspace, which of the scopes it uses, or why nobody can tell.
 
-    What lies below it is asked; without `thorough` not its deployments and environments, which cost a request each.
-    What it says of itself is asked of `themselves` only: of the others that is known.
+    It asks what lies below the workspace. Only with `thorough` does it ask deployments and environments, which cost a
+    request each. Only `themselves` are asked what they say of themselves: for the others that is known.
     """
     stages = (_CHEAP, _DEAR) if thorough else (_CHEAP,)
     slots = asyncio.Semaphore(_AT_ONCE)
@@ -87,7 +87,7 @@ async def _used_below(
     azure: Reads,
     stages: tuple[tuple[Namer, ...], ...] = (_CHEAP, _DEAR),
 ) -> tuple[Scope, ...]:
-    """`raw` is the workspace as far as it is known."""
+    """`raw` is the workspace, if it is known."""
     once, left = CachedReads(azure), list(those)
     found: list[Scope] = []
     for stage in stages:
@@ -116,7 +116,7 @@ async def _deployments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
 
 
 async def _environments(workspace: Scope, azure: Reads) -> Sequence[Raw]:
-    """The latest versions of those that were changed last, and whatever versions are deployed."""
+    """The latest versions of the environments that were changed last, and all versions that are deployed."""
     listed, deployed = await asyncio.gather(azure.children(workspace, "environments"), _deployments(workspace, azure))
     named = [one.id for raw in deployed for one in images.assets(raw) if one.id]
     both = dict.fromkeys((*images.latest(listed or ()), *named))

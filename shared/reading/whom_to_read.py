@@ -1,4 +1,4 @@
-"""Of whom more must be read, and of whom what lies at hand is enough."""
+"""For which identities more must be read, and for which the lists at hand are enough."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ from shared.access.terms import Terms
 
 
 def unknown_holders(asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms) -> set[str]:
-    """Principals of whom more must be read: nothing was yet, or not enough to say that they hold what they need."""
+    """Principals for whom more must be read: so far nothing was, or not enough to say that they hold what they need."""
     asking = [one for each in asked for _, one in each.grants]
     needed = {one.principal.id for one in asking} | (
         {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
@@ -24,7 +24,7 @@ def unknown_holders(asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms
 
 
 def _perhaps_apart(asked: Iterable[WorkspaceAsks], estate: Estate) -> set[str]:
-    """Where something is missing to one of those whom people may keep apart, all that each of them holds matters."""
+    """People may keep these apart. If one of them lacks something, everything that each of them holds matters."""
     found: set[str] = set()
     for each in asked:
         asks = [one for rule, one in each.grants if rule.keeps_apart and one.principal.id in estate.access]
@@ -36,7 +36,7 @@ def _perhaps_apart(asked: Iterable[WorkspaceAsks], estate: Estate) -> set[str]:
 
 
 def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:
-    """At one target only what conditions and parts of it tell apart: data."""
+    """At a single target, only conditions and parts of it can keep identities apart. Only data has these."""
     same = {one.scope for one in asks if one.need.resource_type == missing.need.resource_type}
     return len(same) > 1 or any(each.data for each in missing.need.permissions)
 
@@ -44,9 +44,9 @@ def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:
 def holders_at_hand(asked: Iterable[WorkspaceAsks], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:
     """Principals whose needs all lie in the resource groups of the workspaces, and these groups.
 
-    `frugal`: the groups of what the workspaces depend on as well, whose lists are not there yet.
+    With `frugal`, the groups of the workspaces' dependencies count as well: their lists were not read yet.
 
-    Not an identity that a workspace acts as: in which way it was set up shows only in all that it holds.
+    Leaves out identities that a workspace acts as: only all that they hold shows in which way they were set up.
     """
     named = [scope for one in estate.workspaces for scope in (one.id, *(_dependencies(one) if frugal else ()))]
     groups = {group for scope in named if estate.sees(scope) and (group := scope.resource_group)}

@@ -1,4 +1,4 @@
-"""Reads one workspace: itself, the lists below it that the enabled rules look at, and its identities' object ids."""
+"""Reads one workspace, the lists below it that the enabled rules look at, and the object ids of its identities."""
 
 import asyncio
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
 
 
 def placed(raw: Raw, scope: Scope) -> Raw:
-    """What was read at `scope`, whatever it says of its own id; in ARM's spelling where that is the same."""
+    """What was read at `scope`, with that id whatever it says of its own. In ARM's spelling if both mean the same."""
     return raw if scope_or_none(raw.get("id")) == scope else {**raw, "id": str(scope)}
 
 
@@ -52,10 +52,9 @@ def _unresolved(workspace: Workspace) -> frozenset[Scope]:
 
 
 async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
-    """Object ids of user-assigned identities whose block ARM left empty; a deleted one stays unresolved.
+    """Object ids of user-assigned identities whose block ARM left empty. A deleted identity stays unresolved.
 
-    So does one that may not be read, and what is none: of a resource of any other kind its owner may make up the object
-    id.
+    So does one that amlguard may not read. So does a resource of another kind, whose owner could make up the object id.
     """
     scopes = [scope for scope in identities if user_assigned(str(scope))]
     raws = await asyncio.gather(*(_readable(scope, azure) for scope in scopes))

@@ -1,6 +1,6 @@
-"""What waits for a person: one document a workspace, written by the app, released by `amlguard approve`.
+"""What waits for a person. Each workspace has one document. The app writes it, and `amlguard approve` releases it.
 
-A release is for the very actions that were asked for, and lapses; the app looks again before it acts on one.
+A release covers only the actions that were asked for, and it lapses. The app looks again before it acts on one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,10 @@ _FOLDER = "approvals/"
 
 
 class Pending(Struct, frozen=True):
-    """`actions` are what is asked for, in words, by action id. `approved_by` is an object id, empty while it waits."""
+    """`actions` says in words what is asked for, by action id.
+
+    `approved_by` is an object id, or empty while it waits.
+    """
 
     run: str
     workspace: str
@@ -47,7 +50,7 @@ class Approvals:
     store: Store
 
     async def of(self, workspace: Scope, now: datetime) -> Pending | None:
-        """What is asked for and has not lapsed."""
+        """What was asked for and has not lapsed."""
         stored = await self.store.read(_name(workspace))
         known = _decode(stored.data) if stored else None
         return known if known and now < known.lapses_at else None
@@ -55,7 +58,7 @@ class Approvals:
     async def ask(
         self, workspace: Scope, run: str, actions: Mapping[str, str], now: datetime, lapse: timedelta
     ) -> Pending:
-        """The same actions stay what they are, whichever run asks for them again; others take their place."""
+        """If a run asks for the same actions again, nothing changes. Other actions take the place of the old ones."""
         wanted = Pending(run, str(workspace), dict(actions), now, now + lapse)
         kept = wanted
 
@@ -73,7 +76,7 @@ class Approvals:
         await self.store.delete(_name(workspace))
 
     async def waiting(self, now: datetime) -> Sequence[Pending]:
-        """Oldest first; takes away what has lapsed long ago."""
+        """Oldest first. Removes what lapsed long ago."""
         found: list[Pending] = []
         for name in await self.store.names(_FOLDER):
             stored = await self.store.read(name)
@@ -85,7 +88,7 @@ class Approvals:
         return sorted(found, key=lambda one: one.asked_at)
 
     async def approve(self, one: Pending, by: str, now: datetime) -> None:
-        """Twice is harmless. What was asked anew meanwhile is not released by this."""
+        """Doing it twice is harmless. It does not release what was asked for in the meantime."""
 
         def change(data: bytes | None) -> bytes | None:
             known = _decode(data) if data else None

@@ -1,4 +1,4 @@
-"""Changing a document that other instances change as well."""
+"""Changes a document that other instances may change as well."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +12,10 @@ _MOST_CONFLICTS = 12
 async def update(
     store: Store, name: str, change: Callable[[bytes | None], bytes | None], known: Stored | None = None
 ) -> Stored | None:
-    """Writes what `change` makes of the document (None: of one that is not there), until no other was faster.
+    """Writes what `change` makes of the document, and tries again if another instance was faster.
 
-    `change` may be asked several times; when it gives None nothing is written, and None returned. `known` is the
-    version to try first. Raises `AzureFailureError`.
+    `change` gets None if there is no document, and may be called several times. If it returns None, nothing is written
+    and the result is None. `known` is the version to try first. Raises `AzureFailureError`.
     """
     stored = known or await store.read(name)
     for _ in range(_MOST_CONFLICTS):

@@ -1,10 +1,10 @@
-"""Sweeps as all instances see them: one at a time, in shards, with a progress that people can look at and an end.
+"""Sweeps as all instances see them: one at a time, in shards, with an end and a progress that people can see.
 
 sweeps/current            the sweep that began last
 sweeps/ID/started         that this is on record
 sweeps/ID/shards          which workspaces are in which shard
 sweeps/ID/found           how much it found
-sweeps/ID/done/N          what came of shard N; a shard that is done is done, however often its message comes
+sweeps/ID/done/N          the result of shard N: it is done once, however often its message comes
 sweeps/ID/ended           the summary
 """
 
@@ -22,7 +22,7 @@ from shared.ports import AuditLog, ConflictError, Store
 
 _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
-# A sweep that takes longer has lost a message: the next one, six hours after it, must not wait for it.
+# A sweep that takes longer has lost a message. The next one, six hours later, must not wait for it.
 _STALE = timedelta(hours=5)
 _KEPT = 8
 
@@ -36,7 +36,7 @@ class Begun(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """`whole`: everything that the policy's scopes name was found, and something."""
+    """`whole`: everything that the policy's scopes name was found, and at least one workspace."""
 
     workspaces: int
     shards: int
@@ -82,7 +82,10 @@ class Sweeps:
     audit: AuditLog | None
 
     async def begin(self, sweep: str, now: datetime, mode: str) -> bool:
-        """On record, once however often it is tried; False when another one is under way, or this one has ended."""
+        """Records the beginning once, however often it is tried.
+
+        False if another sweep is under way, or this one has ended.
+        """
         begun, etag = await self._current()
         if await self.store.read(_name(sweep, "ended")):
             return False
@@ -97,7 +100,7 @@ class Sweeps:
         return True
 
     async def _under_way(self, begun: Begun, now: datetime) -> bool:
-        """Whoever did its last shard may not have been able to put its end on record."""
+        """The instance that did the last shard may have failed to record the end."""
         if await self.store.read(_name(begun.id, "ended")):
             return False
         await self._end_if_done(begun.id, now, again=True)
@@ -111,7 +114,7 @@ class Sweeps:
         await self._forget_old()
 
     async def shards(self, sweep: str, found: Shards) -> Shards:
-        """`found`, or what an earlier try found: were a number to mean others now, some would be missed."""
+        """`found`, or what an earlier try found. If a number meant other workspaces now, some would be missed."""
         name = _name(sweep, "shards")
         if await self._once(name, found):
             return found
@@ -119,7 +122,7 @@ class Sweeps:
         return msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else found
 
     async def lost(self, sweep: str, now: datetime) -> None:
-        """It ends as incomplete, unless its shards are all on the queue: they end it."""
+        """It ends as incomplete, unless all its shards are on the queue: then they end it."""
         begun, _ = await self._current()
         if begun and begun.id == sweep and await self._found(sweep) is None:
             await self._close(begun, now, again=True)
@@ -129,7 +132,7 @@ class Sweeps:
         await self._end_if_done(sweep, now, again=not first)
 
     async def is_done(self, sweep: str, shard: str, now: datetime) -> bool:
-        """Ends the sweep where whoever did the last shard could not."""
+        """Ends the sweep if the instance that did the last shard could not."""
         if await self.store.read(_name(sweep, f"done/{shard}")) is None:
             return False
         await self._end_if_done(sweep, now, again=True)
@@ -142,7 +145,10 @@ class Sweeps:
             await self._end_if_done(sweep, now)
 
     async def _completes(self, sweep: str, shard: str, shards: int) -> bool:
-        """Whether its ten, its hundred and so on are all done: to list all for each would take ever longer."""
+        """Whether its ten, then its hundred and so on are all done.
+
+        Listing all for each shard would take ever longer.
+        """
         for block, expected in _blocks(shard, shards):
             if len(await self.store.names(_name(sweep, f"done/{block}"))) < expected:
                 return False
@@ -171,7 +177,10 @@ class Sweeps:
             await self._close(begun, now, again=again)
 
     async def _close(self, begun: Begun, now: datetime, *, again: bool = False) -> None:
-        """Two may do the last shards at once, and only one records it; `again`: whoever began to may have died."""
+        """Two instances may do the last shards at once, and only one records the end.
+
+        `again`: the one that began to may have died.
+        """
         if await self.store.read(_name(begun.id, "ended")):
             return
         if not await self._once(_name(begun.id, "ending"), begun) and not again:
@@ -204,7 +213,7 @@ class Sweeps:
         return msgspec.json.decode(stored.data, type=Found) if stored else None
 
     async def _once(self, name: str, document: Any) -> bool:
-        """False when somebody has said it already."""
+        """False if it was recorded already."""
         try:
             await self.store.write(name, msgspec.json.encode(document), None)
         except ConflictError:
@@ -236,7 +245,7 @@ class Sweeps:
 
 
 def new_sweep(now: datetime) -> str:
-    """An id; ids sort as their sweeps began."""
+    """A new id. Ids sort in the order in which their sweeps began."""
     return f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}"
 
 

@@ -1,4 +1,4 @@
-"""What a person took back: amlguard does not make it again by itself (law 9)."""
+"""What a person took back. amlguard does not make it again by itself (law 9)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Carries out a plan's actions in their order: grants, then settings, then removals; and records what came of them.
+"""Carries out the actions of a plan in order (grants, settings, removals), and records their outcomes.
 
-What Azure refuses is the outcome of that one action, and holds up no other.
+If Azure refuses an action, that is the outcome of this one action, and the others go on.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _CONCURRENT_GRANTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """`deadline`, here and below, is in `time.monotonic()` seconds: what it leaves undone is deferred.
+    """`deadline`, here and below, is in `time.monotonic()` seconds. What is not done by then is deferred.
 
     So is what a person at a desk has stopped.
     """
@@ -72,7 +72,7 @@ class Changes:
         return outcomes
 
     async def _change_settings(self, settings: Sequence[Setting], run: Run, deadline: float | None) -> list[Outcome]:
-        """In order. The keys are resynced only once the admin user is off; until they are, the queue remembers."""
+        """In order. Keys are resynced only after the admin user is off. Until then, the queue remembers them."""
         outcomes: list[Outcome] = []
         try:
             reminder = await self._remind(settings, run)
@@ -88,7 +88,7 @@ class Changes:
             outcomes.append(await self.apply(setting, run, deadline))
             if setting.name is Property.ADMIN_USER:
                 switched_off = outcomes[-1].phase is Phase.APPLIED
-                # Azure did not answer, and may have done it all the same: then somebody must resync.
+                # Azure did not answer, but may have done it. Then the keys must be resynced.
                 unclear = outcomes[-1].phase is Phase.DEFERRED and outcomes[-1].duration_ms is not None
         resyncs = [o for one, o in zip(settings, outcomes, strict=True) if one.name is Property.CACHED_KEYS]
         resynced = all(o.phase is Phase.APPLIED for o in resyncs)
@@ -102,7 +102,7 @@ class Changes:
 
     async def _forget(self, reminder: Receipt) -> None:
         if self.queue:
-            with suppress(AzureFailureError):  # one resync more does no harm
+            with suppress(AzureFailureError):  # another resync does no harm
                 await self.queue.withdraw(reminder)
 
     async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
@@ -151,5 +151,5 @@ def _telling(outcome: Outcome, notes: Mapping[str, str], reversed_by: Mapping[st
 
 
 def describe(grant: Grant, run: Run) -> str:
-    """Names rule, run and whose identity it is: undo and pruning know our assignments by it (law 8)."""
+    """Names the rule, the run and the owner of the identity. By it undo and pruning know our assignments (law 8)."""
     return description(grant.rule, grant.requirements, run.id, grant.on, grant.principal.resource)

@@ -1,6 +1,7 @@
 """What can still stop a plan's changes: the kill switch, how many were made this hour, and that somebody reverts them.
 
-Looked at while the intent is being recorded, so that it costs an event no time; both come before the first write.
+They are checked while the intent is being recorded, so that they cost an event no time. Both come before the first
+write.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Brakes:
     instructions: Instructions = field(default_factory=Instructions)
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
-        """Reserves this hour's share for what nothing stops. Raises `AzureFailureError`: then nothing may go on."""
+        """Reserves this hour's share for what nothing stops. If it raises `AzureFailureError`, nothing may go on."""
         actions = made.actions
         if not actions:
             return BrakeVerdict()
@@ -89,7 +90,7 @@ class Brakes:
         )
 
     async def _past(self, actions: Sequence[Change]) -> dict[str, history.Past]:
-        """Without a log workspace nobody can tell; one that does not answer is a failure."""
+        """Without a log workspace nobody can tell. If there is one and it does not answer, that is a failure."""
         asked = [action for action in actions if counted(action)]
         if not asked:
             return {}
@@ -105,7 +106,7 @@ class Brakes:
         return {one.action_id: marks[one.action_id] for one in actions if one.action_id in marks}
 
     async def _tagged(self, actions: Sequence[Change], workspace: Scope) -> dict[str, Refusal]:
-        """Changes in, or for a workspace in, a resource group whose tag says stop. A tag allows nothing."""
+        """Changes in a resource group whose tag says stop, or for a workspace in one. A tag never allows anything."""
         groups = {scope: scope.resource_group for scope in (workspace, *map(target, actions))}
         wanted = sorted({group for group in groups.values() if group}, key=str)
         raws = await asyncio.gather(*(self.azure.resource(group) for group in wanted))
@@ -147,7 +148,7 @@ class Brakes:
         return refusals
 
     async def _tidy(self, hour: datetime) -> None:
-        """The hour's first run removes the documents of hours that are over."""
+        """The first run of an hour removes the documents of earlier hours."""
         if self.store:
             for name in await self.store.names(_FOLDER):
                 if name < f"{_FOLDER}{hour:%Y-%m-%dT%H}":

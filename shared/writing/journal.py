@@ -1,4 +1,4 @@
-"""What is put on record: the intent before the first write, the outcome after it (law 4)."""
+"""Records the intent before the first write, and the outcome after it (law 4)."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -20,7 +20,7 @@ _ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
 
 
 async def _in_full(*parts: Awaitable[None]) -> None:
-    """All at once; raises the first failure when all have come to their end."""
+    """Runs all at once, and raises the first failure when all have ended."""
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
@@ -32,9 +32,9 @@ class Journal:
     queue: WorkQueue | None
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
-        """Leaves out what `recorded` holds already, and adds to it. Raises `AuditFailedError`.
+        """Leaves out what `recorded` holds already, and adds the rest to it. Raises `AuditFailedError`.
 
-        Findings go at the same time, as an event has to be answered; when only they fail, nothing is written either.
+        Findings go at the same time, because an event must be answered. If only they fail, nothing is written either.
         """
         meant = [Outcome(action, Phase.PLANNED, action.reason) for action in made.actions]
         meant += [withheld(one.action, one.refusal) for one in made.withheld]
@@ -56,7 +56,10 @@ class Journal:
             await self.audit.record(table, rows)
 
     async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
-        """Who needs what this very run granted for another workspace: `undo` must know. Leaves out what is `told`."""
+        """Who needs what this run granted for another workspace, because `undo` must know.
+
+        Leaves out what is `told`.
+        """
         theirs = [one.grant for one in leaning if run.id in one.runs and not {one.grant.on, *one.grant.others} <= told]
         found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}", found=True) for grant in theirs]
         await self.outcomes(found, run)

@@ -205,7 +205,7 @@ def test_a_workspace_that_cannot_be_read_holds_up_no_other_and_is_told(six: Esta
     assert ran.code == 1
     assert six.held() == {(oid(six.names[1]), role) for role in (ACR_PULL, BLOB_READER)}
     assert ran.document["undo"] == f"amlguard undo {run_of(ran)}"
-    assert "2 changes made, 1 errors" in ran.err
+    assert "2 changes made, 1 error" in ran.err
 
 
 def test_undo_is_stopped_in_order_as_well_and_goes_on_where_it_was(six: Estate) -> None:

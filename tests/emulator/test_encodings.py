@@ -130,7 +130,7 @@ def test_what_is_read_is_utf8(azure: LocalAzure, tmp_path: Path, stream: str, ma
     told.write_bytes(delivery)
     for name in (str(told), "-"):
         said = run(azure, "event", name, "--policy", str(policy), stream=stream, stdin=delivery)
-        assert (said.code, said.out) == (0, b"1 events handled\n"), said.err
+        assert (said.code, said.out) == (0, b"1 event handled\n"), said.err
 
 
 @pytest.mark.parametrize("stream", ["ascii", "cp1252", "the C locale"])

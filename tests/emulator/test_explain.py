@@ -238,13 +238,13 @@ def test_what_is_there_and_nobody_needs_says_so_and_what_was_looked_at(
 ) -> None:
     ran = azure.run("explain", f"{WIDE}/providers/{resource}")
     assert ran.code == 0, ran.err
-    assert "nothing: it is there, and no rule asks for anything here" in ran.out
+    assert "nothing to do: the resource exists, and no rule asks for anything here" in ran.out
     assert looked in ran.out
 
 
 def test_what_was_looked_at_is_said(azure: LocalAzure) -> None:
     ran = azure.run("explain", AWAY)
-    assert f"looked at: workspace {AWAY} (1 computes, 0 endpoints, 0 datastores, 0 connections)" in ran.out
+    assert f"looked at: workspace {AWAY} (1 compute, 0 endpoints, 0 datastores, 0 connections)" in ran.out
 
 
 @pytest.mark.parametrize(

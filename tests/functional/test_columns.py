@@ -180,7 +180,7 @@ async def test_what_azure_refused_says_its_code_and_whether_a_right_is_lacking(
     refusal: WriteRefusedError | ReadFailedError, outcome: str
 ) -> None:
     one = App(azure=_Refusing())
-    one.azure.refusal = refusal  # type: ignore[attr-defined]
+    one.azure.refusal = refusal  # type: ignore[attr-defined]  # it is a _Refusing
     one.azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=False), raw.storage(), raw.vault())
     one.azure.have(raw.compute("c1", C1))
     await one.run()

@@ -11,7 +11,7 @@ from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid,
 
 from handlers import sweep as handler
 from shared.access.scope import Scope
-from shared.messages import ResourceGraphReads, Sweep
+from shared.messages import Shard, Sweep
 from shared.ports import Row
 
 
@@ -131,7 +131,7 @@ class TestShards:
         await one.sweep()
         assert [type(work) for work in waiting(one)] == [Sweep]
         await one.work()
-        shards = [work for work in waiting(one) if isinstance(work, ResourceGraphReads)]
+        shards = [work for work in waiting(one) if isinstance(work, Shard)]
         homes = [{Scope.parse(text).subscription for text in work.workspaces} for work in shards]
         assert [len(each) for each in homes] == [1, 1, 1, 1]
         assert homes[0] == homes[2] != homes[1] == homes[3]
@@ -141,7 +141,7 @@ class TestShards:
         one = many(2)
         await one.sweep()
         await one.work()
-        shard = next(work for work in waiting(one) if isinstance(work, ResourceGraphReads))
+        shard = next(work for work in waiting(one) if isinstance(work, Shard))
         await handler.look_over(shard, one.services)
         kept, recorded = dict(one.store.documents), list(one.azure.journal)
         one.troubles.down = {"read"}  # nothing may be read again
@@ -157,7 +157,7 @@ class TestShards:
         await one.sweep()
         one.troubles.after = {"queue": put}
         await one.work()
-        while any(isinstance(work, ResourceGraphReads) for work in waiting(one)):
+        while any(isinstance(work, Shard) for work in waiting(one)):
             await one.work()
         one.azure.lose(first)
         await one.settle()

@@ -276,7 +276,7 @@ def _forgery(one: Tenant) -> Scope:
 
 
 def _custom(one: Tenant) -> list[Raw]:
-    """A resource whose body the attacker makes up, and a role assignment that carries amlguard's own_assignments."""
+    """A resource whose body the attacker makes up, and a role assignment that carries amlguard's own marks."""
     someone = one.random.choice((guid("accomplice"), ATTACKER))
     fake = Principal(someone, "accomplice", _forgery(one))
     one.forged.append(fake)

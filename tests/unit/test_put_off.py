@@ -40,7 +40,7 @@ def came(phase: Phase, guard: Guard | None = None, grant: Grant = GRANT) -> list
         (Plan(deferred=(Deferred(Wait(WORKSPACE), NOW + MINUTE, "is being made"),)), [], MINUTE),
         (Plan(), came(Phase.WITHHELD, Guard.CAP_HOUR), 60 * MINUTE),
         (Plan(), came(Phase.WITHHELD, Guard.CAP_TARGET), 60 * MINUTE),
-        (Plan(), came(Phase.WITHHELD, "lock"), None),
+        (Plan(), came(Phase.WITHHELD, Guard.LOCK), None),
     ],
 )
 def test_the_next_look_comes_when_something_could_go_on(

@@ -55,7 +55,7 @@ def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         if connections.with_password(one) and _signs_in_to(one, registry):
             reason = (
                 f"connection {one.id.name} of workspace {one.id.parent.name} signs in to {registry.id.name} with a "
-                "password: v2 builds images in no other way"
+                "password: v2 cannot build images in any other way"
             )
             yield _user(registry, one.id, Cover.UNCOVERED, reason)
 

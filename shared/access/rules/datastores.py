@@ -65,7 +65,7 @@ def _without_credential(store: Datastore, workspace: Workspace) -> str:
             f"in the file: {again}"
         )
     return (
-        "Once its readers hold Storage Blob Data Reader, and who writes there Storage Blob Data Contributor (AML-32, "
+        "Once its readers hold Storage Blob Data Reader, and its writers Storage Blob Data Contributor (AML-32, "
         f"AML-87, for people AML-88), register it again, with no credentials in the file: {again}"
     )
 

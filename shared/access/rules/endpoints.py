@@ -61,9 +61,9 @@ def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
     want, days = _calls(workspace, estate), estate.preferences.look_back_days
     match estate.facts.get(want):
         case Unreadable.FORBIDDEN:
-            return "Whether keys are still used is not known: amlguard lacks Log Analytics Data Reader."
+            return "Nobody can tell whether keys are still used: amlguard lacks Log Analytics Data Reader."
         case Unreadable.NOT_CONFIGURED | None:
-            return "Whether keys are still used is not known: no log workspace is configured."
+            return "Nobody can tell whether keys are still used: no log workspace is configured."
     name = endpoint.id.name.casefold()
     row = next((r for r in estate.listed(want.scope, query=want.query) if _named(r) == name), None)
     if row is None:

@@ -27,7 +27,7 @@ def _has_one(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 def _one_way(workspace: Workspace, _: Estate) -> Iterator[Ask]:
     if attached(workspace.identity):
-        reason = f"workspace {workspace.id.name} has user-assigned identities, and AML knows no way back from that"
+        reason = f"workspace {workspace.id.name} has user-assigned identities, and AML cannot change that back"
         yield Objection(workspace.id, Property.IDENTITY, reason)
 
 

@@ -57,8 +57,8 @@ def _zones(registry: Scope) -> str:
     images = {"name": "NEW-NAME", **subscription(registry), "source": "REPOSITORY:TAG", "registry": registry}
     copied = code(az("acr import", **images))
     return (
-        f"Zone redundancy is chosen when a Premium registry is made: {made}, then the images are brought over, one by "
-        f"one: {copied}"
+        f"Only a new Premium registry can be given zone redundancy: {made}. Then import the images, one by one: "
+        f"{copied}"
     )
 
 

@@ -14,7 +14,7 @@ def test_a_fault_of_our_own_names_the_place_and_repeats_nothing() -> None:
         ReadFailedError("x")  # type: ignore[call-arg]  # the fault is meant
     except TypeError as error:
         said = in_words(error, {})
-    assert "TypeError at tests/unit/test_complaints_in_words.py:" in said
+    assert "TypeError at tests/unit/handlers/cli/test_complaints_in_words.py:" in said
     assert "missing" not in said
 
 

@@ -12,12 +12,12 @@ from docs import generate
 from shared import policy
 from shared.azure.settings import Settings
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text("utf-8")
 PAPERS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 
-class WorkspaceAsks(Mapping[str, str]):
+class NamesAskedFor(Mapping[str, str]):
     """An environment without anything in it, which knows what it was asked for."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ def first_column(table: str) -> list[str]:
 
 
 def test_settings_table_is_what_is_read() -> None:
-    environment = WorkspaceAsks()
+    environment = NamesAskedFor()
     Settings.read(environment)
     assert environment.names == set(first_column(section("App settings")))
 
 
 def test_example_settings_are_read_by_app_or_host() -> None:
-    environment = WorkspaceAsks()
+    environment = NamesAskedFor()
     Settings.read(environment)
     values = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
     assert set(values) - environment.names == {"FUNCTIONS_WORKER_RUNTIME"}
@@ -107,6 +107,19 @@ def test_links_lead_somewhere(paper: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", paper.read_text("utf-8"))
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (paper.parent / target).exists()] == []
+
+
+def anchors(paper: Path) -> set[str]:
+    """As GitHub makes them from headings: lower case, letters, digits and hyphens."""
+    titles = re.findall(r"^#+ (.+)$", paper.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_into_a_document_lead_to_a_heading(paper: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", paper.read_text("utf-8"))
+    local = [(paper.parent / path if path else paper, name) for path, name in targets if "://" not in path]
+    assert [name for path, name in local if path.suffix == ".md" and name not in anchors(path)] == []
 
 
 def threats() -> list[list[str]]:

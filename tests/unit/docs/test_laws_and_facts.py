@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 _KINDS = {".py", ".md", ".kql", ".bicep", ".toml", ".yaml", ".yml", ".json"}
-_FOLDERS = ("bench", "docs", "emulator", "handlers", "infra", "shared", "tests")
+_FOLDERS = ("bench", "demo", "docs", "emulator", "handlers", "infra", "shared", "tests")
 _LAWS = re.compile(r"\blaws?\s+(\d+(?:(?:,| and|, and| or| to)\s+\d+)*)", re.IGNORECASE)
 _FACTS = re.compile(r"\bfacts\s+§(\d+(?:\.\d+)?)", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"\b(?:design|requirements|anchors)(?:\.md)?\s+§\d+", re.IGNORECASE)

@@ -15,7 +15,7 @@ type Asking = Callable[[str], AbstractContextManager[None]]
 
 def _raised(asking: Asking, status: int, code: str) -> AzureFailureError:
     refused = HttpResponseError(message="no")
-    refused.status_code, refused.error = status, SimpleNamespace(code=code)  # type: ignore[assignment]
+    refused.status_code, refused.error = status, SimpleNamespace(code=code)  # type: ignore[assignment]  # all of it that is read
     with pytest.raises(AzureFailureError) as caught, asking("ask"):
         raise refused
     return caught.value
