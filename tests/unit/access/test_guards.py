@@ -14,7 +14,7 @@ from shared.access.guardrails import ADVICE, GRANT, GRANT_BY_POLICY, REMOVAL, SE
 from shared.access.guards import WANTED, Guard
 from shared.access.rules import RULES
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 RUNBOOK = (ROOT / "docs" / "runbooks" / "withheld-by-guard.md").read_text("utf-8")
 QUERIES = {path.stem: path.read_text("utf-8") for path in (ROOT / "infra" / "queries").glob("*.kql")}
 NAMES = {rule.name for rule in RULES if rule.is_guard}
