@@ -58,6 +58,7 @@ class FunctionsHost:
         self.function_errors: dict[str, str] = {}
         self._functions: dict[str, Function] = {}
         self._timers: dict[str, TimerListener] = {}
+        self._queues: list[QueueListener] = []
         self._running = AsyncExitStack()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -88,6 +89,8 @@ class FunctionsHost:
             self._port = await self._serve(pool, stack)
             tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
             stack.push_async_callback(_cancel, tasks)
+            for queue in self._queues:  # whoever is told that the host is ready may send a message at once
+                await queue.begun()
             self._running = stack.pop_all()
 
     async def stop(self) -> None:
@@ -137,7 +140,9 @@ class FunctionsHost:
                 connection = settings.connection(trigger.get("connection"), environment)
                 client = partial(connection.queue, identity=self._identity, ca=environment.get("SSL_CERT_FILE"))
                 options = (pool.invoke, host_settings.queues, self._alarm)
-                return [QueueListener(function, client, queue, *options).run for _ in range(self._workers)]
+                listeners = [QueueListener(function, client, queue, *options) for _ in range(self._workers)]
+                self._queues += listeners
+                return [listener.run for listener in listeners]
             case _:
                 return []
 

@@ -54,6 +54,11 @@ class QueueListener:
         # No receipt changes between the end of a function and what follows for its message.
         self._receipts = asyncio.Lock()
         self._done = asyncio.Event()
+        self._tried = asyncio.Event()
+
+    async def begun(self) -> None:
+        """Returns once the queue is there or could not be made at the first attempt."""
+        await self._tried.wait()
 
     async def run(self) -> None:
         async with self._queue, self._poison, asyncio.TaskGroup() as tasks:
@@ -73,6 +78,8 @@ class QueueListener:
                 return await _create(self._queue)
             except AzureError as error:
                 _LOG.warning("Queue '%s' cannot be made: %s", self._queue.queue_name, error)
+            finally:
+                self._tried.set()
             await self._alarm.after(self._settings.max_polling_interval.total_seconds())
 
     @property
@@ -201,6 +208,6 @@ def _json(moment: datetime | None) -> str:
 
 async def _create(queue: QueueClient) -> None:
     try:
-        await queue.create_queue()
+        await queue.create_queue(retry_total=0)  # the caller tries again
     except ResourceExistsError:
         return

@@ -102,6 +102,9 @@ async def local(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Local
     env = {"RECORD": str(record), "SCHEDULE": "0 0 3 1 1 *", "TICK_FAILURES": "1"}
     host = FunctionsHost(APP, env, 0, clock, directory / "run")
     await host.start()
+    # Before anything else ran: whoever is told that the host is ready may send work at once.
+    async with QueueClient.from_connection_string(host.storage_connection, "work") as queue:
+        await queue.get_queue_properties()
     async with aiohttp.ClientSession(host.url) as http:
         yield Local(host, clock, record, http)
     await host.stop()
