@@ -357,11 +357,13 @@ def test_it_is_closed_when_the_deployer_is_stopped(closed: Azure, tmp_path: Path
     env = {**os.environ, "PATH": path}
     with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        told = []
         for line in process.stdout:
+            told.append(line)
             if "is accepted" in line:
                 assert _let_in(closed) == [f"{OWN}/32"]
                 process.send_signal(number)
-        assert process.wait(30) == 128 + number
+        assert process.wait(30) == 128 + number, "".join(told)
     assert closed.rules == [FOREIGN]
 
 

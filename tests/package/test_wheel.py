@@ -169,7 +169,7 @@ def test_emulate_belongs_to_a_checkout(installed: Installed) -> None:
     (installed.folder / "emulator" / "__main__.py").write_text("print('not ours')\n")
     ran = installed.run("emulate")
     assert (ran.code, ran.out) == (1, "")
-    assert "works in a checkout of amlguard only" in ran.err
+    assert "only works in a checkout of amlguard" in ran.err
     assert "Traceback" not in ran.err
 
 
