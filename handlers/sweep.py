@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import batched, zip_longest
 
-from handlers.look import is_failure, look_now, watched
+from handlers.look import failures, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
 from shared.access.actions import Plan
 from shared.access.asks import Finding, Severity
@@ -37,7 +37,6 @@ _WORTH_A_QUERY = 3
 # Half of what the host allows. What is left goes into a message of its own.
 _SECONDS = 300.0
 _AT_ONCE = 10
-_AGAIN = timedelta(seconds=30)
 
 
 async def handle(services: Runtime) -> None:
@@ -133,14 +132,15 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
             return made if made is not None else (await look_now([scope], services, Trigger()))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
-    failed = [scope for scope, answer in zip(scopes, answers, strict=True) if is_failure(answer)]
+    failed = failures(scopes, answers)
     if len(failed) == len(scopes) > 1 and all(isinstance(answer, ReadFailedError) for answer in answers):
         raise ReadFailedError("sweep", "ShardFailed", "no workspace of the shard could be read")
     findings = [finding(run, one) for answer in answers if isinstance(answer, Plan) for one in answer.findings]
     await services.reconciler.journal.rows(FINDINGS, findings)
-    for scope in failed:
+    for scope, answer in failed:
+        _log.warning("%s: %s; it is looked at again alone", scope, said_of(answer))
         if services.queue:
-            await services.queue.put(encode(Reconcile((str(scope),))), _AGAIN)
+            await services.queue.put(encode(Reconcile((str(scope),))), pause_after(answer))
     results = [answer for answer in answers if isinstance(answer, Result)]
     applied = sum(outcome.phase is Phase.APPLIED for each in results for outcome in each.outcomes)
     reported = sum(len(each.plan.findings) for each in results)
