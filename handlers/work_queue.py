@@ -122,7 +122,7 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
     kind = type(work).__name__ if work else "unknown"
     one = Finding(
         _about(work),
-        "poison-work",
+        sweep.POISON,
         (),
         Severity.HIGH,
         f"Work of kind {kind} was given up after {MOST_TRIES} tries: {said_of(error)}.",

@@ -24,6 +24,9 @@ _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
 # A sweep that takes longer has lost a message. The next one, six hours later, must not wait for it.
 _STALE = timedelta(hours=5)
+# Nor for one of which no shard was done for so long: its messages, or the processes that had them, are gone. A shard
+# has five tries of at most ten minutes; other shards are done meanwhile.
+_SILENT = timedelta(minutes=30)
 _KEPT = 8
 
 type Shards = Sequence[tuple[str, ...]]
@@ -44,12 +47,13 @@ class Found(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True, omit_defaults=True):
-    """Of one shard or all. `failed` are workspaces that could not be looked at."""
+    """Of one shard or all. `failed` are workspaces that could not be looked at; `at` is when the shard was done."""
 
     workspaces: int = 0
     failed: int = 0
     changes: int = 0
     findings: int = 0
+    at: datetime | None = None
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -57,6 +61,7 @@ class Tally(Struct, frozen=True, omit_defaults=True):
             self.failed + other.failed,
             self.changes + other.changes,
             self.findings + other.findings,
+            max((at for at in (self.at, other.at) if at), default=None),
         )
 
 
@@ -104,7 +109,22 @@ class Sweeps:
         if await self.store.read(_name(begun.id, "ended")):
             return False
         await self._end_if_done(begun.id, now, again=True)
-        return now - begun.started < _STALE and not await self.store.read(_name(begun.id, "ended"))
+        if now - begun.started >= _STALE or await self.store.read(_name(begun.id, "ended")):
+            return False
+        tally, _ = await self._so_far(begun.id)
+        return now - (tally.at or begun.started) < _SILENT
+
+    async def abandoned(self, sweep: str, now: datetime) -> Shards | None:
+        """What is left of a sweep before `sweep` that nobody works at any more. Empty if it did not even find out."""
+        begun, _ = await self._current()
+        if begun is None or begun.id == sweep or await self._under_way(begun, now):
+            return None
+        if await self.store.read(_name(begun.id, "ended")):
+            return None
+        stored = await self.store.read(_name(begun.id, "shards"))
+        shards = msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else []
+        done = {name.rpartition("/")[2] for name in await self.store.names(_name(begun.id, "done/"))}
+        return [some for number, some in enumerate(shards) if shard_number(number) not in done]
 
     async def _started(self, begun: Begun) -> None:
         if await self.store.read(_name(begun.id, "started")):
@@ -139,7 +159,7 @@ class Sweeps:
         return True
 
     async def done(self, sweep: str, shard: str, tally: Tally, now: datetime) -> None:
-        await self._once(_name(sweep, f"done/{shard}"), tally)
+        await self._once(_name(sweep, f"done/{shard}"), msgspec.structs.replace(tally, at=now))
         found = await self._found(sweep)
         if found and await self._completes(sweep, shard, found.shards):
             await self._end_if_done(sweep, now)
@@ -194,14 +214,19 @@ class Sweeps:
 
     async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
         found = await self._found(begun.id)
-        tally, done = Tally(), 0
-        for name in await self.store.names(_name(begun.id, "done/")):
-            stored = await self.store.read(name)
-            if stored:
-                tally, done = tally + msgspec.json.decode(stored.data, type=Tally), done + 1
+        tally, done = await self._so_far(begun.id)
         passed = int((now - begun.started).total_seconds() * 1000)
         shards, workspaces = (found.shards, found.workspaces) if found else (0, 0)
         return Summary(begun.id, begun.started, begun.mode, outcome, shards, done, workspaces, tally, passed)
+
+    async def _so_far(self, sweep: str) -> tuple[Tally, int]:
+        """With the number of shards that are done."""
+        tally, done = Tally(), 0
+        for name in await self.store.names(_name(sweep, "done/")):
+            stored = await self.store.read(name)
+            if stored:
+                tally, done = tally + msgspec.json.decode(stored.data, type=Tally), done + 1
+        return tally, done
 
     async def _current(self) -> tuple[Begun | None, str | None]:
         """With its ETag."""
@@ -247,6 +272,11 @@ class Sweeps:
 def new_sweep(now: datetime) -> str:
     """A new id. Ids sort in the order in which their sweeps began."""
     return f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}"
+
+
+def shard_number(number: int) -> str:
+    """As messages and documents name it."""
+    return f"{number:05}"
 
 
 def _blocks(shard: str, shards: int) -> Iterator[tuple[str, int]]:
