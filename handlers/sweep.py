@@ -27,7 +27,8 @@ from shared.reading import from_resource_graph
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
-from shared.state.sweep_progress import Shards, Tally, new_sweep, shard_number
+from shared.state.sweep_documents import Tally
+from shared.state.sweep_progress import Shards, new_sweep, shard_number
 
 _log = logging.getLogger("amlguard")
 

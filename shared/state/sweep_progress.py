@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from shared.audit_rows import SWEEPS, sweep_row
 from shared.ports import AuditLog, ConflictError, Store
+from shared.state.sweep_documents import Begun, Found, Summary, Tally, known
 
 _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
@@ -30,53 +30,6 @@ _SILENT = timedelta(minutes=30)
 _KEPT = 8
 
 type Shards = Sequence[tuple[str, ...]]
-
-
-class Begun(Struct, frozen=True):
-    id: str
-    started: datetime
-    mode: str
-
-
-class Found(Struct, frozen=True):
-    """`whole`: everything that the policy's scopes name was found, and at least one workspace."""
-
-    workspaces: int
-    shards: int
-    whole: bool = True
-
-
-class Tally(Struct, frozen=True, omit_defaults=True):
-    """Of one shard or all. `failed` are workspaces that could not be looked at; `at` is when the shard was done."""
-
-    workspaces: int = 0
-    failed: int = 0
-    changes: int = 0
-    findings: int = 0
-    at: datetime | None = None
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.workspaces + other.workspaces,
-            self.failed + other.failed,
-            self.changes + other.changes,
-            self.findings + other.findings,
-            max((at for at in (self.at, other.at) if at), default=None),
-        )
-
-
-class Summary(Struct, frozen=True):
-    """`shards` is 0 while they are still being counted."""
-
-    id: str
-    started: datetime
-    mode: str
-    outcome: str
-    shards: int
-    done: int
-    found: int
-    tally: Tally
-    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +74,7 @@ class Sweeps:
             return None
         if await self.store.read(_name(begun.id, "ended")):
             return None
-        stored = await self.store.read(_name(begun.id, "shards"))
-        shards = msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else []
+        shards = await self._read(begun.id, "shards", list[tuple[str, ...]]) or []
         done = {name.rpartition("/")[2] for name in await self.store.names(_name(begun.id, "done/"))}
         return [some for number, some in enumerate(shards) if shard_number(number) not in done]
 
@@ -135,11 +87,9 @@ class Sweeps:
 
     async def shards(self, sweep: str, found: Shards) -> Shards:
         """`found`, or what an earlier try found. If a number meant other workspaces now, some would be missed."""
-        name = _name(sweep, "shards")
-        if await self._once(name, found):
+        if await self._once(_name(sweep, "shards"), found):
             return found
-        stored = await self.store.read(name)
-        return msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else found
+        return await self._read(sweep, "shards", list[tuple[str, ...]]) or found
 
     async def lost(self, sweep: str, now: datetime) -> None:
         """It ends as incomplete, unless all its shards are on the queue: then they end it."""
@@ -181,9 +131,9 @@ class Sweeps:
         ids |= {current.id} if current else set()
         found = []
         for one in sorted(ids, reverse=True):
-            ended = await self.store.read(_name(one, "ended"))
+            ended = await self._read(one, "ended", Summary)
             if ended:
-                found.append(msgspec.json.decode(ended.data, type=Summary))
+                found.append(ended)
             elif current and one == current.id:
                 found.append(await self._summary(current, now, "Started"))
         return found
@@ -223,19 +173,21 @@ class Sweeps:
         """With the number of shards that are done."""
         tally, done = Tally(), 0
         for name in await self.store.names(_name(sweep, "done/")):
-            stored = await self.store.read(name)
-            if stored:
-                tally, done = tally + msgspec.json.decode(stored.data, type=Tally), done + 1
+            tally += await self._read(sweep, f"done/{name.rpartition('/')[2]}", Tally) or Tally()
+            done += 1
         return tally, done
 
     async def _current(self) -> tuple[Begun | None, str | None]:
         """With its ETag."""
         stored = await self.store.read(_CURRENT)
-        return (msgspec.json.decode(stored.data, type=Begun), stored.etag) if stored else (None, None)
+        return (known(_CURRENT, stored.data, Begun), stored.etag) if stored else (None, None)
 
     async def _found(self, sweep: str) -> Found | None:
-        stored = await self.store.read(_name(sweep, "found"))
-        return msgspec.json.decode(stored.data, type=Found) if stored else None
+        return await self._read(sweep, "found", Found)
+
+    async def _read[T](self, sweep: str, part: str, kind: type[T]) -> T | None:
+        stored = await self.store.read(_name(sweep, part))
+        return known(part, stored.data, kind) if stored else None
 
     async def _once(self, name: str, document: Any) -> bool:
         """False if it was recorded already."""
