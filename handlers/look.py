@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import TypeGuard
 
 from handlers.runtime import Runtime
 from shared.access.scope import Scope
@@ -38,25 +37,38 @@ async def look_now(
 ) -> list[Result]:
     """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others.
 
-    If there are several, a failed one is tried again alone, because the others are done.
+    If there are several, a failed one is tried again alone, because the others are done. That holds for whatever fails,
+    a fault of amlguard's own included.
     """
     runs = [_reconcile(scope, services, trigger, deadline, attempt) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
-    failed = [(scope, answer) for scope, answer in zip(workspaces, answers, strict=True) if is_failure(answer)]
+    failed = failures(workspaces, answers)
     if failed and len(workspaces) > 1 and deadline is None and services.queue:
         for scope, answer in failed:
-            _log.warning("%s: %s; it is looked at again alone", scope, answer)
-            await services.queue.put(encode(Reconcile((str(scope),), trigger, attempt)), _AGAIN)
+            _log.warning("%s: %s; it is looked at again alone", scope, said_of(answer))
+            await services.queue.put(encode(Reconcile((str(scope),), trigger, attempt)), pause_after(answer))
     elif failed:
         raise failed[0][1]
     return [answer for answer in answers if isinstance(answer, Result)]
 
 
-def is_failure(answer: object) -> TypeGuard[AzureFailureError | TimeoutError]:
-    """Raises what another try would not mend."""
-    if isinstance(answer, BaseException) and not isinstance(answer, AzureFailureError | TimeoutError):
-        raise answer
-    return isinstance(answer, BaseException)
+def failures(workspaces: Iterable[Scope], answers: Iterable[object]) -> list[tuple[Scope, Exception]]:
+    """Raises what ends the process or the task."""
+    found = [(scope, one) for scope, one in zip(workspaces, answers, strict=True) if isinstance(one, BaseException)]
+    failed = [(scope, one) for scope, one in found if isinstance(one, Exception)]
+    if len(failed) < len(found):
+        raise next(one for _, one in found if not isinstance(one, Exception))
+    return failed
+
+
+def pause_after(error: Exception) -> timedelta:
+    """How long the work waits that failed. Azure may ask for more."""
+    return max(_AGAIN, error.wait) if isinstance(error, AzureFailureError) else _AGAIN
+
+
+def said_of(error: Exception) -> str:
+    """The text of an error that is not amlguard's may hold anything."""
+    return str(error) if isinstance(error, AzureFailureError) else type(error).__name__
 
 
 async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, deadline: float | None, attempt: int) -> Result:
@@ -77,7 +89,9 @@ async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, deadline
     return result
 
 
-async def look_later(workspaces: Iterable[Scope], services: Runtime, trigger: Trigger) -> int:
+async def look_later(
+    workspaces: Iterable[Scope], services: Runtime, trigger: Trigger, delay: timedelta = timedelta()
+) -> int:
     """Puts the workspaces on the queue, and returns the number of messages. Raises `AzureFailureError`."""
     names = [str(scope) for scope in workspaces]
     batches = [tuple(names[at : at + PER_MESSAGE]) for at in range(0, len(names), PER_MESSAGE)]
@@ -85,5 +99,5 @@ async def look_later(workspaces: Iterable[Scope], services: Runtime, trigger: Tr
         raise AzureFailureError("put work on the queue", "NoQueue", "no work queue is configured")
     for batch in batches:
         if services.queue:
-            await services.queue.put(encode(Reconcile(batch, trigger)), timedelta())
+            await services.queue.put(encode(Reconcile(batch, trigger)), delay)
     return len(batches)

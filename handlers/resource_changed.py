@@ -1,9 +1,11 @@
 """Event Grid: something about an AML resource, or about what it depends on, has changed."""
 
+import asyncio
 import logging
+import time
 from datetime import timedelta
 
-from handlers.look import INLINE, look_later, look_now, watched
+from handlers.look import INLINE, look_later, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.routing import route
@@ -11,7 +13,7 @@ from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.events import MalformedEventError, read
 from shared.messages import Dependency, Trigger, encode
-from shared.ports import ReadFailedError
+from shared.ports import AzureFailureError, ReadFailedError
 from shared.reading.discover import finished, search
 
 _log = logging.getLogger("amlguard")
@@ -47,35 +49,71 @@ async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> N
     deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
         # For a whole subscription or more, finding out where to look is work of its own.
-        if services.queue:
-            await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
+        await _leave_to_queue(scope, services, trigger)
         return
+    try:
+        async with asyncio.timeout(_left(deadline)):
+            users, whole = await _users(scope, services)
+    except (TimeoutError, AzureFailureError) as error:
+        if services.queue is None or not _is_for_later(error):
+            raise
+        _log.warning("the queue finds who uses %s: %s", scope, said_of(error))
+        await _leave_to_queue(scope, services, trigger, _pause(error))
+        return
+    if not whole:
+        await _leave_to_queue(scope, services, trigger)
+    await _within_deadline(users, services, trigger, deadline)
+
+
+async def _users(scope: Scope, services: Runtime) -> tuple[list[Scope], bool]:
+    """Those that use `scope`, and whether they are all: the queue reads what lies below many workspaces.
+
+    It then looks at those that use the resource, and again at these.
+    """
     try:
         begun = await search(scope, services.azure, services.terms)
     except ReadFailedError as error:
         if error.code != "SubscriptionNotFound":
             raise
         _log.info("an event about a subscription that is not there (any more): nothing to look at")
-        return
+        return [], True
     if len(begun.unasked) > _ASKED_INLINE and services.queue:
-        # The queue reads what lies below so many. It then looks at those that use the resource, and again at these.
-        await services.queue.put(encode(Dependency(str(scope), trigger)), timedelta())
-        users = begun.users
-    else:
-        users = await finished(begun, services.azure)
-    await _within_deadline(users, services, trigger, deadline)
+        return begun.users, False
+    return await finished(begun, services.azure), True
+
+
+async def _leave_to_queue(scope: Scope, services: Runtime, trigger: Trigger, delay: timedelta = timedelta()) -> None:
+    if services.queue:
+        await services.queue.put(encode(Dependency(str(scope), trigger)), delay)
 
 
 async def _within_deadline(workspaces: list[Scope], services: Runtime, trigger: Trigger, deadline: float) -> None:
-    chosen = await watched(workspaces, services)
-    if len(chosen) > INLINE:
-        await look_later(chosen, services, trigger)
-        return
+    chosen = workspaces
     try:
-        await look_now(chosen, services, trigger, deadline=deadline)
-    except TimeoutError:
-        _log.warning("the time to answer Event Grid was up; %d workspaces go to the queue", len(chosen))
-        await look_later(chosen, services, trigger)
+        async with asyncio.timeout(_left(deadline)):
+            chosen = await watched(workspaces, services)
+        if len(chosen) > INLINE:
+            await look_later(chosen, services, trigger)
+        else:
+            await look_now(chosen, services, trigger, deadline=deadline)
+    except (TimeoutError, AzureFailureError) as error:
+        if not _is_for_later(error):
+            raise
+        _log.warning("%d workspaces go to the queue: %s", len(chosen), said_of(error))
+        await look_later(chosen, services, trigger, _pause(error))
+
+
+def _is_for_later(error: TimeoutError | AzureFailureError) -> bool:
+    """The time to answer Event Grid was up, or Azure asks to wait: another delivery would come too early."""
+    return isinstance(error, TimeoutError) or bool(error.wait)
+
+
+def _pause(error: TimeoutError | AzureFailureError) -> timedelta:
+    return timedelta() if isinstance(error, TimeoutError) else pause_after(error)
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
 
 
 async def _record_malformed(reason: str, services: Runtime) -> None:

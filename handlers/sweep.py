@@ -7,12 +7,13 @@ of its own. A shard is evaluated by what Resource Graph knows. Whatever does not
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import batched, zip_longest
 
-from handlers.look import is_failure, look_now, watched
+from handlers.look import failures, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
 from shared.access.actions import Plan
 from shared.access.asks import Finding, Severity
@@ -26,7 +27,8 @@ from shared.reading import from_resource_graph
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
-from shared.state.sweep_progress import Shards, Tally, new_sweep
+from shared.state.sweep_documents import Tally
+from shared.state.sweep_progress import Shards, new_sweep, shard_number
 
 _log = logging.getLogger("amlguard")
 
@@ -37,7 +39,7 @@ _WORTH_A_QUERY = 3
 # Half of what the host allows. What is left goes into a message of its own.
 _SECONDS = 300.0
 _AT_ONCE = 10
-_AGAIN = timedelta(seconds=30)
+POISON = "poison-work"
 
 
 async def handle(services: Runtime) -> None:
@@ -53,6 +55,8 @@ async def find(services: Runtime, sweep: str) -> None:
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
     sweeps = services.sweeps if sweep else None
+    if sweeps:
+        await _record_abandoned(await sweeps.abandoned(sweep, services.azure.now()), services)
     if sweeps and not await sweeps.begin(sweep, services.azure.now(), str(services.terms.mode)):
         _log.info("sweep %s is left out: it has ended, or another one is under way", sweep)
         return
@@ -66,11 +70,33 @@ async def find(services: Runtime, sweep: str) -> None:
     if sweeps:
         shards = await sweeps.shards(sweep, shards)
     for number, some in enumerate(shards):
-        await services.queue.put(encode(Shard(sweep, f"{number:05}", some)), timedelta())
+        await services.queue.put(encode(Shard(sweep, shard_number(number), some)), timedelta())
     workspaces = sum(map(len, shards))
     if sweeps:
         await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
     _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, len(shards))
+
+
+async def _record_abandoned(shards: Shards | None, services: Runtime) -> None:
+    """Work of a sweep before this one that no process could give up in words: each died at its last try."""
+    if shards is None:
+        return
+    count = Counter(Scope.parse(some[0]).subscription or Scope.parse("/") for some in shards if some)
+    lost = [(at, f"{number} of its shards were") for at, number in count.items()]
+    found = [
+        Finding(
+            at,
+            POISON,
+            (),
+            Severity.HIGH,
+            f"A sweep was given up, because {what} not done for too long: the process of each try ended, or the "
+            "message is gone or waits.",
+            "Look for workers that were ended (memory, the function's time limit), and at the poison queue. This sweep "
+            "looks at the same workspaces.",
+        )
+        for at, what in lost or [(Scope.parse("/"), "the search for its workspaces was")]
+    ]
+    await services.reconciler.journal.rows(FINDINGS, [finding(Run(services.terms.mode), one) for one in found])
 
 
 def _missed(chosen: Chosen) -> list[Finding]:
@@ -133,14 +159,15 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
             return made if made is not None else (await look_now([scope], services, Trigger()))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
-    failed = [scope for scope, answer in zip(scopes, answers, strict=True) if is_failure(answer)]
+    failed = failures(scopes, answers)
     if len(failed) == len(scopes) > 1 and all(isinstance(answer, ReadFailedError) for answer in answers):
         raise ReadFailedError("sweep", "ShardFailed", "no workspace of the shard could be read")
     findings = [finding(run, one) for answer in answers if isinstance(answer, Plan) for one in answer.findings]
     await services.reconciler.journal.rows(FINDINGS, findings)
-    for scope in failed:
+    for scope, answer in failed:
+        _log.warning("%s: %s; it is looked at again alone", scope, said_of(answer))
         if services.queue:
-            await services.queue.put(encode(Reconcile((str(scope),))), _AGAIN)
+            await services.queue.put(encode(Reconcile((str(scope),))), pause_after(answer))
     results = [answer for answer in answers if isinstance(answer, Result)]
     applied = sum(outcome.phase is Phase.APPLIED for each in results for outcome in each.outcomes)
     reported = sum(len(each.plan.findings) for each in results)

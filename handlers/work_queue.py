@@ -4,12 +4,13 @@ A failure is raised, so that the message comes back. After five tries the host m
 finding says so.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 
 from handlers import sweep
-from handlers.look import INLINE, look_later, look_now, watched
+from handlers.look import INLINE, look_later, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.scope import InvalidScopeError, Scope
@@ -33,15 +34,25 @@ from shared.ports import AzureFailureError, WriteRefusedError
 from shared.reading.discover import workspaces_at
 
 MOST_TRIES = 5  # host.json: maxDequeueCount
+# Ends before the host ends the function: that would end the process, and with it all that runs beside.
+_MOST_SECONDS = 570
 _WHILE_STOPPED = timedelta(hours=1)
 _log = logging.getLogger("amlguard")
 
 
 async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
-    """`tries` counts this try. It raises whatever goes wrong, and the host tries again or gives up."""
+    """`tries` counts this try. It raises whatever goes wrong, and the host tries again or gives up.
+
+    Where Azure asks to wait, the same message comes again after that, and its tries begin anew.
+    """
     try:
-        await _do(message, services)
+        async with asyncio.timeout(_MOST_SECONDS):
+            await _do(message, services)
     except Exception as error:
+        if services.queue and isinstance(error, AzureFailureError) and error.wait:
+            _log.warning("%s; the work comes again then", error)
+            await services.queue.put(message, pause_after(error))
+            return
         if tries >= MOST_TRIES:
             _log.error("work is given up after %d tries and goes to the poison queue: %s", tries, type(error).__name__)
             await _give_up(message, error, services)
@@ -108,13 +119,13 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
         work: Work | None = decode(message)
     except MalformedWorkError:
         work = None
-    why = str(error) if isinstance(error, AzureFailureError) else type(error).__name__
+    kind = type(work).__name__ if work else "unknown"
     one = Finding(
         _about(work),
-        "poison-work",
+        sweep.POISON,
         (),
         Severity.HIGH,
-        f"Work of kind {type(work).__name__ if work else 'unknown'} was given up after {MOST_TRIES} tries: {why}.",
+        f"Work of kind {kind} was given up after {MOST_TRIES} tries: {said_of(error)}.",
         _remedy(work),
         lacks_right=isinstance(error, AzureFailureError) and error.lacks_right,
     )

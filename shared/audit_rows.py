@@ -4,7 +4,7 @@ for each sweep.
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -44,7 +44,7 @@ class Outcome:
 
     `found`: amlguard found the state already there; nobody can tell who made it. `code` is Azure's error code.
     `lacks_right`: amlguard's own identity may not do it. `reversed_by`: who took back what amlguard had done before, an
-    object id or `SOMEBODY`; empty where nobody did.
+    object id or `SOMEBODY`; empty where nobody did. `wait`: how long Azure asks to be left alone.
     """
 
     action: Action
@@ -56,6 +56,7 @@ class Outcome:
     code: str = ""
     lacks_right: bool = False
     reversed_by: str = ""
+    wait: timedelta = timedelta()
 
 
 # long: one row, a line for each of its columns

@@ -30,24 +30,35 @@ class AzureFailureError(Exception):
     """`code` is Azure's error code (or the exception's name), `operation` what was tried; no secrets in either.
 
     `lacks_right`: amlguard's own identity may not do it. The text says so by a word of its own: of an exception that
-    ends a function, the Functions host tells Application Insights the text and no more.
+    ends a function, the Functions host tells Application Insights the text and no more. `wait` is how long Azure asks
+    to be left alone: nobody sleeps for that, the work is for later.
     """
 
-    def __init__(self, operation: str, code: str, reason: str, *, lacks_right: bool = False) -> None:
+    def __init__(
+        self, operation: str, code: str, reason: str, *, lacks_right: bool = False, wait: timedelta = timedelta()
+    ) -> None:
         super().__init__(f"{operation}: {reason} ({code}{f', {LACKS_RIGHT}' if lacks_right else ''})")
         self.operation = operation
         self.code = code
         self.reason = reason
         self.lacks_right = lacks_right
+        self.wait = wait
 
 
 class ReadFailedError(AzureFailureError):
     """`forbidden`: Azure said that the identity may not read it (403). Another try would not change that."""
 
     def __init__(
-        self, operation: str, code: str, reason: str, *, forbidden: bool = False, lacks_right: bool = False
+        self,
+        operation: str,
+        code: str,
+        reason: str,
+        *,
+        forbidden: bool = False,
+        lacks_right: bool = False,
+        wait: timedelta = timedelta(),
     ) -> None:
-        super().__init__(operation, code, reason, lacks_right=lacks_right)
+        super().__init__(operation, code, reason, lacks_right=lacks_right, wait=wait)
         self.forbidden = forbidden
 
 

@@ -33,6 +33,8 @@ from shared.writing.brakes import Brakes, BrakeVerdict
 from shared.writing.journal import Journal
 
 _PASSES = 3
+# Of one look without an event. What a write takes comes on top (`shared.azure.arm`), and the host allows ten minutes.
+_MOST_SECONDS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +118,20 @@ class Reconciler:
         return held.allows(made)
 
     async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
-        """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds.
+        """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds; there always is one,
+        except at a desk.
 
         A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
 
         Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1);
         `TimeoutError` when the deadline passed before anything was recorded, and `StoppedError`.
         """
+        until = deadline
+        if until is None and not self.instructions.by_hand:
+            until = time.monotonic() + _MOST_SECONDS
         return await self.memory.shared(
             self._alike(workspace, run, deadline, attempt),
-            lambda begin: self._in_turn(workspace, run, deadline, attempt, begin),
+            lambda begin: self._in_turn(workspace, run, until, attempt, begin),
         )
 
     def _alike(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Hashable:

@@ -28,7 +28,7 @@ def delay(made: Plan, outcomes: Sequence[Outcome], now: datetime, attempt: int) 
     if attempt >= _MOST_ATTEMPTS:
         return None
     backoff = _RETRY * 2 ** min(attempt, _MOST_DOUBLINGS)
-    delays = [backoff for one in outcomes if one.phase is Phase.DEFERRED]
+    delays = [max(backoff, one.wait) for one in outcomes if one.phase is Phase.DEFERRED]
     delays += [backoff for one in made.deferred if not isinstance(one.action, Setting)]
     delays += [max(one.until - now, timedelta()) for one in _settings(made, outcomes)]
     delays += [_NEXT_HOUR - timedelta(minutes=now.minute) for one in outcomes if one.guard in _HOURLY]

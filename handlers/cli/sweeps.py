@@ -14,7 +14,8 @@ from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
 from shared.messages import Sweep, encode
-from shared.state.sweep_progress import Summary, Sweeps, new_sweep
+from shared.state.sweep_documents import Summary
+from shared.state.sweep_progress import Sweeps, new_sweep
 
 
 async def sweeps() -> Sequence[Summary]:

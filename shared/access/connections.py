@@ -5,14 +5,13 @@ UsernamePassword. v1 (`Workspace.set_connection`): category ACR, `authType` Regi
 ClientId in `value`, which is an object or its JSON as text.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.access.ids import Field, NoId, an_id, no_ids
 from shared.access.model import Connection, Raw
-from shared.access.raw import get, scope_or_none, text
+from shared.access.raw import get, parsed, scope_or_none, text
 from shared.access.scope import Scope
 
 # The rest of a target may be a secret: a password before an @, or a signature after a ?.
@@ -21,6 +20,7 @@ _REGISTRY = "microsoft.containerregistry/registries"
 _IDENTITY = "microsoft.managedidentity/userassignedidentities"
 _CATEGORIES = ("acr", "containerregistry")
 _WITH_IDENTITY = ("managedidentity", "registryconnection")
+_OBJECTS = (("properties",), ("properties", "metadata"), ("properties", "credentials"))
 _MAY_HAVE_PASSWORD = (*_CATEGORIES, "genericcontainerregistry")
 
 
@@ -40,6 +40,9 @@ def connection(raw: Raw, at: Scope | None = None) -> Connection:
 
 def of_connection(raw: Raw, on: Scope) -> Iterator[NoId]:
     """Also under names that differ only in case, as everywhere here."""
+    for path in _OBJECTS:
+        if get(raw, *path) is not None and not isinstance(get(raw, *path), Mapping):
+            yield NoId(on, ".".join(path), "an object", "it is none")
     properties = {
         "metadata": _any_case(get(raw, "properties", "metadata")),
         "credentials": _credentials(raw),
@@ -49,7 +52,7 @@ def of_connection(raw: Raw, on: Scope) -> Iterator[NoId]:
         Field(("metadata", "resourceid"), "the id of a resource", an_id(*((_REGISTRY,) if registry else ()))),
         Field(("credentials", "resourceid"), "the id of a user-assigned identity", an_id(_IDENTITY)),
     )
-    return no_ids(properties, fields, on)
+    yield from no_ids(properties, fields, on)
 
 
 def of_registry(one: Connection) -> bool:
@@ -99,7 +102,7 @@ def _credentials(raw: Raw) -> dict[str, Any]:
     value = get(raw, "properties", "value")
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = parsed(value)
         except ValueError:
             value = None
     return _any_case(value) | _any_case(get(raw, "properties", "credentials"))

@@ -139,6 +139,8 @@ def limited_by_people(case: GrantCase) -> str | None:
 def unreadable(case: GrantCase) -> str | None:
     """What is not known to be missing is not granted."""
     estate, principal = case.at.estate, case.ask.principal
+    if case.target in estate.misshapen:
+        return f"what Azure tells of {case.target} is no resource, so nobody can tell what is needed there"
     if not estate.sees(case.target):
         return f"amlguard may not read who holds what at {case.target}: it needs Reader there"
     known = estate.access.get(principal.id)

@@ -213,10 +213,14 @@ class Part(tuple[Raw, ...]):
 
 
 class Unreadable(Enum):
-    """The identity may not read it, or no log workspace is configured: unknown, and known to be so."""
+    """The identity may not read it, no log workspace is configured, or what Azure tells of it is no resource.
+
+    It is unknown, and known to be so.
+    """
 
     FORBIDDEN = "forbidden"
     NOT_CONFIGURED = "not configured"
+    MISSHAPEN = "misshapen"
 
 
 type Fact = Raw | tuple[Raw, ...] | Unreadable | None
@@ -270,6 +274,11 @@ class Estate:
 
     def unreadable(self, want: Want) -> bool:
         return isinstance(self.facts.get(want), Unreadable)
+
+    @property
+    def misshapen(self) -> tuple[Scope, ...]:
+        """Resources of which nothing can be told: their properties are no object."""
+        return tuple(want.scope for want, fact in self.facts.items() if fact is Unreadable.MISSHAPEN)
 
     def sees(self, scope: Scope) -> bool:
         """Whether what is held at `scope` could be read at all."""

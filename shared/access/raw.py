@@ -1,5 +1,6 @@
 """Reading raw ARM JSON without trusting its shape: a missing key, a null and a wrong type are all `None`."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -98,6 +99,19 @@ def time(value: object) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def parsed(told: str) -> Any:
+    """JSON that somebody wrote into a text. Raises `ValueError`, also where it is nested without end."""
+    try:
+        return json.loads(told)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def misshapen(raw: object) -> bool:
+    """Whether a resource says nothing of itself, because its properties are no object."""
+    return get(raw, "properties") is not None and not isinstance(get(raw, "properties"), Mapping)
 
 
 def tags(raw: object) -> dict[str, str]:

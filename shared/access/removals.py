@@ -51,8 +51,11 @@ def removals(
     return taken, withheld, findings
 
 
+_UNKNOWN = (Unreadable.FORBIDDEN, Unreadable.MISSHAPEN)
+
+
 def _in_the_dark(estate: Estate) -> bool:
-    return bool(estate.blind) or any(fact is Unreadable.FORBIDDEN for fact in estate.facts.values())
+    return bool(estate.blind) or any(fact in _UNKNOWN for fact in estate.facts.values())
 
 
 def _finding(rule: Rule, one: RequiredRemoval) -> Finding:

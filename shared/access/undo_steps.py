@@ -4,7 +4,6 @@ What was taken back by the run comes again first, then admin users, then access 
 moment is there less than before the run (law 5). Only assignments that carry the run's own marks go (law 8).
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from shared.access.model import Principal, Raw
 from shared.access.needs import Need
 from shared.access.own_assignments import assignment_name, own
 from shared.access.privileged import PRIVILEGED
-from shared.access.raw import get
+from shared.access.raw import get, parsed
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -155,7 +154,7 @@ def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_i
 
 def _list(value: Any) -> Sequence[Any]:
     """Log Analytics gives a dynamic column as text."""
-    found = json.loads(value) if isinstance(value, str) and value else value or ()
+    found = parsed(value) if isinstance(value, str) and value else value or ()
     if not isinstance(found, list | tuple):
         raise TypeError("a list is expected")
     return found

@@ -1,8 +1,7 @@
 """ARM REST on an azure-core pipeline, with the api-version pinned for each provider or type (azure-facts §5)."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -19,9 +18,11 @@ from azure.mgmt.core.polling.async_arm_polling import AsyncARMPolling
 from shared.access import quoting
 from shared.access.model import Part
 from shared.access.scope import Scope
+from shared.azure import answers
 from shared.azure.errors import code, finishing, reading, writing
 from shared.azure.graph_quota import GraphQuota
 from shared.azure.pacer import Pace
+from shared.azure.retries import asked_to_wait
 from shared.azure.session import Clock, arm_policies
 from shared.ports import Raw, ReadFailedError
 
@@ -84,6 +85,17 @@ class _Status(AzureAsyncOperationPolling[Any, Any]):
         return None
 
 
+class _Polling(AsyncARMPolling):
+    """Between two looks at an operation nobody sleeps longer than the change is followed at all."""
+
+    def _extract_delay(self) -> float:
+        answer = self._pipeline_response.http_response
+        asked = asked_to_wait(answer.headers).total_seconds()
+        if asked >= _PATIENCE_SECONDS:
+            raise HttpResponseError(response=answer)
+        return asked or float(self._timeout)
+
+
 class Arm:
     """Reads return raw JSON. Only a thing that was asked for and does not exist is `None`."""
 
@@ -106,7 +118,7 @@ class Arm:
     async def get(self, scope: Scope) -> Raw | None:
         """Raises `ReadFailedError`."""
         with reading(f"read {scope.resource_type} {scope.name}"):
-            return await self._get(self._url(str(scope), api_version(scope.resource_type)))
+            return await self._get(self._url(str(scope), api_version(scope.resource_type)), answers.resource)
 
     async def list(
         self, parent: Scope, collection: str, *, only: str = "", pages: int | None = None
@@ -121,6 +133,7 @@ class Arm:
         url = self._url(path, api_version(kind))
         url += (f"&{narrowed}" if narrowed else "") + (f"&$filter={quoting.query(only)}" if only else "")
         operation = f"list {collection} of {parent.name}"
+        way = answers.Pages(operation, self._endpoint)
         with reading(operation):
             try:
                 page = await self._get(url)
@@ -130,13 +143,13 @@ class Arm:
                 raise
             if page is None:
                 return None
-            rows = [*_rows(page, operation)]
-            read = 1
-            while page and page.get("nextLink") and read != pages:
-                page = await self._get(page["nextLink"])
-                rows += _rows(page, operation)
-                read += 1
-        return Part(rows) if page and page.get("nextLink") else rows
+            rows, read = [*way.rows(page)], 1
+            link = way.link(page)
+            while link and read != pages:
+                page = await self._get(link)
+                rows += way.rows(page)
+                link, read = way.link(page), read + 1
+        return Part(rows) if link else rows
 
     async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
         """Rows of Resource Graph, page by page. Raises `ReadFailedError`."""
@@ -145,21 +158,17 @@ class Arm:
         if subscription:
             body["subscriptions"] = [subscription.name]
             options["authorizationScopeFilter"] = "AtScopeAboveAndBelow"
+        operation, url = "query Resource Graph", self._url("/providers/Microsoft.ResourceGraph/resources", _GRAPH_API)
+        way = answers.Pages(operation, self._endpoint)
         while True:
-            with reading("query Resource Graph"):
-                page = await self._send(
-                    HttpRequest(
-                        "POST",
-                        self._url("/providers/Microsoft.ResourceGraph/resources", _GRAPH_API),
-                        json=body,
-                    )
-                )
-            for row in _rows(page, "query Resource Graph", "data"):
+            with reading(operation):
+                page = answers.document(await self._send(HttpRequest("POST", url, json=body)))
+            for row in way.rows(page, "data"):
                 yield row
-            token = page.get("$skipToken")
+            token = way.token(page, "$skipToken")
             if not token:
                 if page.get("resultTruncated") == "true":
-                    raise ReadFailedError("query Resource Graph", "Truncated", "rows are missing from the answer")
+                    raise ReadFailedError(operation, "Truncated", "rows are missing from the answer")
                 return
             options["$skipToken"] = token
 
@@ -189,24 +198,23 @@ class Arm:
         patched = response.request.method == "PATCH"
         if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and not patched:
             return
-        polling = AsyncARMPolling(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
+        polling = _Polling(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
         with finishing(operation):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await AsyncLROPoller(self._client, answer, lambda response: response, polling).result()
 
-    async def _get(self, url: str) -> Raw | None:
+    async def _get(self, url: str, read: Callable[[AsyncHttpResponse], Raw] = answers.document) -> Raw | None:
         try:
-            return await self._send(HttpRequest("GET", url))
+            return read(await self._send(HttpRequest("GET", url)))
         except HttpResponseError as error:
-            if error.status_code == 404:
+            if error.response is not None and answers.is_not_there(error.response):
                 return None
             raise
 
-    async def _send(self, request: HttpRequest) -> dict[str, Any]:
-        response = await self._client.send_request(request)
+    async def _send(self, request: HttpRequest) -> AsyncHttpResponse:
+        response: AsyncHttpResponse = await self._client.send_request(request)
         _check(response)
-        body = json.loads(response.content) if response.content else {}
-        return body if isinstance(body, dict) else {}
+        return response
 
     def _url(self, path: str, api_version: str) -> str:
         return f"{self._endpoint}{quoting.url(path)}?api-version={api_version}"
@@ -225,10 +233,3 @@ def api_version(resource_type: str) -> str:
         if found:
             return found
     raise ReadFailedError(f"read {resource_type}", "NoApiVersion", "amlguard does not read this kind of resource")
-
-
-def _rows(page: Raw | None, operation: str, key: str = "value") -> Sequence[Raw]:
-    rows = page.get(key) if page else None
-    if not isinstance(rows, list):
-        raise ReadFailedError(operation, "PartialPage", "a page of the answer is missing or malformed")
-    return rows

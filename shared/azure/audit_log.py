@@ -13,7 +13,8 @@ from azure.monitor.ingestion.aio import LogsIngestionClient
 from shared.access.quoting import kql, query
 from shared.audit_rows import REMEDIATIONS
 from shared.azure.errors import reading, recording
-from shared.azure.session import RETRY, Cloud, policies
+from shared.azure.retries import Retries
+from shared.azure.session import Cloud, policies
 from shared.ports import Raw, ReadFailedError, Row
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ class AuditReader:
 
         audience = self._cloud.logs_scope.removesuffix("/.default")
         return LogsQueryClient(
-            self._credential, endpoint=self._endpoint, audience=audience, transport=self._transport, **RETRY
+            self._credential,
+            endpoint=self._endpoint,
+            audience=audience,
+            transport=self._transport,
+            retry_policy=Retries(),
         )
 
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
@@ -96,6 +101,8 @@ class AuditReader:
 
         with reading("query the logs", "Log Analytics Data Reader"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=None)
-        if answer.status != LogsQueryStatus.SUCCESS:
-            raise ReadFailedError("query the logs", "PartialResult", "the answer is not whole")
-        return [dict(zip(table.columns, row, strict=True)) for table in answer.tables for row in table.rows]
+            if answer.status != LogsQueryStatus.SUCCESS:
+                raise ReadFailedError("query the logs", "PartialResult", "the answer is not whole")
+            if not answer.tables:  # an answer without rows has a table without rows
+                raise ValueError("the answer has no table")
+            return [dict(zip(table.columns, row, strict=True)) for table in answer.tables for row in table.rows]

@@ -1,13 +1,20 @@
 """Azure's errors in amlguard's words. ARM's own messages are dropped: they may name people (law 11)."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TypedDict
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.core.polling.base_polling import BadResponse, OperationFailed
 
+from shared.azure.retries import asked_to_wait
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, WriteRefusedError
+
+# How the SDKs, and amlguard's own readers, fail at an answer that is no JSON, or JSON of another shape.
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 # What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
 _LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled"}
@@ -15,6 +22,7 @@ _LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled
 # Subscriptions of another tenant: ARM does not even take the token there.
 _OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
 
+_NOT_AZURES = "the answer is not what Azure answers"
 _UNTOLD = "whether it is done is not known yet"
 # aiohttp's words, also where azure-identity repeats them; and Microsoft Entra's error codes.
 _HOST = re.compile(r"Cannot connect to host ([\w.-]+)(?:(:\d+))? ")
@@ -39,6 +47,22 @@ def code(error: AzureError) -> str:
     return str(getattr(inner, "code", None) or type(error).__name__)
 
 
+class _Beside(TypedDict):
+    """What an error tells beside its code and its reason."""
+
+    lacks_right: bool
+    wait: timedelta
+
+
+def _beside(error: AzureError) -> _Beside:
+    return {"lacks_right": _lacks_right(error), "wait": _wait(error)}
+
+
+def _wait(error: AzureError) -> timedelta:
+    answer = getattr(error, "response", None)
+    return timedelta() if answer is None else asked_to_wait(answer.headers)
+
+
 def status(error: AzureError) -> int | None:
     return error.status_code if isinstance(error, HttpResponseError) else None
 
@@ -50,11 +74,10 @@ def reading(operation: str, role: str = "Reader") -> Iterator[None]:
         yield
     except AzureError as error:
         forbidden = status(error) == 403 or code(error) in _OF_OTHERS
-        raise ReadFailedError(
-            operation, code(error), _explain(error, role), forbidden=forbidden, lacks_right=_lacks_right(error)
-        ) from None
-    except (TypeError, ValueError) as error:  # how the SDKs fail at an answer that is no JSON or lacks its list
-        raise ReadFailedError(operation, "MalformedAnswer", "the answer is not what Azure answers") from error
+        reason = _explain(error, role)
+        raise ReadFailedError(operation, code(error), reason, forbidden=forbidden, **_beside(error)) from None
+    except _MALFORMED as error:
+        raise ReadFailedError(operation, "MalformedAnswer", _NOT_AZURES) from error
 
 
 @contextmanager
@@ -63,7 +86,9 @@ def recording(operation: str) -> Iterator[None]:
         yield
     except AzureError as error:
         reason = _explain(error, "Monitoring Metrics Publisher")
-        raise AuditFailedError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
+        raise AuditFailedError(operation, code(error), reason, **_beside(error)) from None
+    except _MALFORMED:
+        raise AuditFailedError(operation, "MalformedAnswer", _NOT_AZURES) from None
 
 
 @contextmanager
@@ -72,7 +97,9 @@ def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[N
         yield
     except AzureError as error:
         reason = _explain(error, role)
-        raise AzureFailureError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
+        raise AzureFailureError(operation, code(error), reason, **_beside(error)) from None
+    except _MALFORMED:
+        raise AzureFailureError(operation, "MalformedAnswer", _NOT_AZURES) from None
 
 
 @contextmanager
@@ -82,9 +109,9 @@ def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[
         yield
     except AzureError as error:
         kind = NotYetError if _transient(error) else WriteRefusedError
-        raise kind(operation, code(error), _refusal(error, role), lacks_right=_lacks_right(error)) from None
-    except (TypeError, ValueError):  # how the SDKs fail at an answer that is no JSON
-        raise NotYetError(operation, "MalformedAnswer", f"the answer is not what Azure answers: {_UNTOLD}") from None
+        raise kind(operation, code(error), _refusal(error, role), **_beside(error)) from None
+    except _MALFORMED:
+        raise NotYetError(operation, "MalformedAnswer", f"{_NOT_AZURES}: {_UNTOLD}") from None
 
 
 @contextmanager
@@ -101,8 +128,8 @@ def finishing(operation: str) -> Iterator[None]:
         if isinstance(error.__cause__, OperationFailed):
             raise WriteRefusedError(operation, code(error), "Azure began the change and gave it up") from None
         reason = f"Azure began the change: {_UNTOLD} ({_explain(error, 'Reader')})"
-        raise NotYetError(operation, code(error), reason, lacks_right=_lacks_right(error)) from None
-    except (TypeError, ValueError):  # how azure-core fails at an answer that is no JSON
+        raise NotYetError(operation, code(error), reason, **_beside(error)) from None
+    except _MALFORMED:
         raise NotYetError(operation, "MalformedAnswer", f"Azure began the change: {_UNTOLD}") from None
     except TimeoutError:
         raise NotYetError(operation, "Timeout", f"Azure began the change and is still at it: {_UNTOLD}") from None
@@ -138,10 +165,17 @@ def _explain(error: AzureError, role: str) -> str:
         return _not_signed_in(error)
     if isinstance(error, HttpResponseError) and error.status_code:
         lacking = f": the identity lacks the right to do this ({role})" if _lacks_right(error) else ""
-        return f"Azure answered {error.status_code}{lacking}"
+        return f"Azure answered {error.status_code}{lacking}{_until(_wait(error))}"
     if isinstance(error, ServiceRequestError):
         return _unreached(str(error))
     return "Azure did not answer"
+
+
+def _until(wait: timedelta) -> str:
+    if not wait:
+        return ""
+    again = datetime.now(UTC) + wait
+    return f" and asks to wait {math.ceil(wait.total_seconds())} seconds: try again after {again:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _not_signed_in(error: ClientAuthenticationError) -> str:

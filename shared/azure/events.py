@@ -5,6 +5,7 @@ caller's object id. It leaves out names, addresses and tokens (law 11).
 """
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from shared.access.scope import InvalidScopeError, Scope
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 # Unreserved characters (RFC 3986, 2.3). Only somebody with something to hide encodes them.
 _NEEDLESS = re.compile(r"%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])", re.IGNORECASE)
+# https://www.rfc-editor.org/rfc/rfc3339#section-5.6: CloudEvents ask for it, and the Event Grid schema for UTC.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _KINDS: Mapping[str, str] = {
     SystemEventNames.ResourceWriteSuccessEventName: "write",
     SystemEventNames.ResourceDeleteSuccessEventName: "delete",
@@ -47,7 +50,8 @@ def read(raw: object) -> ResourceEvent | None:
     """None for events of other types (actions, failures, cancellations). Raises `MalformedEventError`."""
     if not isinstance(raw, Mapping):
         raise MalformedEventError("an event is an object")
-    kind, subject, time, data = _cloud_event(raw) if "specversion" in raw else _event_grid_event(raw)
+    time = _time(raw.get("time" if "specversion" in raw else "eventTime"))
+    kind, subject, data = _cloud_event(raw) if "specversion" in raw else _event_grid_event(raw)
     if not kind:
         raise MalformedEventError("the event names no type")
     if kind not in _KINDS:
@@ -58,24 +62,24 @@ def read(raw: object) -> ResourceEvent | None:
         scope = Scope.parse(_decoded(_resource(data) or subject))
     except InvalidScopeError as error:
         raise MalformedEventError(f"the event names no resource: {error}") from None
-    return ResourceEvent(_KINDS[kind], scope, _caller(data), _text(data.get("correlationId")), time)
+    return ResourceEvent(_KINDS[kind], scope, _caller(data), _correlation(data.get("correlationId")), time)
 
 
-def _event_grid_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, object]:
+def _event_grid_event(raw: Mapping[str, Any]) -> tuple[str, object, object]:
     try:
         event = EventGridEvent.from_dict(dict(raw))
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except Exception:  # noqa: BLE001 - whatever the library fails with
         raise MalformedEventError("not an event of the Event Grid schema") from None
     # Its own event_type would be text, whatever was sent.
-    return _text(raw.get("eventType")), event.subject, _time(event.event_time), event.data
+    return _text(raw.get("eventType")), event.subject, event.data
 
 
-def _cloud_event(raw: Mapping[str, Any]) -> tuple[str, object, datetime | None, object]:
+def _cloud_event(raw: Mapping[str, Any]) -> tuple[str, object, object]:
     try:
         event: CloudEvent[Any] = CloudEvent.from_dict(dict(raw))
-    except (TypeError, ValueError, KeyError, AttributeError):
+    except Exception:  # noqa: BLE001 - whatever the library fails with
         raise MalformedEventError("not an event of the CloudEvents schema") from None
-    return _text(event.type), event.subject, _time(event.time), event.data
+    return _text(event.type), event.subject, event.data
 
 
 def _resource(data: Mapping[str, Any]) -> object:
@@ -114,10 +118,20 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) and len(value) <= 128 else ""
 
 
+def _correlation(value: object) -> str:
+    """Azure's are GUIDs. Anything else is what a sender made up: it is on no record, and another takes its place."""
+    if value is None or value == "":
+        return ""
+    return str(value) if is_guid(value) else str(uuid.uuid4())
+
+
 def _time(value: object) -> datetime | None:
-    if isinstance(value, datetime):
-        return value
-    try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+    """None where the event leaves it out. Raises `MalformedEventError` where it is no time (RFC 3339)."""
+    if value is None:
         return None
+    try:
+        if isinstance(value, str) and _TIME.fullmatch(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    raise MalformedEventError("the time of the event is none")

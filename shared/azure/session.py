@@ -12,7 +12,6 @@ from azure.core import AsyncPipelineClient
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
-    AsyncRetryPolicy,
     RequestIdPolicy,
     SansIOHTTPPolicy,
     UserAgentPolicy,
@@ -21,12 +20,15 @@ from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.core.rest import HttpRequest
 from azure.identity.aio import DefaultAzureCredential
 
+from shared.access.raw import rows
+from shared.azure import answers
 from shared.azure.errors import reading
 from shared.azure.pacer import Pace, Pacer
+from shared.azure.retries import Retries
 from shared.azure.settings import PUBLIC_ARM
 
-# Enough for a short outage within the handler's deadline. Event Grid or the queue retries after a longer one.
-RETRY: Mapping[str, Any] = {"retry_total": 3, "retry_backoff_factor": 0.4, "retry_backoff_max": 4, "timeout": 12}
+# Seconds for which an answer may say nothing, before its first byte or within it. By default it is five minutes.
+_LONGEST_SILENCE = 60
 
 # The storage libraries' own patience (15 s before their first retry) is longer than Event Grid's.
 STORAGE_RETRY: Mapping[str, Any] = {
@@ -59,7 +61,7 @@ def policies(credential: AsyncTokenCredential, scope: str, *before_retry: Any) -
         RequestIdPolicy(),
         UserAgentPolicy(sdk_moniker="amlguard"),
         *before_retry,
-        AsyncRetryPolicy(**RETRY),
+        Retries(),
         AsyncBearerTokenCredentialPolicy(credential, scope),
     ]
 
@@ -111,7 +113,9 @@ def credential() -> AsyncTokenCredential:
 
 def transport() -> AsyncHttpTransport[Any, Any]:
     """Uses a proxy from the environment. Without one, aiohttp must not look for it, which it does at each request."""
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(use_env_settings=bool(getproxies()))
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
+        use_env_settings=bool(getproxies()), read_timeout=_LONGEST_SILENCE
+    )
     return made
 
 
@@ -120,11 +124,14 @@ async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, 
     if arm_endpoint == PUBLIC_ARM:
         return PUBLIC
     client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient(
-        arm_endpoint, transport=shared_transport, policies=[AsyncRetryPolicy(**RETRY)]
+        arm_endpoint, transport=shared_transport, policies=[Retries()]
     )
     with reading("read the cloud's metadata"):
         response = await client.send_request(
             HttpRequest("GET", f"{arm_endpoint}/metadata/endpoints?api-version=2022-09-01")
         )
         response.raise_for_status()
-    return cloud_of(response.json())
+        told = answers.document(response)
+        if not rows(told, "authentication", "audiences"):
+            raise ValueError("the metadata name no audience")
+        return cloud_of(told)

@@ -23,7 +23,7 @@ from shared.access.model import (
     Workspace,
 )
 from shared.access.permissions import RoleDefinition
-from shared.access.raw import get
+from shared.access.raw import get, misshapen
 from shared.access.rules import Rule, RuleKind
 from shared.access.rules.pull import AKS_CLUSTER, PULLS
 from shared.access.rules.rule import nothing
@@ -167,6 +167,9 @@ async def _read(
 def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
     if raw is None:
         return replace(estate, missing=estate.missing | {scope})
+    if misshapen(raw):
+        raw = Unreadable.MISSHAPEN
+        estate = replace(estate, facts={**estate.facts, Want(scope): raw})
     if not isinstance(raw, Mapping):
         return replace(estate, blind=estate.blind | {scope})
     match scope.resource_type:

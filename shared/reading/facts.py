@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 
 from shared.access.model import Fact, Part, Unreadable, Want
+from shared.access.raw import misshapen
 from shared.ports import ReadFailedError, Reads
 
 
@@ -21,7 +22,8 @@ async def read_fact(want: Want, azure: Reads) -> Fact:
         if want.collection:
             listed = await azure.children(want.scope, want.collection, pages=want.pages)
             return listed if listed is None or isinstance(listed, Part) else tuple(listed)
-        return await azure.resource(want.scope)
+        raw = await azure.resource(want.scope)
+        return Unreadable.MISSHAPEN if misshapen(raw) else raw
     except ReadFailedError as error:
         if error.forbidden:
             return Unreadable.FORBIDDEN

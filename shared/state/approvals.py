@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared.access.own_assignments import unique
 from shared.access.scope import Scope
 from shared.ports import Store
-from shared.state.document import update
+from shared.state.document import decoded, update
 
 _FOLDER = "approvals/"
 
@@ -104,4 +104,4 @@ def _name(workspace: Scope) -> str:
 
 
 def _decode(data: bytes) -> Pending:
-    return msgspec.json.decode(data, type=Pending)
+    return decoded(_FOLDER, data, Pending)

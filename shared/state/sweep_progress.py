@@ -15,63 +15,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from shared.audit_rows import SWEEPS, sweep_row
 from shared.ports import AuditLog, ConflictError, Store
+from shared.state.sweep_documents import Begun, Found, Summary, Tally, known
 
 _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
 # A sweep that takes longer has lost a message. The next one, six hours later, must not wait for it.
 _STALE = timedelta(hours=5)
+# Nor for one of which no shard was done for so long: its messages, or the processes that had them, are gone. A shard
+# has five tries of at most ten minutes; other shards are done meanwhile.
+_SILENT = timedelta(minutes=30)
 _KEPT = 8
 
 type Shards = Sequence[tuple[str, ...]]
-
-
-class Begun(Struct, frozen=True):
-    id: str
-    started: datetime
-    mode: str
-
-
-class Found(Struct, frozen=True):
-    """`whole`: everything that the policy's scopes name was found, and at least one workspace."""
-
-    workspaces: int
-    shards: int
-    whole: bool = True
-
-
-class Tally(Struct, frozen=True, omit_defaults=True):
-    """Of one shard or all. `failed` are workspaces that could not be looked at."""
-
-    workspaces: int = 0
-    failed: int = 0
-    changes: int = 0
-    findings: int = 0
-
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(
-            self.workspaces + other.workspaces,
-            self.failed + other.failed,
-            self.changes + other.changes,
-            self.findings + other.findings,
-        )
-
-
-class Summary(Struct, frozen=True):
-    """`shards` is 0 while they are still being counted."""
-
-    id: str
-    started: datetime
-    mode: str
-    outcome: str
-    shards: int
-    done: int
-    found: int
-    tally: Tally
-    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +62,21 @@ class Sweeps:
         if await self.store.read(_name(begun.id, "ended")):
             return False
         await self._end_if_done(begun.id, now, again=True)
-        return now - begun.started < _STALE and not await self.store.read(_name(begun.id, "ended"))
+        if now - begun.started >= _STALE or await self.store.read(_name(begun.id, "ended")):
+            return False
+        tally, _ = await self._so_far(begun.id)
+        return now - (tally.at or begun.started) < _SILENT
+
+    async def abandoned(self, sweep: str, now: datetime) -> Shards | None:
+        """What is left of a sweep before `sweep` that nobody works at any more. Empty if it did not even find out."""
+        begun, _ = await self._current()
+        if begun is None or begun.id == sweep or await self._under_way(begun, now):
+            return None
+        if await self.store.read(_name(begun.id, "ended")):
+            return None
+        shards = await self._read(begun.id, "shards", list[tuple[str, ...]]) or []
+        done = {name.rpartition("/")[2] for name in await self.store.names(_name(begun.id, "done/"))}
+        return [some for number, some in enumerate(shards) if shard_number(number) not in done]
 
     async def _started(self, begun: Begun) -> None:
         if await self.store.read(_name(begun.id, "started")):
@@ -115,11 +87,9 @@ class Sweeps:
 
     async def shards(self, sweep: str, found: Shards) -> Shards:
         """`found`, or what an earlier try found. If a number meant other workspaces now, some would be missed."""
-        name = _name(sweep, "shards")
-        if await self._once(name, found):
+        if await self._once(_name(sweep, "shards"), found):
             return found
-        stored = await self.store.read(name)
-        return msgspec.json.decode(stored.data, type=list[tuple[str, ...]]) if stored else found
+        return await self._read(sweep, "shards", list[tuple[str, ...]]) or found
 
     async def lost(self, sweep: str, now: datetime) -> None:
         """It ends as incomplete, unless all its shards are on the queue: then they end it."""
@@ -139,7 +109,7 @@ class Sweeps:
         return True
 
     async def done(self, sweep: str, shard: str, tally: Tally, now: datetime) -> None:
-        await self._once(_name(sweep, f"done/{shard}"), tally)
+        await self._once(_name(sweep, f"done/{shard}"), msgspec.structs.replace(tally, at=now))
         found = await self._found(sweep)
         if found and await self._completes(sweep, shard, found.shards):
             await self._end_if_done(sweep, now)
@@ -161,9 +131,9 @@ class Sweeps:
         ids |= {current.id} if current else set()
         found = []
         for one in sorted(ids, reverse=True):
-            ended = await self.store.read(_name(one, "ended"))
+            ended = await self._read(one, "ended", Summary)
             if ended:
-                found.append(msgspec.json.decode(ended.data, type=Summary))
+                found.append(ended)
             elif current and one == current.id:
                 found.append(await self._summary(current, now, "Started"))
         return found
@@ -194,23 +164,30 @@ class Sweeps:
 
     async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
         found = await self._found(begun.id)
-        tally, done = Tally(), 0
-        for name in await self.store.names(_name(begun.id, "done/")):
-            stored = await self.store.read(name)
-            if stored:
-                tally, done = tally + msgspec.json.decode(stored.data, type=Tally), done + 1
+        tally, done = await self._so_far(begun.id)
         passed = int((now - begun.started).total_seconds() * 1000)
         shards, workspaces = (found.shards, found.workspaces) if found else (0, 0)
         return Summary(begun.id, begun.started, begun.mode, outcome, shards, done, workspaces, tally, passed)
 
+    async def _so_far(self, sweep: str) -> tuple[Tally, int]:
+        """With the number of shards that are done."""
+        tally, done = Tally(), 0
+        for name in await self.store.names(_name(sweep, "done/")):
+            tally += await self._read(sweep, f"done/{name.rpartition('/')[2]}", Tally) or Tally()
+            done += 1
+        return tally, done
+
     async def _current(self) -> tuple[Begun | None, str | None]:
         """With its ETag."""
         stored = await self.store.read(_CURRENT)
-        return (msgspec.json.decode(stored.data, type=Begun), stored.etag) if stored else (None, None)
+        return (known(_CURRENT, stored.data, Begun), stored.etag) if stored else (None, None)
 
     async def _found(self, sweep: str) -> Found | None:
-        stored = await self.store.read(_name(sweep, "found"))
-        return msgspec.json.decode(stored.data, type=Found) if stored else None
+        return await self._read(sweep, "found", Found)
+
+    async def _read[T](self, sweep: str, part: str, kind: type[T]) -> T | None:
+        stored = await self.store.read(_name(sweep, part))
+        return known(part, stored.data, kind) if stored else None
 
     async def _once(self, name: str, document: Any) -> bool:
         """False if it was recorded already."""
@@ -247,6 +224,11 @@ class Sweeps:
 def new_sweep(now: datetime) -> str:
     """A new id. Ids sort in the order in which their sweeps began."""
     return f"{now:%Y-%m-%dT%H-%M-%S}-{uuid.uuid4().hex[:6]}"
+
+
+def shard_number(number: int) -> str:
+    """As messages and documents name it."""
+    return f"{number:05}"
 
 
 def _blocks(shard: str, shards: int) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.ports import Store
-from shared.state.document import update
+from shared.state.document import decoded, update
 
 _NAME = "undone"
 
@@ -52,7 +52,7 @@ class Undone:
 
 
 def _decode(data: bytes | None) -> _Marks:
-    return msgspec.json.decode(data, type=dict[str, Mark]) if data else {}
+    return decoded(_NAME, data, dict[str, Mark]) if data else {}
 
 
 def _encode(marks: _Marks) -> bytes:

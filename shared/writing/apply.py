@@ -107,7 +107,7 @@ class Changes:
 
     async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
         if deadline is not None and time.monotonic() >= deadline:
-            return Outcome(action, Phase.DEFERRED, "the time to answer Event Grid was up; the queue goes on")
+            return Outcome(action, Phase.DEFERRED, "the time for this look was up; the queue goes on")
         # Keys are resynced once the admin user has changed: the second half of something that was begun.
         if self.instructions.asked_to_stop and not (
             isinstance(action, Setting) and action.name is Property.CACHED_KEYS
@@ -139,7 +139,7 @@ class Changes:
 
 
 def _not_done(action: Action, phase: Phase, reason: str, error: AzureFailureError) -> Outcome:
-    return Outcome(action, phase, reason, code=error.code, lacks_right=error.lacks_right)
+    return Outcome(action, phase, reason, code=error.code, lacks_right=error.lacks_right, wait=error.wait)
 
 
 def _telling(outcome: Outcome, notes: Mapping[str, str], reversed_by: Mapping[str, str]) -> Outcome:

@@ -24,7 +24,7 @@ from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.messages import Trigger
 from shared.ports import Reads, Store
-from shared.state.document import update
+from shared.state.document import decoded, update
 from shared.state.undone import Mark, Undone
 
 TAG = "amlguard"
@@ -133,7 +133,7 @@ class Brakes:
         refusals: dict[str, Refusal] = {}
 
         def count(data: bytes | None) -> bytes | None:
-            spent = msgspec.json.decode(data, type=Spent) if data else Spent()
+            spent = decoded(name, data, Spent) if data else Spent()
             now_spent, over = allot(spent, actions, self.terms.caps, until)
             refusals.clear()
             refusals.update(over)

@@ -69,8 +69,8 @@ class Journal:
         rows = [remediation(run, one) for one in outcomes]
         try:
             await self.rows(REMEDIATIONS, rows)
-        except AuditFailedError:
+        except AuditFailedError as error:
             if self.queue is None:
                 raise
             for some in batched(rows, _ROWS_PER_MESSAGE, strict=False):
-                await self.queue.put(encode(Record(REMEDIATIONS, some)), _RETRY)
+                await self.queue.put(encode(Record(REMEDIATIONS, some)), max(_RETRY, error.wait))

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from troubles import Troubles
 
-from shared.state.sweep_progress import Summary, Sweeps, Tally, new_sweep
+from shared.state.sweep_documents import Summary, Tally
+from shared.state.sweep_progress import Sweeps, new_sweep
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

@@ -49,10 +49,6 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     made.stop()
 
 
-def _unknown_is_empty(what: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=f"unknown_is_empty_resource.py: {what}")
-
-
 def _answers(of: Team, azure: LocalAzure, path: str, name: str) -> None:
     azure.faults(of.fault("GET", path, status=200, body=_NO_OBJECT[name]))
 
@@ -65,7 +61,6 @@ async def test_a_group_that_says_off_is_left_alone(azure: LocalAzure, connect: C
     assert one.audit.rows("Applied") == []
 
 
-@_unknown_is_empty("the tag amlguard=off is not seen, and grants are made")
 @pytest.mark.parametrize("name", _NO_OBJECT)
 async def test_a_group_that_is_no_object_may_say_off(name: str, azure: LocalAzure, connect: Connect) -> None:
     of = Team(f"off{name}")
@@ -75,7 +70,6 @@ async def test_a_group_that_is_no_object_may_say_off(name: str, azure: LocalAzur
     assert one.audit.rows("Applied") == []
 
 
-@_unknown_is_empty("grants are made that a registry with rights by repository does not heed")
 @pytest.mark.parametrize("name", _NO_OBJECT)
 async def test_a_registry_that_is_no_object_may_be_one_of_repositories(
     name: str, azure: LocalAzure, connect: Connect
@@ -100,11 +94,6 @@ def _page(link: str) -> Json:
     return {"status": 200, "body": json.dumps({"value": [], "nextLink": link})}
 
 
-_LOOPS = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="next_link_loops.py: the list is read for ever, with ever more memory"
-)
-
-
 async def _ends(one: Wired, work: Awaitable[object]) -> bool:
     """By itself, with an error or without, before more was asked than any answer could need."""
     one.wire.left = 200
@@ -125,7 +114,6 @@ async def _comes_to_an_end(of: Team, one: Wired, azure: LocalAzure, path: str) -
     assert azure.admin_user(of.registry)
 
 
-@_LOOPS
 @pytest.mark.parametrize("name", _LISTS)
 async def test_a_page_that_leads_to_itself_comes_to_an_end(name: str, azure: LocalAzure, connect: Connect) -> None:
     of = Team(name)
@@ -135,7 +123,6 @@ async def test_a_page_that_leads_to_itself_comes_to_an_end(name: str, azure: Loc
     await _comes_to_an_end(of, one, azure, path)
 
 
-@_LOOPS
 async def test_pages_that_lead_to_one_another_come_to_an_end(azure: LocalAzure, connect: Connect) -> None:
     of = Team("two")
     one = await connect(azure, of)
@@ -148,7 +135,6 @@ async def test_pages_that_lead_to_one_another_come_to_an_end(azure: LocalAzure, 
     await _comes_to_an_end(of, one, azure, f"{path}&page=2")
 
 
-@_LOOPS
 async def test_a_token_of_resource_graph_that_comes_again_comes_to_an_end(azure: LocalAzure, connect: Connect) -> None:
     of = Team("graph")
     one = await connect(azure, of)
@@ -158,9 +144,6 @@ async def test_a_token_of_resource_graph_that_comes_again_comes_to_an_end(azure:
 
 
 _AN_HOUR: Json = {"status": 429, "code": "TooManyRequests", "headers": {"Retry-After": "3600"}}
-_SLEEPS = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="retry_after_an_hour.py: the worker sleeps the hour"
-)
 
 
 async def _within_bounds(one: Wired, azure: LocalAzure, of: Team) -> None:
@@ -173,7 +156,6 @@ async def _within_bounds(one: Wired, azure: LocalAzure, of: Team) -> None:
     assert of.all_pull(azure)
 
 
-@_SLEEPS
 @pytest.mark.parametrize(
     ("name", "method", "path"), [("hour", "GET", "/.*/computes[?]"), ("hourwrite", "PUT", "/.*/roleAssignments/")]
 )
@@ -187,7 +169,6 @@ async def test_an_hour_is_no_sleep_of_a_worker(
     await _within_bounds(one, azure, of)
 
 
-@_SLEEPS
 async def test_an_hour_is_no_sleep_of_a_command(azure: LocalAzure, connect: Connect) -> None:
     of = Team("hourdesk")
     one = await connect(azure, of)
@@ -197,14 +178,6 @@ async def test_an_hour_is_no_sleep_of_a_command(azure: LocalAzure, connect: Conn
     assert sum(one.wire.slept) <= _BOUND
 
 
-_NO_DEADLINE = pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="dependency_event_has_no_deadline.py: who uses the registry is found outside the event's deadline",
-)
-
-
-@_NO_DEADLINE
 async def test_finding_the_users_of_a_registry_is_within_the_deadline(azure: LocalAzure, connect: Connect) -> None:
     of = Team("dependency")
     one = await connect(azure, of)
@@ -229,7 +202,6 @@ class _SilentGraph(FakeAzure):
             yield row
 
 
-@_NO_DEADLINE
 async def test_a_resource_graph_that_is_silent_holds_no_delivery() -> None:
     azure = _SilentGraph()
     azure.have(*app().azure.resources.values())

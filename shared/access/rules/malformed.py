@@ -1,4 +1,4 @@
-"""What stands in the place of an id and is none: said, and what hangs on it left alone."""
+"""What stands in the place of an id, or of an object, and is none: said, and what hangs on it left alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,6 +15,9 @@ _WHO_PULLS = (List.COMPUTES.value, List.ENDPOINTS.value)
 def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for on in dict.fromkeys(one.on for one in workspace.no_ids):
         yield _finding(on, [one for one in workspace.no_ids if one.on == on])
+    if workspace is estate.subject:
+        for on in estate.misshapen:
+            yield _finding(on, [NoId(on, "properties", "an object", "so nothing can be told of it")])
     yield from _may_pull(workspace, estate)
 
 

@@ -58,7 +58,7 @@ def close(gate: Gate, rule: SecurityRule, port: int, remote: str) -> str:
 
 
 def _move(group: Scope, by: SecurityRule, taken: set[int]) -> str:
-    later = next(each for each in range(by.priority + 1, 65536) if each not in taken)
+    later = next((each for each in range(by.priority + 1, 65536) if each not in taken), by.priority)
     return az("network nsg rule update", **_at(group), name=by.name, priority=later)
 
 

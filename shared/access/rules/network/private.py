@@ -147,10 +147,14 @@ def _link_command(zone: Scope, vnet: Scope) -> str:
 
 
 def _zone_command(prefix: str, workspace: Workspace) -> str:
-    endpoint = next(_endpoints(workspace.raw))
+    endpoint = next(_endpoints(workspace.raw), None)
+    at = {**within(endpoint), "endpoint_name": endpoint.name} if endpoint else _UNNAMED
     zone = {"zone_name": prefix.strip(".").replace(".", "-"), "private_dns_zone": "PRIVATE-DNS-ZONE-ID"}
-    named = {"name": "default", **within(endpoint), "endpoint_name": endpoint.name}
-    return az("network private-endpoint dns-zone-group add", **named, **zone)
+    return az("network private-endpoint dns-zone-group add", name="default", **at, **zone)
+
+
+_UNNAMED = {"resource_group": "GROUP", "endpoint_name": "PRIVATE-ENDPOINT"}
+"""The workspace's private endpoint, where the id that it gives is none (`rules.malformed`)."""
 
 
 def _closed(

@@ -12,7 +12,7 @@ from shared.access.plan import plan
 from shared.access.plan_json import Report
 from shared.access.rules import RULES
 from shared.access.terms import Terms
-from shared.state.sweep_progress import Summary, Tally
+from shared.state.sweep_documents import Summary, Tally
 
 
 @pytest.mark.parametrize(

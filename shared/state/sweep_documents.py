@@ -1,0 +1,70 @@
+"""The documents of a sweep, as `shared.state.sweep_progress` keeps them.
+
+Another version of amlguard may have written them, and may read them: a new field has a default, and none is taken away.
+"""
+
+import logging
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.ports import AzureFailureError
+from shared.state.document import decoded
+
+_log = logging.getLogger("amlguard")
+
+
+class Begun(Struct, frozen=True):
+    id: str
+    started: datetime
+    mode: str
+
+
+class Found(Struct, frozen=True):
+    """`whole`: everything that the policy's scopes name was found, and at least one workspace."""
+
+    workspaces: int
+    shards: int
+    whole: bool = True
+
+
+class Tally(Struct, frozen=True, omit_defaults=True):
+    """Of one shard or all. `failed` are workspaces that could not be looked at; `at` is when the shard was done."""
+
+    workspaces: int = 0
+    failed: int = 0
+    changes: int = 0
+    findings: int = 0
+    at: datetime | None = None
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.workspaces + other.workspaces,
+            self.failed + other.failed,
+            self.changes + other.changes,
+            self.findings + other.findings,
+            max((at for at in (self.at, other.at) if at), default=None),
+        )
+
+
+class Summary(Struct, frozen=True):
+    """`shards` is 0 while they are still being counted."""
+
+    id: str
+    started: datetime
+    mode: str
+    outcome: str
+    shards: int
+    done: int
+    found: int
+    tally: Tally
+    duration_ms: int
+
+
+def known[T](name: str, data: bytes, kind: type[T]) -> T | None:
+    """What no version wrote counts as not there: at worst something is looked at twice, and no sweep is kept out."""
+    try:
+        return decoded(name, data, kind)
+    except AzureFailureError as error:
+        _log.warning("%s", error)
+        return None
