@@ -27,6 +27,7 @@ _RULES = """\
 
 _BRAKES = "all changes, just before they are made"
 _ELSEWHERE: Mapping[Guard, str] = {
+    Guard.NOT_ASKED_FOR: "`amlguard undo`",
     Guard.CAP: "all changes",
     Guard.KILL_SWITCH: _BRAKES,
     Guard.UNDONE: _BRAKES,

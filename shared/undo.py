@@ -1,11 +1,11 @@
 """Takes back what runs did. It reads the state, says who relies on what would go, records, and carries out."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from shared.access.actions import Removal, Setting
+from shared.access.actions import Refusal, Removal, Setting
 from shared.access.asks import Property
 from shared.access.guards import Guard
 from shared.access.history import SOMEBODY
@@ -15,14 +15,15 @@ from shared.access.reliance import TakingBack, relied_on
 from shared.access.routing import WORKSPACE
 from shared.access.terms import Terms
 from shared.access.undo_steps import Done, Step, order, past, step
-from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation
+from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation, withheld
 from shared.instructions import Instructions
-from shared.ports import Azure, ReadFailedError, Row, RunRecords, Store
+from shared.ports import Azure, ReadFailedError, Reads, Row, RunRecords, Store
 from shared.reading.cached import CachedReads
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
 from shared.state.undone import Mark, Undone
 from shared.stop import Stop
+from shared.vetted import Vet
 from shared.writing.apply import Changes
 from shared.writing.journal import Journal
 
@@ -34,14 +35,20 @@ ALL_THE_SAME = "--force takes it back all the same"
 class Undoing:
     """`kept` says, by action id, who needs what would go. It goes only if a person insists.
 
-    Of those in `unclear` nobody can tell whether the run did them. `refused` says which rows are no work of amlguard's.
+    Of those in `unclear` nobody can tell whether the run did them. `withheld` is what guards keep back, whoever
+    insists. `refused` says which rows are no work of amlguard's.
     """
 
     runs: tuple[str, ...]
     steps: tuple[Step, ...]
     kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unclear: frozenset[str] = frozenset()
+    withheld: Mapping[str, Refusal] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
+
+    def takes_back(self, one: Step, *, force: bool) -> bool:
+        action_id = one.done.action_id
+        return action_id not in self.withheld and (force or action_id not in self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,15 @@ class Undo:
         """Changes nothing. Raises `ValueError` if it is not a run id, and `ReadFailedError` if the run is unknown."""
         ids = tuple(dict.fromkeys(str(UUID(run)) for run in runs))
         known = past(await self._rows(ids), self.terms)
-        now = await asyncio.gather(*(self.azure.resource(one.target) for one in known.done))
-        steps = tuple(step(one, raw) for one, raw in zip(known.done, now, strict=True))
+        once = CachedReads(self.azure)
+        now, unread = await _as_they_are(known.done, once)
+        vetted = await Vet(once, self.terms).vet(now)
+        steps = [one for one in vetted.steps if one.done.action_id not in vetted.withheld]
         taking = TakingBack(tuple(one for one in steps if not _is_open(one)), known.served)
-        kept = relied_on(taking, await self._estates(taking), self.terms)
+        kept = relied_on(taking, await self._estates(taking, once), self.terms)
         unclear = frozenset(one.done.action_id for one in steps if one.action and _is_open(one))
-        return Undoing(ids, steps, kept | dict.fromkeys(unclear, (_LEFT_OPEN,)), unclear, known.refused)
+        kept |= dict.fromkeys(unclear, (_LEFT_OPEN,))
+        return Undoing(ids, vetted.steps, kept, unclear, vetted.withheld, (*known.refused, *unread))
 
     async def _rows(self, ids: Sequence[str]) -> list[Row]:
         rows = list(await self.file.of_runs(ids)) if self.file else []
@@ -92,22 +102,26 @@ class Undo:
             raise ReadFailedError("undo", "RunNotFound", f"the {where} shows nothing that run {unknown[0]} did{late}")
         return rows
 
-    async def _estates(self, taking: TakingBack) -> list[Estate]:
+    async def _estates(self, taking: TakingBack, once: CachedReads) -> list[Estate]:
         """Of all workspaces that may use what would go, and of those that it was made for.
 
-        The others are asked about shared identities only, because nobody else holds what these hold.
+        The others are asked about shared identities only, because nobody else holds what these hold. Whom it was made
+        for only the row says: what may not be read of those tells nothing.
         """
         scopes = {removal.scope for _, removal in taking.removals} | {one.resource for _, one in taking.policies}
         shared = {step.shared for step, _ in taking.removals if step.shared}
         if not scopes:
             return []
         users = await asyncio.gather(
-            *(workspaces_at(scope, self.azure, self.terms) for scope in scopes - shared),
-            *(workspaces_at(scope, self.azure) for scope in shared),
+            *(workspaces_at(scope, once, self.terms) for scope in scopes - shared),
+            *(workspaces_at(scope, once) for scope in shared),
         )
-        own = (one.ancestor(WORKSPACE) for one in taking.served)
-        workspaces = dict.fromkeys((*(one for some in users for one in some), *(one for one in own if one)))
-        estates = await asyncio.gather(*(observe(one, CachedReads(self.azure), self.terms) for one in workspaces))
+        told = dict.fromkeys(one for some in users for one in some)
+        own = {one.ancestor(WORKSPACE) for one in taking.served} - told.keys() - {None}
+        estates = await asyncio.gather(
+            *(observe(one, once, self.terms) for one in told),
+            *(_if_readable(observe(one, once, self.terms)) for one in own if one),
+        )
         return [estate for estate in estates if estate]
 
     async def carry_out(
@@ -116,14 +130,14 @@ class Undo:
         """In safe order. What others rely on stays unless `force`. `outcomes` is added to as they come."""
         outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
-        going = [one for one in steps if force or one.done.action_id not in undoing.kept]
+        going = [one for one in steps if undoing.takes_back(one, force=force)]
         await self._record([(one, Outcome(one.action, Phase.PLANNED, one.reason)) for one in steps if one.action], run)
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
         for one in steps:
-            withheld = None if force else _withheld(one, undoing, outcomes)
-            outcomes.append((one, withheld or await self._apply(one, run)))
+            stays = _guarded(one, undoing) or (None if force else _withheld(one, undoing, outcomes))
+            outcomes.append((one, stays or await self._apply(one, run)))
         outcomes += await self._resync(undoing, outcomes, run)
         await self._record(outcomes, run)
         return outcomes
@@ -136,7 +150,8 @@ class Undo:
             isinstance(one.action, Setting) and one.action.name is Property.ADMIN_USER and o.phase is Phase.UNDONE
             for one, o in outcomes
         )
-        cached = [_resynced(one.done) for one in undoing.steps if one.done.setting is Property.CACHED_KEYS]
+        keys = (one.done for one in undoing.steps if one.done.setting is Property.CACHED_KEYS)
+        cached = [_resynced(one) for one in keys if one.action_id not in undoing.withheld]
         return [(one, await self._apply(one, run)) for one in cached] if back else []
 
     async def _apply(self, one: Step, run: Run) -> Outcome:
@@ -151,6 +166,35 @@ class Undo:
         """Under the ids of the run's own actions."""
         rows = [remediation(run, outcome) | {"ActionId": one.done.action_id} for one, outcome in entries]
         await self.journal.rows(REMEDIATIONS, rows)
+
+
+async def _as_they_are(done: Sequence[Done], azure: Reads) -> tuple[list[Step], list[str]]:
+    """What takes each back, and which may not be read: a row can name anything. Raises `ReadFailedError`."""
+    steps, unread = list[Step](), list[str]()
+    answers = await asyncio.gather(*(azure.resource(one.target) for one in done), return_exceptions=True)
+    for one, now in zip(done, answers, strict=True):
+        if isinstance(now, ReadFailedError) and now.forbidden:
+            unread.append(f"{one.target}, of run {one.run}, may not be read, and is left alone: {now.reason}")
+        elif isinstance(now, BaseException):
+            raise now
+        else:
+            steps.append(step(one, now))
+    return steps, unread
+
+
+async def _if_readable(reading: Awaitable[Estate | None]) -> Estate | None:
+    try:
+        return await reading
+    except ReadFailedError as error:
+        if error.forbidden:
+            return None
+        raise
+
+
+def _guarded(one: Step, undoing: Undoing) -> Outcome | None:
+    assert one.action is not None
+    refusal = undoing.withheld.get(one.done.action_id)
+    return withheld(one.action, refusal) if refusal else None
 
 
 def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]]) -> Outcome | None:

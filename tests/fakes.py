@@ -306,9 +306,7 @@ class FakeAzure:
             case Property.ACCESS_POLICY:
                 assert setting.principal is not None
                 if setting.takes:
-                    body["accessPolicies"] = [
-                        p for p in body["accessPolicies"] if p["objectId"] != setting.principal.id
-                    ]
+                    body["accessPolicies"] = _without(body["accessPolicies"], setting.principal.id, setting.takes)
                     return
                 kinds = {kind: [] for kind in ("keys", "secrets", "certificates")}  # type: dict[str, list[str]]
                 for permission in VAULT_PERMISSIONS:
@@ -360,6 +358,18 @@ class FakeAzure:
 
     def _reaches(self, assigned: Scope, scope: Scope) -> bool:
         return _is_within(str(scope), str(assigned)) or scope.subscription in self.above.get(assigned, set())
+
+
+def _without(policies: Iterable[Raw], holder: str, gone: Iterable[str]) -> list[Raw]:
+    """What is left; an entry without a permission is no entry."""
+    left = []
+    for entry in policies:
+        kinds = entry["permissions"]
+        if entry["objectId"] == holder:
+            kinds = {k: [n for n in names if f"{k}/{n}".casefold() not in gone] for k, names in kinds.items()}
+        if any(kinds.values()):
+            left.append(entry | {"permissions": kinds})
+    return left
 
 
 def _any(patterns: Iterable[str], action: str) -> bool:

@@ -66,6 +66,7 @@ class Taken:
                     "action": action(one.action) if one.action else None,
                     "reason": one.reason,
                     "reliedOnBy": list(self.undoing.kept.get(one.done.action_id, ())),
+                    "guard": guarded.guard if (guarded := self.undoing.withheld.get(one.done.action_id)) else "",
                     **(came_of(outcome) if (outcome := done.get(one.done.action_id)) else {}),
                 }
                 for one in self.undoing.steps
@@ -82,14 +83,17 @@ class Taken:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}
         for one in self.undoing.steps:
             kept = self.undoing.kept.get(one.done.action_id, ())
+            guarded = self.undoing.withheld.get(one.done.action_id)
             if one.action is None:
                 yield f"  nothing to do for {one.done.target}: {one.reason}"
                 continue
             outcome = done.get(one.done.action_id)
-            would = "would stay" if kept and not self.forced else "would"
+            would = "would" if self.undoing.takes_back(one, force=self.forced) else "would stay"
             yield f"{_sign(one.action)} {outcome.phase if outcome else would}: {in_words(one.action)}"
             if outcome and outcome.phase is not Phase.UNDONE:
                 yield f"    {outcome.reason}"
+            elif guarded:
+                yield f"    {guarded.guard}: {guarded.reason}"
             elif kept and not outcome and not self.forced:
                 yield f"    {ALL_THE_SAME}"
             yield from (f"    ! relied on: {line}" for line in kept)

@@ -2,7 +2,7 @@
 
 A rule that objects is a guard under its own name. All other words are here, in the order in which the guards speak: the
 first that objects gives the word. `shared.access.guardrails` asks those that the estate and the policy can tell,
-`shared.writing.brakes` those that read more, and `shared.undo` the last one.
+`shared.writing.brakes` those that read more, and `shared.undo` the first and the last one.
 """
 
 from enum import StrEnum
@@ -31,6 +31,11 @@ class Guard(StrEnum):
         above, _, key = self.policy.rpartition(".")
         return f"{above}: {{{key}: {value}}}" if above else f"{key}: {value}"
 
+    NOT_ASKED_FOR = (
+        "not-asked-for",
+        "A row says that a run took it away, and no rule, of no workspace that the policy looks at, has to do with it.",
+        "scopes",
+    )
     DENY_ASSIGNMENT = (
         "deny-assignment",
         "A deny assignment takes away what the role gives, or nobody can tell whether it does.",

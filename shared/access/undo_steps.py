@@ -5,7 +5,7 @@ moment is there less than before the run (law 5). Only assignments that carry th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,33 +13,33 @@ from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import is_found
 from shared.access.model import Principal, Raw
-from shared.access.needs import Need
+from shared.access.needs import VAULT_PERMISSIONS, Need
 from shared.access.own_assignments import assignment_name, own
 from shared.access.privileged import PRIVILEGED
-from shared.access.raw import get, parsed
+from shared.access.raw import get, is_object_id, object_id, parsed
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.access.vaults import vault
 
 type Change = Grant | Setting | Removal
+SOURCE = "amlguard undo"
 _ON, _OFF = "true", "false"
-_SOURCE = "amlguard undo"
 _MISSING = "missing: "
+_ASSIGNMENTS = ("providers", "Microsoft.Authorization", "roleAssignments")
 _REGISTRY, _VAULT = "microsoft.containerregistry/registries", "microsoft.keyvault/vaults"
 _RESOURCE_TYPES = {Property.ADMIN_USER: _REGISTRY, Property.ACCESS_POLICY: _VAULT, Property.CACHED_KEYS: WORKSPACE}
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One change that a run made. `action_id` is that of the run's own action.
+    """One change that a run made.
 
     `before` is what was there, of a grant at a registry whether the admin user was on. `added` are the permissions that
     an access policy did not have before. `open`: the intent is on record, and no outcome.
     """
 
     run: str
-    action_id: str
     rule: str
     requirements: tuple[str, ...]
     on: Scope
@@ -58,6 +58,13 @@ class Done:
     def target(self) -> Scope:
         return self.on if self.setting else self.assignment or self.on
 
+    @property
+    def action_id(self) -> str:
+        """That of the run's own action, by what it changed: a row could name any other."""
+        if self.setting:
+            return _setting(self, self.before, self.after, "").action_id
+        return _removal(self, "").action_id if self.removed else self.target.name.casefold()
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -69,7 +76,7 @@ class Past:
 
 
 def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
-    """From all rows of runs, oldest first; what was made several times counts once, as of the last.
+    """From all rows of runs, oldest first; what was made several times counts once, and as the least that they say.
 
     A row is a claim: one that amlguard could not have written makes nothing.
     """
@@ -80,14 +87,20 @@ def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
         try:
             one = _done(row, terms)
             served |= {one.on, *(Scope.parse(each) for each in _list(row.get("NeededBy")))}
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             refused.append(
                 f"a row of run {row.get('RunId')} is not as amlguard writes them, and is left alone: {error}"
             )
             continue
         if not is_found(row):
-            found[one.action_id] = one
+            found[one.action_id] = _least(found[one.action_id], one) if one.action_id in found else one
     return Past(tuple(found.values()), frozenset(served), tuple(dict.fromkeys(refused)))
+
+
+def _least(one: Done, later: Done) -> Done:
+    """A row among others adds nothing to what they say."""
+    before = later.before if later.setting or one.before == later.before else ""
+    return replace(later, before=before, added=one.added & later.added)
 
 
 def _told(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -103,23 +116,27 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def _done(row: Mapping[str, Any], terms: Terms) -> Done:
     on = Scope.parse(row["ResourceId"])
+    UUID(str(row["ActionId"]))
     common = (
         str(UUID(str(row["RunId"]))),
-        str(UUID(str(row["ActionId"]))),
         str(row["RuleId"]),
         tuple(str(one) for one in _list(row.get("Requirements"))),
         on,
-        str(row.get("PrincipalId") or ""),
+        object_id(row.get("PrincipalId") or ""),
     )
     before, after, is_open = str(row.get("From") or ""), str(row.get("To") or ""), row["Outcome"] == "Planned"
     if row["Action"] == "Setting":
         named = Property(row["Property"])
         added = _added(row, before) if named is Property.ACCESS_POLICY else frozenset()
         _check_setting(named, on, before, after)
+        if added and not is_object_id(common[-1]):
+            raise ValueError("it does not say whose access policy it was")
         return Done(*common, setting=named, before=before, after=after, added=added, open=is_open)
     role = str(row["RoleDefinitionId"]).rpartition("/")[2].casefold()
     assignment, scope = Scope.parse(row["RoleAssignmentId"]), Scope.parse(row["Scope"])
     removed = {"Grant": False, "Removal": True}[row["Action"]]
+    if assignment != scope.child(*_ASSIGNMENTS, assignment.name):
+        raise ValueError(f"{assignment} is no role assignment at {scope}")
     if removed:  # what was granted, the assignment itself tells
         _check_assignment(assignment, scope, common[-1], role, terms)
     return Done(*common, role, assignment, scope, removed=removed, before=before, open=is_open)
@@ -139,7 +156,9 @@ def _added(row: Mapping[str, Any], before: str) -> frozenset[str]:
         added = before.removeprefix(_MISSING).split(", ")
     if not added:
         raise ValueError("it does not say which permissions were added")
-    return frozenset(added)
+    if strange := sorted({one.casefold() for one in added} - VAULT_PERMISSIONS):
+        raise ValueError(f"amlguard adds no such permission of a vault: {', '.join(strange)}")
+    return frozenset(one.casefold() for one in added)
 
 
 def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_id: str, terms: Terms) -> None:
@@ -207,21 +226,25 @@ def _setting(one: Done, current: str, to: str, why: str) -> Setting:
     principal = Principal(one.principal_id, one.principal_id) if one.principal_id else None
     named = one.setting or Property.ADMIN_USER
     return Setting(
-        one.on, named, current, to, one.rule, one.requirements, why, _SOURCE, principal, takes=tuple(sorted(one.added))
+        one.on, named, current, to, one.rule, one.requirements, why, SOURCE, principal, takes=tuple(sorted(one.added))
     )
 
 
 def _grant(one: Done, now: Raw | None, why: str) -> Step:
+    """What goes is what Azure shows, and not what the row says."""
     if now is None:
         return Step(one, None, "it is gone already")
     mark = own(now)
-    if mark is None or mark.run != one.run:
+    if mark is None or mark.run != one.run or mark.assignment != one.assignment:
         return Step(one, None, "the assignment that is there now is not the one that the run made: it stays")
-    scope = one.scope or mark.scope
-    removal = Removal(
-        mark.assignment, scope, mark.principal_id, mark.role_id, one.on, one.rule, one.requirements, why, _SOURCE
-    )
-    return Step(one, removal, why, mark.shared)
+    if (mark.on, mark.scope, mark.principal_id, mark.role_id) != (one.on, one.scope, one.principal_id, one.role_id):
+        return Step(one, None, "the row says something else of the assignment than Azure does: it stays")
+    return Step(one, _removal(one, why), why, mark.shared)
+
+
+def _removal(one: Done, why: str) -> Removal:
+    scope = one.scope or one.on
+    return Removal(one.target, scope, one.principal_id, one.role_id, one.on, one.rule, one.requirements, why, SOURCE)
 
 
 def _again(one: Done, now: Raw | None, why: str) -> Step:
@@ -230,7 +253,7 @@ def _again(one: Done, now: Raw | None, why: str) -> Step:
     need = Need("hold it as before", (), one.role_id, one.role_id)
     principal = Principal(one.principal_id, one.principal_id)
     scope = one.scope or one.on
-    return Step(one, Grant(principal, need, scope, one.on, one.rule, one.requirements, why, _SOURCE), why)
+    return Step(one, Grant(principal, need, scope, one.on, one.rule, one.requirements, why, SOURCE), why)
 
 
 def order(steps: Iterable[Step]) -> list[Step]:

@@ -85,6 +85,11 @@ async def look_further(
     return await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal)
 
 
+async def look_for(estate: Estate, besides: WorkspaceAsks, azure: CachedReads, terms: Terms) -> Estate:
+    """`estate` with what guards must know of `besides`, which no rule need ask for now."""
+    return await _complete(estate, azure, terms, frugal=False, besides=(besides,))
+
+
 async def _ahead(workspace: Scope, azure: Reads) -> None:
     """What every workspace's reconcile needs and its id alone tells; `azure` keeps the answers, failures included."""
     subscription, group = workspace.subscription, workspace.resource_group
@@ -103,13 +108,15 @@ def _caller(trigger: Trigger) -> Principal | None:
     return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
 
 
-async def _complete(estate: Estate, azure: Reads, terms: Terms, *, frugal: bool) -> Estate:
+async def _complete(
+    estate: Estate, azure: Reads, terms: Terms, *, frugal: bool, besides: Sequence[WorkspaceAsks] = ()
+) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
     while True:
-        asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
+        asked = [*(ask_rules(workspace, estate, terms) for workspace in estate.workspaces), *besides]
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind

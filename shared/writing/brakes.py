@@ -15,9 +15,8 @@ import msgspec
 from shared.access import history
 from shared.access.actions import Plan, Refusal
 from shared.access.asks import Finding
-from shared.access.caps import Change, Spent, allot, counted, target, with_what_follows, without
+from shared.access.caps import Change, Spent, allot, counted, with_what_follows, without
 from shared.access.guards import Guard
-from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.instructions import Instructions
@@ -26,9 +25,8 @@ from shared.messages import Trigger
 from shared.ports import Reads, Store
 from shared.state.document import decoded, update
 from shared.state.undone import Mark, Undone
+from shared.writing.tags import stopped_by_tag
 
-TAG = "amlguard"
-_GOES_ON = "on"
 _SETTING = "AMLGUARD_KILL_SWITCH"
 _FOLDER = "caps/"
 
@@ -64,7 +62,7 @@ class Brakes:
             refusal = Refusal(Guard.KILL_SWITCH, f"the app setting {_SETTING} stops all changes")
             return BrakeVerdict({action.action_id: refusal for action in actions})
         tagged, over, marks, before = await asyncio.gather(
-            self._tagged(actions, workspace),
+            stopped_by_tag(actions, workspace, self.azure),
             self._counted(actions, reserve),
             self._undone(actions),
             self._past(actions),
@@ -104,26 +102,6 @@ class Brakes:
             return {}
         marks = await Undone(self.store).marks()
         return {one.action_id: marks[one.action_id] for one in actions if one.action_id in marks}
-
-    async def _tagged(self, actions: Sequence[Change], workspace: Scope) -> dict[str, Refusal]:
-        """Changes in a resource group whose tag says stop, or for a workspace in one. A tag never allows anything."""
-        groups = {scope: scope.resource_group for scope in (workspace, *map(target, actions))}
-        wanted = sorted({group for group in groups.values() if group}, key=str)
-        raws = await asyncio.gather(*(self.azure.resource(group) for group in wanted))
-        stopped = {
-            group: value
-            for group, raw in zip(wanted, raws, strict=True)
-            if (value := tags(raw).get(TAG, _GOES_ON)).casefold() != _GOES_ON
-        }
-        refusals = {}
-        for action in actions:
-            for group in (groups[workspace], groups[target(action)]):
-                if group in stopped:
-                    reason = (
-                        f"resource group {group.name} carries the tag {TAG}={stopped[group]}: without it this goes on"
-                    )
-                    refusals[action.action_id] = Refusal(Guard.KILL_SWITCH, reason)
-        return refusals
 
     async def _counted(self, actions: Sequence[Change], reserve: bool) -> dict[str, Refusal]:
         hour = self.azure.now().replace(minute=0, second=0, microsecond=0)

@@ -8,10 +8,22 @@ from typing import Any
 import pytest
 import raw
 from app import C1, App, app
-from unit.build import GROUP, REGISTRY, STORAGE, VAULT, WORKSPACE, assigned, guid, sai, uai, workspace_id
+from unit.build import (
+    GROUP,
+    REGISTRY,
+    STORAGE,
+    VAULT,
+    WORKSPACE,
+    assigned,
+    guid,
+    registry_id,
+    sai,
+    uai,
+    workspace_id,
+)
 
 from shared.access.actions import Removal
-from shared.access.own_assignments import assignment_name
+from shared.access.own_assignments import assignment_name, ours
 from shared.access.terms import RunMode
 from shared.audit_rows import Phase, Run
 from shared.instructions import Instructions
@@ -28,6 +40,12 @@ ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 def logged(*raws: raw.Raw, **policy: Any) -> App:
     one = app(*raws, **policy)
     one.azure.logged = True
+    return one
+
+
+def without_admin_user(*raws: raw.Raw, **policy: Any) -> App:
+    one = logged(*raws, **policy)
+    one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
     return one
 
 
@@ -123,8 +141,8 @@ async def test_an_assignment_that_somebody_else_made_stays() -> None:
     """The run's own was deleted, and a person made one of the same name: nothing of it is ours."""
     one = logged(raw.compute("c1", C1))
     run = (await one.run()).run.id
-    (ours,) = one.azure.assignments
-    one.azure.assignments[:] = [replace(ours, description="by hand")]
+    (mine,) = one.azure.assignments
+    one.azure.assignments[:] = [replace(mine, description="by hand")]
     assert await undo(one, run) == []
     assert len(one.azure.assignments) == 1
 
@@ -184,24 +202,56 @@ async def test_an_access_policy_loses_what_the_run_added() -> None:
     assert one.azure.resources[VAULT]["properties"]["accessPolicies"] == []
 
 
-async def test_a_removal_is_made_again() -> None:
-    one = logged(raw.compute("c1", C1), on=["AML-80"])
+async def removed(one: App) -> str:
+    """The id of a run that took the AcrPull of c1 back: the workspace moved on to another registry."""
     await one.run()
-    (ours,) = one.azure.assignments
+    one.azure.have(raw.registry(registry_id("acr2")), raw.workspace(sai("ws"), registry=registry_id("acr2")))
+    run = (await one.run()).run.id
+    assert one.azure.holders("AcrPull", REGISTRY) == set()
+    return run
+
+
+async def test_a_removal_is_made_again_where_the_policy_allows_the_grant() -> None:
+    one = logged(raw.compute("c1", C1), on=["AML-80"], allow=(REGISTRY,))
+    before = {each.id for each in one.azure.assignments}
+    run = await removed(one)
+    since = {each.id for each in one.azure.assignments}
+    await undo(one, run)
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+    (again,) = [each for each in one.azure.assignments if each.id not in before | since]
+    assert ours(again)
+
+
+async def test_a_removal_is_made_again_at_what_the_workspace_depends_on() -> None:
+    """It is no cluster any more, whatever it is: no rule asks, and it is there with its identity."""
+    one = without_admin_user(raw.compute("c1", C1), on=["AML-80"])
+    await one.run()
+    one.azure.have(raw.compute("c1", C1, kind="Databricks"))
+    run = (await one.run()).run.id
+    assert one.azure.holders("AcrPull", REGISTRY) == set()
+    assert await undo(one, run) == [Phase.UNDONE]
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
+async def test_a_removal_is_not_made_again_for_an_identity_that_is_gone() -> None:
+    """Nothing shows whose it was, and Azure would take no assignment for it."""
+    one = without_admin_user(raw.compute("c1", C1), on=["AML-80"])
+    await one.run()
     one.azure.lose(WORKSPACE.child("computes", "c1"))
     run = (await one.run()).run.id
     assert one.azure.assignments == []
-    await undo(one, run)
-    assert [each.id for each in one.azure.assignments] == [ours.id]
+    assert await undo(one, run) == [Phase.WITHHELD]
+    assert one.azure.assignments == []
+    assert one.audit.rows("Withheld")[-1]["Guard"] == "not-asked-for"
 
 
 async def test_a_removal_that_found_nothing_any_more_is_not() -> None:
     one = logged(raw.compute("c1", C1), on=["AML-80"])
     await one.run()
-    (ours,) = one.azure.assignments
+    (mine,) = one.azure.assignments
     one.azure.lose(WORKSPACE.child("computes", "c1"))
     await one.run()
-    one.azure.assignments.append(ours)  # by somebody, who then is faster than amlguard
+    one.azure.assignments.append(mine)  # by somebody, who then is faster than amlguard
     revoke = one.azure.revoke
 
     async def too_late(removal: Removal) -> bool:
@@ -369,10 +419,10 @@ class TestContested:
     async def test_what_was_taken_away_and_assigned_again_goes_once_more_with_a_word(self) -> None:
         one = logged(raw.compute("c1", C1), on=["AML-80"])
         await one.run()
-        (ours,) = one.azure.assignments
+        (mine,) = one.azure.assignments
         one.azure.lose(WORKSPACE.child("computes", "c1"))
         first = (await one.run()).run.id
-        one.azure.assignments.append(ours)
+        one.azure.assignments.append(mine)
         await one.run()
         assert one.azure.assignments == []
         assert one.audit.rows("Applied")[-1]["Reason"].startswith(f"once more (run {first} took it away")

@@ -26,6 +26,7 @@ CHAINS: dict[str, tuple[object, ...]] = {
 }
 # Who says words that the chains do not: what reads more, and what looks at the whole plan.
 SAID_ELSEWHERE = {
+    Guard.NOT_ASKED_FOR: "shared/access/undo_guards.py",
     Guard.CAP: "shared/access/guardrails.py",
     Guard.KILL_SWITCH: "shared/writing/brakes.py",
     Guard.UNDONE: "shared/writing/brakes.py",
