@@ -254,7 +254,7 @@ async def test_made_anew_with_another_principal(client: Client, made: str) -> No
 
 
 def _principal_of(raw: Json) -> str:
-    block: Json = raw.get("identity", raw["properties"])
+    block: Any = raw.get("identity") or raw["properties"]
     return str(block["principalId"])
 
 
