@@ -10,8 +10,8 @@ from pathlib import Path
 
 from emulator.app_settings import AppSettingsError
 from emulator.deployment import AccessFileError
+from emulator.faults.errors import FaultsError
 from emulator.functions.errors import HostSettingsError
-from emulator.http.faults import FaultsError
 from emulator.options import Options, parse
 from emulator.server import LocalAzure
 from emulator.tenant import TenantFileError

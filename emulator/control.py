@@ -5,10 +5,11 @@ from aiohttp import web
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.events import EventGrid
+from emulator.faults.errors import FaultsError
+from emulator.faults.faults import Faults
 from emulator.http.bodies import json_body, json_response
-from emulator.http.faults import Faults, FaultsError
-from emulator.http.middlewares import Handler
 from emulator.http.request_log import RequestLog
+from emulator.http.striking import Handler
 from emulator.identity.tokens import Audience, Tokens
 from emulator.tenant import Tenant
 

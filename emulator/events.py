@@ -19,6 +19,7 @@ import aiohttp
 
 from emulator.alarm import Alarm
 from emulator.clock import Clock
+from emulator.faults.faults import Faults
 
 RETRY_SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200)
 """Seconds before each next attempt; the last one repeats."""
@@ -35,6 +36,7 @@ _WINDOW_SECONDS = 0.02  # events of this window overtake each other
 _TWICE = 0.1
 _AT_ONCE = 50
 _KEPT_ATTEMPTS = 10_000
+_LOST = -1
 
 
 @dataclass
@@ -73,7 +75,8 @@ class EventGrid:
     """Delivers to `webhook`, if one is set by the time of `start`; what is published before that waits.
 
     `operations` stands for an advanced filter on `data.operationName`: without it everything is delivered. Retries
-    follow the local Azure's clock. `attempts` holds the latest tries to deliver, `dead_letters` what was given up, in
+    follow the local Azure's clock. `attempts` holds the latest tries to deliver,
+    those of lost events with the status -1, `dead_letters` what was given up, in
     the shape of dead-lettered events.
     """
 
@@ -86,6 +89,7 @@ class EventGrid:
         retry_schedule: Sequence[float] = RETRY_SCHEDULE,
     ) -> None:
         self.webhook = webhook
+        self.faults = Faults()
         self.attempts: deque[Attempt] = deque(maxlen=_KEPT_ATTEMPTS)
         self.dead_letters: list[dict[str, Any]] = []
         self._rng = rng
@@ -165,7 +169,7 @@ class EventGrid:
         while True:
             async with self._slots:
                 status = await self._attempt(session, delivery)
-            if status in _ACKNOWLEDGED or delivery.duplicate:
+            if status in _ACKNOWLEDGED or status == _LOST or delivery.duplicate:
                 return
             reason = _NOT_RETRIED.get(status)
             if not reason and delivery.attempts >= _MOST_ATTEMPTS:
@@ -184,7 +188,7 @@ class EventGrid:
         attempt = Attempt(delivery.event, delivery.last_attempt, delivery.attempts + 1, delivery.duplicate)
         self.attempts.append(attempt)
         try:
-            status, _ = await self._post(session, "Notification", delivery.event, delivery.attempts)
+            status = await self._struck(session, delivery)
             delivery.outcome = _outcome(status)
         except TimeoutError:
             status, delivery.outcome = 0, "TimedOut"
@@ -195,6 +199,20 @@ class EventGrid:
         if status not in _ACKNOWLEDGED:
             _LOG.info("Event %s: %s at attempt %d", delivery.event.get("id"), delivery.outcome, delivery.attempts)
         return status
+
+    async def _struck(self, session: aiohttp.ClientSession, delivery: _Delivery) -> int:
+        """The status that the webhook, or a fault in its place, answers; `_LOST` is the end of an event."""
+        later: int | None = None
+        for act in self.faults.strike("events", "POST", str(delivery.event.get("subject", "")), ""):
+            await asyncio.sleep(act.delay_ms / 1000)
+            if act.drop and not act.after:
+                return _LOST
+            if act.after:
+                later = 0 if act.drop else act.status
+            elif act.status is not None:
+                return act.status
+        status, _ = await self._post(session, "Notification", delivery.event, delivery.attempts)
+        return status if later is None else later
 
     async def _validate(self, session: aiohttp.ClientSession) -> None:
         code = str(uuid.UUID(int=self._rng.getrandbits(128)))

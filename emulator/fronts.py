@@ -7,10 +7,11 @@ from emulator.arm.call import Call
 from emulator.deployment import Deployment
 from emulator.errors import AzureError
 from emulator.http.bodies import json_body, json_response
-from emulator.http.middlewares import CORRELATION_ID, OPERATION_ENDS, QUERIED
+from emulator.http.middlewares import CORRELATION_ID, QUERIED
+from emulator.http.striking import OPERATION_ENDS, TOKEN_SECONDS
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
-from emulator.identity.tokens import Audience, Caller, Tokens
+from emulator.identity.tokens import LIFETIME_SECONDS, Audience, Caller, Tokens
 from emulator.ids import ResourcePath
 from emulator.logs.logs import Logs
 from emulator.names import decoded
@@ -112,4 +113,6 @@ class LogsFront:
 
 
 async def managed_identity(tokens: Tokens, request: web.Request) -> web.Response:
-    return json_response(200, tokens.managed_identity(request.headers.get("X-IDENTITY-HEADER"), dict(request.query)))
+    lifetime = request.get(TOKEN_SECONDS, LIFETIME_SECONDS)
+    query = dict(request.query)
+    return json_response(200, tokens.managed_identity(request.headers.get("X-IDENTITY-HEADER"), query, lifetime))

@@ -14,18 +14,33 @@ class Indexed(UserDict[str, Json]):
         self._keys = keys
         self.changes = 0
         """Grows with every write."""
+        self.heard: Callable[[str, Json | None], None] | None = None
+        """Told of each write: which object, and what it was before."""
         self._found: dict[str, dict[str, dict[str, Json]]] = {name: {} for name in keys}
         super().__init__()
 
     def __setitem__(self, identifier: str, value: Json) -> None:
-        if identifier in self.data:
-            del self[identifier]
+        before = self.data.get(identifier)
+        if before is not None:
+            self._forget(identifier)
         super().__setitem__(identifier, value)
         self.changes += 1
         for name, key in self._keys.items():
             self._found[name].setdefault(key(identifier, value), {})[identifier] = value
+        if self.heard:
+            self.heard(identifier, before)
 
     def __delitem__(self, identifier: str) -> None:
+        before = self.data[identifier]
+        self._forget(identifier)
+        if self.heard:
+            self.heard(identifier, before)
+
+    def emptied(self) -> "Indexed":
+        """Another one with the same keys, and nothing in it."""
+        return Indexed(**self._keys)
+
+    def _forget(self, identifier: str) -> None:
         value = self.data[identifier]
         for name, key in self._keys.items():
             group = self._found[name][key(identifier, value)]

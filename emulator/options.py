@@ -44,7 +44,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--functions-port", type=_port, default=0, help="of the functions host; 0 picks a free one")
     parser.add_argument("--latency-ms", type=_milliseconds, default=0, help="delays every answer of Azure")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is made up")
-    parser.add_argument("--faults", type=Path, metavar="FILE", help="which calls fail: a JSON list")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="which calls fail and how: docs/faults.md")
     parser.add_argument("--no-functions", dest="functions", action="store_false", help="Azure only")
     parser.add_argument("--app", type=Path, metavar="FOLDER", default=_ROOT, help="the function app; default: this one")
     parser.add_argument("--policy", type=Path, metavar="FILE", help="the function app's policy")

@@ -16,13 +16,15 @@ from emulator.clock import Clock
 from emulator.control import Control
 from emulator.deployment import deploy
 from emulator.events import EventGrid
+from emulator.faults.faults import Faults
 from emulator.fronts import ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
-from emulator.http.faults import Faults
+from emulator.history import History
 from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
+from emulator.http.striking import Strikes
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
@@ -48,18 +50,30 @@ class LocalAzure:
         self.clock = Clock()
         self.made_up = SeededValues(options.seed)
         self.tenant = Tenant.load(options.tenant)
-        self.faults = Faults.load(options.faults)
+        self.faults = Faults.load(options.faults, self.made_up.random("faults"), kills=options.functions)
         self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
         self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
-        self.rbac = Rbac(self.tenant)
+        self.history = History(self.tenant, self.clock, self.faults.lag)
+        self.rbac = Rbac(self.tenant, self.history)
         self.requests = RequestLog()
         self.events = EventGrid(self.clock, self.made_up.random("event grid"), None, options.operations)
+        self.events.faults = self.faults
         self.logs = Logs(self.tenant.logs, self.clock, *options.tables)
-        self.graph = ResourceGraph(self.tenant, self._can_read, self.clock, throttles=options.throttle)
+        self.graph = ResourceGraph(
+            self.tenant, self._can_read, self.clock, throttles=options.throttle, history=self.history
+        )
         seconds = options.operation_ms / 1000
-        publish = self.events.publish
-        self.arm = routes.build(self.tenant, self.rbac, self.clock, self.made_up, publish, operation_seconds=seconds)
+        self.arm = routes.build(
+            self.tenant,
+            self.rbac,
+            self.clock,
+            self.made_up,
+            self.events.publish,
+            operation_seconds=seconds,
+            history=self.history,
+        )
+        self.strikes = Strikes(self.faults, self.clock, self.arm.changes.make, self._kill)
         self.functions: FunctionsHost | None = None
         self.url = self.identity_url = self.data_url = self.storage_connection = ""
         self.ca = run_dir / "ca.pem"
@@ -69,7 +83,7 @@ class LocalAzure:
         """Opens everything, or nothing when something fails."""
         async with AsyncExitStack() as stack:
             middlewares = Middlewares(
-                self.clock, self.made_up, self.tokens, self.requests, self.faults, self.options.latency_ms
+                self.clock, self.made_up, self.tokens, self.requests, self.strikes, self.options.latency_ms
             )
             azure = web.Application(middlewares=middlewares.all(), client_max_size=_MOST_BYTES)
             azure.add_routes(self._routes())
@@ -80,7 +94,7 @@ class LocalAzure:
             self.url = f"https://{_HOST}:{port}"
             self.identity_url = f"http://{_HOST}:{await _serve(stack, identity, 0, None)}/msi/token"
             if self.options.functions:
-                await self._start_data_plane(stack, tls)
+                await self._start_data_plane(stack, tls, middlewares)
                 await self._start_functions(stack)
             await self.events.start()
             stack.push_async_callback(self.events.stop)
@@ -88,6 +102,12 @@ class LocalAzure:
 
     async def stop(self) -> None:
         await self._running.aclose()
+
+    async def _kill(self, what: str) -> None:
+        if self.functions and what == "host":
+            await self.functions.restart()
+        elif self.functions:
+            self.functions.kill_workers()
 
     def ready(self) -> dict[str, Any]:
         """The line that says so. `storage` leads to queues and blobs past all rights: for who looks from outside."""
@@ -153,7 +173,7 @@ class LocalAzure:
         authority.issue_cert(_HOST, "localhost").configure_cert(context)
         return context
 
-    async def _start_data_plane(self, stack: AsyncExitStack, tls: ssl.SSLContext) -> None:
+    async def _start_data_plane(self, stack: AsyncExitStack, tls: ssl.SSLContext, middlewares: Middlewares) -> None:
         """Storage account and Application Insights: not in the log of requests, as the host asks of them again and
         again.
         """
@@ -165,7 +185,7 @@ class LocalAzure:
         await stack.enter_async_context(storage)
         component = self.deployment.insights_resource
         telemetry = TelemetryFront(self.tenant.logs, self.clock, self.tokens, self.rbac, component)
-        application = web.Application(client_max_size=_MOST_BYTES)
+        application = web.Application(middlewares=middlewares.unlogged(), client_max_size=_MOST_BYTES)
         application.add_routes([*storage.routes(), *telemetry.routes()])
         self.data_url = f"https://{_HOST}:{await _serve(stack, application, 0, tls)}"
 

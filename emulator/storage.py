@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Self
-from xml.sax.saxutils import escape
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +16,7 @@ from yarl import URL
 
 from emulator.errors import AzureError
 from emulator.functions.azurite import ACCOUNT, KEY
+from emulator.http.bodies import xml_response
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Audience, Tokens
 
@@ -101,7 +101,7 @@ class StorageFront:
         try:
             self._require(request)
         except AzureError as error:
-            return _refusal(error)
+            return xml_response(error)
         return await self._passed_on(request)
 
     def _require(self, request: web.Request) -> None:
@@ -154,12 +154,3 @@ def _signature() -> str:
             services=Services(blob=True, queue=True),
         )
     )
-
-
-def _refusal(error: AzureError) -> web.Response:
-    body = (
-        '<?xml version="1.0" encoding="utf-8"?>'
-        f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
-    )
-    headers = {"x-ms-error-code": error.code, **error.headers}
-    return web.Response(status=error.status, text=body, content_type="application/xml", headers=headers)

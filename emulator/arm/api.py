@@ -9,6 +9,7 @@ from emulator.arm.actions import Actions
 from emulator.arm.announcer import Announcer
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, Finish
+from emulator.arm.changes import Changes
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import READ
 from emulator.arm.providers import Providers
@@ -40,6 +41,7 @@ class Arm:
     actions: Actions
     provisioning: Provisioning
     announcer: Announcer
+    changes: Changes
 
     def handle(self, call: Call) -> Answer:
         """AzureError when ARM refuses; nothing is changed then."""

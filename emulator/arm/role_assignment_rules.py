@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator.arm.call import Call
 from emulator.errors import AzureError
+from emulator.history import History
 from emulator.ids import ROOT, guid_at_end, key_of, object_key
 from emulator.tenant import Tenant, holding, limited_scope, principal_id
 
@@ -18,8 +19,9 @@ _KINDS = {"application": "serviceprincipal", "managedidentity": "serviceprincipa
 
 
 class RoleAssignmentRules:
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, history: History | None = None) -> None:
         self._tenant = tenant
+        self._history = history
 
     def requested(self, call: Call) -> Json:
         """The properties of a valid request."""
@@ -80,7 +82,7 @@ class RoleAssignmentRules:
 
     def _require_principal(self, given: str, wanted: str | None) -> None:
         known = self._tenant.principals.get(object_key(given))
-        if known is None:
+        if known is None or (self._history and not self._history.knows(given)):
             raise AzureError(
                 400,
                 "PrincipalNotFound",

@@ -8,6 +8,7 @@ from emulator.arm.role_assignment_rules import RoleAssignmentRules
 from emulator.arm.scoped_lists import Filter, holding_at
 from emulator.clock import Clock
 from emulator.errors import AzureError
+from emulator.history import History
 from emulator.identity.conditions import Attributes
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller
@@ -21,12 +22,14 @@ _ATTRIBUTE = "microsoft.authorization/roleassignments:"
 
 
 class RoleAssignments:
-    def __init__(self, tenant: Tenant, rbac: Rbac, clock: Clock, made_up: SeededValues) -> None:
+    def __init__(
+        self, tenant: Tenant, rbac: Rbac, clock: Clock, made_up: SeededValues, history: History | None = None
+    ) -> None:
         self._tenant = tenant
         self._rbac = rbac
         self._clock = clock
         self._made_up = made_up
-        self._rules = RoleAssignmentRules(tenant)
+        self._rules = RoleAssignmentRules(tenant, history)
 
     def holds(self, scope: str, principal: str, role: str) -> bool:
         return self._rules.held(scope, principal, role) is not None

@@ -8,6 +8,7 @@ from emulator.arm.announcer import Announcer, Publish
 from emulator.arm.api import Arm, Handler
 from emulator.arm.authorization import DenyAssignments, LockRoutes, RoleDefinitions
 from emulator.arm.authorizer import Authorizer
+from emulator.arm.changes import Changes
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import ManagementGroups
@@ -21,20 +22,28 @@ from emulator.arm.scopes import Scopes
 from emulator.arm.services import behaviours
 from emulator.arm.store import ResourceStore
 from emulator.clock import Clock
+from emulator.history import History
 from emulator.identity.rbac import Rbac
 from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 
 def build(
-    tenant: Tenant, rbac: Rbac, clock: Clock, made_up: SeededValues, publish: Publish, *, operation_seconds: float
+    tenant: Tenant,
+    rbac: Rbac,
+    clock: Clock,
+    made_up: SeededValues,
+    publish: Publish,
+    *,
+    operation_seconds: float,
+    history: History | None = None,
 ) -> Arm:
     """`publish` gets every subscription event; `operation_seconds` is how long a slow creation takes."""
     authorizer = Authorizer(rbac, tenant)
     providers = Providers.load(tenant)
     provisioning = Provisioning(clock, made_up, operation_seconds)
     announcer = Announcer(clock, made_up, tenant.tenant_id, publish)
-    role_assignments = RoleAssignments(tenant, rbac, clock, made_up)
+    role_assignments = RoleAssignments(tenant, rbac, clock, made_up, history)
     identities = IdentityBlocks(tenant, made_up, authorizer)
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, clock, made_up))
     store.add_behaviours(registry_services(tenant))
@@ -54,6 +63,7 @@ def build(
         actions=actions,
         provisioning=provisioning,
         announcer=announcer,
+        changes=Changes(tenant, made_up, store),
     )
 
 

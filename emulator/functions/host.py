@@ -54,12 +54,13 @@ class FunctionsHost:
         self._workers = workers
         self._azurite = None if QUEUE_URL in env else Azurite(clock, self._run_dir)
         self._identity = HostIdentity(env)
-        self._telemetry = Telemetry(env, self._identity)
+        self._pool: WorkerPool | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.function_errors: dict[str, str] = {}
         self._functions: dict[str, Function] = {}
         self._timers: dict[str, TimerListener] = {}
         self._queues: list[QueueListener] = []
-        self._running = AsyncExitStack()
+        self._running, self._beside = AsyncExitStack(), AsyncExitStack()
         self._background: set[asyncio.Task[None]] = set()
 
     @property
@@ -72,29 +73,54 @@ class FunctionsHost:
         return self._azurite.connection_string if self._azurite else ""
 
     async def start(self) -> None:
-        host_settings = settings.read(self._app_dir / "host.json", self._env.get("WEBSITE_SKU", settings.FLEX))
         async with AsyncExitStack() as stack:
             if self._azurite:
                 await self._azurite.start()
                 stack.push_async_callback(self._azurite.stop)
-            stack.push_async_callback(self._telemetry.close)
+            await self._begin()
+            self._beside = stack.pop_all()
+
+    async def _begin(self) -> None:
+        host_settings = settings.read(self._app_dir / "host.json", self._env.get("WEBSITE_SKU", settings.FLEX))
+        async with AsyncExitStack() as stack:
+            telemetry = Telemetry(self._env, self._identity)
+            stack.push_async_callback(telemetry.close)
             stack.push_async_callback(self._finish_background)
             environment = self._environment()
-            pool = WorkerPool(
-                self._app_dir, environment, self._workers, host_settings.function_timeout, self._telemetry.ended
-            )
+            timeout = host_settings.function_timeout
+            self._pool = pool = WorkerPool(self._app_dir, environment, self._workers, timeout, telemetry.ended)
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
             listeners = self._index(functions, pool, host_settings, environment)
             self._port = await self._serve(pool, stack)
-            tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
-            stack.push_async_callback(_cancel, tasks)
+            self._tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
+            stack.push_async_callback(_cancel, self._tasks)
             for queue in self._queues:  # whoever is told that the host is ready may send a message at once
                 await queue.begun()
             self._running = stack.pop_all()
 
     async def stop(self) -> None:
         await self._running.aclose()
+        await self._beside.aclose()
+
+    def kill_workers(self) -> None:
+        """By SIGKILL, those that run a function; all of them when none does."""
+        if self._pool:
+            self._pool.kill()
+
+    async def restart(self) -> None:
+        """The host dies with its workers, and another one starts on the same port: nothing is finished or handed back.
+
+        What its queue listeners had taken stays invisible until that time is over.
+        """
+        dying, self._running = self._running, AsyncExitStack()
+        for task in self._tasks:
+            task.cancel()
+        if self._pool:
+            self._pool.kill(everybody=True)
+        await dying.aclose()
+        self._functions, self._timers, self._queues = {}, {}, []
+        await self._begin()
 
     def _environment(self) -> dict[str, str]:
         """What the app finds in its environment: little of this machine's, so that nothing leaks into it."""

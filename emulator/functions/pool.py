@@ -70,6 +70,12 @@ class WorkerPool:
         for invocation in self._invocations:  # those that still wait for a worker
             invocation.cancel()
 
+    def kill(self, *, everybody: bool = False) -> None:
+        """By SIGKILL: the workers that run a function, or all if none does or `everybody` is meant."""
+        running = [worker for worker in self._workers if worker.in_flight]
+        for worker in self.workers if everybody or not running else running:
+            worker.kill()
+
     async def invoke(self, invocation: Invocation) -> None:
         """Returns when the function has succeeded; raises InvocationError otherwise.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from emulator.history import History
 from emulator.identity.conditions import Attributes, Conditions
 from emulator.identity.wildcards import matches
 from emulator.ids import ResourcePath, guid_at_end, key_of, object_key
@@ -33,8 +34,11 @@ class Decision:
 
 
 class Rbac:
-    def __init__(self, tenant: Tenant) -> None:
+    """By the `history` a role assignment may have its effect some time after it was made."""
+
+    def __init__(self, tenant: Tenant, history: History | None = None) -> None:
         self._tenant = tenant
+        self._history = history
         self._conditions = Conditions()
         self._everywhere: dict[tuple[str, str, str], bool] = {}
         self._known_at = -1
@@ -106,7 +110,8 @@ class Rbac:
         return Decision(Verdict.CONDITION_NOT_FULFILLED if conditional else Verdict.NOT_GRANTED)
 
     def _reads_all(self, principal_id: str, action: str, subscription: str | None) -> bool:
-        if subscription is None or self._tenant.deny_assignments:
+        late = self._history is not None and self._history.grants_late
+        if subscription is None or self._tenant.deny_assignments or late:
             return False
         if self._known_at != self._tenant.role_assignments.changes:
             self._known_at = self._tenant.role_assignments.changes
@@ -119,7 +124,9 @@ class Rbac:
     def _held(self, identities: set[str], lineage: list[str]) -> Iterator[Json]:
         for scope in lineage:
             for identity in identities:
-                yield from self._tenant.role_assignments.where("holding", holding(scope, identity))
+                for held in self._tenant.role_assignments.where("holding", holding(scope, identity)):
+                    if self._history is None or self._history.acts(held):
+                        yield held
 
     def _fulfilled(self, conditions: Iterable[str | None], action: str, attributes: Attributes) -> bool:
         return all(self._conditions.fulfilled(text, action, attributes) for text in conditions if text)

@@ -13,7 +13,7 @@ import jwt
 
 from emulator.errors import AzureError
 
-_LIFETIME_SECONDS = 24 * 3600
+LIFETIME_SECONDS = 24 * 3600
 _SKEW_SECONDS = 300
 
 
@@ -47,7 +47,7 @@ class Tokens:
         self.identity_header = secrets.token_hex(16).upper()
         self._callers = {caller.object_id: caller for caller in (app, operator)}
 
-    def issue(self, caller: Caller, resource: str, *, lifetime: int = _LIFETIME_SECONDS) -> dict[str, str]:
+    def issue(self, caller: Caller, resource: str, *, lifetime: int = LIFETIME_SECONDS) -> dict[str, str]:
         """The managed identity endpoint's answer (api-version 2019-08-01)."""
         now = int(time.time())
         claims = {
@@ -74,7 +74,9 @@ class Tokens:
     def operator_token(self) -> str:
         return self.issue(self.operator, "https://management.azure.com/")["access_token"]
 
-    def managed_identity(self, header: str | None, query: dict[str, str]) -> dict[str, str]:
+    def managed_identity(
+        self, header: str | None, query: dict[str, str], lifetime: int = LIFETIME_SECONDS
+    ) -> dict[str, str]:
         """App Service's endpoint: 401 without the right secret, 400 for an identity that the app does not have."""
         if header != self.identity_header:
             raise AzureError(401, "Unauthorized", "The X-IDENTITY-HEADER does not match.")
@@ -83,7 +85,7 @@ class Tokens:
         wanted = query.get("client_id", self._app.app_id), query.get("principal_id", self._app.object_id)
         if wanted != (self._app.app_id, self._app.object_id) or "mi_res_id" in query:
             raise AzureError(400, "BadRequest", "No User Assigned or Delegated Managed Identity found for these ids.")
-        return self.issue(self._app, query["resource"])
+        return self.issue(self._app, query["resource"], lifetime=lifetime)
 
     def verify(self, authorization: str | None, audience: Audience) -> Caller:
         """The caller; 401 in ARM's words for anything but a fitting token of this tenant."""

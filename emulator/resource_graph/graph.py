@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from emulator.clock import Clock
+from emulator.history import History
 from emulator.kql.core import Dialect, Environment, Row, Table
 from emulator.kql.errors import KqlError
 from emulator.kql.evaluate import operators_of, run
@@ -53,7 +54,7 @@ _TABLE_TYPES = {
 class ResourceGraph:
     """`can_read(principal_id, resource_id)` says whether a row is the caller's to see.
 
-    With `throttles` a caller has 15 queries in 5 seconds of real time.
+    With `throttles` a caller has 15 queries in 5 seconds of real time. By the `history` it knows changes late.
     """
 
     def __init__(
@@ -64,8 +65,11 @@ class ResourceGraph:
         *,
         throttles: bool = True,
         seconds: Callable[[], float] = time.monotonic,
+        history: History | None = None,
     ) -> None:
+        self._tenant = tenant
         self._tables = GraphTables(tenant)
+        self._history = history
         self._can_read = can_read
         self._clock = clock or Clock()
         self._quotas = _Quotas(seconds) if throttles else None
@@ -90,13 +94,15 @@ class ResourceGraph:
         def can_read(resource_id: str) -> bool:
             return self._can_read(question.principal_id, resource_id)
 
+        known = self._history.in_graph() if self._history else self._tenant
+        tables = self._tables if known is self._tenant else GraphTables(known)
         view = View(question.scopes, can_read, question.scope_filter)
-        environment = Environment(lambda name: self._tables.table(name, view), now, DIALECT)
+        environment = Environment(lambda name: tables.table(name, view), now, DIALECT)
         try:
             table = run(question.query, environment)
         except KqlError as error:
             raise refused(now, error) from error
-        if not table.rows and question.scopes and not self._tables.any_readable(view):
+        if not table.rows and question.scopes and not tables.any_readable(view):
             raise access_denied(now)
         return table
 

@@ -13,6 +13,7 @@ from emulator_units.eventually import eventually
 
 from emulator.clock import Clock
 from emulator.events import EventGrid
+from emulator.faults.faults import Faults
 
 
 class Webhook:
@@ -213,3 +214,39 @@ async def test_without_a_webhook_nothing_is_kept() -> None:
     await grid.drain(1)
     assert grid.dead_letters == []
     await grid.stop()
+
+
+async def _struck(hook_url: tuple[Webhook, str], *faults: dict[str, Any]) -> EventGrid:
+    """One event, published once; every retry is due at once."""
+    hook, url = hook_url
+    grid = EventGrid(Clock(), random.Random(1), url, retry_schedule=(0, 0, 0))
+    grid.faults = Faults(faults)
+    await grid.start()
+    grid.publish(event("one"))
+    await grid.drain(5)
+    assert set(hook.ids) <= {"one"}
+    await grid.stop()
+    return grid
+
+
+async def test_a_lost_event_is_heard_of_nowhere(webhook: tuple[Webhook, str]) -> None:
+    grid = await _struck(webhook, {"endpoint": "events", "drop": True})
+    assert webhook[0].ids == []
+    assert grid.dead_letters == []
+    assert {one.status for one in grid.attempts} == {-1}
+
+
+async def test_an_event_that_cannot_be_delivered_is_a_dead_letter(webhook: tuple[Webhook, str]) -> None:
+    grid = await _struck(webhook, {"endpoint": "events", "status": 400})
+    assert webhook[0].ids == []
+    assert [one["deadLetterReason"] for one in grid.dead_letters] == ["UndeliverableDueToHttpBadRequest"]
+
+
+async def test_an_acknowledgement_that_is_lost_brings_the_event_again(webhook: tuple[Webhook, str]) -> None:
+    await _struck(webhook, {"endpoint": "events", "status": 503, "after": True, "times": 2})
+    assert webhook[0].received == [("one", "0"), ("one", "1"), ("one", "2")]
+
+
+async def test_faults_are_for_the_events_that_they_name(webhook: tuple[Webhook, str]) -> None:
+    await _struck(webhook, {"endpoint": "events", "path": "/subscriptions/other", "drop": True})
+    assert webhook[0].ids

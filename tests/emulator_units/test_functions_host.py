@@ -301,6 +301,27 @@ async def test_a_message_of_a_worker_that_dies_comes_back(local: Local) -> None:
         await poison.delete_message(message)
 
 
+async def test_a_worker_is_killed_amid_its_work(local: Local) -> None:
+    id_ = await local.send({"sleep": 0.5})
+    await eventually(lambda: bool(local.lines("work", id=id_)))
+    local.host.kill_workers()
+    await eventually(lambda: bool(local.lines("work", id=id_, done=True)), 20)
+    first, again, _ = local.lines("work", id=id_)
+    assert (first["count"], again["count"]) == (1, 2)
+    assert first["pid"] != again["pid"]
+
+
+async def test_a_host_that_dies_leaves_its_message_until_its_time_is_over(local: Local) -> None:
+    id_ = await local.send({"sleep": 0.5})
+    await eventually(lambda: bool(local.lines("work", id=id_)))
+    await local.host.restart()
+    assert (await local.post([event("after the restart")]))[0] == 202
+    assert len(local.lines("work", id=id_)) == 1
+    local.clock.advance(600)
+    await eventually(lambda: bool(local.lines("work", id=id_, done=True)))
+    assert [one["count"] for one in local.lines("work", id=id_) if "count" in one] == [1, 2]
+
+
 async def test_a_hidden_message_appears_when_someone_advances_the_clock(local: Local) -> None:
     id_ = await local.send({"settled": True}, after=900)
     local.clock.advance(890)

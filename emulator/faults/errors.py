@@ -1,0 +1,5 @@
+"""What is wrong with a list of faults."""
+
+
+class FaultsError(ValueError):
+    """The list of faults cannot be used; the message names the place in it."""
