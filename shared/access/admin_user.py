@@ -50,9 +50,15 @@ def not_settled(setting: RequiredSetting, users: Sequence[RegistryUser], estate:
 
 
 def unread(users: Sequence[RegistryUser]) -> list[RegistryUser]:
-    """Of whom something has to be read. The logs come last: until then nothing speaks against it."""
+    """Of whom something has to be read next. What costs most comes last: until then nothing speaks against it."""
     wanting = [user for user in _waiting(users) if user.wants]
-    return [user for user in wanting if user.kind is not UserKind.SIGN_IN] or wanting
+    turn = min((_turn(user) for user in wanting), default=0)
+    return [user for user in wanting if _turn(user) == turn]
+
+
+def _turn(user: RegistryUser) -> int:
+    """Services, then the logs, then the connections of each workspace nearby."""
+    return {UserKind.SIGN_IN: 1, UserKind.BUILDER: 2}.get(user.kind, 0)
 
 
 def _waiting(users: Sequence[RegistryUser]) -> list[RegistryUser]:

@@ -1,4 +1,6 @@
-"""Azure as the workspaces of one shard see it: the lists of other services are read once for all of them.
+"""Azure as the workspaces of one shard see it: what many of them ask for is read once for all of them.
+
+That is the lists of other services, and the connections of each workspace: every switch-off asks for all of them.
 
 A list is at most as old as the shard, which is minutes. Everything else is read and written directly.
 """
@@ -10,11 +12,12 @@ from typing import Any
 
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.services import SERVICES
 from shared.ports import Azure, AzureFailureError, Raw
 
-_COLLECTIONS = frozenset(service.collection for service in SERVICES)
+_COLLECTIONS = frozenset((*(service.collection for service in SERVICES), List.CONNECTIONS.value))
 _KINDS = frozenset(service.kind for service in SERVICES)
 
 

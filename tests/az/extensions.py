@@ -93,6 +93,7 @@ COMMANDS: Mapping[str, Command] = {
         ("--user-assigned-identities",),
         {"--identity-type": _IDENTITIES},
     ),
+    "ml connection list": Command(f"{_ML}connection#az-ml-connection-list", _IN_WORKSPACE),
     "ml connection update": Command(
         f"{_ML}connection#az-ml-connection-update", ("--name", *_IN_WORKSPACE), ("--set",), kind="connection"
     ),

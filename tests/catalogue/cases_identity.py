@@ -131,11 +131,12 @@ def _first_version(place: Place) -> Tenant:
 
 
 def _built_by_password(username: str | None) -> Build:
-    """A registry whose admin user is on, and a second workspace that signs in to it."""
+    """A registry whose admin user is on, and a second workspace, in another group, that signs in to it."""
 
     def build(place: Place) -> Tenant:
         acr = registry(place, admin=True)
         ws, other = workspace(place, containerRegistry=acr["id"]), workspace(place, name="other")
+        other["id"] = f"{place.subscription}/resourceGroups/elsewhere/providers/{_AML}/other"
         more = {"authType": "UsernamePassword", "credentials": {"username": username} if username else None}
         named = connection(other, "images", "ContainerRegistry", acr["properties"]["loginServer"], **more)
         return Tenant([acr, ws, other, named])
@@ -298,7 +299,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "password-builds",
         True,
-        "a workspace in the same resource group whose connection signs in to the registry with its password",
+        "a workspace elsewhere in the subscription whose connection signs in to the registry with its password",
         _built_by_password(None),
         "connection images of workspace other",
         "Withheld",

@@ -29,6 +29,7 @@ from unit.build import (
 from shared.access.model import Part
 from shared.access.scope import Scope
 from shared.access.services import SERVICES
+from shared.ports import ReadFailedError
 
 COLLECTIONS = {service.collection for service in SERVICES}
 AS_ADMIN = {"username": REGISTRY.name}
@@ -38,13 +39,16 @@ PAGE = 5
 
 @dataclass(repr=False)
 class WorkspaceAsks(FakeAzure):
-    """Counts what is listed in which subscription; lists jobs in pages."""
+    """Counts what is listed in which subscription; lists jobs in pages. What is `closed` may not be read."""
 
     listed: Counter[tuple[str, Scope]] = field(default_factory=Counter)
     graph: int = 0
+    closed: set[Scope] = field(default_factory=set)
 
     async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
         self.listed[collection, parent] += 1
+        if parent in self.closed:
+            raise ReadFailedError(f"list {collection}", "AuthorizationFailed", "Azure answered 403", forbidden=True)
         found = await super().children(parent, collection, pages=pages)
         if collection != "jobs" or not found or pages is None or len(found) <= pages * PAGE:
             return found
@@ -146,6 +150,76 @@ class TestWhere:
         one.azure.hidden = {Scope.parse(app["id"])}
         await look(one)
         assert one.azure.admin_user(REGISTRY)
+
+
+def _password(of: Scope, name: str = "images") -> raw.Raw:
+    properties = {"category": "ContainerRegistry", "authType": "UsernamePassword", "target": "acr.azurecr.io"}
+    return raw.resource(of.child("connections", name), properties)
+
+
+class TestWorkspacesThatOnlyBuild:
+    """They name the registry in a connection and nowhere else (AML-24)."""
+
+    FAR = workspace_id("builds", SUBSCRIPTION.child("resourceGroups", "far"))
+    OTHERS = tuple(workspace_id(f"w{number}", SUBSCRIPTION.child("resourceGroups", "far")) for number in range(5))
+
+    def builder(self, on: Scope = FAR) -> raw.Raw:
+        return raw.workspace(on=on, registry=None)
+
+    def connections_asked(self, one: App) -> dict[Scope, int]:
+        counted = asked(one).listed.items()
+        return {scope: times for (collection, scope), times in counted if collection == "connections"}
+
+    async def test_keep_it_on_wherever_in_the_subscription_they_are(self, look: Look) -> None:
+        one = tenant(self.builder(), _password(self.FAR))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        reasons = [row["Reason"] for row in one.audit.rows("Withheld") if row["Guard"] == "password-builds"]
+        assert "connection images of workspace builds signs in to acr with a password" in reasons[-1]
+
+    async def test_keep_it_on_in_the_subscription_of_a_workspace_on_it(self, look: Look) -> None:
+        beside = workspace_id("builds", OTHER_SUBSCRIPTION.child("resourceGroups", "beside"))
+        one = tenant(raw.workspace(sai("far"), on=workspace_id("far", ABROAD)), self.builder(beside), _password(beside))
+        one.azure.automatic.append(assigned(sai("far"), "Contributor", REGISTRY))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+
+    async def test_let_it_off_where_none_signs_in(self, look: Look) -> None:
+        one = tenant(*map(self.builder, self.OTHERS))
+        await look(one)
+        assert not one.azure.admin_user(REGISTRY)
+        assert self.connections_asked(one).keys() >= {*self.OTHERS}
+
+    async def test_are_not_asked_while_a_service_keeps_it_on(self, look: Look) -> None:
+        one = tenant(*map(self.builder, self.OTHERS), container_app("app", AS_ADMIN, FOREIGN))
+        await look(one)
+        assert one.azure.admin_user(REGISTRY)
+        asked_by_sweep = {scope for scope, _ in self.connections_asked(one).items() if scope in self.OTHERS}
+        mine = {scope for scope in self.OTHERS if asked(one).listed["computes", scope]}
+        assert asked_by_sweep == mine, "a sweep looks at them for their own sake, and nobody else does"
+
+    async def test_are_not_asked_while_their_list_may_not_be_read(self) -> None:
+        one = tenant(*map(self.builder, self.OTHERS))
+        one.azure.unreadable = {"Microsoft.MachineLearningServices/workspaces"}
+        await one.event(WORKSPACE)
+        assert one.azure.admin_user(REGISTRY)
+
+    async def test_keep_it_on_where_their_connections_may_not_be_read(self) -> None:
+        one = tenant(self.builder())
+        asked(one).closed = {self.FAR}
+        assert await one.event(WORKSPACE)
+        assert one.azure.admin_user(REGISTRY)
+        assert "give it Reader there" in str(one.audit.rows("Withheld"))
+
+    async def test_are_asked_once_for_all_that_a_sweep_looks_at(self) -> None:
+        acrs = [registry_id(f"r{number}") for number in range(4)]
+        users = [workspace_id(f"u{number}") for number in range(4)]
+        own = [raw.workspace(sai(on.name), on=on, registry=acr) for on, acr in zip(users, acrs, strict=True)]
+        one = tenant(*map(self.builder, self.OTHERS), *own, *map(raw.registry, acrs))
+        await one.sweep()
+        await one.settle(hours=0)
+        assert not any(map(one.azure.admin_user, acrs))
+        assert {self.connections_asked(one)[scope] for scope in self.OTHERS} == {1}
 
 
 class TestHowMuch:

@@ -1,12 +1,12 @@
 """Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shared.access import connections, images
 from shared.access.asks import Ask, Cover, Found, RegistryUser, Severity, UserKind
-from shared.access.model import Connection, Estate, Registry, Want, Workspace
+from shared.access.model import Connection, Estate, Raw, Registry, Want, Workspace
 from shared.access.raw import get, scope_or_none, text
-from shared.access.rules.az import at, az, code
+from shared.access.rules.az import at, az, code, itself
 from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.sdk_v1 import V1_ENDED
 from shared.access.rules.unreadable import unreadable
@@ -15,43 +15,79 @@ from shared.access.scope import Scope
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
 _WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 
-
-def _groups(workspace: Workspace, estate: Estate) -> set[Scope]:
-    """Where other workspaces may lie that build from this one's registry, while its admin user is on."""
-    registry = estate.registries.get(workspace.registry) if workspace.registry else None
-    if registry is None or not registry.admin_user:
-        return set()
-    return {group for group in (registry.id.resource_group, workspace.id.resource_group) if group}
-
-
-def _others(workspace: Workspace, estate: Estate) -> Iterator[Scope]:
-    known = {one.id for one in estate.workspaces}
-    for group in _groups(workspace, estate):
-        for raw in estate.listed(group, _WORKSPACES):
-            scope = scope_or_none(raw.get("id"))
-            if scope and scope not in known:
-                yield scope
-
-
-def _builder_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    yield from (Want(group, _WORKSPACES) for group in _groups(workspace, estate))
-    yield from (Want(other, List.CONNECTIONS.value) for other in _others(workspace, estate))
+# Each costs a request, and ARM refills a subscription's reads by 25 a second
+# (learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling).
+MOST_ASKED = 500
 
 
 def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-24. Looks at the workspaces on the registry and at those beside it or beside one of them."""
+    """AML-24. Of the subject, also the workspaces that do not use the registry themselves and may build from it.
+
+    Nothing lists connections but ARM, workspace by workspace: Resource Graph does not have them
+    (learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources).
+    """
     registry = estate.registries.get(workspace.registry) if workspace.registry else None
-    if registry is None:
+    if registry is None or not registry.admin_user:
         return
-    for want in (Want(other, List.CONNECTIONS.value) for other in _others(workspace, estate)):
+    yield from _signing_in(workspace.connections, registry)
+    if workspace is estate.subject:
+        yield from _elsewhere(registry, estate)
+
+
+def _elsewhere(registry: Registry, estate: Estate) -> Iterator[Ask]:
+    """Of the workspaces in the subscriptions of the registry and of those on it. They are asked for last."""
+    near = (registry.id, *(one.id for one in estate.workspaces))
+    subscriptions = dict.fromkeys(sub for scope in near if (sub := scope.subscription))
+    lists = [Want(subscription, _WORKSPACES) for subscription in subscriptions]
+    for want in lists:
+        yield from _unread([want], f"the workspaces of {want.scope}", registry, estate)
+    scopes = [scope_or_none(raw.get("id")) for want in lists for raw in estate.listed(want.scope, want.collection)]
+    known = {one.id for one in estate.workspaces}
+    others = list(dict.fromkeys(scope for scope in scopes if scope and scope not in known))
+    if None in scopes:
+        reason = "a workspace has no valid id, so nobody can tell what its connections sign in to"
+        yield _user(registry, registry.id, Cover.UNKNOWN, reason)
+    if len(others) > MOST_ASKED:
+        yield from _too_many(others, registry)
+        return
+    wants = [Want(other, List.CONNECTIONS.value) for other in others]
+    yield from _unread(wants, f"connections of {len(wants)} other workspaces", registry, estate)
+    for want in wants:
+        listed = estate.listed(want.scope, want.collection)
+        yield from _signing_in([connections.connection(raw, _at(raw, want.scope)) for raw in listed], registry)
+
+
+def _unread(wants: Sequence[Want], what: str, registry: Registry, estate: Estate) -> Iterator[RegistryUser]:
+    """One for all that was not read yet, and one for each that may not be read."""
+    later = tuple(want for want in wants if want not in estate.facts)
+    if later:
+        yield _user(registry, registry.id, Cover.UNKNOWN, f"{what} were not looked at yet", what, later)
+    for want in wants:
         if estate.unreadable(want):
             reason = (
-                f"{want.collection} of {want.scope.name} may not be read, so nobody can tell whether images are built "
-                f"from {registry.id.name} with its password"
+                f"amlguard may not read {want.collection.rpartition('/')[2]} of {want.scope.name}, so nobody can tell "
+                f"whether images are built from {registry.id.name} with its password: give it Reader there"
             )
             yield _user(registry, want.scope, Cover.UNKNOWN, reason)
-    others = [raw for other in _others(workspace, estate) for raw in estate.listed(other, List.CONNECTIONS.value)]
-    for one in (*workspace.connections, *map(connections.connection, others)):
+
+
+def _too_many(others: Sequence[Scope], registry: Registry) -> Iterator[Ask]:
+    reason = (
+        f"the subscriptions of {registry.id.name} and of the workspaces on it hold {len(others)} other workspaces, and "
+        f"amlguard asks no more than {MOST_ASKED} whether a connection signs in with its password"
+    )
+    yield _user(registry, registry.id, Cover.UNKNOWN, reason)
+    ask = az("ml connection list", **at(others[0]))
+    turn_off = az("acr update", **itself(registry.id), admin_enabled="false")
+    yield Found(
+        registry.id,
+        f"The admin user of {registry.id.name} stays on: {reason}.",
+        {"list": code(ask), "turn_off": code(turn_off), "registry": registry.id.name},
+    )
+
+
+def _signing_in(found: Iterable[Connection], registry: Registry) -> Iterator[RegistryUser]:
+    for one in found:
         if connections.with_password(one) and _signs_in_to(one, registry):
             reason = (
                 f"connection {one.id.name} of workspace {one.id.parent.name} signs in to {registry.id.name} with a "
@@ -60,8 +96,17 @@ def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield _user(registry, one.id, Cover.UNCOVERED, reason)
 
 
-def _user(registry: Registry, on: Scope, cover: Cover, reason: str) -> RegistryUser:
-    return RegistryUser(registry.id, UserKind.BUILDER, on.name, on, cover, on.resource_type, reason)
+def _at(raw: Raw, workspace: Scope) -> Scope:
+    """Where the connection is: in the workspace in whose list it is, whatever it says of its own."""
+    told = scope_or_none(raw.get("id"))
+    return told if told and workspace.contains(told) else workspace.child("connections", "unnamed")
+
+
+def _user(
+    registry: Registry, on: Scope, cover: Cover, reason: str, label: str = "", wants: tuple[Want, ...] = ()
+) -> RegistryUser:
+    source = on.resource_type
+    return RegistryUser(registry.id, UserKind.BUILDER, label or on.name, on, cover, source, reason, wants=wants)
 
 
 def _signs_in_to(one: Connection, registry: Registry) -> bool:
@@ -116,12 +161,16 @@ RULES = (
         name="password-builds",
         requirements=("AML-24",),
         mode=RuleKind.GUARD,
-        title="While a workspace builds environments from the registry with its password, the admin user stays on.",
+        title="While a workspace builds environments from the registry with its password, the admin user stays on. "
+        "amlguard looks for such workspaces in the subscriptions of the registry and of the workspaces on it; where "
+        f"these hold more than {MOST_ASKED} others, the admin user stays on.",
         source=_SOURCE,
         examine=_built_with_password,
-        acts="a workspace in the same resource group whose connection signs in to the registry with its password",
+        acts="a workspace elsewhere in the subscription whose connection signs in to the registry with its password",
         leaves="a connection that signs in with the name and password of a token",
-        wants=_builder_wants,
+        severity=Severity.LOW,
+        remedy="Look through the connections of each workspace, as with {list}. If none of them signs in to {registry} "
+        "with its password, turn the admin user off: {turn_off}",
         reads=(List.CONNECTIONS,),
         watches=("Microsoft.MachineLearningServices/workspaces/connections", "Microsoft.ContainerRegistry/registries"),
     ),

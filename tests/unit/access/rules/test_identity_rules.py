@@ -36,7 +36,7 @@ from shared.access.ask_rules import asks_of
 from shared.access.asks import Cover, Finding, Objection, Property, RegistryUser, RequiredGrant, Stamped
 from shared.access.model import Compute, ComputeType, Datastore, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.plan import plan
-from shared.access.rules import RULES
+from shared.access.rules import RULES, builds
 from shared.access.rules.identity_change import attached, update_compute, update_workspace
 from shared.access.scope import Scope
 
@@ -309,15 +309,20 @@ def test_the_login_server_that_a_connection_names(target: str | None, host: str 
 
 
 class TestPasswordBuilds:
-    OTHER = workspace_id("other")
+    OTHER = workspace_id("other", SUBSCRIPTION.child("resourceGroups", "elsewhere"))
+    LIST = Want(SUBSCRIPTION, "Microsoft.MachineLearningServices/workspaces")
+    CONNECTIONS = Want(OTHER, "connections")
 
     def seen(self, *others: Any, own: Any = (), admin: bool = True) -> Estate:
         subject = replace(workspace(), connections=tuple(own))
         facts: dict[Want, Fact] = {
-            Want(GROUP, "Microsoft.MachineLearningServices/workspaces"): ({"id": str(self.OTHER)},),
-            Want(self.OTHER, "connections"): tuple(one.raw for one in others),
+            self.LIST: ({"id": str(WORKSPACE)}, {"id": str(self.OTHER)}),
+            self.CONNECTIONS: tuple(one.raw for one in others),
         }
         return with_facts(estate(subject, registry(admin_user=admin)), facts)
+
+    def users(self, seen: Estate) -> list[RegistryUser]:
+        return [one for one in asks("password-builds", seen) if isinstance(one, RegistryUser)]
 
     @pytest.mark.parametrize(
         ("properties", "keeps"),
@@ -339,15 +344,56 @@ class TestPasswordBuilds:
             assert bool(objections) is keeps
             assert all(isinstance(o, RegistryUser) and o.cover is Cover.UNCOVERED for o in objections)
 
-    def test_what_may_not_be_read_keeps_it_on(self) -> None:
-        seen = with_facts(self.seen(), {Want(self.OTHER, "connections"): Unreadable.FORBIDDEN})
-        (one,) = asks("password-builds", seen)
+    @pytest.mark.parametrize("want", [LIST, CONNECTIONS])
+    def test_what_may_not_be_read_keeps_it_on(self, want: Want) -> None:
+        (one,) = self.users(with_facts(self.seen(), {want: Unreadable.FORBIDDEN}))
+        assert one.cover is Cover.UNKNOWN
+        assert not one.wants, "another look would not tell either"
+
+    @pytest.mark.parametrize("want", [LIST, CONNECTIONS])
+    def test_what_was_not_read_yet_is_named(self, want: Want) -> None:
+        seen = self.seen()
+        seen = replace(seen, facts={known: fact for known, fact in seen.facts.items() if known != want})
+        (one,) = self.users(seen)
+        assert (one.cover, one.wants) == (Cover.UNKNOWN, (want,))
+
+    def test_a_workspace_that_is_gone_meanwhile_keeps_nothing(self) -> None:
+        assert asks("password-builds", with_facts(self.seen(), {self.CONNECTIONS: None})) == []
+
+    def test_the_subscription_of_every_workspace_on_the_registry_is_asked(self) -> None:
+        seen = self.seen()
+        far = replace(workspace(), id=workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg")))
+        (one,) = self.users(replace(seen, neighbours=(far,)))
+        assert one.wants == (Want(OTHER_SUBSCRIPTION, self.LIST.collection),)
+
+    @pytest.mark.parametrize("told", ["no id", None, 5])
+    def test_a_workspace_that_cannot_be_asked_keeps_it_on(self, told: object) -> None:
+        (one,) = self.users(with_facts(self.seen(), {self.LIST: ({"id": told},)}))
+        assert (one.cover, one.wants) == (Cover.UNKNOWN, ())
+
+    @pytest.mark.parametrize("told", ["no id", None, str(REGISTRY)])
+    def test_a_connection_is_where_it_is_listed(self, told: object) -> None:
+        found = named(on=self.OTHER, target="acr.azurecr.io")
+        (one,) = self.users(self.seen(replace(found, raw={**found.raw, "id": told})))
+        assert (one.cover, one.resource.parent) == (Cover.UNCOVERED, self.OTHER)
+
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_so_many_workspaces_are_asked_and_no_more(self, more: int) -> None:
+        listed = tuple({"id": str(workspace_id(f"w{number}"))} for number in range(builds.MOST_ASKED + more))
+        (one, *findings) = asks("password-builds", with_facts(self.seen(), {self.LIST: listed}))
         assert isinstance(one, RegistryUser)
         assert one.cover is Cover.UNKNOWN
+        assert len(one.wants) == (0 if more else builds.MOST_ASKED)
+        assert bool(findings) is bool(more), "what to do, where nothing will be asked"
+        for finding in findings:
+            assert isinstance(finding, Finding)
+            assert f"{builds.MOST_ASKED + 1} other workspaces" in finding.message
+            assert "az ml connection list --workspace-name w0" in finding.remedy
+            assert "az acr update --name acr" in finding.remedy
 
     def test_nobody_is_asked_once_it_is_off(self) -> None:
-        seen = self.seen(admin=False)
-        assert list(RULE["password-builds"].wants(seen.subject, seen)) == []
+        assert asks("password-builds", self.seen(admin=False)) == []
+        assert asks("password-builds", replace(self.seen(admin=False), facts={})) == []
 
 
 class TestBaseImages:
