@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -57,9 +57,12 @@ class Compiler:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ) as process:
+            assert process.stdin
             try:
                 yield Bicep(process)
             finally:
+                with suppress(BrokenPipeError):  # it has ended, and what it was asked is still in the buffer
+                    process.stdin.close()
                 process.terminate()
 
 
