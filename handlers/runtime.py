@@ -1,16 +1,17 @@
 """What every trigger works with. A process makes it once, from the settings."""
 
+import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from shared import policy
-from shared.access.terms import Terms
+from shared.access.terms import RunMode, Terms
 from shared.azure.audit_log import AuditReader, LiveAuditLog
 from shared.azure.azure import LiveAzure
 from shared.azure.errors import reading
@@ -25,6 +26,7 @@ from shared.ports import AuditLog, Azure, Store, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
 from shared.state.sweep_progress import Sweeps
+from shared.writing.leftovers import Leftovers
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
@@ -49,11 +51,17 @@ class Runtime:
     tenant_id: str = ""
     policy_file: Path | None = None
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     @property
     def reconciler(self) -> Reconciler:
         instructions = Instructions(stopped=self.stopped)
         return Reconciler(self.azure, self.audit, self.queue, self.terms, self.store, self.memory, instructions)
+
+    @property
+    def leftovers(self) -> Leftovers:
+        may_resync = self.terms.mode is RunMode.ENFORCE and not self.stopped
+        return Leftovers(self.azure, self.audit, self.store, may_resync=may_resync)
 
     @property
     def scopes(self) -> Scopes:

@@ -27,6 +27,7 @@ from shared.reading import from_resource_graph
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Result
 from shared.scopes import Chosen
+from shared.state.open_runs import OpenRuns
 from shared.state.sweep_documents import Tally
 from shared.state.sweep_progress import Shards, new_sweep, shard_number
 
@@ -40,14 +41,27 @@ _WORTH_A_QUERY = 3
 _SECONDS = 300.0
 _AT_ONCE = 10
 POISON = "poison-work"
+# Seven minutes in all. With the time-outs of the tries that is less than `functionTimeout`.
+_PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0)
 
 
 async def handle(services: Runtime) -> None:
-    """Leaves all of it to the queue, which tries again if something fails. The timer would not for six hours."""
+    """Leaves all of it to the queue, which tries again if something fails. The timer would not for six hours.
+
+    So this one put is tried for as long as the host lets it. Two messages of one sweep do no more than one.
+    """
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
-    sweep = new_sweep(services.azure.now()) if services.sweeps else ""
-    await services.queue.put(encode(Sweep(id=sweep)), timedelta())
+    message = encode(Sweep(id=new_sweep(services.azure.now()) if services.sweeps else ""))
+    for pause in _PAUSES:
+        try:
+            await services.queue.put(message, timedelta())
+        except AzureFailureError as error:
+            _log.warning("the sweep cannot be put on the queue yet: %s", error)
+            await services.pause(pause)
+        else:
+            return
+    await services.queue.put(message, timedelta())
 
 
 async def find(services: Runtime, sweep: str) -> None:
@@ -74,6 +88,7 @@ async def find(services: Runtime, sweep: str) -> None:
     workspaces = sum(map(len, shards))
     if sweeps:
         await sweeps.found(sweep, workspaces, len(shards), services.azure.now(), whole=not missed)
+    await _lead_to_what_is_open(services)
     _log.info("sweep %s: %d workspaces in %d shards put on the queue", sweep, workspaces, len(shards))
 
 
@@ -97,6 +112,21 @@ async def _record_abandoned(shards: Shards | None, services: Runtime) -> None:
         for at, what in lost or [(Scope.parse("/"), "the search for its workspaces was")]
     ]
     await services.reconciler.journal.rows(FINDINGS, [finding(Run(services.terms.mode), one) for one in found])
+
+
+async def _lead_to_what_is_open(services: Runtime) -> None:
+    """Puts what earlier runs left open on the queue. What only the log tells of becomes a document first."""
+    if services.queue is None or services.store is None:
+        return
+    try:
+        for one in await services.leftovers.all():
+            if one.kept is None:
+                await OpenRuns(services.store).begin(one.run)
+            if one.run.is_ripe(services.azure.now()):
+                message = Reconcile(tuple(map(str, one.workspaces)), run=one.run.run)
+                await services.queue.put(encode(message), timedelta())
+    except AzureFailureError as error:
+        _log.warning("what earlier runs left open waits for the next sweep: %s", error)
 
 
 def _missed(chosen: Chosen) -> list[Finding]:

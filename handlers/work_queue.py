@@ -9,6 +9,8 @@ import logging
 from collections.abc import Awaitable
 from datetime import timedelta
 
+import msgspec
+
 from handlers import sweep
 from handlers.look import INLINE, look_later, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
@@ -30,13 +32,15 @@ from shared.messages import (
     encode,
 )
 from shared.pace import in_the_background
-from shared.ports import AzureFailureError, WriteRefusedError
+from shared.ports import AuditFailedError, AzureFailureError, WriteRefusedError
 from shared.reading.discover import workspaces_at
+from shared.waiting import MOST_ATTEMPTS, backoff
 
 MOST_TRIES = 5  # host.json: maxDequeueCount
 # Ends before the host ends the function: that would end the process, and with it all that runs beside.
 _MOST_SECONDS = 570
 _WHILE_STOPPED = timedelta(hours=1)
+_WHILE_THE_LOG_IS_DOWN = timedelta(minutes=5)
 _log = logging.getLogger("amlguard")
 
 
@@ -63,9 +67,7 @@ async def _do(message: bytes, services: Runtime) -> None:
     """Raises `MalformedWorkError` if the message is not ours, and `AzureFailureError` if it should be tried again."""
     match decode(message):
         case Reconcile() as work:
-            # The policy may have changed while the message waited.
-            workspaces = await watched(map(Scope.parse, work.workspaces), services)
-            await look_now(workspaces, services, work.trigger, attempt=work.attempt)
+            await _look(work, services)
         case Dependency() as work:
             await _users(work, services)
         case Sweep() as work:
@@ -78,6 +80,30 @@ async def _do(message: bytes, services: Runtime) -> None:
             await _record(work, services)
 
 
+async def _look(work: Reconcile, services: Runtime) -> None:
+    if work.run and not await _is_settled(work, services):
+        return
+    # The policy may have changed while the message waited.
+    workspaces = await watched(map(Scope.parse, work.workspaces), services)
+    await look_now(workspaces, services, work.trigger, attempt=0 if work.run else work.attempt)
+
+
+async def _is_settled(work: Reconcile, services: Runtime) -> bool:
+    """Whether the run had something open, all of which is on record now. What cannot be told yet waits on the queue.
+
+    Nothing is left to do if the run has said by itself what became of it.
+    """
+    try:
+        found, left = await services.leftovers.settling.of_run(work.run)
+    except AzureFailureError as error:
+        _log.warning("what became of run %s cannot be recorded yet: %s", work.run, error)
+        found = left = 1
+    if left and services.queue and work.attempt < MOST_ATTEMPTS:
+        again = msgspec.structs.replace(work, attempt=work.attempt + 1)
+        await services.queue.put(encode(again), backoff(work.attempt))
+    return bool(found) and not left
+
+
 async def _users(work: Dependency, services: Runtime) -> None:
     with in_the_background():
         found = await workspaces_at(Scope.parse(work.scope), services.azure, services.terms)
@@ -86,6 +112,11 @@ async def _users(work: Dependency, services: Runtime) -> None:
         await look_later(chosen, services, work.trigger)
     else:
         await look_now(chosen, services, work.trigger)
+
+
+def _run_of(work: Resync, services: Runtime) -> Run:
+    """The run that turned the admin user off has the intent to resync on record. Older messages do not name it."""
+    return Run(services.terms.mode, work.trigger, work.run) if work.run else Run(services.terms.mode, work.trigger)
 
 
 async def _resync(work: Resync, services: Runtime) -> None:
@@ -97,7 +128,7 @@ async def _resync(work: Resync, services: Runtime) -> None:
         _log.warning("the policy says report: the cached keys of %s are left as they are", ", ".join(work.workspaces))
         return
     for text in work.workspaces:
-        outcome = await services.reconciler.resync(Scope.parse(text), Run(services.terms.mode, work.trigger))
+        outcome = await services.reconciler.resync(Scope.parse(text), _run_of(work, services))
         if outcome.phase is not Phase.APPLIED:
             code = outcome.code or "ResyncFailed"
             raise WriteRefusedError("resync keys", code, outcome.reason, lacks_right=outcome.lacks_right)
@@ -110,7 +141,13 @@ async def _record(work: Record, services: Runtime) -> None:
         known = await services.audit_reader.phases(str(rows[0]["RunId"]))
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in known]
     if services.audit and rows:
-        await services.audit.record(work.table, rows)
+        try:
+            await services.audit.record(work.table, rows)
+        except AuditFailedError:
+            if services.queue is None:
+                raise
+            # Five tries are two minutes: nothing else would write these.
+            await services.queue.put(encode(Record(work.table, tuple(rows))), _WHILE_THE_LOG_IS_DOWN)
 
 
 async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:

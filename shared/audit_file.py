@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from shared.access.history import DAYS, is_found
+from shared.access.intents import OPEN_AFTER, moment, still_open
 from shared.audit_rows import REMEDIATIONS
 from shared.ports import AuditFailedError, ReadFailedError, Row
 
@@ -50,6 +51,13 @@ class AuditFile:
         since = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
         mine = [row for row in rows if row.get("ActionId") in actions and str(row.get("TimeGenerated")) > since]
         return [row for row in mine if row.get("Outcome") == "Applied" and not is_found(row)]
+
+    async def open_intents(self) -> Sequence[Row]:
+        if not self.path.exists():
+            return []
+        rows = await asyncio.to_thread(self._read)
+        now = datetime.now(UTC)
+        return [row for row in still_open(rows) if _is_of(row, now - timedelta(days=DAYS), now - OPEN_AFTER)]
 
     def _add(self, lines: bytes) -> None:
         """All of `lines` or none. Raises `AuditFailedError`."""
@@ -102,6 +110,11 @@ class AuditFile:
         if error.strerror is None:
             return str(error)
         return f"{self.path}: {error.strerror}; name a file that you may write to, in a folder that is there"
+
+
+def _is_of(row: Row, earliest: datetime, latest: datetime) -> bool:
+    at = moment(row.get("TimeGenerated"))
+    return row.get("Mode") == "enforce" and at is not None and earliest < at < latest
 
 
 def _row(line: bytes) -> Row | None:

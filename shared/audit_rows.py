@@ -17,6 +17,37 @@ from shared.messages import Trigger
 REMEDIATIONS = "AmlGuardRemediation_CL"
 FINDINGS = "AmlGuardFinding_CL"
 SWEEPS = "AmlGuardSweep_CL"
+COLUMNS = (
+    "TimeGenerated",
+    "RunId",
+    "ActionId",
+    "Action",
+    "RuleId",
+    "Requirements",
+    "ResourceId",
+    "PrincipalId",
+    "RoleDefinitionId",
+    "RoleAssignmentId",
+    "Scope",
+    "NeededBy",
+    "Property",
+    "From",
+    "To",
+    "Mode",
+    "Outcome",
+    "Guard",
+    "Reason",
+    "Found",
+    "Code",
+    "LacksRight",
+    "AddedPermissions",
+    "ReversedBy",
+    "CorrelationId",
+    "CallerObjectId",
+    "EventTime",
+    "DurationMs",
+)
+"""Of the table of remediations, as infra/tables.json has them."""
 _FINDING_IDS = uuid.UUID("0d0b3c5e-1c43-5a5f-8f0f-6f1f8a8f7c55")
 
 
@@ -44,7 +75,8 @@ class Outcome:
 
     `found`: amlguard found the state already there; nobody can tell who made it. `code` is Azure's error code.
     `lacks_right`: amlguard's own identity may not do it. `reversed_by`: who took back what amlguard had done before, an
-    object id or `SOMEBODY`; empty where nobody did. `wait`: how long Azure asks to be left alone.
+    object id or `SOMEBODY`; empty where nobody did. `wait`: how long Azure asks to be left alone. `unclear`: nobody can
+    tell yet whether it was done, so that the intent stays without an outcome on record.
     """
 
     action: Action
@@ -57,6 +89,7 @@ class Outcome:
     lacks_right: bool = False
     reversed_by: str = ""
     wait: timedelta = timedelta()
+    unclear: bool = False
 
 
 # long: one row, a line for each of its columns
@@ -109,6 +142,10 @@ def remediation(run: Run, one: Outcome) -> dict[str, Any]:
             row["NeededBy"] = [str(action.needed_by)] if action.needed_by else []
             row["AddedPermissions"] = list(action.adds)
     return row
+
+
+def planned(run: Run, action: Grant | Setting | Removal) -> dict[str, Any]:
+    return remediation(run, Outcome(action, Phase.PLANNED, action.reason))
 
 
 def withheld(action: Action, refusal: Refusal, reversed_by: str = "") -> Outcome:

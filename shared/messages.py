@@ -23,11 +23,16 @@ class Trigger(Struct, frozen=True, omit_defaults=True):
 
 
 class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):
-    """Look at these workspaces. `attempt` counts how often the same look was put off."""
+    """Look at these workspaces. `attempt` counts how often the same look was put off.
+
+    `run` is one that may have ended early: what became of it is found out first, and if that is known already, there is
+    nothing to do.
+    """
 
     workspaces: tuple[str, ...]
     trigger: Trigger = Trigger()
     attempt: int = 0
+    run: str = ""
 
 
 class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
@@ -53,10 +58,14 @@ class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
 
 
 class Resync(Struct, frozen=True, tag="resync", omit_defaults=True):
-    """Resync the cached keys of these workspaces, because the admin user of their registry went off."""
+    """Resync the cached keys of these workspaces, because the admin user of their registry went off.
+
+    `run` is the run that turned it off. Messages of older versions do not say it.
+    """
 
     workspaces: tuple[str, ...]
     trigger: Trigger = Trigger()
+    run: str = ""
 
 
 class Record(Struct, frozen=True, tag="record"):

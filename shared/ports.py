@@ -5,7 +5,8 @@
     ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
     ├── ConflictError              another instance has changed the same document: read it again
     └── WriteRefusedError          Azure refused a change
-        └── NotYetError            it may accept the same change later
+        └── NotYetError            it may accept the same change later, and may have made it without saying so
+            └── NotBegunError      Azure said that it did nothing
 
 `shared.azure` implements these for Azure; the tests have a fake of them.
 """
@@ -75,6 +76,10 @@ class WriteRefusedError(AzureFailureError):
 
 
 class NotYetError(WriteRefusedError):
+    pass
+
+
+class NotBegunError(NotYetError):
     pass
 
 
@@ -150,8 +155,8 @@ class AuditLog(Protocol):
         ...
 
 
-class RunRecords(Protocol):
-    """What runs did, where the log workspace does not tell. Methods raise `ReadFailedError`."""
+class RunRecords(AuditLog, Protocol):
+    """What runs did, where the log workspace does not tell. Reading raises `ReadFailedError`."""
 
     async def of_runs(self, runs: Collection[str]) -> Sequence[Row]:
         """All remediation rows of the runs, oldest first."""
@@ -159,6 +164,10 @@ class RunRecords(Protocol):
 
     async def of_actions(self, actions: Collection[str]) -> Sequence[Row]:
         """As `shared.access.history.query` asks the log."""
+        ...
+
+    async def open_intents(self) -> Sequence[Row]:
+        """As `shared.access.intents.query` asks the log."""
         ...
 
 

@@ -7,6 +7,7 @@ before settings; what a guard names, what Azure refuses and what must wait are o
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from shared.access.actions import Grant, Plan, Setting
@@ -18,19 +19,21 @@ from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
 from shared.approval import Approval
-from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation, withheld
+from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, planned, remediation, withheld
 from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
-from shared.ports import AuditLog, Azure, Reads, Store, WorkQueue
+from shared.ports import AuditLog, Azure, AzureFailureError, Reads, Store, WorkQueue
 from shared.prepare import prepare
 from shared.state.approvals import Pending
 from shared.state.undone import Undone
 from shared.waiting import delay, follows_at_once
 from shared.writing.apply import Changes
 from shared.writing.brakes import Brakes, BrakeVerdict
-from shared.writing.journal import Journal
+from shared.writing.journal import Journal, in_full
+from shared.writing.leftovers import Leftovers
+from shared.writing.reminder import Reminder
 
 _PASSES = 3
 # Of one look without an event. What a write takes comes on top (`shared.azure.arm`), and the host allows ten minutes.
@@ -66,7 +69,10 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported."""
+    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
+
+    What earlier runs left open in a workspace is settled before a person's run: `leftovers` looks for it once.
+    """
 
     azure: Azure
     audit: AuditLog | None
@@ -75,14 +81,20 @@ class Reconciler:
     store: Store | None = None
     memory: Memory = field(default_factory=Memory)
     instructions: Instructions = field(default_factory=Instructions)
+    leftovers: Leftovers | None = None
+
+    @property
+    def earlier(self) -> Leftovers:
+        may_resync = not self.instructions.stopped
+        return self.leftovers or Leftovers(self.azure, self.audit, self.store, may_resync=may_resync)
 
     @property
     def journal(self) -> Journal:
-        return Journal(self.audit, self.queue)
+        return Journal(self.audit)
 
     @property
     def changes(self) -> Changes:
-        return Changes(self.azure, self.queue, self.journal, self.instructions)
+        return Changes(self.azure, self.queue, self.instructions)
 
     @property
     def brakes(self) -> Brakes:
@@ -149,6 +161,8 @@ class Reconciler:
             patience.reschedule(None)
             if attempt:
                 self.memory.forget_wake(workspace)
+            if self.instructions.by_hand:
+                await self.earlier.settle(workspace=workspace)
             return await self._run(workspace, run, deadline, attempt)
 
     async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
@@ -207,23 +221,48 @@ class Reconciler:
 
     async def _carry_out(self, made: Plan, one: _Progress) -> tuple[Plan, list[Outcome]]:
         """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
-        if one.run.mode is not RunMode.ENFORCE:
+        if one.run.mode is not RunMode.ENFORCE or not made.actions:
             await self.journal.intent(made, one.run, one.recorded)
             return made, []
-        # At once, for the event's sake; gather raises the first failure, and then nothing is written.
-        _, held = await asyncio.gather(
-            self.journal.intent(made, one.run, one.recorded), self.brakes.held(made, one.workspace, one.run.trigger)
-        )
-        await self.journal.findings(held.findings, one.run, one.recorded)
+        reminder = Reminder(self.store, self.queue, one.run, one.workspace)
+        held = await self._begin(made, one, reminder)
         allowed = held.allows(made)
         notes = {**held.restored, **(one.released.notes if one.released else {})}
         outcomes = await self.changes.carry_out(
             allowed, one.run, one.deadline, notes, _stopped(made, held), held.reversed_by
         )
+        one.recorded -= {(action.action_id, Phase.PLANNED) for action in made.actions}
+        await self.journal.outcomes(outcomes, one.run, reminder)
         if self.instructions.again and self.store:
             applied = [outcome.action.action_id for outcome in outcomes if outcome.phase is Phase.APPLIED]
             await Undone(self.store).lift(applied)
         return allowed, outcomes
+
+    async def _begin(self, made: Plan, one: _Progress, reminder: Reminder) -> BrakeVerdict:
+        """What must come before the first write, all at once for the event's sake. If it fails, nothing is written."""
+        intents = [planned(one.run, action) for action in made.actions]
+        try:
+            answers = await in_full(
+                self.journal.intent(made, one.run, one.recorded),
+                self.brakes.held(made, one.workspace, one.run.trigger),
+                reminder.begin(intents, self.azure.now()),
+            )
+            held: BrakeVerdict = answers[1]
+            await self.journal.findings(held.findings, one.run, one.recorded)
+        except AzureFailureError as error:
+            await self._give_up(made, one, reminder, error)
+            raise
+        return held
+
+    async def _give_up(self, made: Plan, one: _Progress, reminder: Reminder, error: AzureFailureError) -> None:
+        """The intent that the log has accepted gets its outcome. If the log fails, a later look sees to it."""
+        reason = f"nothing was begun: {error.operation}: {error.reason}"
+        begun = [action for action in made.actions if (action.action_id, Phase.PLANNED) in one.recorded]
+        outcomes = [Outcome(action, Phase.DEFERRED, reason, code=error.code) for action in begun]
+        one.recorded -= {(action.action_id, Phase.PLANNED) for action in begun}
+        if begun:
+            with suppress(AzureFailureError):
+                await self.journal.outcomes(outcomes, one.run, reminder)
 
     def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
         """What grants that Azure refuses, or that people keep removing, made needless; within the cap.
@@ -260,9 +299,10 @@ class Reconciler:
         setting = Setting(
             workspace, Property.CACHED_KEYS, "cached", "resynced", CACHED_KEYS, ("AML-71",), reason, "AML-71"
         )
-        await self.journal.rows(REMEDIATIONS, [remediation(run, Outcome(setting, Phase.PLANNED, setting.reason))])
+        await self.journal.rows(REMEDIATIONS, [planned(run, setting)])
         outcome = await self.changes.apply(setting, run, None)
-        await self.journal.outcomes([outcome], run)
+        if not outcome.unclear:
+            await self.journal.rows(REMEDIATIONS, [remediation(run, outcome)])
         return outcome
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
 from shared.access.actions import Refusal, Removal, Setting
@@ -17,7 +18,7 @@ from shared.access.terms import Terms
 from shared.access.undo_steps import Done, Step, order, past, step
 from shared.audit_rows import REMEDIATIONS, Outcome, Phase, Run, remediation, withheld
 from shared.instructions import Instructions
-from shared.ports import Azure, ReadFailedError, Reads, Row, RunRecords, Store
+from shared.ports import AuditFailedError, Azure, ReadFailedError, Reads, Row, RunRecords, Store
 from shared.reading.cached import CachedReads
 from shared.reading.discover import workspaces_at
 from shared.reading.estate import observe
@@ -26,6 +27,7 @@ from shared.stop import Stop
 from shared.vetted import Vet
 from shared.writing.apply import Changes
 from shared.writing.journal import Journal
+from shared.writing.reminder import Reminder
 
 _LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
 ALL_THE_SAME = "--force takes it back all the same"
@@ -55,7 +57,8 @@ class Undoing:
 class Undo:
     """Runs with the rights of the person. Methods raise `AzureFailureError`, and then the rest is as it was.
 
-    `file` tells of the runs that it knows, and the log of the others. `stop` is as for `Changes`.
+    `file` tells of the runs that it knows, and the log of the others. `written` are rows that neither may show yet.
+    `stop` is as for `Changes`.
     """
 
     azure: Azure
@@ -64,10 +67,11 @@ class Undo:
     terms: Terms
     file: RunRecords | None = None
     stop: Stop | None = None
+    written: Sequence[Row] = ()
 
     @property
     def changes(self) -> Changes:
-        return Changes(self.azure, None, self.journal, Instructions(stop=self.stop))
+        return Changes(self.azure, None, Instructions(stop=self.stop))
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` if it is not a run id, and `ReadFailedError` if the run is unknown."""
@@ -100,7 +104,7 @@ class Undo:
             late = "" if self.file else "; rows appear there minutes after a change"
             where = "audit file" if self.file else "audit log"
             raise ReadFailedError("undo", "RunNotFound", f"the {where} shows nothing that run {unknown[0]} did{late}")
-        return rows
+        return [*rows, *(row for row in self.written if row["RunId"] in ids)]
 
     async def _estates(self, taking: TakingBack, once: CachedReads) -> list[Estate]:
         """Of all workspaces that may use what would go, and of those that it was made for.
@@ -131,28 +135,29 @@ class Undo:
         outcomes = [] if outcomes is None else outcomes
         steps = order(undoing.steps)
         going = [one for one in steps if undoing.takes_back(one, force=force)]
-        await self._record([(one, Outcome(one.action, Phase.PLANNED, one.reason)) for one in steps if one.action], run)
+        keys = _resyncs(undoing, going)
+        planned = [(one, Outcome(one.action, Phase.PLANNED, one.reason)) for one in (*steps, *keys) if one.action]
+        reminder, intents = Reminder(self.store, None, run), _rows(planned, run)
+        await self.journal.rows(REMEDIATIONS, intents)
+        await reminder.begin(intents, self.azure.now())
         if self.store and going:
             by, at = run.trigger.caller_object_id, self.azure.now()
             await Undone(self.store).add({one.done.action_id: Mark(one.done.run, by, at) for one in going})
         for one in steps:
             stays = _guarded(one, undoing) or (None if force else _withheld(one, undoing, outcomes))
             outcomes.append((one, stays or await self._apply(one, run)))
-        outcomes += await self._resync(undoing, outcomes, run)
-        await self._record(outcomes, run)
+        outcomes += [(one, await self._resync(one, outcomes, run)) for one in keys]
+        await self._record(outcomes, run, reminder)
         return outcomes
 
-    async def _resync(
-        self, undoing: Undoing, outcomes: Sequence[tuple[Step, Outcome]], run: Run
-    ) -> list[tuple[Step, Outcome]]:
+    async def _resync(self, one: Step, outcomes: Sequence[tuple[Step, Outcome]], run: Run) -> Outcome:
         """When the admin user is back, its password is new to the workspaces (AML-71)."""
-        back = any(
-            isinstance(one.action, Setting) and one.action.name is Property.ADMIN_USER and o.phase is Phase.UNDONE
-            for one, o in outcomes
-        )
-        keys = (one.done for one in undoing.steps if one.done.setting is Property.CACHED_KEYS)
-        cached = [_resynced(one) for one in keys if one.action_id not in undoing.withheld]
-        return [(one, await self._apply(one, run)) for one in cached] if back else []
+        assert one.action is not None
+        turned = [outcome for step, outcome in outcomes if _is_admin_user(step)]
+        if any(outcome.phase is Phase.UNDONE for outcome in turned):
+            return await self._apply(one, run)
+        unclear = any(outcome.unclear for outcome in turned)
+        return Outcome(one.action, Phase.WITHHELD, "the admin user did not come back", unclear=unclear)
 
     async def _apply(self, one: Step, run: Run) -> Outcome:
         assert one.action is not None
@@ -162,10 +167,20 @@ class Undo:
         by = "" if outcome.found else run.trigger.caller_object_id or SOMEBODY
         return replace(outcome, phase=Phase.UNDONE, reversed_by=by)
 
-    async def _record(self, entries: Sequence[tuple[Step, Outcome]], run: Run) -> None:
-        """Under the ids of the run's own actions."""
-        rows = [remediation(run, outcome) | {"ActionId": one.done.action_id} for one, outcome in entries]
-        await self.journal.rows(REMEDIATIONS, rows)
+    async def _record(self, entries: Sequence[tuple[Step, Outcome]], run: Run, reminder: Reminder) -> None:
+        rows = _rows([(one, outcome) for one, outcome in entries if not outcome.unclear], run)
+        unclear = frozenset(one.done.action_id for one, outcome in entries if outcome.unclear)
+        try:
+            await self.journal.rows(REMEDIATIONS, rows)
+        except AuditFailedError:
+            await reminder.keep(rows, unclear)
+            raise
+        await reminder.end(unclear)
+
+
+def _rows(entries: Sequence[tuple[Step, Outcome]], run: Run) -> list[dict[str, Any]]:
+    """Under the ids of the actions that are undone."""
+    return [remediation(run, outcome) | {"ActionId": one.done.action_id} for one, outcome in entries]
 
 
 async def _as_they_are(done: Sequence[Done], azure: Reads) -> tuple[list[Step], list[str]]:
@@ -218,6 +233,17 @@ def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]
 def _is_open(one: Step) -> bool:
     """Whether only the intent is on record. For a grant, the assignment itself tells that the run made it."""
     return one.done.open and not isinstance(one.action, Removal)
+
+
+def _is_admin_user(one: Step) -> bool:
+    return isinstance(one.action, Setting) and one.action.name is Property.ADMIN_USER
+
+
+def _resyncs(undoing: Undoing, steps: Sequence[Step]) -> list[Step]:
+    if not any(map(_is_admin_user, steps)):
+        return []
+    keys = (one.done for one in undoing.steps if one.done.setting is Property.CACHED_KEYS)
+    return [_resynced(one) for one in keys if one.action_id not in undoing.withheld]
 
 
 def _resynced(one: Done) -> Step:

@@ -7,10 +7,12 @@ from shared.access.actions import Deferred, Grant, Plan, Setting
 from shared.access.guards import Guard
 from shared.audit_rows import Outcome, Phase
 
-_MOST_ATTEMPTS = 50
+MOST_ATTEMPTS = 50
 _SOON = timedelta(seconds=2)
 _RETRY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 5
+# ARM may say for a moment that something is not there. After seven minutes it is believed until the next event.
+_SEEN_AGAIN = 3
 _HOURLY = (Guard.CAP_HOUR, Guard.CAP_TARGET)
 _NEXT_HOUR = timedelta(hours=1)
 
@@ -25,14 +27,20 @@ def delay(made: Plan, outcomes: Sequence[Outcome], now: datetime, attempt: int) 
 
     What Azure could not do yet is tried less often each time, and not for ever.
     """
-    if attempt >= _MOST_ATTEMPTS:
+    if attempt >= MOST_ATTEMPTS:
         return None
-    backoff = _RETRY * 2 ** min(attempt, _MOST_DOUBLINGS)
-    delays = [max(backoff, one.wait) for one in outcomes if one.phase is Phase.DEFERRED]
-    delays += [backoff for one in made.deferred if not isinstance(one.action, Setting)]
+    later = backoff(attempt)
+    delays = [max(later, one.wait) for one in outcomes if one.phase is Phase.DEFERRED]
+    delays += [later for one in made.deferred if not isinstance(one.action, Setting)]
     delays += [max(one.until - now, timedelta()) for one in _settings(made, outcomes)]
+    delays += [later] if made.missing and attempt < _SEEN_AGAIN else []
     delays += [_NEXT_HOUR - timedelta(minutes=now.minute) for one in outcomes if one.guard in _HOURLY]
     return min(delays, default=None)
+
+
+def backoff(attempt: int) -> timedelta:
+    doublings: int = 2 ** min(attempt, _MOST_DOUBLINGS)
+    return _RETRY * doublings
 
 
 def _settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:

@@ -38,7 +38,7 @@ class App:
     stopped: bool = False
 
     def __post_init__(self) -> None:
-        self.audit = FakeAuditLog(self.azure.journal, self.azure.troubles)
+        self.audit = FakeAuditLog(self.azure)
         self.queue = FakeQueue(self.azure, self.azure.troubles)
         self.store = FakeStore(self.azure.troubles)
 
@@ -50,8 +50,21 @@ class App:
     def services(self) -> Runtime:
         log: Any = self.audit  # the fake log answers as its reader
         return Runtime(
-            self.azure, log, log, self.queue, self.store, self.terms, "", 20, self.memory, stopped=self.stopped
+            self.azure,
+            log,
+            log,
+            self.queue,
+            self.store,
+            self.terms,
+            "",
+            20,
+            self.memory,
+            stopped=self.stopped,
+            pause=self._pause,
         )
+
+    async def _pause(self, seconds: float) -> None:
+        self.azure.advance(timedelta(seconds=seconds))
 
     async def run(self, workspace: Scope = WORKSPACE, *, deadline: float | None = None, attempt: int = 0) -> Result:
         reconciler = self.services.reconciler

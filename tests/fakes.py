@@ -23,7 +23,7 @@ from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
-from shared.ports import AzureFailureError, NotYetError, ReadFailedError, Receipt, Row, WriteRefusedError
+from shared.ports import AzureFailureError, NotBegunError, ReadFailedError, Receipt, Row, WriteRefusedError
 
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
 # A queue message holds 64 KiB, of which base64 takes a quarter.
@@ -60,6 +60,7 @@ class FakeAzure:
     tenants: dict[Scope, str] = field(default_factory=dict)
     group_tags: dict[Scope, dict[str, str]] = field(default_factory=dict)
     logged: bool = False
+    accepted: dict[int, datetime] = field(default_factory=dict)
     hidden: set[Scope] = field(default_factory=set)
     remembered: list[Raw] = field(default_factory=list)
     stale_keys: set[Scope] = field(default_factory=set)
@@ -137,7 +138,12 @@ class FakeAzure:
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:
         """Of the app's own rows; None, as where no log workspace is configured, unless `logged`."""
-        return await self.troubles.around("read", lambda: fake_log.answer(kql, self.journal)) if self.logged else None
+        if not self.logged:
+            return None
+        return await self.troubles.around("read", lambda: fake_log.answer(kql, self.journal, self._is_old))
+
+    def _is_old(self, row: Row) -> bool:
+        return self.clock - self.accepted.get(id(row), self.clock) > timedelta(minutes=30)
 
     async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
         if collection in self.unreadable:
@@ -261,7 +267,7 @@ class FakeAzure:
         if role_id in self.forbidden:
             _refuse("AuthorizationFailed")
         if principal in self.unborn:
-            raise NotYetError("grant", "PrincipalNotFound", "the identity is not in the directory yet")
+            raise NotBegunError("grant", "PrincipalNotFound", "the identity is not in the directory yet")
         if any((a.scope, a.principal_id, a.role_id) == (scope, principal, role_id) for a in self.assignments):
             return False  # 409 RoleAssignmentExists
         made = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{grant.name}"
@@ -388,11 +394,23 @@ def _refuse(code: str) -> NoReturn:
 class FakeAuditLog:
     """`rows` are those that it accepted; it also answers as the reader of the log."""
 
-    journal: list[tuple[str, Any]]
-    troubles: Troubles
+    azure: FakeAzure
+
+    @property
+    def journal(self) -> list[tuple[str, Any]]:
+        return self.azure.journal
+
+    @property
+    def troubles(self) -> Troubles:
+        return self.azure.troubles
 
     async def record(self, table: str, rows: Sequence[Row]) -> None:
-        await self.troubles.around("audit", lambda: self.journal.extend((table, row) for row in rows))
+        await self.troubles.around("audit", lambda: self._accept(table, rows))
+
+    def _accept(self, table: str, rows: Sequence[Row]) -> None:
+        """Rows bear the real time. When the log accepted them is by the clock of the fakes."""
+        self.journal.extend((table, row) for row in rows)
+        self.azure.accepted.update((id(row), self.azure.clock) for row in rows)
 
     async def check(self) -> None:
         await self.troubles.around("audit", lambda: None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from handlers.cli.console import counted
 from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
 from handlers.cli.interrupt import Heard, heeding
-from handlers.cli.recording import audit_log, undo_command
+from handlers.cli.recording import audit_log, finds_out, undo_command
 from handlers.runtime import connect, connected
 from shared.access.actions import Plan
 from shared.access.plan_json import Report
@@ -68,22 +68,27 @@ class Applied:
         counts["error"] += len(self.report.errors)
         told = ", ".join(counted(count, said) for said, count in counts.items() if count) or "nothing to do"
         back = f"; to take this back, run: {self.undo}" if self.changed else "; nothing was changed"
-        return f"run {self.run}{' was stopped' if self.heard.number else ''}: {told}{back}"
+        return f"run {self.run}{' was stopped' if self.heard.number else ''}: {told}{back}{self._open()}"
+
+    def _open(self) -> str:
+        number = sum(one.unclear for one in self.made)
+        return f"; {counted(number, 'change')} has no outcome on record yet: {finds_out()}" if number else ""
 
     def cut_off(self) -> str:
         made = sum(_counts(one) for one in self.made)
         return (
             f"run {self.run} was stopped at once: {counted(made, 'change')} made, and what was under way has no "
-            f"outcome on record; to take all of it back, run: {self.undo}"
+            f"outcome on record: {finds_out()}; to take all of it back, run: {self.undo}"
         )
 
 
 def _counts(one: Outcome) -> bool:
-    unclear = one.phase is Phase.DEFERRED and one.duration_ms is not None
-    return unclear or (one.phase is Phase.APPLIED and not one.found)
+    return one.unclear or (one.phase is Phase.APPLIED and not one.found)
 
 
 def _said(one: Outcome) -> str:
+    if one.unclear:
+        return "change not told of yet"
     if one.phase is Phase.APPLIED:
         return _MADE if _counts(one) else "change found made already"
     return "change refused by Azure" if one.phase is Phase.FAILED else "change not made"
@@ -118,7 +123,10 @@ async def apply(
             found = await stop.unless(workspaces(where, services, applied.report))
             desk = at_a_desk(services, only)
             instructions = replace(desk.instructions, file=file, again=again, stop=stop)
-            await _each(found, replace(desk, audit=audit, instructions=instructions), run, applied)
+            earlier = replace(services.leftovers, file=file)
+            await _each(found, replace(desk, audit=audit, instructions=instructions, leftovers=earlier), run, applied)
+            if earlier.failed:
+                print(f"amlguard: what earlier runs left open stays open: {earlier.failed}", file=sys.stderr)
         except StoppedError:
             return applied
         finally:
@@ -161,7 +169,7 @@ async def _one(scope: Scope, reconciler: Reconciler, run: Run, made: list[Outcom
 
 def _why(error: Exception, made: Sequence[Outcome]) -> str:
     if isinstance(error, AuditFailedError) and made:
-        return f"{error}; this says what was done there, and its outcome is not on record"
+        return f"{error}; this says what was done there, and its outcome is not on record: {finds_out()}"
     if isinstance(error, AzureFailureError | StoppedError | ValueError):
         return str(error)
     return f"{type(error).__name__}: {error}"

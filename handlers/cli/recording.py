@@ -4,9 +4,11 @@ import asyncio
 import shlex
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from handlers.runtime import Runtime
+from shared.access.intents import OPEN_AFTER
 from shared.audit_file import AuditFile
 from shared.ports import AuditFailedError, AuditLog, AzureFailureError, Row
 
@@ -41,6 +43,12 @@ async def _in_full(*parts: Awaitable[None]) -> None:
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
+
+
+def finds_out() -> str:
+    """Who writes the outcomes that this command could not, and when."""
+    at = datetime.now(UTC) + OPEN_AFTER
+    return f"the next `amlguard apply` or `undo` there, or the app's next sweep, finds out, from {at:%H:%M} UTC on"
 
 
 def undo_command(runs: Sequence[str], audit_file: Path | None) -> str:

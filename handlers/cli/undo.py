@@ -8,7 +8,7 @@ from pathlib import Path
 
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.present import came_of
-from handlers.cli.recording import audit_log, undo_command
+from handlers.cli.recording import audit_log, finds_out, undo_command
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, action, in_words
@@ -126,7 +126,10 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
     stop = Stop()
     async with connected(os.environ, policy_file) as services:
         file, mine = _file(audit_file), Run(RunMode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
-        undoing_by = _undo(services, file, await audit_log("undo", services, file), stop)
+        audit = await audit_log("undo", services, file)
+        earlier = replace(services.leftovers, file=file)
+        await earlier.settle(runs=runs)
+        undoing_by = replace(_undo(services, file, audit, stop), written=earlier.written)
         undoing = await undoing_by.prepare(runs)
         taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
         with heeding(stop, lambda: f"stopped at once; to go on, run: {undo_command(runs, audit_file)}") as taken.heard:
@@ -135,7 +138,7 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
             except AzureFailureError as error:
                 if not taken.outcomes:
                     raise
-                taken.error = f"{error}; this says what was done, and its outcome is not on record"
+                taken.error = f"{error}; this says what was done, and its outcome is not on record: {finds_out()}"
         if taken.heard.number:
             print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
         return taken
@@ -151,4 +154,4 @@ def _notes(file: AuditFile | None) -> tuple[str, ...]:
 
 def _undo(services: Runtime, file: AuditFile | None, audit: AuditLog | None, stop: Stop) -> Undo:
     terms = replace(services.terms, caller_must_hold=False)
-    return Undo(services.azure, Journal(audit, None), services.store, terms, file, stop)
+    return Undo(services.azure, Journal(audit), services.store, terms, file, stop)

@@ -174,7 +174,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`satisfied` counts the required grants that are already held."""
+    """`satisfied` counts the required grants that are already held. `missing` are dependencies that do not exist."""
 
     grants: tuple[Grant, ...] = ()
     settings: tuple[Setting, ...] = ()
@@ -184,6 +184,7 @@ class Plan:
     satisfied: int = 0
     removals: tuple[Removal, ...] = ()
     leaning: tuple[Leaning, ...] = ()
+    missing: frozenset[Scope] = frozenset()
 
     @property
     def actions(self) -> tuple[Grant | Setting | Removal, ...]:

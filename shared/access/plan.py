@@ -46,6 +46,7 @@ def plan(estate: Estate, terms: Terms) -> Plan:
         satisfied,
         tuple(action for action in kept if isinstance(action, Removal)),
         tuple(leaning),
+        estate.missing,
     )
 
 

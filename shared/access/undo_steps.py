@@ -12,6 +12,7 @@ from uuid import UUID
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import is_found
+from shared.access.intents import ENDED_EARLY
 from shared.access.model import Principal, Raw
 from shared.access.needs import VAULT_PERMISSIONS, Need
 from shared.access.own_assignments import assignment_name, own
@@ -78,7 +79,8 @@ class Past:
 def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
     """From all rows of runs, oldest first; what was made several times counts once, and as the least that they say.
 
-    A row is a claim: one that amlguard could not have written makes nothing.
+    A row is a claim: one that amlguard could not have written makes nothing. Of a run that ended early nobody can tell
+    whether it made what was found: what is as it was to be is taken back.
     """
     found: dict[str, Done] = {}
     served: set[Scope] = set()
@@ -92,7 +94,7 @@ def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
                 f"a row of run {row.get('RunId')} is not as amlguard writes them, and is left alone: {error}"
             )
             continue
-        if not is_found(row):
+        if not is_found(row) or row.get("Code") == ENDED_EARLY:
             found[one.action_id] = _least(found[one.action_id], one) if one.action_id in found else one
     return Past(tuple(found.values()), frozenset(served), tuple(dict.fromkeys(refused)))
 

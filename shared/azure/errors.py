@@ -11,13 +11,20 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.polling.base_polling import BadResponse, OperationFailed
 
 from shared.azure.retries import asked_to_wait
-from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, WriteRefusedError
+from shared.ports import (
+    AuditFailedError,
+    AzureFailureError,
+    NotBegunError,
+    NotYetError,
+    ReadFailedError,
+    WriteRefusedError,
+)
 
 # How the SDKs, and amlguard's own readers, fail at an answer that is no JSON, or JSON of another shape.
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
 # What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
-_LATER = {"PrincipalNotFound", "TooManyRequests", "SubscriptionRequestsThrottled"}
+_LATER = {"PrincipalNotFound", "SubscriptionRequestsThrottled", "TooManyRequests"}
 
 # Subscriptions of another tenant: ARM does not even take the token there.
 _OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
@@ -39,6 +46,8 @@ _REFUSALS = {
     "ResourceNotFound": "the resource is not there (any more)",
     "ResourceGroupNotFound": "the resource group is not there (any more)",
 }
+
+_GONE_FOR_GOOD = {"RoleDefinitionDoesNotExist"}
 
 
 def code(error: AzureError) -> str:
@@ -104,12 +113,11 @@ def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[N
 
 @contextmanager
 def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[None]:
-    """Raises `NotYetError` for what may succeed later, else `WriteRefusedError`; `role` is what amlguard has for it."""
+    """Raises `WriteRefusedError`, of the kind that the answer tells; `role` is what amlguard has for it."""
     try:
         yield
     except AzureError as error:
-        kind = NotYetError if _transient(error) else WriteRefusedError
-        raise kind(operation, code(error), _refusal(error, role), **_beside(error)) from None
+        raise _kind(error)(operation, code(error), _refusal(error, role), **_beside(error)) from None
     except _MALFORMED:
         raise NotYetError(operation, "MalformedAnswer", f"{_NOT_AZURES}: {_UNTOLD}") from None
 
@@ -140,9 +148,20 @@ def _lacks_right(error: AzureError) -> bool:
     return status(error) == 403 and code(error) not in _REFUSALS
 
 
-def _transient(error: AzureError) -> bool:
+def _kind(error: AzureError) -> type[WriteRefusedError]:
+    """Only a status of 400 to 499 says that nothing was done. An answer of 2xx that cannot be read says that it was."""
     answered = status(error)
-    return answered is None or answered in (408, 429) or answered >= 500 or code(error) in _LATER
+    if answered is None or answered == 408 or not 400 <= answered < 500:
+        return NotYetError
+    passing = (
+        answered == 429
+        or code(error) in _LATER
+        # What is gone for good, the next look finds gone: ARM answers so for a moment as well.
+        or (answered == 404 and code(error) not in _GONE_FOR_GOOD)
+        # Something else is at the resource, such as AnotherOperationInProgress. A lock is a 409 as well.
+        or (answered in (409, 423) and code(error) not in _REFUSALS)
+    )
+    return NotBegunError if passing else WriteRefusedError
 
 
 def _refusal(error: AzureError, role: str) -> str:

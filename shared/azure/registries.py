@@ -10,13 +10,12 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.policies import CustomHookPolicy
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from shared.access.raw import get
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
 from shared.azure.errors import writing
 from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
-from shared.ports import NotYetError, WriteRefusedError
+from shared.ports import WriteRefusedError
 
 if TYPE_CHECKING:
     from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
@@ -38,17 +37,10 @@ class Registries:
         self._clients: dict[str, ContainerRegistryManagementClient] = {}
 
     async def set_admin_user(self, registry: Scope, *, enabled: bool) -> None:
-        """Returns when it is done. If Azure does not tell, the registry is asked.
-
-        Raises `WriteRefusedError`, and `ReadFailedError`.
-        """
+        """Returns when it is done. Raises `WriteRefusedError`."""
         operation = f"turn the admin user of {registry.name} {'on' if enabled else 'off'}"
-        try:
-            answer = await self._update(registry, operation, enabled=enabled)
-            await self._arm.follow(answer, operation)
-        except NotYetError:
-            if not await self._is(registry, enabled=enabled):
-                raise
+        answer = await self._update(registry, operation, enabled=enabled)
+        await self._arm.follow(answer, operation)
 
     async def _update(self, registry: Scope, operation: str, *, enabled: bool) -> Any:
         """The first answer, whatever it is.
@@ -75,11 +67,6 @@ class Registries:
                 if error.status_code != 202:
                     raise
         return answers[-1]
-
-    async def _is(self, registry: Scope, *, enabled: bool) -> bool:
-        properties = get(await self._arm.get(registry), "properties")
-        settled = str(get(properties, "provisioningState")).casefold() == "succeeded"
-        return settled and get(properties, "adminUserEnabled") is enabled
 
     def _client(self, subscription: str) -> "ContainerRegistryManagementClient":
         from azure.mgmt.containerregistry.aio import (  # noqa: PLC0415 - see the module's docstring

@@ -11,13 +11,17 @@ from shared.ports import AzureFailureError, ConflictError, Store, Stored
 _MOST_CONFLICTS = 12
 
 
+class MalformedDocumentError(AzureFailureError):
+    pass
+
+
 def decoded[T](name: str, data: bytes, kind: type[T]) -> T:
-    """Fields that a newer version added are passed over. Raises `AzureFailureError` for what no version wrote."""
+    """Fields that a newer version added are passed over. Raises `MalformedDocumentError` for what no version wrote."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         reason = "the document is none of amlguard's: look at it in the app's storage account, and delete it"
-        raise AzureFailureError(f"read {name}", "MalformedDocument", reason) from None
+        raise MalformedDocumentError(f"read {name}", "MalformedDocument", reason) from None
 
 
 async def update(

@@ -1,9 +1,11 @@
-"""Carries out the actions of a plan in order (grants, settings, removals), and records their outcomes.
+"""Carries out the actions of a plan in order (grants, settings, removals), and says what came of each.
 
-If Azure refuses an action, that is the outcome of this one action, and the others go on.
+If Azure refuses an action, that is the outcome of this one action, and the others go on. If Azure does not say whether
+it was done, the state is asked. If that does not tell either, the outcome is unclear, and a later look finds out.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,13 +15,15 @@ from datetime import timedelta
 from shared.access.actions import Action, Grant, Plan, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, THERE_ALREADY
+from shared.access.intents import LONGEST_RUN, Fate, intent
 from shared.access.own_assignments import description
-from shared.audit_rows import Outcome, Phase, Run
+from shared.audit_rows import Outcome, Phase, Run, remediation
 from shared.instructions import Instructions
 from shared.messages import Resync, encode
 from shared.ports import (
     Azure,
     AzureFailureError,
+    NotBegunError,
     NotYetError,
     ReadFailedError,
     Receipt,
@@ -27,10 +31,13 @@ from shared.ports import (
     WriteRefusedError,
 )
 from shared.stop import STOPPED
-from shared.writing.journal import Journal
+
+_log = logging.getLogger("amlguard")
 
 _REMINDER = timedelta(minutes=5)
 _CONCURRENT_GRANTS = 8
+_BEGUN_WITHIN = LONGEST_RUN / 2
+"""What Azure goes on with is followed for four minutes more: a run is over when its intents count as open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,6 @@ class Changes:
 
     azure: Azure
     queue: WorkQueue | None
-    journal: Journal
     instructions: Instructions = field(default_factory=Instructions)
 
     async def carry_out(
@@ -59,6 +65,8 @@ class Changes:
         `stopped` is recorded with the rest.
         """
         limit = asyncio.Semaphore(_CONCURRENT_GRANTS)
+        latest = time.monotonic() + _BEGUN_WITHIN.total_seconds()
+        deadline = latest if deadline is None else min(deadline, latest)
 
         async def limited(grant: Grant) -> Outcome:
             async with limit:
@@ -67,9 +75,7 @@ class Changes:
         outcomes = list(await asyncio.gather(*(limited(grant) for grant in made.grants)))
         outcomes += await self._change_settings(made.settings, run, deadline)
         outcomes += [await self.apply(removal, run, deadline) for removal in made.removals]
-        outcomes = [_telling(one, notes, reversed_by) for one in outcomes] + [*stopped]
-        await self.journal.outcomes(outcomes, run)
-        return outcomes
+        return [_telling(one, notes, reversed_by) for one in outcomes] + [*stopped]
 
     async def _change_settings(self, settings: Sequence[Setting], run: Run, deadline: float | None) -> list[Outcome]:
         """In order. Keys are resynced only after the admin user is off. Until then, the queue remembers them."""
@@ -79,26 +85,31 @@ class Changes:
         except AzureFailureError as error:
             reason = f"the queue must remember the resync before the admin user goes off: {error.reason}"
             return [_not_done(setting, Phase.DEFERRED, reason, error) for setting in settings]
-        switched_off, unclear = True, False
+        switch_off: Outcome | None = None
         for setting in settings:
-            if setting.name is Property.CACHED_KEYS and not switched_off:
-                refusal = "the admin user did not go off, so the cached keys are still right"
-                outcomes.append(Outcome(setting, Phase.WITHHELD, refusal))
+            if setting.name is Property.CACHED_KEYS:
+                outcomes.append(await self._resync(setting, switch_off, run, deadline))
                 continue
             outcomes.append(await self.apply(setting, run, deadline))
             if setting.name is Property.ADMIN_USER:
-                switched_off = outcomes[-1].phase is Phase.APPLIED
-                # Azure did not answer, but may have done it. Then the keys must be resynced.
-                unclear = outcomes[-1].phase is Phase.DEFERRED and outcomes[-1].duration_ms is not None
-        resyncs = [o for one, o in zip(settings, outcomes, strict=True) if one.name is Property.CACHED_KEYS]
-        resynced = all(o.phase is Phase.APPLIED for o in resyncs)
-        if reminder and (resynced if switched_off else not unclear):
+                switch_off = outcomes[-1]
+        if reminder and not any(one.unclear for one in outcomes):
             await self._forget(reminder)
         return outcomes
 
+    async def _resync(self, setting: Setting, switch_off: Outcome | None, run: Run, deadline: float | None) -> Outcome:
+        """The second half of a switch-off, unless nothing went off."""
+        if switch_off and switch_off.unclear:
+            return Outcome(setting, Phase.DEFERRED, "nobody can tell yet whether the admin user is off", unclear=True)
+        if switch_off and switch_off.phase is not Phase.APPLIED:
+            return Outcome(setting, Phase.WITHHELD, "the admin user did not go off, so the cached keys are still right")
+        return await self.apply(setting, run, deadline)
+
     async def _remind(self, settings: Sequence[Setting], run: Run) -> Receipt | None:
         resyncs = tuple(str(one.resource) for one in settings if one.name is Property.CACHED_KEYS)
-        return await self.queue.put(encode(Resync(resyncs, run.trigger)), _REMINDER) if resyncs and self.queue else None
+        if not resyncs or self.queue is None:
+            return None
+        return await self.queue.put(encode(Resync(resyncs, run.trigger, run.id)), _REMINDER)
 
     async def _forget(self, reminder: Receipt) -> None:
         if self.queue:
@@ -106,15 +117,16 @@ class Changes:
                 await self.queue.withdraw(reminder)
 
     async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
+        # The second half of something that was begun: its intent stays open until it is done.
+        is_resync = isinstance(action, Setting) and action.name is Property.CACHED_KEYS
         if deadline is not None and time.monotonic() >= deadline:
-            return Outcome(action, Phase.DEFERRED, "the time for this look was up; the queue goes on")
-        # Keys are resynced once the admin user has changed: the second half of something that was begun.
-        if self.instructions.asked_to_stop and not (
-            isinstance(action, Setting) and action.name is Property.CACHED_KEYS
-        ):
+            outcome = Outcome(action, Phase.DEFERRED, "the time for this look was up; amlguard goes on later")
+        elif self.instructions.asked_to_stop and not is_resync:
             outcome = Outcome(action, Phase.DEFERRED, STOPPED)
         else:
             outcome = await self._apply(action, run)
+        if is_resync and outcome.phase is not Phase.APPLIED:
+            outcome = replace(outcome, unclear=True)
         self.instructions.told(outcome)
         return outcome
 
@@ -125,17 +137,49 @@ class Changes:
             match action:
                 case Grant():
                     if not await self.azure.grant(action, describe(action, run)):
-                        done = replace(done, reason=f"{THERE_ALREADY}: {action.reason}", found=True)
+                        done = await self._made_before(done, run)
                 case Removal():
                     if not await self.azure.revoke(action):
                         done = replace(done, reason=f"{GONE_ALREADY}: {action.reason}", found=True)
                 case Setting():
                     await self.azure.change(action)
-        except (NotYetError, ReadFailedError) as error:  # what a change must read first may fail as well
+        except (NotBegunError, ReadFailedError) as error:  # what a change must read first may fail as well
             done = _not_done(action, Phase.DEFERRED, error.reason, error)
+        except NotYetError as error:
+            done = await self._found_out(done, run, _not_done(action, Phase.DEFERRED, error.reason, error))
         except WriteRefusedError as error:
             done = _not_done(action, Phase.FAILED, f"{error.reason} ({error.code})", error)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours costs the others neither their turn nor their outcome
+            name = type(error).__name__
+            _log.error("%s %s of run %s ended with %s", type(action).__name__, action.action_id, run.id, name)
+            failed = Outcome(action, Phase.DEFERRED, f"amlguard itself failed at it ({name})", code=name)
+            done = await self._found_out(done, run, failed)
         return replace(done, duration_ms=round((time.monotonic() - started) * 1000))
+
+    async def _made_before(self, done: Outcome, run: Run) -> Outcome:
+        """The assignment is there already: by this very run, where the answer to a first try was lost, or not."""
+        if await self._fate(done, run) is Fate.MADE:
+            return done
+        return replace(done, reason=f"{THERE_ALREADY}: {done.reason}", found=True)
+
+    async def _found_out(self, done: Outcome, run: Run, unanswered: Outcome) -> Outcome:
+        """Whether it was done all the same, as the state tells; where it does not, `unanswered`, which is unclear.
+
+        Of an assignment the state says who made it. What else is as this run has just asked for, this run made.
+        """
+        fate = await self._fate(done, run)
+        if fate is Fate.FOUND and isinstance(done.action, Grant):
+            return replace(done, reason=f"{THERE_ALREADY}: {done.reason}", found=True)
+        return done if fate in (Fate.MADE, Fate.FOUND) else replace(unanswered, unclear=True)
+
+    async def _fate(self, done: Outcome, run: Run) -> Fate:
+        one = intent(remediation(run, done))
+        if one.setting is Property.CACHED_KEYS:
+            return Fate.UNKNOWN  # they do not show
+        try:
+            return one.fate(await self.azure.resource(one.target))
+        except Exception:  # noqa: BLE001 - what cannot be told now is told by a later look
+            return Fate.UNKNOWN
 
 
 def _not_done(action: Action, phase: Phase, reason: str, error: AzureFailureError) -> Outcome:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import batched
 from typing import Any
 
 from shared.access.actions import Leaning, Plan
@@ -12,24 +10,22 @@ from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Outcome, Phase, Run, finding, remediation, withheld
-from shared.messages import Record, encode
-from shared.ports import AuditFailedError, AuditLog, WorkQueue
-
-_RETRY = timedelta(minutes=1)
-_ROWS_PER_MESSAGE = 10  # a row is 1 to 4 KB, a message at most 48 KB
+from shared.ports import AuditFailedError, AuditLog
+from shared.writing.reminder import Reminder
 
 
-async def _in_full(*parts: Awaitable[None]) -> None:
-    """Runs all at once, and raises the first failure when all have ended."""
-    for answer in await asyncio.gather(*parts, return_exceptions=True):
-        if answer is not None:
+async def in_full(*parts: Awaitable[Any]) -> list[Any]:
+    """Runs all at once. If any fails, this raises the first failure when all have ended."""
+    answers = await asyncio.gather(*parts, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
             raise answer
+    return answers
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
     audit: AuditLog | None
-    queue: WorkQueue | None
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
         """Leaves out what `recorded` holds already, and adds the rest to it. Raises `AuditFailedError`.
@@ -41,7 +37,10 @@ class Journal:
         meant += [Outcome(one.action, Phase.DEFERRED, one.reason) for one in made.deferred]
         rows = [remediation(run, one) for one in meant]
         rows = [row for row in rows if (row["ActionId"], row["Outcome"]) not in recorded]
-        await _in_full(self.findings(made.findings, run, recorded), self.rows(REMEDIATIONS, rows))
+        await in_full(self.findings(made.findings, run, recorded), self._remediations(rows, recorded))
+
+    async def _remediations(self, rows: Sequence[dict[str, Any]], recorded: set[tuple[str, str]]) -> None:
+        await self.rows(REMEDIATIONS, rows)
         recorded |= {(row["ActionId"], row["Outcome"]) for row in rows}
 
     async def findings(self, found: Sequence[Finding], run: Run, recorded: set[tuple[str, str]]) -> None:
@@ -62,15 +61,21 @@ class Journal:
         """
         theirs = [one.grant for one in leaning if run.id in one.runs and not {one.grant.on, *one.grant.others} <= told]
         found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}", found=True) for grant in theirs]
-        await self.outcomes(found, run)
+        await self.rows(REMEDIATIONS, [remediation(run, one) for one in found])
 
-    async def outcomes(self, outcomes: Sequence[Outcome], run: Run) -> None:
-        """What has happened must reach the log: if it does not take it now, the queue keeps it."""
-        rows = [remediation(run, one) for one in outcomes]
+    async def outcomes(self, outcomes: Sequence[Outcome], run: Run, reminder: Reminder) -> None:
+        """What has happened must reach the log: if it does not take it now, the reminder keeps it.
+
+        What is unclear gets its outcome when the state tells. Raises `AuditFailedError` if nothing keeps them, or if
+        a person waits for them.
+        """
+        rows = [remediation(run, one) for one in outcomes if not one.unclear]
+        unclear = frozenset(one.action.action_id for one in outcomes if one.unclear)
         try:
             await self.rows(REMEDIATIONS, rows)
         except AuditFailedError as error:
-            if self.queue is None:
+            kept = await reminder.keep(rows, unclear, error.wait)
+            if not kept or reminder.queue is None:
                 raise
-            for some in batched(rows, _ROWS_PER_MESSAGE, strict=False):
-                await self.queue.put(encode(Record(REMEDIATIONS, some)), max(_RETRY, error.wait))
+        else:
+            await reminder.end(unclear)

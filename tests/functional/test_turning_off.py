@@ -91,10 +91,10 @@ class TestTheSwitchOff:
 
     async def test_a_reminder_that_cannot_be_taken_back_does_no_harm(self) -> None:
         one = self.settled()
-        one.troubles.after["queue"] = 1
-        await one.run()
+        one.troubles.after["queue"] = 2
+        result = await one.run()
         assert outcomes(one).count(("Setting", "Applied")) == 2
-        assert waiting(one) == [Resync((str(WORKSPACE),))]
+        assert waiting(one) == [Resync((str(WORKSPACE),), run=result.run.id)]
         await one.settle()
         assert one.queue.messages == []
 
@@ -110,10 +110,10 @@ class TestTheSwitchOff:
     async def test_a_resync_that_fails_keeps_its_reminder_until_it_is_done(self) -> None:
         one = self.settled()
         one.troubles.after["write"] = 1
-        await one.run()
+        result = await one.run()
         assert not one.azure.admin_user(REGISTRY)
         assert one.azure.stale_keys == {WORKSPACE}
-        assert Resync((str(WORKSPACE),)) in waiting(one)
+        assert Resync((str(WORKSPACE),), run=result.run.id) in waiting(one)
         await one.settle()
         assert one.azure.stale_keys == set()
         assert one.queue.messages == []

@@ -50,7 +50,7 @@ def without_admin_user(*raws: raw.Raw, **policy: Any) -> App:
 
 
 def _undo(one: App) -> Undo:
-    return Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
+    return Undo(one.azure, Journal(one.audit), one.store, one.terms)
 
 
 async def prepared(one: App, run: str) -> Undoing:

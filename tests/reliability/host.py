@@ -84,6 +84,6 @@ async def apply(one: App, workspace: Scope, **more: Any) -> BaseException | None
 
 async def undo(one: App, run: str, *, force: bool = False) -> None:
     """`amlguard undo RUN --yes`, which may refuse."""
-    undoing = Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
+    undoing = Undo(one.azure, Journal(one.audit), one.store, one.terms)
     with suppress(AzureFailureError):
         await undoing.carry_out(await undoing.prepare([run]), Run(RunMode.ENFORCE), force=force)

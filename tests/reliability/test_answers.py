@@ -79,26 +79,12 @@ async def _answered(of: Team, name: str, azure: LocalAzure, connect: Connect) ->
     return one
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *_NO_OBJECT,
-        *_NOTHING,
-        *(
-            pytest.param(
-                name,
-                marks=pytest.mark.xfail(
-                    strict=True,
-                    raises=AssertionError,
-                    reason="grant_answer_truncated.py: what was made is on record as Failed",
-                ),
-            )
-            for name in _NOT_JSON
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", _ANSWERS)
 async def test_what_was_made_is_not_told_as_failed(name: str, azure: LocalAzure, connect: Connect) -> None:
-    """grant_answer_html.py, grant_answer_list.py, grant_answer_not_utf8.py: intents stayed without an outcome."""
+    """grant_answer_html.py, grant_answer_list.py, grant_answer_not_utf8.py: intents stayed without an outcome.
+
+    grant_answer_truncated.py: what was made was on record as Failed.
+    """
     of = Team(name)
     one = await _answered(of, name, azure, connect)
     assert open_intents(one.audit.rows()) == set()
@@ -106,30 +92,9 @@ async def test_what_was_made_is_not_told_as_failed(name: str, azure: LocalAzure,
     assert not azure.admin_user(of.registry)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *_NOTHING,
-        *(
-            pytest.param(
-                name,
-                marks=pytest.mark.xfail(
-                    strict=True,
-                    raises=AssertionError,
-                    reason=f"grant_answer_{script}.py: no row ever says that it was made, so undo finds nothing",
-                ),
-            )
-            for name, script in {
-                "html": "html",
-                "list": "list",
-                "text": "list",
-                "bytes": "not_utf8",
-                "truncated": "truncated",
-            }.items()
-        ),
-    ],
-)
+@pytest.mark.parametrize("name", _ANSWERS)
 async def test_what_was_made_is_told_as_made(name: str, azure: LocalAzure, connect: Connect) -> None:
+    """No row ever said that it was made, so undo found nothing."""
     one = await _answered(Team(f"made{name}"), name, azure, connect)
     assert _outcomes(one, "Grant").count("Applied") == 2
 

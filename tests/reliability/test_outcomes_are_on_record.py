@@ -83,11 +83,6 @@ async def _killed(enter: Enter, at: int, *, after: bool = False) -> App:
     return one
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a_killed_run_is_never_on_record.py: later looks find the change made and record nothing",
-)
 @pytest.mark.parametrize("enter", [_by_an_event, _by_a_sweep, _at_a_desk])
 async def test_what_a_killed_run_did_is_on_record_later(enter: Enter) -> None:
     found = {}
@@ -102,11 +97,6 @@ async def test_what_a_killed_run_did_is_on_record_later(enter: Enter) -> None:
     assert {when: left for when, left in found.items() if any(left)} == {}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a_killed_run_is_never_on_record.py: an intent of which nothing came stays open for ever as well",
-)
 async def test_what_a_killed_run_did_not_do_is_not_told_as_done() -> None:
     """People turn amlguard off there, so that nobody does it later."""
     grant, *_ = await _writes(_by_an_event)
@@ -120,11 +110,6 @@ async def test_what_a_killed_run_did_not_do_is_not_told_as_done() -> None:
     assert one.audit.rows("Applied") == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a_killed_run_is_never_on_record.py: `undo` of that run finds nothing that it may take back",
-)
 async def test_what_a_killed_run_switched_off_can_be_undone() -> None:
     _, switch_off, _ = await _writes(_by_an_event)
     one = await _killed(_by_an_event, switch_off + 1)
@@ -140,11 +125,6 @@ async def _three_minutes(one: App) -> None:
     given(unrecorded(one.azure) and not one.audit.rows("Applied"), "something was written, and the log took no outcome")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="log_down_three_minutes.py: the outcomes use their five tries up, and nothing writes them later",
-)
 @pytest.mark.parametrize("enter", [_by_an_event, _by_a_sweep, _at_a_desk])
 async def test_outcomes_outlive_a_log_that_is_down(enter: Enter) -> None:
     one = _app(_LogFails())
@@ -154,11 +134,6 @@ async def test_outcomes_outlive_a_log_that_is_down(enter: Enter) -> None:
     assert (unrecorded(one.azure), open_intents(one.audit.rows())) == ([], set())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="log_down_three_minutes.py: the outcome of a switch-off is lost as well",
-)
 async def test_the_outcome_of_a_switch_off_outlives_a_log_that_is_down() -> None:
     one = _app(_LogFails())
     one.azure.assignments.append(assigned(sai("c1"), "AcrPull", REGISTRY))

@@ -74,11 +74,6 @@ async def test_without_trouble_apply_resyncs() -> None:
     assert one.azure.stale_keys == set()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="apply_switch_off_without_answer.py: without a queue there is no reminder, so the keys stay stale for ever",
-)
 @pytest.mark.parametrize("strike", [_times_out, _dies_before_the_answer, _dies_before_the_resync, _cannot_resync])
 async def test_a_sweep_finishes_what_apply_left(strike: Callable[[_AtTheSwitchOff], None]) -> None:
     one = await _interrupted(strike)
@@ -86,11 +81,6 @@ async def test_a_sweep_finishes_what_apply_left(strike: Callable[[_AtTheSwitchOf
     assert _with_a_stale_password(one) == set()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="apply_switch_off_without_answer.py: the next `apply` there does not finish it either",
-)
 @pytest.mark.parametrize("strike", [_times_out, _dies_before_the_resync])
 async def test_the_next_apply_finishes_what_apply_left(strike: Callable[[_AtTheSwitchOff], None]) -> None:
     one = await _interrupted(strike)

@@ -174,7 +174,7 @@ async def _refused(one: App, **columns: Any) -> tuple[str, ...]:
     """The guards that keep back what the row claims, and why a row is none of amlguard's. Nothing is changed."""
     before = deepcopy((one.azure.resources, one.azure.assignments))
     _claim(one, **columns)
-    undoing = await Undo(one.azure, Journal(one.audit, None), one.store, one.terms).prepare([RUN])
+    undoing = await Undo(one.azure, Journal(one.audit), one.store, one.terms).prepare([RUN])
     await undo(one, RUN, force=True)
     assert (one.azure.resources, one.azure.assignments) == before
     assert [each for each in _guards(one) if each[0] != "Planned"] == [
@@ -269,7 +269,7 @@ class TestGrants:
         _claim(one, **_removed(C1.id, "AcrPull", REGISTRY))
         one.troubles.down.add("read")
         with pytest.raises(ReadFailedError):
-            await Undo(one.azure, Journal(one.audit, None), one.store, one.terms).prepare([RUN])
+            await Undo(one.azure, Journal(one.audit), one.store, one.terms).prepare([RUN])
 
 
 class TestTakingAway:
@@ -326,7 +326,7 @@ class TestTakingAway:
         one.azure.journal[:] = [("AmlGuardRemediation_CL", {**row, "RunId": RUN})]
         other = {**row, "ActionId": guid("x"), "RoleAssignmentId": str(REGISTRY), "RunId": run}
         one.azure.journal += [("AmlGuardRemediation_CL", other)] if together else []
-        undoing = Undo(one.azure, Journal(one.audit, None), one.store, one.terms)
+        undoing = Undo(one.azure, Journal(one.audit), one.store, one.terms)
         prepared = await undoing.prepare([RUN, run] if together else [RUN])
         assert [each for each in prepared.steps if each.action] == []
         await undoing.carry_out(prepared, Run(RunMode.ENFORCE), force=True)

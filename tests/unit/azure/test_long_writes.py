@@ -12,7 +12,9 @@ from unit.scripted import OPERATION, RESULT, Answer, Transport, live
 from shared.access.actions import Setting
 from shared.access.asks import Property
 from shared.access.model import Principal
-from shared.ports import NotYetError, ReadFailedError, WriteRefusedError
+from shared.access.terms import RunMode
+from shared.audit_rows import Outcome, Phase, Run
+from shared.writing.apply import Changes
 
 HTML = "<html>\r\n<head><title>500 Internal Server Error</title></head>\r\n</html>\r\n"  # recorded of a poll
 
@@ -24,21 +26,17 @@ def setting(name: Property) -> Setting:
 
 
 def change(name: Property, transport: Transport) -> str:
-    """What came of it: `done`, or the error's name and code."""
-    said: list[str] = []
+    """What came of it: `done`, or how it ended and the code."""
+    ended: list[Outcome] = []
 
     async def carry_out() -> None:
-        try:
-            await live(transport).change(setting(name))
-            said.append("done")
-        except WriteRefusedError as error:
-            said.append(f"{'later' if isinstance(error, NotYetError) else 'failed'}: {error.code}")
-        except ReadFailedError as error:
-            said.append(f"unread: {error.code}")
+        ended.append(await Changes(live(transport), None).apply(setting(name), Run(RunMode.ENFORCE), None))
         assert seconds() < 300  # the host would have ended the function
 
     run(carry_out())
-    return said[0]
+    (outcome,) = ended
+    said = {Phase.APPLIED: "done", Phase.DEFERRED: f"later: {outcome.code}", Phase.FAILED: f"failed: {outcome.code}"}
+    return said[outcome.phase]
 
 
 def registry(state: str = "Succeeded", *, admin: bool = False) -> dict[str, Any]:
@@ -90,7 +88,7 @@ SWITCH_OFF: dict[str, tuple[str, dict[str, list[Any]]]] = {
         {"write": [by_operation(201, UPDATING)], "operation": [GONE], "look": [Answer(200, UPDATING)]},
     ),
     "vanished, and nobody knows": (
-        "unread: ",
+        "later: NotFound",
         {"write": [by_operation(201, UPDATING)], "operation": [GONE], "look": [BROKEN]},
     ),
     "a gateway fails for good": (
@@ -137,7 +135,7 @@ RESYNC: dict[str, tuple[str, dict[str, list[Any]]]] = {
         {"write": [Answer(403, {"error": {"code": "AuthorizationFailed", "message": ""}})]},
     ),
     "not there": (
-        "failed: ResourceNotFound",
+        "later: ResourceNotFound",
         {"write": [Answer(404, {"error": {"code": "ResourceNotFound", "message": ""}})]},
     ),
     "an answer that is none": ("later: ", {"write": [by_operation()], "operation": [Answer(200, "no JSON")]}),

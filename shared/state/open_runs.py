@@ -1,0 +1,76 @@
+"""Runs that have set out to change something and have not said yet what came of it: one document for each.
+
+A run writes the document with its intent and removes it with its outcomes. So a document that is old is one of a run
+that died, or whose outcomes the log did not accept.
+
+open/RUN/ID      the intents without an outcome, and the outcomes that are not on record
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from shared.access.intents import OPEN_AFTER
+from shared.ports import Store
+from shared.state.document import MalformedDocumentError, decoded
+
+_FOLDER = "open/"
+
+
+class OpenRun(Struct, frozen=True):
+    """`began` is by ARM's clock. `intents` and `outcomes` are rows of the audit log."""
+
+    run: str
+    began: datetime
+    intents: tuple[Mapping[str, Any], ...]
+    outcomes: tuple[Mapping[str, Any], ...] = ()
+
+    def is_ripe(self, now: datetime) -> bool:
+        """Whether something can be done about it: what is known can be recorded at once."""
+        return bool(self.outcomes) or self.is_over(now)
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether the run itself is over, and the log shows all that it wrote."""
+        return now - self.began >= OPEN_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document as it was read or written."""
+
+    name: str
+    etag: str
+    run: OpenRun
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRuns:
+    """Methods raise `AzureFailureError`, and `ConflictError` where another instance is at the same document."""
+
+    store: Store
+
+    async def begin(self, run: OpenRun) -> Kept:
+        name = f"{_FOLDER}{run.run}/{uuid4()}"
+        return Kept(name, await self.store.write(name, msgspec.json.encode(run), None), run)
+
+    async def replace(self, kept: Kept, run: OpenRun) -> Kept:
+        return Kept(kept.name, await self.store.write(kept.name, msgspec.json.encode(run), kept.etag), run)
+
+    async def end(self, kept: Kept) -> None:
+        await self.store.delete(kept.name)
+
+    async def all(self, run: str = "") -> Sequence[Kept]:
+        """Those of one run, or of all."""
+        found = []
+        for name in await self.store.names(f"{_FOLDER}{run}/" if run else _FOLDER):
+            stored = await self.store.read(name)
+            if stored:
+                with suppress(MalformedDocumentError):  # the log tells of that run as well
+                    found.append(Kept(name, stored.etag, decoded(name, stored.data, OpenRun)))
+        return found

@@ -1,0 +1,99 @@
+"""What earlier runs left open: in documents, in the audit log, and in a person's audit file."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from shared.access.intents import OPEN_AFTER, as_recorded, intent, moment, query, workspaces_of
+from shared.access.scope import Scope
+from shared.audit_rows import COLUMNS
+from shared.ports import AuditLog, Azure, AzureFailureError, Row, RunRecords, Store
+from shared.state.open_runs import Kept, OpenRun, OpenRuns
+from shared.writing.settling import Settling
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """`kept` is its document where there is one. `where` is the record that the outcome belongs to."""
+
+    run: OpenRun
+    workspaces: frozenset[Scope]
+    settling: Settling
+    kept: Kept | None = None
+
+
+@dataclass(slots=True)
+class Leftovers:
+    """Looks once. `written` are the outcomes that it wrote."""
+
+    azure: Azure
+    log: AuditLog | None
+    store: Store | None
+    file: RunRecords | None = None
+    may_resync: bool = True
+    failed: str = ""
+    written: list[Row] = field(default_factory=list)
+    _found: list[Left] | None = None
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def settle(self, *, workspace: Scope | None = None, runs: Collection[str] = ()) -> None:
+        """What is open in a workspace, or of runs. If it cannot be done now, `failed` says why, and it stays open."""
+        try:
+            for one in await self.all():
+                here = workspace in one.workspaces or one.run.run in runs
+                if here and one.run.is_ripe(self.azure.now()):
+                    await one.settling.settle(one.run, one.kept)
+        except AzureFailureError as error:
+            self.failed = str(error)
+
+    @property
+    def settling(self) -> Settling:
+        return Settling(self.azure, self.log, self.store, may_resync=self.may_resync, written=self.written)
+
+    async def all(self) -> Sequence[Left]:
+        """Raises `AzureFailureError`."""
+        async with self._looking:
+            if self._found is None and not self.failed:
+                self._found = await self._look()
+        return self._found or ()
+
+    async def _look(self) -> list[Left]:
+        """Each run belongs to the record that has its intent: nobody's file takes what the app's log should say."""
+        filed = await self.file.open_intents() if self.file else ()
+        mine = {str(row.get("RunId")) for row in filed}
+        in_file = replace(self.settling, audit=self.file, file=self.file)
+        kept = await OpenRuns(self.store).all() if self.store else ()
+        known = {one.run.run for one in kept}
+        found = [self._kept(one, in_file if one.run.run in mine else self.settling) for one in kept]
+        found += self._grouped(filed, known, in_file)
+        logged = await self.azure.logs(query()) if self.log else ()
+        found += self._grouped(logged or (), known | mine, self.settling)
+        return [one for one in found if one.settling.audit]
+
+    def _kept(self, one: Kept, settling: Settling) -> Left:
+        return Left(one.run, workspaces_of((*one.run.intents, *one.run.outcomes)), settling, one)
+
+    def _grouped(self, rows: Sequence[Row], known: Collection[str], settling: Settling) -> list[Left]:
+        runs: dict[str, list[Row]] = {}
+        for whole in filter(None, map(_whole, rows)):
+            if whole["RunId"] not in known:
+                runs.setdefault(whole["RunId"], []).append(whole)
+        return [self._of_rows(run, found, settling) for run, found in runs.items()]
+
+    def _of_rows(self, run: str, rows: Sequence[Row], settling: Settling) -> Left:
+        workspaces, over = workspaces_of(rows), self.azure.now() - OPEN_AFTER
+        began = min((over, *filter(None, (moment(row.get("TimeGenerated")) for row in rows))))
+        return Left(OpenRun(run, began, tuple(rows)), workspaces, settling)
+
+
+def _whole(row: Row) -> dict[str, Any] | None:
+    """A row is a claim: one that amlguard could not have written is left alone."""
+    try:
+        found = as_recorded(row, COLUMNS)
+        UUID(str(found["RunId"]))
+        intent(found)
+    except ValueError:
+        return None
+    return found

@@ -1,0 +1,174 @@
+"""Finds out what became of intents that have no outcome, and writes it: a run died, or nobody answered it.
+
+A switch-off that was cut short is finished: the cached keys are resynced.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.access.actions import Setting
+from shared.access.asks import Property
+from shared.access.intents import ENDED_EARLY, Fate, Intent, ended, intent, moment, outcome
+from shared.access.quoting import kql
+from shared.audit_rows import REMEDIATIONS, Phase
+from shared.ports import (
+    AuditFailedError,
+    AuditLog,
+    Azure,
+    ConflictError,
+    NotYetError,
+    ReadFailedError,
+    Row,
+    RunRecords,
+    Store,
+    WriteRefusedError,
+)
+from shared.state.open_runs import Kept, OpenRun, OpenRuns
+
+_GIVEN_UP_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """`may_resync`: amlguard may finish a switch-off. Until it may, such an intent stays open. `written` are its rows.
+
+    Methods raise `AzureFailureError`, and then what is open stays open.
+    """
+
+    azure: Azure
+    audit: AuditLog | None
+    store: Store | None
+    file: RunRecords | None = None
+    may_resync: bool = True
+    written: list[Row] = field(default_factory=list)
+
+    async def of_run(self, run: str) -> tuple[int, int]:
+        """How many documents the run has, and how many of them it still has afterwards."""
+        kept = await OpenRuns(self.store).all(run) if self.store else ()
+        return len(kept), sum([not await self.settle(each.run, each) for each in kept])
+
+    async def settle(self, one: OpenRun, kept: Kept | None = None) -> bool:
+        """Whether all of it is on record afterwards. `kept` is its document."""
+        is_over = one.is_over(await self._now(one))
+        if not is_over and not one.outcomes:
+            return False
+        shown = await self._shown(one.run)
+        told = await self._told(one, shown) if is_over else one
+        try:
+            kept = await self._keep(kept, told)  # first, so that of two instances only one records
+            await self._record(told.outcomes, shown or ())
+            await self._keep(kept, msgspec.structs.replace(told, outcomes=()))
+        except ConflictError:
+            return False
+        return not told.intents
+
+    async def _now(self, one: OpenRun) -> datetime:
+        """By ARM's clock, of an answer that is new: the last one of this process may be hours old."""
+        if one.intents:
+            with suppress(ReadFailedError):
+                await self.azure.resource(intent(one.intents[0]).target)
+        return self.azure.now()
+
+    async def _keep(self, kept: Kept | None, one: OpenRun) -> Kept | None:
+        if kept is None or self.store is None or kept.run == one:
+            return kept
+        if one.intents or one.outcomes:
+            return await OpenRuns(self.store).replace(kept, one)
+        await OpenRuns(self.store).end(kept)
+        return None
+
+    async def _shown(self, run: str) -> Sequence[Row] | None:
+        """What the record shows of the run; None if nobody can read it."""
+        rows = await self.azure.logs(f"{REMEDIATIONS} | where RunId in ({kql(run)}) | order by TimeGenerated asc")
+        filed = await self.file.of_runs({run}) if self.file else None
+        return None if rows is None and filed is None else (*(rows or ()), *(filed or ()))
+
+    async def _told(self, one: OpenRun, shown: Sequence[Row] | None) -> OpenRun:
+        """With the outcomes of those intents of which the state tells."""
+        rows = [row for row in one.intents if not _is_answered(row, shown or ())]
+        switches = [await self._fate(each) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
+        stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
+        found, left = list(one.outcomes), []
+        for row in rows:
+            became = await self._became(intent(row), one, stays_on=stays_on)
+            if became is None:
+                left.append(row)
+            # What the log never accepted was not begun either, and needs no outcome.
+            elif shown is None or became["Outcome"] != Phase.DEFERRED or _is_shown(row, shown):
+                found.append(became)
+        return msgspec.structs.replace(one, intents=tuple(left), outcomes=tuple(found))
+
+    async def _became(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
+        """The row of its outcome; None while nobody can tell."""
+        if one.setting is Property.CACHED_KEYS:
+            return await self._resync(one, run, stays_on=stays_on)
+        fate = await self._fate(one)
+        if fate is not Fate.UNKNOWN:
+            return outcome(one, fate, _now())
+        return _given_up(one, "Unknown") if self._is_old(run) else None
+
+    async def _fate(self, one: Intent) -> Fate:
+        try:
+            return one.fate(await self.azure.resource(one.target))
+        except ReadFailedError:
+            return Fate.UNKNOWN
+
+    async def _resync(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
+        """The second half of a switch-off. Where it was done already, doing it once more does no harm."""
+        if stays_on:
+            reason = "the admin user did not go off, so the cached keys are still right"
+            return ended(one.row, _now()) | {"Outcome": Phase.WITHHELD, "Reason": reason, "Code": ENDED_EARLY}
+        if await self._fate(one) is Fate.NOT_MADE:
+            return outcome(one, Fate.NOT_MADE, _now())
+        if not self.may_resync:
+            return None
+        rule, was, to = (str(one.row.get(name)) for name in ("RuleId", "From", "To"))
+        setting = Setting(one.target, Property.CACHED_KEYS, was, to, rule, (), "", "")
+        try:
+            await self.azure.change(setting)
+        except NotYetError:
+            return None
+        except WriteRefusedError as error:
+            return _given_up(one, error.code) if self._is_old(run) else None
+        return outcome(one, Fate.MADE, _now())
+
+    def _is_old(self, run: OpenRun) -> bool:
+        return self.azure.now() - run.began >= _GIVEN_UP_AFTER
+
+    async def _record(self, rows: Sequence[Row], shown: Sequence[Row]) -> None:
+        """The log may have taken some although it reported a failure."""
+        missing = [row for row in rows if not _is_answered(row, shown, str(row["Outcome"]))]
+        if missing and self.audit is None:
+            raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
+        if missing and self.audit:
+            await self.audit.record(REMEDIATIONS, missing)
+            self.written.extend(missing)
+
+
+def _given_up(one: Intent, code: str) -> dict[str, Any]:
+    reason = "the run ended before it could say so, and for a day nobody could tell or finish it"
+    return ended(one.row, _now()) | {"Outcome": Phase.FAILED, "Reason": reason, "Code": code}
+
+
+def _is_answered(row: Row, shown: Sequence[Row], phase: str = "") -> bool:
+    """Whether an outcome of the same action, of this phase, is on record since."""
+    since = moment(row.get("TimeGenerated"))
+    for one in shown:
+        if one.get("ActionId") == row["ActionId"] and one.get("Outcome") != Phase.PLANNED:
+            at = moment(one.get("TimeGenerated"))
+            if (not phase or one.get("Outcome") == phase) and (since is None or at is None or at >= since):
+                return True
+    return False
+
+
+def _is_shown(row: Row, shown: Sequence[Row]) -> bool:
+    return any(one.get("ActionId") == row["ActionId"] and one.get("Outcome") == Phase.PLANNED for one in shown)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
