@@ -58,11 +58,11 @@ def _arguments() -> argparse.Namespace:
 
 def measure(tests: Sequence[str]) -> None:
     print("measuring which tests run which lines …", flush=True)
-    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-p", "checks.mutants.timing", "--cov=shared")
-    options = (*options, "--cov=handlers", "--cov-branch", "--cov-context=test", "--cov-report=")
+    quietly = ("-q", "-n", "2", "-p", "no:cacheprovider", "-p", "checks.mutants.timing")
+    covering = ("--cov=shared", "--cov=handlers", "--cov-branch", "--cov-context=test", "--cov-report=")
     FILE.parent.mkdir(exist_ok=True)
     environment = {**os.environ, "COVERAGE_FILE": str(FILE)}
-    command = [sys.executable, "-m", "pytest", *options, *tests]
+    command = [sys.executable, "-m", "pytest", *quietly, *covering, *tests]
     subprocess.run(command, env=environment, check=True)  # noqa: S603 - pytest of this very Python
 
 
@@ -96,9 +96,7 @@ def judge(left: Sequence[Mutant], tests: Sequence[str], digest: str, jobs: int) 
             os.write(2, f"{count}/{len(left)} {verdict.word}: {one}\n".encode())
 
     plugin = Judge(ROOT, left, lambda one: covering.tests(one.path, one.lines), covering.seconds, told, jobs)
-    code = pytest.main(
-        ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "-o", "addopts=", *tests], [plugin]
-    )
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:cov", "-o", "addopts=", *tests], [plugin])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest ended with {code}")
 

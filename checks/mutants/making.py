@@ -72,7 +72,7 @@ class _Change:
     plain: bool
 
 
-class _Visitor(cst.CSTVisitor):
+class _Visitor(cst.CSTVisitor):  # type: ignore[misc]  # libcst is in .venv-mutants, where mypy is not run
     METADATA_DEPENDENCIES = (PositionProvider,)
 
     def __init__(self, module: cst.Module, path: str) -> None:
@@ -126,11 +126,11 @@ def _is_left_alone(node: cst.CSTNode) -> bool:
         case (
             cst.Decorator(decorator=cst.Call(func=cst.Name(value=name))) | cst.Decorator(decorator=cst.Name(value=name))
         ):
-            return name in _NO_DECORATORS
+            return str(name) in _NO_DECORATORS
         case cst.Call(func=cst.Name(value=name)):
-            return name in _NO_CALLS
+            return str(name) in _NO_CALLS
         case cst.FunctionDef(name=cst.Name(value=name)):
-            return name == "__repr__"
+            return bool(name == "__repr__")
         case cst.Expr(value=cst.SimpleString()):
             return True  # a docstring
         case _:
@@ -191,7 +191,7 @@ def _head(statement: cst.CSTNode) -> str:
 
 
 def _said(module: cst.Module, node: cst.CSTNode) -> str:
-    return module.code_for_node(node).strip()
+    return str(module.code_for_node(node)).strip()
 
 
 def _short(text: str) -> str:
