@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INFRA := .venv-infra
 AZ := .venv-az
+MUTANTS := .venv-mutants
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
-.PHONY: help setup demo test check check-code check-types check-templates format bench package docs snapshots pins clean
+.PHONY: help setup demo test check check-code check-types check-templates format bench mutants cover package docs snapshots pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +39,14 @@ $(AZ)/.ready: requirements-az.txt
 	@echo "Setting up $(AZ): the Azure CLI, whose parser az commands are held against ..."
 	@$(PYTHON) -m venv --clear $(AZ)
 	@$(AZ)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-az.txt
+	@touch $@
+
+$(MUTANTS)/.ready: requirements-dev.txt requirements-mutants.txt pyproject.toml
+	@echo "Setting up $(MUTANTS): the tests' packages, mutmut and coverage ..."
+	@$(PYTHON) -m venv --clear $(MUTANTS)
+	@$(MUTANTS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(MUTANTS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-mutants.txt
+	@$(MUTANTS)/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup      ## the whole story on the local Azure, narrated and checked
@@ -71,6 +80,13 @@ format: setup    ## formatter and safe fixes
 bench: setup     ## ratios and counts
 	@$(BIN)/python -m bench
 
+# ONLY=shared/access/plan.py chooses modules, MOST=100 stops after so many, MEASURE=1 asks anew which test runs which line.
+mutants: $(MUTANTS)/.ready  ## changes the code and sees whether a test notices; resumes where it stopped
+	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(MEASURE),--measure)
+
+cover: $(MUTANTS)/.ready node_modules/.ready  ## branch coverage of each package, its goal, and what is missing
+	@nice -n 19 $(MUTANTS)/bin/python -m checks.cover
+
 package:         ## the deployment package, dist/amlguard.zip
 	@test -n "$(PYTHON)" || { echo "amlguard needs Python 3.13 on the PATH"; exit 1; }
 	@$(PYTHON) -m infra.package
@@ -87,6 +103,7 @@ pins: setup      ## moves the pinned packages to the newest that requirements*.i
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-infra.in -o requirements-infra.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-az.in -o requirements-az.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-mutants.in -o requirements-mutants.txt
 
 clean:           ## removes everything that was set up or built
-	rm -rf $(VENV) $(INFRA) $(AZ) node_modules .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(INFRA) $(AZ) $(MUTANTS) node_modules .mutants .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

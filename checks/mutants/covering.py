@@ -1,0 +1,35 @@
+"""Which tests run which lines, and how long they take, as `make mutants` measured it (`.mutants/`)."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from coverage import CoverageData
+
+from checks.mutants.timing import TIMES
+
+FILE = Path(".mutants") / "coverage"
+
+
+class Covering:
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._data = CoverageData(str(FILE))
+        self._data.read()
+        self._times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
+
+    def tests(self, path: str, lines: Iterable[int]) -> Sequence[str]:
+        """Those that run a line of `lines`, the quickest first; where only imports do, all that run the module."""
+        known = self._of(path)
+        found = {test for line in lines for test in known.get(line, ())}
+        found = found or {test for each in known.values() for test in each}
+        return sorted(found, key=lambda test: (self._times.get(test, 0.0), test))
+
+    def seconds(self, tests: Iterable[str]) -> float:
+        return sum(self._times.get(test, 0.0) for test in tests)
+
+    @lru_cache  # noqa: B019 - there is one, and it lives as long as the process
+    def _of(self, path: str) -> dict[int, frozenset[str]]:
+        lines = self._data.contexts_by_lineno(str(self._root / path))
+        return {line: frozenset(one.partition("|")[0] for one in contexts if one) for line, contexts in lines.items()}

@@ -1,0 +1,154 @@
+"""Judges mutants in forks of one pytest process that has collected all tests: a fork runs only those that matter."""
+
+import gc
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL, SIGXCPU
+from typing import NoReturn
+
+import pytest
+
+from checks.mutants.exchanging import Exchange, Imported
+from checks.mutants.making import Mutant
+
+KILLED, SURVIVED, TIMED_OUT, UNCOVERED = "killed", "survived", "timed out", "uncovered"
+_IMPORTING = 60.0
+_IN_VAIN = (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`by` is the test that noticed it, as far as that is known."""
+
+    mutant: Mutant
+    word: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    mutant: Mutant
+    says: int
+    until: float
+
+
+@dataclass(slots=True)
+class Judge:
+    """A plugin of pytest, which takes over once the tests are collected. `told` hears every verdict."""
+
+    root: Path
+    mutants: Iterable[Mutant]
+    tests: Callable[[Mutant], Sequence[str]]
+    seconds: Callable[[Iterable[str]], float]
+    told: Callable[[Verdict], None]
+    jobs: int = 2
+    _killers: dict[str, list[str]] = field(default_factory=dict)
+    _running: dict[int, _Trial] = field(default_factory=dict)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = {one.nodeid: one for one in session.items}
+        imported = Imported(self.root)
+        gc.freeze()  # so that forks share what is there
+        for mutant in self.mutants:
+            while len(self._running) >= self.jobs:
+                self._wait()
+            self._begin(mutant, items, imported)
+        while self._running:
+            self._wait()
+        return True
+
+    def _begin(self, mutant: Mutant, items: Mapping[str, pytest.Item], imported: Imported) -> None:
+        known = [one for one in self.tests(mutant) if one in items]
+        first = [one for one in self._killers.get(_place(mutant), ()) if one in known]
+        named = list(dict.fromkeys((*first, *known)))
+        if not named:
+            self.told(Verdict(mutant, UNCOVERED))
+            return
+        try:
+            exchanges = imported.exchanges(mutant)
+        except SyntaxError:
+            self.told(Verdict(mutant, KILLED, "it does not compile"))
+            return
+        seconds = self.seconds(named) + (0 if exchanges else _IMPORTING)
+        hears, says = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.close(hears)
+            _limit(seconds)
+            if exchanges:
+                _in_this_fork(exchanges, [items[one] for one in named], says)
+            _anew(mutant, named)
+        os.close(says)
+        self._running[pid] = _Trial(mutant, hears, time.monotonic() + 300 + 60 * seconds)
+
+    def _wait(self) -> None:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid:
+            self._end(self._running.pop(pid), os.waitstatus_to_exitcode(status))
+            return
+        for late in [pid for pid, trial in self._running.items() if time.monotonic() > trial.until]:
+            with suppress(ProcessLookupError):
+                os.kill(late, SIGKILL)
+        time.sleep(0.01)
+
+    def _end(self, trial: _Trial, code: int) -> None:
+        with os.fdopen(trial.says, encoding="utf-8") as told:
+            by = told.read()
+        if code in _IN_VAIN:
+            raise RuntimeError(f"no test was run for {trial.mutant}")
+        word = {0: SURVIVED, -SIGXCPU: TIMED_OUT, -SIGKILL: TIMED_OUT}.get(code, KILLED)
+        if by:
+            before = self._killers.get(_place(trial.mutant), [])
+            self._killers[_place(trial.mutant)] = [by, *(one for one in before if one != by)][:8]
+        self.told(Verdict(trial.mutant, word, by))
+
+
+def _place(mutant: Mutant) -> str:
+    return f"{mutant.path} {mutant.where}"
+
+
+def _limit(seconds: float) -> None:
+    """Of the processor, and not of the clock: others may be at work on the machine."""
+    most = int(30 + 10 * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for each in (0, 1, 2):
+        os.dup2(nowhere, each)
+
+
+def _in_this_fork(exchanges: Sequence[Exchange], items: Sequence[pytest.Item], says: int) -> NoReturn:
+    code = 1
+    try:
+        for one in exchanges:
+            one.make()
+        code = _first_failure(items, says)
+    finally:
+        os._exit(code)
+
+
+def _first_failure(items: Sequence[pytest.Item], says: int) -> int:
+    for item, following in zip(items, (*items[1:], None), strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            os.write(says, item.nodeid.encode())
+            return 1
+    return 0
+
+
+def _anew(mutant: Mutant, named: Sequence[str]) -> NoReturn:
+    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False, encoding="utf-8") as file:
+        json.dump({"path": mutant.path, "code": mutant.code, "tests": list(named)}, file)
+    files = dict.fromkeys(one.partition("::")[0] for one in named)
+    options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "checks.mutants.replacing")
+    os.environ["AMLGUARD_MUTANT"] = file.name
+    os.execv(  # noqa: S606 - pytest of this very Python
+        sys.executable, (sys.executable, "-m", "pytest", *options, *files)
+    )
