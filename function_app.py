@@ -3,32 +3,30 @@
 Importing this costs no more than azure.functions itself, so that a cold instance is indexed at once.
 """
 
-import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 if TYPE_CHECKING:
-    from handlers.runtime import Runtime
+    from handlers.runtime import Kept, Runtime
 
 app = func.FunctionApp()
 
 
 class _Once:
-    """The process's services, connected when first asked for; a failure is not kept."""
+    """The process's services, connected when first asked for."""
 
     def __init__(self) -> None:
-        self._services: Runtime | None = None
-        self._connecting = asyncio.Lock()
+        self._kept: Kept | None = None
 
     async def get(self) -> "Runtime":
-        from handlers.runtime import connect  # noqa: PLC0415 - the Azure SDKs must not slow indexing down
+        from handlers.runtime import Kept, connect  # noqa: PLC0415 - the Azure SDKs must not slow indexing down
 
-        async with self._connecting:
-            if self._services is None:
-                self._services = await connect(os.environ)
-            return self._services
+        if self._kept is None:
+            self._kept = Kept(partial(connect, os.environ))
+        return await self._kept.get()
 
 
 _services = _Once()

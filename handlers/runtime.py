@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from shared.scopes import Scopes
 from shared.state.sweep_progress import Sweeps
 from shared.writing.leftovers import Leftovers
 
+BELIEVED_SECONDS = 12 * 3600.0
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
@@ -78,6 +79,37 @@ class Runtime:
     def deadline(self) -> float:
         """In `time.monotonic()` seconds, from now."""
         return time.monotonic() + self.deadline_seconds
+
+
+class Kept:
+    """The process's runtime: connected when first asked for, and anew after `BELIEVED_SECONDS`. No failure is kept.
+
+    So no process believes its cloud, its identity or its settings for ever. What it remembers of runs stays. Whoever
+    works with the runtime before this one has had hours to end when it is closed.
+    """
+
+    def __init__(
+        self, connecting: Callable[[], Awaitable[Runtime]], seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connect, self._seconds = connecting, seconds
+        self._line = asyncio.Lock()
+        self._since = 0.0
+        self._now: Runtime | None = None
+        self._before: Runtime | None = None
+
+    async def get(self) -> Runtime:
+        """Raises as `connect` does."""
+        async with self._line:
+            if self._now is None or self._seconds() - self._since >= BELIEVED_SECONDS:
+                self._now = await self._renewed(self._now)
+            return self._now
+
+    async def _renewed(self, old: Runtime | None) -> Runtime:
+        anew = await self._connect()
+        if self._before:
+            await self._before.close()
+        self._before, self._since = old, self._seconds()
+        return replace(anew, memory=old.memory) if old else anew
 
 
 async def connect(environment: Mapping[str, str], *, policy_file: Path | None = None) -> Runtime:

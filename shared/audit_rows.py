@@ -11,6 +11,8 @@ from typing import Any
 from shared.access.actions import Action, Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding
 from shared.access.guards import Word
+from shared.access.quoting import visible
+from shared.access.raw import is_guid
 from shared.access.terms import RunMode
 from shared.messages import Trigger
 
@@ -141,7 +143,7 @@ def remediation(run: Run, one: Outcome) -> dict[str, Any]:
             row["PrincipalId"] = action.principal.id if action.principal else ""
             row["NeededBy"] = [str(action.needed_by)] if action.needed_by else []
             row["AddedPermissions"] = list(action.adds)
-    return row
+    return _told(row)
 
 
 def planned(run: Run, action: Grant | Setting | Removal) -> dict[str, Any]:
@@ -153,7 +155,7 @@ def withheld(action: Action, refusal: Refusal, reversed_by: str = "") -> Outcome
 
 
 def finding(run: Run, one: Finding) -> dict[str, Any]:
-    return {
+    row = {
         "TimeGenerated": _now(),
         "RunId": run.id,
         "FindingId": str(uuid.uuid5(_FINDING_IDS, f"{one.resource.key}|{one.rule}|{'|'.join(one.requirements)}")),
@@ -167,6 +169,7 @@ def finding(run: Run, one: Finding) -> dict[str, Any]:
         "Mode": str(run.mode),
         **_origin(run),
     }
+    return _told(row)
 
 
 def sweep_row(
@@ -196,10 +199,16 @@ def sweep_row(
     }
 
 
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """What people read tells what tenants wrote: names, tags. It is one line, and any log takes it."""
+    return row | {name: visible(row[name]) for name in ("Reason", "Message", "Remedy") if name in row}
+
+
 def _origin(run: Run) -> dict[str, Any]:
-    time = run.trigger.event_time
+    """A message of the queue may be of a version that took any text for a correlation id."""
+    time, correlation = run.trigger.event_time, run.trigger.correlation_id
     return {
-        "CorrelationId": run.trigger.correlation_id,
+        "CorrelationId": correlation if is_guid(correlation) else "",
         "CallerObjectId": run.trigger.caller_object_id,
         "EventTime": time.isoformat() if time else None,
     }

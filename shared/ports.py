@@ -132,6 +132,10 @@ class Reads(Protocol):
 class Azure(Reads, Protocol):
     """What is read, and what is changed."""
 
+    def fresh(self) -> "Azure":
+        """The same, and it believes nothing that was read before: by that an admin user goes off."""
+        ...
+
     async def grant(self, grant: Grant, description: str) -> bool:
         """True if it was made, False if it existed already. Raises `WriteRefusedError`."""
         ...

@@ -182,18 +182,20 @@ class Reconciler:
             await self._act(made, one)
         else:
             async with self.memory.exclusively(made.switch_off.resource):
-                # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look.
-                await self._act(await self._decide(one), one)
+                # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look, by
+                # nothing that was read before.
+                await self._act(await self._decide(one, fresh=True), one)
         if self.instructions.by_hand:
             mine = (outcome.action for outcome in one.done if isinstance(outcome.action, Grant))
             told = {on for grant in mine for on in (grant.on, *grant.others)}
             await self.journal.leaning(one.made.leaning, one.run, told)
 
-    async def _decide(self, one: _Progress) -> Plan:
+    async def _decide(self, one: _Progress, *, fresh: bool = False) -> Plan:
         """Looks, and asks for approval; looks again with what a person has released."""
+        reader = replace(self, azure=self.azure.fresh()) if fresh else self
         async with asyncio.timeout(_left(one.deadline)):
             while True:
-                made = await self._knowing(one.released).look(one.workspace, one.run.trigger)
+                made = await reader.knowing(one.released).look(one.workspace, one.run.trigger)
                 if one.run.mode is not RunMode.ENFORCE:
                     return made
                 made, released = await self.approval.of(made, one.workspace, one.run, self.azure.now())
@@ -206,7 +208,7 @@ class Reconciler:
         looking, stop = self.prepare(workspace, trigger), self.instructions.stop
         return await (stop.unless(looking) if stop else looking)
 
-    def _knowing(self, released: Pending | None) -> "Reconciler":
+    def knowing(self, released: Pending | None) -> "Reconciler":
         """With the policy's terms and what a person has released."""
         return replace(self, terms=replace(self.terms, approved=frozenset(released.actions))) if released else self
 

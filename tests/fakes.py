@@ -108,6 +108,9 @@ class FakeAzure:
 
     # what shared.ports.Azure promises
 
+    def fresh(self) -> Self:
+        return self
+
     def now(self) -> datetime:
         return self.clock
 

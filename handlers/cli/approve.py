@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from handlers.cli.console import in_lines
 from handlers.runtime import Runtime, connected
 from shared.access.plan_json import Document
 from shared.access.scope import Scope
@@ -28,7 +29,7 @@ class Waiting:
         return {"released": self.released, "pending": [msgspec.to_builtins(one) for one in self.pending]}
 
     def text(self) -> str:
-        return "\n".join(self._lines())
+        return in_lines(self._lines())
 
     def _lines(self) -> Iterator[str]:
         for one in self.pending:

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from shared.access.quoting import visible
 from shared.access.scope import InvalidScopeError, Scope
 
 PLAIN = "amlguard-plain"
@@ -60,9 +62,12 @@ def scope_of(text: str) -> Scope:
 
 def one_line(text: str) -> str:
     """For an error: nothing in it can move the cursor, or make a second line look like one of ours."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in " ".join(text.split())
-    )
+    return visible(" ".join(text.split()))
+
+
+def in_lines(lines: Iterable[str]) -> str:
+    """Each of them is one line, whatever the tenant wrote into what it tells."""
+    return "\n".join(map(visible, lines))
 
 
 def read_text(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.cli.console import counted, scope_of
+from handlers.cli.console import counted, in_lines, scope_of
 from handlers.cli.desk import at_a_desk
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Removal, Setting, Wait
@@ -72,7 +72,7 @@ class Explanation:
         }
 
     def text(self) -> str:
-        return "\n".join(self._lines())
+        return in_lines(self._lines())
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.resource}"

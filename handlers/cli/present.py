@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from handlers.cli.console import counted
+from handlers.cli.console import counted, in_lines
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.plan_json import Document, Report, action, short
 from shared.access.rules import Rule
@@ -42,7 +42,7 @@ def came_of(outcome: Outcome) -> Document:
 
 
 def result_text(report: Report, applied: "Applied | None" = None) -> str:
-    return "\n".join(_lines(result_document(report, applied), applied is not None))
+    return in_lines(_lines(result_document(report, applied), applied is not None))
 
 
 def looked_at(document: Document) -> str:

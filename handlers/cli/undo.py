@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from handlers.cli.console import in_lines
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.present import came_of
 from handlers.cli.recording import audit_log, finds_out, undo_command
@@ -77,7 +78,7 @@ class Taken:
         }
 
     def text(self) -> str:
-        return "\n".join(self._lines())
+        return in_lines(self._lines())
 
     def _lines(self) -> Iterator[str]:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}

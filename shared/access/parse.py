@@ -174,13 +174,15 @@ def role_assignment(raw: Raw) -> RoleAssignment | None:
         if is_odd(body.get("scope")):
             return None
         scope, misplaced = _ROOT, True
-    created = body.get("createdOn")
+    created, role = body.get("createdOn"), body.get("roleDefinitionId")
+    if not isinstance(role, str):
+        raise TypeError("an assignment names its role")
     return RoleAssignment(
         str(raw.get("id")),
         scope,
         object_id(body.get("principalId")),
-        str(body.get("roleDefinitionId")).rpartition("/")[2].casefold(),
-        body.get("condition"),
+        role.rpartition("/")[2].casefold(),
+        _condition(body),
         datetime.fromisoformat(created) if created else None,
         body.get("description"),
         misplaced=misplaced,
@@ -188,9 +190,12 @@ def role_assignment(raw: Raw) -> RoleAssignment | None:
 
 
 def role_definition(raw: Raw) -> RoleDefinition:
+    """Raises `TypeError`: a role that cannot be read is not one that gives nothing, or of which nothing is taken."""
     body = raw.get("properties")
     properties: Raw = body if isinstance(body, Mapping) else raw
-    blocks = [b for b in properties.get("permissions") or () if isinstance(b, Mapping)]
+    blocks = properties.get("permissions")
+    if not isinstance(blocks, list | tuple) or not all(isinstance(block, Mapping) for block in blocks):
+        raise TypeError("a role has permissions")
     role_id = str(raw.get("name") or str(raw.get("id")).rpartition("/")[2])
     return RoleDefinition(
         role_id.casefold(), str(properties.get("roleName") or role_id), tuple(map(permission_block, blocks))
@@ -198,12 +203,25 @@ def role_definition(raw: Raw) -> RoleDefinition:
 
 
 def permission_block(raw: Raw) -> PermissionBlock:
+    """Raises `TypeError`."""
+
     def names(key: str) -> tuple[str, ...]:
-        return tuple(str(name) for name in raw.get(key) or ())
+        told = raw.get(key)
+        if told is not None and not (isinstance(told, list | tuple) and all(isinstance(one, str) for one in told)):
+            raise TypeError("operations are a list of texts")
+        return tuple(told or ())
 
     return PermissionBlock(
-        names("actions"), names("notActions"), names("dataActions"), names("notDataActions"), raw.get("condition")
+        names("actions"), names("notActions"), names("dataActions"), names("notDataActions"), _condition(raw)
     )
+
+
+def _condition(raw: Raw) -> str | None:
+    """Raises `TypeError`: what cannot be read is not a condition that is always met."""
+    told = raw.get("condition")
+    if told is not None and not isinstance(told, str):
+        raise TypeError("a condition is text")
+    return told
 
 
 def _compute(raw: Raw, scope: Scope, resolved: Mapping[Scope, str]) -> Compute:

@@ -52,6 +52,16 @@ def query(text: str) -> str:
     return quote(text, safe="")
 
 
+def visible(text: str) -> str:
+    """For people, in one line: nothing in it moves a cursor, begins another line, or keeps a record from being written.
+
+    Half a pair of UTF-16 is such a thing as well: no UTF-8 can hold it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
 def shell(text: object) -> str:
     """One word of a command, for a POSIX shell."""
     return shlex.quote(str(text))

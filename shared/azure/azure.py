@@ -1,6 +1,7 @@
 """Azure as `shared.reconcile` sees it: the clients behind `shared.ports.Azure`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +40,11 @@ class LiveAzure:
         self._assignments = RoleAssignments(self._arm, *common)
         self._registries = Registries(self._arm, *common)
         self._vaults = Vaults(self._arm)
+
+    def fresh(self) -> "LiveAzure":
+        anew = copy(self)
+        anew._assignments = self._assignments.fresh()  # noqa: SLF001 - of the same class
+        return anew
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -14,6 +14,8 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 _REMAINING, _RESETS = "x-ms-user-quota-remaining", "x-ms-user-quota-resets-after"
 _SPAN = re.compile(r"(\d+):(\d+):(\d+)(?:\.\d+)?")
+_LONGEST_WINDOW = 60
+"""Seconds. Windows take five: an answer that tells of hours is not believed, and nobody sleeps for it."""
 _SAME_WINDOW = 2.0
 """Seconds between what two answers tell of one window's end: whole ones are told, and an answer may be read late."""
 
@@ -73,7 +75,7 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         if not span or not told.isdecimal():
             return
         hours, minutes, seconds = map(int, span.groups())
-        resets_at = asyncio.get_running_loop().time() + 3600 * hours + 60 * minutes + seconds
+        resets_at = asyncio.get_running_loop().time() + min(3600 * hours + 60 * minutes + seconds, _LONGEST_WINDOW)
         remaining = int(told) - (self._under_way - 1)  # this one is counted already
         if resets_at > self._resets_at + _SAME_WINDOW:
             self._resets_at, self._remaining = resets_at, remaining

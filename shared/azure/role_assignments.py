@@ -7,6 +7,7 @@ and they cost more CPU than everything else in reading a workspace. The SDK load
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,17 @@ if TYPE_CHECKING:
 
 _PROVIDER = "Microsoft.Authorization"
 _MOST_CUSTOM_ROLES = 500
+_BELIEVED_SECONDS = 300.0
+"""For so long a custom role is taken for what it was. Then, and before an admin user goes off, it is read again."""
 
 _ROLE = "Role Based Access Control Administrator"
 
 
 class RoleAssignments:
-    """Definitions of built-in roles ship with amlguard. Custom ones are read once and kept, up to a limit."""
+    """Definitions of built-in roles ship with amlguard. Custom ones are kept for some minutes.
+
+    `fresh` believes neither: an admin user goes off by what roles give now.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,12 @@ class RoleAssignments:
         self._endpoint, self._credential, self._scope = endpoint, credential, scope
         self._transport, self._clock, self._pace = transport, clock, pace
         self._built_in = _built_in_roles()
-        self._custom: dict[str, RoleDefinition] = {}
+        self._custom: dict[str, tuple[float, RoleDefinition]] = {}
+
+    def fresh(self) -> "RoleAssignments":
+        anew = copy(self)
+        anew._built_in, anew._custom = {}, {}  # noqa: SLF001 - of the same class
+        return anew
 
     @cached_property
     def _client(self) -> "AuthorizationManagementClient":
@@ -79,15 +90,18 @@ class RoleAssignments:
 
     async def definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
         """Raises `ReadFailedError`. A deleted role is left out, because it gives nothing any more."""
-        known = {**self._built_in, **self._custom}
+        began = asyncio.get_running_loop().time()
+        kept = {role_id: one for role_id, (at, one) in self._custom.items() if began - at < _BELIEVED_SECONDS}
+        known = {**self._built_in, **kept}
         unknown = sorted(role_ids - known.keys())
         ids = [scope.child("providers", _PROVIDER, "roleDefinitions", role_id) for role_id in unknown]
         raws = await asyncio.gather(*map(self._arm.get, ids))
-        read = [role_definition(raw) for raw in raws if raw is not None]
+        with reading("read role definitions"):
+            read = {one.role_id: one for one in (role_definition(raw) for raw in raws if raw is not None)}
         if len(self._custom) + len(read) > _MOST_CUSTOM_ROLES:
             self._custom.clear()
-        self._custom.update((one.role_id, one) for one in read)
-        return {i: found for i in role_ids if (found := known.get(i) or self._custom.get(i))}
+        self._custom.update((role_id, (began, one)) for role_id, one in read.items())
+        return {role_id: found for role_id in role_ids if (found := known.get(role_id) or read.get(role_id))}
 
     async def denies(self, scope: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
         """All deny assignments at, above and below `scope`, or those assigned to the principal.

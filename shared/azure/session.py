@@ -1,7 +1,9 @@
 """Credential, clouds and pipelines. A process makes them once, when it first needs them, and all clients share them."""
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,7 +11,9 @@ from typing import Any
 from urllib.request import getproxies
 
 from azure.core import AsyncPipelineClient
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import ServiceResponseError
 from azure.core.pipeline.policies import (
     AsyncBearerTokenCredentialPolicy,
     RequestIdPolicy,
@@ -106,9 +110,31 @@ def quiet_sdk_logging() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Credential(DefaultAzureCredential):
+    """It waits for a token no longer than for another answer: by itself it would, for as long as the service asks."""
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        with _in_time():
+            async with asyncio.timeout(_LONGEST_SILENCE):
+                return await super().get_token(*scopes, **options)
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        with _in_time():
+            async with asyncio.timeout(_LONGEST_SILENCE):
+                return await super().get_token_info(*scopes, options=options)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise ServiceResponseError("no token") from None
+
+
 def credential() -> AsyncTokenCredential:
     """A managed identity in the cloud. On a person's machine the environment, the Azure CLI and so on."""
-    return DefaultAzureCredential(process_timeout=30)
+    return _Credential(process_timeout=30)
 
 
 def transport() -> AsyncHttpTransport[Any, Any]:

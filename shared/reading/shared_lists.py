@@ -2,7 +2,8 @@
 
 That is the lists of other services, and the connections of each workspace: every switch-off asks for all of them.
 
-A list is at most as old as the shard, which is minutes. Everything else is read and written directly.
+A list is at most as old as the shard, which is minutes. Everything else is read and written directly. What an admin
+user goes off by is read again (`fresh`).
 """
 
 import asyncio
@@ -27,6 +28,9 @@ class SharedLists:
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
         self._begun: dict[Hashable, asyncio.Future[Any]] = {}
+
+    def fresh(self) -> Azure:
+        return self._azure.fresh()
 
     def now(self) -> datetime:
         return self._azure.now()

@@ -171,11 +171,6 @@ async def test_a_custom_role_that_gives_the_pull_is_enough(azure: LocalAzure, co
     assert not azure.admin_user(of.registry)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="custom_role_is_remembered_for_ever.py: the definition that was read first is believed for ever",
-)
 async def test_no_admin_user_goes_off_by_what_a_custom_role_once_gave(azure: LocalAzure, connect: Connect) -> None:
     of = Team("lost")
     await _with_a_custom_role(of, azure, connect, for_ever=False)

@@ -36,7 +36,8 @@ def test_every_reader_gives_the_one_form(text: str) -> None:
     user = {"type": "UserAssigned", "userAssignedIdentities": {UAI: {"principalId": text}}}
     system = identity({"identity": {"type": "SystemAssigned", "principalId": text}}, "it", {}).system
     (attached,) = identity({"identity": user}, "it", {}).user
-    held = role_assignment({"id": "a", "properties": {"scope": str(REGISTRY), "principalId": text}})
+    body = {"scope": str(REGISTRY), "principalId": text, "roleDefinitionId": "x"}
+    held = role_assignment({"id": "a", "properties": body})
     policies = [{"objectId": text, "permissions": {"secrets": ["get"]}}]
     assert system is not None
     assert held is not None
