@@ -14,6 +14,7 @@ from shared.access.asks import Property
 from shared.access.guards import Guard
 from shared.access.merge import instead_of
 from shared.access.plan_json import restrict
+from shared.access.rules import List
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
@@ -47,6 +48,18 @@ class Result:
     outcomes: tuple[Outcome, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a run is to look. `deadline` is in `time.monotonic()` seconds; `attempt` counts how often it was put off.
+
+    `touched` is the only list below the workspace that changed. None: anything may have, so everything is looked at.
+    """
+
+    deadline: float | None = None
+    attempt: int = 0
+    touched: List | None = None
+
+
 @dataclass(slots=True)
 class _Progress:
     """How far one run has come: `made` and `outcomes` are the last pass's, `done` is what was done over all of them.
@@ -56,7 +69,7 @@ class _Progress:
 
     workspace: Scope
     run: Run
-    deadline: float | None
+    look: Look
     recorded: set[tuple[str, str]] = field(default_factory=set)
     released: Pending | None = None
     made: Plan = field(default_factory=Plan)
@@ -92,9 +105,9 @@ class Reconciler:
     def approval(self) -> Approval:
         return Approval(self.store, self.terms.approval_lapses)
 
-    async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
+    async def prepare(self, workspace: Scope, trigger: Trigger | None = None, touched: List | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
-        prepared = await prepare(workspace, self.azure, self.terms, trigger)
+        prepared = await prepare(workspace, self.azure, self.terms, trigger, touched=touched)
         made = prepared.plan if prepared else Plan()
         only = self.instructions.only
         return made if only is None else restrict(made, only)
@@ -117,49 +130,45 @@ class Reconciler:
         held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
         return held.allows(made)
 
-    async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
-        """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds; there always is one,
-        except at a desk.
+    async def run(self, workspace: Scope, run: Run, look: Look = Look()) -> Result:
+        """Prepares, and carries out in mode enforce. There always is a deadline, except at a desk.
 
         A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
 
         Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1);
         `TimeoutError` when the deadline passed before anything was recorded, and `StoppedError`.
         """
-        until = deadline
+        until = look.deadline
         if until is None and not self.instructions.by_hand:
             until = time.monotonic() + _MOST_SECONDS
         return await self.memory.shared(
-            self._alike(workspace, run, deadline, attempt),
-            lambda begin: self._in_turn(workspace, run, until, attempt, begin),
+            self._alike(workspace, run, look),
+            lambda begin: self._in_turn(workspace, run, replace(look, deadline=until), begin),
         )
 
-    def _alike(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Hashable:
+    def _alike(self, workspace: Scope, run: Run, look: Look) -> Hashable:
         """Runs of which this is the same may share what comes of one of them."""
         speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
-        patience = deadline is None, attempt, is_in_the_background()
+        patience = look.deadline is None, look.attempt, is_in_the_background()
         said = self.instructions
-        return workspace, run.mode, speaks_for, patience, said.by_hand, said.again, said.only
+        return workspace, look.touched, run.mode, speaks_for, patience, said.by_hand, said.again, said.only
 
-    async def _in_turn(
-        self, workspace: Scope, run: Run, deadline: float | None, attempt: int, begin: Callable[[], None]
-    ) -> Result:
-        async with asyncio.timeout(_left(deadline)) as patience, self.memory.exclusively(workspace):
+    async def _in_turn(self, workspace: Scope, run: Run, look: Look, begin: Callable[[], None]) -> Result:
+        async with asyncio.timeout(_left(look.deadline)) as patience, self.memory.exclusively(workspace):
             begin()
             patience.reschedule(None)
-            if attempt:
+            if look.attempt:
                 self.memory.forget_wake(workspace)
-            return await self._run(workspace, run, deadline, attempt)
+            return await self._run(_Progress(workspace, run, look))
 
-    async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
-        one = _Progress(workspace, run, deadline)
+    async def _run(self, one: _Progress) -> Result:
         for _ in range(_PASSES):
             await self._pass(one)
             if not self._goes_on(one):
                 break
-        await self.approval.used(one.released, workspace, one.done)
-        await self._put_off(one, attempt)
-        return Result(workspace, run, one.made, tuple(one.done))
+        await self.approval.used(one.released, one.workspace, one.done)
+        await self._put_off(one)
+        return Result(one.workspace, one.run, one.made, tuple(one.done))
 
     async def _pass(self, one: _Progress) -> None:
         """One look, and what it leads to."""
@@ -177,9 +186,9 @@ class Reconciler:
 
     async def _decide(self, one: _Progress) -> Plan:
         """Looks, and asks for approval; looks again with what a person has released."""
-        async with asyncio.timeout(_left(one.deadline)):
+        async with asyncio.timeout(_left(one.look.deadline)):
             while True:
-                made = await self._knowing(one.released).look(one.workspace, one.run.trigger)
+                made = await self._knowing(one.released).look(one.workspace, one.run.trigger, one.look.touched)
                 if one.run.mode is not RunMode.ENFORCE:
                     return made
                 made, released = await self.approval.of(made, one.workspace, one.run, self.azure.now())
@@ -187,9 +196,9 @@ class Reconciler:
                     return made
                 one.released = released
 
-    async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
+    async def look(self, workspace: Scope, trigger: Trigger, touched: List | None = None) -> Plan:
         """As `prepare`; raises `StoppedError` when a person wants to stop."""
-        looking, stop = self.prepare(workspace, trigger), self.instructions.stop
+        looking, stop = self.prepare(workspace, trigger, touched), self.instructions.stop
         return await (stop.unless(looking) if stop else looking)
 
     def _knowing(self, released: Pending | None) -> "Reconciler":
@@ -218,7 +227,7 @@ class Reconciler:
         allowed = held.allows(made)
         notes = {**held.restored, **(one.released.notes if one.released else {})}
         outcomes = await self.changes.carry_out(
-            allowed, one.run, one.deadline, notes, _stopped(made, held), held.reversed_by
+            allowed, one.run, one.look.deadline, notes, _stopped(made, held), held.reversed_by
         )
         if self.instructions.again and self.store:
             applied = [outcome.action.action_id for outcome in outcomes if outcome.phase is Phase.APPLIED]
@@ -243,15 +252,15 @@ class Reconciler:
         stopped = self.instructions.asked_to_stop
         return bool(one.outcomes) and not stopped and follows_at_once(one.made, one.outcomes, self.azure.now())
 
-    async def _put_off(self, one: _Progress, attempt: int) -> None:
+    async def _put_off(self, one: _Progress) -> None:
         """Queues another look for the earliest moment at which something that waits could go on."""
         if one.run.mode is not RunMode.ENFORCE or self.queue is None:
             return
         now = self.azure.now()
-        until = delay(one.made, one.outcomes, now, attempt)
+        until = delay(one.made, one.outcomes, now, one.look.attempt)
         if until is None or self.memory.wake_is_due(one.workspace, now + until, now):
             return
-        await self.queue.put(encode(Reconcile((str(one.workspace),), one.run.trigger, attempt + 1)), until)
+        await self.queue.put(encode(Reconcile((str(one.workspace),), one.run.trigger, one.look.attempt + 1)), until)
         self.memory.remember_wake(one.workspace, now + until)
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:

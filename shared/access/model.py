@@ -17,6 +17,7 @@ from shared.access.preferences import People, Preferences
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
+from shared.access.unasked import if_asked
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
 type Raw = Mapping[str, Any]
@@ -289,8 +290,8 @@ class Estate:
         found: dict[str, str] = {}
         for one in self.workspaces:
             if one.id.contains(scope):
-                raws = [one.raw, *(compute.raw for compute in one.computes if compute.id == scope)]
-                raws += [endpoint.raw for endpoint in one.endpoints if endpoint.id == scope]
+                raws = [one.raw, *(compute.raw for compute in if_asked(one.computes) if compute.id == scope)]
+                raws += [endpoint.raw for endpoint in if_asked(one.endpoints) if endpoint.id == scope]
                 found |= {name: value for raw in raws for name, value in tags(raw).items()}
         known = self.registries.get(scope) or self.vaults.get(scope)
         return {**found, **(known.tags if known else {})}
