@@ -217,12 +217,10 @@ class Reconciler:
     async def _carry_out(self, made: Plan, one: _Progress) -> tuple[Plan, list[Outcome]]:
         """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
         if one.run.mode is not RunMode.ENFORCE:
-            await self.journal.intent(made, one.run, one.recorded)
+            await self._record(made, one)
             return made, []
         # At once, for the event's sake; gather raises the first failure, and then nothing is written.
-        _, held = await asyncio.gather(
-            self.journal.intent(made, one.run, one.recorded), self.brakes.held(made, one.workspace, one.run.trigger)
-        )
+        _, held = await asyncio.gather(self._record(made, one), self.brakes.held(made, one.workspace, one.run.trigger))
         await self.journal.findings(held.findings, one.run, one.recorded)
         allowed = held.allows(made)
         notes = {**held.restored, **(one.released.notes if one.released else {})}
@@ -233,6 +231,15 @@ class Reconciler:
             applied = [outcome.action.action_id for outcome in outcomes if outcome.phase is Phase.APPLIED]
             await Undone(self.store).lift(applied)
         return allowed, outcomes
+
+    async def _record(self, made: Plan, one: _Progress) -> None:
+        """The intent and the findings. What an event finds as it was is on record already; a sweep records it again."""
+        if not one.run.trigger.resource:
+            await self.journal.intent(made, one.run, one.recorded)
+            return
+        news = self.memory.news(made.findings, self.azure.now().date())
+        await self.journal.intent(replace(made, findings=tuple(news)), one.run, one.recorded)
+        self.memory.remember_told(news)
 
     def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
         """What grants that Azure refuses, or that people keep removing, made needless; within the cap.

@@ -290,9 +290,9 @@ class Estate:
         found: dict[str, str] = {}
         for one in self.workspaces:
             if one.id.contains(scope):
-                raws = [one.raw, *(compute.raw for compute in if_asked(one.computes) if compute.id == scope)]
-                raws += [endpoint.raw for endpoint in if_asked(one.endpoints) if endpoint.id == scope]
-                found |= {name: value for raw in raws for name, value in tags(raw).items()}
+                below: list[Compute | Endpoint] = [*if_asked(one.computes), *if_asked(one.endpoints)]
+                for raw in (one.raw, *(each.raw for each in below if each.id == scope)):
+                    found |= tags(raw)
         known = self.registries.get(scope) or self.vaults.get(scope)
         return {**found, **(known.tags if known else {})}
 
