@@ -155,7 +155,8 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield "Grants: nothing"
     if rule.is_guard:
         yield "Withholds changes under its own name ([guards](guards.md))"
-    yield f"Reads below the workspace: {', '.join(rule.reads) or 'nothing'}"
+    listed = ", ".join((*rule.reads, *rule.each)) or "nothing"
+    yield f"Reads below the workspace: {listed}{_by_itself(rule)}"
     for name, kind in rule.kinds.items():
         yield f"Finding{f', {name}' if name else ''}: **{kind.severity}**{_remedy(kind)}"
     if rule.watches:
@@ -163,6 +164,10 @@ def _facts(rule: Rule) -> Iterator[str]:
     yield f"Acts when: {rule.acts}"
     yield f"Leaves alone: {rule.leaves}"
     yield f"Source: <https://{rule.source}>"
+
+
+def _by_itself(rule: Rule) -> str:
+    return "; looks at each of them by itself" if rule.each else ""
 
 
 def _remedy(kind: FindingKind) -> str:

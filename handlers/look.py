@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from handlers.runtime import Runtime
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.audit_rows import Run
 from shared.messages import Reconcile, Trigger, encode
 from shared.ports import AzureFailureError
-from shared.reconcile import Result
+from shared.progress import Look, Result
 
 _log = logging.getLogger("amlguard")
 
@@ -34,13 +35,15 @@ async def look_now(
     *,
     deadline: float | None = None,
     attempt: int = 0,
+    touched: List | None = None,
 ) -> list[Result]:
     """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others.
 
     If there are several, a failed one is tried again alone, because the others are done. That holds for whatever fails,
     a fault of amlguard's own included.
     """
-    runs = [_reconcile(scope, services, trigger, deadline, attempt) for scope in workspaces]
+    look = Look(deadline, attempt, touched)
+    runs = [_reconcile(scope, services, Run(services.terms.mode, trigger), look) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
     failed = failures(workspaces, answers)
     if failed and len(workspaces) > 1 and deadline is None and services.queue:
@@ -71,9 +74,8 @@ def said_of(error: Exception) -> str:
     return str(error) if isinstance(error, AzureFailureError) else type(error).__name__
 
 
-async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, deadline: float | None, attempt: int) -> Result:
-    run = Run(services.terms.mode, trigger)
-    result = await services.reconciler.run(scope, run, deadline=deadline, attempt=attempt)
+async def _reconcile(scope: Scope, services: Runtime, run: Run, look: Look) -> Result:
+    result = await services.reconciler.run(scope, run, look)
     _log.info(
         "run %s of %s: %d grants, %d settings, %d findings, %d withheld, %d deferred, %d satisfied (mode %s)",
         run.id,

@@ -9,6 +9,7 @@ from handlers.look import INLINE, look_later, look_now, pause_after, said_of, wa
 from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.routing import route
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.events import MalformedEventError, read
@@ -39,7 +40,7 @@ async def handle(raw: object, services: Runtime) -> None:
         return
     trigger = Trigger(event.correlation_id, event.caller, event.time, str(event.scope))
     if look.workspace:
-        await _within_deadline([look.workspace], services, trigger, services.deadline())
+        await _within_deadline([look.workspace], services, trigger, services.deadline(), look.touched)
     else:
         await _look_at_users(look.scope, services, trigger)
 
@@ -87,7 +88,9 @@ async def _leave_to_queue(scope: Scope, services: Runtime, trigger: Trigger, del
         await services.queue.put(encode(Dependency(str(scope), trigger)), delay)
 
 
-async def _within_deadline(workspaces: list[Scope], services: Runtime, trigger: Trigger, deadline: float) -> None:
+async def _within_deadline(
+    workspaces: list[Scope], services: Runtime, trigger: Trigger, deadline: float, touched: List | None = None
+) -> None:
     chosen = workspaces
     try:
         async with asyncio.timeout(_left(deadline)):
@@ -95,7 +98,7 @@ async def _within_deadline(workspaces: list[Scope], services: Runtime, trigger: 
         if len(chosen) > INLINE:
             await look_later(chosen, services, trigger)
         else:
-            await look_now(chosen, services, trigger, deadline=deadline)
+            await look_now(chosen, services, trigger, deadline=deadline, touched=touched)
     except (TimeoutError, AzureFailureError) as error:
         if not _is_for_later(error):
             raise

@@ -23,9 +23,9 @@ from shared.audit_rows import FINDINGS, Phase, Run, finding
 from shared.messages import Reconcile, Shard, Sweep, Trigger, encode
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError, ReadFailedError
+from shared.progress import Result
 from shared.reading import from_resource_graph
 from shared.reading.shared_lists import SharedLists
-from shared.reconcile import Result
 from shared.scopes import Chosen
 from shared.state.open_runs import OpenRuns
 from shared.state.sweep_documents import Tally

@@ -4,17 +4,20 @@ Other instances do not know of it, and need not: doing something twice is harmle
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from shared.access.asks import Finding
 from shared.access.scope import Scope
 from shared.ports import Stored
 
 _MOST_REMEMBERED = 10_000
 _CLOSE = timedelta(seconds=30)
+
+type _Subject = tuple[Scope, str]
 
 
 class Memory:
@@ -26,6 +29,8 @@ class Memory:
         self._wakes: dict[Scope, datetime] = {}
         self._documents: dict[str, Stored] = {}
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
+        self._told: dict[_Subject, frozenset[Finding]] = {}
+        self._told_on: date | None = None
 
     @asynccontextmanager
     async def exclusively(self, scope: Scope) -> AsyncIterator[None]:
@@ -65,6 +70,18 @@ class Memory:
             self._wakes.clear()
         self._wakes[scope] = at
 
+    def news(self, found: Sequence[Finding], today: date) -> list[Finding]:
+        """Those that this process did not record today as they are, by resource and rule."""
+        if today != self._told_on:
+            self._told, self._told_on = {}, today
+        groups = _by_subject(found)
+        return [one for one in found if self._told.get(_subject(one)) != groups[_subject(one)]]
+
+    def remember_told(self, found: Sequence[Finding]) -> None:
+        if len(self._told) >= _MOST_REMEMBERED:
+            self._told.clear()
+        self._told |= _by_subject(found)
+
     def recall(self, name: str) -> Stored | None:
         """The last version of a shared document that this process wrote.
 
@@ -76,3 +93,14 @@ class Memory:
         folder = name.rpartition("/")[0]
         self._documents = {one: known for one, known in self._documents.items() if one.rpartition("/")[0] != folder}
         self._documents[name] = stored
+
+
+def _subject(one: Finding) -> _Subject:
+    return one.resource, one.rule
+
+
+def _by_subject(found: Sequence[Finding]) -> Mapping[_Subject, frozenset[Finding]]:
+    groups: dict[_Subject, set[Finding]] = {}
+    for one in found:
+        groups.setdefault(_subject(one), set()).add(one)
+    return {subject: frozenset(ones) for subject, ones in groups.items()}

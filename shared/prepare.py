@@ -1,8 +1,9 @@
 """Reads and plans for one workspace; changes and records nothing.
 
-The plan is made of what the workspace needs. Only if it would turn the registry's admin user off does anybody else
-matter. Then the other workspaces on the registry are read, and after them whatever the plan still misses to tell who
-needs the admin user (law 15).
+The plan is made of what the workspace needs. Where an event touched one of its lists, the rules for that list are
+asked first, and they decide what they can decide alone (`shared.access.touched`). Only if the plan would turn the
+registry's admin user off does anybody else matter. Then the other workspaces on the registry are read, and after them
+whatever the plan still misses to tell who needs the admin user (law 15).
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from shared.access.actions import Plan
 from shared.access.model import Estate
 from shared.access.plan import plan
 from shared.access.registry_users import unread
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.access.touched import about, decided
 from shared.messages import Trigger
 from shared.ports import Reads
 from shared.reading.cached import CachedReads
@@ -28,10 +31,27 @@ class Prepared:
 
 
 async def prepare(
-    workspace: Scope, azure: Reads, terms: Terms, trigger: Trigger | None = None, *, frugal: bool = False
+    workspace: Scope,
+    azure: Reads,
+    terms: Terms,
+    trigger: Trigger | None = None,
+    *,
+    touched: List | None = None,
+    frugal: bool = False,
 ) -> Prepared | None:
-    """None when the workspace is not there (any more). Raises `ReadFailedError`. `frugal` is as for `observe`."""
+    """None when the workspace is not there (any more). Raises `ReadFailedError`.
+
+    `touched` is the only list below the workspace that changed; None: anything may have. `frugal` is as for `observe`.
+    """
     once = CachedReads(azure)
+    if touched:
+        few = about(terms, touched)
+        estate = await observe(workspace, once, few, trigger)
+        if estate is None:
+            return None
+        alone = decided(plan(estate, few), estate, few)
+        if alone:
+            return Prepared(estate, alone)
     estate = await observe(workspace, once, terms, trigger, frugal=frugal)
     if estate is None:
         return None

@@ -15,6 +15,7 @@ from shared.access.asks import Property
 from shared.access.guards import Guard
 from shared.access.merge import instead_of
 from shared.access.plan_json import restrict
+from shared.access.rules import List
 from shared.access.rules.registry import CACHED_KEYS
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
@@ -26,6 +27,7 @@ from shared.messages import Reconcile, Trigger, encode
 from shared.pace import is_in_the_background
 from shared.ports import AuditLog, Azure, AzureFailureError, Reads, Store, WorkQueue
 from shared.prepare import prepare
+from shared.progress import EVERYTHING, Look, Progress, Result
 from shared.state.approvals import Pending
 from shared.state.undone import Undone
 from shared.waiting import delay, follows_at_once
@@ -38,33 +40,6 @@ from shared.writing.reminder import Reminder
 _PASSES = 3
 # Of one look without an event. What a write takes comes on top (`shared.azure.arm`), and the host allows ten minutes.
 _MOST_SECONDS = 200.0
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """`plan` is the last one made, `outcomes` what was done over all passes."""
-
-    workspace: Scope
-    run: Run
-    plan: Plan = field(default_factory=Plan)
-    outcomes: tuple[Outcome, ...] = ()
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far one run has come: `made` and `outcomes` are the last pass's, `done` is what was done over all of them.
-
-    `recorded` is what of plans is on record already; `released` what a person has released for this run.
-    """
-
-    workspace: Scope
-    run: Run
-    deadline: float | None
-    recorded: set[tuple[str, str]] = field(default_factory=set)
-    released: Pending | None = None
-    made: Plan = field(default_factory=Plan)
-    outcomes: list[Outcome] = field(default_factory=list)
-    done: list[Outcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +79,9 @@ class Reconciler:
     def approval(self) -> Approval:
         return Approval(self.store, self.terms.approval_lapses)
 
-    async def prepare(self, workspace: Scope, trigger: Trigger | None = None) -> Plan:
+    async def prepare(self, workspace: Scope, trigger: Trigger | None = None, touched: List | None = None) -> Plan:
         """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
-        prepared = await prepare(workspace, self.azure, self.terms, trigger)
+        prepared = await prepare(workspace, self.azure, self.terms, trigger, touched=touched)
         made = prepared.plan if prepared else Plan()
         only = self.instructions.only
         return made if only is None else restrict(made, only)
@@ -129,73 +104,69 @@ class Reconciler:
         held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
         return held.allows(made)
 
-    async def run(self, workspace: Scope, run: Run, *, deadline: float | None = None, attempt: int = 0) -> Result:
-        """Prepares, and carries out in mode enforce. `deadline` is in `time.monotonic()` seconds; there always is one,
-        except at a desk.
+    async def run(self, workspace: Scope, run: Run, look: Look = EVERYTHING) -> Result:
+        """Prepares, and carries out in mode enforce. There always is a deadline, except at a desk.
 
         A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
 
         Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1);
         `TimeoutError` when the deadline passed before anything was recorded, and `StoppedError`.
         """
-        until = deadline
+        until = look.deadline
         if until is None and not self.instructions.by_hand:
             until = time.monotonic() + _MOST_SECONDS
         return await self.memory.shared(
-            self._alike(workspace, run, deadline, attempt),
-            lambda begin: self._in_turn(workspace, run, until, attempt, begin),
+            self._alike(workspace, run, look),
+            lambda begin: self._in_turn(workspace, run, replace(look, deadline=until), begin),
         )
 
-    def _alike(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Hashable:
+    def _alike(self, workspace: Scope, run: Run, look: Look) -> Hashable:
         """Runs of which this is the same may share what comes of one of them."""
         speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
-        patience = deadline is None, attempt, is_in_the_background()
+        patience = look.deadline is None, look.attempt, is_in_the_background()
         said = self.instructions
-        return workspace, run.mode, speaks_for, patience, said.by_hand, said.again, said.only
+        return workspace, look.touched, run.mode, speaks_for, patience, said.by_hand, said.again, said.only
 
-    async def _in_turn(
-        self, workspace: Scope, run: Run, deadline: float | None, attempt: int, begin: Callable[[], None]
-    ) -> Result:
-        async with asyncio.timeout(_left(deadline)) as patience, self.memory.exclusively(workspace):
+    async def _in_turn(self, workspace: Scope, run: Run, look: Look, begin: Callable[[], None]) -> Result:
+        async with asyncio.timeout(_left(look.deadline)) as patience, self.memory.exclusively(workspace):
             begin()
             patience.reschedule(None)
-            if attempt:
+            if look.attempt:
                 self.memory.forget_wake(workspace)
             if self.instructions.by_hand:
                 await self.earlier.settle(workspace=workspace)
-            return await self._run(workspace, run, deadline, attempt)
+            return await self._run(Progress(workspace, run, look))
 
-    async def _run(self, workspace: Scope, run: Run, deadline: float | None, attempt: int) -> Result:
-        one = _Progress(workspace, run, deadline)
+    async def _run(self, one: Progress) -> Result:
         for _ in range(_PASSES):
             await self._pass(one)
             if not self._goes_on(one):
                 break
-        await self.approval.used(one.released, workspace, one.done)
-        await self._put_off(one, attempt)
-        return Result(workspace, run, one.made, tuple(one.done))
+        await self.approval.used(one.released, one.workspace, one.done)
+        await self._put_off(one)
+        return Result(one.workspace, one.run, one.made, tuple(one.done))
 
-    async def _pass(self, one: _Progress) -> None:
+    async def _pass(self, one: Progress) -> None:
         """One look, and what it leads to."""
         made = await self._decide(one)
         if made.switch_off is None:
             await self._act(made, one)
         else:
             async with self.memory.exclusively(made.switch_off.resource):
-                # Others may have been at the same registry meanwhile: a switch-off is decided on a fresh look, by
-                # nothing that was read before.
+                # By nothing that was read before: others may have been at the same registry meanwhile.
                 await self._act(await self._decide(one, fresh=True), one)
         if self.instructions.by_hand:
             mine = (outcome.action for outcome in one.done if isinstance(outcome.action, Grant))
             told = {on for grant in mine for on in (grant.on, *grant.others)}
             await self.journal.leaning(one.made.leaning, one.run, told)
 
-    async def _decide(self, one: _Progress, *, fresh: bool = False) -> Plan:
+    async def _decide(self, one: Progress, *, fresh: bool = False) -> Plan:
         """Looks, and asks for approval; looks again with what a person has released."""
         reader = replace(self, azure=self.azure.fresh()) if fresh else self
-        async with asyncio.timeout(_left(one.deadline)):
+        touched = None if fresh else one.look.touched
+        async with asyncio.timeout(_left(one.look.deadline)):
             while True:
-                made = await reader.knowing(one.released).look(one.workspace, one.run.trigger)
+                made = await reader.knowing(one.released).look(one.workspace, one.run.trigger, touched)
                 if one.run.mode is not RunMode.ENFORCE:
                     return made
                 made, released = await self.approval.of(made, one.workspace, one.run, self.azure.now())
@@ -203,16 +174,16 @@ class Reconciler:
                     return made
                 one.released = released
 
-    async def look(self, workspace: Scope, trigger: Trigger) -> Plan:
+    async def look(self, workspace: Scope, trigger: Trigger, touched: List | None = None) -> Plan:
         """As `prepare`; raises `StoppedError` when a person wants to stop."""
-        looking, stop = self.prepare(workspace, trigger), self.instructions.stop
+        looking, stop = self.prepare(workspace, trigger, touched), self.instructions.stop
         return await (stop.unless(looking) if stop else looking)
 
     def knowing(self, released: Pending | None) -> "Reconciler":
         """With the policy's terms and what a person has released."""
         return replace(self, terms=replace(self.terms, approved=frozenset(released.actions))) if released else self
 
-    async def _act(self, made: Plan, one: _Progress) -> None:
+    async def _act(self, made: Plan, one: Progress) -> None:
         """Carries out the plan, and then what takes the place of grants that were not to be."""
         one.made, one.outcomes = await self._carry_out(made, one)
         instead = self._instead(one.outcomes)
@@ -221,17 +192,17 @@ class Reconciler:
             one.outcomes += more
         one.done += one.outcomes
 
-    async def _carry_out(self, made: Plan, one: _Progress) -> tuple[Plan, list[Outcome]]:
+    async def _carry_out(self, made: Plan, one: Progress) -> tuple[Plan, list[Outcome]]:
         """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
         if one.run.mode is not RunMode.ENFORCE or not made.actions:
-            await self.journal.intent(made, one.run, one.recorded)
+            await self._record(made, one)
             return made, []
         reminder = Reminder(self.store, self.queue, one.run, one.workspace)
         held = await self._begin(made, one, reminder)
         allowed = held.allows(made)
         notes = {**held.restored, **(one.released.notes if one.released else {})}
         outcomes = await self.changes.carry_out(
-            allowed, one.run, one.deadline, notes, _stopped(made, held), held.reversed_by
+            allowed, one.run, one.look.deadline, notes, _stopped(made, held), held.reversed_by
         )
         one.recorded -= {(action.action_id, Phase.PLANNED) for action in made.actions}
         await self.journal.outcomes(outcomes, one.run, reminder)
@@ -240,12 +211,12 @@ class Reconciler:
             await Undone(self.store).lift(applied)
         return allowed, outcomes
 
-    async def _begin(self, made: Plan, one: _Progress, reminder: Reminder) -> BrakeVerdict:
+    async def _begin(self, made: Plan, one: Progress, reminder: Reminder) -> BrakeVerdict:
         """What must come before the first write, all at once for the event's sake. If it fails, nothing is written."""
         intents = [planned(one.run, action) for action in made.actions]
         try:
             answers = await in_full(
-                self.journal.intent(made, one.run, one.recorded),
+                self._record(made, one),
                 self.brakes.held(made, one.workspace, one.run.trigger),
                 reminder.begin(intents, self.azure.now()),
             )
@@ -256,7 +227,7 @@ class Reconciler:
             raise
         return held
 
-    async def _give_up(self, made: Plan, one: _Progress, reminder: Reminder, error: AzureFailureError) -> None:
+    async def _give_up(self, made: Plan, one: Progress, reminder: Reminder, error: AzureFailureError) -> None:
         """The intent that the log has accepted gets its outcome. If the log fails, a later look sees to it."""
         reason = f"nothing was begun: {error.operation}: {error.reason}"
         begun = [action for action in made.actions if (action.action_id, Phase.PLANNED) in one.recorded]
@@ -265,6 +236,15 @@ class Reconciler:
         if begun:
             with suppress(AzureFailureError):
                 await self.journal.outcomes(outcomes, one.run, reminder)
+
+    async def _record(self, made: Plan, one: Progress) -> None:
+        """The intent and the findings. What an event finds as it was is on record already; a sweep records it again."""
+        if not one.run.trigger.resource:
+            await self.journal.intent(made, one.run, one.recorded)
+            return
+        news = self.memory.news(made.findings, self.azure.now().date())
+        await self.journal.intent(replace(made, findings=tuple(news)), one.run, one.recorded)
+        self.memory.remember_told(news)
 
     def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
         """What grants that Azure refuses, or that people keep removing, made needless; within the cap.
@@ -279,20 +259,20 @@ class Reconciler:
         failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard is Guard.CONTESTED)
         return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
 
-    def _goes_on(self, one: _Progress) -> bool:
+    def _goes_on(self, one: Progress) -> bool:
         """Whether another pass can do at once what waited for this one."""
         stopped = self.instructions.asked_to_stop
         return bool(one.outcomes) and not stopped and follows_at_once(one.made, one.outcomes, self.azure.now())
 
-    async def _put_off(self, one: _Progress, attempt: int) -> None:
+    async def _put_off(self, one: Progress) -> None:
         """Queues another look for the earliest moment at which something that waits could go on."""
         if one.run.mode is not RunMode.ENFORCE or self.queue is None:
             return
         now = self.azure.now()
-        until = delay(one.made, one.outcomes, now, attempt)
+        until = delay(one.made, one.outcomes, now, one.look.attempt)
         if until is None or self.memory.wake_is_due(one.workspace, now + until, now):
             return
-        await self.queue.put(encode(Reconcile((str(one.workspace),), one.run.trigger, attempt + 1)), until)
+        await self.queue.put(encode(Reconcile((str(one.workspace),), one.run.trigger, one.look.attempt + 1)), until)
         self.memory.remember_wake(one.workspace, now + until)
 
     async def resync(self, workspace: Scope, run: Run) -> Outcome:

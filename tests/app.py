@@ -19,7 +19,7 @@ from shared.audit_rows import Run
 from shared.memory import Memory
 from shared.messages import Trigger, Work, decode
 from shared.ports import AzureFailureError
-from shared.reconcile import Result
+from shared.progress import Look, Result
 
 C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
 SETTLE = timedelta(minutes=15)
@@ -68,7 +68,7 @@ class App:
 
     async def run(self, workspace: Scope = WORKSPACE, *, deadline: float | None = None, attempt: int = 0) -> Result:
         reconciler = self.services.reconciler
-        return await reconciler.run(workspace, Run(self.terms.mode), deadline=deadline, attempt=attempt)
+        return await reconciler.run(workspace, Run(self.terms.mode), Look(deadline, attempt))
 
     async def event(self, workspace: Scope) -> bool:
         """One delivery; False when it failed and Event Grid would try again."""

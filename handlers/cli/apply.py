@@ -20,7 +20,8 @@ from shared.access.terms import RunMode
 from shared.audit_file import AuditFile
 from shared.audit_rows import Outcome, Phase, Run
 from shared.ports import AuditFailedError, AzureFailureError
-from shared.reconcile import Reconciler, Result
+from shared.progress import Result
+from shared.reconcile import Reconciler
 from shared.stop import Stop, StoppedError
 
 _MADE = "change made"

@@ -43,7 +43,7 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAs
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
     optional rules that are off are silent. Rules ask almost nothing for a workspace that is being deleted (AML-98).
     """
-    active = [rule for rule in terms.table if rule.examines(workspace) and (not rule.optional or terms.enabled(rule))]
+    active = [rule for rule in terms.asked if rule.examines(workspace)]
     asks = [(rule, one) for rule in active for one in asks_of(rule, workspace, estate)]
     return WorkspaceAsks(
         workspace,
@@ -59,7 +59,7 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAs
 
 def asks_of(rule: Rule, workspace: Workspace, estate: Estate) -> Iterator[Stamped]:
     """What one rule asks for, stamped as its own."""
-    return (_stamped(rule, one) for one in rule.examine(workspace, estate))
+    return (_stamped(rule, one) for one in rule.asks(workspace, estate))
 
 
 def _stamped(rule: Rule, ask: Ask) -> Stamped:

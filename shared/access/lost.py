@@ -10,18 +10,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from shared.access.losses import Loss, Lost
-from shared.access.model import Fact, Identity, Unreadable, Want, Workspace
+from shared.access.model import Compute, Endpoint, Fact, Identity, Unreadable, Want, Workspace
 from shared.access.raw import object_id, principal_id
 from shared.access.scope import Scope
+from shared.access.unasked import NOT_ASKED, if_asked
 
 _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
 
 def holders(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
-    """The workspace, and everything in it that has an identity."""
+    """The workspace, and everything that was read in it and has an identity."""
     yield workspace.id, workspace.identity
-    yield from ((one.id, one.identity) for one in workspace.computes)
-    yield from ((one.id, one.identity) for one in workspace.endpoints)
+    yield from ((one.id, one.identity) for one in if_asked(workspace.computes))
+    yield from ((one.id, one.identity) for one in if_asked(workspace.endpoints))
 
 
 def attached(identity: Identity) -> Iterator[Scope]:
@@ -38,9 +39,13 @@ def without_lost(workspace: Workspace, facts: Mapping[Want, Fact]) -> Workspace:
     return replace(
         workspace,
         identity=found[workspace.id],
-        computes=tuple(replace(one, identity=found[one.id]) for one in workspace.computes),
-        endpoints=tuple(replace(one, identity=found[one.id]) for one in workspace.endpoints),
+        computes=_having(workspace.computes, found),
+        endpoints=_having(workspace.endpoints, found),
     )
+
+
+def _having[T: (Compute, Endpoint)](holders: tuple[T, ...], found: Mapping[Scope, Identity]) -> tuple[T, ...]:
+    return holders if holders is NOT_ASKED else tuple(replace(one, identity=found[one.id]) for one in holders)
 
 
 def _without(identity: Identity, facts: Mapping[Want, Fact]) -> Identity:

@@ -1,7 +1,6 @@
 """An AML workspace and all that its identities need access to, as values.
 
-Read from raw ARM objects by `shared.access.parse`; nothing here knows how they were fetched. A missing key stays
-`None`: the rules decide what absence means, the model does not guess.
+`shared.access.parse` makes them. A missing key stays `None`: rules decide what absence means, the model does not guess.
 """
 
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from shared.access.preferences import People, Preferences
 from shared.access.raw import tags
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
+from shared.access.unasked import if_asked
 
 # What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
 type Raw = Mapping[str, Any]
@@ -289,9 +289,9 @@ class Estate:
         found: dict[str, str] = {}
         for one in self.workspaces:
             if one.id.contains(scope):
-                raws = [one.raw, *(compute.raw for compute in one.computes if compute.id == scope)]
-                raws += [endpoint.raw for endpoint in one.endpoints if endpoint.id == scope]
-                found |= {name: value for raw in raws for name, value in tags(raw).items()}
+                below: list[Compute | Endpoint] = [*if_asked(one.computes), *if_asked(one.endpoints)]
+                for raw in (one.raw, *(each.raw for each in below if each.id == scope)):
+                    found |= tags(raw)
         known = self.registries.get(scope) or self.vaults.get(scope)
         return {**found, **(known.tags if known else {})}
 

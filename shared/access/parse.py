@@ -27,6 +27,7 @@ from shared.access.registries import registry
 from shared.access.rules.rule import List
 from shared.access.scope import InvalidScopeError, Scope, is_odd
 from shared.access.surroundings import Lock
+from shared.access.unasked import NOT_ASKED
 from shared.access.vaults import vault
 
 __all__ = [
@@ -47,9 +48,9 @@ _LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IG
 
 
 def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
-    """`lists` are the workspace's children as far as they were read; `resolved` object ids of UAIs that lacked one."""
+    """`lists` are its children as far as they were asked for; `resolved` object ids of UAIs that lacked one."""
     scope = Scope.parse(raw.get("id"))
-    listed = {name: _children(lists.get(name, ()), scope, name) for name in List}
+    listed = {name: _children(rows, scope, name) for name, rows in lists.items()}
     return Workspace(
         id=scope,
         kind=(text(raw, "kind") or "default").casefold(),
@@ -67,15 +68,25 @@ def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[S
         leaving=_leaving(raw),
         created_on=time(get(raw, "systemData", "createdAt")) or time(get(raw, "properties", "creationTime")),
         raw=raw,
-        computes=tuple(_compute(one, at, resolved) for at, one in listed[List.COMPUTES] if not _leaving(one)),
-        endpoints=tuple(_endpoint(one, at, resolved) for at, one in listed[List.ENDPOINTS] if not _leaving(one)),
-        datastores=tuple(_datastore(one, at) for at, one in listed[List.DATASTORES]),
-        connections=tuple(connection(one, at) for at, one in listed[List.CONNECTIONS]),
+        computes=_parsed(listed, List.COMPUTES, lambda one, at: _compute(one, at, resolved), staying=True),
+        endpoints=_parsed(listed, List.ENDPOINTS, lambda one, at: _endpoint(one, at, resolved), staying=True),
+        datastores=_parsed(listed, List.DATASTORES, _datastore),
+        connections=_parsed(listed, List.CONNECTIONS, connection),
         no_ids=(*ids.of_workspace(raw, scope), *_no_ids(lists, listed, scope)),
     )
 
 
 type _Children = Sequence[tuple[Scope, Raw]]
+
+
+def _parsed[T](
+    listed: Mapping[List, "_Children"], name: List, parse: Callable[[Raw, Scope], T], *, staying: bool = False
+) -> tuple[T, ...]:
+    """`staying`: without what is being deleted. What was not asked for is not empty."""
+    if name not in listed:
+        return NOT_ASKED
+    return tuple(parse(raw, at) for at, raw in listed[name] if not (staying and _leaving(raw)))
+
 
 _LOOKS: Mapping[List, Callable[[Raw, Scope], Iterator[NoId]]] = {
     List.COMPUTES: ids.of_compute,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.access.rules import Rule
+from shared.access.rules import List, Rule
 from shared.access.scope import Scope
 
 WORKSPACE = "microsoft.machinelearningservices/workspaces"
@@ -12,10 +12,14 @@ _ROLE_ASSIGNMENT = "microsoft.authorization/roleassignments"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """At one workspace, or (`workspace` None) at those that lie in or use `scope`."""
+    """At one workspace, or (`workspace` None) at those that lie in or use `scope`.
+
+    `touched` is the list below the workspace in which something was written; None: everything may matter.
+    """
 
     scope: Scope
     workspace: Scope | None = None
+    touched: List | None = None
 
 
 # Kinds of workspaces that have operation names of their own (azure-facts §2); their events name a workspace.
@@ -40,8 +44,14 @@ def route(scope: Scope, kind: str, rules: Iterable[Rule]) -> Look | None:
     if scope.resource_type == _ROLE_ASSIGNMENT:
         return _at(scope.parent) if kind == "delete" else None
     watched = (one.casefold() for rule in rules for one in rule.watches)
-    return _at(scope) if scope.resource_type in watched else None
+    if scope.resource_type not in watched:
+        return None
+    # What was deleted may leave grants behind, which are taken back only where no rule at all asks for them.
+    return _at(scope, _LISTS.get(scope.resource_type) if kind == "write" else None)
 
 
-def _at(scope: Scope) -> Look:
-    return Look(scope, scope.ancestor(WORKSPACE))
+_LISTS = {f"{WORKSPACE}/{name}".casefold(): name for name in List}
+
+
+def _at(scope: Scope, touched: List | None = None) -> Look:
+    return Look(scope, scope.ancestor(WORKSPACE), touched)

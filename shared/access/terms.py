@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from shared.access.model import Workspace
 from shared.access.preferences import People, Preferences
-from shared.access.rules.rule import Rule, RuleKind
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.scope import Scope
 
 
@@ -67,7 +67,8 @@ class Terms:
     """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case.
 
     `table` are the rules that there are. Whoever asks, reads, plans or routes goes by it, and by no other.
-    `approved` are the ids of actions that a person has released; the policy file has no say in it.
+    `approved` are the ids of actions that a person has released; the policy file has no say in it. `touched` is the
+    list below a workspace that a look is about, with the rules for that in `table` (`shared.access.touched`).
     """
 
     table: tuple[Rule, ...] = field(kw_only=True)
@@ -85,11 +86,23 @@ class Terms:
     contested_after: int = 3
     approval_lapses: timedelta = timedelta(hours=72)
     approved: frozenset[str] = frozenset()
+    touched: List | None = None
+
+    @property
+    def asked(self) -> tuple[Rule, ...]:
+        """The rules that have a say. Those that the policy turned off ask as well; only optional ones are silent."""
+        return tuple(rule for rule in self.table if not rule.optional or self.enabled(rule))
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
         """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
         said = {terms.enabled for terms in self._said_of(rule, requirements)} - {None}
         return False not in said and (True in said or rule.mode is not RuleKind.OPT_IN)
+
+    def may_act(self, rule: Rule) -> bool:
+        """Whether `rule` may change something by this policy, for any of its requirements."""
+        if rule.mode not in (RuleKind.FIX, RuleKind.OPT_IN) or (rule.allow_listed and not self.allow):
+            return False
+        return self.enabled(rule) or any(self.enabled(rule, (one,)) for one in (*rule.requirements, *rule.also))
 
     def explicitly_off(self, rule: Rule, requirements: tuple[str, ...]) -> bool:
         return any(terms.enabled is False for terms in self._said_of(rule, requirements))

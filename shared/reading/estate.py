@@ -31,6 +31,7 @@ from shared.access.rules.workspace import granted_by_nobody
 from shared.access.scope import Scope
 from shared.access.surroundings import Lock
 from shared.access.terms import Terms
+from shared.access.unasked import if_asked
 from shared.messages import Trigger
 from shared.ports import Reads
 from shared.reading.cached import CachedReads
@@ -196,7 +197,7 @@ def _wants(estate: Estate, terms: Terms) -> set[Want]:
         if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
         for workspace in estate.workspaces
         if rule.examines(workspace) and (workspace is estate.subject or _bears_on_registry(rule))
-        for want in rule.wants(workspace, estate)
+        for want in rule.needs_to_see(workspace, estate)
     }
 
 
@@ -214,11 +215,11 @@ def _dependencies(estate: Estate) -> set[Scope]:
     """What has properties that rules look at; storage accounts and components are only ever named."""
     found: set[Scope] = set()
     for workspace in estate.workspaces:
-        named = (workspace.registry, *(connection.registry for connection in workspace.connections))
+        named = (workspace.registry, *(connection.registry for connection in if_asked(workspace.connections)))
         found |= {scope for scope in named if scope}
         if workspace.vault and granted_by_nobody(workspace, workspace.vault):
             found.add(workspace.vault)
-        found |= {cluster for compute in workspace.computes if (cluster := _cluster(compute))}
+        found |= {cluster for compute in if_asked(workspace.computes) if (cluster := _cluster(compute))}
     return found
 
 

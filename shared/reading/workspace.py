@@ -1,22 +1,23 @@
-"""Reads one workspace, the lists below it that the enabled rules look at, and the object ids of its identities."""
+"""Reads one workspace, the lists below it that the rules look at, and the object ids of its identities."""
 
 import asyncio
 from collections.abc import Iterable
 
 from shared.access import parse
 from shared.access.ids import user_assigned
+from shared.access.lost import holders
 from shared.access.model import Workspace
 from shared.access.raw import principal_id, scope_or_none
-from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.access.touched import lists
 from shared.ports import Raw, ReadFailedError, Reads
 
 
 async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
-    lists = _lists(terms)
+    names = sorted(lists(terms))
     raw, children = await asyncio.gather(
-        azure.resource(scope), asyncio.gather(*(azure.children(scope, name.value) for name in lists))
+        azure.resource(scope), asyncio.gather(*(azure.children(scope, name.value) for name in names))
     )
     if raw is None:
         return None
@@ -25,7 +26,7 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
         raise ReadFailedError(
             f"list children of {scope.name}", "ParentVanished", "the workspace went while it was read"
         )
-    read = {name: rows for name, rows in zip(lists, children, strict=True) if rows is not None}
+    read = {name: rows for name, rows in zip(names, children, strict=True) if rows is not None}
     found = parse.workspace(raw, read, {})
     unresolved = _unresolved(found)
     return parse.workspace(raw, read, await _resolve(unresolved, azure)) if unresolved else found
@@ -36,19 +37,8 @@ def placed(raw: Raw, scope: Scope) -> Raw:
     return raw if scope_or_none(raw.get("id")) == scope else {**raw, "id": str(scope)}
 
 
-def _lists(terms: Terms) -> list[List]:
-    """What the rules read that the policy left on."""
-    acting = [rule for rule in terms.table if any(terms.enabled(rule, (one,)) for one in rule.requirements or ("",))]
-    return sorted({name for rule in acting for name in rule.reads})
-
-
 def _unresolved(workspace: Workspace) -> frozenset[Scope]:
-    identities = (
-        workspace.identity,
-        *(c.identity for c in workspace.computes),
-        *(e.identity for e in workspace.endpoints),
-    )
-    return frozenset(scope for identity in identities for scope in identity.unresolved)
+    return frozenset(scope for _, identity in holders(workspace) for scope in identity.unresolved)
 
 
 async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:

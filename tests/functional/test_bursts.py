@@ -9,7 +9,7 @@ from unit.build import REGISTRY, WORKSPACE, guid
 from shared.access.scope import Scope
 from shared.audit_rows import Run
 from shared.messages import Trigger
-from shared.reconcile import Result
+from shared.progress import Result
 
 
 async def test_what_comes_before_a_run_begins_is_that_run() -> None:

@@ -103,7 +103,7 @@ async def test_a_mistake_in_one_action_takes_no_other_outcome_with_it(made: bool
     assert await deliver(event(str(WORKSPACE)), one) is None
     assert _said(one, C2.id) == ["Planned", "Applied"]
     assert _said(one, C1.id) == (["Planned", "Applied"] if made else ["Planned"])
-    one.azure.odd = {}  # type: ignore[attr-defined]
+    one.azure.odd = {}  # type: ignore[attr-defined]  # see _Odd
     await calm(one)
     assert open_intents(one.audit.rows()) == set()
     assert unrecorded(one.azure) == []
@@ -145,7 +145,7 @@ async def test_a_brake_that_fails_leaves_no_intent_open() -> None:
     told = [row for row in one.audit.rows("Deferred") if row["Action"] == "Grant"]
     assert {row["Code"] for row in told} == {"ServiceUnavailable"}
     assert await one.store.names("open/") == []
-    one.azure.no_tags = False  # type: ignore[attr-defined]
+    one.azure.no_tags = False  # type: ignore[attr-defined]  # see the fake above
     assert await deliver(event(str(WORKSPACE)), one) is None
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}
 

@@ -209,6 +209,7 @@ RULES = (
         acts="a datastore on an account in a subscription of another tenant",
         leaves="an account in another subscription of the same tenant",
         wants=_tenant_wants,
+        objects_to_grants=True,
         reads=(List.DATASTORES,),
         watches=_WATCHES[:1],
     ),

@@ -176,6 +176,7 @@ RULES = (
         examine=_attached_by,
         acts="an event of somebody who wrote a UAI workspace and holds nothing on its identity",
         leaves="an event of an Owner of the identity's resource group; a sweep, which knows of no caller",
+        each=(List.COMPUTES, List.ENDPOINTS),
         watches=(*_WORKSPACES, *_COMPUTES, *_ENDPOINTS),
     ),
     Rule(

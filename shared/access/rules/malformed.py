@@ -15,7 +15,7 @@ _WHO_PULLS = (List.COMPUTES.value, List.ENDPOINTS.value)
 def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     for on in dict.fromkeys(one.on for one in workspace.no_ids):
         yield _finding(on, [one for one in workspace.no_ids if one.on == on])
-    if workspace is estate.subject:
+    if workspace.id == estate.subject.id:
         for on in estate.misshapen:
             yield _finding(on, [NoId(on, "properties", "an object", "so nothing can be told of it")])
     yield from _may_pull(workspace, estate)
@@ -39,7 +39,7 @@ def _may_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if workspace.registry == registry and any(one.name in _WHO_PULLS for one in workspace.no_ids):
         reason = f"workspace {workspace.id.name} has computes or endpoints of which not even the name is known"
         yield _user(registry, workspace.id, f"{reason}: they may pull only as the admin user")
-    if workspace is estate.subject and estate.strays:
+    if workspace.id == estate.subject.id and estate.strays:
         names = ", ".join(sorted(map(str, estate.strays)))
         reason = f"other workspaces may use {registry.name}, since their {REGISTRY.name} is no id: {names}"
         yield _user(registry, estate.subject.id, reason)
@@ -64,7 +64,7 @@ RULES = (
         leaves="a workspace that has no registry yet",
         severity=Severity.MEDIUM,
         remedy="See what it holds ({show}), and set it right or empty it.",
-        reads=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
+        each=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",
             "Microsoft.MachineLearningServices/workspaces/computes",

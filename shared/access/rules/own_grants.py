@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.access.asks import Ask, RequiredRemoval
 from shared.access.model import Estate, Want, Workspace
 from shared.access.own_assignments import OwnAssignment, own
-from shared.access.rules.rule import Rule, RuleKind
+from shared.access.rules.rule import List, Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 from shared.access.scope import Scope
 
@@ -80,6 +80,8 @@ RULES = (
         acts="a grant of amlguard's for a cluster that was deleted",
         leaves="a grant of the same role that somebody else made",
         wants=_wants,
+        reads=(List.COMPUTES, List.ENDPOINTS),
+        asks_everybody=True,
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
 )

@@ -215,6 +215,7 @@ RULES = (
         examine=_private_pull,
         acts="a workspace with a connection to a registry on the allow-list",
         leaves="a connection to a registry that is not on the allow-list: withheld",
+        allow_listed=True,
         also=("AML-70",),
         grants=PULLS,
         reads=(List.COMPUTES, List.CONNECTIONS),

@@ -67,8 +67,8 @@ RULES = (
         acts="a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and "
         "settled",
         leaves="a registry from which one cluster still cannot pull with its identity: the admin user stays on",
-        reads=(List.COMPUTES, List.ENDPOINTS),
         watches=_REGISTRY_WATCHES,
+        asks_everybody=True,
     ),
     Rule(
         name=CACHED_KEYS,

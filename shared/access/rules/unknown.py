@@ -52,7 +52,7 @@ RULES = (
         leaves="a compute instance",
         severity=Severity.LOW,
         remedy="Check it by hand ({show}), and look for a newer amlguard that knows it.",
-        reads=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
+        each=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),
 )

@@ -190,7 +190,7 @@ class TestAWorkspaceThatIsBeingDeleted:
         assert guards(made) == ({"lost-identity-pulls"} if leaving else set())
 
     def test_arm_says_so(self) -> None:
-        found = parse.workspace(self.RAW, {List.COMPUTES: []}, {})
+        found = parse.workspace(self.RAW, dict.fromkeys(List, ()), {})
         assert found.leaving
         asked = asks_of(RULE["lost-identity-pulls"], found, estate(found))
         (one,) = [ask for ask in asked if isinstance(ask, RegistryUser)]

@@ -12,6 +12,7 @@ from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import Permission
 from shared.access.rules import List
 from shared.access.scope import Scope
+from shared.access.unasked import NotAskedError
 
 RG = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg"
 WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
@@ -41,10 +42,17 @@ def test_a_workspace_of_which_only_the_id_is_known() -> None:
         {"id": WS, "properties": {}},
         {"id": WS, "identity": None},
     ):
-        found = parse.workspace(bare, {}, {})
+        found = parse.workspace(bare, dict.fromkeys(List, ()), {})
         assert found == Workspace(Scope.parse(WS), "default", Identity())
         assert found.ready
         assert found.acting is None
+
+
+def test_a_list_that_was_not_asked_for_is_not_empty() -> None:
+    found = parse.workspace({"id": WS}, {List.COMPUTES: []}, {})
+    assert found.computes == ()
+    with pytest.raises(NotAskedError):
+        list(found.endpoints)
 
 
 def test_a_workspace_without_the_key_containerregistry_has_none() -> None:

@@ -264,6 +264,7 @@ RULES = (
         "nothing.",
         source=_TRAINING_DOCS,
         examine=_lighthouse,
+        objects_to_grants=True,
         acts="a cluster in a virtual network, in a subscription that another tenant manages",
         leaves="a cluster in no virtual network there",
         severity=Severity.HIGH,
