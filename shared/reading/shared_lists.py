@@ -2,14 +2,16 @@
 
 That is the lists of other services, and the connections of each workspace: every switch-off asks for all of them.
 
-A list is at most as old as the shard, which is minutes. Everything else is read and written directly. What an admin
-user goes off by is read again (`fresh`).
+A list is at most as old as the shard, which is minutes. Where an admin user goes off (`fresh`) it is at most a minute
+old: several hundred lists for each of many admin users are more than Azure answers. Everything else is read and written
+directly.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
@@ -20,6 +22,12 @@ from shared.ports import Azure, AzureFailureError, Raw
 
 _COLLECTIONS = frozenset((*(service.collection for service in SERVICES), List.CONNECTIONS.value))
 _KINDS = frozenset(service.kind for service in SERVICES)
+_STILL_FRESH = timedelta(minutes=1)
+
+
+class _Begun(NamedTuple):
+    at: datetime
+    answer: asyncio.Future[Any]
 
 
 class SharedLists:
@@ -27,10 +35,13 @@ class SharedLists:
 
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
-        self._begun: dict[Hashable, asyncio.Future[Any]] = {}
+        self._begun: dict[Hashable, _Begun] = {}
+        self._oldest = timedelta.max
 
-    def fresh(self) -> Azure:
-        return self._azure.fresh()
+    def fresh(self) -> "SharedLists":
+        anew = copy(self)
+        anew._azure, anew._oldest = self._azure.fresh(), _STILL_FRESH  # noqa: SLF001 - of the same class
+        return anew
 
     def now(self) -> datetime:
         return self._azure.now()
@@ -71,12 +82,15 @@ class SharedLists:
         await self._azure.change(setting)
 
     async def _once[T](self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
-        if key not in self._begun:
-            self._begun[key] = asyncio.ensure_future(read())
+        now = self._azure.now()
+        begun = self._begun.get(key)
+        if begun is None or now - begun.at > self._oldest:
+            begun = self._begun[key] = _Begun(now, asyncio.ensure_future(read()))
         try:
-            answer: T = await self._begun[key]
+            answer: T = await begun.answer
         except AzureFailureError:
-            self._begun.pop(key, None)
+            if self._begun.get(key) is begun:
+                del self._begun[key]
             raise
         return answer
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 import raw
@@ -68,4 +69,20 @@ async def test_a_read_that_failed_is_tried_again_by_the_next() -> None:
         await shared.children(SUBSCRIPTION, COLLECTIONS[0])
     assert await shared.children(SUBSCRIPTION, COLLECTIONS[0]) == []
     assert await shared.children(SUBSCRIPTION, COLLECTIONS[0]) == []
+    assert one.azure.asked[COLLECTIONS[0]] == 2
+
+
+async def test_where_an_admin_user_goes_off_a_list_is_at_most_a_minute_old() -> None:
+    one = tenant()
+    assert isinstance(one.azure, Counting)
+    shared = SharedLists(one.azure)
+    await shared.children(SUBSCRIPTION, COLLECTIONS[0])
+    one.azure.clock += timedelta(seconds=60)
+    await shared.fresh().children(SUBSCRIPTION, COLLECTIONS[0])
+    assert one.azure.asked[COLLECTIONS[0]] == 1
+    one.azure.clock += timedelta(seconds=1)
+    await shared.children(SUBSCRIPTION, COLLECTIONS[0])
+    assert one.azure.asked[COLLECTIONS[0]] == 1
+    await shared.fresh().children(SUBSCRIPTION, COLLECTIONS[0])
+    await shared.children(SUBSCRIPTION, COLLECTIONS[0])
     assert one.azure.asked[COLLECTIONS[0]] == 2
