@@ -8,6 +8,10 @@ MUTANTS := .venv-mutants
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
+# Around a command, to say at its end how long it took.
+CLOCK = begun=$$(date +%s);
+TOOK = && echo "make $@ took $$(($$(date +%s) - begun)) s"
+
 .PHONY: help setup demo test check check-code check-types check-templates format bench mutants cover package docs snapshots pins clean
 
 help:            ## what can be made
@@ -50,15 +54,15 @@ $(MUTANTS)/.ready: requirements-dev.txt requirements-mutants.txt pyproject.toml
 	@touch $@
 
 demo: setup      ## the whole story on the local Azure, narrated and checked
-	@$(BIN)/python -m demo
+	@$(CLOCK) $(BIN)/python -m demo $(TOOK)
 
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
-	@$(BIN)/pytest -n auto
+	@$(CLOCK) $(BIN)/pytest -n auto $(TOOK)
 
 # AGES=note reports an old api-version in the templates and goes on; a compiler of another day knows newer ones.
 AGES ?= fail
 check: setup $(INFRA)/.ready     ## formatter, linter, strict types, layers, habits, generated docs, templates
-	@$(MAKE) --no-print-directory -j3 check-code check-types check-templates
+	@$(CLOCK) $(MAKE) --no-print-directory -j3 check-code check-types check-templates $(TOOK)
 
 check-code:
 	@$(BIN)/ruff format --check --quiet .
