@@ -46,6 +46,8 @@ async def look_now(
     runs = [_reconcile(scope, services, Run(services.terms.mode, trigger), look) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
     failed = failures(workspaces, answers)
+    for _, error in failed[:1]:
+        await services.note(error)
     if failed and len(workspaces) > 1 and deadline is None and services.queue:
         for scope, answer in failed:
             _log.warning("%s: %s; it is looked at again alone", scope, said_of(answer))

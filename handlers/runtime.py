@@ -5,8 +5,9 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from shared.azure.store import LiveStore
 from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.policy import Policy, PolicyError
-from shared.ports import AuditLog, Azure, Store, WorkQueue
+from shared.ports import AuditLog, Azure, AzureFailureError, Store, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
+from shared.state.failing import Failures, dependency
 from shared.state.sweep_progress import Sweeps
 from shared.writing.leftovers import Leftovers
 
 BELIEVED_SECONDS = 12 * 3600.0
+_NOTE_SECONDS = 3
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
@@ -71,6 +74,16 @@ class Runtime:
     @property
     def sweeps(self) -> Sweeps | None:
         return Sweeps(self.store, self.audit) if self.store else None
+
+    async def note(self, error: Exception) -> None:
+        """So that `amlguard status` can say what fails and since when. By itself it fails nothing."""
+        if self.store is None or not isinstance(error, AzureFailureError):
+            return
+        if self.memory.is_noted(dependency(error)):
+            return
+        with suppress(AzureFailureError, TimeoutError):
+            async with asyncio.timeout(_NOTE_SECONDS):
+                await Failures(self.store).note(error, datetime.now(UTC))
 
     async def close(self) -> None:
         for one in self.opened:

@@ -58,6 +58,7 @@ async def handle(services: Runtime) -> None:
             await services.queue.put(message, timedelta())
         except AzureFailureError as error:
             _log.warning("the sweep cannot be put on the queue yet: %s", error)
+            await services.note(error)
             await services.pause(pause)
         else:
             return

@@ -57,6 +57,7 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
             _log.warning("%s; the work comes again then", error)
             await services.queue.put(message, pause_after(error))
             return
+        await services.note(error)
         if tries >= MOST_TRIES:
             _log.error("work is given up after %d tries and goes to the poison queue: %s", tries, type(error).__name__)
             await _give_up(message, error, services)
@@ -97,6 +98,7 @@ async def _is_settled(work: Reconcile, services: Runtime) -> bool:
         found, left = await services.leftovers.settling.of_run(work.run)
     except AzureFailureError as error:
         _log.warning("what became of run %s cannot be recorded yet: %s", work.run, error)
+        await services.note(error)
         found = left = 1
     if left and services.queue and work.attempt < MOST_ATTEMPTS:
         again = msgspec.structs.replace(work, attempt=work.attempt + 1)

@@ -4,6 +4,7 @@ Other instances do not know of it, and need not: doing something twice is harmle
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -15,6 +16,7 @@ from shared.access.scope import Scope
 from shared.ports import Stored
 
 _MOST_REMEMBERED = 10_000
+_NOTED_SECONDS = 60
 _CLOSE = timedelta(seconds=30)
 
 type _Subject = tuple[Scope, str]
@@ -26,6 +28,7 @@ class Memory:
     def __init__(self) -> None:
         self.groups: dict[Scope, tuple[float, frozenset[Scope]]] = {}
         self._locks: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
+        self._noted: dict[str, float] = {}
         self._wakes: dict[Scope, datetime] = {}
         self._documents: dict[str, Stored] = {}
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
@@ -55,6 +58,12 @@ class Memory:
             waiting.add_done_callback(lambda _: begin())
         answer: T = await asyncio.shield(waiting)
         return answer
+
+    def is_noted(self, failure: str) -> bool:
+        """Whether this process said within the last minute that it fails; if not, it does now."""
+        now = time.monotonic()
+        known, self._noted[failure] = self._noted.get(failure), now
+        return known is not None and now - known < _NOTED_SECONDS
 
     def wake_is_due(self, scope: Scope, at: datetime, now: datetime) -> bool:
         """Whether the queue already holds a look at `scope` for `at` or a little earlier."""

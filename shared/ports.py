@@ -175,6 +175,12 @@ class RunRecords(AuditLog, Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    message: bytes
+    at: datetime
+
+
 class WorkQueue(Protocol):
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
         """Work that must wait. Raises `AzureFailureError`."""
@@ -182,6 +188,14 @@ class WorkQueue(Protocol):
 
     async def withdraw(self, receipt: Receipt) -> None:
         """Takes a message back, if nobody has it yet."""
+        ...
+
+    async def length(self) -> int:
+        """About how many messages there are, those that are due later among them."""
+        ...
+
+    async def given_up(self) -> Sequence[GivenUp]:
+        """The first of the messages that were put aside after their last try."""
         ...
 
 

@@ -39,7 +39,7 @@ class App:
 
     def __post_init__(self) -> None:
         self.audit = FakeAuditLog(self.azure)
-        self.queue = FakeQueue(self.azure, self.azure.troubles)
+        self.queue = FakeQueue(self.azure, self.azure.troubles, poison=self.poison)
         self.store = FakeStore(self.azure.troubles)
 
     @property

@@ -23,7 +23,7 @@ from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.permissions import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.raw import get, scope_or_none
 from shared.access.scope import Scope
-from shared.ports import AzureFailureError, NotBegunError, ReadFailedError, Receipt, Row, WriteRefusedError
+from shared.ports import AzureFailureError, GivenUp, NotBegunError, ReadFailedError, Receipt, Row, WriteRefusedError
 
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
 # A queue message holds 64 KiB, of which base64 takes a quarter.
@@ -439,11 +439,12 @@ class Message:
 
 @dataclass
 class FakeQueue:
-    """`messages` that wait; whoever takes one takes it out."""
+    """`messages` that wait; whoever takes one takes it out. `poison` are those that were given up."""
 
     azure: FakeAzure
     troubles: Troubles
     messages: list[Message] = field(default_factory=list)
+    poison: list[bytes] = field(default_factory=list)
     put_so_far: int = 0
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
@@ -462,6 +463,12 @@ class FakeQueue:
             self.messages = [one for one in self.messages if one.receipt != receipt]
 
         await self.troubles.around("queue", gone)
+
+    async def length(self) -> int:
+        return await self.troubles.around("queue", lambda: len(self.messages))
+
+    async def given_up(self) -> Sequence[GivenUp]:
+        return await self.troubles.around("queue", lambda: [GivenUp(one, self.azure.clock) for one in self.poison])
 
     def take(self) -> Message | None:
         """The next message that is due."""

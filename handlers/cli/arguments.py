@@ -119,6 +119,17 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
 
 
 def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+    telling = commands.add_parser(
+        "status",
+        help="show what fails and since when, what waits, what was given up, which intents are open, and the sweeps",
+        description="Reads the app's storage account (AzureWebJobsStorage…), and the audit log where "
+        "AMLGUARD_LOG_WORKSPACE_ID names it. Changes nothing.",
+        epilog="Exit code: 0 all is well, 1 error (also if a part could not be read), 2 something fails, was given up "
+        "or is open.",
+    )
+    _policy_option(telling)
+    telling.add_argument("--format", choices=("text", "json"), default="text")
+    telling.set_defaults(run=run["status"])
     explaining = commands.add_parser(
         "explain",
         help="show who needs what on a resource, through what they hold it, and why; only reads",

@@ -168,6 +168,14 @@ def _sweeps(options: argparse.Namespace) -> int:
     return 0
 
 
+def _status(options: argparse.Namespace) -> int:
+    from handlers.cli.status import status  # noqa: PLC0415 - see _plan
+
+    found = asyncio.run(status(options.policy))
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    return found.exit_code
+
+
 def _rules(options: argparse.Namespace) -> int:
     print(json.dumps(catalogue(RULES), indent=2) if options.format == "json" else rules_text(RULES))
     return 0
@@ -255,6 +263,7 @@ _COMMANDS = {
     "policy_condition": _policy_condition,
     "policy_schema": _policy_schema,
     "rules": _rules,
+    "status": _status,
     "sweeps": _sweeps,
     "undo": _undo,
 }

@@ -3,6 +3,7 @@
 The SDK loads with the first message, because most events leave nothing for later.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from shared.azure.errors import storing
 from shared.azure.session import STORAGE_RETRY
 from shared.azure.settings import QUEUE, Settings, SettingsError
-from shared.ports import Receipt
+from shared.ports import GivenUp, Receipt
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueClient
 
+_MOST_PEEKED = 32  # what the service gives at once
 _LONGEST_DELAY = timedelta(days=7) - timedelta(minutes=1)
 
 
@@ -33,6 +35,13 @@ class LiveWorkQueue:
 
     @cached_property
     def _client(self) -> "QueueClient":
+        return self._connect(QUEUE)
+
+    @cached_property
+    def _poison(self) -> "QueueClient":
+        return self._connect(f"{QUEUE}-poison")
+
+    def _connect(self, name: str) -> "QueueClient":
         from azure.storage.queue import (  # noqa: PLC0415 - see the module's docstring
             BinaryBase64DecodePolicy,
             BinaryBase64EncodePolicy,
@@ -46,8 +55,8 @@ class LiveWorkQueue:
             **STORAGE_RETRY,
         }
         if self._settings.storage_connection:
-            return QueueClient.from_connection_string(self._settings.storage_connection, QUEUE, **options)
-        return QueueClient(str(self._settings.queue_url), QUEUE, credential=self._credential, **options)
+            return QueueClient.from_connection_string(self._settings.storage_connection, name, **options)
+        return QueueClient(str(self._settings.queue_url), name, credential=self._credential, **options)
 
     async def put(self, message: bytes, delay: timedelta) -> Receipt:
         """The delay is in whole seconds, rounded up. The storage service allows at most seven days."""
@@ -60,6 +69,22 @@ class LiveWorkQueue:
                 await self._client.create_queue()
                 sent = await self._client.send_message(message, visibility_timeout=hidden, time_to_live=-1)
         return str(sent.id), str(sent.pop_receipt)
+
+    async def length(self) -> int:
+        with storing("count the work on the queue", "Storage Queue Data Contributor"):
+            try:
+                found = await self._client.get_queue_properties()
+            except ResourceNotFoundError:
+                return 0
+        return int(found.approximate_message_count or 0)
+
+    async def given_up(self) -> Sequence[GivenUp]:
+        with storing("look at the work that was given up", "Storage Queue Data Contributor"):
+            try:
+                found = await self._poison.peek_messages(max_messages=_MOST_PEEKED)
+            except ResourceNotFoundError:
+                return []
+        return [GivenUp(one.content, one.inserted_on) for one in found if one.inserted_on]
 
     async def withdraw(self, receipt: Receipt) -> None:
         with storing("take work off the queue", "Storage Queue Data Contributor"):
