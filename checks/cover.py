@@ -1,4 +1,4 @@
-"""`python -m checks.cover`: branch coverage of each package by the tests, its goal, and what no test runs.
+"""`python -m checks.cover [TESTS…|--figures]`: branch coverage of each package by the tests, its goal, and what no test runs.
 
 The tests that run amlguard as a process of its own count as well: `coverage` measures every Python that they start.
 Exit code 1 if a goal is missed.
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,8 @@ class Covered:
 
 def main(arguments: list[str]) -> int:
     os.chdir(ROOT)
-    if "--figures" not in arguments:
-        _measure()
+    if arguments != ["--figures"]:
+        _measure(arguments or _TESTS)
     files: Mapping[str, Any] = json.loads(_REPORT.read_text("utf-8"))["files"]
     packages = list(covered(files))
     for one in packages:
@@ -91,12 +91,12 @@ def _missing(one: Mapping[str, Any]) -> str:
     return ", ".join((*lines, *branches))
 
 
-def _measure() -> None:
+def _measure(which: Sequence[str]) -> None:
     _FOLDER.mkdir(parents=True, exist_ok=True)
     for left in _FOLDER.glob(".coverage*"):
         left.unlink()
     with _in_every_process():
-        tests = (sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "-p", "no:cov", *_TESTS)
+        tests = (sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "-p", "no:cov", *which)
         subprocess.run(tests, check=False)  # noqa: S603 - a test that fails is for `make test` to tell
     settings = f"--data-file={_FOLDER / '.coverage'}"
     for step in (("combine", "--quiet"), ("json", "--quiet", "-o", str(_REPORT))):

@@ -127,6 +127,7 @@ def _limit(seconds: float) -> None:
 def _in_this_fork(exchanges: Sequence[Exchange], items: Sequence[pytest.Item], says: int) -> NoReturn:
     code = 1
     try:
+        items[0].config.pluginmanager.unregister(name="terminalreporter")
         for one in exchanges:
             one.make()
         code = _first_failure(items, says)
