@@ -1,12 +1,11 @@
 """What is there before the curtain rises: a workspace of 2023, another team's registry, and the policy."""
 
 import uuid
-from typing import Any
 
 from demo import places
 from demo.roles import role_definition_id
-
-type Json = dict[str, Any]
+from emulator import tenant_builder as build
+from emulator.tenant_builder import Json
 
 TENANT_ID = "22222222-2222-4222-8222-222222222222"
 SETTLE_MINUTES = 15
@@ -35,58 +34,56 @@ rules:
 
 def tenant() -> Json:
     """A tenant file."""
-    return {
-        "tenantId": TENANT_ID,
-        "resources": [*_forecast(), *_dependencies()],
-        "roleAssignments": [
-            # hourly: everything through a group, inherited from the resource group
-            _assignment(GROUP, "Group", "Reader", places.group("forecast")),
-            _assignment(GROUP, "Group", "Storage Blob Data Reader", places.group("forecast")),
-            # weekly: somebody thought of the images and forgot the data
-            _assignment(_principal("weekly"), "ServicePrincipal", "AcrPull", places.FORECAST_REGISTRY),
-            _assignment(_principal("forecast"), "ServicePrincipal", "Contributor", places.group("forecast")),
-            _assignment(
-                _principal("forecast"), "ServicePrincipal", "Storage Blob Data Contributor", places.FORECAST_STORE
-            ),
-        ],
-        "groups": {GROUP: [_principal("hourly")]},
-        "principals": [
-            {"id": GROUP, "type": "Group", "displayName": GROUP_NAME},
-            {"id": SOMEBODY, "type": "User", "displayName": "Somebody"},
-        ],
-    }
+    held = [
+        # hourly: everything through a group, inherited from the resource group
+        _assignment(GROUP, "Reader", places.group("forecast"), "Group"),
+        _assignment(GROUP, "Storage Blob Data Reader", places.group("forecast"), "Group"),
+        # weekly: somebody thought of the images and forgot the data
+        _assignment(_principal("weekly"), "AcrPull", places.FORECAST_REGISTRY),
+        _assignment(_principal("forecast"), "Contributor", places.group("forecast")),
+        _assignment(_principal("forecast"), "Storage Blob Data Contributor", places.FORECAST_STORE),
+    ]
+    people = [
+        {"id": GROUP, "type": "Group", "displayName": GROUP_NAME},
+        {"id": SOMEBODY, "type": "User", "displayName": "Somebody"},
+    ]
+    return build.tenant_file(
+        TENANT_ID,
+        [*_forecast(), *_dependencies()],
+        roleAssignments=held,
+        groups={GROUP: [_principal("hourly")]},
+        principals=people,
+    )
 
 
 def _dependencies() -> list[Json]:
     """What the teams have ready for the workspaces that they are going to make."""
     return [
-        *(_resource(one) for one in (places.VISION_STORE, places.FRAUD_STORE, places.PROMO_STORE)),
-        *(_vault(one) for one in (places.VISION_VAULT, places.FRAUD_VAULT, places.PROMO_VAULT)),
-        _resource(places.VISION_INSIGHTS),
-        _registry(places.VISION_REGISTRY, admin_user=False),
-        _registry(places.FRAUD_REGISTRY, admin_user=False, mode="AbacRepositoryPermissions"),
-        _registry(places.PAYMENTS_REGISTRY),
+        *(build.storage(one) for one in (places.VISION_STORE, places.FRAUD_STORE, places.PROMO_STORE)),
+        *(build.vault(one, TENANT_ID) for one in (places.VISION_VAULT, places.FRAUD_VAULT, places.PROMO_VAULT)),
+        build.component(places.VISION_INSIGHTS),
+        _registry(places.VISION_REGISTRY),
+        _registry(places.FRAUD_REGISTRY, abac=True),
+        _registry(places.PAYMENTS_REGISTRY, admin=True),
     ]
 
 
 def _forecast() -> list[Json]:
+    made = build.workspace(
+        places.FORECAST,
+        _identity("forecast"),
+        storageAccount=places.FORECAST_STORE,
+        keyVault=places.FORECAST_VAULT,
+        containerRegistry=places.FORECAST_REGISTRY,
+        systemDatastoresAuthMode="identity",
+    )
     return [
-        _resource(places.FORECAST_STORE),
-        _vault(places.FORECAST_VAULT),
-        _registry(places.FORECAST_REGISTRY),
-        _resource(
-            places.FORECAST,
-            {
-                "storageAccount": places.FORECAST_STORE,
-                "keyVault": places.FORECAST_VAULT,
-                "containerRegistry": places.FORECAST_REGISTRY,
-                "systemDatastoresAuthMode": "identity",
-            },
-            _principal("forecast"),
-        )
-        | {"systemData": {"createdAt": _BEFORE}},
-        _cluster(places.WEEKLY, _principal("weekly")),
-        _cluster(places.HOURLY, _principal("hourly")),
+        build.storage(places.FORECAST_STORE),
+        build.vault(places.FORECAST_VAULT, TENANT_ID),
+        _registry(places.FORECAST_REGISTRY, admin=True),
+        made | {"systemData": {"createdAt": _BEFORE, "createdByType": "User"}},
+        _cluster(places.WEEKLY, "weekly"),
+        _cluster(places.HOURLY, "hourly"),
     ]
 
 
@@ -94,47 +91,21 @@ def _principal(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.forecast.example"))
 
 
-def _resource(identifier: str, properties: Json | None = None, principal: str | None = None) -> Json:
-    body: Json = {
-        "id": identifier,
-        "location": "westeurope",
-        "properties": {"provisioningState": "Succeeded", **(properties or {})},
-    }
-    if principal:
-        body["identity"] = {"type": "SystemAssigned", "principalId": principal, "tenantId": TENANT_ID}
-    return body
+def _identity(name: str) -> Json:
+    return build.system_assigned(_principal(name), TENANT_ID)
 
 
-def _vault(identifier: str) -> Json:
-    return _resource(identifier, {"tenantId": TENANT_ID, "enableRbacAuthorization": True})
+def _registry(identifier: str, *, admin: bool = False, abac: bool = False) -> Json:
+    return build.registry(identifier, admin=admin, abac=abac, sku="Premium", creationDate=_BEFORE)
 
 
-def _registry(identifier: str, *, admin_user: bool = True, mode: str = "LegacyRegistryPermissions") -> Json:
-    name = identifier.rpartition("/")[2]
-    properties = {
-        "loginServer": f"{name}.azurecr.io",
-        "creationDate": _BEFORE,
-        "adminUserEnabled": admin_user,
-        "roleAssignmentMode": mode,
-    }
-    return _resource(identifier, properties) | {"sku": {"name": "Premium", "tier": "Premium"}}
+def _cluster(identifier: str, name: str) -> Json:
+    workspace, _, compute = identifier.rpartition("/computes/")
+    when = {"createdOn": _BEFORE, "modifiedOn": _BEFORE}
+    return build.compute(workspace, compute, identity=_identity(name), vmSize="STANDARD_D4S_V3", **when)
 
 
-def _cluster(identifier: str, principal: str) -> Json:
-    properties = {"computeType": "AmlCompute", "createdOn": _BEFORE, "properties": {"vmSize": "STANDARD_D4S_V3"}}
-    return _resource(identifier, properties, principal)
-
-
-def _assignment(principal: str, kind: str, role: str, scope: str) -> Json:
-    return {
-        "properties": {
-            "scope": scope,
-            "roleDefinitionId": places.SUBSCRIPTION + role_definition_id(role),
-            "principalId": principal,
-            "principalType": kind,
-            "createdOn": _BEFORE,
-            "updatedOn": _BEFORE,
-            "createdBy": SOMEBODY,
-            "updatedBy": SOMEBODY,
-        }
-    }
+def _assignment(principal: str, role: str, scope: str, kind: str = "ServicePrincipal") -> Json:
+    guid = role_definition_id(role).rpartition("/")[2]
+    when = {"createdOn": _BEFORE, "updatedOn": _BEFORE}
+    return build.role_assignment(scope, principal, guid, kind=kind, by=SOMEBODY, **when)

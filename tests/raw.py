@@ -1,59 +1,61 @@
-"""Raw ARM objects as GET returns them, as far as amlguard looks at them. Ids are those of `unit.build`."""
+"""Raw ARM objects for what `unit.build` names: `emulator.tenant_builder` with scopes and principals."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from unit.build import CLUSTER, REGISTRY, STORAGE, VAULT, WORKSPACE, guid, workspace_id
+from unit.build import CLUSTER, NOW, REGISTRY, STORAGE, VAULT, WORKSPACE, guid, workspace_id
 
+from emulator import tenant_builder as build
 from shared.access.model import Principal
 from shared.access.scope import Scope
 
 type Raw = dict[str, Any]
 
+TENANT_ID = guid("tenant")
+
 
 def resource(scope: Scope, properties: Raw, **more: Any) -> Raw:
-    return {"id": str(scope), "name": scope.name, "type": scope.resource_type, "properties": properties, **more}
+    return build.resource(str(scope), properties, **more)
 
 
-def identity(holders: Sequence[Principal]) -> Raw:
-    """No `identity` key at all without any, as ARM does it."""
-    system = next((p for p in holders if p.resource is None), None)
-    user = {str(p.resource): {"principalId": p.id, "clientId": guid(p.id)} for p in holders if p.resource}
-    kinds = (["SystemAssigned"] if system else []) + (["UserAssigned"] if user else [])
-    if not kinds:
-        return {}
-    block: Raw = {"type": ",".join(kinds)}
-    block |= {"principalId": system.id, "tenantId": guid("tenant")} if system else {}
-    return {"identity": block | ({"userAssignedIdentities": user} if user else {})}
+def identity(holders: Sequence[Principal]) -> Raw | None:
+    """The identity block. None without any holder: ARM leaves it out."""
+    system = next((build.system_assigned(p.id, TENANT_ID) for p in holders if p.resource is None), None)
+    attached = [user_identity(p) for p in holders if p.resource]
+    user = build.user_assigned(*attached) if attached else None
+    if system and user:
+        return {**user, **system, "type": "SystemAssigned,UserAssigned"}
+    return system or user
 
 
 def workspace(*holders: Principal, on: Scope = WORKSPACE, registry: Scope | None = REGISTRY, **properties: Any) -> Raw:
-    body = {"storageAccount": str(STORAGE), "keyVault": str(VAULT), "provisioningState": "Succeeded"}
-    body |= {"containerRegistry": str(registry)} if registry else {}
-    return resource(on, body | properties, **identity(holders))
+    named = {"storageAccount": str(STORAGE), "keyVault": str(VAULT)}
+    named |= {"containerRegistry": str(registry)} if registry else {}
+    made = build.workspace(str(on), identity(holders), **{**named, **properties})
+    return {**made, "systemData": {"createdAt": (NOW - timedelta(days=7)).isoformat(), "createdByType": "User"}}
 
 
 def compute(name: str, *holders: Principal, on: Scope = WORKSPACE, kind: str = "AmlCompute", **properties: Any) -> Raw:
-    body = {"computeType": kind, "provisioningState": "Succeeded"}
-    return resource(on.child("computes", name), body | properties, **identity(holders))
+    """`properties` are the compute's own; its inner ones are a key of these."""
+    made = build.compute(str(on), name, kind, identity=identity(holders))
+    return {**made, "properties": {**made["properties"], **properties}}
 
 
 def endpoint(name: str, *holders: Principal, on: Scope = WORKSPACE, **properties: Any) -> Raw:
-    body = {"authMode": "AADToken", "provisioningState": "Succeeded"}
-    return resource(on.child("onlineEndpoints", name), body | properties, **identity(holders))
+    return build.endpoint(str(on), name, identity(holders), **properties)
 
 
 def registry(scope: Scope = REGISTRY, *, admin_user: bool = True, **properties: Any) -> Raw:
-    body = {"adminUserEnabled": admin_user, "loginServer": f"{scope.name}.azurecr.io"}
-    return resource(scope, body | properties)
+    return build.registry(str(scope), admin=admin_user, **properties)
 
 
 def vault(scope: Scope = VAULT, *, rbac: bool = False) -> Raw:
-    return resource(scope, {"enableRbacAuthorization": rbac, "tenantId": guid("tenant"), "accessPolicies": []})
+    return build.vault(str(scope), TENANT_ID, rbac=rbac)
 
 
 def storage(scope: Scope = STORAGE) -> Raw:
-    return resource(scope, {"provisioningState": "Succeeded"})
+    return build.storage(str(scope))
 
 
 def cluster(scope: Scope = CLUSTER, kubelet: str = "kubelet") -> Raw:
@@ -61,16 +63,11 @@ def cluster(scope: Scope = CLUSTER, kubelet: str = "kubelet") -> Raw:
 
 
 def user_identity(holder: Principal) -> Raw:
-    assert holder.resource is not None
-    return resource(holder.resource, {"principalId": holder.id})
+    return build.user_assigned_identity(str(holder.resource), holder.id, guid(holder.id), TENANT_ID)
 
 
 def lock(scope: Scope, level: str = "ReadOnly") -> Raw:
-    return {
-        "id": f"{scope}/providers/Microsoft.Authorization/locks/keep out",
-        "name": "keep out",
-        "properties": {"level": level},
-    }
+    return build.lock(str(scope), level, "keep out")
 
 
 OTHER = workspace_id("other")

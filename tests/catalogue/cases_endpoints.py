@@ -22,6 +22,8 @@ from catalogue.build import (
 )
 from catalogue.case import PEOPLE_GROUP, PEOPLE_TAG, Case, Place, Raw, Tenant
 
+from emulator.tenant_builder import role_definition
+
 type Build = Callable[[Place], Tenant]
 
 DATA_SCIENTIST = "f6c7c914-8db3-469d-8ca1-694a8f32e121"
@@ -103,24 +105,13 @@ def _scored(role: str) -> Build:
 
 def _custom_role(*actions: str, but: tuple[str, ...] = (), author_role: str | None = None) -> Build:
     def build(place: Place) -> Tenant:
-        ws, role = workspace(place), place.object_id("role")
+        ws, author = workspace(place), place.object_id("author")
         one = endpoint(ws, "ep", identity=system(place.object_id("ep")))
-        block = {"actions": list(actions), "notActions": list(but), "dataActions": [], "notDataActions": []}
-        definition = {
-            "id": f"{place.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}",
-            "name": role,
-            "type": "Microsoft.Authorization/roleDefinitions",
-            "properties": {
-                "roleName": f"Scorer {place.name}",
-                "type": "CustomRole",
-                "assignableScopes": [place.subscription],
-                "permissions": [block],
-                "createdBy": place.object_id("author"),
-                "updatedBy": place.object_id("author"),
-            },
-        }
-        held = [assign(place.subscription, place.object_id("author"), author_role, kind="User")] if author_role else []
-        people = [{"id": place.object_id("author"), "type": "User", "displayName": "author"}]
+        block = {"actions": list(actions), "notActions": list(but)}
+        by = {"createdBy": author, "updatedBy": author}
+        definition = role_definition(f"Scorer {place.name}", place.subscription, block, **by)
+        held = [assign(place.subscription, author, author_role, kind="User")] if author_role else []
+        people = [{"id": author, "type": "User", "displayName": "author"}]
         return Tenant([ws, one], held, role_definitions=[definition], principals=people)
 
     return build

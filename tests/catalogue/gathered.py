@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogue.build import BLOB_CONTRIBUTOR, CONTRIBUTOR, assign
 from catalogue.case import ALLOWED_GROUP, PEOPLE_GROUP, PEOPLE_TAG, TENANT_ID, Case, Place, Raw, Tenant
 
+from emulator import tenant_builder as build
 from shared.access.rules import RULES, RuleKind
 
 _HERE = Path(__file__).parent
@@ -47,28 +47,23 @@ def document(parts: Iterable[Tenant]) -> Raw:
     for part in parts:
         for table, rows in part.logs.items():
             logs.setdefault(table, []).extend(rows)
-    return {
-        "tenantId": TENANT_ID,
-        "resources": [one for part in parts for one in part.resources],
-        "roleAssignments": [one for part in parts for one in (*part.role_assignments, *_granted_by_aml(part))],
-        "roleDefinitions": [one for part in parts for one in part.role_definitions],
-        "denyAssignments": [one for part in parts for one in part.deny_assignments],
-        "locks": [one for part in parts for one in part.locks],
-        "principals": [one for part in parts for one in part.principals],
-        "groups": {group: list(members) for part in parts for group, members in part.groups.items()},
-        "logs": logs,
-    }
+    return build.tenant_file(
+        TENANT_ID,
+        [one for part in parts for one in part.resources],
+        roleAssignments=[one for part in parts for one in (*part.role_assignments, *_granted_by_aml(part))],
+        roleDefinitions=[one for part in parts for one in part.role_definitions],
+        denyAssignments=[one for part in parts for one in part.deny_assignments],
+        locks=[one for part in parts for one in part.locks],
+        principals=[one for part in parts for one in part.principals],
+        groups={group: list(members) for part in parts for group, members in part.groups.items()},
+        logs=logs,
+    )
 
 
 def _granted_by_aml(part: Tenant) -> Iterator[Raw]:
-    """What AML gives a workspace's system-assigned identity when it makes it (azure-facts §4)."""
     for one in part.resources if part.aml else ():
-        system = (one.get("identity") or {}).get("principalId")
-        if system and _WORKSPACE.fullmatch(one["id"]):
-            yield assign("/".join(one["id"].split("/")[:5]), system, CONTRIBUTOR)
-            storage = one["properties"].get("storageAccount")
-            if isinstance(storage, str) and storage.startswith("/subscriptions/"):
-                yield assign(storage, system, BLOB_CONTRIBUTOR)
+        if _WORKSPACE.fullmatch(one["id"]):
+            yield from build.granted_by_aml(one)
 
 
 def policy(**more: object) -> str:

@@ -12,6 +12,7 @@ from local_azure import LocalAzure
 from tenants import (
     ACR_PULL,
     SUBSCRIPTION,
+    TENANT_ID,
     Json,
     Tenant,
     child,
@@ -20,6 +21,8 @@ from tenants import (
     system_assigned,
     user_assigned,
 )
+
+from emulator import tenant_builder as build
 
 SHARED = group_id("rg-shared")
 POLICY = f"""mode: enforce
@@ -49,23 +52,21 @@ class Kind:
 
 
 def _below(workspace: Json, collection: str, name: str, **properties: object) -> Json:
-    kind = f"{_AML}/workspaces/{collection}"
-    return {"id": f"{workspace['id']}/{collection}/{name}", "name": name, "type": kind, "properties": properties}
+    return build.resource(f"{workspace['id']}/{collection}/{name}", properties)
 
 
 def _datastore(**more: str) -> Use:
     def use(tenant: Tenant, workspace: Json, resource: Json) -> None:
-        none = {"credentialsType": "None"}
-        body = {"datastoreType": "AzureBlob", "containerName": "data", "credentials": none, **more}
-        tenant.add(_below(workspace, "datastores", "data", accountName=resource["name"].upper(), **body))
+        named = {"accountName": resource["name"].upper(), "containerName": "data", **more}
+        tenant.add(build.datastore(workspace["id"], "data", **named))
 
     return use
 
 
 def _connection(of: Callable[[Json], Json]) -> Use:
     def use(tenant: Tenant, workspace: Json, resource: Json) -> None:
-        body = {"category": "ContainerRegistry", "authType": "ManagedIdentity", "target": "elsewhere.azurecr.io"}
-        tenant.add(_below(workspace, "connections", "one", **{**body, **of(resource)}))
+        body = {"category": "ContainerRegistry", "target": "elsewhere.azurecr.io", **of(resource)}
+        tenant.add(build.connection(workspace["id"], "one", **body))
 
     return use
 
@@ -73,8 +74,7 @@ def _connection(of: Callable[[Json], Json]) -> Use:
 def _environment(tenant: Tenant, workspace: Json, resource: Json) -> None:
     tenant.add(_below(workspace, "environments", "env", latestVersion="3", isArchived=False))
     image = f"{resource['properties']['loginServer'].upper()}/team/train:1"
-    version = _below(workspace, "environments", "env/versions/3", image=image, osType="Linux")
-    tenant.add({**version, "name": "3", "type": f"{_AML}/workspaces/environments/versions"})
+    tenant.add(_below(workspace, "environments", "env/versions/3", image=image, osType="Linux"))
 
 
 def _deployment(**properties: str) -> Use:
@@ -85,15 +85,12 @@ def _deployment(**properties: str) -> Use:
         regions = [{"location": "westeurope", "acrDetails": [account]}]
         if resource["type"] == _ACR:
             shared = child(SHARED, f"{_AML}/registries", name)
-            body = {"regionDetails": regions}
-            tenant.add({"id": shared, "name": name, "type": f"{_AML}/registries", "properties": body})
+            tenant.add(build.resource(shared, {"regionDetails": regions}))
         else:
             name = resource["name"]
         endpoint = tenant.endpoint(workspace, "scoring", system_assigned(f"{workspace['id']}/scoring"))
         named = {key: value.format(name=name.upper()) for key, value in properties.items()}
-        kind = f"{_AML}/workspaces/onlineEndpoints/deployments"
-        made = {"id": f"{endpoint['id']}/deployments/blue", "name": "blue", "type": kind}
-        tenant.add({**made, "location": "westeurope", "properties": {"endpointComputeType": "Managed", **named}})
+        tenant.add(build.resource(f"{endpoint['id']}/deployments/blue", {"endpointComputeType": "Managed", **named}))
 
     return use
 
@@ -212,8 +209,11 @@ def _resource(tenant: Tenant, kind: str) -> Json:
             return tenant.storage(SHARED, name)
         case one if one == _UAI:
             return tenant.uai(SHARED, name)
-    plain = {"id": resource(kind), "name": name, "type": KINDS[kind].type, "location": "westeurope"}
-    return tenant.add({**plain, "properties": {"provisioningState": "Succeeded"}})
+        case one if one == _VAULT:
+            return tenant.add(build.vault(resource(kind), TENANT_ID))
+        case one if one == _INSIGHTS:
+            return tenant.add(build.component(resource(kind)))
+    return tenant.add(build.resource(resource(kind)))
 
 
 def document() -> Json:

@@ -1,16 +1,19 @@
-"""Event Grid events, in both schemas, as Azure publishes them about changes to resources."""
+"""Event Grid events about changes to resources, in both schemas: `tests/deliveries`, filled in."""
 
 import itertools
+import json
+import re
 import uuid
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tenants import TENANT_ID, oid
 
 type Json = dict[str, Any]
 
+_DELIVERIES = Path(__file__).parents[1] / "deliveries"
 _numbers = itertools.count(1)
-_CLAIM = "http://schemas.microsoft.com/identity/claims/"
-_PERSON = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 TIME = "2026-11-20T09:30:00.1234567Z"
 CANARY = "canary-jane.doe"
 """In everything that an event tells about the person who caused it."""
@@ -18,17 +21,24 @@ CANARY = "canary-jane.doe"
 
 def event(resource: str, verb: str = "write", *, caller: str | None = None, correlation: str = "") -> Json:
     """Of the Event Grid schema: a resource was written, deleted or acted upon."""
-    subscription = resource.split("/")[2] if resource.lower().startswith("/subscriptions/") else ""
-    return {
-        "subject": resource,
-        "eventType": f"Microsoft.Resources.Resource{verb.capitalize()}Success",
-        "eventTime": TIME,
-        "id": _new_id(),
-        "data": _data(resource, verb, caller or oid("someone"), correlation or _new_id(), subscription),
-        "dataVersion": "2",
-        "metadataVersion": "1",
-        "topic": f"/subscriptions/{subscription}",
-    }
+    namespace, *words = resource.rpartition("/providers/")[2].split("/")
+    who = caller or oid("someone")
+    return _delivery(
+        "resource-event",
+        resource=resource,
+        Verb=verb.capitalize(),
+        time=TIME,
+        id=_new_id(),
+        operation="/".join((namespace, *words[::2], verb)),
+        provider=namespace,
+        caller=who,
+        callerWithoutDashes=who.replace("-", ""),
+        correlation=correlation or _new_id(),
+        request=_new_id(),
+        subscription=_subscription(resource),
+        tenant=TENANT_ID,
+        canary=CANARY,
+    )
 
 
 def cloud_event(resource: str, verb: str = "write", **options: Any) -> Json:
@@ -47,28 +57,11 @@ def cloud_event(resource: str, verb: str = "write", **options: Any) -> Json:
 
 def notification(resource: Json) -> Json:
     """Of Azure Resource Notifications, which tell no caller and write booleans as 0 and 1."""
-    subscription = resource["id"].split("/")[2]
-    return {
-        "id": _new_id(),
-        "topic": f"/subscriptions/{subscription}",
-        "subject": resource["id"],
-        "data": {
-            "resourceInfo": {
-                "tags": {},
-                **{key: resource[key] for key in ("id", "name", "type", "location")},
-                "properties": {
-                    key: int(value) if isinstance(value, bool) else value
-                    for key, value in resource["properties"].items()
-                },
-            },
-            "apiVersion": "2025-12-01",
-            "operationalInfo": {"resourceEventTime": TIME},
-        },
-        "eventType": "Microsoft.ResourceNotifications.Resources.CreatedOrUpdated",
-        "dataVersion": "1",
-        "metadataVersion": "1",
-        "eventTime": TIME,
-    }
+    said = resource["properties"].items()
+    properties = {key: int(value) if isinstance(value, bool) else value for key, value in said}
+    known = {key: resource[key] for key in ("name", "type", "location")}
+    where = {"resource": resource["id"], "subscription": _subscription(resource["id"])}
+    return _delivery("notification", **where, **known, properties=properties, id=_new_id(), time=TIME)
 
 
 def cloud_notification(resource: Json) -> Json:
@@ -77,41 +70,25 @@ def cloud_notification(resource: Json) -> Json:
     return {**kept, "specversion": "1.0", "source": one["topic"], "type": one["eventType"], "time": one["eventTime"]}
 
 
-def _data(resource: str, verb: str, caller: str, correlation: str, subscription: str) -> Json:
-    namespace, *words = resource.rpartition("/providers/")[2].split("/")
-    operation = "/".join((namespace, *words[::2], verb))
-    return {
-        "authorization": {
-            "scope": resource,
-            "action": operation,
-            "evidence": {"role": "Owner", "principalId": caller.replace("-", ""), "principalType": "User"},
-        },
-        "claims": {
-            "aud": "https://management.core.windows.net/",
-            "appid": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
-            "ipaddr": f"203.0.113.7 {CANARY}",
-            "name": f"{CANARY} Doe",
-            f"{_CLAIM}objectidentifier": caller,
-            f"{_PERSON}givenname": CANARY,
-            f"{_PERSON}surname": CANARY,
-            f"{_PERSON}upn": f"{CANARY}@contoso.example",
-            f"{_PERSON}name": f"{CANARY}@contoso.example",
-            "puid": CANARY,
-        },
-        "correlationId": correlation,
-        "httpRequest": {
-            "clientRequestId": _new_id(),
-            "clientIpAddress": f"203.0.113.7 {CANARY}",
-            "method": "PUT",
-            "url": f"https://management.azure.com{resource}?api-version=2025-12-01",
-        },
-        "resourceProvider": namespace,
-        "resourceUri": resource,
-        "operationName": operation,
-        "status": "Succeeded",
-        "subscriptionId": subscription,
-        "tenantId": TENANT_ID,
-    }
+def _delivery(name: str, **values: Any) -> Json:
+    filled: Json = _filled(json.loads((_DELIVERIES / f"{name}.json").read_text(encoding="utf-8")), values)
+    return filled
+
+
+def _filled(raw: Any, values: Mapping[str, Any]) -> Any:
+    """A text that is nothing but a name in braces becomes the value itself."""
+    match raw:
+        case dict():
+            return {key: _filled(one, values) for key, one in raw.items()}
+        case str() if raw.strip("{}") in values and raw == f"{{{raw.strip('{}')}}}":
+            return values[raw[1:-1]]
+        case str():
+            return re.sub(r"\{(\w+)\}", lambda found: str(values[found[1]]), raw)
+    return raw
+
+
+def _subscription(resource: str) -> str:
+    return resource.split("/")[2] if resource.lower().startswith("/subscriptions/") else ""
 
 
 def _new_id() -> str:

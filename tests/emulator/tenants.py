@@ -7,24 +7,41 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-type Json = dict[str, Any]
+from emulator import tenant_builder as build
+from emulator.tenant_builder import (
+    ACR_PULL,
+    ACR_PUSH,
+    BLOB_CONTRIBUTOR,
+    BLOB_READER,
+    CONTRIBUTOR,
+    FILE_PRIVILEGED_CONTRIBUTOR,
+    LONG_AGO,
+    OWNER,
+    READER,
+    REPOSITORY_READER,
+    REPOSITORY_WRITER,
+    Json,
+    user_assigned,
+)
+
+__all__ = [
+    "ACR_PULL",
+    "ACR_PUSH",
+    "BLOB_CONTRIBUTOR",
+    "BLOB_READER",
+    "CONTRIBUTOR",
+    "FILE_PRIVILEGED_CONTRIBUTOR",
+    "LONG_AGO",
+    "OWNER",
+    "READER",
+    "REPOSITORY_READER",
+    "REPOSITORY_WRITER",
+    "Json",
+    "user_assigned",
+]
 
 TENANT_ID = "7d1c2b6e-0d0b-4d0e-9f3e-5a4f2f6b9a01"
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
-_ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
-
-ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
-ACR_PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
-REPOSITORY_READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
-REPOSITORY_WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
-BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
-BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
-FILE_PRIVILEGED_CONTRIBUTOR = "69566ab7-960f-475b-8e7c-b3118f30c6bd"
-OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
-CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
-READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
-
-LONG_AGO = "2024-02-01T08:00:00.0000000Z"
 
 # A policy for tests of grants: these two rules find something in every workspace of the plain kind built here.
 GRANTS_ONLY = (
@@ -44,24 +61,15 @@ def oid(name: str) -> str:
 
 
 def group_id(name: str, subscription: str = SUBSCRIPTION) -> str:
-    return f"/subscriptions/{subscription}/resourceGroups/{name}"
+    return build.group(subscription, name)
 
 
 def child(scope: str, provider: str, *names: str) -> str:
-    return "/".join((scope, "providers", provider, *names))
+    return build.below(scope, provider, *names)
 
 
 def system_assigned(name: str) -> Json:
-    return {"type": "SystemAssigned", "principalId": oid(name), "tenantId": TENANT_ID}
-
-
-def user_assigned(*identities: Json) -> Json:
-    """The block of a resource that `identities` (of `uai`) are attached to, in their order."""
-    attached = {
-        one["id"]: {"principalId": one["properties"]["principalId"], "clientId": one["properties"]["clientId"]}
-        for one in identities
-    }
-    return {"type": "UserAssigned", "userAssignedIdentities": attached}
+    return build.system_assigned(oid(name), TENANT_ID)
 
 
 @dataclass
@@ -78,17 +86,17 @@ class Tenant:
     principals: list[Json] = field(default_factory=list)
 
     def document(self) -> Json:
-        return {
-            "tenantId": TENANT_ID,
-            "resources": self.resources,
-            "roleAssignments": self.role_assignments,
-            "roleDefinitions": self.role_definitions,
-            "denyAssignments": self.deny_assignments,
-            "locks": self.locks,
-            "managementGroups": self.management_groups,
-            "groups": self.groups,
-            "principals": self.principals,
-        }
+        return build.tenant_file(
+            TENANT_ID,
+            self.resources,
+            roleAssignments=self.role_assignments,
+            roleDefinitions=self.role_definitions,
+            denyAssignments=self.deny_assignments,
+            locks=self.locks,
+            managementGroups=self.management_groups,
+            groups=self.groups,
+            principals=self.principals,
+        )
 
     def add(self, resource: Json) -> Json:
         self.resources.append(resource)
@@ -101,208 +109,56 @@ class Tenant:
 
         A system-assigned one holds what AML gave it when the workspace was made (`aml`; azure-facts §4).
         """
-        scope = child(group, "Microsoft.MachineLearningServices/workspaces", name)
-        identity = identity or system_assigned(scope)
-        if aml and (system := identity.get("principalId")):
-            self.assign(group, system, CONTRIBUTOR)
-            if storage := properties.get("storageAccount"):
-                self.assign(storage, system, BLOB_CONTRIBUTOR)
-        return self.add(
-            {
-                "id": scope,
-                "name": name,
-                "type": "Microsoft.MachineLearningServices/workspaces",
-                "location": "westeurope",
-                "kind": "Default",
-                "sku": {"name": "Basic", "tier": "Basic"},
-                "identity": identity,
-                "tags": {},
-                "systemData": {"createdAt": LONG_AGO, "createdByType": "User"},
-                "properties": {
-                    "friendlyName": name,
-                    "hbiWorkspace": False,
-                    "provisioningState": "Succeeded",
-                    "publicNetworkAccess": "Enabled",
-                    "v1LegacyMode": False,
-                    **properties,
-                },
-            }
-        )
+        scope = child(group, build.WORKSPACES, name)
+        made = build.workspace(scope, identity or system_assigned(scope), v1LegacyMode=False, **properties)
+        self.role_assignments += build.granted_by_aml(made) if aml else []
+        return self.add(made)
 
     def compute(
         self, workspace: Json, name: str, *, identity: Json | None = None, kind: str = "AmlCompute", **inner: Any
     ) -> Json:
-        resource = {
-            "id": f"{workspace['id']}/computes/{name}",
-            "name": name,
-            "type": "Microsoft.MachineLearningServices/workspaces/computes",
-            "location": "westeurope",
-            "properties": {
-                "computeType": kind,
-                "provisioningState": "Succeeded",
-                "createdOn": LONG_AGO,
-                "modifiedOn": LONG_AGO,
-                "isAttachedCompute": False,
-                "properties": {"vmSize": "STANDARD_DS3_V2", **inner},
-            },
-        }
-        if identity is not None:
-            resource["identity"] = identity
-        return self.add(resource)
+        return self.add(build.compute(workspace["id"], name, kind, identity=identity, **inner))
 
     def endpoint(self, workspace: Json, name: str, identity: Json) -> Json:
-        return self.add(
-            {
-                "id": f"{workspace['id']}/onlineEndpoints/{name}",
-                "name": name,
-                "type": "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
-                "location": "westeurope",
-                "kind": "Managed",
-                "identity": identity,
-                "properties": {"authMode": "AADToken", "provisioningState": "Succeeded", "traffic": {}},
-            }
-        )
+        return self.add(build.endpoint(workspace["id"], name, identity))
 
     def registry(self, group: str, name: str, *, admin: bool = False, abac: bool = False) -> Json:
-        return self.add(
-            {
-                "id": child(group, "Microsoft.ContainerRegistry/registries", name),
-                "name": name,
-                "type": "Microsoft.ContainerRegistry/registries",
-                "location": "westeurope",
-                "sku": {"name": "Standard", "tier": "Standard"},
-                "tags": {},
-                "properties": {
-                    "loginServer": f"{name.lower()}.azurecr.io",
-                    "creationDate": LONG_AGO,
-                    "provisioningState": "Succeeded",
-                    "adminUserEnabled": admin,
-                    "publicNetworkAccess": "Enabled",
-                    "anonymousPullEnabled": False,
-                    "roleAssignmentMode": "AbacRepositoryPermissions" if abac else "LegacyRegistryPermissions",
-                },
-            }
-        )
+        return self.add(build.registry(child(group, build.REGISTRIES, name), admin=admin, abac=abac))
 
     def storage(self, group: str, name: str) -> Json:
-        return self.add(
-            {
-                "id": child(group, "Microsoft.Storage/storageAccounts", name),
-                "name": name,
-                "type": "Microsoft.Storage/storageAccounts",
-                "location": "westeurope",
-                "kind": "StorageV2",
-                "sku": {"name": "Standard_LRS", "tier": "Standard"},
-                "properties": {"provisioningState": "Succeeded", "allowSharedKeyAccess": True},
-            }
-        )
+        return self.add(build.storage(child(group, build.STORAGE_ACCOUNTS, name)))
 
     def uai(self, group: str, name: str) -> Json:
-        scope = child(group, "Microsoft.ManagedIdentity/userAssignedIdentities", name)
-        return self.add(
-            {
-                "id": scope,
-                "name": name,
-                "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
-                "location": "westeurope",
-                "properties": {"tenantId": TENANT_ID, "principalId": oid(scope), "clientId": oid(f"client:{scope}")},
-            }
-        )
+        scope = child(group, build.USER_ASSIGNED_IDENTITIES, name)
+        return self.add(build.user_assigned_identity(scope, oid(scope), oid(f"client:{scope}"), TENANT_ID))
 
     def container_group(self, group: str, name: str, image: str) -> Json:
-        return self.add(
-            {
-                "id": child(group, "Microsoft.ContainerInstance/containerGroups", name),
-                "name": name,
-                "type": "Microsoft.ContainerInstance/containerGroups",
-                "location": "westeurope",
-                "properties": {
-                    "provisioningState": "Succeeded",
-                    "osType": "Linux",
-                    "containers": [{"name": name, "properties": {"image": image}}],
-                    "imageRegistryCredentials": [
-                        {"server": image.partition("/")[0], "username": image.partition(".")[0]}
-                    ],
-                },
-            }
-        )
+        return self.add(build.container_group(child(group, build.CONTAINER_GROUPS, name), image))
 
     def assign(
         self, scope: str, principal: str, role: str, *, kind: str = "ServicePrincipal", condition: str | None = None
     ) -> Json:
-        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"assignment:{scope}|{principal}|{role}"))
-        properties = {
-            "roleDefinitionId": f"{_ROLES}/{role}",
-            "principalId": principal,
-            "principalType": kind,
-            "scope": scope,
-            "condition": condition,
-            "conditionVersion": "2.0" if condition else None,
-            "description": None,
-            "createdOn": LONG_AGO,
-            "updatedOn": LONG_AGO,
-            "createdBy": oid("someone"),
-            "updatedBy": oid("someone"),
-        }
-        assignment = {
-            "id": f"{scope.rstrip('/')}/providers/Microsoft.Authorization/roleAssignments/{name}",
-            "name": name,
-            "type": "Microsoft.Authorization/roleAssignments",
-            "properties": properties,
-        }
-        self.role_assignments.append(assignment)
-        return assignment
+        more = {"condition": condition, "conditionVersion": "2.0"} if condition else {}
+        made = build.role_assignment(scope, principal, role, kind=kind, by=oid("someone"), **more)
+        self.role_assignments.append(made)
+        return made
 
     def custom_role(self, name: str, assignable: str, **block: list[str]) -> str:
         """The role's GUID. `block` is its one element of `permissions`."""
-        role = str(uuid.uuid5(uuid.NAMESPACE_URL, f"role:{name}"))
-        empty: dict[str, list[str]] = {"actions": [], "notActions": [], "dataActions": [], "notDataActions": []}
-        self.role_definitions.append(
-            {
-                "id": f"{_ROLES}/{role}",
-                "name": role,
-                "type": "Microsoft.Authorization/roleDefinitions",
-                "properties": {
-                    "roleName": name,
-                    "type": "CustomRole",
-                    "description": "",
-                    "assignableScopes": [assignable],
-                    "permissions": [{**empty, **block}],
-                },
-            }
-        )
-        return role
+        made = build.role_definition(name, assignable, block)
+        self.role_definitions.append(made)
+        return str(made["name"])
 
     def deny(self, scope: str, principal: str, **block: list[str]) -> Json:
-        name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"deny:{scope}|{principal}"))
-        empty: dict[str, list[str]] = {"actions": [], "notActions": [], "dataActions": [], "notDataActions": []}
-        deny = {
-            "id": f"{scope}/providers/Microsoft.Authorization/denyAssignments/{name}",
-            "name": name,
-            "type": "Microsoft.Authorization/denyAssignments",
-            "properties": {
-                "denyAssignmentName": "No pulls during the audit",
-                "description": "",
-                "scope": scope,
-                "doNotApplyToChildScopes": False,
-                "isSystemProtected": True,
-                "permissions": [{**empty, **block}],
-                "principals": [{"id": principal, "type": "Group" if principal in self.groups else "ServicePrincipal"}],
-                "excludePrincipals": [],
-            },
-        }
-        self.deny_assignments.append(deny)
-        return deny
+        kind = "Group" if principal in self.groups else "ServicePrincipal"
+        made = build.deny_assignment(scope, block, [{"id": principal, "type": kind}])
+        self.deny_assignments.append(made)
+        return made
 
     def lock(self, scope: str, level: str) -> Json:
-        lock = {
-            "id": f"{scope}/providers/Microsoft.Authorization/locks/keep",
-            "name": "keep",
-            "type": "Microsoft.Authorization/locks",
-            "properties": {"level": level, "notes": "do not touch"},
-        }
-        self.locks.append(lock)
-        return lock
+        made = build.lock(scope, level)
+        self.locks.append(made)
+        return made
 
     def group(self, name: str, *members: str) -> str:
         """An Entra group, by its object id; members are object ids, those of groups too."""

@@ -7,6 +7,8 @@ import pytest
 from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, SUBSCRIPTION, Tenant, child, group_id, oid, system_assigned
 
+from emulator import tenant_builder as build
+
 CLOSED = "55555555-5555-4555-8555-555555555555"
 NOWHERE = "66666666-6666-4666-8666-666666666666"
 POLICY = f"mode: enforce\ntrust: {{allow: [/subscriptions/{CLOSED}, /subscriptions/{NOWHERE}]}}\n"
@@ -22,30 +24,14 @@ class World:
 
 def _datastore(tenant: Tenant, workspace: dict[str, Any], name: str, subscription: str) -> None:
     named = {"subscriptionId": subscription, "resourceGroup": "lake", "accountName": name}
-    credentials = {"credentialsType": "None"}
-    tenant.add(
-        {
-            "id": f"{workspace['id']}/datastores/{name}",
-            "name": name,
-            "type": "Microsoft.MachineLearningServices/workspaces/datastores",
-            "properties": {"datastoreType": "AzureBlob", "credentials": credentials, **named},
-        }
-    )
+    tenant.add(build.datastore(workspace["id"], name, **named))
 
 
 def _connection(tenant: Tenant, workspace: dict[str, Any], name: str, subscription: str) -> None:
     registry = child(group_id("images", subscription), "Microsoft.ContainerRegistry/registries", name)
-    properties = {"category": "ContainerRegistry", "authType": "ManagedIdentity", "metadata": {"ResourceId": registry}}
     identity = child(group_id("images", subscription), "Microsoft.ManagedIdentity/userAssignedIdentities", name)
-    properties["credentials"] = {"resourceId": identity, "clientId": oid("client")}
-    tenant.add(
-        {
-            "id": f"{workspace['id']}/connections/{name}",
-            "name": name,
-            "type": "Microsoft.MachineLearningServices/workspaces/connections",
-            "properties": properties,
-        }
-    )
+    named = {"metadata": {"ResourceId": registry}, "credentials": {"resourceId": identity, "clientId": oid("client")}}
+    tenant.add(build.connection(workspace["id"], name, "ContainerRegistry", f"{name}.azurecr.io", **named))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from tenants import (
 )
 from wire import Json
 
+from emulator import tenant_builder as build
+
 POLICY = f"""
 mode: enforce
 settle_minutes: 60
@@ -69,16 +71,7 @@ def azure(start_azure: Start) -> LocalAzure:
         workspace["tags"] = {"Course": "ml-101"} if name == "tagged" else {}
         endpoint = tenant.uai(group_id(f"rg-{name}"), f"scorer-{name}")
         tenant.endpoint(workspace, "score", user_assigned(endpoint))
-    tenant.add(
-        {
-            "id": group_id("rg-stopped"),
-            "name": "rg-stopped",
-            "type": "Microsoft.Resources/resourceGroups",
-            "location": "westeurope",
-            "tags": {"AmlGuard": "off"},
-            "properties": {"provisioningState": "Succeeded"},
-        }
-    )
+    tenant.add(build.resource_group(group_id("rg-stopped"), {"AmlGuard": "off"}))
     return start_azure(tenant.document(), POLICY)
 
 

@@ -19,6 +19,7 @@ from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, CONTRIBUTOR, Tenant, child, group_id, oid, system_assigned, user_assigned
 from wire import Json
 
+from emulator import tenant_builder as build
 from shared.access.condition import condition
 from shared.policy import parse
 
@@ -77,7 +78,7 @@ def azure(start_azure: Start) -> LocalAzure:
     for place in PLACES.values():
         identity = tenant.uai(place.group, "ws-id")
         registry = tenant.registry(place.group, f"acrodd{place.number}")
-        tenant.add({"id": place.component, "type": "Microsoft.Insights/components", "properties": {}})
+        tenant.add(build.component(place.component))
         tenant.workspace(
             place.group,
             identity=user_assigned(identity),

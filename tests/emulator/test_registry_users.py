@@ -30,6 +30,8 @@ from tenants import (
 )
 from wire import Json
 
+from emulator import tenant_builder
+
 HOME = "11111111-1111-4111-8111-111111111111"
 APPS = "22222222-2222-4222-8222-222222222222"
 BARE = "33333333-3333-4333-8333-333333333333"  # of which no provider of services is registered
@@ -68,15 +70,11 @@ class Case:
 
 
 def resource(tenant: Tenant, group: str, kind: str, name: str, properties: Json, /, **more: Any) -> Json:
-    scope = child(group, kind, name)
-    body = {"provisioningState": "Succeeded", **properties}
-    return tenant.add({"id": scope, "name": name, "type": kind, "location": "westeurope", "properties": body, **more})
+    return tenant.add(tenant_builder.resource(child(group, kind, name), properties, **more))
 
 
 def below(tenant: Tenant, parent: Json, path: str, properties: Json, **more: Any) -> Json:
-    kinds = "/".join((parent["type"], *path.split("/")[::2]))
-    name = path.rpartition("/")[2]
-    return tenant.add({"id": f"{parent['id']}/{path}", "name": name, "type": kinds, "properties": properties, **more})
+    return tenant.add(tenant_builder.resource(f"{parent['id']}/{path}", properties, **more))
 
 
 def app(kind: str, group: str = "", **sign_in: str) -> Build:

@@ -23,6 +23,8 @@ from tenants import (
 )
 from wire import Json
 
+from emulator import tenant_builder as build
+
 TEAMS = ("north", "south", "west")
 POLICY = json.dumps(
     {
@@ -49,20 +51,8 @@ def _team(tenant: Tenant, workspace: Json, group: str, name: str, number: int) -
     identity = user_assigned(one) if one else system_assigned(f"{tag} {name}")
     cluster = tenant.compute(workspace, f"cpu-{name}", identity=identity)
     where = {} if number == 1 else {"subscriptionId": group.split("/")[2], "resourceGroup": tag.upper()}
-    tenant.add(
-        {
-            "id": f"{workspace['id']}/datastores/data_{name}",
-            "name": f"data_{name}",
-            "type": "Microsoft.MachineLearningServices/workspaces/datastores",
-            "properties": {
-                "datastoreType": "AzureBlob",
-                "accountName": store["name"],
-                "containerName": "data",
-                "credentials": {"credentialsType": "None"},
-                **where,
-            },
-        }
-    )
+    where |= {"accountName": store["name"], "containerName": "data"}
+    tenant.add(build.datastore(workspace["id"], f"data_{name}", **where))
     principal = one["properties"]["principalId"] if one else oid(f"{tag} {name}")
     return Team(cluster["id"], principal, store["id"])
 

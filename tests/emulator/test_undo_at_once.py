@@ -22,6 +22,7 @@ from wire import Json
 
 from demo.tenant import POLICY as DEMO_POLICY
 from demo.tenant import tenant as demo_tenant
+from emulator import tenant_builder as build
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 IN_ONE_GO = f"mode: enforce\nsettle_minutes: 0\n{GRANTS_ONLY}"
@@ -224,15 +225,8 @@ def acting(start_azure: Start) -> LocalAzure:
         {"tenantId": TENANT_ID, "objectId": oid("person"), "permissions": {"keys": ["Get", "Purge"]}},
         {"tenantId": TENANT_ID, "objectId": me, "permissions": {"Secrets": ["Get", "LIST"]}},
     ]
-    vault = tenant.add(
-        {
-            "id": child(group, "Microsoft.KeyVault/vaults", "kv"),
-            "name": "kv",
-            "type": "Microsoft.KeyVault/vaults",
-            "location": "westeurope",
-            "properties": {"tenantId": TENANT_ID, "accessPolicies": policies},
-        }
-    )
+    scope = child(group, build.VAULTS, "kv-undone")
+    vault = tenant.add(build.vault(scope, TENANT_ID, rbac=False, accessPolicies=policies))
     for name in ("mine", "theirs"):
         named = {"keyVault": vault["id"], "containerRegistry": registry["id"]}
         tenant.workspace(group, name, identity=user_assigned(uai), primaryUserAssignedIdentity=uai["id"], **named)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 import raw
 from app import C1, App, app
+from event_grid import event
 from fakes import FakeAzure
 from unit.build import (
     FOREIGN,
@@ -241,20 +242,7 @@ class TestTriggers:
     async def test_an_event_fails_while_it_is_unknown_whether_it_concerns_us(self) -> None:
         unknown = Scope.parse("/providers/Microsoft.Management/managementGroups/unknown")
         one = app(raw.compute("c1", C1), scopes=(unknown,))
-        told = {
-            "id": "1",
-            "topic": str(SUBSCRIPTION),
-            "subject": str(WORKSPACE),
-            "eventType": "Microsoft.Resources.ResourceWriteSuccess",
-            "eventTime": "2026-11-20T09:30:00Z",
-            "dataVersion": "2",
-            "data": {
-                "resourceUri": str(WORKSPACE),
-                "operationName": "Microsoft.MachineLearningServices/workspaces/write",
-                "status": "Succeeded",
-                "correlationId": guid("c"),
-            },
-        }
+        told = event(str(WORKSPACE))
         with pytest.raises(ReadFailedError, match="managementGroups/unknown"):
             await resource_changed.handle(told, one.services)
         assert one.azure.journal == []

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import raw
 from app import C1, App, app
+from event_grid import event
 from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai, uai
 
 from handlers import resource_changed
@@ -37,17 +38,9 @@ async def test_only_an_identity_tells_its_object_id(attached: Scope, believed: b
 
 
 async def tell(one: App, about: Scope, caller: str = CALLER) -> None:
-    claims = {"http://schemas.microsoft.com/identity/claims/objectidentifier": caller}
-    event = {
-        "id": "1",
-        "topic": "/",
-        "subject": str(about),
-        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
-        "eventTime": "2026-11-02T12:00:00Z",
-        "dataVersion": "2",
-        "data": {"resourceUri": str(about), "claims": claims if caller else {}},
-    }
-    await resource_changed.handle(event, one.services)
+    told = event(str(about), caller=caller)
+    told["data"]["claims"] = told["data"]["claims"] if caller else {}
+    await resource_changed.handle(told, one.services)
 
 
 def careful(*held: Any) -> App:

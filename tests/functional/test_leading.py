@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import raw
 from app import App, waiting
+from event_grid import event
 from fakes import FakeAzure
-from unit.build import GROUP, OTHER_SUBSCRIPTION, REGISTRY, STORAGE, SUBSCRIPTION, guid, sai, terms, workspace_id
+from unit.build import GROUP, OTHER_SUBSCRIPTION, REGISTRY, STORAGE, SUBSCRIPTION, sai, terms, workspace_id
 
 from handlers import resource_changed
 from shared.access.scope import Scope
@@ -51,23 +52,6 @@ def azure() -> WorkspaceAsks:
     named = {"datastoreType": "AzureBlob", "accountName": "DATA", "credentials": {"credentialsType": "None"}}
     azure.have(raw.resource(USER.child("datastores", "d"), named))
     return azure
-
-
-def _told(resource: Scope) -> dict[str, Any]:
-    return {
-        "id": "1",
-        "topic": str(SUBSCRIPTION),
-        "subject": str(resource),
-        "eventType": "Microsoft.Resources.ResourceWriteSuccess",
-        "eventTime": "2026-11-20T09:30:00Z",
-        "dataVersion": "2",
-        "data": {
-            "resourceUri": str(resource),
-            "operationName": "Microsoft.Storage/storageAccounts/write",
-            "status": "Succeeded",
-            "correlationId": guid("c"),
-        },
-    }
 
 
 class TestWhatIsAsked:
@@ -137,7 +121,7 @@ class TestWhatIsAsked:
 class TestDeliveries:
     async def test_a_few_are_asked_within_the_delivery(self, azure: WorkspaceAsks) -> None:
         one = App(terms(allow=(NEAR,)), azure)
-        await resource_changed.handle(_told(DATA), one.services)
+        await resource_changed.handle(event(str(DATA)), one.services)
         assert waiting(one) == []
         assert (USER, "computes") in azure.below
         assert (OTHER, "computes") not in azure.below
@@ -145,7 +129,7 @@ class TestDeliveries:
     async def test_many_are_left_to_the_queue(self, azure: WorkspaceAsks) -> None:
         azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=REGISTRY) for n in range(10)))
         one = App(terms(allow=(NEAR,)), azure)
-        await resource_changed.handle(_told(DATA), one.services)
+        await resource_changed.handle(event(str(DATA)), one.services)
         (work,) = waiting(one)
         assert isinstance(work, Dependency)
         assert azure.below == []

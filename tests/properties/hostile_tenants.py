@@ -141,7 +141,9 @@ def _team(group: Scope, random: Random) -> list[Raw]:
     by_uai: Raw = {"primaryUserAssignedIdentity": str(me.resource)}
     mine = random.random() < 0.5
     return [
-        raw.resource(scope, {**named, **(by_uai if mine else {})}, **raw.identity([me if mine else sai(str(scope))])),
+        raw.resource(
+            scope, {**named, **(by_uai if mine else {})}, identity=raw.identity([me if mine else sai(str(scope))])
+        ),
         raw.compute("c", sai(f"{scope}/c"), on=scope),
         raw.endpoint("e", uai("two", group), on=scope),
     ]
@@ -225,7 +227,7 @@ def _workspace(one: Tenant) -> list[Raw]:
         body |= extra
     tags = random.choice(({}, {"team": "a"}, {"TEAM": "a"}, {"amlguard": "on", "allow": "true"}))
     kind = random.choice(("Default", "Hub", "Project", "FeatureStore"))
-    return [raw.resource(scope, body, tags=tags, kind=kind, **raw.identity(holders))]
+    return [raw.resource(scope, body, tags=tags, kind=kind, identity=raw.identity(holders))]
 
 
 def _child(one: Tenant) -> list[Raw]:

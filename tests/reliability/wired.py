@@ -15,6 +15,7 @@ from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
 from unit.build import terms
 from wire import Json
 
+from emulator import tenant_builder
 from handlers.runtime import Runtime
 from shared.access.scope import Scope
 from shared.azure.azure import LiveAzure
@@ -151,16 +152,7 @@ class Team:
         return tuple(oid(f"{self.name}/{cluster}") for cluster in _CLUSTERS)
 
     def build(self, tenant: Tenant, *, admin: bool = True, abac: bool = False, tags: Json | None = None) -> Self:
-        tenant.add(
-            {
-                "id": self.group,
-                "name": self.name,
-                "type": "Microsoft.Resources/resourceGroups",
-                "location": "westeurope",
-                "tags": tags or {},
-                "properties": {"provisioningState": "Succeeded"},
-            }
-        )
+        tenant.add(tenant_builder.resource_group(self.group, tags))
         registry = tenant.registry(self.group, f"acr{self.name}", admin=admin, abac=abac)
         storage = tenant.storage(self.group, f"st{self.name}")
         workspace = tenant.workspace(self.group, "ws", containerRegistry=registry["id"], storageAccount=storage["id"])

@@ -17,6 +17,8 @@ from catalogue.build import (
 from catalogue.case import ALLOWED_GROUP, Place, Raw, Tenant
 from reports.report import Build, Report, beside, team
 
+from emulator import tenant_builder as build
+
 _PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
 _TASKS = "fb382eab-e894-4461-af04-94435c366c3f"
 _WRITER = "2a1e307c-b015-4ebd-883e-5b7698a07328"
@@ -86,43 +88,19 @@ def _conditional(place: Place, acr: Raw) -> dict[str, Any]:
 
 def _custom(place: Place, acr: Raw) -> dict[str, Any]:
     del acr
-    role = place.object_id("custom role")
     actions = ["push/*", "pull/read", "scheduleRun/action", "listBuildSourceUploadUrl/action", "*/read"]
-    permissions = [{"actions": [f"{_REGISTRIES.upper()}/{one}" for one in actions], "notActions": []}]
-    definition = {
-        "id": f"{place.subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}",
-        "name": role,
-        "type": "Microsoft.Authorization/roleDefinitions",
-        "properties": {
-            "roleName": f"Builder of {place.name}",
-            "type": "CustomRole",
-            "assignableScopes": [place.subscription],
-            "permissions": [{"dataActions": [], "notDataActions": [], **one} for one in permissions],
-        },
-    }
+    held = {"actions": [f"{_REGISTRIES.upper()}/{one}" for one in actions]}
+    definition = build.role_definition(f"Builder of {place.name}", place.subscription, held)
     return {
-        "held": [assign(place.subscription, place.object_id("id"), role)],
+        "held": [assign(place.subscription, place.object_id("id"), definition["name"])],
         "role_definitions": [definition],
     }
 
 
 def _denied(place: Place, acr: Raw) -> dict[str, Any]:
-    deny = {
-        "id": f"{acr['id']}/providers/Microsoft.Authorization/denyAssignments/{place.object_id('deny')}",
-        "name": place.object_id("deny"),
-        "type": "Microsoft.Authorization/denyAssignments",
-        "properties": {
-            "denyAssignmentName": "Nobody pushes",
-            "permissions": [
-                {"actions": [f"{_REGISTRIES}/push/write"], "notActions": [], "dataActions": [], "notDataActions": []}
-            ],
-            "scope": acr["id"],
-            "doNotApplyToChildScopes": False,
-            "principals": [{"id": place.object_id("id").replace("-", ""), "type": "ServicePrincipal"}],
-            "excludePrincipals": [],
-            "isSystemProtected": False,
-        },
-    }
+    nobody = {"actions": [f"{_REGISTRIES}/push/write"]}
+    undashed = {"id": place.object_id("id").replace("-", ""), "type": "ServicePrincipal"}
+    deny = build.deny_assignment(acr["id"], nobody, [undashed], isSystemProtected=False)
     return {"held": [assign(acr["id"], place.object_id("id"), CONTRIBUTOR)], "deny_assignments": [deny]}
 
 

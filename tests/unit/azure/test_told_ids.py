@@ -3,6 +3,7 @@
 from urllib.parse import quote
 
 import pytest
+from event_grid import event
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,15 +19,7 @@ names = st.text(st.sampled_from(SAFE), min_size=1).filter(
 
 
 def told(resource: str) -> str:
-    event = {
-        "id": "1",
-        "subject": resource,
-        "eventType": "Microsoft.Resources.ResourceDeleteSuccess",
-        "eventTime": "2026-11-20T09:30:00Z",
-        "dataVersion": "2",
-        "data": {"resourceUri": resource},
-    }
-    found = read(event)
+    found = read(event(resource, "delete"))
     assert found
     return str(found.scope)
 
