@@ -185,6 +185,16 @@ def differing(azure: FakeAzure, wanted: FakeAzure) -> Iterator[str]:
                 yield f"the admin user of {scope.name} is {'on' if is_on else 'off'}"
 
 
+def lost(given_up: Sequence[bytes], azure: FakeAzure, wanted: FakeAzure) -> list[str]:
+    """Nothing is acknowledged and lost: once the queue is empty, before any sweep, it is done.
+
+    Or it is on record that it is not: as work that was given up, or as an action that failed.
+    """
+    if given_up or any(row["Outcome"] == "Failed" for row in _rows(azure.journal)):
+        return []
+    return [f"acknowledged and lost: {one}" for one in differing(azure, wanted)]
+
+
 def always(azure: Watched) -> list[str]:
     """What holds at every moment."""
     return list(azure.wrong)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pytest
 import raw
-from reliability.invariants import Watched, always, at_rest, differing
+from reliability.invariants import Watched, always, at_rest, differing, lost
 from reliability.on_record import given
 from reliability.weather import At, Fault
 from reliability.world import World
@@ -90,10 +90,11 @@ class Entry:
     before: Step
     struck: Step
     again: Step = _nothing
+    is_acknowledged: bool = False
 
 
 ENTRIES = {
-    "event": Entry(_nothing, _event),
+    "event": Entry(_nothing, _event, is_acknowledged=True),
     "sweep": Entry(_nothing, _sweep),
     "apply": Entry(_nothing, _apply),
     "approve": Entry(_asks, _approve, _approve_again),
@@ -112,6 +113,7 @@ class Kind:
     where: Callable[[int], Sequence[int]]
     ends: Callable[[Watched], object] = field(default=lambda _: None)
     lasts: bool = False
+    changes: bool = False
 
 
 def _everywhere(calls: int) -> Sequence[int]:
@@ -189,17 +191,23 @@ def _changes() -> Iterator[tuple[str, Kind]]:
     def closed(azure: Watched) -> None:
         azure.unreadable = {"computes"}
 
-    yield "a lock appears", Kind(_change(lock), _early, ends=lambda azure: azure.locks.clear())
-    yield "a deny appears", Kind(_change(_deny), _early, ends=lambda azure: azure.denies.clear())
-    yield "a principal replicates late", Kind(_change(unborn), _early, ends=lambda azure: azure.unborn.clear())
-    yield "resource graph is stale", Kind(_change(stale), _early, ends=lambda azure: azure.hidden.clear())
-    yield "computes cannot be listed", Kind(_change(closed), _early, ends=lambda azure: azure.unreadable.clear())
+    yield "a lock appears", Kind(_change(lock), _early, ends=lambda azure: azure.locks.clear(), changes=True)
+    yield "a deny appears", Kind(_change(_deny), _early, ends=lambda azure: azure.denies.clear(), changes=True)
+    yield (
+        "a principal replicates late",
+        Kind(_change(unborn), _early, ends=lambda azure: azure.unborn.clear(), changes=True),
+    )
+    yield "resource graph is stale", Kind(_change(stale), _early, ends=lambda azure: azure.hidden.clear(), changes=True)
+    yield (
+        "computes cannot be listed",
+        Kind(_change(closed), _early, ends=lambda azure: azure.unreadable.clear(), changes=True),
+    )
     for name, what in {
         "a cluster is made anew": lambda azure: azure.have(raw.compute("c1", sai("c1 anew"))),
         "a cluster is deleted": lambda azure: azure.lose(_C1),
         "a cluster is added": lambda azure: azure.have(raw.compute("c2", sai("c2"))),
     }.items():
-        yield name, Kind(_change(what), _early, lasts=True)
+        yield name, Kind(_change(what), _early, lasts=True, changes=True)
 
 
 FAULTS: Mapping[str, Kind] = dict(_faults())
@@ -239,6 +247,9 @@ async def _struck(entry: Entry, kind: Kind, nth: int, wanted: Watched) -> list[s
     wrong = always(azure)
     world.weather.heal()
     kind.ends(azure)
+    if entry.is_acknowledged and not kind.changes:
+        await world.calm(sweeps=0)
+        wrong += lost(world.app.poison, azure, wanted)
     await entry.again(world)
     await world.calm()
     return wrong + at_rest(azure) + list(differing(azure, wanted))
