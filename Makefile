@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3.13 python3 python; do \
 CLOCK = begun=$$(date +%s);
 TOOK = && echo "make $@ took $$(($$(date +%s) - begun)) s"
 
-.PHONY: help setup demo test check check-code check-types check-templates format bench mutants cover package docs snapshots pins clean
+.PHONY: help setup demo test soak check check-code check-types check-templates format bench mutants cover package docs snapshots pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,12 @@ demo: setup      ## the whole story on the local Azure, narrated and checked
 
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
 	@$(CLOCK) $(BIN)/pytest -n auto $(TOOK)
+
+# MINUTES, SEED; LONG=1 with EVENTS, SWEEPS: is anything growing?
+MINUTES ?= 30
+soak: setup      ## random tenants, faults and deaths for MINUTES=30, or LONG=1
+	@PYTHONPATH=.:tests:tests/emulator $(BIN)/python -m reliability.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(LONG),--long) $(if $(EVENTS),--events $(EVENTS)) $(if $(SWEEPS),--sweeps $(SWEEPS))
 
 # AGES=note reports an old api-version in the templates and goes on; a compiler of another day knows newer ones.
 AGES ?= fail

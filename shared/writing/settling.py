@@ -90,7 +90,9 @@ class Settling:
 
     async def _told(self, one: OpenRun, shown: Sequence[Row] | None) -> OpenRun:
         """With the outcomes of those intents of which the state tells."""
-        rows = [row for row in one.intents if not _is_answered(row, shown or ())]
+        # What the log never accepted was not begun, so nothing follows from it.
+        begun = [row for row in one.intents if shown is None or _is_shown(row, shown)]
+        rows = [row for row in begun if not _is_answered(row, shown or ())]
         switches = [await self._fate(each) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
         stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
@@ -98,8 +100,7 @@ class Settling:
             became = await self._became(intent(row), one, stays_on=stays_on)
             if became is None:
                 left.append(row)
-            # What the log never accepted was not begun either, and needs no outcome.
-            elif shown is None or became["Outcome"] != Phase.DEFERRED or _is_shown(row, shown):
+            else:
                 found.append(became)
         return msgspec.structs.replace(one, intents=tuple(left), outcomes=tuple(found))
 
