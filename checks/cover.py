@@ -1,4 +1,4 @@
-"""`python -m checks.cover [TESTS…|--figures]`: branch coverage of each package by the tests, its goal, and what no test runs.
+"""`python -m checks.cover [TESTS…|--figures]`: branch coverage of each package by the tests, and what no test runs.
 
 The tests that run amlguard as a process of its own count as well: `coverage` measures every Python that they start.
 Exit code 1 if a goal is missed.
