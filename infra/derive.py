@@ -53,7 +53,7 @@ def withheld_by_guard() -> str:
     """The query of an alert, which needs to tell nobody of what the policy asks for."""
     wanted = ", ".join(f"'{one}'" for one in WANTED)
     return f"""\
-// What a guard kept from being done, and no policy asked to be left: one row an action and guard.
+// Changes that a guard withheld although no policy asked for that: one row for each action and guard.
 AmlGuardRemediation_CL
 | where Outcome == 'Withheld' and Guard !in ({wanted})
 | summarize Times = count(), Last = max(TimeGenerated) by ActionId, Guard, RuleId, ResourceId, Reason
