@@ -1,4 +1,4 @@
-"""What is there before the curtain rises: a workspace of 2023, another team's registry, and the policy."""
+"""What exists before the story begins: a workspace from 2023, another team's registry, and the policy."""
 
 import uuid
 from typing import Any
@@ -24,7 +24,7 @@ trust:
 rules:
   AML-04: {{enabled: true}}
   AML-06: {{enabled: true}}
-  # Audits that are no part of this story: managed networks, SSH accounts, who scores, traffic logs, who attached what.
+  # Audits that this story leaves out: managed networks, SSH accounts, who scores, traffic logs, who attached what.
   managed-network: {{enabled: false}}
   compute-settings: {{enabled: false}}
   endpoint-scorers: {{enabled: false}}
@@ -34,15 +34,15 @@ rules:
 
 
 def tenant() -> Json:
-    """A tenant file."""
+    """The content of the tenant file."""
     return {
         "tenantId": TENANT_ID,
         "resources": [*_forecast(), *_dependencies()],
         "roleAssignments": [
-            # hourly: everything through a group, inherited from the resource group
+            # hourly: holds everything through a group that has its roles on the resource group
             _assignment(GROUP, "Group", "Reader", places.group("forecast")),
             _assignment(GROUP, "Group", "Storage Blob Data Reader", places.group("forecast")),
-            # weekly: somebody thought of the images and forgot the data
+            # weekly: somebody granted the images and forgot the data
             _assignment(_principal("weekly"), "ServicePrincipal", "AcrPull", places.FORECAST_REGISTRY),
             _assignment(_principal("forecast"), "ServicePrincipal", "Contributor", places.group("forecast")),
             _assignment(
@@ -58,7 +58,7 @@ def tenant() -> Json:
 
 
 def _dependencies() -> list[Json]:
-    """What the teams have ready for the workspaces that they are going to make."""
+    """What the teams have prepared for the workspaces that they will create."""
     return [
         *(_resource(one) for one in (places.VISION_STORE, places.FRAUD_STORE, places.PROMO_STORE)),
         *(_vault(one) for one in (places.VISION_VAULT, places.FRAUD_VAULT, places.PROMO_VAULT)),
