@@ -1,4 +1,4 @@
-"""Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
+"""Images that AML builds: what still needs a registry's password for that, and what AML cannot build at all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -110,7 +110,10 @@ def _user(
 
 
 def _signs_in_to(one: Connection, registry: Registry) -> bool:
-    """As the admin user, as far as ARM says: that one is called like the registry; a token or a principal is not."""
+    """Whether it signs in as the admin user, whose name is that of the registry.
+
+    Tokens and principals have other names.
+    """
     server = (registry.login_server or f"{registry.id.name}.azurecr.io").casefold()
     user = connections.username(one)
     as_admin = user is None or user.casefold() == registry.id.name.casefold()
@@ -118,7 +121,10 @@ def _signs_in_to(one: Connection, registry: Registry) -> bool:
 
 
 def _private_hosts(workspace: Workspace) -> frozenset[str]:
-    """Of registries that are pulled from without a password: AML can run their images, but build nothing on them."""
+    """Login servers of registries that are pulled from without a password.
+
+    AML can run their images but not build on them.
+    """
     own = workspace.registry
     private = [
         one for one in workspace.connections if connections.of_registry(one) and not (own and one.registry == own)
@@ -178,14 +184,14 @@ RULES = (
         name="environment-build",
         requirements=("AML-29",),
         mode=RuleKind.AUDIT,
-        title="An environment on an image of a private registry uses the image as it is. Only v1 could build on one "
+        title="An environment on an image of a private registry uses the image unchanged. Only v1 could build on one "
         f"with an identity: {V1_ENDED}.",
         source=_SOURCE,
         examine=_builds_on_private,
         acts="an environment that adds a conda file to an image of a private registry",
-        leaves="an environment that uses the image as it is",
+        leaves="an environment that uses the image unchanged",
         severity=Severity.MEDIUM,
-        remedy=f"Put the packages into the image and use it as it is: {{create}} (an environment of {V1_ENDED}: "
+        remedy=f"Put the packages into the image and use it unchanged: {{create}} (an environment of {V1_ENDED}: "
         "user_managed_dependencies = True and no Dockerfile)",
         wants=_environment_wants,
         reads=(List.CONNECTIONS,),
