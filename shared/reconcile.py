@@ -1,7 +1,7 @@
 """Read → require → compare → guard → record intent → apply → record outcome, for one workspace.
 
-The laws (docs/laws.md) are kept here: nothing is written before the audit log has accepted the intent; grants go
-before settings; what a guard names, what Azure refuses and what must wait are outcomes on the record, not silence.
+This is where the laws (docs/laws.md) are kept. Nothing is written before the audit log has accepted the intent. Grants
+come before settings. What a guard stops, what Azure refuses and what must wait are outcomes on the record.
 """
 
 import asyncio
@@ -38,7 +38,8 @@ from shared.writing.leftovers import Leftovers
 from shared.writing.reminder import Reminder
 
 _PASSES = 3
-# Of one look without an event. What a write takes comes on top (`shared.azure.arm`), and the host allows ten minutes.
+# The time for one look without an event. The time that a write takes is added (`shared.azure.arm`). The host allows ten
+# minutes.
 _MOST_SECONDS = 200.0
 
 
