@@ -17,7 +17,7 @@ TIME = "TimeGenerated"
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A table of a schema file: filled by a data collection rule's stream, or one of Azure's own if it has no stream."""
+    """A table of a schema file: filled by a data collection rule's stream, or one of Azure's own if there is none."""
 
     name: str
     stream: str

@@ -1,4 +1,4 @@
-"""What stands in the place of an id, or of an object, and is none: said, and what hangs on it left alone."""
+"""Values in the place of an id or an object that are not one: reported, and what depends on them is left alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +17,7 @@ def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield _finding(on, [one for one in workspace.no_ids if one.on == on])
     if workspace.id == estate.subject.id:
         for on in estate.misshapen:
-            yield _finding(on, [NoId(on, "properties", "an object", "so nothing can be told of it")])
+            yield _finding(on, [NoId(on, "properties", "an object", "so nobody can tell anything about it")])
     yield from _may_pull(workspace, estate)
 
 
