@@ -33,9 +33,9 @@ STEPS: Sequence[tuple[str, str, str | None]] = (
     ("1 First pass, reading only (`readOnly=true`)", "read-only", None),
     ("1 First pass, with the rights to change", "many-subscriptions", None),
     ("1 at a management group, instead of each watched subscription", "management-group", "many-subscriptions"),
-    ("1 isolated network, besides", "network-isolated", "one-subscription"),
-    ("3 Second pass, events, besides", "many-subscriptions-events", "many-subscriptions"),
-    ("3 with an existing system topic, besides", "existing-topic", "many-subscriptions-events"),
+    ("1 isolated network, in addition", "network-isolated", "one-subscription"),
+    ("3 Second pass, events, in addition", "many-subscriptions-events", "many-subscriptions"),
+    ("3 with an existing system topic, in addition", "existing-topic", "many-subscriptions-events"),
 )
 # The table names the first of these that have every action of a place. Owner has them all.
 _SUFFICING: Sequence[tuple[str, ...]] = (

@@ -73,7 +73,7 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 def _attach(workspace: Workspace, primary: Scope, *, known: bool) -> str:
     seen = "" if known else "If it still exists (Azure refuses one that does not), attach it. "
-    return f"{seen}{ROLES_FIRST}Then attach it as well: {update_workspace(workspace, primary, primary=primary)}"
+    return f"{seen}{ROLES_FIRST}Then attach it, too: {update_workspace(workspace, primary, primary=primary)}"
 
 
 def _another(workspace: Workspace) -> str:
@@ -148,7 +148,7 @@ RULES = (
         title="A remedy that changes an identity names every user-assigned one again, as AML detaches all others.",
         source=_SOURCE,
         examine=_resent,
-        acts="a primary identity that is not attached: the command that attaches it names the attached ones as well",
+        acts="a primary identity that is not attached: the command that attaches it also names the attached ones",
         leaves="a workspace with a system-assigned identity only",
         watches=_WORKSPACES,
         through=_ADVISED_BY,
