@@ -38,16 +38,15 @@ from shared.writing.leftovers import Leftovers
 from shared.writing.reminder import Reminder
 
 _PASSES = 3
-# The time for one look without an event. The time that a write takes is added (`shared.azure.arm`). The host allows ten
-# minutes.
+# The time for one look without an event. The time of a write is added (`shared.azure.arm`). The host allows ten minutes.
 _MOST_SECONDS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
+    """Everything that a reconcile works with. Without a queue (on the command line) what must wait is only reported.
 
-    What earlier runs left open in a workspace is settled before a person's run: `leftovers` looks for it once.
+    What earlier runs left open in a workspace is settled before a person's run. `leftovers` looks for it once.
     """
 
     azure: Azure

@@ -1,7 +1,7 @@
 """Carries out the actions of a plan in order (grants, settings, removals), and says what came of each.
 
 If Azure refuses an action, that is the outcome of this one action, and the others continue. If Azure does not say
-whether it was done, the state is read. If that does not tell either, the outcome is unclear, and a later look finds out.
+whether it was done, the state is read. If that does not tell either, the outcome is unclear until a later look.
 """
 
 import asyncio
