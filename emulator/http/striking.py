@@ -42,7 +42,7 @@ _ARRIVES_SECONDS = 0.05
 
 
 class Strikes:
-    """`change` changes the tenant; `kill` ends a worker process or the whole Functions host."""
+    """`change` changes the tenant. `kill` ends a worker process or the whole Functions host."""
 
     def __init__(
         self,

@@ -2,9 +2,9 @@
 
 This applies to the lists of other services, and to the connections of each workspace, which every switch-off asks for.
 
-A list is at most as old as the shard, which means minutes. Where an admin user goes off (`fresh`), it is at most a minute
-old, because Azure could not answer several hundred lists for each of many admin users. Everything else is read and
-written directly.
+A list is at most as old as the shard, which means minutes. Where an admin user goes off (`fresh`), it is at most a
+minute old, because Azure could not answer several hundred lists for each of many admin users. Everything else is read
+and written directly.
 """
 
 import asyncio
