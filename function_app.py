@@ -1,6 +1,6 @@
-"""The Functions app: three triggers over one set of services. Everything else loads when the first one fires.
+"""The Functions app: three triggers over one set of services. Everything else loads when the first trigger fires.
 
-Importing this costs no more than azure.functions itself, so that a cold instance is indexed at once.
+Importing this module costs no more than azure.functions itself, so that the host can index a cold instance at once.
 """
 
 import os
@@ -16,7 +16,7 @@ app = func.FunctionApp()
 
 
 class _Once:
-    """The process's services, connected when first asked for."""
+    """The services of the process. They are connected when they are first needed."""
 
     def __init__(self) -> None:
         self._kept: Kept | None = None

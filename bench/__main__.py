@@ -1,4 +1,4 @@
-"""`python -m bench`: what amlguard costs, as figures that hold on any machine. No test looks at them."""
+"""`python -m bench`: measures what amlguard costs, in figures that mean the same on any machine. No test uses them."""
 
 import argparse
 import json
@@ -46,16 +46,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     parser.add_argument("--only", action="append", choices=_SECTIONS, help="this section; repeatable; default: all")
-    parser.add_argument("--all", action="store_true", help="10,000 workspaces and the scale-out, too: half an hour")
+    parser.add_argument("--all", action="store_true", help="also 10,000 workspaces and the scale-out: half an hour")
     parser.add_argument("--sizes", type=_numbers, default=[100, 1000], metavar="N,…", help="workspaces to sweep")
     parser.add_argument(
         "--subscriptions",
         type=_numbers,
         default=[],
         metavar="N,…",
-        help="each size in these; default: 100 workspaces each",
+        help="measure each size in this many subscriptions; default: 100 workspaces in each",
     )
-    parser.add_argument("--instances", type=_numbers, default=[1], metavar="N,…", help="each size with these")
+    parser.add_argument(
+        "--instances", type=_numbers, default=[1], metavar="N,…", help="measure each size with this many instances"
+    )
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
     parser.add_argument("--scale-out-size", type=int, default=960, metavar="N", help="workspaces of the scale-out")
     parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")

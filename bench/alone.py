@@ -17,7 +17,7 @@ _PAIRS = 9
 _ROUNDS = 7
 _PLANS = 50
 
-# Each is timed inside its own fresh interpreter, so that Python's own start does not dilute the ratio.
+# Each is timed inside a fresh interpreter of its own, so that Python's own start does not dilute the ratio.
 _TIMED = "from time import perf_counter; start = perf_counter(); {work}; print(perf_counter() - start)"
 _FLOOR = _TIMED.format(work="import azure.functions")
 _INDEXING = _TIMED.format(work="import function_app; function_app.app.get_functions()")
@@ -32,15 +32,15 @@ def cold_start() -> list[Figure]:
         Figure(
             "cold_services_ms",
             median(services) * 1000,
-            "import all that the first event needs; peer: import azure.functions",
+            "import everything that the first event needs; peer: import azure.functions",
             peer=median(floor) * 1000,
         ),
     ]
 
 
 def _pairs(work: str) -> tuple[list[float], list[float]]:
-    """Seconds of the floor and of the work, measured in turn, so that a busy moment of the machine meets both."""
-    _seconds(work)  # writes the byte code, as a deployed package has it
+    """Seconds of the peer and of the work, measured in turn, so that a busy moment of the machine affects both."""
+    _seconds(work)  # writes the byte code, which a deployed package has already
     both = [(_seconds(_FLOOR), _seconds(work)) for _ in range(_PAIRS)]
     return [floor for floor, _ in both], [seconds for _, seconds in both]
 
@@ -56,7 +56,7 @@ def _seconds(code: str) -> float:
 
 
 def plan_cpu() -> list[Figure]:
-    """One plan, nothing read and nothing written; the best of several rounds."""
+    """One plan without reads and writes. The best of several rounds."""
     built, terms = estate(computes=5, endpoints=2), Terms(table=RULES)
     rounds = []
     for _ in range(_ROUNDS):

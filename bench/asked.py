@@ -1,4 +1,4 @@
-"""What the app asked of an Azure, from that one's log."""
+"""What the app asked of an Azure, from that Azure's log of requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bench.tenant import Json
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One that the app made. `start` and `end` are seconds of one clock, the local Azure's."""
+    """One request of the app. `start` and `end` are seconds on one clock, the local Azure's."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class Request:
 
 
 def depth(asked: Sequence[Request]) -> int:
-    """How many requests followed one another: the longest chain in which each starts after the one before has ended."""
+    """How many requests followed one another: the longest chain in which each starts after the one before it ended."""
     chain, free = 0, 0.0
     for one in sorted(asked, key=lambda one: one.end):
         if one.start >= free:
@@ -32,6 +32,6 @@ def depth(asked: Sequence[Request]) -> int:
 
 
 def request(logged: Json) -> Request:
-    """From an entry of a log of requests."""
+    """From an entry of the log of requests."""
     start = datetime.fromisoformat(logged["time"]).timestamp()
     return Request(logged["method"], logged["path"], logged["status"], start, start + logged["durationMs"] / 1000)

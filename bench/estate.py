@@ -1,4 +1,4 @@
-"""A workspace of a usual size, built as values: what a plan has to look through."""
+"""A workspace of a usual size, built as values: what a plan has to look at."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -19,7 +19,10 @@ _STORAGE = Scope.parse(f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/fr
 
 
 def estate(*, computes: int, endpoints: int) -> Estate:
-    """All identities are system-assigned; each second grant that the rules ask for is held, the others are missing."""
+    """All identities are system-assigned.
+
+    Every second grant that the rules ask for is held, and the others are missing.
+    """
     made = tuple(_compute(number) for number in range(computes))
     served = tuple(_endpoint(number) for number in range(endpoints))
     workspace = Workspace(

@@ -17,14 +17,14 @@ from bench.swept_azure import SweptAzure, swept_azure
 from bench.tenant import first_compute, tenant, workspaces
 
 _WARM_UP = 5
-# So that no subscription's token bucket is met: what the app waits for there is not what it costs.
+# So many that no subscription's token bucket runs empty: waiting for it is not a cost of the app.
 _A_SUBSCRIPTION = 5
 _TIMED = 15
 _WEIGHED = 100
 _ROUNDS = 5
 _AT_ONCE = 8
 _BURST = 200
-# Far above what the app needs between two requests, so that nothing that ran beside counts as one after the other.
+# Far above what the app needs between two requests, so that no two parallel requests count as one after the other.
 _DEPTH_LATENCY_MS = 250
 _LATENCY_MS = 50
 
@@ -52,7 +52,7 @@ def _with_latency() -> list[Figure]:
 
 
 def _granting(latency_ms: int, events: int, *, cold: bool = False) -> list[tuple[float, list[Request]]]:
-    """When each event was delivered, and what was asked because of it; those that warmed up, too, if `cold`."""
+    """When each event was delivered, and which requests it caused. With `cold`, those that warmed up are included."""
     count = _WARM_UP + events
     subscriptions = count // _A_SUBSCRIPTION
     with swept_azure(tenant(count, subscriptions, lacking=count), latency_ms=latency_ms, live=True) as azure:
@@ -71,7 +71,7 @@ def _until_grant(asked: Sequence[Request]) -> list[Request]:
 
 
 def _wall(started: float, asked: Sequence[Request]) -> float:
-    """Seconds from the delivery to the answer to the grant; the lean Azure's clock is this machine's."""
+    """Seconds from the delivery to the answer to the grant. The lean Azure uses this machine's clock."""
     return next(one for one in asked if one.grants).end - started
 
 
@@ -107,7 +107,10 @@ def _without_latency() -> list[Figure]:
 
 
 def _cpu_ms(azure: SweptAzure, names: Sequence[str]) -> float:
-    """Milliseconds an event, with all that follows from it (the app hears of its own grants, too); the best round."""
+    """Milliseconds for one event and everything that follows from it. The best round counts.
+
+    For example, the app also hears of its own grants.
+    """
     rounds = []
     for batch in batched(names, len(names) // _ROUNDS, strict=True):
         before = azure.weigh().app
@@ -119,12 +122,15 @@ def _cpu_ms(azure: SweptAzure, names: Sequence[str]) -> float:
 
 
 def _floor_ms(azure: SweptAzure, requests_each: int) -> float:
-    """The same requests by aiohttp alone, all at once, answers read and thrown away; the best round."""
+    """The same requests by aiohttp alone, all at once. Answers are read and dropped. The best round."""
     return min(asyncio.run(_bare_cpu_seconds(azure, requests_each, _WEIGHED // _ROUNDS)) for _ in range(_ROUNDS)) * 1000
 
 
 async def _bare_cpu_seconds(azure: SweptAzure, at_once: int, times: int) -> float:
-    """CPU of this process for `at_once` small reads by aiohttp alone: what no client that uses it can undercut."""
+    """CPU seconds of this process for `at_once` small reads by aiohttp alone.
+
+    No client that uses aiohttp can need less.
+    """
     headers = {"Authorization": f"Bearer {azure.token()}"}
     subscription = workspaces(1, 1)[0].partition("/resourceGroups/")[0]
     url = f"{azure.arm}{subscription}/providers/Microsoft.Authorization/locks?api-version=2020-05-01"
@@ -152,5 +158,5 @@ def _events_per_second(azure: SweptAzure, names: Sequence[str]) -> float:
 
 
 def _deliver_alone(azure: SweptAzure, target: str) -> None:
-    with requests.Session() as session:  # a session is no thread's but its own
+    with requests.Session() as session:  # a session belongs to one thread
         azure.deliver(target, session)

@@ -1,4 +1,4 @@
-"""A measured value beside what it is held to, and how they are printed."""
+"""A measured value beside its limit, and how both are printed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`limit` is the most that the design allows (the least where `at_least`), None where it names none.
+    """`limit` is the most that the design allows (the least with `at_least`). None if the design names no limit.
 
-    `peer` is what the value is to be compared with, measured or computed in the same run.
+    `peer` is a value to compare with, measured or computed in the same run.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""`python -m bench.instances N`: the app on N instances, for whatever Azure the environment names.
+"""`python -m bench.instances N`: runs the app on N instances, against whatever Azure the environment names.
 
-The Functions host of the local Azure with Azurite, in a process of its own, so that what it costs is not Azure's. Says
-in one JSON line when it is ready, then runs until SIGTERM.
+It is the Functions host of the local Azure with Azurite, in a process of its own, so that its cost is not counted as
+Azure's. It prints one JSON line when it is ready, then runs until SIGTERM.
 """
 
 import asyncio

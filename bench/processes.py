@@ -1,4 +1,4 @@
-"""Processes that are measured: started until they are ready, and weighed."""
+"""The processes that are measured: they are started and waited for, and their cost is read."""
 
 import json
 import os
@@ -22,13 +22,13 @@ class Process:
 
     @property
     def cpu_seconds(self) -> float:
-        """Its own, since it started; in steps of a clock tick (10 ms)."""
+        """CPU seconds of the process since it started, in steps of a clock tick (10 ms)."""
         fields = self._read("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS  # utime and stime
 
     @property
     def peak_mib(self) -> float:
-        """The greatest resident set that it ever had."""
+        """The largest resident set that the process ever had."""
         return (
             int(next(line for line in self._read("status").splitlines() if line.startswith("VmHWM:")).split()[1]) / 1024
         )
@@ -38,7 +38,7 @@ class Process:
         return self._read("cmdline").replace("\0", " ")
 
     def children(self, word: str) -> "list[Process]":
-        """Those whose command line has the word."""
+        """The children whose command line has the word."""
         children = [Process(int(one)) for one in self._read(f"task/{self.id}/children").split()]
         return [one for one in children if word in one.command]
 
@@ -48,11 +48,11 @@ class Process:
 
 @contextmanager
 def running(*module: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[Json, Process]]:
-    """`python -m` with these arguments, and the JSON line that says that it is ready. Ended at the end."""
+    """`python -m` with these arguments, and the JSON line that says that it is ready. It is stopped at the end."""
     command = [sys.executable, "-m", *module]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8") as said,
-        subprocess.Popen(  # noqa: S603 - our own
+        subprocess.Popen(  # noqa: S603 - our own code
             command,
             cwd=_ROOT,
             env=None if env is None else {**os.environ, **env},

@@ -1,4 +1,4 @@
-"""The sweep: the timer fires, the queue fans out, and every workspace has been looked at."""
+"""The sweep: the timer fires, the queue fans out, and every workspace is looked at."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from bench.figure import Figure
 from bench.swept_azure import NoFigureError, SweptAzure, Weight, swept_azure
 from bench.tenant import LISTS, tenant, workspaces
 
-# ARM's bucket for the reads of one caller in one subscription.
+# ARM's token bucket for the reads of one caller in one subscription.
 # https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 _BUCKET = 250
 _REFILL_PER_SECOND = 25
@@ -21,15 +21,15 @@ _QUOTA = 15
 _WINDOW_SECONDS = 5
 _GRAPH = "/providers/microsoft.resourcegraph/"
 _SWEEPS = "AmlGuardSweep_CL"
-_WAKING = 3  # fewer are not worth a query to a sweep, and its way would stay cold
+_WAKING = 3  # a sweep asks no query for fewer, and that path would stay cold
 _PER_SUBSCRIPTION_OUT = 3
-_LARGE = 10_000  # what is spent once a sweep, as on the reads left to events, is two seconds and more
-_GROWN = 1000  # below, memory is that of a process that has yet to work
+_LARGE = 10_000  # what a sweep costs once, such as the reads that it leaves to events, takes two seconds and more
+_GROWN = 1000  # below this size a process has not done enough work for its memory to say anything
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How large a tenant is, and with how many instances it is swept; `latency_ms` is that of every request."""
+    """The size of a tenant, and the number of instances that sweep it. `latency_ms` is that of every request."""
 
     size: int
     subscriptions: int
@@ -90,7 +90,11 @@ def sweep(layout: Layout) -> Swept:
         started, ended = azure.sweep()
         weight, peaks, asked = azure.weigh().since(before), azure.peaks_mib(), azure.asked()
         _check(azure, ended, layout)
-    print(f"sweep {layout.name}: took {time.monotonic() - began:.0f} s with all about it", file=sys.stderr, flush=True)
+    print(
+        f"sweep {layout.name}: took {time.monotonic() - began:.0f} s, preparations included",
+        file=sys.stderr,
+        flush=True,
+    )
     paths = {one.path.partition("?")[0] for one in asked}
     return Swept(
         layout,
@@ -108,7 +112,7 @@ def sweep(layout: Layout) -> Swept:
 
 def _check(azure: SweptAzure, ended: dict[str, object], layout: Layout) -> None:
     if ended["Outcome"] != "Completed" or ended["Workspaces"] != layout.size or ended["Failed"]:
-        raise NoFigureError(f"the sweep was not whole: {ended}")
+        raise NoFigureError(f"the sweep was not complete: {ended}")
     if azure.findings() != ended["Findings"]:
         raise NoFigureError(f"{azure.findings()} findings arrived, and the sweep says {ended['Findings']}")
 
@@ -120,13 +124,13 @@ def _kind(asked: Request) -> str:
 
 
 def _bucket_seconds(asked: Sequence[Request]) -> float:
-    """That the busiest subscription's bucket makes these reads take, each made once, if all else is free."""
+    """How long the busiest subscription's bucket makes these reads take, if each is made once and all else is free."""
     reads = Counter(path.split("/")[2] for path in {one.path for one in asked if _kind(one) == "lists"})
     return max(0.0, (max(reads.values()) - _BUCKET) / _REFILL_PER_SECOND)
 
 
 def _graph_seconds(asked: Sequence[Request]) -> float:
-    """The last of the windows opens when all before it have passed."""
+    """How long Resource Graph's quota takes. The last window opens when all windows before it have passed."""
     answered = sum(_kind(one) == "queries" and one.status == 200 for one in asked)
     return float(_WINDOW_SECONDS * (ceil(answered / _QUOTA) - 1))
 
@@ -149,7 +153,7 @@ def figures(layout: Layout) -> tuple[Swept, list[Figure]]:
         Figure(
             f"sweep_requests[{name}]",
             done.requests,
-            f"all of the sweep: {kinds}; peer: {LISTS} lists a workspace",
+            f"the whole sweep: {kinds}; peer: {LISTS} lists for each workspace",
             needed,
             lists,
         ),
@@ -175,9 +179,9 @@ def _wall(done: Swept) -> Figure:
 
 
 def slopes(swept: Sequence[Swept]) -> list[Figure]:
-    """The exponent of cost against size, from the smallest to the largest: 1 is proportional, 0 is flat.
+    """The exponent of cost against size, from the smallest size to the largest: 1 is proportional, 0 is flat.
 
-    Of those with as many instances as the first.
+    Only layouts with as many instances as the first count.
     """
     ordered = sorted((one for one in swept if one.layout.workers == swept[0].layout.workers), key=_size)
     if not ordered or ordered[0].layout.size == ordered[-1].layout.size:
@@ -210,9 +214,10 @@ def _size(swept: Swept) -> int:
 
 
 def scale_out(workers: Sequence[int], size: int, latency_ms: float) -> list[Figure]:
-    """The same sweep with more instances, where latency is the limit and no quota; ratios to the first.
+    """The same sweep with more instances, where latency is the limit and no quota is. Ratios to the first.
 
-    In many small subscriptions, as the app itself keeps below each one's bucket whether or not Azure says so.
+    The tenant has many small subscriptions, because the app stays below the bucket of each one whether or not Azure
+    enforces it.
     """
     subscriptions = max(1, size // _PER_SUBSCRIPTION_OUT)
     alone, *others = [sweep(Layout(size, subscriptions, count, latency_ms, throttle=False)) for count in workers]
@@ -234,7 +239,7 @@ def scale_out(workers: Sequence[int], size: int, latency_ms: float) -> list[Figu
 
 
 def _busy(done: Swept) -> Figure:
-    """That the machine is not the limit: of its cores all that is measured takes but a part."""
+    """Shows that the machine is not the limit: the measured processes use only a part of its cores."""
     cpu = done.cpu
     all_of_it = cpu.app + cpu.azure + cpu.host + cpu.storage
     what = "cores that all processes of this sweep kept busy; peer: those of its workers"

@@ -1,4 +1,4 @@
-"""The app on any number of instances over a lean Azure: swept, told of events, asked, and all its processes weighed."""
+"""The app on any number of instances over a lean Azure, with its sweeps, its events and the cost of all processes."""
 
 import json
 import os
@@ -21,16 +21,16 @@ _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 _POLL_SECONDS = 0.25
 _MOST_SECONDS = 3600
 _REFILL_SECONDS = 6
-"""In which all limits forget what waking the instances took."""
+"""Seconds in which all limits recover from waking the instances."""
 
 
 class NoFigureError(Exception):
-    """What ran was not a whole sweep: what it cost says nothing."""
+    """The run was not a whole sweep, so its cost says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """CPU seconds of the app's instances, and of what stands for Azure beside them."""
+    """CPU seconds of the app's instances, and of the processes that stand for Azure beside them."""
 
     app: float
     azure: float
@@ -56,9 +56,9 @@ class SweptAzure:
         self._http.headers["Authorization"] = f"Bearer {ready['operatorToken']}"
 
     def wake(self, workspaces: Sequence[str]) -> None:
-        """Every instance looks over these once, so that none is cold; what that asked is forgotten.
+        """Every instance looks over these workspaces once, so that none is cold. The requests of that are forgotten.
 
-        As a shard of a sweep that nobody began: what follows sweeps is to be awake, too.
+        They come as a shard of a sweep that nobody began, so that the code that follows sweeps is warm, too.
         """
         for number, _ in enumerate(self._workers):
             self._fire("work_queue", encode(Shard("awake", f"{number:05}", tuple(workspaces))).decode())
@@ -68,7 +68,7 @@ class SweptAzure:
         self._control("DELETE", f"logs/{_FINDINGS}")
 
     def sweep(self) -> tuple[float, Json]:
-        """Fires the timer. When it did, in seconds since 1970, and the sweep's last row."""
+        """Fires the timer. Returns when it fired, in seconds since 1970, and the sweep's last row."""
         started = time.time()
         self._fire("sweep")
         self._until(lambda: len(self.rows(_SWEEPS)) == 2)
@@ -76,17 +76,17 @@ class SweptAzure:
         return started, ended
 
     def deliver(self, resource: str, session: requests.Session | None = None) -> None:
-        """An event that the resource was written; returns when the app has handled it."""
+        """Delivers an event about a write of the resource. Returns when the app has handled it."""
         headers = {"aeg-event-type": "Notification"}
         url = f"{self._functions}{_WEBHOOK}"
         (session or self._http).post(url, json=[written(resource)], headers=headers, timeout=60).raise_for_status()
 
     def forget(self) -> None:
-        """What was asked so far."""
+        """Forgets the requests so far."""
         self._control("DELETE", "requests")
 
     def token(self) -> str:
-        """The app's own for ARM."""
+        """The app's own token for ARM."""
         env = self._ready["env"]
         query = "api-version=2019-08-01&resource=https://management.azure.com/"
         headers = {"X-IDENTITY-HEADER": env["IDENTITY_HEADER"]}
@@ -102,7 +102,7 @@ class SweptAzure:
         return str(self._ready["ca"])
 
     def asked(self) -> list[Request]:
-        """What the app asked of Azure since it is awake, or since `forget`, by start."""
+        """What the app asked of Azure since it was warm, or since `forget`, sorted by start."""
         logged = self._control("GET", "requests").json()
         return sorted((request(one) for one in logged if one["caller"]), key=lambda one: one.start)
 
@@ -123,7 +123,7 @@ class SweptAzure:
         )
 
     def peaks_mib(self) -> list[float]:
-        """Of each instance."""
+        """Of each instance, in MiB."""
         return [worker.peak_mib for worker in self._workers]
 
     def _fire(self, function: str, text: str = "") -> None:
@@ -150,7 +150,7 @@ class SweptAzure:
 def swept_azure(
     tenant: Json, *, workers: int = 1, latency_ms: float = 0, throttle: bool = True, live: bool = False
 ) -> Iterator[SweptAzure]:
-    """In mode enforce, with the default rules; `live` for events."""
+    """The policy has mode enforce and the default rules. `live` is for events."""
     with tempfile.TemporaryDirectory(prefix="amlguard-bench-") as name:
         folder = Path(name)
         (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
@@ -166,7 +166,7 @@ def swept_azure(
 
 
 def written(resource: str) -> Json:
-    """The event that it was, in Event Grid's schema."""
+    """The event about a write of the resource, in Event Grid's schema."""
     subscription = resource.split("/")[2]
     namespace, *words = resource.rpartition("/providers/")[2].split("/")
     return {

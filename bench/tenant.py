@@ -1,7 +1,7 @@
 """Tenants of any size, as tenant files hold them: workspaces with 5 computes and 2 endpoints each.
 
-Every workspace has a resource group, a registry and a storage account of its own, and the identities hold all that
-the rules ask for; of a workspace that is `lacking`, the first compute cannot pull.
+Every workspace has its own resource group, registry and storage account. Its identities hold everything that the rules
+ask for. In a workspace that is `lacking`, the first compute cannot pull.
 """
 
 import uuid
@@ -14,20 +14,20 @@ type Json = dict[str, Any]
 
 COMPUTES = 5
 ENDPOINTS = 2
-# That the default rules need and Resource Graph does not know: computes, datastores, connections, environments, and the
-# diagnostic settings of the workspace and of each endpoint.
+# Lists that the default rules need and that Resource Graph does not have: computes, datastores, connections,
+# environments, and the diagnostic settings of the workspace and of each endpoint.
 LISTS = 5 + ENDPOINTS
 
 _TENANT_ID = "7d1c2b6e-0d0b-4d0e-9f3e-5a4f2f6b9a01"
 
 
 def workspaces(size: int, subscriptions: int) -> list[str]:
-    """The ids of the workspaces, spread evenly."""
+    """The ids of the workspaces, spread evenly over the subscriptions."""
     return [_workspace(number, subscriptions) for number in range(size)]
 
 
 def tenant(size: int, subscriptions: int, *, lacking: int = 0) -> Json:
-    """`lacking` workspaces, from the first, miss one grant."""
+    """The first `lacking` workspaces miss one grant."""
     resources: list[Json] = []
     assignments: list[Json] = []
     for number, workspace in enumerate(workspaces(size, subscriptions)):

@@ -1,7 +1,7 @@
 """`python -m checks.cover [TESTS…|--figures]`: branch coverage of each package by the tests, and what no test runs.
 
-The tests that run amlguard as a process of its own count as well: `coverage` measures every Python that they start.
-Exit code 1 if a goal is missed.
+Tests that run amlguard as a process of its own count, too: `coverage` measures every Python that they start. Exits 1 if
+a goal is missed.
 """
 
 import json
@@ -27,9 +27,9 @@ _TESTS = (
     "tests/emulator",
 )
 _HIGH, _REST = 98.0, 90.0
-# What decides, and what writes.
+# The packages that decide, and those that write.
 _DANGEROUS = ("shared/access", "shared/writing", "shared/undo.py", "shared/vetted.py", "shared/reconcile.py")
-# Coverage hears of a process that is started with an environment of its own only by a line in its site-packages.
+# A process with an environment of its own reports to coverage only through a line in its site-packages.
 _IN_EVERY_PROCESS = """\
 import os; os.environ.update({settings}); import coverage; coverage.process_startup()
 """
@@ -97,7 +97,7 @@ def _measure(which: Sequence[str]) -> None:
         left.unlink()
     with _in_every_process():
         tests = (sys.executable, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", "-p", "no:cov", *which)
-        subprocess.run(tests, check=False)  # noqa: S603 - a test that fails is for `make test` to tell
+        subprocess.run(tests, check=False)  # noqa: S603 - `make test` reports tests that fail
     settings = f"--data-file={_FOLDER / '.coverage'}"
     for step in (("combine", "--quiet"), ("json", "--quiet", "-o", str(_REPORT))):
         subprocess.run((sys.executable, "-m", "coverage", *step, settings), check=True)  # noqa: S603 - this Python's

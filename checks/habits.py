@@ -1,10 +1,10 @@
-"""`python -m checks.habits [FOLDER]`: the habits of this house that no linter knows.
+"""`python -m checks.habits [FOLDER]`: the habits of this project that no linter checks.
 
-Of this repository, or of another folder. Exit code 1, and where, when a habit is broken:
+It checks this repository, or FOLDER. If a habit is broken, it says where and exits 1:
 
-- A module has at most 300 lines, a function at most 40. What is longer says why, in a comment `# long: REASON`: of a
-  module before its first statement, of a function on the line of its `def` or above it.
-- What silences a check (`noqa`, `type: ignore` and their kind) says why, in the same comment or beside it.
+- A module has at most 300 lines, a function at most 40. A longer one says why in a comment `# long: REASON`. For a
+  module the comment comes before its first statement, for a function on the line of its `def` or above it.
+- A comment that silences a check (`noqa`, `type: ignore` and the like) says why, in the same comment or beside it.
 
 At the end it says how large the local Azure is beside the product.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MOST_IN_A_MODULE = 300
 MOST_IN_A_FUNCTION = 40
-# Tests may be long: truth tables are.
+# Tests may be long, because truth tables are.
 _SHORT = ("function_app.py", "handlers", "shared", "emulator", "demo", "infra", "bench", "docs", "checks")
 _ALL = (*_SHORT, "tests")
 _EMULATOR = ("emulator",)
@@ -73,7 +73,7 @@ def breaches(root: Path) -> Iterator[Breach]:
 
 
 def sizes(root: Path) -> str:
-    """In lines of Python and of grammars. The local Azure serves the product, and is not to outgrow it."""
+    """Lines of Python and of grammars. The local Azure serves the product and must not outgrow it."""
     emulator, product = (_lines(root, folders) for folders in (_EMULATOR, _PRODUCT))
     return f"emulator/ has {emulator:,} lines of Python and grammar, shared/, handlers/ and function_app.py {product:,}"
 
@@ -119,8 +119,8 @@ def _too_long(text: str, comments: Comments) -> Iterator[tuple[int, str]]:
         if length > most and not any(map(_is_reason, said)):
             yield line, f"{name} has {length} lines, more than {most}: make it shorter, or say why (# long: REASON)"
         elif said and length <= most:
-            yield line, f"{name} has {length} lines, which is not long: its `# long:` goes"
-    yield from ((line, "nothing that may be long is here: this `# long:` goes") for line in reasons)
+            yield line, f"{name} has {length} lines, which is not long: remove its `# long:`"
+    yield from ((line, "nothing here is long: remove this `# long:`") for line in reasons)
 
 
 def _reasons(comments: Comments) -> dict[int, str]:
@@ -129,13 +129,13 @@ def _reasons(comments: Comments) -> dict[int, str]:
 
 
 def _above_the_code(tree: ast.Module) -> range:
-    """The lines before the first statement that is no docstring."""
+    """The lines before the first statement other than the docstring."""
     code = tree.body[1:] if ast.get_docstring(tree) is not None else tree.body
     return range(1, code[0].lineno if code else 2)
 
 
 def _above(one: ast.FunctionDef | ast.AsyncFunctionDef) -> range:
-    """From the line above it, and above its decorators, to that of its `def`."""
+    """From the line above the function and its decorators to the line of its `def`."""
     return range(min((each.lineno for each in one.decorator_list), default=one.lineno) - 1, one.lineno + 1)
 
 

@@ -1,4 +1,4 @@
-"""`python -m demo`: the whole story on the local Azure, narrated and checked. Exit code 0 when all is well."""
+"""`python -m demo`: plays the whole story on the local Azure, tells it and checks it. Exits 0 if all is well."""
 
 import argparse
 import asyncio
@@ -51,7 +51,7 @@ async def _run(screen: Screen, directory: Path, *, keep: bool) -> int:
 
 
 def _cancel_when_told() -> None:
-    """Ctrl-C and SIGTERM end the demo in order, and only once: the local Azure goes with it."""
+    """Ctrl-C and SIGTERM end the demo in order, and the local Azure with it. A second signal changes nothing."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def cancel() -> None:
@@ -74,13 +74,13 @@ async def _keep(screen: Screen, ready: Ready, directory: Path) -> None:
     screen.line("  .venv/bin/amlguard plan                   # as the app's identity, on what the story left behind")
     screen.line('  curl --cacert "$SSL_CERT_FILE" -H "Authorization: Bearer $OPERATOR_TOKEN" \\')
     screen.line('    "$AMLGUARD_ARM_ENDPOINT/_local/events"   # what Event Grid delivered; any ARM call works as well')
-    with suppress(asyncio.CancelledError):  # the end that is meant: the checks decide on the exit code
+    with suppress(asyncio.CancelledError):  # the intended end: the checks decide on the exit code
         await asyncio.Event().wait()
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m demo", description="amlguard's story on a local Azure.")
-    parser.add_argument("--plain", action="store_true", help="plain lines, as when there is no terminal")
+    parser = argparse.ArgumentParser(prog="python -m demo", description="Plays amlguard's story on a local Azure.")
+    parser.add_argument("--plain", action="store_true", help="print plain lines, as without a terminal")
     parser.add_argument("--keep", action="store_true", help="leave the local Azure running at the end, until Ctrl-C")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The audit log, read back as an auditor would: through azure-monitor-query."""
+"""Reads the audit log back as an auditor would, with azure-monitor-query."""
 
 import base64
 import json
@@ -22,11 +22,11 @@ _AUDIENCE = "https://api.loganalytics.io"
 
 
 class AuditUnreadableError(Exception):
-    """Log Analytics gave no whole answer."""
+    """Log Analytics did not give a whole answer."""
 
 
 class AuditLog:
-    """Needs IDENTITY_ENDPOINT and IDENTITY_HEADER of the ready line in this process's environment."""
+    """Needs IDENTITY_ENDPOINT and IDENTITY_HEADER of the ready line in the environment of this process."""
 
     def __init__(self, ready: Ready) -> None:
         self._ready = ready
@@ -44,13 +44,13 @@ class AuditLog:
         await self._open.aclose()
 
     async def own_object_id(self) -> str:
-        """Of the identity that amlguard acts as: the token's `oid`."""
+        """The object id of the identity that amlguard runs as: the token's `oid`."""
         token = await self._credential.get_token("https://management.azure.com/.default")
         payload = token.token.split(".")[1]
         return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["oid"])
 
     async def rows(self, table: str) -> list[Row]:
-        """All of them, oldest first."""
+        """All rows of the table, oldest first."""
         workspace = self._ready.env["AMLGUARD_LOG_WORKSPACE_ID"]
         kql = f"{table} | order by TimeGenerated asc"
         try:
@@ -64,4 +64,4 @@ class AuditLog:
 
 def _row(columns: Sequence[str], values: Iterable[Any]) -> Row:
     row = dict(zip(columns, values, strict=True))
-    return row | {"Requirements": json.loads(row["Requirements"] or "[]")}  # a dynamic column comes as JSON
+    return row | {"Requirements": json.loads(row["Requirements"] or "[]")}  # a dynamic column arrives as JSON

@@ -1,4 +1,4 @@
-"""Does the story end as it must? Each check gives what differs; an empty list is what everybody hopes for."""
+"""Does the story end as it must? Each check lists what differs, so an empty list means that all is well."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ _PERSONAL = ("@contoso.example", "203.0.113.7", "Operator")
 
 
 def checks(ending: Ending) -> list[Check]:
-    """Title and differences of each."""
+    """The title of each check, and what differs."""
     return [(title, list(check(ending))) for title, check in _CHECKS.items()]
 
 
@@ -62,7 +62,7 @@ def _admin_users(ending: Ending) -> Iterator[str]:
 
 
 def _grant_before_revoke(ending: Ending) -> Iterator[str]:
-    """On ARM's clock: what amlguard granted at a registry had the settle time to act before the switch-off."""
+    """On ARM's clock, amlguard's grants at a registry had the settle time to take effect before the switch-off."""
     settle = timedelta(minutes=SETTLE_MINUTES)
     for write in _of(ending, "PATCH"):
         registry, off = _path(write), parsed(write["time"])
@@ -77,7 +77,7 @@ def _grant_before_revoke(ending: Ending) -> Iterator[str]:
 
 
 def _young(age: timedelta, settle: timedelta) -> bool:
-    """What is granted after the switch-off (a negative age) is another story."""
+    """A grant after the switch-off (a negative age) does not count here."""
     return timedelta() <= age < settle
 
 
@@ -90,12 +90,12 @@ def _granted_at(ending: Ending, scope: str) -> list[Row]:
 
 
 def _made(row: Row) -> bool:
-    """What amlguard found there already is no work of its own."""
+    """Leaves out what amlguard found there already, because it did not make that."""
     return row["Outcome"] == "Applied" and not row["Found"]
 
 
 def _switched_off_and_resynced(ending: Ending) -> Iterator[str]:
-    """In this order, once each, and nothing else was switched off or resynced."""
+    """Switched off and then resynced, once each, and nothing else was switched off or resynced."""
     switched = [(ending.known_as(_path(write)), write) for write in _of(ending, "PATCH")]
     resynced = [(_path(write).removesuffix("/resyncKeys"), write) for write in _of(ending, "POST")]
     wanted = expected.SWITCHED_OFF
@@ -126,7 +126,7 @@ def _withheld(ending: Ending) -> Iterator[str]:
 
 
 def _on_record(ending: Ending) -> Iterator[str]:
-    """For each write one Planned row before it and one outcome after it, of the same run."""
+    """Each write has one Planned row before it and one outcome after it, of the same run."""
     written = _grouped((_written_key(write), write) for write in ending.writes)
     planned = _grouped((_row_key(row), row) for row in ending.remediations if row["Outcome"] == "Planned")
     done = _grouped((_row_key(row), row) for row in ending.remediations if row["Outcome"] in _OUTCOMES)
@@ -152,7 +152,7 @@ def _nothing_failed(ending: Ending) -> Iterator[str]:
     unanswered = [one for one in ending.attempts if not 200 <= (one["status"] or 0) < 300]
     yield from _tallied(f"{one['method']} {_path(one)} was answered {one['status']}" for one in refused)
     yield from _tallied(
-        f"the event of {short(one['event']['subject'])} was answered {one['status']}" for one in unanswered
+        f"the event about {short(one['event']['subject'])} was answered {one['status']}" for one in unanswered
     )
 
 
@@ -178,7 +178,7 @@ _CHECKS: Mapping[str, Callable[[Ending], Iterable[str]]] = {
     "everything that should happen was seen to happen": _everything_seen,
     "amlguard granted exactly what it should have": _grants,
     "what others granted was left alone": _others_untouched,
-    "admin users are off, except on the registry that is not ours to touch": _admin_users,
+    "admin users are off, except on the registry that amlguard may not touch": _admin_users,
     f"no admin user went off within {SETTLE_MINUTES} minutes of a grant": _grant_before_revoke,
     "keys were resynced after each switch-off, and only then": _switched_off_and_resynced,
     "what people must decide was reported, and nothing else": _findings,

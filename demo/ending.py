@@ -1,4 +1,4 @@
-"""The end state, read once more from ARM and the audit log when everything is still."""
+"""The end state: read once more from ARM and the audit log when nothing moves any more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ type Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TimeToGrant:
-    """From the event, or from the timer, to the grant, both as ARM's clock has them."""
+    """The time from the event, or from the timer, to the grant, both on ARM's clock."""
 
     passed: timedelta
     by_event: bool
@@ -26,9 +26,9 @@ class TimeToGrant:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """`registries` maps the ids of expected.py to what ARM shows; `held` is what each identity holds, by its id.
+    """`registries` maps the ids of expected.py to what ARM shows. `held` is what each identity holds, by its id.
 
-    `swept_at` is the local Azure's time.
+    `swept_at` is a time on the local Azure's clock.
     """
 
     app: str
@@ -49,14 +49,14 @@ class Ending:
     swept_at: datetime | None
 
     def known_as(self, scope: str) -> str:
-        """The name that expected.py has for a scope."""
+        """The name that expected.py uses for a scope."""
         return AML_REGISTRY if self.aml_registry and scope.lower() == self.aml_registry.lower() else scope
 
     def made_by_app(self) -> list[Json]:
         return [one for one in self.assignments if one["properties"].get("createdBy") == self.app]
 
     def time_to_grant(self, assignment: Json) -> TimeToGrant | None:
-        """None for what amlguard did not grant, or where nobody can tell."""
+        """None if amlguard did not make the grant, or if nobody can tell."""
         rows = [
             row
             for row in self.remediations
@@ -64,7 +64,7 @@ class Ending:
         ]
         since = (rows[-1]["EventTime"] or self.swept_at) if rows else None
         granted = parsed(assignment["properties"]["createdOn"])
-        # a timer that fired by itself was earlier than the one that the story fired: nobody knows how much
+        # If a timer fired by itself, it was earlier than the one that the story fired, and nobody knows how much.
         known = since is not None and since <= granted
         return TimeToGrant(granted - since, by_event=bool(rows[-1]["EventTime"])) if since and known else None
 
@@ -95,5 +95,5 @@ async def read(stage: Stage, clock: StoryClock) -> Ending:
 
 
 def _aml(attempts: list[Json]) -> str:
-    """AML's own object id, as the events of its writes name it."""
+    """AML's own object id, as the events about its writes name it."""
     return next((caller(one["event"]) for one in attempts if made_by_aml(one["event"])), "")

@@ -1,4 +1,4 @@
-"""What is shown when the story is over: who holds what and through what, and how long it took."""
+"""What the demo shows at the end: who holds what and through what, and how long it took."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -50,11 +50,11 @@ def deliveries(ending: Ending) -> str:
 
 
 def speed(ending: Ending) -> str:
-    """Event Grid and the queue of the local Azure are faster than Azure's own."""
+    """Note that Event Grid and the queue of the local Azure are faster than Azure's own."""
     times = {one["id"]: ending.time_to_grant(one) for one in ending.made_by_app()}
     by_event = sorted(time.passed / _MILLISECOND for time in times.values() if time and time.by_event)
     by_timer = [time.passed / _MILLISECOND for time in times.values() if time and not time.by_event]
-    said = "Nothing was granted for an event"
+    said = "No event led to a grant"
     if by_event:
         said = (
             f"From event to grant: median {_ms(median(by_event))}, longest {_ms(by_event[-1])} ({len(by_event)} grants)"

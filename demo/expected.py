@@ -1,9 +1,9 @@
-"""How the story must end: every role that amlguard made, every setting, every word that it had to say."""
+"""How the story must end: every role that amlguard grants, every setting that it changes, and what it must say."""
 
 from demo import places
 
 AML_REGISTRY = "the registry that AML made"
-"""Stands for an id that is known only when AML has chosen it."""
+"""Stands for an id that is known only once AML has chosen it."""
 
 GRANTS: frozenset[tuple[str, str, str]] = frozenset(
     {
@@ -18,7 +18,7 @@ GRANTS: frozenset[tuple[str, str, str]] = frozenset(
         ("cluster forecast/weekly", "Storage Blob Data Reader", places.FORECAST_STORE),
     }
 )
-"""Who, role, scope: all that amlguard's identity has granted, and nothing else."""
+"""Who, role, scope: all roles that amlguard's identity has granted, and nothing else."""
 
 ADMIN_USERS: dict[str, bool] = {
     AML_REGISTRY: False,
@@ -44,11 +44,11 @@ FINDINGS: dict[tuple[str, str], str] = {
     (places.FORECAST, "workspace-group-role"): "Azure AI Administrator is enough",
     (places.FORECAST_STORE, "storage-without-keys"): "missing is Storage File Data Privileged Contributor",
 }
-"""Resource and rule, and words that the message must hold."""
+"""Resource and rule, and words that the message must contain."""
 
 _ALLOW = f'trust: {{allow: ["{places.PAYMENTS_REGISTRY}"]}}'
 WITHHELD: dict[tuple[str, str, str], str] = {
     (places.CAMPAIGN, "compute-pull", "target-outside-boundary"): _ALLOW,
     (places.PAYMENTS_REGISTRY, "registry-admin-user", "target-outside-boundary"): _ALLOW,
 }
-"""Resource, rule and guard, and words that the reason must hold: here the line that would allow it."""
+"""Resource, rule and guard, and words that the reason must contain: here the line that would allow it."""

@@ -1,4 +1,4 @@
-"""The end: all that amlguard did is taken back, and the tenant is as if it had never been there."""
+"""The end: everything that amlguard did is taken back, and the tenant is as if amlguard had never been there."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ type Json = dict[str, Any]
 
 
 async def take_back(stage: Stage, ready: Ready, end: Ending, at_first: Mapping[str, Json]) -> list[str]:
-    """What differs, once all is still, from the tenant without amlguard: role assignments, and registries' settings.
+    """What differs at the end from the tenant without amlguard: role assignments and registry settings.
 
-    `at_first` are the registries as the story found them. One that was made since was as it is now, but for its admin
-    user. Of the role assignments, those that others made.
+    `at_first` are the registries as the story found them. A registry that was made since must be as it is now, except
+    for its admin user. Of the role assignments, those that others made must remain.
     """
     runs = list(dict.fromkeys(row["RunId"] for row in end.remediations if row["Outcome"] == "Applied"))
     stage.act(f"amlguard undo, with the ids of its {len(runs)} runs")
@@ -27,7 +27,7 @@ async def take_back(stage: Stage, ready: Ready, end: Ending, at_first: Mapping[s
     done = [one["outcome"] for one in document["steps"] if one.get("outcome")]
     stage.screen.note(f"{len(done)} changes taken back: admin users first, then grants.")
     await stage.sweep()
-    await stage.see("the sweep finds that people took it back, and lets it be")
+    await stage.see("the sweep finds that people took it back, and leaves it alone")
     assignments = await stage.people.assignments()
     registries = {known: _settings(await stage.people.get(one["id"])) for known, one in end.registries.items()}
     others = [one for one in end.assignments if one["properties"].get("createdBy") != end.app]
@@ -58,7 +58,7 @@ def _before(known: str, registry: Json) -> Json:
 
 
 def _settings(registry: Json) -> Json:
-    """All but systemData, which says who wrote last."""
+    """All settings except systemData, which says who wrote last."""
     return {key: registry[key] for key in sorted(registry) if key != "systemData"}
 
 

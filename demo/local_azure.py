@@ -1,4 +1,4 @@
-"""`amlguard emulate` as a child process: started, waited for, ended."""
+"""Runs `amlguard emulate` as a child process: starts it, waits for it, and ends it."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _LOG = "emulate.log"
 
 
 class NotStartedError(Exception):
-    """The local Azure did not come up; the message says what it had to say."""
+    """The local Azure did not start. The message has what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Ready:
 
 @asynccontextmanager
 async def local_azure(directory: Path) -> AsyncIterator[Ready]:
-    """Writes tenant, policy and the process's own words into `directory`. Raises `NotStartedError`."""
+    """Writes the tenant, the policy and the output of the process into `directory`. Raises `NotStartedError`."""
     tenant_file, policy_file, said = directory / "tenant.json", directory / "policy.yaml", directory / _LOG
     tenant_file.write_text(json.dumps(tenant(), indent=2), encoding="utf-8")
     policy_file.write_text(POLICY, encoding="utf-8")
@@ -47,7 +47,7 @@ async def local_azure(directory: Path) -> AsyncIterator[Ready]:
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=stderr,
-            start_new_session=True,  # Ctrl-C is for the demo, which then ends the local Azure in order
+            start_new_session=True,  # Ctrl-C goes to the demo, which then ends the local Azure in order.
         )
     try:
         yield await _ready(process, directory)
@@ -68,7 +68,7 @@ async def _ready(process: Process, directory: Path) -> Ready:
 
 
 def last_words(directory: Path) -> str:
-    """The end of what the local Azure, and the app on it, have complained of."""
+    """The end of what the local Azure, and the app on it, have complained about."""
     log = directory / _LOG
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     return "\n".join(line for line in lines if " INFO " not in line)[-_LAST_WORDS:].strip()

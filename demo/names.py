@@ -1,4 +1,4 @@
-"""Who is who: words for object ids, learnt from what ARM answers."""
+"""Names for object ids, learnt from ARM's answers."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ class Names:
         self._names[object_id.lower()] = name
 
     def identities(self) -> list[str]:
-        """Object ids, in the order in which they were met."""
+        """Object ids, in the order in which they were first seen."""
         return list(self._names)
 
     def of(self, object_id: str) -> str:
         return self._names.get(object_id.lower(), f"{object_id[:8]}…")
 
     def learn(self, resource: Json) -> None:
-        """A resource's system-assigned identity goes by the resource's name, a user-assigned one by its own."""
+        """A system-assigned identity gets the name of its resource, a user-assigned identity its own name."""
         identity = resource.get("identity") or {}
         if principal := identity.get("principalId"):
             self.call(principal, _named_after(resource["id"]))

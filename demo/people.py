@@ -1,4 +1,7 @@
-"""What people do: they write to Azure Resource Manager, with the operator's token; and the control routes."""
+"""What people do: they write to Azure Resource Manager with the operator's token.
+
+Also the local Azure's control routes.
+"""
 
 import asyncio
 import ssl
@@ -30,11 +33,11 @@ _UNFINISHED = {"creating", "provisioning"}
 
 
 class RefusedError(Exception):
-    """The local Azure refused what the story does; it should not."""
+    """The local Azure refused something that the story does, which should not happen."""
 
 
 class People:
-    """Everybody but amlguard and AML itself."""
+    """Everybody except amlguard and AML itself."""
 
     def __init__(self, ready: Ready, clock: StoryClock) -> None:
         self._ready = ready
@@ -54,7 +57,7 @@ class People:
         await self._open.aclose()
 
     async def put(self, path: str, body: Json) -> Json:
-        """Also waits, as the Azure CLI does, until the resource is provisioned; gives it as it is then."""
+        """Waits until the resource is provisioned, as the Azure CLI does, and returns it as it is then."""
         await self._call("PUT", path, body)
         while True:
             made = await self.get(path)
@@ -67,7 +70,7 @@ class People:
         return answer
 
     async def find(self, path: str) -> Json | None:
-        """None for what is not there (yet), or has no path at all."""
+        """None if the resource does not exist (yet), or if the id has no path at all."""
         try:
             return await self.get(path) if path.startswith("/") else None
         except RefusedError:
@@ -77,7 +80,7 @@ class People:
         await self._call("DELETE", path)
 
     async def assignments(self, assigned_to: str | None = None) -> list[Json]:
-        """Role assignments of the subscription, above and below; groups expanded when a principal is given."""
+        """The role assignments of the subscription, above it and below it. With a principal, groups are expanded."""
         only = f"&$filter=assignedTo('{assigned_to}')" if assigned_to else ""
         url = f"{_ASSIGNMENTS}?api-version={_API_VERSIONS['microsoft.authorization']}{only}"
         found: list[Json] = []
@@ -88,7 +91,7 @@ class People:
         return found
 
     async def control(self, name: str) -> list[Json]:
-        """`requests` or `events`: what the local Azure has noted."""
+        """What the local Azure has logged: `requests` or `events`."""
         noted: list[Json] = await self._send("GET", f"/_local/{name}")
         return noted
 
@@ -97,7 +100,7 @@ class People:
         self._clock.advanced(parsed(answer["now"]), by)
 
     async def deliver(self, event: Json) -> int:
-        """Hands an event to the app's webhook, as Event Grid does; gives the status of the answer."""
+        """Hands an event to the app's webhook, as Event Grid does, and returns the status of the answer."""
         headers = {"aeg-event-type": "Notification", "aeg-subscription-name": "AMLGUARD", "aeg-delivery-count": "0"}
         url = "/runtime/webhooks/EventGrid?functionName=resource_changed"
         async with self._functions.post(url, json=[event], headers=headers) as response:

@@ -1,4 +1,4 @@
-"""Where the demo plays: ARM ids, and short words for them."""
+"""Where the demo plays: ARM ids, and short names for them."""
 
 import re
 from enum import StrEnum
@@ -42,7 +42,7 @@ def place(kind: Kind, group_name: str, name: str) -> str:
 
 
 def short(scope: str) -> str:
-    """`registry fraudregistry`; a name that only a machine could love is cut."""
+    """For example `registry fraudregistry`. A long name that a machine made is cut."""
     parts = scope.strip("/").split("/")
     if len(parts) < 2:
         return scope
@@ -52,7 +52,7 @@ def short(scope: str) -> str:
 
 
 def readable(text: str) -> str:
-    """`text` with ids and machine-made names cut to what tells them apart."""
+    """`text`, with ids and machine-made names cut to what distinguishes them."""
     return _MADE_UP.sub(r"\1…", _ID.sub(r"…/\1", text))
 
 

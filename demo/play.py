@@ -1,4 +1,4 @@
-"""Plays the scenes, then shows and judges how they ended."""
+"""Plays the scenes, then shows the end and checks it."""
 
 import time
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from demo.timeline import Timeline
 from demo.world import Watch
 
 _LEGEND = (
-    "All that follows really happens; times count from the event that sets a scene off. What amlguard “will” do is the "
-    "intent that its audit log has accepted, what it “has” done the outcome; both are read back from Log Analytics."
+    "All that follows really happens. Times count from the event that starts a scene. What amlguard “will” do is the "
+    "intent that its audit log has accepted. What it “has” done is the outcome. Both are read back from Log Analytics."
 )
 
 _UNDONE = "amlguard undo brought role assignments and registries back, byte for byte"
@@ -29,12 +29,12 @@ _BACK = Heading(
     len(SCENES) + 1,
     "And back again",
     "The people who run amlguard take back everything that it did.",
-    "Who hands over the right to assign roles wants a way back: admin users come on again before grants go.",
+    "Whoever gives away the right to assign roles wants a way back. Admin users come on again before grants go.",
 )
 
 
 async def play(screen: Screen, ready: Ready, started: float) -> bool:
-    """Whether the story ended as it must. `started` is in `time.monotonic()` seconds."""
+    """True if the story ended as it must. `started` is in `time.monotonic()` seconds."""
     clock, names = StoryClock(), Names()
     async with People(ready, clock) as people, AuditLog(ready) as audit:
         app = await audit.own_object_id()
@@ -79,7 +79,7 @@ def _close(screen: Screen, results: Sequence[Check], started: float) -> bool:
     for title, differences in results:
         screen.check(title, differences)
     failed = sum(bool(differences) for _, differences in results)
-    verdict = f"{failed} of {len(results)} checks differ" if failed else f"All {len(results)} checks hold"
+    verdict = f"{failed} of {len(results)} checks failed" if failed else f"All {len(results)} checks hold"
     screen.line()
     screen.line(f"{verdict}. {_seconds(started)} in all.", "bold red" if failed else "bold green")
     return not failed

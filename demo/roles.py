@@ -1,4 +1,4 @@
-"""The built-in roles that turn up in the demo, by GUID."""
+"""The built-in roles that appear in the demo, by GUID."""
 
 ROLES = {
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": "AcrPull",

@@ -63,7 +63,7 @@ class Screen:
         self._labelled("", text, style)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """On a narrow terminal the first column becomes the heading of a list."""
+        """On a narrow terminal, a list in which the first column is the heading."""
         self.line()
         self.line(title, "bold")
         if self._plain:
@@ -86,7 +86,7 @@ class Screen:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """A spinner under the lines that appear meanwhile."""
+        """A spinner below the lines that appear meanwhile."""
         if self._plain:
             yield
             return
@@ -112,7 +112,7 @@ class Screen:
 
 
 def _grid(*widths: int) -> Table:
-    """Columns of these widths, the first one to the right, and one for text that wraps below itself."""
+    """Columns of these widths, the first one right-aligned, then a column for text, which wraps within itself."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     for place, width in enumerate(widths):
         grid.add_column(width=width, justify="left" if place else "right", style="" if place else "dim")

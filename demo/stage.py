@@ -1,4 +1,4 @@
-"""Where a scene is played: people act, time passes, and the audience sees what comes of it."""
+"""Where a scene is played: people act, time passes, and the audience sees what follows."""
 
 import asyncio
 import time
@@ -18,9 +18,9 @@ type Json = dict[str, Any]
 
 _POLL_SECONDS = 0.05
 _PATIENCE_SECONDS = 15
-_SHORT_PATIENCE_SECONDS = 3  # once something has failed to come, more may
+_SHORT_PATIENCE_SECONDS = 3  # Once something has failed to come, other things may fail, too.
 _MILLISECOND = timedelta(milliseconds=1)
-_HORIZON = timedelta(milliseconds=150)  # what is seen late must not jump the queue
+_HORIZON = timedelta(milliseconds=150)  # What is seen late must not appear before what happened earlier.
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Scene:
 
 @dataclass
 class Stage:
-    """`missed` is what should have been seen and was not; `repeats_wrote` what a repeated event changed."""
+    """`missed` is what should have been seen and was not. `repeats_wrote` is what a repeated event changed."""
 
     people: People
     watch: Watch
@@ -51,13 +51,13 @@ class Stage:
         return self.watch.world
 
     async def prepare(self, resources: Mapping[str, Json]) -> None:
-        """Makes resources, given by id, all at once; not shown one by one."""
+        """Creates resources, given by id, all at once. They are not shown one by one."""
         made = await asyncio.gather(*(self.people.put(identifier, body) for identifier, body in resources.items()))
         for resource in made:
             self.names.learn(resource)
 
     def act(self, text: str) -> None:
-        """From this moment the milliseconds count."""
+        """The milliseconds count from this moment."""
         self.since = datetime.now(UTC)
         self.tell("people", text)
 
@@ -74,7 +74,7 @@ class Stage:
         self.since = datetime.now(UTC)
         minutes = round(by.total_seconds() / 60)
         passed = "a minute passes" if minutes == 1 else f"{minutes} minutes pass"
-        self.tell("clock", f"{passed}: the local Azure's clock is put forward")
+        self.tell("clock", f"{passed}: the local Azure's clock is set forward")
         await self.people.let_time_pass(by)
 
     async def sweep(self) -> None:
@@ -84,7 +84,7 @@ class Stage:
         await self.people.fire_sweep()
 
     async def see(self, what: str, happened: Callable[[World], bool] = lambda _: True) -> None:
-        """Shows what happens until `happened` and everything is still again; notes it when it does not come."""
+        """Shows what happens until `happened` is true and nothing moves any more. Notes it if that does not come."""
         patience = _SHORT_PATIENCE_SECONDS if self.missed else _PATIENCE_SECONDS
         deadline = time.monotonic() + patience
         self.watch.start()
@@ -95,7 +95,7 @@ class Stage:
                 if came and self.watch.still:
                     break
                 if time.monotonic() >= deadline:
-                    self._miss(f"{what}: not seen within {patience} s" if not came else f"{what}: no end of events")
+                    self._miss(f"{what}: not seen within {patience} s" if not came else f"{what}: events did not end")
                     break
                 self._show(datetime.now(UTC) - _HORIZON)
                 await asyncio.sleep(_POLL_SECONDS)

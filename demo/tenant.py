@@ -1,4 +1,4 @@
-"""What is there before the curtain rises: a workspace of 2023, another team's registry, and the policy."""
+"""What exists before the story begins: a workspace from 2023, another team's registry, and the policy."""
 
 import uuid
 
@@ -23,7 +23,7 @@ trust:
 rules:
   AML-04: {{enabled: true}}
   AML-06: {{enabled: true}}
-  # Audits that are no part of this story: managed networks, SSH accounts, who scores, traffic logs, who attached what.
+  # Audits that this story leaves out: managed networks, SSH accounts, who scores, traffic logs, who attached what.
   managed-network: {{enabled: false}}
   compute-settings: {{enabled: false}}
   endpoint-scorers: {{enabled: false}}
@@ -33,12 +33,12 @@ rules:
 
 
 def tenant() -> Json:
-    """A tenant file."""
+    """The content of the tenant file."""
     held = [
-        # hourly: everything through a group, inherited from the resource group
+        # hourly: holds everything through a group that has its roles on the resource group
         _assignment(GROUP, "Reader", places.group("forecast"), "Group"),
         _assignment(GROUP, "Storage Blob Data Reader", places.group("forecast"), "Group"),
-        # weekly: somebody thought of the images and forgot the data
+        # weekly: somebody granted the images and forgot the data
         _assignment(_principal("weekly"), "AcrPull", places.FORECAST_REGISTRY),
         _assignment(_principal("forecast"), "Contributor", places.group("forecast")),
         _assignment(_principal("forecast"), "Storage Blob Data Contributor", places.FORECAST_STORE),
@@ -57,7 +57,7 @@ def tenant() -> Json:
 
 
 def _dependencies() -> list[Json]:
-    """What the teams have ready for the workspaces that they are going to make."""
+    """What the teams have prepared for the workspaces that they will create."""
     return [
         *(build.storage(one) for one in (places.VISION_STORE, places.FRAUD_STORE, places.PROMO_STORE)),
         *(build.vault(one, TENANT_ID) for one in (places.VISION_VAULT, places.FRAUD_VAULT, places.PROMO_VAULT)),

@@ -1,4 +1,4 @@
-"""The timeline: what was seen, as entries with the moment at which each of them happened."""
+"""The timeline: what was seen, as entries, each with the moment at which it happened."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Timeline:
         self._shown: set[str] = set()
 
     def fresh(self, world: World, since: datetime, until: datetime) -> list[Entry]:
-        """Entries of this interval that were not handed out before, in the order in which they happened."""
+        """The entries of this interval that were not returned before, in the order in which they happened."""
         entries = [*self._aml(world), *self._deliveries(world), *self._records(world), *self._findings(world)]
         new = [entry for entry in entries if since <= entry.at < until and entry.key not in self._shown]
         first = {entry.key: entry for entry in sorted(new, key=lambda entry: entry.at, reverse=True)}
@@ -60,7 +60,7 @@ class Timeline:
         return sorted(first.values(), key=lambda entry: entry.at)
 
     def _aml(self, world: World) -> Iterator[Entry]:
-        """What AML does of its own accord, told by the events of its writes."""
+        """What AML does by itself, as the events about its writes tell."""
         for event in {attempt["event"]["id"]: attempt["event"] for attempt in world.attempts}.values():
             text = self._by_aml(event, world)
             if text:
@@ -82,7 +82,7 @@ class Timeline:
         return None
 
     def _deliveries(self, world: World) -> Iterator[Entry]:
-        """Deliveries that lead somewhere; the echo of amlguard's own writes does not."""
+        """Deliveries that lead to a look. Events about amlguard's own writes do not."""
         latest, delivered = "", set[str]()
         for place, attempt in enumerate(world.attempts):
             event = attempt["event"]
@@ -145,7 +145,7 @@ def made_by_aml(event: Json) -> bool:
 
 
 def caller(event: Json) -> str:
-    """The object id of whoever set the event off."""
+    """The object id of whoever caused the event."""
     return str(event["data"]["claims"]["http://schemas.microsoft.com/identity/claims/objectidentifier"])
 
 

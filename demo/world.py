@@ -1,4 +1,4 @@
-"""What can be seen from outside: ARM's role assignments, the audit rows, and what the local Azure has noted."""
+"""What can be seen from outside: ARM's role assignments, the audit rows, and what the local Azure has logged."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ STILL_SECONDS = 0.35
 
 @dataclass(slots=True)
 class World:
-    """`assignments` is by lower-case id and keeps what was deleted meanwhile; `current` names those that are there."""
+    """`assignments` is by lower-case id and keeps deleted ones. `current` names those that still exist."""
 
     requests: list[Json] = field(default_factory=list)
     attempts: list[Json] = field(default_factory=list)
@@ -28,7 +28,7 @@ class World:
     findings: list[Row] = field(default_factory=list)
 
     def writes(self, app: str) -> list[Json]:
-        """What the app changed in ARM; reads by POST (Resource Graph) and records are no changes."""
+        """What the app changed in ARM. Reads by POST (Resource Graph) and audit records are not changes."""
         return [
             one
             for one in self.requests
@@ -45,7 +45,7 @@ class World:
         return list(dict.fromkeys(attempt["event"]["id"] for attempt in self.attempts))
 
     def held(self, principal: str, role: str, scope: str) -> Json | None:
-        """The assignment of a role, by its name, directly at exactly this scope."""
+        """The assignment of a role, given by its name, at exactly this scope."""
         for one in (self.assignments[key] for key in self.current):
             properties = one["properties"]
             if (
@@ -64,7 +64,7 @@ class World:
         return any(row["ResourceId"].lower().startswith(resource.lower()) for row in self.remediations)
 
     def recorded(self, outcome: str, resource: str, name: str = "") -> bool:
-        """An audit row about `resource` (or a role at it), of this property if one is given."""
+        """An audit row about `resource` (or a role at it), and about this property if one is given."""
         return any(
             row["Outcome"] == outcome
             and resource.lower() in (row["ResourceId"].lower(), row["Scope"].lower())
@@ -77,7 +77,7 @@ class World:
 
 
 class Watch:
-    """Looks again and again, and reads roles and audit rows anew only when something has moved."""
+    """Looks again and again, and reads roles and audit rows anew only if something has changed."""
 
     def __init__(self, people: People, audit: AuditLog, app: str) -> None:
         self.world = World()
@@ -89,11 +89,11 @@ class Watch:
 
     @property
     def still(self) -> bool:
-        """Nothing has moved for a moment, and no event is on its way."""
+        """Nothing has changed for a moment, and no event is on its way."""
         return not self._seen[2] and time.monotonic() - self._moved >= STILL_SECONDS
 
     def start(self) -> None:
-        """Stillness counts from now: what has just been done needs a moment to show."""
+        """Begins to wait for stillness: what was just done needs a moment to show."""
         self._moved = time.monotonic()
 
     async def look(self) -> World:

@@ -1,6 +1,6 @@
-"""`python -m docs.generate [--check]`: what rules and policy say, as files to read and to deploy.
+"""`python -m docs.generate [--check]`: the files that follow from the rules and the policy, to read and to deploy.
 
-`--check` writes nothing and exits 1 when a file is not what it would write.
+With `--check` it writes nothing and exits 1 if a file is not current.
 """
 
 import argparse
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parent.parent
 _MODES: Mapping[RuleKind, str] = {
     RuleKind.FIX: "fix: on unless the policy turns it off",
     RuleKind.OPT_IN: "fix, once the policy turns it on",
-    RuleKind.AUDIT: "audit: a finding with its remedy, never a change",
-    RuleKind.GUARD: "guard: a state in which amlguard does not act, and says why",
+    RuleKind.AUDIT: "audit: reports a finding with its remedy, never a change",
+    RuleKind.GUARD: "guard: in this state amlguard does not act, and says why",
     RuleKind.INPUT: "an input that other rules use",
 }
 
@@ -37,44 +37,46 @@ _INTRODUCTION = """\
 
 <!-- Generated from shared/access/rules by `make docs`; edit the rules, not this file. -->
 
-Each rule is one entry in `shared/access/rules/`. The AML-ids number the requirements that were drawn from Microsoft's
-Azure Machine Learning documents; the policy file names rules by AML-id or by name. Nothing is granted that is already
-held: the permission decides, not the role ([ADR 2](adr/0002-coverage-not-equality.md)).
+Each rule is one entry in `shared/access/rules/`. An AML-id is the number of a requirement that was drawn from
+Microsoft's Azure Machine Learning documents. The policy file names rules by AML-id or by name. amlguard grants nothing
+that an identity already holds, and what counts is the permission, not the role ([ADR
+2](adr/0002-coverage-not-equality.md)).
 
-Besides the events that a rule names, the deletion of a role assignment leads to the workspaces that lie in its scope or
-[use it](#what-leads-to-a-workspace), and the sweep looks at every workspace whatever happened.
+amlguard looks at a workspace after the events that the rules name. It also looks after somebody deletes a role
+assignment whose scope contains the workspace or is [used by it](#what-leads-to-a-workspace). The sweep looks at every
+workspace.
 
-What a rule finds is listed with how severe it is and what to do about it. A finding holds the whole command where this
-page has a word in capitals, such as `CHANGE`.
+Each finding is listed with its severity and its remedy. Where this page has a word in capitals, such as `CHANGE`, the
+finding itself has the value or the whole command.
 """
 
 _ROLES = """\
 ## Roles
 
-What amlguard can assign is bounded by Azure itself: the app's own Role Based Access Control Administrator assignment
-carries a condition that is derived from the enabled rules. With the default policy these are the roles that it needs:
+Azure itself limits what amlguard can assign: the app's own Role Based Access Control Administrator assignment carries a
+condition that is derived from the enabled rules. With the default policy it lists these roles:
 """
 
 _CONDITION = """\
-The condition (version 2.0) that follows:
+This is the condition (version 2.0):
 """
 
 _OPT_IN = """\
-Rules that are off by default add these to the condition once the policy turns them on, and rules that grant on the
-policy's allow-list only, once there is one. Renew the condition then (`amlguard policy condition --policy FILE` prints
-it): until that is done, Azure refuses the grants and amlguard records them as Failed.
+The condition lists the following roles only if the policy turns their rules on. For rules that only grant on the
+policy's allow-list, the policy must have an allow-list. Renew the condition then (`amlguard policy condition --policy
+FILE` prints it). Until you do, Azure refuses the grants and amlguard records them as Failed.
 """
 
 _EVENTS = """\
 ## Events
 
-The operations that an Event Grid subscription should let through (`data.operationName`); all other events are
-acknowledged and lead nowhere:
+An Event Grid subscription should let these operations (`data.operationName`) through. amlguard acknowledges all other
+events and does nothing about them:
 """
 
 
 def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
-    """Every generated file, by its path from the root, and its text."""
+    """The text of every generated file, by its path from the root."""
     return {
         "docs/rules.md": rules_page(rules),
         "docs/guards.md": guards.page(rules),
@@ -86,7 +88,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
 
 
 def stale(root: Path = ROOT, rules: Sequence[Rule] = RULES) -> list[Path]:
-    """Generated files that are missing or say something else."""
+    """Generated files that are missing or not current."""
     files = {root / name: text for name, text in documents(rules).items()}
     return [path for path, text in files.items() if not path.exists() or path.read_text("utf-8") != text]
 
@@ -107,7 +109,7 @@ def _overview(rules: Iterable[Rule]) -> str:
     rows = ((f"[{r.name}](#{r.name})", _ids(r.requirements), r.mode, r.title) for r in rules)
     used = {rule.mode for rule in rules}
     meanings = "".join(f"- **{mode}** {meaning}\n" for mode, meaning in _MODES.items() if mode in used)
-    return _table(("rule", "requirements", "mode", "what it keeps"), rows) + "\nModes:\n\n" + meanings
+    return _table(("rule", "requirements", "mode", "what it ensures"), rows) + "\nModes:\n\n" + meanings
 
 
 def _roles(rules: Sequence[Rule]) -> str:
@@ -148,7 +150,7 @@ def _facts(rule: Rule) -> Iterator[str]:
     for need in rule.grants:
         yield f"Needs to {need.name}: {_permissions(need.permissions)}. Grants: **{need.role_name}**"
     if rule.allow_listed:
-        yield "Grants only what is on the policy's allow-list"
+        yield "Grants only on what is on the policy's allow-list"
     if rule.through:
         yield f"Carried out by {', '.join(f'[{name}](#{name})' for name in rule.through)}"
     elif not rule.grants:
@@ -171,13 +173,13 @@ def _by_itself(rule: Rule) -> str:
 
 
 def _remedy(kind: FindingKind) -> str:
-    """Nothing of one that depends on what was found as a whole."""
+    """Empty if the whole remedy depends on what was found."""
     said = any(literal.strip() for literal, *_ in Formatter().parse(kind.remedy))
     return f". {kind.remedy.format_map(_Named())}" if said else ""
 
 
 class _Named(dict[str, str]):
-    """What is filled in shows its name, as it is in code."""
+    """Shows the name of each placeholder in capitals."""
 
     def __missing__(self, name: str) -> str:
         return f"`{name.upper()}`"

@@ -11,13 +11,14 @@ _INTRODUCTION = """\
 
 <!-- Generated from shared/access/guards.py and the rules by `make docs`; edit those, not this file. -->
 
-A guard keeps a change from being made. The change is Withheld then, and `Guard` in the audit log and in `plan` has the
-guard's word. The words are stable, so that queries and alerts can rely on them. `Reason` says what would allow the
+A guard can stop a change. The change is then Withheld, and the guard's word is in the column `Guard` of the audit log
+and in `plan`. The words are stable, so that queries and alerts can rely on them. `Reason` says what would allow the
 change. [The runbook](runbooks/withheld-by-guard.md) says what to do.
 
-Guards speak in the order of the table, and the first that objects gives the word. A rule that objects is a guard under
-its own name: it comes after `conditional-assignment`, and where it knows who still needs a registry's admin user, with
-`uncovered-puller`. The alert does not count what people asked for in the policy: {wanted}.
+amlguard asks the guards in the order of the table, and the first that objects gives the word. A rule that objects is a
+guard under its own name. It is asked after `conditional-assignment`. If it knows who still needs a registry's admin
+user, it is asked together with `uncovered-puller`. The alert does not count what people asked for in the policy:
+{wanted}.
 """
 
 _RULES = """\
@@ -46,7 +47,7 @@ _CHAINS: Mapping[str, Iterable[object]] = {
 
 def page(rules: Sequence[Rule]) -> str:
     wanted = " and ".join(f"`{one}`" for one in WANTED)
-    head = "| word | keeps back | means | in the policy |\n| --- | --- | --- | --- |\n"
+    head = "| word | stops | meaning | in the policy |\n| --- | --- | --- | --- |\n"
     return "\n".join((_INTRODUCTION.format(wanted=wanted), head + "".join(map(_row, Guard)), _RULES + _named(rules)))
 
 

@@ -1,4 +1,4 @@
-"""The section of docs/rules.md that says by what a workspace uses a resource, from the table of dependencies."""
+"""The section of docs/rules.md that says how a workspace uses a resource, from the table of dependencies."""
 
 from collections.abc import Mapping
 
@@ -20,26 +20,27 @@ _WHO: Mapping[Namer, str] = {
 _INTRODUCTION = """\
 ## What leads to a workspace
 
-A workspace uses a resource when it names it itself, or when something in it does. This is the whole list
-([`shared/access/dependencies.py`](../shared/access/dependencies.py)). By it a changed resource or a deleted role
-assignment leads to workspaces, a scope that is a resource chooses its users, and `amlguard explain` and `amlguard undo`
-find them.
+A workspace uses a resource if it names the resource itself, or if something in the workspace does. This is the whole
+list ([`shared/access/dependencies.py`](../shared/access/dependencies.py)). amlguard uses it to find workspaces from a
+changed resource, from a deleted role assignment and from a scope that is a resource. `amlguard explain` and `amlguard
+undo` use it, too.
 
-ARM's list of the resource's own subscription tells what its workspaces name themselves, and Resource Graph what those
-of other subscriptions name. What lies below a workspace is read from that workspace: where nothing else has told yet,
-and only the lists in which such a resource could be named. A scope and `explain` ask every workspace that the identity
-reads. An event and `undo` ask where something below could lead to a change: every workspace about what is on the
-policy's allow-list, else those within whose boundary it lies; of more than fifty no deployments and environments. Of
-the others the next sweep tells.
+For the subscription of the resource, ARM's list of workspaces says what these name themselves. For other subscriptions,
+Resource Graph does. If these do not settle the question, amlguard asks the workspace for what lies below it, and only
+for the lists in which such a resource could be named. A scope and `explain` ask every workspace that the identity can
+read. An event and `undo` ask only where something below the workspace could lead to a change. If the resource is on the
+policy's allow-list, these are all workspaces; otherwise they are the workspaces within whose boundary the resource
+lies. If there are more than fifty of them, amlguard does not read their deployments and environments. The next sweep
+finds the workspaces that an event missed.
 """
 
 _NOWHERE = """\
-These fields hold ids as well and lead to no workspace:
+These fields also hold ids, but lead to no workspace:
 """
 
 
 def section() -> str:
-    head = ("what it is", "who names it", "where", "type", "what tells of it", "api-version")
+    head = ("what it is", "who names it", "where", "type", "where amlguard reads it", "api-version")
     rows = [head, ("---",) * len(head), *map(_row, DEPENDENCIES)]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     nowhere = "".join(f"- `{field}`: {why}\n" for field, why in NOWHERE.items())

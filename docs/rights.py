@@ -1,4 +1,4 @@
-"""Who needs which right to deploy: derived from what the snapshots of infra/parameters would make."""
+"""Which rights a deployment needs, derived from what the snapshots of infra/parameters would make."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from shared.access.permissions import includes
 
 type Json = dict[str, Any]
 type Needed = Mapping[str, Mapping[str, bool]]
-"""By place, the actions, and of each whether it makes something there."""
+"""The actions by place, and for each action whether it makes something there."""
 
 _ROLES_FILE = Path(__file__).parents[1] / "emulator" / "data" / "roles.json"
 _LINKED_FILE = Path(__file__).parent / "linked_rights.json"
@@ -22,22 +22,22 @@ _SUBSCRIPTIONS = "Microsoft.Resources/subscriptions"
 _DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 _DEPLOY = "Microsoft.Resources/deployments/write"
 _TOPICS = "Microsoft.EventGrid/systemTopics"
-# Of a resource, also within an expression, or made by one.
+# The id of a resource, plain or inside an expression, or an expression that makes an id.
 _ID = re.compile(r"/subscriptions/[\w-]+/resourceGroups/[\w.()-]+/providers/[\w.]+(?:/[\w.()-]+)+")
 
 _CALL = re.compile(r"\bresourceId\('([^']+)', '([^']+)', '([^']+)'")
 _CALLED = "/subscriptions/{0}/resourceGroups/{1}/providers/{2}/its-name"
 
-# A step, the parameter file that shows it, and the one on top of whose resources it comes.
+# Each step: its parameter file, and the file of the step before, whose resources exist already.
 STEPS: Sequence[tuple[str, str, str | None]] = (
     ("1 First pass, reading only (`readOnly=true`)", "read-only", None),
     ("1 First pass, with the rights to change", "many-subscriptions", None),
     ("1 at a management group, instead of each watched subscription", "management-group", "many-subscriptions"),
-    ("1 isolated network, besides", "network-isolated", "one-subscription"),
-    ("3 Second pass, events, besides", "many-subscriptions-events", "many-subscriptions"),
-    ("3 with an existing system topic, besides", "existing-topic", "many-subscriptions-events"),
+    ("1 isolated network, in addition", "network-isolated", "one-subscription"),
+    ("3 Second pass, events, in addition", "many-subscriptions-events", "many-subscriptions"),
+    ("3 with an existing system topic, in addition", "existing-topic", "many-subscriptions-events"),
 )
-# The first of these that have every action of a place are named; Owner has them all.
+# The table names the first of these that have every action of a place. Owner has them all.
 _SUFFICING: Sequence[tuple[str, ...]] = (
     ("Reader",),
     ("EventGrid Contributor",),
@@ -54,17 +54,16 @@ _PAGE = """\
 
 <!-- Generated from infra/parameters/*.snapshot.json and docs/linked_rights.json by `make docs`. -->
 
-Every action that each step of [deploy.md](deploy.md) takes, and where: the one that makes each resource type,
-`deployments/write` at each scope that is deployed to, `roleDefinitions/write` on each scope that the custom role is
-assignable in, and what naming another resource asks for on that one
-([linked_rights.json](linked_rights.json) says who says so). A second pass deploys everything again: it takes the rights
-of the first, and these besides. what-if takes `Microsoft.Resources/deployments/whatIf/action` and `validate/action` as
-well.
+Every action that each step of [deploy.md](deploy.md) needs, and where: the one that makes each resource type,
+`deployments/write` at each scope of the deployment, `roleDefinitions/write` on each scope in which the custom role is
+assignable, and the action on another resource that naming it requires ([linked_rights.json](linked_rights.json) has the
+sources). A second pass deploys everything again: it needs the rights of the first pass, and these. What-if also needs
+`Microsoft.Resources/deployments/whatIf/action` and `validate/action`.
 """
 
 
 def table() -> str:
-    """For docs/deploy.md: what is made where by whom."""
+    """The table in docs/deploy.md: what is made where, and which roles suffice."""
     rows = [
         f"| {step} | {place} | {_makes(actions)} | {_uses(actions)} | {' and '.join(sufficing(actions))} |"
         for step, name, base in STEPS
@@ -78,7 +77,10 @@ def table() -> str:
 
 
 def within(text: str) -> str:
-    """The text of docs/deploy.md, with the table of now in its place. Raises `ValueError` where it has none."""
+    """The text of docs/deploy.md with the current table in its place.
+
+    Raises `ValueError` if there is no place for it.
+    """
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
@@ -87,7 +89,7 @@ def within(text: str) -> str:
 
 
 def page() -> str:
-    """docs/rights.md: each action."""
+    """The text of docs/rights.md, which lists each action."""
     parts = [_PAGE]
     for step, name, base in STEPS:
         parts.append(f"\n## {step}\n")
@@ -97,7 +99,7 @@ def page() -> str:
 
 
 def needed(name: str, base: str | None = None) -> Needed:
-    """What it takes to deploy a parameter file, by place: for what another one does not make, or not so."""
+    """What a parameter file needs, by place, beyond what the parameter file below it makes in the same way."""
     before = made(base) if base else []
     found: dict[str, dict[str, bool]] = {}
     for resource in made(name):
@@ -109,7 +111,7 @@ def needed(name: str, base: str | None = None) -> Needed:
 
 
 def _actions(resource: Json) -> Iterator[tuple[str, str, bool]]:
-    """(scope, action, whether it makes something there) of everything that making the resource takes."""
+    """(scope, action, whether it makes something there) for everything that making the resource needs."""
     where, kind = _deployed_to(scope(resource)), resource["type"]
     yield where, _DEPLOY, True
     if kind == "Microsoft.Resources/resourceGroups":
@@ -123,7 +125,10 @@ def _actions(resource: Json) -> Iterator[tuple[str, str, bool]]:
 
 
 def linked(resource: Json) -> Iterator[tuple[str, str]]:
-    """(id, action) of what the resource names. Raises `LookupError` for a kind of reference that nobody looked up."""
+    """(id, action) for every resource that the resource names.
+
+    Raises `LookupError` for a kind of reference that is new.
+    """
     for identifier in (*_named(resource.get("properties", {})), *_listened_to(resource)):
         kind = _kind(identifier)
         try:
@@ -136,7 +141,7 @@ def linked(resource: Json) -> Iterator[tuple[str, str]]:
 
 
 def _listened_to(resource: Json) -> Iterator[str]:
-    """The source of events: topics and their event subscriptions are in the subscription that they are about."""
+    """The source of events: a topic and its event subscriptions belong to the subscription that they are about."""
     if resource["type"].startswith(_TOPICS):
         yield "/".join(resource["id"].split("/")[:3])
 
@@ -188,7 +193,7 @@ def _place(where: str) -> str:
 
 
 def _makes(actions: Mapping[str, bool]) -> str:
-    """In words; what is about rights first, in bold."""
+    """In words. What concerns rights comes first, in bold."""
     told = {
         "Microsoft.Authorization/roleAssignments/write": "**role assignments**",
         "Microsoft.Authorization/roleDefinitions/write": "**the custom role**",
@@ -202,13 +207,13 @@ def _makes(actions: Mapping[str, bool]) -> str:
 
 
 def _uses(actions: Mapping[str, bool]) -> str:
-    """What a reference from elsewhere takes, beyond reading."""
+    """The actions that a reference from elsewhere needs, beyond reading."""
     used = (one for one, makes in actions.items() if not makes and not one.endswith("/read"))
     return ", ".join(f"`{one}`" for one in sorted(used))
 
 
 def sufficing(actions: Iterable[str]) -> Sequence[str]:
-    """Built-in roles that together have every action: the least of those that are worth naming."""
+    """The least built-in roles of `_SUFFICING` that together have every action."""
     asked = list(actions)
     return next(roles for roles in _SUFFICING if all(any(_has(role, one) for role in roles) for one in asked))
 

@@ -38,7 +38,7 @@ async def run(options: Options, run_dir: Path) -> None:
         return
     await starting
     try:
-        print(json.dumps(azure.ready()), flush=True)  # noqa: T201 - the one line that callers wait for
+        print(json.dumps(azure.ready()), flush=True)  # noqa: T201 - the one line for which callers wait
         await stopping
     finally:
         await azure.stop()
@@ -51,7 +51,7 @@ def main() -> int:
         try:
             asyncio.run(run(options, Path(run_dir)))
         except _REFUSALS as error:
-            print(f"amlguard emulate: {error}", file=sys.stderr)  # noqa: T201 - a command's own words
+            print(f"amlguard emulate: {error}", file=sys.stderr)  # noqa: T201 - what a command says
             return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Waiting for a moment of the local Azure's clock."""
+"""Waits for a moment on the local Azure's clock."""
 
 import asyncio
 from contextlib import suppress
@@ -8,7 +8,7 @@ from emulator.clock import Clock
 
 
 class Alarm:
-    """Sleeps until the clock reaches a moment, whether real time passes or someone advances the clock."""
+    """Sleeps until the clock reaches a moment, whether real time passes or somebody advances the clock."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,6 +29,6 @@ class Alarm:
         await self.until(self.now() + timedelta(seconds=seconds))
 
     def _wake(self, _offset: timedelta) -> None:
-        # a fresh event a time: whoever starts to wait now has read the new time already
+        # a fresh event each time: whoever starts to wait now has already read the new time
         advanced, self._advanced = self._advanced, asyncio.Event()
         advanced.set()

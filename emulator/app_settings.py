@@ -1,4 +1,4 @@
-"""The app settings that `infra/` deploys, with what they stand for in the local Azure."""
+"""The app settings that `infra/` deploys, with the values that they have in the local Azure."""
 
 import json
 import re
@@ -24,9 +24,9 @@ class AppSettingsError(Exception):
 
 
 def check(names: Iterable[str]) -> None:
-    """AppSettingsError, in Azure's words, for one that a Flex Consumption app must not have.
+    """Raises AppSettingsError, in Azure's words, for a setting that a Flex Consumption app must not have.
 
-    A colon is refused as well: https://github.com/Azure/azure-functions-host/issues/11908.
+    A colon in a name is refused, too: https://github.com/Azure/azure-functions-host/issues/11908.
     """
     for name in names:
         if name.upper() in _NOT_ON_FLEX or ":" in name:
@@ -37,14 +37,14 @@ def check(names: Iterable[str]) -> None:
 
 
 def written(snapshot: Path = SNAPSHOT) -> dict[str, str]:
-    """Names and values, as they stand in the snapshot of a deployment."""
+    """Names and values, as the snapshot of a deployment has them."""
     made = json.loads(snapshot.read_text("utf-8"))["predictedResources"]
     (app,) = (one for one in made if one["type"] == "Microsoft.Web/sites")
     return {one["name"]: one["value"] for one in app["properties"]["siteConfig"]["appSettings"]}
 
 
 def deployed(values: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """`values`: literals as they are, expressions as `known` has them by resource type and property."""
+    """The values: literals unchanged, and for expressions what `known` has, by resource type and property."""
     return {name: _value(name, value, known) for name, value in values.items()}
 
 
@@ -58,7 +58,7 @@ def _value(name: str, value: str, known: Mapping[str, str]) -> str:
 
 
 def _asked(expression: str) -> str:
-    """`Microsoft.Storage/storageAccounts primaryEndpoints.blob` of a reference; else the expression itself."""
+    """`Microsoft.Storage/storageAccounts primaryEndpoints.blob` for a reference, or else the expression itself."""
     property_of = _PROPERTY.fullmatch(expression)
     if property_of:
         provider, *rest = property_of["path"].split("/")

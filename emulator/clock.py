@@ -1,11 +1,11 @@
-"""The local Azure's clock: real time plus what `POST /_local/clock` advanced it by."""
+"""The local Azure's clock: real time plus what `POST /_local/clock` added to it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Moves forward only; listeners hear of every advance (Azurite and the timers follow it)."""
+    """It only moves forward. Listeners hear of every advance (Azurite and the timers follow it)."""
 
     def __init__(self) -> None:
         self._offset = timedelta()

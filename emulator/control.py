@@ -1,4 +1,4 @@
-"""The control routes, for the operator alone."""
+"""The control routes, which only the operator may use."""
 
 from aiohttp import web
 

@@ -27,16 +27,19 @@ class AccessFileError(Exception):
 class Deployment:
     app: Caller
     rule_resource: str
-    """ARM id of the data collection rule."""
+    """The ARM id of the data collection rule."""
     rule_id: str
-    """Its immutable id, which the Logs Ingestion API goes by."""
+    """Its immutable id, which the Logs Ingestion API uses."""
     workspace_resource: str
     workspace_id: str
-    """The log workspace's own GUID, which log queries go by."""
+    """The log workspace's own GUID, which log queries use."""
     storage_resource: str
     insights_resource: str
     insights_key: str
-    """Application Insights' instrumentation key: a name, no secret, as it takes tokens only."""
+    """Application Insights' instrumentation key.
+
+    It is a name and not a secret, because the component accepts only tokens.
+    """
 
 
 def deploy(

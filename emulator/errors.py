@@ -1,4 +1,4 @@
-"""The one error that the local Azure answers with, in the shape that Azure Resource Manager gives it."""
+"""The one error that the local Azure answers with, in Azure Resource Manager's shape."""
 
 from typing import Any
 

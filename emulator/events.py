@@ -22,17 +22,17 @@ from emulator.clock import Clock
 from emulator.faults.faults import Faults
 
 RETRY_SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 10800, 21600, 43200)
-"""Seconds before each next attempt; the last one repeats."""
+"""Seconds before each next attempt. The last one repeats."""
 
 _LOG = logging.getLogger(__name__)
 _SUBSCRIPTION = "AMLGUARD"
 _ACKNOWLEDGED = {200, 201, 202, 203, 204}
 _NOT_RETRIED = {400: "UndeliverableDueToHttpBadRequest", 413: "UndeliverableDueToHttpRequestEntityTooLarge"}
-_OUTCOMES = {408: "TimedOut", 413: "RequestEntityTooLarge"}  # where Python's phrase is another
+_OUTCOMES = {408: "TimedOut", 413: "RequestEntityTooLarge"}  # where Python has another phrase
 _ACKNOWLEDGE_SECONDS = 30
 _MOST_ATTEMPTS = 30
 _TIME_TO_LIVE = timedelta(hours=24)
-_WINDOW_SECONDS = 0.02  # events of this window overtake each other
+_WINDOW_SECONDS = 0.02  # events within this window may overtake each other
 _TWICE = 0.1
 _AT_ONCE = 50
 _KEPT_ATTEMPTS = 10_000
@@ -41,7 +41,7 @@ _LOST = -1
 
 @dataclass
 class Attempt:
-    """One try to deliver one event. `status` is None while the answer is awaited, 0 when there was none."""
+    """One attempt to deliver one event. `status` is None while the answer is awaited, 0 if there was none."""
 
     event: dict[str, Any]
     time: datetime
@@ -61,7 +61,7 @@ class Attempt:
 
 @dataclass
 class _Delivery:
-    """An event on its way. A duplicate is tried once: it stands for one whose acknowledgement got lost."""
+    """An event on its way. A duplicate is tried once, because it stands for one whose acknowledgement got lost."""
 
     event: dict[str, Any]
     published: datetime
@@ -72,12 +72,11 @@ class _Delivery:
 
 
 class EventGrid:
-    """Delivers to `webhook`, if one is set by the time of `start`; what is published before that waits.
+    """Delivers to `webhook`, if one is set by the time of `start`. What is published before that waits.
 
-    `operations` stands for an advanced filter on `data.operationName`: without it everything is delivered. Retries
-    follow the local Azure's clock. `attempts` holds the latest tries to deliver,
-    those of lost events with the status -1, `dead_letters` what was given up, in
-    the shape of dead-lettered events.
+    `operations` stands for an advanced filter on `data.operationName`. Without it everything is delivered. Retries
+    follow the local Azure's clock. `attempts` holds the latest attempts to deliver, those for lost events with the
+    status -1. `dead_letters` holds what was given up, in the shape of dead-lettered events.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class EventGrid:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def publish(self, event: dict[str, Any]) -> None:
-        """Takes an event of the EventGridSchema; returns at once."""
+        """Takes an event of the EventGridSchema, and returns at once."""
         unsubscribed = self._started and not self._session
         if unsubscribed or not self._selected(event):
             return
@@ -112,7 +111,7 @@ class EventGrid:
             self._spawn(self._send_window(self._session))
 
     async def start(self) -> None:
-        """Validates the webhook as creating an event subscription does; RuntimeError when it answers wrong."""
+        """Validates the webhook as creating an event subscription does. Raises RuntimeError if it answers wrongly."""
         if self.webhook is None:
             self._started = True
             self._waiting.clear()
@@ -129,8 +128,8 @@ class EventGrid:
         if self._waiting:
             self._spawn(self._send_window(session))
 
-    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - callers hand over the seconds that they can spare
-        """Waits until every event is acknowledged or given up; TimeoutError after `timeout` real seconds."""
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - callers pass the seconds that they can spare
+        """Waits until every event is acknowledged or given up. Raises TimeoutError after `timeout` real seconds."""
         async with asyncio.timeout(timeout):
             while self._tasks:
                 await asyncio.wait(self._tasks)
@@ -183,7 +182,7 @@ class EventGrid:
                 return
 
     async def _attempt(self, session: aiohttp.ClientSession, delivery: _Delivery) -> int:
-        """The status of the answer; 0 when there was none in time."""
+        """The status of the answer. 0 if none came in time."""
         delivery.last_attempt = self._alarm.now()
         attempt = Attempt(delivery.event, delivery.last_attempt, delivery.attempts + 1, delivery.duplicate)
         self.attempts.append(attempt)
@@ -201,7 +200,7 @@ class EventGrid:
         return status
 
     async def _struck(self, session: aiohttp.ClientSession, delivery: _Delivery) -> int:
-        """The status that the webhook, or a fault in its place, answers; `_LOST` is the end of an event."""
+        """The status that the webhook, or a fault in its place, answers. `_LOST` means that the event is lost."""
         later: int | None = None
         for act in self.faults.strike("events", "POST", str(delivery.event.get("subject", "")), ""):
             await asyncio.sleep(act.delay_ms / 1000)
@@ -249,7 +248,7 @@ class EventGrid:
 
 
 def _outcome(status: int) -> str:
-    """The name of an HTTP status as .NET has it: `NotFound`, `InternalServerError`."""
+    """The name of an HTTP status as .NET spells it: `NotFound`, `InternalServerError`."""
     if status in _OUTCOMES:
         return _OUTCOMES[status]
     try:

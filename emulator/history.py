@@ -1,4 +1,4 @@
-"""What the tenant was a while ago: for what follows its changes late, as Resource Graph and the directory do."""
+"""What the tenant was a while ago, for what sees its changes late, such as Resource Graph and the directory."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _STORES = ("resources", "role_assignments")
 
 
 class History:
-    """Follows the tenant from now on; what was loaded before has been there for ever.
+    """Follows the tenant from now on. What was loaded before counts as having been there always.
 
     `lag` says by how many seconds something is behind, by the name that faults give it.
     """
@@ -35,7 +35,7 @@ class History:
             getattr(tenant, store).heard = partial(self._heard, store)
 
     def in_graph(self) -> Tenant:
-        """What Resource Graph knows of resources and role assignments; not to be changed."""
+        """What Resource Graph knows about resources and role assignments. Must not be changed."""
         since = self._since("graphBehindSeconds")
         undone: dict[str, dict[str, Json | None]] = {store: {} for store in _STORES}
         for moment, store, key, before in reversed(self._changes):
@@ -50,7 +50,7 @@ class History:
         return past
 
     def knows(self, principal: str) -> bool:
-        """Whether the directory's replica that ARM asks has heard of an identity that exists."""
+        """Whether the directory's replica that ARM asks knows an existing identity yet."""
         since, wanted = self._since("principalsAfterSeconds"), object_key(principal)
         for moment, store, key, before in reversed(self._changes):
             if moment <= since:
@@ -62,7 +62,7 @@ class History:
         return True
 
     def acts(self, assignment: Json) -> bool:
-        """Whether a role assignment already has its effect; what was there from the start has."""
+        """Whether a role assignment already has its effect. What was there from the start has."""
         try:
             made = datetime.fromisoformat(str(assignment["properties"].get("createdOn") or ""))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Which principals a resource brings into being."""
+"""Which principals a resource creates."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ type Json = dict[str, Any]
 
 
 def principals_of(resource: Json) -> Iterator[str]:
-    """Object ids (lower-case) of its system-assigned, user-assigned and kubelet identities."""
+    """The object ids (lower-case) of its system-assigned, user-assigned and kubelet identities."""
     identity = _dict(resource.get("identity"))
     properties = _dict(resource.get("properties"))
     blocks = [identity, *_dict(identity.get("userAssignedIdentities")).values()]
@@ -20,7 +20,7 @@ def principals_of(resource: Json) -> Iterator[str]:
 
 
 def own_principal_of(resource: Json) -> str | None:
-    """The principal that goes when the resource goes."""
+    """The principal that is deleted together with the resource."""
     if str(resource.get("type", "")).lower() == "microsoft.managedidentity/userassignedidentities":
         return next(_text(_dict(resource.get("properties")).get("principalId")), None)
     return next(_text(_dict(resource.get("identity")).get("principalId")), None)

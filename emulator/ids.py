@@ -1,4 +1,4 @@
-"""ARM ids, taken apart and compared segment by segment; case never matters."""
+"""ARM ids, taken apart and compared segment by segment. Case never matters."""
 
 import uuid
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ def segments(scope: str) -> tuple[str, ...]:
 
 
 def key_of(scope: str) -> str:
-    """The form in which ids are compared and kept: lower-case, one leading slash, none at the end."""
+    """The form in which ids are compared and stored: lower-case, one leading slash, none at the end."""
     return "/" + "/".join(segments(scope))
 
 
@@ -27,7 +27,10 @@ def guid_at_end(value: str) -> str:
 
 
 def object_key(value: object) -> str:
-    """The form in which object ids are compared and kept: lower-case, with dashes; Azure writes some without."""
+    """The form in which object ids are compared and stored: lower-case, with dashes.
+
+    Azure writes some without dashes.
+    """
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
@@ -38,19 +41,19 @@ def object_key(value: object) -> str:
 class ResourcePath:
     """A resource id or the path of a request.
 
-    A collection, a singleton's action and an unknown verb all have one type more than names.
+    A collection, a singleton's action and an unknown verb each have one type more than names.
     """
 
     text: str
     extends: str
-    """The scope before the last `/providers/`; "/" when there is none."""
+    """The scope before the last `/providers/`, or "/" if there is none."""
     namespace: str
     types: tuple[str, ...]
     names: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """ValueError when no ARM path has this form."""
+        """Raises ValueError if no ARM path has this form."""
         parts = text.strip("/").split("/")
         if not all(parts):
             raise ValueError(f"{text!r} has an empty segment")
@@ -79,7 +82,7 @@ class ResourcePath:
 
     @property
     def parent(self) -> str:
-        """Of a collection or action: the scope or resource that it is asked of."""
+        """For a collection or an action: the scope or resource of which it is asked."""
         return self.extends if len(self.types) == 1 else self.text.rpartition("/")[0]
 
     @property
@@ -94,7 +97,7 @@ class ResourcePath:
 
 
 def _last_provider(parts: list[str]) -> tuple[int, str]:
-    """Where the last provider's types start, and its namespace; `providers` may also be a resource's name."""
+    """Where the last provider's types start, and its namespace. `providers` may also be the name of a resource."""
     start, namespace, at = 0, "Microsoft.Resources", 0
     while at < len(parts):
         if parts[at].lower() == "providers" and at + 1 < len(parts):
@@ -107,7 +110,7 @@ class Hierarchy:
     """Which scopes lie above which: resources in groups in subscriptions in management groups in the root."""
 
     def __init__(self, tenant_id: str, management_groups: Iterable[dict[str, Any]]) -> None:
-        """Each group has `name`, `parent` (name or id; none means the tenant's root group) and `subscriptions`."""
+        """Each group has `name`, `parent` (name or id; without one, the tenant's root group) and `subscriptions`."""
         self._root_group = _group_scope(tenant_id)
         self._parents: dict[str, str] = {}
         for group in management_groups:
@@ -118,9 +121,9 @@ class Hierarchy:
                 self._parents["/subscriptions/" + guid_at_end(subscription)] = scope
 
     def lineage(self, scope: str) -> list[str]:
-        """The scope itself, then every scope above it, nearest first, "/" last; lower-case.
+        """The scope itself, then every scope above it, nearest first, "/" last. In lower case.
 
-        Above a management group that does not exist there is the root only.
+        Above a management group that does not exist there is only the root.
         """
         parts = segments(scope)
         above = ["/" + "/".join(parts[:end]) for end in range(len(parts), 0, -1)]

@@ -1,4 +1,4 @@
-"""ARM objects by lower-cased id, with further keys to find them by without looking through all of them."""
+"""ARM objects by lower-cased id, with further keys by which they are found without a look at all of them."""
 
 from collections import UserDict
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ class Indexed(UserDict[str, Json]):
         self.changes = 0
         """Grows with every write."""
         self.heard: Callable[[str, Json | None], None] | None = None
-        """Told of each write: which object, and what it was before."""
+        """Is told of each write: which object, and what it was before."""
         self._found: dict[str, dict[str, dict[str, Json]]] = {name: {} for name in keys}
         super().__init__()
 
@@ -37,7 +37,7 @@ class Indexed(UserDict[str, Json]):
             self.heard(identifier, before)
 
     def emptied(self) -> "Indexed":
-        """Another one with the same keys, and nothing in it."""
+        """Another one with the same keys and nothing in it."""
         return Indexed(**self._keys)
 
     def _forget(self, identifier: str) -> None:

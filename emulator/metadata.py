@@ -1,8 +1,8 @@
-"""`GET /metadata/endpoints`: the endpoints of this cloud, as every Azure cloud gives them to anybody.
+"""`GET /metadata/endpoints`: the endpoints of this cloud, which every Azure cloud gives to anybody.
 
-The cloud has a name of its own. Clients keep tables of the real clouds: azure-ai-ml (_azure_environments.py) takes the
-address of "AzureCloud" from its own table, whatever the metadata says, and az (core/cloud.py) knows that name before it
-reads any. A script meant for this machine would reach production.
+The cloud has a name of its own, because clients have tables of the real clouds. azure-ai-ml (_azure_environments.py)
+takes the address of "AzureCloud" from its own table, whatever the metadata says, and az (core/cloud.py) knows that name
+before it reads any metadata. A script that is meant for this machine would reach production.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from emulator.http.bodies import json_response
 NAME = "AmlGuardLocal"
 _VERSIONS = ("2022-09-01", "2023-12-01", "2023-01-01")
 _LISTING = ("2019-05-01", "2020-06-01")
-"""Versions that answer with a list of clouds: azure-ai-ml's default, and what az's ARM_CLOUD_METADATA_URL names."""
+"""Versions that answer with a list of clouds: azure-ai-ml's default, and the one in az's ARM_CLOUD_METADATA_URL."""
 
 
 async def endpoints(request: web.Request) -> web.Response:

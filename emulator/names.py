@@ -1,7 +1,7 @@
-"""What Azure lets things be named, and how names stand in a URL.
+"""Which names Azure allows, and how names appear in a URL.
 
-https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules: the characters only. Lengths
-and first letters are not held against anybody here, so that tenants in tests may have short names.
+https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules: only the characters. Lengths
+and first letters are not checked here, so that tenants in tests may have short names.
 """
 
 import re
@@ -24,8 +24,8 @@ class _Rule:
     message: str = "The resource name '{}' is invalid."
 
 
-# Codes and messages as users report them: MicrosoftDocs/azure-docs#48724 (storage), adamhockemeyer/
-# ai-agent-experience#1 (vault). Those of the others are not known.
+# Codes and messages as users report them: MicrosoftDocs/azure-docs#48724 (storage),
+# adamhockemeyer/ai-agent-experience#1 (vault). Those of other types are not known.
 _RULES: Mapping[str, _Rule] = {
     "microsoft.containerregistry/registries": _Rule(re.compile("[0-9A-Za-z]+")),
     "microsoft.insights/components": _Rule(_ANY),
@@ -50,14 +50,14 @@ _OTHERS = _Rule(_ANY)
 
 
 def require(kind: str, name: str) -> None:
-    """400 when nothing of the type (lower case) can be made with the name."""
+    """Refuses with 400 if no resource of the type (lower case) can be made with the name."""
     rule = _RULES.get(kind, _OTHERS)
     if not rule.allowed.fullmatch(name) or name.endswith((" ", ".")):
         raise AzureError(400, rule.code, rule.message.format(name))
 
 
 def require_group(name: str) -> None:
-    """400, in the words of https://github.com/microsoft/microsoft-foundry-for-vscode/issues/53"""
+    """Refuses with 400, in the words of https://github.com/microsoft/microsoft-foundry-for-vscode/issues/53"""
     wrong = _GROUP_SIGN.sub("", name.removesuffix(".")) + ("." if name.endswith(".") else "")
     if wrong or len(name) > 90:
         raise AzureError(
@@ -69,7 +69,7 @@ def require_group(name: str) -> None:
 
 
 def decoded(path: str) -> str:
-    """The id that a URL's path names; ValueError where what is encoded there can be in no name."""
+    """The id that a URL's path names. Raises ValueError if what is encoded there can be in no name."""
     parts = [unquote(part, errors="strict") for part in path.split("/")]
     if any(part in (".", "..") or _NEVER.search(part) for part in parts):
         raise ValueError("what is encoded in it can be in no name")

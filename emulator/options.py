@@ -13,7 +13,7 @@ _MOST_FILTER_VALUES = 25
 @dataclass(frozen=True, kw_only=True)
 class Options:
     tenant: Path | None = None
-    """None is an empty tenant with one subscription."""
+    """None means an empty tenant with one subscription."""
     port: int = 0
     functions_port: int = 0
     latency_ms: float = 0
@@ -26,14 +26,14 @@ class Options:
     tables: tuple[Path, ...] = (_ROOT / "infra" / "tables.json", _ROOT / "infra" / "azure_tables.json")
     condition: str | None = None
     watched: frozenset[str] | None = None
-    """Subscriptions and management groups that the app's rights are for; None for all subscriptions."""
+    """Subscriptions and management groups for which the app has its rights. None means all subscriptions."""
     throttle: bool = True
     operation_ms: float = 200
     workers: int = 1
     operations: frozenset[str] | None = None
-    """Of which operations Event Grid tells the app; None for all."""
+    """The operations about which Event Grid tells the app. None means all."""
     settings: tuple[tuple[str, str], ...] = ()
-    """App settings beside those that the local Azure itself makes."""
+    """App settings in addition to those that the local Azure makes itself."""
     verbose: bool = False
 
 

@@ -12,12 +12,12 @@ _PREFIX = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
 def built_in(file: Path = Path(__file__).parent / "data" / "roles.json") -> dict[str, Json]:
-    """By lower-case GUID, as REST GET gives them."""
+    """By lower-case GUID, as REST GET returns them."""
     return {role["name"].lower(): as_resource(role) for role in json.loads(file.read_text())}
 
 
 def as_resource(role: Json, kind: str = "BuiltInRole") -> Json:
-    """REST's shape, from that or from the flat one that `az role definition list` prints."""
+    """REST's shape, from that or from the flat shape that `az role definition list` prints."""
     if isinstance(role.get("properties"), dict):
         name = role.get("name") or guid_at_end(role["id"])
         return {"id": _PREFIX + name, "type": "Microsoft.Authorization/roleDefinitions", **role, "name": name}

@@ -1,4 +1,4 @@
-"""Everything that the local Azure makes up, the same for the same seed whatever happens at the same time."""
+"""Everything that the local Azure makes up. The same seed gives the same values, whatever happens at the same time."""
 
 import random
 import uuid
@@ -23,6 +23,6 @@ class SeededValues:
         return random.Random(f"{self._seed}:{what}")
 
     def rotated[Item](self, collection: str, items: list[Item]) -> list[Item]:
-        """A list whose order Azure does not promise, in an order of this seed."""
+        """A list whose order Azure does not promise, in an order that follows from this seed."""
         start = self.random(collection).randrange(len(items)) if items else 0
         return items[start:] + items[:start]

@@ -42,7 +42,7 @@ _INGESTION = "/ingestion"
 
 
 class LocalAzure:
-    """Built without I/O but the files that the options name; `start` opens the ports."""
+    """Built without I/O except for the files that the options name. `start` opens the ports."""
 
     def __init__(self, options: Options, run_dir: Path) -> None:
         self.options = options
@@ -80,7 +80,7 @@ class LocalAzure:
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
-        """Opens everything, or nothing when something fails."""
+        """Opens everything, or nothing if something fails."""
         async with AsyncExitStack() as stack:
             middlewares = Middlewares(
                 self.clock, self.made_up, self.tokens, self.requests, self.strikes, self.options.latency_ms
@@ -110,7 +110,10 @@ class LocalAzure:
             self.functions.kill_workers()
 
     def ready(self) -> dict[str, Any]:
-        """The line that says so. `storage` leads to queues and blobs past all rights: for who looks from outside."""
+        """The line that says so.
+
+        `storage` leads to queues and blobs without any check of rights, for tests and tools.
+        """
         return {
             "ready": True,
             "arm": self.url,
@@ -136,7 +139,7 @@ class LocalAzure:
         return given | dict(self.options.settings)
 
     def _known(self) -> dict[str, str]:
-        """What only Azure knows of the deployment, as it is here; empty for what runs only beside the functions."""
+        """What only Azure knows about the deployment, as it is here. Empty for what runs only beside the functions."""
         data, key = self.data_url, self.deployment.insights_key
         telemetry = f"InstrumentationKey={key};IngestionEndpoint={data}/" if data else ""
         return {
@@ -198,7 +201,7 @@ class LocalAzure:
         )
         await host.start()
         stack.push_async_callback(host.stop)
-        if host.function_errors:  # Azure would run the rest; who starts a local one wants to know at once
+        if host.function_errors:  # Azure would run the rest, but whoever starts a local Azure wants to know at once
             errors = (f"The '{name}' function is in error: {error}" for name, error in host.function_errors.items())
             raise HostSettingsError("\n".join(errors))
         self.functions = host
@@ -207,7 +210,7 @@ class LocalAzure:
 
 async def _serve(stack: AsyncExitStack, application: web.Application, port: int, tls: ssl.SSLContext | None) -> int:
     """The port on which it listens."""
-    # Bodies stay as they were sent: the Logs Ingestion API has rules of its own for compressed ones.
+    # Bodies stay as they were sent, because the Logs Ingestion API has rules of its own for compressed bodies.
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1, auto_decompress=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

@@ -1,6 +1,7 @@
 """Queues and blobs of the app's storage account: Azure's authorisation in front, Azurite behind.
 
-Azurite knows keys and signatures, but no roles. This asks of a caller what Azure asks, and passes on what is allowed.
+Azurite knows keys and signatures, but no roles. This front checks of a caller what Azure checks, and passes on what is
+allowed.
 https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory#permissions-for-calling-data-operations
 """
 
@@ -26,17 +27,17 @@ _HOP_BY_HOP = frozenset({"authorization", "connection", "content-length", "host"
 _EVERYTHING = AccountSasPermissions(
     read=True, write=True, delete=True, list=True, add=True, create=True, update=True, process=True
 )
-_FOR_EVER = timedelta(days=36500)  # the local Azure's clock may be put forward by years
+_FOR_EVER = timedelta(days=36500)  # somebody may set the local Azure's clock forward by years
 
 type Needs = tuple[tuple[str, ...], ...]
-"""Alternatives, each of actions that must all be allowed; those below messages and blobs are data actions."""
+"""Alternatives. Each has actions that must all be allowed. Those below messages and blobs are data actions."""
 
 _MESSAGES, _BLOBS = f"{_QUEUES}/messages", f"{_CONTAINERS}/blobs"
 _TAKE: Needs = ((f"{_MESSAGES}/process/action",), (f"{_MESSAGES}/delete", f"{_MESSAGES}/read"))
 _DELETE: Needs = ((f"{_MESSAGES}/process/action",), (f"{_MESSAGES}/delete",))
 _ADD: Needs = ((f"{_MESSAGES}/add/action",), (f"{_MESSAGES}/write",))
 
-# Service, method and how many names follow the account's in the path.
+# The service, the method and how many names follow the account's in the path.
 _OPERATIONS: Mapping[tuple[str, str, int], Needs] = {
     ("queue", "GET", 0): ((f"{_QUEUES}/read",),),
     ("queue", "GET", 1): ((f"{_QUEUES}/read",),),
@@ -61,7 +62,7 @@ _OPERATIONS: Mapping[tuple[str, str, int], Needs] = {
 
 
 def needs(service: str, method: str, names: int, query: Mapping[str, str]) -> Needs:
-    """What Azure asks for a call; `AzureError` for one that this storage account does not know."""
+    """What Azure requires for a call. Raises `AzureError` for a call that this storage account does not know."""
     if (service, method, names) == ("queue", "GET", 2) and query.get("peekonly") == "true":
         return ((f"{_MESSAGES}/read",),)
     if (service, method, names) == ("blob", "GET", 1) and query.get("comp") == "list":
@@ -73,10 +74,10 @@ def needs(service: str, method: str, names: int, query: Mapping[str, str]) -> Ne
 
 
 class StorageFront:
-    """`routes` serve /queue/{account} and /blob/{account}: over TLS, since clients send tokens by nothing else."""
+    """`routes` serve /queue/{account} and /blob/{account} over TLS, because clients send tokens over nothing else."""
 
     def __init__(self, behind: Mapping[str, str], tokens: Tokens, rbac: Rbac, account: str) -> None:
-        """`behind` has Azurite's URL of each service; `account` is the storage account's ARM id."""
+        """`behind` has Azurite's URL of each service. `account` is the ARM id of the storage account."""
         self._behind = behind
         self._tokens = tokens
         self._rbac = rbac
@@ -85,7 +86,7 @@ class StorageFront:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        # Bodies pass as they are; names and signatures must not be encoded anew.
+        # Bodies pass unchanged. Names and signatures must not be encoded anew.
         self._http = await self._open.enter_async_context(
             aiohttp.ClientSession(auto_decompress=False, requote_redirect_url=False)
         )
@@ -124,7 +125,7 @@ class StorageFront:
             raise AzureError(403, "AuthorizationPermissionMismatch", message)
 
     def _scope(self, service: str, container: list[str]) -> str:
-        """Roles may be given on the account, or on one queue or container."""
+        """Roles may be assigned on the account, or on one queue or container."""
         kind = "queueServices/default/queues" if service == "queue" else "blobServices/default/containers"
         return "/".join((self._account, kind, *container)) if container else self._account
 
@@ -143,7 +144,7 @@ class StorageFront:
 
 
 def _signature() -> str:
-    """This front's own way into Azurite."""
+    """The signature with which this front itself gets into Azurite."""
     return str(
         generate_account_sas(
             ACCOUNT,

@@ -1,7 +1,7 @@
-"""The store: everything that the local Azure knows of a tenant, loaded from a tenant file.
+"""The store: everything that the local Azure knows about a tenant, loaded from a tenant file.
 
-The file holds raw ARM objects. They are kept and served as they are; only what has no id, name, type or scope of
-its own gets it from what it does have.
+The file has raw ARM objects. They are stored and served unchanged. Only an object without an id, name, type or scope of
+its own gets these from what it does have.
 """
 
 import json
@@ -40,11 +40,11 @@ _BELOW_SCOPE = "/providers/microsoft.authorization/"
 
 
 class TenantFileError(Exception):
-    """The tenant file cannot be used; the message names the place in it."""
+    """The tenant file cannot be used. The message names the place in it."""
 
 
 class Tenant:
-    """Everything is keyed by lower-cased id or GUID; values keep the casing that they came with."""
+    """Everything is keyed by lower-cased id or GUID. Values keep their casing."""
 
     def __init__(self, document: Json | None = None) -> None:
         document = _checked({} if document is None else document)
@@ -72,7 +72,7 @@ class Tenant:
         self.locks = Indexed(scope=lambda key, _: key.rpartition(_BELOW_SCOPE)[0] or "/")
         self._load(document)
         self.subscriptions = self._all_subscriptions()
-        """By lower-case GUID, whether the tenant lists it or only something inside it."""
+        """By lower-case GUID, whether the tenant lists it or only something inside it does."""
         self.principals = {object_key(principal["id"]): principal for principal in document.get("principals") or []}
         for group in self.groups:
             self.principals.setdefault(group, {"id": group, "type": "Group"})
@@ -102,7 +102,7 @@ class Tenant:
         return found
 
     def resource_groups(self) -> set[str]:
-        """Lower-cased ids of all that a resource or a role assignment is in."""
+        """The lower-cased ids of the resource groups of all resources and role assignments."""
         known = self.resources.values_of("group") | self.role_assignments.values_of("group")
         return {key for key in known if key.count("/") == 4}
 
@@ -148,7 +148,7 @@ class Tenant:
                 store[key_of(whole["id"])] = whole
 
     def _implied_principals(self) -> Iterable[Json]:
-        """Whoever is named anywhere exists; a type is only given where it is known."""
+        """Everybody who is named anywhere exists. A type is only given if it is known."""
         for resource in self.resources.values():
             for identifier in principals_of(resource):
                 yield {"id": identifier, "type": "ServicePrincipal"}
@@ -161,7 +161,7 @@ class Tenant:
 
 
 def _management_groups(listed: list[Json], tenant_id: str) -> list[Json]:
-    """Each with a name; and those that are only named as a parent."""
+    """Each with a name, including those that are only named as a parent."""
     groups = [{**group, "name": str(group.get("name") or group["id"]).rpartition("/")[2]} for group in listed]
     known = {group["name"].lower() for group in groups} | {tenant_id.lower()}
     parents = [str(group["parent"]).rpartition("/")[2] for group in groups if group.get("parent")]
@@ -193,7 +193,7 @@ def principal_id(assignment: Json) -> str:
 
 
 def holding(scope_key: str, principal: str) -> str:
-    """The key under which `role_assignments.where("holding", …)` finds what a principal holds at exactly a scope."""
+    """The key under which `role_assignments.where("holding", …)` finds what a principal holds at exactly one scope."""
     return f"{scope_key}|{principal}"
 
 
@@ -202,7 +202,7 @@ def group_scope(key: str) -> str:
 
 
 def limited_scope(scope: str) -> str:
-    """The subscription or management group whose number of role assignments is limited."""
+    """The subscription or management group that limits the number of role assignments."""
     key = key_of(scope)
     return "/".join(key.split("/")[:3]) if key.startswith("/subscriptions/") else key
 

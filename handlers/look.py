@@ -37,10 +37,10 @@ async def look_now(
     attempt: int = 0,
     touched: List | None = None,
 ) -> list[Result]:
-    """Reconciles all, then raises the first failure, so that one broken workspace does not hold up the others.
+    """Reconciles all, then raises the first failure, so that one broken workspace does not stop the others.
 
-    If there are several, a failed one is tried again alone, because the others are done. That holds for whatever fails,
-    a fault of amlguard's own included.
+    If there are several workspaces, a failed one is tried again alone, because the others are done. This applies to
+    every failure, including amlguard's own faults.
     """
     look = Look(deadline, attempt, touched)
     runs = [_reconcile(scope, services, Run(services.terms.mode, trigger), look) for scope in workspaces]
@@ -50,7 +50,7 @@ async def look_now(
         await services.note(error)
     if failed and len(workspaces) > 1 and deadline is None and services.queue:
         for scope, answer in failed:
-            _log.warning("%s: %s; it is looked at again alone", scope, said_of(answer))
+            _log.warning("%s: %s; it will be looked at again alone", scope, said_of(answer))
             await services.queue.put(encode(Reconcile((str(scope),), trigger, attempt)), pause_after(answer))
     elif failed:
         raise failed[0][1]
@@ -67,12 +67,12 @@ def failures(workspaces: Iterable[Scope], answers: Iterable[object]) -> list[tup
 
 
 def pause_after(error: Exception) -> timedelta:
-    """How long the work waits that failed. Azure may ask for more."""
+    """How long failed work waits. Azure may ask for more."""
     return max(_AGAIN, error.wait) if isinstance(error, AzureFailureError) else _AGAIN
 
 
 def said_of(error: Exception) -> str:
-    """The text of an error that is not amlguard's may hold anything."""
+    """The text of an error that is not amlguard's may contain anything, so it is left out."""
     return str(error) if isinstance(error, AzureFailureError) else type(error).__name__
 
 

@@ -19,14 +19,16 @@ from shared.reading.discover import finished, search
 
 _log = logging.getLogger("amlguard")
 
-# How many workspaces the delivery asks for what lies below them. Each takes a few lists.
+# How many workspaces the delivery asks for what lies below them. Each of them costs a few lists.
 _ASKED_INLINE = 5
 
 
 async def handle(raw: object, services: Runtime) -> None:
-    """Takes one event in either schema. It acknowledges events that are not for us. It also records malformed ones.
+    """Takes one event in either schema.
 
-    Raises `AzureFailureError` if the state could not be read or recorded. Event Grid then delivers again.
+    Acknowledges events that do not concern amlguard, and records malformed events, too.
+
+    Raises `AzureFailureError` if the state could not be read or recorded. Event Grid then delivers the event again.
     """
     try:
         event = read(raw)
@@ -49,7 +51,7 @@ async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> N
     """For a dependency, or a scope where a role was taken away: looks at the workspaces that use it or lie in it."""
     deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
-        # For a whole subscription or more, finding out where to look is work of its own.
+        # For a whole subscription or more, finding out where to look is a task of its own.
         await _leave_to_queue(scope, services, trigger)
         return
     try:
@@ -67,9 +69,11 @@ async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> N
 
 
 async def _users(scope: Scope, services: Runtime) -> tuple[list[Scope], bool]:
-    """Those that use `scope`, and whether they are all: the queue reads what lies below many workspaces.
+    """The workspaces that use `scope`, and whether these are all.
 
-    It then looks at those that use the resource, and again at these.
+    If many workspaces must be asked, the queue asks them.
+
+    The queue then looks at those that use the resource, and at these again.
     """
     try:
         begun = await search(scope, services.azure, services.terms)
@@ -107,7 +111,7 @@ async def _within_deadline(
 
 
 def _is_for_later(error: TimeoutError | AzureFailureError) -> bool:
-    """The time to answer Event Grid was up, or Azure asks to wait: another delivery would come too early."""
+    """The time to answer Event Grid is up, or Azure asks to wait. Another delivery would come too early."""
     return isinstance(error, TimeoutError) or bool(error.wait)
 
 
@@ -129,6 +133,6 @@ async def _record_malformed(reason: str, services: Runtime) -> None:
             (),
             Severity.LOW,
             f"An event could not be read and was dropped: {reason}.",
-            "Check who can post to the webhook; the sweep covers what a lost event would have told.",
+            "Check who can post to the webhook; the sweep makes up for lost events.",
         )
         await services.audit.record(FINDINGS, [finding(Run(services.terms.mode), one)])

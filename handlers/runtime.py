@@ -37,9 +37,9 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`own_object_id` is the identity that amlguard itself acts as. Events that it caused are ignored.
+    """`own_object_id` is the identity that amlguard itself runs as. It ignores events that this identity caused.
 
-    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults hold.
+    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults apply.
     """
 
     azure: Azure
@@ -172,14 +172,14 @@ async def connected(environment: Mapping[str, str], policy_file: Path | None) ->
 
 
 def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
-    """The chosen file, else AMLGUARD_POLICY, else `policy.yaml` beside the app, if it exists."""
+    """The chosen file, or else AMLGUARD_POLICY, or else `policy.yaml` beside the app, if it exists."""
     if chosen is None and settings.policy_file:
         return Path(settings.policy_file)
     return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
 
 
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """Without any file, the defaults (report mode)."""
+    """Without a file, the defaults (report mode)."""
     file = chosen_policy(chosen, settings)
     try:
         return policy.load(file) if file else Policy()

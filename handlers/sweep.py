@@ -1,7 +1,8 @@
 """The timer: amlguard looks at every workspace, whether or not its events arrived (law 1).
 
-The timer leaves the sweep to the queue, which finds the workspaces and cuts them into shards. Each shard is a message
-of its own. A shard is evaluated by what Resource Graph knows. Whatever does not look right is reconciled through ARM.
+The timer only puts the sweep on the queue, which finds the workspaces and cuts them into shards. Each shard is a
+message of its own. A shard is evaluated with what Resource Graph knows. Whatever does not look right is reconciled
+through ARM.
 """
 
 import asyncio
@@ -33,11 +34,11 @@ from shared.state.sweep_progress import Shards, new_sweep, shard_number
 
 _log = logging.getLogger("amlguard")
 
-# A shard takes two queries of Resource Graph, which takes three a second. Each gives one page for so many workspaces.
+# A shard takes two queries of Resource Graph, which allows three a second. Each gives one page for so many workspaces.
 PER_SHARD = 50
 # With fewer workspaces in a subscription Resource Graph saves nothing, and hundreds of small subscriptions would wait.
 _WORTH_A_QUERY = 3
-# Half of what the host allows. What is left goes into a message of its own.
+# Half of the time that the host allows. What is left then goes into a message of its own.
 _SECONDS = 300.0
 _AT_ONCE = 10
 POISON = "poison-work"
@@ -46,9 +47,10 @@ _PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0)
 
 
 async def handle(services: Runtime) -> None:
-    """Leaves all of it to the queue, which tries again if something fails. The timer would not for six hours.
+    """Leaves all of it to the queue, which tries again if something fails. The timer would not, for six hours.
 
-    So this one put is tried for as long as the host lets it. Two messages of one sweep do no more than one.
+    So putting this one message on the queue is tried for as long as the host allows. Two messages of one sweep do no
+    more than one.
     """
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
@@ -94,7 +96,7 @@ async def find(services: Runtime, sweep: str) -> None:
 
 
 async def _record_abandoned(shards: Shards | None, services: Runtime) -> None:
-    """Work of a sweep before this one that no process could give up in words: each died at its last try."""
+    """Records that work of an earlier sweep was given up and could not say so, because each of its tries was killed."""
     if shards is None:
         return
     count = Counter(Scope.parse(some[0]).subscription or Scope.parse("/") for some in shards if some)
@@ -116,7 +118,7 @@ async def _record_abandoned(shards: Shards | None, services: Runtime) -> None:
 
 
 async def _lead_to_what_is_open(services: Runtime) -> None:
-    """Puts what earlier runs left open on the queue. What only the log tells of becomes a document first."""
+    """Puts what earlier runs left open on the queue. What only the log shows becomes a document first."""
     if services.queue is None or services.store is None:
         return
     try:
@@ -131,14 +133,14 @@ async def _lead_to_what_is_open(services: Runtime) -> None:
 
 
 def _missed(chosen: Chosen) -> list[Finding]:
-    """Findings: what the sweep should look at and cannot, and that it looks at nothing at all."""
+    """Findings: what the sweep should look at and cannot look at, and that there is nothing to look at."""
     found = [
         Finding(
             error.scope,
             "policy-scope",
             (),
             Severity.HIGH,
-            f"The policy's scopes name {error.scope}, which cannot be looked at: {error.reason}.",
+            f"The policy's scopes name {error.scope}, which amlguard cannot look at: {error.reason}.",
             "Correct the policy's scopes, or give amlguard's identity the right; until then the sweep leaves it out.",
             lacks_right=error.lacks_right,
         )
@@ -158,13 +160,13 @@ def _missed(chosen: Chosen) -> list[Finding]:
 
 
 def _shards(found: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
-    """Subscriptions take turns, because each has a limit of its own. So instances work on several of them at once."""
+    """Subscriptions alternate, because each has a limit of its own. So instances work on several of them at once."""
     for turn in zip_longest(*(batched(each, PER_SHARD, strict=False) for each in found)):
         yield from filter(None, turn)
 
 
 async def look_over(work: Shard, services: Runtime) -> None:
-    """Raises `AzureFailureError`: then this shard alone comes again."""
+    """Raises `AzureFailureError`. Then this shard alone comes again."""
     now = services.azure.now()
     if services.sweeps and work.sweep and await services.sweeps.is_done(work.sweep, work.number, now):
         return
@@ -176,7 +178,7 @@ async def look_over(work: Shard, services: Runtime) -> None:
 
 async def _look_over(work: Shard, services: Runtime) -> Tally:
     scopes = await watched(map(Scope.parse, work.workspaces), services)
-    # Resource Graph returns whole resource groups, and some of their workspaces may not be ours.
+    # Resource Graph returns whole resource groups, and some of their workspaces may not belong to the shard.
     services = replace(services, azure=SharedLists(services.azure))
     queried = len(scopes) >= _WORTH_A_QUERY and all(map(is_container, services.terms.scopes))
     known = await from_resource_graph.ResourceGraphReads.read(scopes, services.azure) if queried else None
@@ -207,7 +209,7 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
 
 
 async def give_up(work: Sweep | Shard, services: Runtime) -> None:
-    """The sweep ends as incomplete: without the shard, or at once."""
+    """The sweep ends as Incomplete: without the shard, or at once."""
     match work:
         case Shard(sweep=sweep) if services.sweeps and sweep:
             missed = Tally(len(work.workspaces), len(work.workspaces))

@@ -37,7 +37,7 @@ from shared.reading.discover import workspaces_at
 from shared.waiting import MOST_ATTEMPTS, backoff
 
 MOST_TRIES = 5  # host.json: maxDequeueCount
-# Ends before the host ends the function: that would end the process, and with it all that runs beside.
+# Ends before the host would end the function, because that would end the whole process and everything else in it.
 _MOST_SECONDS = 570
 _WHILE_STOPPED = timedelta(hours=1)
 _WHILE_THE_LOG_IS_DOWN = timedelta(minutes=5)
@@ -45,9 +45,9 @@ _log = logging.getLogger("amlguard")
 
 
 async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
-    """`tries` counts this try. It raises whatever goes wrong, and the host tries again or gives up.
+    """`tries` counts this try, too. Raises whatever goes wrong, and the host tries again or gives up.
 
-    Where Azure asks to wait, the same message comes again after that, and its tries begin anew.
+    If Azure asks to wait, the same message comes again after that time, and its tries begin anew.
     """
     try:
         async with asyncio.timeout(_MOST_SECONDS):
@@ -137,7 +137,7 @@ async def _resync(work: Resync, services: Runtime) -> None:
 
 
 async def _record(work: Record, services: Runtime) -> None:
-    """The log may have taken some rows although it reported a failure. Writes only those that are not there yet."""
+    """The log may have taken some rows although it reported a failure. Only the missing rows are written."""
     rows = list(work.rows)
     if services.audit_reader and rows:
         known = await services.audit_reader.phases(str(rows[0]["RunId"]))
@@ -153,7 +153,10 @@ async def _record(work: Record, services: Runtime) -> None:
 
 
 async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
-    """Records a finding for people, and the sweep goes on without the shard. It does not hide why the work failed."""
+    """Records a finding for people, and lets the sweep go on without the shard.
+
+    The error of the work is raised as before.
+    """
     try:
         work: Work | None = decode(message)
     except MalformedWorkError:
@@ -174,8 +177,8 @@ async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:
 
 
 def _remedy(work: Work | None) -> str:
-    look = f"Look at the queue {QUEUE}-poison and mend the cause"
-    if isinstance(work, Sweep | Shard):  # the sweep ends without it, and its message does nothing any more
+    look = f"Look at the queue {QUEUE}-poison and correct the cause"
+    if isinstance(work, Sweep | Shard):  # the sweep ends without it, and its message has no effect any more
         return f"{look}; the next sweep looks at the same workspaces. To begin one at once, fire the function `sweep`."
     return (
         f"{look}; then put the message back on {QUEUE}, or wait for the next sweep (which does not do the work of kind "

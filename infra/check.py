@@ -1,7 +1,7 @@
-"""`python -m infra.check [FOLDER]`: compiles and scans the templates, and binds every query to its tables' schemas.
+"""`python -m infra.check [FOLDER]`: compiles and scans the templates, and checks the queries against the tables.
 
-Of this folder, or of another. Exit code 1, and what is wrong, when anything is. Where there is no `bicep` on the PATH,
-it says what it did not check. checkov needs packages of its own: see requirements-infra.in.
+It checks the folder infra/, or FOLDER. If it finds anything wrong, it says what and exits 1. Without a `bicep` on the
+PATH it says what it did not check. checkov needs packages of its own: see requirements-infra.in.
 """
 
 import argparse
@@ -26,18 +26,21 @@ TEMPLATES = ("main.bicep", "management-group.bicep")
 _AZD = "main.parameters.json"
 _ERROR = " : Error "
 _UNCHECKED = (
-    "there is no bicep on the PATH: not checked are the templates' syntax and types, the linter's rules, azd's "
+    "there is no bicep on the PATH: not checked: the templates' syntax and types, the linter's rules, azd's "
     "parameters, and whether the templates still give the snapshots"
 )
 
 
 def queries(folder: Path = INFRA) -> dict[str, str]:
-    """By name, the text."""
+    """The text of each query, by its name."""
     return {path.stem: path.read_text("utf-8") for path in sorted((folder / "queries").glob("*.kql"))}
 
 
 def tables() -> dict[str, list[tuple[str, str]]]:
-    """By name, the columns (name, Kusto type) of amlguard's own tables and of Azure's that queries read."""
+    """The columns (name, Kusto type) of each table, by its name.
+
+    amlguard's own tables, and those of Azure that queries read.
+    """
     files = [json.loads((INFRA / name).read_text("utf-8")) for name in ("tables.json", "azure_tables.json")]
     return {
         name: [(column["name"], column["type"]) for column in table["columns"]]
@@ -47,9 +50,9 @@ def tables() -> dict[str, list[tuple[str, str]]]:
 
 
 def unbound(texts: Mapping[str, str]) -> list[str]:
-    """What Microsoft's language service has to say against queries."""
+    """What Microsoft's language service finds wrong in the queries."""
     schemas = {name: f"({', '.join(f'{c}:{t}' for c, t in columns)})" for name, columns in tables().items()}
-    answer = subprocess.run(  # noqa: S603 - our own script, run by the Node of our packages
+    answer = subprocess.run(  # noqa: S603 - our own script, run by our own Node
         [NODE, INFRA / "bind.cjs"],
         input=json.dumps({"tables": schemas, "queries": dict(texts)}),
         capture_output=True,
@@ -61,7 +64,7 @@ def unbound(texts: Mapping[str, str]) -> list[str]:
 
 
 def committed(folder: Path) -> tuple[dict[str, Json], list[str]]:
-    """The snapshots that are there, by the name of their parameter file; and which of them cannot be read."""
+    """The committed snapshots, by the name of their parameter file, and a complaint about each that cannot be read."""
     found, unread = {}, []
     for parameters in parameter_files(folder / "parameters"):
         path = snapshot_of(parameters)
@@ -73,9 +76,9 @@ def committed(folder: Path) -> tuple[dict[str, Json], list[str]]:
 
 
 def disabled(folder: Path) -> list[str]:
-    """Where a finding of the compiler is kept quiet: a rule that is turned off says why in bicepconfig.json."""
+    """The lines that silence a finding of the compiler. A rule is turned off in bicepconfig.json, with its reason."""
     return [
-        f"{path.relative_to(folder)}:{number}: {line.strip()} hides what the compiler has to say"
+        f"{path.relative_to(folder)}:{number}: {line.strip()} hides findings of the compiler"
         for path in sorted(folder.rglob("*.bicep*"))
         if path.suffix in {".bicep", ".bicepparam"}
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
@@ -84,28 +87,31 @@ def disabled(folder: Path) -> list[str]:
 
 
 def compiled(bicep: Bicep, folder: Path, then: Mapping[str, Json]) -> tuple[list[str], Mapping[str, Json]]:
-    """What the compiler finds, and the snapshots of now; those of `then` where it cannot make any."""
+    """What the compiler finds, and the snapshots that it makes now.
+
+    Where it cannot make one, the one in `then` stands in.
+    """
     templates = {name: bicep.compile(folder / name) for name in TEMPLATES}
-    # Each finding once: the templates share their modules.
+    # Each finding once, because the templates share modules.
     lines = dict.fromkeys(line for one in templates.values() for line in one.findings)
     found = [line.replace(f"{folder}/", "") for line in lines]
     try:
         now = {path.stem: bicep.snapshot(path) for path in parameter_files(folder / "parameters")}
     except CompilerError as error:
-        said = any(_ERROR in line for line in found)  # then the snapshots fail over the same
+        said = any(_ERROR in line for line in found)  # The snapshots then fail for the same reason.
         return [*found, *([] if said else [str(error)])], then
     return [*found, *drifted(now, then), *unknown_to_azd(templates[TEMPLATES[0]].parameters, folder)], now
 
 
 def drifted(now: Mapping[str, Json], then: Mapping[str, Json]) -> Iterator[str]:
-    """Snapshots that the templates no longer give. The compiler's own `--mode validate` does not look at outputs."""
+    """Snapshots that the templates no longer give. The compiler's own `--mode validate` does not compare outputs."""
     for name, snapshot in now.items():
         if snapshot != then.get(name):
             yield f"parameters/{name}.snapshot.json is not what the templates give: run `make snapshots`"
 
 
 def unknown_to_azd(taken: Collection[str], folder: Path) -> list[str]:
-    """Parameters of azd's file that the template does not have."""
+    """Parameters in azd's file that the template does not have."""
     given = json.loads((folder / _AZD).read_text("utf-8"))["parameters"]
     return [f"{_AZD}: {TEMPLATES[0]} has no parameter {name}" for name in given if name not in taken]
 
@@ -131,7 +137,7 @@ def main(arguments: Sequence[str] | None, compiler: Compiler | None) -> int:
     snapshots, unread = committed(folder)
     with ThreadPoolExecutor() as pool:
         binding = pool.submit(unbound, queries(folder))
-        # Mostly what was committed is what the templates give; if not, that is scanned instead.
+        # The committed snapshots are mostly what the templates give. Where they are not, the new ones are scanned.
         scanning = pool.submit(scanned, snapshots, accepted())
         found, now = worked_out(compiler, folder, snapshots)
     scan = scanning.result() if now == snapshots else scanned(now, accepted())

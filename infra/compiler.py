@@ -1,7 +1,7 @@
-"""Microsoft's Bicep compiler, where there is one on the PATH.
+"""Microsoft's Bicep compiler, if there is one on the PATH.
 
-Asked over JSON-RPC (`bicep jsonrpc`): one process compiles all that is asked of it, where a process for each question
-spends most of its time on beginning.
+It runs as a JSON-RPC server (`bicep jsonrpc`), so that one process answers everything. A process for each question
+would spend most of its time starting.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 type Json = dict[str, Any]
 
-# Snapshots are made for these, wherever and by whomever: nothing of a machine or of a real tenant is in them.
+# Snapshots are made for these made-up ids, so that they hold nothing about a machine or a real tenant.
 TENANT = "99999999-9999-4999-8999-999999999999"
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 MANAGEMENT_GROUP = "mg-ml"
@@ -28,12 +28,15 @@ _MANAGEMENT_GROUP_SCOPE = "targetScope = 'managementGroup'"
 
 
 class CompilerError(Exception):
-    """The compiler could not do what was asked; the message is its own."""
+    """The compiler could not do what it was asked to do. The message is the compiler's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What compiler and linter say of a template and its modules, a finding each, and the parameters that it takes."""
+    """What the compiler and the linter say about a template and its modules, and the parameters of the template.
+
+    Each finding is one line.
+    """
 
     findings: list[str]
     parameters: frozenset[str]
@@ -67,7 +70,7 @@ class Compiler:
 
 
 class Bicep:
-    """The compiler while it runs. Every method raises `CompilerError` where it gives no answer."""
+    """The compiler while it runs. Every method raises `CompilerError` if the compiler gives no answer."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -79,7 +82,7 @@ class Bicep:
         return Compiled([_line(one) for one in answer["diagnostics"]], frozenset(made.get("parameters", ())))
 
     def snapshot(self, parameters: Path) -> Json:
-        """Each resource that a deployment with this file would make."""
+        """Every resource that a deployment with this parameter file would make."""
         asked = {"path": str(parameters), "metadata": _environment(parameters), "externalInputs": []}
         try:
             answer = self._ask("bicep/getSnapshot", asked)
@@ -108,7 +111,7 @@ class Bicep:
             self._process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
             self._process.stdin.flush()
         except OSError as error:
-            raise CompilerError("bicep does not listen: `bicep jsonrpc` needs a newer one") from error
+            raise CompilerError("bicep does not listen: `bicep jsonrpc` needs a newer version") from error
 
     def _receive(self) -> Json:
         assert self._process.stdout
@@ -118,13 +121,13 @@ class Bicep:
             length = int(value) if name.lower() == b"content-length" else length
         body = self._process.stdout.read(length)
         if not body:
-            raise CompilerError("bicep ended without an answer: `bicep jsonrpc` needs a newer one")
+            raise CompilerError("bicep ended without an answer: `bicep jsonrpc` needs a newer version")
         answer: Json = json.loads(body)
         return answer
 
 
 def _environment(parameters: Path) -> dict[str, str]:
-    """Whom the snapshot is made for: a management group, or a subscription."""
+    """The scope for which the snapshot is made: a management group or a subscription."""
     using = _USING.search(parameters.read_text("utf-8"))
     if using is None:
         raise CompilerError(f"{parameters.name} does not say which template it is for")

@@ -1,4 +1,7 @@
-"""What infra/ deploys and rules or guards decide: Event Grid's filters, the app's condition, the workbook, an alert."""
+"""What infra/ deploys and rules or guards decide.
+
+Event Grid's filters, the app's condition, the workbook, and an alert.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +23,7 @@ _EVENT_TYPES = {
     "delete": "Microsoft.Resources.ResourceDeleteSuccess",
 }
 
-# Title, query (a file of infra/queries) and visualization of each part of the workbook.
+# The title, the query (a file of infra/queries) and the visualization of each part of the workbook.
 WORKBOOK: Sequence[tuple[str, str, str]] = (
     ("Open findings a day", "posture-over-time", "barchart"),
     ("Remediations by rule and outcome", "remediations-by-rule", "table"),
@@ -35,13 +38,13 @@ WORKBOOK: Sequence[tuple[str, str, str]] = (
 
 
 def deployed_terms(root: Path) -> Terms:
-    """Those of `policy.yaml`, which is deployed with the app if it is there. Raises `PolicyError`."""
+    """The terms of `policy.yaml` if there is one, because it is deployed with the app. Raises `PolicyError`."""
     file = root / "policy.yaml"
     return policy.load(file).terms() if file.exists() else policy.Policy().terms()
 
 
 def documents(terms: Terms) -> dict[str, str]:
-    """Every generated file below infra/, by its path from the root, and its text."""
+    """The text of every generated file below infra/, by its path from the root."""
     return {
         "infra/generated/derived.json": _json(derived(terms)),
         "infra/generated/workbook.json": _json(workbook()),
@@ -50,10 +53,10 @@ def documents(terms: Terms) -> dict[str, str]:
 
 
 def withheld_by_guard() -> str:
-    """The query of an alert, which needs to tell nobody of what the policy asks for."""
+    """The query of an alert. It leaves out the guards that people turned on in the policy."""
     wanted = ", ".join(f"'{one}'" for one in WANTED)
     return f"""\
-// What a guard kept from being done, and no policy asked to be left: one row an action and guard.
+// Changes that a guard withheld although no policy asked for that: one row for each action and guard.
 AmlGuardRemediation_CL
 | where Outcome == 'Withheld' and Guard !in ({wanted})
 | summarize Times = count(), Last = max(TimeGenerated) by ActionId, Guard, RuleId, ResourceId, Reason
@@ -69,7 +72,7 @@ def derived(terms: Terms) -> Mapping[str, Any]:
 
 
 def event_subscriptions(watched: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Each operation in exactly one of them, so that nothing is delivered twice."""
+    """Each operation is in exactly one event subscription, so that no event is delivered twice."""
     for verb, event_type in _EVENT_TYPES.items():
         operations = [one for one in watched if one.endswith(f"/{verb}")]
         for start in range(0, len(operations), _VALUES):

@@ -1,68 +1,69 @@
-// amlguard for one subscription or many: the app in a resource group of this subscription, its rights in the watched ones.
+// amlguard for one subscription or many: the app goes into a resource group of this subscription, and gets its rights
+// in the watched subscriptions.
 import {existingTopic, tagsOf} from 'modules/types.bicep'
 
 targetScope = 'subscription'
 
-@description('Names the installation; part of every name.')
+@description('Names the installation. It is a part of every resource name.')
 @minLength(2)
 @maxLength(20)
 param environmentName string
 
-@description('Region of the app.')
+@description('The region of the app.')
 param location string = deployment().location
 
-@description('GUIDs of the subscriptions to watch. Empty: this one.')
+@description('The GUIDs of the subscriptions to watch. If empty, the app watches this subscription.')
 param watchedSubscriptions string[] = []
 
-@description('False when rights are given elsewhere: management-group.bicep gives them once, at the management group.')
+@description('Set to false if another deployment gives the rights: management-group.bicep gives them once, at the management group.')
 param grantRights bool = true
 
-@description('True: in the watched subscriptions the app may look, and change nothing. Enough for mode report.')
+@description('If true, the app may read in the watched subscriptions but change nothing. That is enough for mode report.')
 param readOnly bool = false
 
-@description('System topics that watched subscriptions have already: Azure allows one a subscription. They are used as they are.')
+@description('System topics that watched subscriptions already have. Azure allows one for each subscription. They are used as they are.')
 param existingTopics existingTopic[] = []
 
-@description('True once the code is deployed: Event Grid accepts a function only when it is there.')
+@description('Set to true once the code is deployed. Event Grid accepts a function only when it exists.')
 param eventsEnabled bool = false
 
-@description('Integrates the app into a virtual network and closes storage, audit log and telemetry to everything else.')
+@description('Puts the app into a virtual network and closes its storage, audit log and telemetry to everything else.')
 param networkIsolated bool = false
 
-@description('Address space of the network of the isolated variant.')
+@description('The address space of the isolated variant\'s virtual network.')
 param addressPrefix string = '10.90.0.0/24'
 
-@description('Of it, for the app: at least a /27.')
+@description('The part of it for the app, at least a /27.')
 param appPrefix string = '10.90.0.0/26'
 
-@description('Of it, for private endpoints.')
+@description('The part of it for private endpoints.')
 param endpointsPrefix string = '10.90.0.64/26'
 
-@description('The policy file in the deployed package. Empty: policy.yaml, if there.')
+@description('The policy file in the deployed package. If empty, the app uses policy.yaml if the package has one.')
 param policyFile string = ''
 
-@description('Stops all changes; looking and recording go on.')
+@description('Stops all changes. amlguard still reads and records.')
 param killSwitch bool = false
 
-@description('Mail addresses that are told when an alert fires, separated by commas. Empty, as alertWebhook: alerts show in the portal only.')
+@description('Mail addresses that get alerts, separated by commas. If this and alertWebhook are empty, alerts show in the portal only.')
 param alertEmail string = ''
 
-@description('Webhooks that are called when an alert fires: HTTPS addresses, separated by blanks.')
+@description('Webhooks that get alerts: HTTPS addresses, separated by blanks.')
 @secure()
 param alertWebhook string = ''
 
-@description('Stores the app\'s state across zones. Only where the region has them: see docs/deploy.md.')
+@description('Stores the app\'s state across zones. Set it only if the region has zones: see docs/deploy.md.')
 param zoneRedundantStorage bool = false
 
-@description('The condition on the right to assign roles. Empty: that of infra/generated/derived.json.')
+@description('The condition on the right to assign roles. If empty, it is the one in infra/generated/derived.json.')
 param roleCondition string = ''
 
-@description('Days that audit rows are kept.')
+@description('How many days audit rows are kept.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int = 365
 
-@description('On every resource.')
+@description('Tags for every resource.')
 param tags tagsOf = {}
 
 var access = loadJsonContent('app_access.json')
@@ -109,7 +110,7 @@ module app 'modules/app.bicep' = {
   }
 }
 
-// One definition for all watched subscriptions: names of custom roles are unique in a tenant.
+// One definition serves all watched subscriptions, because the name of a custom role is unique in a tenant.
 resource settingsWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (grantRights && !readOnly) {
   name: guid(access.roleDefinition.name, subscription().id, environmentName)
   properties: {
@@ -150,19 +151,19 @@ module events 'modules/subscription-events.bicep' = [for id in watched: if (even
 }]
 
 output AZURE_RESOURCE_GROUP string = groupName
-// What infra/publish.py is told.
+// The argument of infra/publish.py.
 output functionAppId string = app.outputs.functionAppId
 output AZURE_FUNCTION_APP_NAME string = app.outputs.functionAppName
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.principalId
 output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.dataCollectionRuleId
 output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.storageAccountId
 
-// What the command line needs at a desk, under the names of its settings (docs/deploy.md).
+// The settings that the command line needs, under their own names (docs/deploy.md).
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.logWorkspaceId
 output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.ingestionEndpoint
 output AMLGUARD_LOGS_RULE_ID string = app.outputs.ingestionRuleId
 output AzureWebJobsStorage__blobServiceUri string = app.outputs.blobUrl
 output AzureWebJobsStorage__queueServiceUri string = app.outputs.queueUrl
 
-@description('For each watched subscription, where events go that cannot be delivered.')
+@description('For each watched subscription, where undeliverable events go.')
 output AMLGUARD_DEAD_LETTERS string[] = [for (id, place) in watched: '${id}: ${events[place].?outputs.deadLetters ?? 'no events yet'}']

@@ -1,52 +1,52 @@
-// amlguard for a management group: rights once, at the group, so that new subscriptions are covered by the sweep at once.
-// Event Grid knows only subscriptions: events come from those that are listed.
+// amlguard for a management group. It gets its rights once, at the group, so that the sweep covers new subscriptions at
+// once. Event Grid has no management groups, so events come from the listed subscriptions.
 import {existingTopic, tagsOf} from 'modules/types.bicep'
 
 targetScope = 'managementGroup'
 
-@description('Names the installation; part of every name.')
+@description('Names the installation. It is a part of every resource name.')
 @minLength(2)
 @maxLength(20)
 param environmentName string
 
-@description('Region of the app.')
+@description('The region of the app.')
 param location string
 
-@description('GUID of the subscription that the app itself lives in.')
+@description('The GUID of the subscription that holds the app itself.')
 param hostSubscription string
 
-@description('GUIDs of the subscriptions whose events are listened to.')
+@description('The GUIDs of the subscriptions whose events the app receives.')
 param watchedSubscriptions string[]
 
-@description('System topics that these subscriptions have already: Azure allows one a subscription. They are used as they are.')
+@description('System topics that these subscriptions already have. Azure allows one for each subscription. They are used as they are.')
 param existingTopics existingTopic[] = []
 
-@description('True: in the management group the app may look, and change nothing. Enough for mode report.')
+@description('If true, the app may read in the management group but change nothing. That is enough for mode report.')
 param readOnly bool = false
 
-@description('True once the code is deployed: Event Grid accepts a function only when it is there.')
+@description('Set to true once the code is deployed. Event Grid accepts a function only when it exists.')
 param eventsEnabled bool = false
 
-@description('Integrates the app into a virtual network and closes storage, audit log and telemetry to everything else.')
+@description('Puts the app into a virtual network and closes its storage, audit log and telemetry to everything else.')
 param networkIsolated bool = false
 
-@description('The policy file in the deployed package. Empty: policy.yaml, if there.')
+@description('The policy file in the deployed package. If empty, the app uses policy.yaml if the package has one.')
 param policyFile string = ''
 
-@description('Mail addresses that are told when an alert fires, separated by commas. Empty, as alertWebhook: alerts show in the portal only.')
+@description('Mail addresses that get alerts, separated by commas. If this and alertWebhook are empty, alerts show in the portal only.')
 param alertEmail string = ''
 
-@description('Webhooks that are called when an alert fires: HTTPS addresses, separated by blanks.')
+@description('Webhooks that get alerts: HTTPS addresses, separated by blanks.')
 @secure()
 param alertWebhook string = ''
 
-@description('Stores the app\'s state across zones. Only where the region has them: see docs/deploy.md.')
+@description('Stores the app\'s state across zones. Set it only if the region has zones: see docs/deploy.md.')
 param zoneRedundantStorage bool = false
 
-@description('The condition on the right to assign roles. Empty: that of infra/generated/derived.json.')
+@description('The condition on the right to assign roles. If empty, it is the one in infra/generated/derived.json.')
 param roleCondition string = ''
 
-@description('On every resource.')
+@description('Tags for every resource.')
 param tags tagsOf = {}
 
 var access = loadJsonContent('app_access.json')
@@ -103,12 +103,12 @@ output functionAppId string = app.outputs.functionAppId
 output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.AMLGUARD_DATA_COLLECTION_RULE
 output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.AMLGUARD_STORAGE_ACCOUNT
 
-// What the command line needs at a desk, under the names of its settings (docs/deploy.md).
+// The settings that the command line needs, under their own names (docs/deploy.md).
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.AMLGUARD_LOG_WORKSPACE_ID
 output AMLGUARD_LOGS_INGESTION_ENDPOINT string = app.outputs.AMLGUARD_LOGS_INGESTION_ENDPOINT
 output AMLGUARD_LOGS_RULE_ID string = app.outputs.AMLGUARD_LOGS_RULE_ID
 output AzureWebJobsStorage__blobServiceUri string = app.outputs.AzureWebJobsStorage__blobServiceUri
 output AzureWebJobsStorage__queueServiceUri string = app.outputs.AzureWebJobsStorage__queueServiceUri
 
-@description('For each listed subscription, where events go that cannot be delivered.')
+@description('For each listed subscription, where undeliverable events go.')
 output AMLGUARD_DEAD_LETTERS string[] = app.outputs.AMLGUARD_DEAD_LETTERS

@@ -1,11 +1,11 @@
-"""One Deploy: a package to the SCM site of a Function App on Flex Consumption, and the wait until it is in place there.
+"""One Deploy: sends a package to the SCM site of a Function App on Flex Consumption, and waits until it is in place.
 
 The protocol is that of Microsoft's own clients: azd (cli/azd/pkg/azsdk/funcapp_host_client.go), the Azure CLI
 (`enable_zip_deploy_flex`) and the GitHub action (`oneDeployFlex`). POST /api/publish answers 202 with the id of the
-deployment; GET /api/deployments/ID answers 200 whatever becomes of it, and the body says what. 409 is a deployment that
-is under way. Some answers were seen in the field and pass by themselves: a worker that was recycled (404, or «Kudu has
-been restarted», Azure/azure-cli issue 33184), a role assignment that does not act yet (BlobUploadFailedException, 403),
-access restrictions that do not act yet (403 with `x-ms-forbidden-ip`).
+deployment. GET /api/deployments/ID answers 200 whatever happens to the deployment, and the body says what happened. 409
+means that another deployment is under way. Some answers seen in the field are temporary: a worker that was recycled
+(404, or «Kudu has been restarted», Azure/azure-cli issue 33184), a role assignment that has not taken effect yet
+(BlobUploadFailedException, 403), and access restrictions that have not taken effect yet (403 with `x-ms-forbidden-ip`).
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from infra.rest import Answer, Client, Clock, UnreachableError
 
-# The numbers in "status", as azd names them.
+# The numbers in "status", with azd's names.
 CANCELLED, PENDING, BUILDING, DEPLOYING, FAILED, SUCCESS, CONFLICT, PARTIAL = -1, 0, 1, 2, 3, 4, 5, 6
 FORBIDDEN_ADDRESS = "x-ms-forbidden-ip"
 _UNDER_WAY = (PENDING, BUILDING, DEPLOYING)
 _ENDS = {CANCELLED: "was cancelled", FAILED: "failed", CONFLICT: "gave way to another", PARTIAL: "succeeded in part"}
 _RESTARTED = "Kudu has been restarted"
 _STORAGE = ("InaccessibleStorageException", "BlobUploadFailedException")
-# Azd asks each second, as the service's team recommends: the worker is gone soon after the end.
+# Once a second, as azd does and the service's team recommends: the worker goes away soon after the deployment ends.
 _POLL = 1.0
 _PAUSE = 10.0
 _GONE = 60
@@ -30,26 +30,26 @@ _LINES = 20
 
 
 class DeploymentError(Exception):
-    """The package is not known to be in place; the message says what to do."""
+    """It is not known whether the package is in place. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class _Excuse:
-    """Why an answer is no reason to give up yet, and for how many seconds it is none."""
+    """A reason not to give up yet, and the number of seconds for which it counts."""
 
     reason: str
     seconds: float
 
 
 _BUSY = _Excuse("another deployment of this app is under way", float("inf"))
-# New role assignments act within ten minutes.
+# New role assignments take effect within ten minutes.
 _NO_ROLE_YET = _Excuse("the app's identity cannot write the package to its storage account yet (403)", 600)
 _NO_ANSWER = _Excuse("the SCM site does not answer yet", 300)
 
 
 @dataclass
 class _Patience:
-    """Ends when an excuse is heard for too long, or when all of it takes too long."""
+    """Runs out when one excuse lasts too long, or when everything together does."""
 
     clock: Clock
     say: Callable[[str], None]
@@ -67,18 +67,18 @@ class _Patience:
     def sleep(self, seconds: float, why: str) -> None:
         if self.clock.now() + seconds > self.until:
             raise DeploymentError(
-                f"Gave up, as the time is over: {why}. The portal's Deployment Center shows the rest."
+                f"Gave up because the time is over: {why}. The portal's Deployment Center shows the rest."
             )
         self.clock.sleep(seconds)
 
     def took(self) -> None:
-        """The site took a request: what kept it from that is over."""
+        """The site accepted a request, so earlier excuses no longer count."""
         self._since = {one: since for one, since in self._since.items() if one is _NO_ROLE_YET}
 
 
 @dataclass(frozen=True)
 class _End:
-    """`cut_short`: by the SCM site itself, whatever the package is."""
+    """How a deployment ended. `cut_short`: the SCM site itself ended it, whatever the package is."""
 
     status: int
     text: str
@@ -87,7 +87,7 @@ class _End:
 
 @dataclass(frozen=True)
 class Site:
-    """The SCM site at `url`. `seconds` is how long all of it may take."""
+    """The SCM site at `url`. `seconds` is how long a deployment may take in all."""
 
     url: str
     client: Client
@@ -96,12 +96,12 @@ class Site:
     seconds: float
 
     def deploy(self, package: Path) -> None:
-        """Raises `DeploymentError`, and `NotSignedInError`."""
+        """Raises `DeploymentError` and `NotSignedInError`."""
         patience = _Patience(self.clock, self.say, self.clock.now() + self.seconds)
         cut_short = 0
         while True:
             deployment = self._accepted(package, patience)
-            self.say(f"deployment {deployment} is accepted")
+            self.say(f"deployment {deployment} was accepted")
             end = self._ended(deployment, patience)
             if end.status == SUCCESS:
                 return
@@ -145,7 +145,7 @@ class Site:
                 unknown += 1
                 if unknown > _GONE:
                     return _End(
-                        FAILED, f"it was unknown for {_GONE} seconds; what became of it cannot be found out", True
+                        FAILED, f"it was unknown for {_GONE} seconds; nobody can find out what became of it", True
                     )
                 patience.sleep(_POLL, f"deployment {deployment} is not known")
             else:
@@ -159,7 +159,7 @@ class Site:
             return None
 
     def _told(self, deployment: str, end: _End) -> str:
-        """With the last lines of the deployment's log: soon nobody can read it any more."""
+        """Adds the last lines of the deployment's log, because the site soon deletes it."""
         answer = self._asked(lambda: self.client.send("GET", f"{self.url}/api/deployments/{deployment}/log"))
         listed = answer.json() if answer and answer.status == 200 else None
         lines = [str(one.get("message")) for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
@@ -182,7 +182,7 @@ def _may_not_write(text: str) -> bool:
 
 
 def _excuse(answer: Answer | None) -> _Excuse:
-    """Raises `DeploymentError` where waiting would not help."""
+    """Raises `DeploymentError` if waiting would not help."""
     if answer is None or answer.status in {404, 429, 500, 502, 503, 504}:
         return _NO_ANSWER
     if answer.status == 409:
@@ -194,7 +194,7 @@ def _excuse(answer: Answer | None) -> _Excuse:
         return _Excuse(f"the SCM site is closed to {address}", 120)
     if answer.status in {401, 403}:
         raise DeploymentError(
-            f"The SCM site refuses you ({answer.status}). Does `az account show` name who you mean to be? It takes the "
+            f"The SCM site refuses you ({answer.status}). Does `az account show` name the right account? You need the "
             "right Microsoft.Web/sites/publish/Action on the app, which Website Contributor has."
         )
     raise DeploymentError(f"The SCM site refuses the package ({answer.status}): {answer.text()[:500]}")

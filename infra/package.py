@@ -1,7 +1,7 @@
-"""Builds the deployment package: what runs, with the pinned packages for the service's platform (ADR 22).
+"""Builds the deployment package: the app with its pinned packages for the service's platform (ADR 22).
 
-`python -m infra.package [--out FILE]` stages into build/package and writes dist/amlguard.zip. The same sources give the
-same bytes.
+`python -m infra.package [--out FILE]` stages the package in build/package and writes dist/amlguard.zip. The same
+sources give the same bytes.
 """
 
 import argparse
@@ -27,12 +27,12 @@ _PLATFORM = (
     *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"),
     *("--implementation", "cp", "--python-version", "3.13", "--only-binary", ":all:"),
 )
-# Pip leaves these in a target folder; nothing of the app starts them.
+# pip leaves these in a target folder. The app never runs them.
 _SCRIPTS = "bin"
 
 
 class PackageError(Exception):
-    """The package cannot be built; the message says why."""
+    """The package cannot be built. The message says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build(stage: Path) -> int:
-    """Makes the folder that the service will see; gives its size in bytes. Raises `PackageError`."""
+    """Makes the folder that the service will see, and returns its size in bytes. Raises `PackageError`."""
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
     for name in (*FILES, *(each for each in OPTIONAL if (_ROOT / each).exists())):
@@ -64,12 +64,12 @@ def build(stage: Path) -> int:
     _install(stage / SITE_PACKAGES)
     size = sum(file.stat().st_size for file in _contents(stage))
     if size > _MOST_MB * 1e6:
-        raise PackageError(f"{size / 1e6:.1f} MB is more than the {_MOST_MB} MB that a cold start bears")
+        raise PackageError(f"{size / 1e6:.1f} MB is more than the {_MOST_MB} MB that a cold start allows")
     return size
 
 
 def _install(target: Path) -> None:
-    """By hash, as wheels of the service's platform: nothing is compiled, here or there."""
+    """Installs by hash, from wheels for the service's platform, so that nothing is compiled anywhere."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(target), *_PLATFORM, "--require-hashes", "-r", str(_ROOT / "requirements.txt")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
@@ -79,12 +79,13 @@ def _install(target: Path) -> None:
 
 
 def pack(stage: Path, out: Path) -> str:
-    """Zips the folder; gives the archive's SHA-256."""
+    """Zips the folder and returns the SHA-256 of the archive."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in _contents(stage):
             entry = zipfile.ZipInfo(file.relative_to(stage).as_posix(), _EPOCH)
-            # As on Linux, wherever it is made: else the service cannot read the files, and indexes no function.
+            # Modes as on Linux, whatever machine builds it. Otherwise the service cannot read the files and finds no
+            # function.
             entry.create_system, entry.compress_type, entry.external_attr = 3, zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, file.read_bytes())
     return hashlib.sha256(out.read_bytes()).hexdigest()

@@ -1,7 +1,8 @@
-"""`python -m infra.providers`: registers the resource providers that the templates need, in each subscription once.
+"""`python -m infra.providers`: registers the resource providers that the templates need in each subscription.
 
-ARM registers by itself what a template makes, if whoever deploys may. It does not register what a template only names,
-as the delegation of a subnet does (Flex Consumption in a virtual network: Microsoft.App).
+ARM registers a provider for what a template makes, if the person who deploys may do that. It does not register a
+provider that a template only names, for example in the delegation of a subnet (Microsoft.App for Flex Consumption in a
+virtual network).
 """
 
 import argparse
@@ -25,7 +26,7 @@ class RegistrationError(Exception):
 
 
 def here() -> list[str]:
-    """What the app's own subscription needs, whatever the parameters: made there, or delegated to."""
+    """What the app's own subscription needs with any parameters, for its resources and for delegated subnets."""
     return _namespaces(lambda subscription: subscription == SUBSCRIPTION)
 
 
@@ -35,15 +36,18 @@ def watched() -> list[str]:
 
 
 def _namespaces(chosen: Callable[[str], bool]) -> list[str]:
-    """Those of what the parameter files make in the subscriptions that are chosen."""
+    """The namespaces of the resources that the parameter files make in the chosen subscriptions."""
     made_there = [one for name in names() for one in made(name) if chosen(_subscription(one))]
     found = {one["type"] for one in made_there} | {one for each in made_there for one in _delegated_to(each)}
-    # Half of what Azure answers calls it Microsoft.Insights, and so do its documents.
+    # Half of Azure's answers and documents call it Microsoft.Insights.
     return sorted({one.partition("/")[0].replace(".insights", ".Insights") for one in found})
 
 
 def _subscription(resource: Mapping[str, Any]) -> str:
-    """SUBSCRIPTION for what lies in no subscription: a management group's own are registered from the start."""
+    """The subscription of an id.
+
+    For a management group it is SUBSCRIPTION: the group's own providers are always registered.
+    """
     where = scope(dict(resource)).split("/")
     return where[2] if where[1] == "subscriptions" else SUBSCRIPTION
 
@@ -88,11 +92,11 @@ def _register(subscription: str, namespace: str, client: Client, clock: Clock) -
             answer, asked = client.send_json("POST", f"{url}/register?api-version={_API}"), True
             if answer.status != 200:
                 raise RegistrationError(
-                    f"{namespace} cannot be registered ({answer.status}): {answer.text()[:300]} It takes the right "
+                    f"{namespace} cannot be registered ({answer.status}): {answer.text()[:300]} You need the right "
                     f"{namespace}/register/action on {subscription.rpartition('/')[2]}, which Contributor has."
                 )
         if clock.now() > until:
-            raise RegistrationError(f"{namespace} is {state} after {_MOST:.0f} seconds. Run this again later.")
+            raise RegistrationError(f"{namespace} is {state} after {_MOST:.0f} seconds. Run this command again later.")
         clock.sleep(_PAUSE)
 
 

@@ -1,7 +1,7 @@
-"""`python -m infra.publish APP_ID`: the package of `make package` to the Function App as it is; nothing is built there.
+"""`python -m infra.publish APP_ID`: sends the package of `make package` to the Function App. Azure builds nothing.
 
-It waits at the app's SCM site and at ARM, never at the app, which may be closed to everybody but Event Grid. Where the
-SCM site is closed as well, it is opened to this machine and closed again. It takes Python alone, and that you are
+It waits at the app's SCM site and at ARM, never at the app itself, which may be closed to everybody except Event Grid.
+If the SCM site is closed, it opens the site to this machine and closes it again. It needs only Python, and you must be
 signed in (`az login` or `azd auth login`).
 """
 
@@ -20,14 +20,14 @@ from infra.scm_door import API, Door, DoorError
 
 _PACKAGE = Path(__file__).parents[1] / "dist" / "amlguard.zip"
 _APP = re.compile(r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Web/sites/[^/]+", re.IGNORECASE)
-# What Event Grid is told to call: its subscriptions can be made once ARM knows it.
+# The function that Event Grid calls. Event subscriptions can be made once ARM knows it.
 FUNCTION = "resource_changed"
-# The Azure CLI allows a minute for it before it looks.
+# The Azure CLI waits a minute before it looks.
 _KNOWN, _PAUSE = 300.0, 10.0
 
 
 class AppError(Exception):
-    """There is no such app, or it does not come up; the message says what to do."""
+    """There is no such app, or it does not start. The message says what to do."""
 
 
 _ERRORS = (AppError, DeploymentError, DoorError, NotSignedInError, UnreachableError)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, client: Client | None = None, c
         app = _app_id(options.app)
         _run(options, app, client or Client(signed_in(app.split("/")[2]), clock), clock)
     except _ERRORS as error:
-        # A site that could not be closed must not hide why the deployment failed.
+        # The error that the site could not be closed must not hide why the deployment failed.
         for one in (error.__context__, error):
             if isinstance(one, _ERRORS):
                 print(f"amlguard publish: {one}", file=sys.stderr)
@@ -67,8 +67,8 @@ def _run(options: argparse.Namespace, app_id: str, client: Client, clock: Clock)
 def _app_id(text: str) -> str:
     if not _APP.fullmatch(text.strip()):
         raise AppError(
-            f"{text!r} is no resource id of an app. It looks like /subscriptions/GUID/resourceGroups/NAME/providers/"
-            "Microsoft.Web/sites/NAME, and is the output `functionAppId` of the deployment."
+            f"{text!r} is not the resource id of an app. It looks like /subscriptions/GUID/resourceGroups/NAME/"
+            "providers/Microsoft.Web/sites/NAME, and is the output `functionAppId` of the deployment."
         )
     return text.strip()
 
@@ -84,7 +84,7 @@ def _scm_site(client: Client, app: str) -> str:
 
 
 def _until_known(client: Client, app: str, clock: Clock) -> None:
-    """What ARM cannot tell is no failure: whether it can, of an app that is closed, is not documented."""
+    """If ARM cannot tell, that is not a failure. Nothing documents whether it can tell for a closed app."""
     until = clock.now() + _KNOWN
     while True:
         answer = client.send_json("GET", f"{app}/functions?api-version={API}")
@@ -110,7 +110,7 @@ def _say(text: str) -> None:
 
 
 def _unwind(number: int, _frame: FrameType | None) -> None:
-    """Once, so that what was opened is closed; whoever asks again waits for that."""
+    """Unwinds once, so that what was opened is closed. Another signal waits for that."""
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     sys.exit(128 + number)
@@ -121,7 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     arm = os.environ.get("AMLGUARD_ARM_ENDPOINT") or "https://management.azure.com"
     parser.add_argument("app", metavar="APP_ID", help="the deployment's output functionAppId, a resource id")
     parser.add_argument("--package", type=Path, default=_PACKAGE, metavar="FILE", help="default: dist/amlguard.zip")
-    parser.add_argument("--address", metavar="CIDR", help="let it in to a closed SCM site; default: what the site sees")
+    parser.add_argument(
+        "--address",
+        metavar="CIDR",
+        help="the address to let in to a closed SCM site; default: the one that the site sees",
+    )
     parser.add_argument("--close", action="store_true", help="only close the SCM site, after a run that was killed")
     parser.add_argument("--timeout", type=float, default=1200, metavar="SECONDS", help="default: 1200")
     parser.add_argument("--arm", default=arm, metavar="URL", help="Azure Resource Manager of another cloud")

@@ -1,7 +1,7 @@
-"""Azure's REST APIs with nothing but Python: what deploys amlguard runs before anything of it is installed.
+"""Azure's REST APIs with Python's standard library only, because it runs before anything is installed.
 
-Whoever is signed in to the Azure CLI, or else to azd, is who asks. Answers come as they are: what a status means is for
-the caller to say, and a redirection is an answer, too.
+Requests are made as whoever is signed in to the Azure CLI, or else to azd. The client returns every answer as it is:
+the caller decides what a status means. It does not follow redirects.
 """
 
 import json
@@ -16,7 +16,7 @@ from email.message import Message
 from http.client import HTTPException, HTTPResponse
 from typing import Any, BinaryIO
 
-# A token outlives this: the Azure CLI and azd renew one that has less than five minutes left.
+# Short enough for any token: the Azure CLI and azd renew a token that has less than five minutes left.
 _TOKEN_SECONDS = 240
 
 
@@ -25,7 +25,7 @@ class NotSignedInError(Exception):
 
 
 class UnreachableError(Exception):
-    """No answer: a name that is not known yet, a connection that broke."""
+    """No answer arrived: a name does not resolve yet, or a connection broke."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Answer:
         return self.body.decode("utf-8", "replace").strip()
 
     def json(self) -> Any:
-        """None where the body is no JSON."""
+        """None if the body is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def wait(self, default: float) -> float:
-        """Seconds until it is worth while to ask again."""
+        """The number of seconds to wait before asking again."""
         said = self.headers.get("Retry-After") or ""
         return float(said) if said.isdecimal() else default
 
@@ -57,7 +57,7 @@ class Clock:
 
 
 class _AsItIs(urllib.request.HTTPErrorProcessor):
-    """No status is an exception, and none is followed elsewhere with the token."""
+    """No status raises an exception, and no redirect is followed, so that the token goes nowhere else."""
 
     def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> HTTPResponse:  # noqa: ARG002 - urllib's
         return response
@@ -66,7 +66,7 @@ class _AsItIs(urllib.request.HTTPErrorProcessor):
 
 
 class Client:
-    """Sends requests with a token for ARM, which the SCM sites of function apps take as well."""
+    """Sends requests with a token for ARM. The SCM sites of function apps accept the same token."""
 
     def __init__(self, token: Callable[[], str], clock: Clock | None = None) -> None:
         self._token, self._clock = token, clock or Clock()
@@ -110,7 +110,7 @@ class Client:
 
 
 def signed_in(subscription: str) -> Callable[[], str]:
-    """The token of whoever is signed in to the Azure CLI, if this subscription is theirs, or to azd."""
+    """A token for whoever is signed in to the Azure CLI, if this subscription is theirs, or else to azd."""
     ways: Sequence[tuple[Sequence[str], str]] = (
         (("az", "account", "get-access-token", "--subscription", subscription, "--output", "json"), "accessToken"),
         (("azd", "auth", "token", "--output", "json"), "token"),

@@ -1,7 +1,7 @@
-"""checkov over what the templates make: each snapshot as one flat ARM template.
+"""Runs checkov over what the templates make: each snapshot as one flat ARM template.
 
-The compiler's own JSON nests a template a module, and checkov looks into none of them: it finds 0 resources, and
-nothing wrong. How many resources it looked at is therefore held against how many there are.
+The compiler's own JSON nests a template for each module, and checkov does not look into those: it finds 0 resources and
+nothing wrong. Therefore the number of resources that checkov looked at is compared with the number that there are.
 """
 
 import hashlib
@@ -19,18 +19,18 @@ _ACCEPTED = Path(__file__).parent / "accepted.json"
 _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
 _ARGUMENTS = ("--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json")
 _NESTED = "Microsoft.Resources/deployments"
-# So many lines of checkov's complaint are enough to see what it is about.
+# This many lines of checkov's error are enough to see what it is about.
 _MOST_LINES = 5
 
 
 def accepted() -> list[Mapping[str, str]]:
-    """What is meant as it is: check, resource type and reason."""
+    """The accepted findings: check, resource type and reason."""
     found: list[Mapping[str, str]] = json.loads(_ACCEPTED.read_text("utf-8"))["accepted"]
     return found
 
 
 def scanned(snapshots: Mapping[str, Json], excused: Sequence[Mapping[str, str]]) -> list[str]:
-    """What checkov finds, by the name of the snapshot, and what could not be looked at; empty when all is well."""
+    """What checkov finds, by the name of the snapshot, and what it could not look at. Empty if all is well."""
     if not snapshots:
         return ["there is no snapshot to scan"]
     with tempfile.TemporaryDirectory() as folder:
@@ -53,7 +53,7 @@ def _flat(snapshot: Json) -> Json:
 
 
 def _plain(value: Any) -> Any:
-    """Without expressions, which stand for what only Azure knows: checkov takes some of them apart, and fails."""
+    """Removes expressions, which stand for values that only Azure knows. checkov fails on some of them."""
     match value:
         case dict():
             return {key: _plain(one) for key, one in value.items()}
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 
 def _unread(snapshots: Mapping[str, Json], summary: Mapping[str, int]) -> Iterator[str]:
-    """Checkov counts resources of the same type and name in a file once."""
+    """Checkov counts resources of the same type and name in a file only once."""
     resources = [(name, one) for name, snapshot in snapshots.items() for one in snapshot["predictedResources"]]
     there = {(name, one["type"], one["name"]) for name, one in resources}
     if summary["parsing_errors"] or summary["resource_count"] != len(there):
@@ -77,7 +77,7 @@ def _unread(snapshots: Mapping[str, Json], summary: Mapping[str, int]) -> Iterat
 
 
 def _found(failed: Sequence[Json], excused: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """Each finding once a file; then the excuses that are needed no more."""
+    """Each finding once for each file, then the exceptions in accepted.json that nothing needs any more."""
     known = {(one["check"], one["type"]) for one in excused}
     used = {(one["check_id"], _type(one["resource"])) for one in failed}
     for one in failed:
@@ -88,6 +88,6 @@ def _found(failed: Sequence[Json], excused: Sequence[Mapping[str, str]]) -> Iter
 
 
 def _type(resource: str) -> str:
-    """Of checkov's `Microsoft.Storage/storageAccounts.name`: the type has one full stop, in its first part."""
+    """The type in checkov's `Microsoft.Storage/storageAccounts.name`. Only its first segment has a full stop."""
     provider, _, rest = resource.partition("/")
     return f"{provider}/{rest.partition('.')[0]}"

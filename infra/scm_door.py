@@ -1,7 +1,7 @@
-"""The SCM site of an app that is closed to the public: opened for one address, and closed again whatever happens.
+"""The SCM site of an app that is closed to the public: it is opened for one address, and always closed again.
 
-It asks the site itself which address it sees: App Service names it where it refuses one. An address that gets in
-without a rule (a runner in the network, a site that is not closed) opens nothing.
+The site itself says which address it sees: App Service names the address that it refuses. If an address gets in without
+a rule (a runner in the network, or a site that is not closed), nothing is opened.
 """
 
 import ipaddress
@@ -16,18 +16,18 @@ from infra.rest import Client, Clock, NotSignedInError, UnreachableError
 RULE = "amlguard-deployer"
 API = "2024-04-01"
 _KEY = "scmIpSecurityRestrictions"
-# Rules act after half a minute and more.
+# Rules take half a minute or more to take effect.
 _ACTS = 180.0
 _PAUSE = 5.0
 _TRIES = 5
-# The rule that stands for the default action: App Service lists it, and keeps it by itself.
+# The rule that stands for the default action. App Service lists it, and keeps it without our help.
 _DEFAULT = 2147483647
-# A network address translation may send requests from more than one.
+# Network address translation may send requests from more than one address.
 _ADDRESSES = 4
 
 
 class DoorError(Exception):
-    """The site could not be opened, or not be closed again; the message says what to do."""
+    """The site could not be opened or not be closed again. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Door:
 
     @contextmanager
     def opened(self, address: str | None = None) -> Iterator[None]:
-        """Raises `DoorError`. `address` is let in instead of the one that the site sees."""
+        """Raises `DoorError`. If `address` is given, it is let in instead of the address that the site sees."""
         refused = self._refused()
         if refused is None:
             yield
             return
-        self._rules()  # who may not read them opens nothing, and has nothing to close
+        self._rules()  # Whoever may not read the restrictions opens nothing, and has nothing to close.
         try:
             self._open(refused, address)
             yield
@@ -55,7 +55,7 @@ class Door:
             self.close()
 
     def close(self) -> None:
-        """Takes away what `opened` let in, also what a run left that was killed. Raises `DoorError`."""
+        """Takes away what `opened` let in, also after a run that was killed. Raises `DoorError`."""
         for _ in range(_TRIES):
             try:
                 rules = self._rules()
@@ -77,7 +77,9 @@ class Door:
         while refused:
             one = _network(address or refused)
             if self.clock.now() > until or len(let_in) > _ADDRESSES:
-                raise DoorError(f"The SCM site goes on refusing {refused}. Name where you come from: --address CIDR.")
+                raise DoorError(
+                    f"The SCM site still refuses {refused}. Name the addresses that you come from: --address CIDR."
+                )
             if one not in let_in:
                 let_in.append(one)
                 self._let_in(let_in)
@@ -88,10 +90,10 @@ class Door:
         rules = [rule for rule in self._rules() if rule.get("name") != RULE]
         ours = [{"name": RULE, "action": "Allow", "priority": 100, "ipAddress": one} for one in networks]
         self._write([*rules, *ours])
-        self.say(f"the SCM site is opened to {', '.join(networks)}")
+        self.say(f"the SCM site is open to {', '.join(networks)}")
 
     def _refused(self) -> str | None:
-        """The address that the site sees and does not let in. No token is sent: the site looks at the address first."""
+        """The address that the site refuses. No token is sent, because the site checks the address first."""
         try:
             answer = self.client.send("GET", f"{self.site}/api/deployments", signed=False)
         except UnreachableError:
@@ -118,7 +120,7 @@ class Door:
         if answer.status not in {200, 202}:
             raise DoorError(
                 f"The access restrictions of the app cannot be changed ({answer.status}): {answer.text()[:300]} "
-                "It takes the right Microsoft.Web/sites/config/write, which Website Contributor has."
+                "You need the right Microsoft.Web/sites/config/write, which Website Contributor has."
             )
 
 
@@ -126,4 +128,4 @@ def _network(address: str) -> str:
     try:
         return str(ipaddress.ip_network(address.strip().strip("[]"), strict=False))
     except ValueError as error:
-        raise DoorError(f"{address!r} is no address that could be let in. Name yours: --address CIDR.") from error
+        raise DoorError(f"{address!r} is not an address that can be let in. Name yours: --address CIDR.") from error

@@ -1,6 +1,6 @@
-"""What a deployment would make: the snapshots of infra/parameters, worked out by Microsoft's own compiler.
+"""Snapshots of infra/parameters: what each deployment would make, as Microsoft's own compiler works it out.
 
-`python -m infra.snapshots` makes them anew. It needs `bicep` on the PATH; reading them does not.
+`python -m infra.snapshots` makes them anew and needs `bicep` on the PATH. Reading them does not need it.
 """
 
 import json
@@ -16,7 +16,7 @@ type Json = dict[str, Any]
 
 PARAMETERS = Path(__file__).parent / "parameters"
 _SUFFIX = ".snapshot.json"
-# An id that hangs on a value that only Azure knows stays an expression: what it is called with says where it lies.
+# An id that depends on a value that only Azure knows stays an expression. Its arguments tell where the resource lies.
 _PLACES = (
     (re.compile(r"\[extensionResourceId\('([^']+)'"), "{0}"),
     (re.compile(r"\[subscriptionResourceId\('([^']+)'"), "/subscriptions/{0}"),
@@ -33,12 +33,12 @@ def parameter_files(folder: Path = PARAMETERS) -> list[Path]:
 
 
 def snapshot_of(parameters: Path) -> Path:
-    """Where the compiler keeps it."""
+    """Where the compiler writes the snapshot."""
     return parameters.with_suffix(_SUFFIX)
 
 
 def names(folder: Path = PARAMETERS) -> list[str]:
-    """Of the parameter files."""
+    """The names of the parameter files."""
     return [path.stem for path in parameter_files(folder)]
 
 
@@ -49,13 +49,13 @@ def load(name: str) -> Json:
 
 
 def made(name: str, kind: str | None = None) -> list[Json]:
-    """The resources that a deployment with that parameter file makes: all, or those of a type."""
+    """The resources that a deployment with that parameter file makes: all of them, or those of one type."""
     resources: list[Json] = load(name)["predictedResources"]
     return [one for one in resources if kind is None or one["type"].lower() == kind.lower()]
 
 
 def scope(resource: Json) -> str:
-    """What the resource lies in or, of an extension resource, is about. Raises `ValueError`."""
+    """What the resource lies in. For an extension resource, what it is about. Raises `ValueError`."""
     identifier: str = resource["id"]
     if identifier.startswith("/"):
         before, provider, _ = identifier.rpartition("/providers/")
@@ -76,7 +76,7 @@ def renew(bicep: Bicep, folder: Path = PARAMETERS) -> Iterator[Path]:
 
 
 def write(path: Path, snapshot: Json) -> None:
-    """The compiler gives outputs in another order each time."""
+    """Sorts the outputs, because the compiler gives them in another order each time."""
     ordered = {**snapshot, "outputs": dict(sorted(snapshot["outputs"].items()))}
     path.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", "utf-8")
 

@@ -1,4 +1,4 @@
-"""Approval is a step of a run: it asks a person to release changes, and finds what a person has released."""
+"""Approval as a step of a run: it asks a person to release changes, and finds what a person has released."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,9 +23,9 @@ class Approval:
     lapses: timedelta
 
     async def of(self, made: Plan, workspace: Scope, run: Run, now: datetime) -> tuple[Plan, Pending | None]:
-        """What a person has released; with it the plan is to be made again.
+        """What a person has released. If there is something, the plan must be made again with it.
 
-        Where nothing is released this asks for it, and the plan says how to release each change that waits.
+        If nothing is released, this asks for a release, and the plan says how to release each change that waits.
         """
         asked = {
             one.action.action_id: in_words(one.action) for one in made.withheld if one.refusal.guard is Guard.APPROVAL
@@ -42,7 +42,7 @@ class Approval:
         return _saying(made, f"amlguard approve {known.run}"), None
 
     async def used(self, released: Pending | None, workspace: Scope, done: Iterable[Outcome]) -> None:
-        """A release holds once: it ends when a change that it released was made."""
+        """A release counts once: it ends when a change that it released was made."""
         applied = {one.action.action_id for one in done if one.phase is Phase.APPLIED}
         if released and self.store and not applied.isdisjoint(released.actions):
             await Approvals(self.store).done(workspace)

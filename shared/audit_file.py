@@ -1,7 +1,8 @@
-"""The audit log as a file, for people without a deployed app: JSON lines that are only ever added to.
+"""The audit log as a file, for people without a deployed app. It has JSON lines, and amlguard only appends to it.
 
-A record counts once it is on disk (fsync). Others could make a file say anything if they may write to it: such a file
-is refused, and so is everything that is not a plain file. A crash may leave half a line: it is skipped and reported.
+A record counts once it is on disk (fsync). If others may write to a file, they can put anything into it. Such a file is
+refused, and so is everything that is not a plain file. A crash may leave an incomplete line. It is skipped and
+reported.
 """
 
 import asyncio
@@ -29,7 +30,10 @@ _SAFELY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_C
 
 @dataclass(slots=True)
 class AuditFile:
-    """`AuditLog` and `RunRecords` of `shared.ports`. `passed_over` says what the file holds that is not a record."""
+    """`AuditLog` and `RunRecords` of `shared.ports`.
+
+    `passed_over` lists what the file contains that is not a record.
+    """
 
     path: Path
     must_be_there: bool = False
@@ -86,7 +90,9 @@ class AuditFile:
                 for number, line in enumerate(lines, 1):
                     row = _row(line)
                     if row is None:
-                        self.passed_over.append(f"line {number} of {self.path} is no whole record, and is passed over")
+                        self.passed_over.append(
+                            f"line {number} of {self.path} is not a complete record, and is skipped"
+                        )
                     elif row.get("Table") == REMEDIATIONS:
                         rows.append(row)
         except OSError as error:
@@ -99,7 +105,7 @@ class AuditFile:
         try:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode):
-                raise OSError(f"{self.path} is no plain file")
+                raise OSError(f"{self.path} is not a plain file")
             if os.name == "posix" and (found.st_uid not in {0, os.geteuid()} or found.st_mode & _BY_OTHERS):
                 raise OSError(f"others may write to {self.path}: own it, and chmod 600 it")
             yield file
@@ -109,7 +115,7 @@ class AuditFile:
     def _said(self, error: OSError) -> str:
         if error.strerror is None:
             return str(error)
-        return f"{self.path}: {error.strerror}; name a file that you may write to, in a folder that is there"
+        return f"{self.path}: {error.strerror}; name a file that you may write to, in a folder that exists"
 
 
 def _is_of(row: Row, earliest: datetime, latest: datetime) -> bool:
@@ -136,7 +142,7 @@ def _write(file: int, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the name of the new file survives a crash as well."""
+    """Syncs the folder, so that the name of the new file also survives a crash."""
     file = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -73,12 +73,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes, or came, of one action. `reason` is for people; code, queries and alerts go by the rest.
+    """What is to come, or came, of one action. `reason` is for people. Code, queries and alerts use the other fields.
 
-    `found`: amlguard found the state already there; nobody can tell who made it. `code` is Azure's error code.
-    `lacks_right`: amlguard's own identity may not do it. `reversed_by`: who took back what amlguard had done before, an
-    object id or `SOMEBODY`; empty where nobody did. `wait`: how long Azure asks to be left alone. `unclear`: nobody can
-    tell yet whether it was done, so that the intent stays without an outcome on record.
+    - `found`: amlguard found the state already there, and nobody can tell who made it.
+    - `code`: Azure's error code.
+    - `lacks_right`: amlguard's own identity lacks the right.
+    - `reversed_by`: who took back what amlguard had done before: an object id or `SOMEBODY`. Empty if nobody did.
+    - `wait`: how long Azure asks to be left alone.
+    - `unclear`: nobody can tell yet whether it was done, so the intent stays without an outcome on record.
     """
 
     action: Action
@@ -94,7 +96,7 @@ class Outcome:
     unclear: bool = False
 
 
-# long: one row, a line for each of its columns
+# long: one row, one line for each of its columns
 def remediation(run: Run, one: Outcome) -> dict[str, Any]:
     action = one.action
     row: dict[str, Any] = {

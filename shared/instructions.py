@@ -1,4 +1,4 @@
-"""How a run is to go about its work: the app's own way, unless somebody says otherwise."""
+"""How a run works: in the app's own way, unless somebody says otherwise."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from shared.stop import Stop
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """`stopped`: the app's setting stops all changes. The others are said by a person at a desk.
+    """`stopped`: the app's setting stops all changes. A person at the command line sets the others.
 
-    `by_hand`: there is such a person, whose changes are counted only where there is a store. `again`: make what was
-    undone or is contested once more. `only`: do nothing but what a plan document names (`shared.access.plan_json.key`).
-    `stop` is how the person ends the run, `told` hears of every outcome as it comes, and `file` remembers runs beside
-    the log.
+    `by_hand`: there is such a person, and their changes are counted only if there is a store. `again`: make changes
+    once more that were undone or are contested. `only`: make only the changes that a plan document names
+    (`shared.access.plan_json.key`). `stop` is how the person ends the run, `told` gets every outcome as it comes, and
+    `file` records runs beside the log.
     """
 
     stopped: bool = False

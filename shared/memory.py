@@ -1,6 +1,6 @@
 """What one process remembers between runs. It saves double work and decides nothing by itself.
 
-Other instances do not know of it, and need not: doing something twice is harmless (law 1).
+Other instances do not know it and need not know it, because doing something twice is harmless (law 1).
 """
 
 import asyncio

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 
 class Trigger(Struct, frozen=True, omit_defaults=True):
-    """What started a run, as far as amlguard may keep it: object ids only, never names or addresses (law 11).
+    """What started a run, as far as amlguard may store it: object ids only, never names or addresses (law 11).
 
-    `resource` is the resource of the event.
+    `resource` is the resource that the event is about.
     """
 
     correlation_id: str = ""
@@ -43,7 +43,7 @@ class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
 
 
 class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
-    """Find all workspaces. Without an `id` nobody follows the sweep, because there is no shared state."""
+    """Find all workspaces. Without shared state there is no `id`, and nobody can follow the sweep."""
 
     trigger: Trigger = Trigger()
     id: str = ""

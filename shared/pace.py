@@ -1,4 +1,4 @@
-"""Who may wait: the requests of a sweep give way to those of an event."""
+"""Which requests may wait: those of a sweep give way to those of an event."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ _BACKGROUND: ContextVar[bool] = ContextVar("background", default=False)
 
 @contextmanager
 def in_the_background() -> Iterator[None]:
-    """Holds for all requests inside, of this task and of those that it starts."""
+    """Applies to all requests inside, of this task and of the tasks that it starts."""
     token = _BACKGROUND.set(True)
     try:
         yield

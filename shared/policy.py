@@ -32,55 +32,55 @@ type _Guid = Annotated[str, Meta(pattern=_GUID.pattern, description="a GUID")]
 
 
 class Trust(Part, frozen=True):
-    boundary: Annotated[
-        Boundary, Meta(description="how far a workspace is trusted: what it names inside may be used")
-    ] = Boundary.RESOURCE_GROUP
+    boundary: Annotated[Boundary, Meta(description="the boundary within which a workspace may use what it names")] = (
+        Boundary.RESOURCE_GROUP
+    )
     allow: Annotated[
-        tuple[str, ...], Meta(description="scopes whose resources and identities may be used besides")
+        tuple[str, ...], Meta(description="scopes outside the boundary whose resources and identities may also be used")
     ] = ()
     caller_must_hold: Annotated[
-        bool, Meta(description="grants only what an event's caller holds there, or may assign")
+        bool, Meta(description="grants only what the event's caller already holds there or may assign")
     ] = False
 
 
 class RuleSwitch(Part, frozen=True):
     enabled: Annotated[bool | None, Meta(description="turns an F? rule on, or any rule off")] = None
     mode: Annotated[
-        RuleMode | None, Meta(description="report withholds and records; approve waits until a person releases it")
+        RuleMode | None, Meta(description="report withholds and records; approve withholds until a person releases")
     ] = None
 
 
 class PolicyExemption(Part, frozen=True):
     rules: Annotated[tuple[str, ...], Meta(min_length=1, description="AML-ids or rule names")]
-    until: Annotated[date, Meta(description="the last day on which it holds")]
+    until: Annotated[date, Meta(description="the last day on which it applies")]
     reason: Annotated[str, Meta(min_length=1)]
     scope: Annotated[str | None, Meta(description="the resource, or any scope above it")] = None
     tag: Annotated[
-        dict[str, str], Meta(max_length=1, description="for what carries it; whoever may tag may then opt out")
+        dict[str, str],
+        Meta(max_length=1, description="exempts what carries the tag; whoever may set it can then opt out"),
     ] = {}
 
 
 class PolicyCaps(Part, frozen=True):
-    per_run: Annotated[int, Meta(ge=0, description="changes that one reconcile may make")] = 50
-    per_hour: Annotated[int, Meta(ge=0, description="changes an hour, all instances together")] = 200
+    per_run: Annotated[int, Meta(ge=0, description="changes that one run may make in a workspace")] = 50
+    per_hour: Annotated[int, Meta(ge=0, description="changes in one hour, all instances together")] = 200
     per_target: Annotated[int, Meta(ge=0, description="of these, changes at one resource")] = 100
 
 
 class EvidenceTerms(Part, frozen=True):
-    look_back_days: Annotated[int, Meta(ge=1, le=730, description="how far back the logs count as use")] = 30
-    required: Annotated[bool, Meta(description="without a log workspace that can be read, the admin user stays on")] = (
-        False
-    )
+    look_back_days: Annotated[int, Meta(ge=1, le=730, description="how many days back the logs count")] = 30
+    required: Annotated[bool, Meta(description="keep the admin user on if the logs cannot be read")] = False
 
 
 class RegistryTerms(Part, frozen=True):
     anonymous_pull: Annotated[bool, Meta(description="whether anybody may pull without signing in")] = False
     public_network_access: Annotated[
-        bool | None, Meta(description="whether it may be on; by default where the workspace's own is")
+        bool | None, Meta(description="whether it may be on; by default if the workspace's own is")
     ] = None
     zone_redundancy: Annotated[bool, Meta(description="whether it must be on")] = False
     retention_days: (
-        Annotated[int, Meta(ge=0, le=365, description="untagged manifests go after at most so many days")] | None
+        Annotated[int, Meta(ge=0, le=365, description="untagged manifests are deleted after at most this many days")]
+        | None
     ) = None
 
 
@@ -88,7 +88,7 @@ class PeopleTerms(Part, frozen=True):
     groups: Annotated[tuple[_Guid, ...], Meta(min_length=1, description="object ids of Entra groups")]
     role: Annotated[str, Meta(description="data_scientist, or a role definition's GUID (a scorer's custom role)")]
     scopes: Annotated[tuple[str, ...], Meta(description="workspaces, or scopes above them")] = ()
-    tags: Annotated[dict[str, str], Meta(description="which workspaces must carry, all of them")] = {}
+    tags: Annotated[dict[str, str], Meta(description="tags that a workspace must carry, all of them")] = {}
 
 
 class Policy(Part, frozen=True):
@@ -98,12 +98,12 @@ class Policy(Part, frozen=True):
     scopes: Annotated[
         tuple[str, ...],
         Meta(
-            description="what is watched: management groups, subscriptions, resource groups, workspaces, or what "
-            "workspaces use; without any, all that the identity reads"
+            description="what amlguard watches: management groups, subscriptions, resource groups, workspaces, or "
+            "resources that workspaces use; without any, everything that the identity can read"
         ),
     ] = ()
     settle_minutes: Annotated[
-        float, Meta(ge=0, le=7 * 24 * 60, description="grants act this long before the admin user goes off")
+        float, Meta(ge=0, le=7 * 24 * 60, description="how old grants must be before the admin user goes off")
     ] = 15
     trust: Trust = Trust()
     rules: Annotated[dict[str, RuleSwitch], Meta(description="by AML-id or rule name")] = {}
@@ -111,17 +111,23 @@ class Policy(Part, frozen=True):
     caps: PolicyCaps = PolicyCaps()
     evidence: EvidenceTerms = EvidenceTerms()
     serverless: Annotated[
-        Serverless, Meta(description="when a workspace counts as using serverless compute: by its jobs, always, never")
+        Serverless,
+        Meta(description="when a workspace counts as using serverless compute: by its jobs, always or never"),
     ] = Serverless.JOBS
     builders: Annotated[
-        Builders, Meta(description="what builders of images get: Contributor, or AcrPush and Tasks Contributor")
+        Builders,
+        Meta(description="what identities that build images get: Contributor, or AcrPush and Tasks Contributor"),
     ] = Builders.CONTRIBUTOR
-    registries: Annotated[RegistryTerms, Meta(description="what AML-79 asks of the workspaces' registries")] = (
+    registries: Annotated[RegistryTerms, Meta(description="how the workspaces' registries must be set (AML-79)")] = (
         RegistryTerms()
     )
-    people: Annotated[tuple[PeopleTerms, ...], Meta(description="groups that keep a role on workspaces (AML-44)")] = ()
-    contested_after: Annotated[int, Meta(ge=1, description="stop when a change was reverted so often in a week")] = 3
-    approval_hours: Annotated[float, Meta(gt=0, le=24 * 30, description="what waits for approval lapses after")] = 72
+    people: Annotated[tuple[PeopleTerms, ...], Meta(description="groups that hold a role on workspaces (AML-44)")] = ()
+    contested_after: Annotated[
+        int, Meta(ge=1, description="stop making a change that was reverted this often in a week")
+    ] = 3
+    approval_hours: Annotated[
+        float, Meta(gt=0, le=24 * 30, description="after how many hours a request for approval lapses")
+    ] = 72
 
     def terms(self) -> Terms:
         """Raises `PolicyError` for a rule that does not exist or a scope that is not an ARM id."""
@@ -153,7 +159,7 @@ class Policy(Part, frozen=True):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that occurs twice, because the second would silently win."""
+    """Refuses a key that occurs twice, because the second would silently replace the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -199,7 +205,7 @@ def schema() -> Mapping[str, Any]:
 
 
 def _wrong_rule(document: object) -> str | None:
-    """Msgspec does not name the key of a wrong entry of a mapping, but people want to know which rule it is."""
+    """Msgspec does not name the key of a wrong entry in a mapping, but people want to know which rule it is."""
     rules = document.get("rules") if isinstance(document, dict) else None
     for name, rule in rules.items() if isinstance(rules, dict) else ():
         try:
@@ -255,7 +261,7 @@ def _exemption(part: PolicyExemption, path: str) -> Exemption:
     return Exemption(scope, rules, part.until, part.reason, next(iter(part.tag.items()), None))
 
 
-# amlguard makes no group an Owner, and gives none a role that hands out access (PRIVILEGED).
+# amlguard makes no group an Owner, and gives no group a role that hands out access (PRIVILEGED).
 _NEVER = PRIVILEGED | {"b24988ac-6180-42a0-ab88-20f7382dd24c": "Contributor"}
 
 

@@ -28,11 +28,11 @@ LACKS_RIGHT = "LacksRight"
 
 
 class AzureFailureError(Exception):
-    """`code` is Azure's error code (or the exception's name), `operation` what was tried; no secrets in either.
+    """`code` is Azure's error code (or the exception's name), `operation` what was tried. Neither contains secrets.
 
-    `lacks_right`: amlguard's own identity may not do it. The text says so by a word of its own: of an exception that
-    ends a function, the Functions host tells Application Insights the text and no more. `wait` is how long Azure asks
-    to be left alone: nobody sleeps for that, the work is for later.
+    `lacks_right`: amlguard's own identity lacks the right. The text says so by a word of its own, because of an
+    exception that ends a function, the Functions host sends Application Insights only the text. `wait` is how long
+    Azure asks to be left alone. Nobody sleeps for that time: the work is done later.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Reads(Protocol):
     """
 
     def now(self) -> datetime:
-        """ARM's clock, as of its last answer: settle times must not depend on the clock of a worker."""
+        """ARM's clock, from its last answer. Settle times must not depend on the clock of a worker."""
         ...
 
     async def resource(self, scope: Scope) -> Raw | None: ...
@@ -115,7 +115,7 @@ class Reads(Protocol):
         ...
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
-        """At, above and below the subscription, through groups as well."""
+        """At, above and below the subscription, also through groups."""
         ...
 
     async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
@@ -123,8 +123,9 @@ class Reads(Protocol):
         ...
 
     async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
-        """All of them, or those that ARM says are assigned to the principal, through groups as well. ARM may leave out
-        Everyone or exclusions (`shared.access.denies`).
+        """All deny assignments, or those that ARM says are assigned to the principal, also through groups.
+
+        ARM may leave out Everyone or exclusions (`shared.access.denies`).
         """
         ...
 
@@ -155,23 +156,23 @@ class AuditLog(Protocol):
         ...
 
     async def check(self) -> None:
-        """Whether it would accept rows, as far as one can tell without sending any. Raises `AuditFailedError`."""
+        """Whether the log would accept rows, as far as one can tell without sending any. Raises `AuditFailedError`."""
         ...
 
 
 class RunRecords(AuditLog, Protocol):
-    """What runs did, where the log workspace does not tell. Reading raises `ReadFailedError`."""
+    """What runs did, if the log workspace does not tell. Reading raises `ReadFailedError`."""
 
     async def of_runs(self, runs: Collection[str]) -> Sequence[Row]:
         """All remediation rows of the runs, oldest first."""
         ...
 
     async def of_actions(self, actions: Collection[str]) -> Sequence[Row]:
-        """As `shared.access.history.query` asks the log."""
+        """The answer to the question that `shared.access.history.query` asks the log."""
         ...
 
     async def open_intents(self) -> Sequence[Row]:
-        """As `shared.access.intents.query` asks the log."""
+        """The answer to the question that `shared.access.intents.query` asks the log."""
         ...
 
 

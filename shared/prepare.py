@@ -1,9 +1,9 @@
-"""Reads and plans for one workspace; changes and records nothing.
+"""Reads and plans for one workspace. Changes and records nothing.
 
-The plan is made of what the workspace needs. Where an event touched one of its lists, the rules for that list are
-asked first, and they decide what they can decide alone (`shared.access.touched`). Only if the plan would turn the
-registry's admin user off does anybody else matter. Then the other workspaces on the registry are read, and after them
-whatever the plan still misses to tell who needs the admin user (law 15).
+The plan is for what the workspace needs. If an event touched one of its lists, the rules for that list are asked first,
+and decide what they can decide alone (`shared.access.touched`). Other users of the registry matter only if the plan
+would turn the registry's admin user off. Then the other workspaces on the registry are read, and after them whatever
+the plan still needs in order to tell who needs the admin user (law 15).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from shared.reading.estate import look_around, look_further, observe
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`plan` is made of `estate`, which has all that it takes."""
+    """`plan` was made from `estate`, which has everything that it needs."""
 
     estate: Estate
     plan: Plan
@@ -39,9 +39,10 @@ async def prepare(
     touched: List | None = None,
     frugal: bool = False,
 ) -> Prepared | None:
-    """None when the workspace is not there (any more). Raises `ReadFailedError`.
+    """None if the workspace does not exist (any more). Raises `ReadFailedError`.
 
-    `touched` is the only list below the workspace that changed; None: anything may have. `frugal` is as for `observe`.
+    `touched` is the only list below the workspace that changed. None: anything may have changed. `frugal` is as for
+    `observe`.
     """
     once = CachedReads(azure)
     if touched:
@@ -57,7 +58,8 @@ async def prepare(
         return None
     made = plan(estate, terms)
     if made.unread:
-        # Nothing that was read so far keeps the admin user on. The others on the registry come first: they may need it.
+        # Nothing that was read so far keeps the admin user on. The other workspaces on the registry are read first,
+        # because they may need it.
         estate = await look_around(estate, once, terms, frugal=frugal)
         made = plan(estate, terms)
     while wants := made.unread - estate.facts.keys():
@@ -67,7 +69,7 @@ async def prepare(
 
 
 async def prepare_for_everybody(workspace: Scope, azure: Reads, terms: Terms) -> Prepared | None:
-    """As `prepare`. Who uses the registry is read to the end, whatever keeps its admin user on."""
+    """Like `prepare`, but reads all users of the registry, whatever keeps its admin user on."""
     once = CachedReads(azure)
     estate = await observe(workspace, once, terms)
     if estate is None:

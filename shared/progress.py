@@ -1,4 +1,4 @@
-"""One run: how it is to look, how far it has come, and what came of it."""
+"""One run: how it must look, how far it has come, and its result."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from shared.state.approvals import Pending
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`plan` is the last one made, `outcomes` what was done over all passes."""
+    """`plan` is the last plan, `outcomes` is what was done over all passes."""
 
     workspace: Scope
     run: Run
@@ -21,9 +21,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a run is to look. `deadline` is in `time.monotonic()` seconds; `attempt` counts how often it was put off.
+    """How a run must look.
 
-    `touched` is the only list below the workspace that changed. None: anything may have, so everything is looked at.
+    `deadline` is in `time.monotonic()` seconds. `attempt` counts how often the look was put off.
+
+    `touched` is the only list below the workspace that changed. None: anything may have changed, so everything is
+    looked at.
     """
 
     deadline: float | None = None
@@ -36,9 +39,9 @@ EVERYTHING = Look()
 
 @dataclass(slots=True)
 class Progress:
-    """How far one run has come: `made` and `outcomes` are the last pass's, `done` is what was done over all of them.
+    """How far one run has come: `made` and `outcomes` belong to the last pass, `done` to all passes.
 
-    `recorded` is what of plans is on record already; `released` what a person has released for this run.
+    `recorded` is what is on record already. `released` is what a person has released for this run.
     """
 
     workspace: Scope

@@ -1,7 +1,7 @@
 """Read → require → compare → guard → record intent → apply → record outcome, for one workspace.
 
-The laws (docs/laws.md) are kept here: nothing is written before the audit log has accepted the intent; grants go
-before settings; what a guard names, what Azure refuses and what must wait are outcomes on the record, not silence.
+This is where the laws (docs/laws.md) are kept. Nothing is written before the audit log has accepted the intent. Grants
+come before settings. What a guard stops, what Azure refuses and what must wait are outcomes on the record.
 """
 
 import asyncio
@@ -38,15 +38,15 @@ from shared.writing.leftovers import Leftovers
 from shared.writing.reminder import Reminder
 
 _PASSES = 3
-# Of one look without an event. What a write takes comes on top (`shared.azure.arm`), and the host allows ten minutes.
+# The time for one look without an event. A write takes more (`shared.azure.arm`). The host allows ten minutes.
 _MOST_SECONDS = 200.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """Everything that a reconcile works with. Without a queue (at a desk) what must wait is only reported.
+    """Everything that a reconcile works with. Without a queue (on the command line) what must wait is only reported.
 
-    What earlier runs left open in a workspace is settled before a person's run: `leftovers` looks for it once.
+    What earlier runs left open in a workspace is settled before a person's run. `leftovers` looks for it once.
     """
 
     azure: Azure
@@ -80,14 +80,14 @@ class Reconciler:
         return Approval(self.store, self.terms.approval_lapses)
 
     async def prepare(self, workspace: Scope, trigger: Trigger | None = None, touched: List | None = None) -> Plan:
-        """Reads and plans; changes and records nothing. Raises `ReadFailedError`."""
+        """Reads and plans. Changes and records nothing. Raises `ReadFailedError`."""
         prepared = await prepare(workspace, self.azure, self.terms, trigger, touched=touched)
         made = prepared.plan if prepared else Plan()
         only = self.instructions.only
         return made if only is None else restrict(made, only)
 
     async def evaluate(self, workspace: Scope, reads: Reads) -> Plan | None:
-        """The plan by what `reads` knows, where it holds nothing but findings; else None: look properly.
+        """The plan from what `reads` knows, if it has only findings. None: look properly.
 
         Changes and records nothing. Raises `ReadFailedError`.
         """
@@ -96,21 +96,21 @@ class Reconciler:
         return None if made is None or made.actions or made.withheld or made.deferred else made
 
     async def preview(self, workspace: Scope) -> Plan:
-        """What `run` would do in mode enforce: also without what the brakes would stop now."""
+        """What `run` would do in mode enforce, without what the brakes would stop now."""
         return await self.braked(await self.prepare(workspace), workspace)
 
     async def braked(self, made: Plan, workspace: Scope) -> Plan:
-        """`made` as the brakes would let it be carried out now."""
+        """`made`, without what the brakes would stop now."""
         held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
         return held.allows(made)
 
     async def run(self, workspace: Scope, run: Run, look: Look = EVERYTHING) -> Result:
-        """Prepares, and carries out in mode enforce. There always is a deadline, except at a desk.
+        """Prepares, and carries out in mode enforce. There is always a deadline, except on the command line.
 
-        A burst of events about one workspace is two runs: one under way, and one that begins after the last of them.
+        A burst of events about one workspace is two runs: one under way, and one that begins after the last event.
 
-        Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1);
-        `TimeoutError` when the deadline passed before anything was recorded, and `StoppedError`.
+        Raises `ReadFailedError` and `AuditFailedError`: the caller retries the whole run, which is safe (law 1). Raises
+        `TimeoutError` if the deadline passed before anything was recorded, and `StoppedError`.
         """
         until = look.deadline
         if until is None and not self.instructions.by_hand:
@@ -121,7 +121,7 @@ class Reconciler:
         )
 
     def _alike(self, workspace: Scope, run: Run, look: Look) -> Hashable:
-        """Runs of which this is the same may share what comes of one of them."""
+        """Runs for which this is equal may share one result."""
         speaks_for = run.trigger.caller_object_id, run.trigger.resource if self.terms.caller_must_hold else ""
         patience = look.deadline is None, look.attempt, is_in_the_background()
         said = self.instructions
@@ -153,7 +153,7 @@ class Reconciler:
             await self._act(made, one)
         else:
             async with self.memory.exclusively(made.switch_off.resource):
-                # By nothing that was read before: others may have been at the same registry meanwhile.
+                # Not from what was read before: others may have changed the same registry meanwhile.
                 await self._act(await self._decide(one, fresh=True), one)
         if self.instructions.by_hand:
             mine = (outcome.action for outcome in one.done if isinstance(outcome.action, Grant))
@@ -161,7 +161,7 @@ class Reconciler:
             await self.journal.leaning(one.made.leaning, one.run, told)
 
     async def _decide(self, one: Progress, *, fresh: bool = False) -> Plan:
-        """Looks, and asks for approval; looks again with what a person has released."""
+        """Looks, and asks for approval. Looks again with what a person has released."""
         reader = replace(self, azure=self.azure.fresh()) if fresh else self
         touched = None if fresh else one.look.touched
         async with asyncio.timeout(_left(one.look.deadline)):
@@ -175,16 +175,16 @@ class Reconciler:
                 one.released = released
 
     async def look(self, workspace: Scope, trigger: Trigger, touched: List | None = None) -> Plan:
-        """As `prepare`; raises `StoppedError` when a person wants to stop."""
+        """As `prepare`. Raises `StoppedError` if a person wants to stop."""
         looking, stop = self.prepare(workspace, trigger, touched), self.instructions.stop
         return await (stop.unless(looking) if stop else looking)
 
     def knowing(self, released: Pending | None) -> "Reconciler":
-        """With the policy's terms and what a person has released."""
+        """The policy's terms with what a person has released."""
         return replace(self, terms=replace(self.terms, approved=frozenset(released.actions))) if released else self
 
     async def _act(self, made: Plan, one: Progress) -> None:
-        """Carries out the plan, and then what takes the place of grants that were not to be."""
+        """Carries out the plan, and then the grants that replace those that could not be made."""
         one.made, one.outcomes = await self._carry_out(made, one)
         instead = self._instead(one.outcomes)
         if instead.grants:
@@ -193,7 +193,7 @@ class Reconciler:
         one.done += one.outcomes
 
     async def _carry_out(self, made: Plan, one: Progress) -> tuple[Plan, list[Outcome]]:
-        """The plan without what the brakes stopped, and what came of the rest. The record holds both."""
+        """Carries out the plan without what the brakes stopped. The record has the outcomes of both."""
         if one.run.mode is not RunMode.ENFORCE or not made.actions:
             await self._record(made, one)
             return made, []
@@ -212,7 +212,7 @@ class Reconciler:
         return allowed, outcomes
 
     async def _begin(self, made: Plan, one: Progress, reminder: Reminder) -> BrakeVerdict:
-        """What must come before the first write, all at once for the event's sake. If it fails, nothing is written."""
+        """Does at once what must come before the first write. If any of it fails, nothing is written."""
         intents = [planned(one.run, action) for action in made.actions]
         try:
             answers = await in_full(
@@ -228,7 +228,7 @@ class Reconciler:
         return held
 
     async def _give_up(self, made: Plan, one: Progress, reminder: Reminder, error: AzureFailureError) -> None:
-        """The intent that the log has accepted gets its outcome. If the log fails, a later look sees to it."""
+        """Gives the accepted intent an outcome. If the log fails, a later look does it."""
         reason = f"nothing was begun: {error.operation}: {error.reason}"
         begun = [action for action in made.actions if (action.action_id, Phase.PLANNED) in one.recorded]
         outcomes = [Outcome(action, Phase.DEFERRED, reason, code=error.code) for action in begun]
@@ -238,7 +238,7 @@ class Reconciler:
                 await self.journal.outcomes(outcomes, one.run, reminder)
 
     async def _record(self, made: Plan, one: Progress) -> None:
-        """The intent and the findings. What an event finds as it was is on record already; a sweep records it again."""
+        """Records the intent and the findings, but for an event not those that are on record unchanged."""
         if not one.run.trigger.resource:
             await self.journal.intent(made, one.run, one.recorded)
             return
@@ -247,10 +247,10 @@ class Reconciler:
         self.memory.remember_told(news)
 
     def _instead(self, outcomes: Sequence[Outcome]) -> Plan:
-        """What grants that Azure refuses, or that people keep removing, made needless; within the cap.
+        """The grants that a failed grant would have made unnecessary, as far as the cap allows.
 
-        Not what a person took back with `amlguard undo`: that took back all that the grant was for. Not beside a plan
-        document either: it names what may be done.
+        A grant fails if Azure refuses it, or if people keep removing it. Undo is different: a person then took back
+        everything that the grant was for. With a plan document there are none, because it names what may be done.
         """
         if self.instructions.only is not None:
             return Plan()
@@ -260,7 +260,7 @@ class Reconciler:
         return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
 
     def _goes_on(self, one: Progress) -> bool:
-        """Whether another pass can do at once what waited for this one."""
+        """Whether another pass can at once do what waited for this one."""
         stopped = self.instructions.asked_to_stop
         return bool(one.outcomes) and not stopped and follows_at_once(one.made, one.outcomes, self.azure.now())
 

@@ -29,7 +29,7 @@ class Stop:
         try:
             await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
             if self.asked:
-                raise StoppedError("the command was stopped before it was looked at to the end")
+                raise StoppedError("the command was stopped before the look at it was complete")
             return await work
         finally:
             for one in (work, asked):

@@ -1,4 +1,4 @@
-"""Takes back what runs did. It reads the state, says who relies on what would go, records, and carries out."""
+"""Takes back what runs did. It reads the state, says who relies on what would go, records, and makes the changes."""
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
@@ -107,10 +107,10 @@ class Undo:
         return [*rows, *(row for row in self.written if row["RunId"] in ids)]
 
     async def _estates(self, taking: TakingBack, once: CachedReads) -> list[Estate]:
-        """Of all workspaces that may use what would go, and of those that it was made for.
+        """The estates of all workspaces that may use what would go, and of those for which it was made.
 
-        The others are asked about shared identities only, because nobody else holds what these hold. Whom it was made
-        for only the row says: what may not be read of those tells nothing.
+        The others are asked about shared identities only, because nobody else holds what these hold. Only the row says
+        for whom it was made, so a workspace of that list that may not be read says nothing.
         """
         scopes = {removal.scope for _, removal in taking.removals} | {one.resource for _, one in taking.policies}
         shared = {step.shared for step, _ in taking.removals if step.shared}
@@ -184,7 +184,7 @@ def _rows(entries: Sequence[tuple[Step, Outcome]], run: Run) -> list[dict[str, A
 
 
 async def _as_they_are(done: Sequence[Done], azure: Reads) -> tuple[list[Step], list[str]]:
-    """What takes each back, and which may not be read: a row can name anything. Raises `ReadFailedError`."""
+    """What takes each change back, and what may not be read: a row can name anything. Raises `ReadFailedError`."""
     steps, unread = list[Step](), list[str]()
     answers = await asyncio.gather(*(azure.resource(one.target) for one in done), return_exceptions=True)
     for one, now in zip(done, answers, strict=True):
@@ -213,7 +213,7 @@ def _guarded(one: Step, undoing: Undoing) -> Outcome | None:
 
 
 def _withheld(one: Step, undoing: Undoing, before: Sequence[tuple[Step, Outcome]]) -> Outcome | None:
-    """Grants stay while others rely on them, and where an admin user did not come back."""
+    """Grants stay while others rely on them, and if an admin user could not be turned on."""
     assert one.action is not None
     if kept := undoing.kept.get(one.done.action_id):
         said = "; ".join(kept)

@@ -1,7 +1,8 @@
 """Which steps of an undo the guards of a plan allow now: reads what they must know, and asks `access.undo_guards`.
 
-What takes a grant away needs no guard: Azure itself shows that it is the run's (law 8). What comes again, or goes
-back, is asked of a workspace that the policy looks at and that has to do with it.
+A step that takes a grant away needs no guard, because Azure itself shows that the grant is the run's (law 8). A step
+that makes something again, or sets it back, is judged for a workspace that the policy watches and that has to do with
+it.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from shared.writing.tags import stopped_by_tag
 
 @dataclass(frozen=True, slots=True)
 class Vetted:
-    """`withheld` says by action id what a guard keeps back. It is among `steps` all the same."""
+    """`withheld` says by action id what a guard stops. These actions are among `steps` all the same."""
 
     steps: tuple[Step, ...]
     withheld: Mapping[str, Refusal]
@@ -35,14 +36,14 @@ class Vetted:
 
 @dataclass(frozen=True, slots=True)
 class Vet:
-    """`_users` are the workspaces that use what goes back."""
+    """`_users` are the workspaces that use what is set back."""
 
     azure: CachedReads
     terms: Terms
     _users: dict[Scope, Sequence[Scope]] = field(default_factory=dict)
 
     async def vet(self, steps: Sequence[Step]) -> Vetted:
-        """Raises `ReadFailedError`, except of what may not be read at all: a row can name anything."""
+        """Raises `ReadFailedError`, except for what may not be read at all, because a row can name anything."""
         answers = await asyncio.gather(*(self._judge(one) for one in steps))
         pairs = list(zip(steps, answers, strict=True))
         withheld = {one.done.action_id: said for one, said in pairs if isinstance(said, Refusal)}

@@ -1,4 +1,4 @@
-"""What a run leaves for later: when the first of it could go on."""
+"""What a run leaves for later, and when the first of it can go on."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,9 +23,9 @@ def follows_at_once(made: Plan, outcomes: Sequence[Outcome], now: datetime) -> b
 
 
 def delay(made: Plan, outcomes: Sequence[Outcome], now: datetime, attempt: int) -> timedelta | None:
-    """Until the earliest moment at which something that waits could go on; None when nothing waits.
+    """The time until something that waits can go on at the earliest. None if nothing waits.
 
-    What Azure could not do yet is tried less often each time, and not for ever.
+    What Azure could not do yet is tried less and less often, and not without end.
     """
     if attempt >= MOST_ATTEMPTS:
         return None
@@ -44,7 +44,7 @@ def backoff(attempt: int) -> timedelta:
 
 
 def _settings(made: Plan, outcomes: Sequence[Outcome]) -> list[Deferred]:
-    """Settings for which time has to pass, and no more: the grants that they waited for were made."""
+    """Settings that only have to wait for time to pass, because the grants that they waited for were made."""
     open_targets = {o.action.scope for o in outcomes if isinstance(o.action, Grant) and o.phase is not Phase.APPLIED}
     waiting = [one for one in made.deferred if isinstance(one.action, Setting)]
     return [one for one in waiting if one.action.resource not in open_targets]

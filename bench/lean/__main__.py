@@ -1,4 +1,4 @@
-"""`python -m bench.lean --tenant FILE`: says in one JSON line when it is ready, then runs until SIGTERM."""
+"""`python -m bench.lean --tenant FILE`: prints one JSON line when it is ready, then runs until SIGTERM."""
 
 import argparse
 import asyncio
@@ -69,9 +69,9 @@ def main() -> None:
     parser.add_argument("--tenant", type=Path, required=True, metavar="FILE")
     parser.add_argument("--latency-ms", type=float, default=0, help="delays every answer of Azure")
     parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="it never answers 429")
-    parser.add_argument("--live", action="store_true", help="it answers what events lead to, changes included")
+    parser.add_argument("--live", action="store_true", help="also answer what events lead to, changes included")
     options = parser.parse_args()
-    gc.disable()  # while a tenant is built nothing of it is garbage, and to look through it all the time takes longest
+    gc.disable()  # While a tenant is being built nothing in it is garbage, and collecting would take most of the time.
     azure = LeanAzure(
         Tenant.load(options.tenant), latency=options.latency_ms / 1000, throttles=options.throttle, live=options.live
     )

@@ -1,4 +1,4 @@
-"""What is asked of Azure Resource Manager: answered by the local Azure's own, and looked up when it is asked again."""
+"""Azure Resource Manager: the local Azure renders each answer once, and this looks it up when it is asked again."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,17 +23,19 @@ _OF_WORKSPACES = ("computes", "connections", "datastores", "environments")
 _OF_SUBSCRIPTIONS = {"locks": {}, "denyAssignments": {}, "roleDefinitions": {"$filter": "type eq 'CustomRole'"}}
 
 type Ask = tuple[str, dict[str, str]]
-"""Path and query."""
+"""The path with the query."""
 
 
 class RememberedArm:
-    """Answers what a sweep asks in which nothing is to be changed; if `live`, whatever ARM answers, changes included.
+    """Answers what a sweep asks in a tenant in which nothing must change.
 
-    What a sweep asks, and an event if `live`, is rendered before. All with the rights of `caller`.
+    If `live`, answers everything, changes included.
+
+    What a sweep asks, and what an event asks if `live`, is rendered in advance with the rights of `caller`.
     """
 
     def __init__(self, tenant: Tenant, caller: Caller, clock: Clock, made_up: SeededValues, *, live: bool) -> None:
-        """AzureError when the local Azure refuses what is rendered before."""
+        """Raises AzureError if the local Azure refuses what is rendered in advance."""
         self._arm = routes.build(tenant, Rbac(tenant), clock, made_up, lambda _: None, operation_seconds=0)
         self._caller, self._live = caller, live
         self._known: dict[str, bytes] = {}
@@ -41,7 +43,7 @@ class RememberedArm:
             self._read(path, query)
 
     def answer(self, method: str, target: str, body: Any) -> tuple[int, bytes]:
-        """Status and JSON. AzureError for what ARM refuses, and 501 for what is not known."""
+        """Status and JSON. Raises AzureError for what ARM refuses, and 501 for what it does not know."""
         text = unquote(target)
         known = self._known.get(text) if method == "GET" else None
         if known is not None:
@@ -76,7 +78,7 @@ class RememberedArm:
         return self._arm.handle(call)
 
     def _forget(self, path: str, body: Any) -> None:
-        """All of the resource group, or of what is assigned only the lists that it stands in."""
+        """Forgets all answers of the resource group. For a role assignment, only the lists that contain it."""
         group, grants = "/".join(path.split("/")[:5]) + "/", _ROLE_ASSIGNMENTS in path
         principal = str(body["properties"]["principalId"]) if grants and body else None
         for target in [one for one in self._known if not grants or _ROLE_ASSIGNMENTS in one]:
@@ -97,7 +99,7 @@ def _asked_by_sweeps(tenant: Tenant) -> Iterator[Ask]:
 
 
 def _asked_by_events(tenant: Tenant) -> Iterator[Ask]:
-    """Of the tenants of the bench: a workspace, its resource group and its dependencies; who may be granted what."""
+    """What events ask in the bench's tenants: a workspace, its resource group, its dependencies, and the grants."""
     for kind in (f"{_ML}/workspaces", "Microsoft.ContainerRegistry/registries", "Microsoft.Storage/storageAccounts"):
         version = {"api-version": API_VERSIONS[kind.lower().partition("/")[0]]}
         for resource in tenant.resources.where("type", kind.lower()):

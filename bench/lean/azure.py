@@ -1,7 +1,7 @@
-"""A stand-in for Azure that is cheap enough to be measured against on the app's own machine.
+"""A stand-in for Azure that is cheap enough to run beside the app on the same machine while the app is measured.
 
-It is the local Azure without its generality: what a sweep or an event asks is looked up instead of worked out. It logs
-what it is asked, and refuses (501) what it does not know, so that nobody takes the cost of errors for that of a sweep.
+It looks up what a sweep or an event asks, where the local Azure works it out. It logs every request and refuses (501)
+what it does not know, so that nobody takes the cost of errors for that of a sweep.
 """
 
 import time
@@ -31,13 +31,14 @@ _ARM = "/subscriptions/"
 _GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01"
 _METADATA = "/metadata/endpoints?api-version=2022-09-01"
 _PLENTY = {"x-ms-user-quota-remaining": "1000", "x-ms-user-quota-resets-after": "00:00:05"}
-"""A client that hears of no quota has to be careful, which is not what is measured where there is none."""
+"""A quota to report when there are no limits: a client that hears of no quota slows down, and that would be measured.
+"""
 _STREAMS = "/ingestion/dataCollectionRules/{rule}/streams/Custom-"
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """`caller` is an object id, empty for what takes no token; `started` is in seconds since 1970."""
+    """`caller` is an object id, empty if no token is needed. `started` is in seconds since 1970."""
 
     method: str
     target: str
@@ -48,11 +49,11 @@ class _Asked:
 
     @property
     def failed(self) -> bool:
-        """To be told to slow down is no failure: it is counted by itself."""
+        """Being told to slow down is not a failure. It is counted separately."""
         return self.status >= 300 and self.status != 429
 
     def as_json(self) -> dict[str, Any]:
-        """As the local Azure's log has it."""
+        """In the form of the local Azure's log."""
         return {
             "method": self.method,
             "path": self.target,
@@ -64,9 +65,11 @@ class _Asked:
 
 
 class LeanAzure:
-    """With `throttles` it answers 429 where Azure would. `latency` is in seconds, of all answers but its controls'.
+    """If `throttles`, it answers 429 where Azure would.
 
-    If `live` it answers events and what they lead to, too.
+    `latency` is in seconds, for all answers except the control routes'.
+
+    If `live`, it also answers events and what they lead to.
     """
 
     def __init__(self, tenant: Tenant, *, latency: float, throttles: bool, live: bool = False) -> None:
@@ -105,7 +108,7 @@ class LeanAzure:
         return answer
 
     def delay(self, request: Request) -> float:
-        """Seconds from the request until the answer."""
+        """The seconds from the request to the answer."""
         return 0 if request.target.startswith(_CONTROL) else self._latency
 
     def identity(self, request: Request) -> Answer:
@@ -143,7 +146,7 @@ class LeanAzure:
         return Answer(status, body, {**headers, **self._ids()})
 
     def _control(self, request: Request) -> Answer:
-        """Some of the local Azure's controls, `refused` (what failed) and a way to forget a table's rows."""
+        """Some of the local Azure's control routes, `refused` (what failed), and one that forgets a table's rows."""
         if not self._caller(request, Audience.ARM).operator:
             raise AzureError(403, "AuthorizationFailed", "The control routes are for the operator's token only.")
         route, _, name = request.target.removeprefix(_CONTROL).partition("/")
@@ -163,13 +166,13 @@ class LeanAzure:
         raise AzureError(404, "NotFound", f"{request.method} {request.target} is no control route.")
 
     def _rows(self, table: str) -> list[Any]:
-        """What was sent is taken in when the bench looks at it: Azure lets queries wait for minutes, too."""
+        """Rows are stored only when the bench reads them. In Azure, too, queries see rows minutes later."""
         for request in self._sent.pop(table, ()):
             self._logs.ingest(f"Custom-{table}", request.body, request.header("Content-Encoding") or None)
         return self._stored.get(table, [])
 
     def _caller(self, request: Request, audience: Audience) -> Caller:
-        """Tokens outlive any sweep: what was verified once stays so."""
+        """Tokens outlive any sweep, so one that was verified once stays valid."""
         key = request.header("Authorization"), audience
         if key not in self._callers:
             self._callers[key] = self.tokens.verify(*key)

@@ -1,4 +1,4 @@
-"""Resource Graph for a sweep: the few queries that it asks, answered from an index instead of by interpreting KQL.
+"""Resource Graph for a sweep: answers its few queries from an index instead of interpreting KQL.
 
 Quota, paging and errors are the local Azure's own.
 """
@@ -30,14 +30,17 @@ _ASSIGNED = re.compile(
 _QUOTED = re.compile(r"""['"]([^'"]*)['"]""")
 _ASSIGNMENT = "microsoft.authorization/roleassignments"
 _ID, _TYPE, _GROUP, _SUBSCRIPTION = 0, 2, 6, 7
-"""Where these columns are in a row of `GraphTables`."""
+"""The position of these columns in a row of `GraphTables`."""
 
 type Place = tuple[str, str]
-"""Subscription and resource group, in lower case; no group for what is of the whole subscription."""
+"""Subscription and resource group, in lower case. The group is empty for a row about the whole subscription."""
 
 
 class SweptGraph(ResourceGraph):
-    """AzureError 501 for any other query. For tenants without management groups, all of which the caller may read."""
+    """Raises AzureError 501 for any other query.
+
+    For tenants without management groups in which the caller may read everything.
+    """
 
     def __init__(self, tenant: Tenant, clock: Clock, *, throttles: bool) -> None:
         super().__init__(tenant, lambda _, __: True, clock, throttles=throttles)
@@ -51,7 +54,7 @@ class SweptGraph(ResourceGraph):
         self._by_group = _index(resources, _place)
         self._assigned = _index(assigned, _place)
 
-    def run(self, question: Question, now: datetime) -> Table:  # noqa: ARG002 - nothing that is asked depends on it
+    def run(self, question: Question, now: datetime) -> Table:  # noqa: ARG002 - no answer depends on it
         if found := _BY_TYPE.fullmatch(question.query):
             rows = self._by_type.get(found["type"].lower(), [])
             if question.scopes:
@@ -63,7 +66,7 @@ class SweptGraph(ResourceGraph):
             places = [(_subscription(question), ""), *_places(question, _quoted(found["groups"]))]
             rows = [row for place in places for row in self._assigned.get(place, ())]
         else:
-            raise AzureError(501, "NotImplemented", f"A query that no sweep is known to ask: {question.query}")
+            raise AzureError(501, "NotImplemented", f"No sweep is known to ask this query: {question.query}")
         return self._projected(sorted(rows, key=_id), found["columns"].split(", "))
 
     def _projected(self, rows: Sequence[Row], names: Sequence[str]) -> Table:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the SDKs' clients speak it, and no more: connections are kept, bodies have a length."""
+"""HTTP/1.1 as far as the clients of the SDKs use it: connections are kept, bodies have a length."""
 
 import asyncio
 import json
@@ -24,11 +24,11 @@ class Request:
     body: bytes
 
     def header(self, name: str) -> str:
-        """Empty when it was not sent."""
+        """Empty if it was not sent."""
         return _header(self.head, name)
 
     def json(self) -> Any:
-        """ValueError when it is not JSON."""
+        """Raises ValueError if the body is not JSON."""
         return json.loads(self.body)
 
 
@@ -51,7 +51,7 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """Gives each whole request to `answer`, and writes what that returns `delay` seconds after the request."""
+    """Gives each whole request to `answer`, and writes the result `delay` seconds after the request."""
 
     def __init__(self, answer: Callable[[Request], Answer], delay: Callable[[Request], float]) -> None:
         self._answer, self._delay = answer, delay
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """ValueError, which closes the connection, for what is no request or has a body without a length."""
+        """Raises ValueError, which closes the connection, if the data is not a request or its body has no length."""
         data = self._kept + data
         while (end := data.find(_END)) >= 0:
             head, start = data[:end], end + len(_END)

@@ -1,7 +1,8 @@
-"""`python -m checks.mutants`: changes the code in one place at a time, and sees whether a test notices.
+"""`python -m checks.mutants`: changes the code in one place at a time, and checks whether a test notices.
 
-It resumes where it stopped: a verdict holds while the changed statement is the same, and that something survived, while
-the tests are. It ends with figures, and with 1 if something survived that nobody has explained.
+It resumes where it stopped. A verdict counts while the changed statement stays the same. That something survived counts
+only while the tests stay the same, too. It ends with figures, and exits 1 if something survived that nobody has
+explained.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def measure(tests: Sequence[str]) -> None:
 
 
 def chosen(settings: Mapping[str, Any], only: str) -> Iterator[Mutant]:
-    """All of the modules that are judged completely, and so many of the others, by chance but the same each time."""
+    """All mutants of the modules that are judged completely, and the same sample of the others each time."""
     complete = [ROOT / one for one in settings["complete"]]
     for path in complete:
         if fnmatch.fnmatch(str(path.relative_to(ROOT)), only or "*"):
@@ -134,7 +135,7 @@ def _report(found: Sequence[Mutant], known: Mapping[str, Mapping[str, str]]) -> 
 
 
 def _explains(said: Mapping[str, str], one: Mutant) -> bool:
-    """An explanation names the module and the function, and what became of what, as patterns."""
+    """An explanation names the module, the function and the change, as patterns."""
     asked = (("path", one.path), ("where", one.where), ("before", one.before), ("after", one.after))
     return all(fnmatch.fnmatchcase(" ".join(text.split()), said.get(key, "*")) for key, text in asked)
 

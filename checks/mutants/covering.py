@@ -20,7 +20,7 @@ class Covering:
         self._times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
 
     def tests(self, path: str, lines: Iterable[int]) -> Sequence[str]:
-        """Those that run a line of `lines`, the quickest first; where only imports do, all that run the module."""
+        """Those that run a line of `lines`, the quickest first. If only imports do, all tests that run the module."""
         known = self._of(path)
         found = {test for line in lines for test in known.get(line, ())}
         found = found or {test for each in known.values() for test in each}

@@ -1,4 +1,4 @@
-"""Changes modules that are imported already: the code of their functions is exchanged, and nothing is imported anew."""
+"""Changes modules that are already imported: it exchanges the code of their functions, and imports nothing anew."""
 
 import gc
 import inspect
@@ -10,7 +10,7 @@ from types import CodeType, FunctionType
 from checks.mutants.making import Mutant
 
 type _Place = tuple[str, int]
-"""A function's qualified name, and which of that name it is."""
+"""A function's qualified name, and its number among those with that name."""
 
 
 @dataclass(slots=True)
@@ -43,7 +43,7 @@ class Imported:
                 self._functions.setdefault(one.__code__.co_filename, []).append(one)
 
     def exchanges(self, mutant: Mutant) -> Sequence[Exchange] | None:
-        """None where more changes than what functions do. Raises `SyntaxError`."""
+        """None if more changes than what functions do. Raises `SyntaxError`."""
         path = str(self._root / mutant.path)
         before = _compiled(compile(Path(path).read_text("utf-8"), path, "exec"))
         after = _compiled(compile(mutant.code, path, "exec"))

@@ -26,7 +26,7 @@ _IN_VAIN = (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`by` is the test that noticed it, as far as that is known."""
+    """`by` is the test that noticed it, if that is known."""
 
     mutant: Mutant
     word: str
@@ -42,7 +42,7 @@ class _Trial:
 
 @dataclass(slots=True)
 class Judge:
-    """A plugin of pytest, which takes over once the tests are collected. `told` hears every verdict."""
+    """A plugin of pytest, which takes over once the tests are collected. `told` gets every verdict."""
 
     root: Path
     mutants: Iterable[Mutant]
@@ -56,7 +56,7 @@ class Judge:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {one.nodeid: one for one in session.items}
         imported = Imported(self.root)
-        gc.freeze()  # so that forks share what is there
+        gc.freeze()  # so that forks share what exists already
         for mutant in self.mutants:
             while len(self._running) >= self.jobs:
                 self._wait()
@@ -116,7 +116,7 @@ def _place(mutant: Mutant) -> str:
 
 
 def _limit(seconds: float) -> None:
-    """Of the processor, and not of the clock: others may be at work on the machine."""
+    """A limit on processor time, not on real time, because others may use the machine."""
     most = int(30 + 10 * seconds)
     resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
     nowhere = os.open(os.devnull, os.O_RDWR)

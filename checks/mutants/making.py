@@ -1,7 +1,7 @@
-"""Changes code in one place at a time: mutmut's own ways, and some that it lacks, at every place of a module.
+"""Changes code in one place at a time: with mutmut's operators, and with some that it lacks, everywhere in a module.
 
-mutmut itself leaves out what stands outside functions and what has a decorator: tables, guards and properties, which is
-where amlguard decides most. So only its operators are used.
+mutmut itself leaves out what is outside functions and what has a decorator: tables, guards and properties, where
+amlguard decides most. So only its operators are used.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_arg_removal, operator_assignment
 
 _MOST_ELEMENTS = 40
-# What the type checker asks for, or only changes what people see while they debug.
+# What the type checker needs, or what only changes what people see while they debug.
 _NO_CALLS = ("len", "isinstance", "cast", "NewType", "repr")
 _NO_NODES = (cst.Annotation, cst.TypeAlias, cst.TypeParameters, cst.Import, cst.ImportFrom, cst.AssignTarget)
 _NO_DECORATORS = ("dataclass", "property", "cached_property", "classmethod", "staticmethod", "override", "lru_cache")
@@ -23,7 +23,7 @@ _NO_DECORATORS = ("dataclass", "property", "cached_property", "classmethod", "st
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`where` names the function; `lines` are those of the statement. `key` is the same while the statement is.
+    """`where` names the function. `lines` are those of the statement. `key` stays the same while the statement does.
 
     `plain`: something is missing or None, which mostly ends in an exception. Those are judged last.
     """
@@ -115,7 +115,7 @@ class _Visitor(cst.CSTVisitor):  # type: ignore[misc]  # libcst is in .venv-muta
         assert isinstance(whole, CodeRange)
         if isinstance(statement, cst.SimpleStatementLine):
             said, lines = _said(self._module, statement), range(whole.start.line, whole.end.line + 1)
-        else:  # its head: what follows is told by statements of its own
+        else:  # its head, because what follows has statements of its own
             said, lines = _head(statement), range(whole.start.line, place.end.line + 1)
         where = ".".join(self._names) or "module"
         self.found.append(_Change(place, _said(self._module, instead), where, said, lines, plain))
@@ -170,7 +170,7 @@ def _without[T](parts: Sequence[T], at: int) -> list[T]:
 def _less(node: cst.Tuple | cst.List | cst.Set | cst.Dict, at: int) -> cst.CSTNode:
     left = _without(node.elements, at)
     if isinstance(node, cst.Tuple) and len(left) == 1:
-        left = [left[0].with_changes(comma=cst.Comma())]  # else it were no tuple
+        left = [left[0].with_changes(comma=cst.Comma())]  # otherwise it would not be a tuple
     return node.with_changes(elements=left)
 
 

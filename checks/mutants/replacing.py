@@ -1,4 +1,4 @@
-"""A plugin of pytest: puts a mutant in the place of its module before that is imported; runs the tests that matter."""
+"""A plugin of pytest: replaces a module by a mutant before it is imported, and runs the tests that matter."""
 
 import json
 import os

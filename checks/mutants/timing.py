@@ -1,4 +1,4 @@
-"""A plugin of pytest: how long each test takes, for whoever wants the quick ones first."""
+"""A plugin of pytest: how long each test takes, so that the quick ones can run first."""
 
 import json
 from pathlib import Path
@@ -14,5 +14,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput"):  # of several processes, the one that hears of all
+    if not hasattr(session.config, "workerinput"):  # of several processes, the one that hears of all tests
         TIMES.write_text(json.dumps(_times, indent=0), "utf-8")

@@ -41,7 +41,7 @@ async def _first_job(stage: Stage) -> None:
     train = await stage.people.get(places.TRAIN)
     registry = await _registry(stage)
     await stage.see(
-        "the cluster may pull and the admin user waits for its hour",
+        "the cluster may pull, and the admin user stays on for now",
         lambda world: (
             world.holds(train["identity"]["principalId"], "AcrPull", registry)
             and world.recorded("Deferred", registry, "adminUserEnabled")
@@ -63,7 +63,7 @@ async def _first_job(stage: Stage) -> None:
 
 
 async def _repeat(stage: Stage, events: list[Json]) -> None:
-    """Event Grid promises neither order nor once: the scene's events again, the last one first."""
+    """Event Grid guarantees neither order nor single delivery. So the scene's events come again, the last one first."""
     before = len(stage.world.writes(stage.app))
     statuses = [await stage.people.deliver(event) for event in reversed(events)]
     await stage.see("amlguard has looked again")
@@ -76,7 +76,7 @@ async def _repeat(stage: Stage, events: list[Json]) -> None:
 
 
 async def _registry(stage: Stage) -> str:
-    """The registry that AML made; its name is AML's."""
+    """The registry that AML made. AML chose its name."""
     workspace = await stage.people.get(places.CHURN)
     return str(workspace["properties"]["containerRegistry"])
 
@@ -122,36 +122,36 @@ async def _taken_away(stage: Stage) -> None:
 WORKSPACE = Scene(
     "A workspace is created",
     "Team churn creates a workspace with its own storage, vault and Application Insights, but no container registry.",
-    "Azure Machine Learning (AML) gives this workspace what it needs: here amlguard must add nothing.",
+    "Azure Machine Learning (AML) gives this workspace what it needs, so amlguard must add nothing.",
     _workspace,
 )
 CLUSTER = Scene(
     "A cluster is created",
     "A cluster of machines, with a system-assigned identity (SAI) that will pull container images to run jobs in.",
-    "AML lets a cluster pull only from a registry that is already there. There is none, and AML never comes back.",
+    "AML lets a cluster pull only from a registry that already exists. There is none, and AML never checks again.",
     _cluster,
 )
 FIRST_JOB = Scene(
     "The first job, and a registry with a shared password",
-    "The job makes AML create the registry, its admin user on: one password that can pull and push everything.",
-    "Off too early, it breaks every job: first the role, time for it to act, then admin user off, then fresh keys.",
+    "The job makes AML create the registry with its admin user on: one password that can pull and push everything.",
+    "Turned off too early, it breaks every job. So first the role, then a wait, then the switch-off, then fresh keys.",
     _first_job,
 )
 NO_IDENTITY = Scene(
     "A cluster without an identity",
     "A second cluster is created, and nobody gives it an identity.",
-    "With the admin user off it cannot pull. Whose identity it should have is for people to say: no guessing.",
+    "With the admin user off it cannot pull. Which identity it should have is for people to decide.",
     _no_identity,
 )
 ENDPOINT = Scene(
     "A model goes live",
     "Team churn creates an online endpoint that runs as a user-assigned identity (UAI).",
-    "AML sets up system-assigned ones only: this one could pull neither its image nor its model.",
+    "AML sets up system-assigned identities only. This one could read neither its image nor its model.",
     _endpoint,
 )
 TAKEN_AWAY = Scene(
     "Somebody tidies up",
     "Somebody deletes a role assignment that nobody seems to need: the cluster's AcrPull.",
-    "The next job would fail. A deletion is an event like any other: amlguard looks again and puts the role back.",
+    "The next job would fail. A deletion is an event, too: amlguard looks again and puts the role back.",
     _taken_away,
 )

@@ -1,4 +1,4 @@
-"""Other teams, other habits."""
+"""Other teams, which work in other ways."""
 
 from demo import bodies, places
 from demo.stage import Scene, Stage
@@ -49,7 +49,7 @@ async def _abac_registry(stage: Stage) -> None:
 
 async def _before_amlguard(stage: Stage) -> None:
     if stage.world.about(places.FORECAST):
-        stage.screen.note("The clock passed the timer's own hour earlier: it has swept already.")
+        stage.screen.note("The clock has passed the hour of the timer, so the sweep has run already.")
     await stage.sweep()
     weekly = (await stage.people.get(places.WEEKLY))["identity"]["principalId"]
     await stage.see(
@@ -86,25 +86,25 @@ async def _foreign_registry(stage: Stage) -> None:
 
 OWN_DEPENDENCIES = Scene(
     "Everything customer-provided",
-    "Team vision's workspace acts as a UAI and brings storage, vault and registry along from another resource group.",
+    "Team vision's workspace acts as a UAI. Its storage, vault and registry are in another resource group.",
     "AML grants such an identity nothing. amlguard grants what the policy allows and reports what it does not.",
     _own_dependencies,
 )
 ABAC_REGISTRY = Scene(
     "A registry with finer permissions",
-    "Team fraud's registry is in ABAC mode: permissions per repository. A new cluster gets AcrPull from AML.",
-    "There AcrPull does nothing: the pull fails with the role in plain sight. What counts is Repository Reader.",
+    "Team fraud's registry is in ABAC mode: it has permissions by repository. A new cluster gets AcrPull from AML.",
+    "AcrPull does nothing in that mode, so the pull fails although the role is there. It takes Repository Reader.",
     _abac_registry,
 )
 BEFORE_AMLGUARD = Scene(
     "A workspace from before",
-    "Workspace forecast is from 2023, so no event ever told of it. amlguard's timer looks at every workspace.",
+    "Workspace forecast is from 2023, so there was no event about it. amlguard's timer looks at every workspace.",
     f"One cluster cannot read its data, the other can, through group {GROUP_NAME}. Nobody needs the admin user.",
     _before_amlguard,
 )
 FOREIGN_REGISTRY = Scene(
     "Somebody else's registry",
-    "Team promo creates a workspace that names team payments' registry, and a cluster that would pull from it.",
-    "Else whoever may write a workspace could open anybody's registry. Withheld, with the line that would allow it.",
+    "Team promo creates a workspace that names team payments' registry, and a cluster that is to pull from it.",
+    "Whoever may write a workspace could otherwise open anybody's registry. So the role is withheld.",
     _foreign_registry,
 )

@@ -1,4 +1,4 @@
-"""POST actions of resources: the ones that this local Azure knows; any other is not found, as in Azure."""
+"""POST actions of resources that this local Azure knows. Any other is not found, as in Azure."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ class Actions:
         }
 
     def name(self, path: ResourcePath) -> str | None:
-        """The action's name in Azure's casing; None when the type has no such action."""
+        """The action's name in Azure's casing. None if the type has no such action."""
         known = self._known.get(_split(path))
         return known[0] if known else None
 

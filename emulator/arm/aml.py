@@ -1,7 +1,7 @@
-"""What Azure Machine Learning does of its own accord, and where it stops.
+"""What Azure Machine Learning does by itself, and where it stops.
 
 It grants roles only when something is created through the API, only to system-assigned identities, and only on what
-exists by then. It makes a workspace's registry when the first job needs one, with the admin user on.
+exists by then. It makes a workspace's registry, with the admin user on, when the first job needs one.
 """
 
 import uuid
@@ -73,7 +73,7 @@ class AzureMachineLearning:
         return key_of(identifier) in self._tenant.resources
 
     def grant(self, resource: Json, role: str, scope: str | None) -> None:
-        """To the resource's system-assigned identity, unless it has none or there is no such scope."""
+        """Grants to the resource's system-assigned identity, unless it has none or the scope does not exist."""
         principal = (resource.get("identity") or {}).get("principalId")
         if not principal or scope is None or self._role_assignments.holds(scope, principal, role):
             return
@@ -84,7 +84,7 @@ class AzureMachineLearning:
         self._announce(path, "Microsoft.Authorization/roleAssignments/write")
 
     def make_registry(self, workspace: Json) -> None:
-        """As the first job does when the workspace has no registry."""
+        """As the first job does if the workspace has no registry."""
         if (workspace.get("properties") or {}).get("containerRegistry"):
             return
         group = "/".join(workspace["id"].split("/")[:5])
@@ -176,7 +176,7 @@ class _Job(Plain):
         self._aml = aml
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
-        """A job without `computeId` runs on serverless compute; one that names a compute needs it to be there."""
+        """A job without `computeId` runs on serverless compute. A compute that a job names must exist."""
         del before, caller
         properties = resource.get("properties") or {}
         if properties.get("jobType") not in _JOB_TYPES:

@@ -1,4 +1,4 @@
-"""Subscription events: what Event Grid hears of every successful write, delete and action.
+"""Subscription events: what Event Grid hears about every successful write, delete and action.
 
 https://learn.microsoft.com/azure/event-grid/event-schema-subscriptions
 """
@@ -36,7 +36,7 @@ class Announcer:
         *,
         request: tuple[str, str] | None = None,
     ) -> None:
-        """`operation` ends in write, delete or action; `request` is method and URL, given for all but creations."""
+        """`operation` ends in write, delete or action. `request` is method and URL, given for all except creations."""
         if path.subscription is None:
             return
         data = {
@@ -84,7 +84,7 @@ class Announcer:
             "ver": "1.0",
         }
         if caller.kind == "User":
-            # what Azure puts there of a person: the product must keep it out of its records
+            # what Azure says about a person in an event: the product must keep it out of its records
             mail = f"{caller.name.lower()}@contoso.example"
             claims |= {"ipaddr": _ADDRESS, "name": caller.name, f"{_PERSON}upn": mail, f"{_PERSON}name": mail}
         return claims

@@ -31,7 +31,7 @@ _DESCENDANTS = "microsoft.management/managementgroups/descendants"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     routes: Mapping[str, Mapping[str, Handler]]
-    """Lower-case type → method → handler; every other type is a plain resource."""
+    """Lower-case type → method → handler. Every other type is a plain resource."""
     providers: Providers
     scopes: Scopes
     authorizer: Authorizer
@@ -44,7 +44,7 @@ class Arm:
     changes: Changes
 
     def handle(self, call: Call) -> Answer:
-        """AzureError when ARM refuses; nothing is changed then."""
+        """Raises AzureError if ARM refuses. Then nothing is changed."""
         if call.path.type.lower().endswith(OPERATIONS):
             return self._operation(call)
         handler = self._handler(call)
@@ -55,7 +55,7 @@ class Arm:
         self.locks.require(call.method, call.path)
         answer = handler(call)
         if _is_filtered_list(call) and not answer.body["value"] and call.path.subscription:
-            # Azure filters lists by what the caller may read, and refuses whoever may read nothing of it
+            # Azure filters lists by what the caller may read, and refuses a caller who may read nothing of them
             self.authorizer.require(call.caller, operation, call.path.parent)
         if call.method not in ("GET", "HEAD") and answer.status != 204:
             announce = partial(self._announce, call, operation, evidence, created=answer.created)
@@ -97,14 +97,14 @@ class Arm:
         if _is_filtered_list(call):
             return {}
         if path.type.lower() == "microsoft.authorization/roleassignments" and not path.is_collection:
-            # deleting what is not there succeeds: there is nothing that a condition could look at
+            # deleting what does not exist succeeds: there is nothing that a condition could look at
             gone = call.method == "DELETE" and self.role_assignments.find(path) is None
             attributes = self.role_assignments.attributes(call)
             return self.authorizer.require(call.caller, operation, path.text, attributes, whatever_conditions=gone)
         return self.authorizer.require(call.caller, operation, path.parent if path.is_collection else path.text)
 
     def _require_places(self, call: Call) -> None:
-        """The resource group, and the resource that an extension resource is about."""
+        """The resource group, and the resource that an extension resource extends."""
         path = call.path
         if path.type.lower() != "microsoft.resources/subscriptions/resourcegroups" or call.method != "PUT":
             self.scopes.require_group(path)
@@ -116,7 +116,7 @@ class Arm:
         self.announcer.announce(call.path, operation, call.caller, evidence, call.correlation_id, request=request)
 
     def _begun(self, call: Call, answer: Answer, finish: Finish, announce: Callable[[], None]) -> Answer:
-        """Event Grid hears of a slow creation when it is accepted and when it is done."""
+        """Event Grid hears of a slow creation when it is accepted, and again when it is done."""
 
         def done(end: str) -> None:
             finish(end)
@@ -133,7 +133,7 @@ class Arm:
 
 
 def _is_filtered_list(call: Call) -> bool:
-    """Lists of subscriptions, groups and top-level resources hold what the caller may read."""
+    """Lists of subscriptions, groups and top-level resources contain what the caller may read."""
     path = call.path
     authorization = path.namespace.lower() == "microsoft.authorization"
     top_level = len(path.types) == 1 or path.namespace == "Microsoft.Resources"

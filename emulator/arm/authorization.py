@@ -72,10 +72,10 @@ class DenyAssignments:
         return page(call, holding_at(denies, _scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope))
 
     def _wanted(self, properties: Json, wanted: Filter) -> bool:
-        """`principalId` leaves Everyone out. So does `assignedTo` here, and it leaves exclusions aside.
+        """`principalId` leaves Everyone out. So does `assignedTo` here, and it ignores exclusions.
 
-        The recordings allow this as well as an `assignedTo` that honours exclusions; whoever trusts the filter alone
-        goes wrong with this one in both ways.
+        The recordings allow this as well as an `assignedTo` that honours exclusions. With this one, code that trusts
+        the filter alone is wrong in both ways.
         """
         if wanted.name and str(properties.get("denyAssignmentName", "")).lower() != wanted.name:
             return False
@@ -120,7 +120,7 @@ class LockRoutes:
 
 
 def _at(role: Json, scope: str) -> Json:
-    """A role definition's id begins with the subscription that it is asked of."""
+    """The id of a role definition begins with the subscription that was asked."""
     subscription = "/".join(scope.split("/")[:3]) if key_of(scope).startswith("/subscriptions/") else ""
     return {**role, "id": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role['name']}"}
 

@@ -1,4 +1,4 @@
-"""May this caller do this here? Refuses in ARM's words; says what allowed it, for the events."""
+"""Whether this caller may do this here. It refuses in ARM's words, and says for the events what allowed it."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class Authorizer:
         *,
         whatever_conditions: bool = False,
     ) -> Json:
-        """The `evidence` of the caller's right, as events carry it; 403 without one."""
+        """The `evidence` of the caller's right, as events have it. Refuses with 403 if there is none."""
         if caller.operator:
             return {"role": "Owner", "principalId": _dashless(caller.object_id), "principalType": caller.kind}
         decision = self._rbac.decide(caller.object_id, action, scope, attributes=attributes)
@@ -53,7 +53,7 @@ class Authorizer:
 
 
 def _dashless(guid: str) -> str:
-    """Evidence holds GUIDs as 32 hex digits."""
+    """Evidence has GUIDs as 32 hex digits."""
     return guid.replace("-", "")
 
 

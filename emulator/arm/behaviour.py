@@ -1,4 +1,4 @@
-"""What a resource type does of its own when it is written, read or deleted; the default is nothing."""
+"""What a resource type does itself when it is written, read or deleted. The default is nothing."""
 
 from typing import Any
 
@@ -10,25 +10,25 @@ type Json = dict[str, Any]
 
 class Behaviour:
     asynchronous = False
-    """Creation answers `Creating` first."""
+    """A creation answers `Creating` first."""
     created_status = 201
     identity_comes_late = False
-    """The identity is not there before provisioning is done."""
+    """The identity does not exist before provisioning is done."""
     identity_is_fixed = False
     has_state = True
-    """Its properties hold a provisioningState."""
+    """Its properties have a provisioningState."""
     keeps_when_replaced: tuple[str, ...] = ()
-    """Properties that a PUT without them does not take away."""
+    """Properties that a PUT without them does not remove."""
     newest_first = False
-    """Lists are in the order of creation, the newest first; other lists have no order."""
+    """Lists are in the order of creation, the newest first. Other lists have no order."""
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
-        """The resource with what the service adds; AzureError when the service refuses it."""
+        """The resource with what the service adds. Raises AzureError if the service refuses it."""
         del before, caller
         return resource
 
     def settled(self, resource: Json, *, created: bool) -> None:
-        """Called when a write is through."""
+        """Called when a write is complete."""
 
     def changes_slowly(self, change: Json) -> bool:
         """Whether a PATCH with this body answers `Updating` first."""

@@ -13,7 +13,7 @@ from emulator.names import encoded
 
 type Json = dict[str, Any]
 type Finish = Callable[[str], None]
-"""What happens when an operation ends; it is told the end: Succeeded, Failed or Canceled."""
+"""What happens when an operation ends. It gets the end: Succeeded, Failed or Canceled."""
 
 PAGE = 100
 
@@ -23,15 +23,15 @@ class Call:
     method: str
     path: ResourcePath
     query: Mapping[str, str]
-    """Names in lower case: ARM does not mind theirs."""
+    """Names in lower case, because ARM ignores their case."""
     body: Any
-    """Parsed JSON; None when the request has no body."""
+    """Parsed JSON. None if the request has no body."""
     caller: Caller
     correlation_id: str
     base: str
-    """Scheme and authority under which the caller reaches ARM."""
+    """The scheme and authority under which the caller reaches ARM."""
     ends: str | None = None
-    """The end that a fault wants of the operation that this call begins."""
+    """The end that a fault sets for the operation that this call begins."""
 
     @property
     def url(self) -> str:
@@ -42,7 +42,7 @@ class Call:
         return self.query["api-version"]
 
     def object_body(self) -> Json:
-        """400 when the body is no JSON object, or its properties or tags are none."""
+        """Refuses with 400 if the body is not a JSON object, or its properties or tags are not."""
         body = self.body
         if not isinstance(body, dict) or not all(
             isinstance(body.get(key), dict | None) for key in ("properties", "tags")
@@ -58,9 +58,9 @@ class Answer:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     finish: Finish | None = None
-    """What is to happen when the operation that this answer began is done; None when it is done already."""
+    """What must happen when the operation that this answer began is done. None if it is done already."""
     created: bool = False
-    """Of something new; the status does not tell."""
+    """The answer is about something new. The status does not say so."""
 
 
 def page(call: Call, items: Iterable[Json]) -> Answer:

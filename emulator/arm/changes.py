@@ -1,4 +1,4 @@
-"""Changes that happen to the tenant between two calls, by nobody's request: what faults bring about."""
+"""Changes of the tenant between two calls that nobody requested: faults cause them."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -22,7 +22,7 @@ class Changes:
         self._store = store
 
     def make(self, change: Mapping[str, Any]) -> None:
-        """One of put, delete, remake. What is not there (any more) stays so."""
+        """One of put, delete, remake. What does not exist (any more) stays so."""
         ((kind, about),) = change.items()
         match kind:
             case "put":
@@ -57,7 +57,10 @@ class Changes:
         self._store.remove(ResourcePath.parse(identifier))
 
     def _remake(self, identifier: str) -> None:
-        """Deleted and made anew: its own identity has another principal, and what was assigned is an orphan's."""
+        """Deletes it and makes it anew.
+
+        Its own identity has another principal, and what was assigned belongs to nobody.
+        """
         path = ResourcePath.parse(identifier)
         before = self._tenant.resources.get(path.key)
         if before is None:

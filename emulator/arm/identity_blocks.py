@@ -21,9 +21,9 @@ class IdentityBlocks:
         self._authorizer = authorizer
 
     def filled(self, wanted: Any, before: Json | None, caller: Caller, resource_id: str) -> Json:
-        """The block as Azure gives it back. User-assigned identities that it does not name are gone.
+        """The block as Azure returns it. User-assigned identities that it does not name are removed.
 
-        400 for an identity that does not exist, 403 for one that the caller may not assign.
+        Refuses with 400 for an identity that does not exist, and with 403 for one that the caller may not assign.
         """
         if not isinstance(wanted, dict) or not isinstance(wanted.get("type"), str):
             raise AzureError(400, "InvalidIdentity", f"The identity of '{resource_id}' is not valid.")

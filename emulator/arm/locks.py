@@ -12,7 +12,7 @@ class Locks:
         self._tenant = tenant
 
     def require(self, method: str, path: ResourcePath) -> None:
-        """409 when a lock at or above the path forbids the method, or one below it forbids to delete it."""
+        """Refuses with 409 if a lock at or above the path forbids the method, or one below it forbids deleting it."""
         levels = _ABOVE.get(method)
         if levels is None or path.type.lower() == "microsoft.authorization/locks":
             return

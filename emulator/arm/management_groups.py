@@ -1,8 +1,8 @@
-"""Management groups: themselves, with their children, and all that descends from them.
+"""Management groups with their children and everything that descends from them.
 
-https://learn.microsoft.com/rest/api/managementgroups/management-groups
-Whoever may not read a group gets 403, and so does whoever asks for one that does not exist, as its place in the
-hierarchy is unknown; only a right at the root tells the two apart: https://github.com/Azure/azure-rest-api-specs/issues/9549
+https://learn.microsoft.com/rest/api/managementgroups/management-groups Whoever may not read a group gets 403. So does
+whoever asks for a group that does not exist, because its place in the hierarchy is unknown. Only a right at the root
+tells the two apart: https://github.com/Azure/azure-rest-api-specs/issues/9549
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
 
-# Of a list of descendants Azure asks no more: https://github.com/Azure/azure-rest-api-specs/issues/9140
+# For a list of descendants Azure requires no more: https://github.com/Azure/azure-rest-api-specs/issues/9140
 READ = "Microsoft.Management/managementGroups/read"
 _TYPE = "Microsoft.Management/managementGroups"
 _SCOPE = f"/providers/{_TYPE}/"
@@ -44,7 +44,7 @@ class ManagementGroups:
         return Answer(200, group)
 
     def descendants(self, call: Call) -> Answer:
-        """Groups and subscriptions, however deep."""
+        """Groups and subscriptions at any depth."""
         _require_known(call)
         scope = _SCOPE + self._found(call.path.names[0])
         below = [one for one in self._all() if key_of(one) != key_of(scope)]
@@ -64,7 +64,7 @@ class ManagementGroups:
         }
 
     def _children(self, path: tuple[str, ...], *, deep: bool) -> Iterator[Json]:
-        """Of the last group on the `path`; a tenant file may hold groups that are in each other."""
+        """The children of the last group on the `path`. In a tenant file groups may contain each other."""
         for scope in self._all():
             parent, name = self._parent(scope), scope.rpartition("/")[2]
             if parent is None or parent["name"] != path[-1] or name in path:
@@ -91,7 +91,7 @@ class ManagementGroups:
         return {"id": _SCOPE + name, "type": _TYPE, "name": name, "properties": shown}
 
     def _groups(self) -> list[str]:
-        """With the tenant's root group, which no tenant file has to list."""
+        """Includes the tenant's root group, which a tenant file need not list."""
         listed = [str(group["name"]) for group in self._tenant.management_groups]
         root = self._tenant.tenant_id
         return listed if root.lower() in {name.lower() for name in listed} else [root, *listed]
@@ -116,7 +116,7 @@ class ManagementGroups:
 
 
 def _require_known(call: Call) -> None:
-    """What is not known here is refused, rather than left out of the answer."""
+    """Refuses what is not known here, rather than leaving it out of the answer."""
     unknown = sorted(call.query.keys() - _KNOWN_OPTIONS)
     if unknown or call.query.get("$expand") not in (None, "children"):
         raise AzureError(

@@ -21,7 +21,7 @@ class PolicyAssignments:
         self._resources = resources
 
     def get(self, call: Call) -> Answer:
-        """A list holds what is assigned at the scope, above it and, unless it is filtered by atScope(), below it."""
+        """A list has what is assigned at the scope, above it and, unless it is filtered by atScope(), below it."""
         if not call.path.is_collection:
             return self._resources.get(call)
         wanted = call.query.get("$filter", "").strip()

@@ -1,7 +1,7 @@
-"""Resource providers: their types in Azure's casing, and the api-versions that each of them answers.
+"""Resource providers: their types in Azure's casing, and the api-versions that each of them accepts.
 
-`data/providers.json` has those of Microsoft's published types (Bicep 0.49.2, November 2026); of types that no template
-makes, those of the REST reference. tests/emulator_units/test_known_facts.py holds the list against the compiler.
+`data/providers.json` has those of Microsoft's published types (Bicep 0.49.2, November 2026). For types that no template
+makes, it has those of the REST reference. tests/emulator_units/test_known_facts.py compares the list with the compiler.
 """
 
 import json

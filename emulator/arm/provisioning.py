@@ -1,7 +1,7 @@
 """Operations that take a while: where to look for them, what they answer, and what happens when they are done.
 
-Each provider has its way, as recorded: Container Registry gives an Azure-AsyncOperation below the registry, Azure
-Machine Learning both headers with one path and a type. The rest has both, and says when to ask again.
+Each provider does it in its own way, as recorded. Container Registry gives an Azure-AsyncOperation below the registry,
+Azure Machine Learning both headers with one path and a type. The others give both headers, and say when to ask again.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _UNDERWAY = {"PUT": "Creating", "PATCH": "Updating"}
 
 
 def asks_for_result(call: Call) -> bool:
-    """For the resource, as a Location does, and not for the operation's status."""
+    """Asks for the resource, as a Location does, and not for the status of the operation."""
     return call.path.type.lower().endswith("/operationresults") or call.query.get("type") == "location"
 
 
@@ -38,12 +38,12 @@ class _Operation:
     started: datetime
     resource: ResourcePath
     end: str
-    """That it will come to."""
+    """The end to which the operation will come."""
     ended: datetime | None = None
 
 
 class Provisioning:
-    """Takes real time, so that pollers behave; `seconds` each."""
+    """Takes real time, so that pollers behave: `seconds` for each operation."""
 
     def __init__(self, clock: Clock, made_up: SeededValues, seconds: float) -> None:
         self._clock = clock
@@ -52,7 +52,7 @@ class Provisioning:
         self._operations: dict[str, _Operation] = {}
 
     def begin(self, call: Call, finish: Finish) -> dict[str, str]:
-        """The headers that tell the caller where to look; `finish` runs when it is done."""
+        """The headers that tell the caller where to look. `finish` runs when the operation is done."""
         about = ResourcePath.parse(call.path.parent) if call.method == "POST" else call.path
         name, kind = self._made_up.another("operation"), about.type.lower()
         name = f"registries-{name}" if kind == _REGISTRIES else name
@@ -79,7 +79,7 @@ class Provisioning:
         return Answer(200, body | {"endTime": operation.ended.isoformat()})
 
     def result(self, call: Call) -> tuple[ResourcePath, bool]:
-        """The resource that the operation is about, and whether it is done."""
+        """The resource that the operation is about, and whether the operation is done."""
         operation = self._operation(call)
         return operation.resource, operation.ended is not None
 

@@ -1,7 +1,7 @@
-"""Services that run images of a registry: what of them ARM shows, and where. Passwords it never shows again.
+"""Services that run images of a registry: what ARM shows about them, and where. It never shows passwords again.
 
 Shapes: learn.microsoft.com/azure/templates of Microsoft.App, Microsoft.Web, Microsoft.Batch and
-Microsoft.ContainerInstance. A list of sites leaves their configuration out; `config/web` is there for every site.
+Microsoft.ContainerInstance. A list of sites leaves their configuration out. `config/web` exists for every site.
 """
 
 from collections.abc import Mapping
@@ -71,7 +71,7 @@ class _SiteConfig(Plain):
 
 
 def _without_secrets(value: Any) -> Any:
-    """Passwords wherever they are, and what an app keeps as its `secrets`, of which it shows the names."""
+    """Removes passwords wherever they are. Of an app's `secrets` only the names remain."""
     if isinstance(value, dict):
         shown = {key: _without_secrets(inner) for key, inner in value.items() if key.lower() not in _PASSWORDS}
         names = [{"name": one.get("name")} for one in value.get("secrets") or () if isinstance(one, dict)]

@@ -1,4 +1,4 @@
-"""CRUD of resources of any type, as ARM answers it."""
+"""CRUD for resources of any type, as ARM answers it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -91,7 +91,10 @@ class Resources:
         return self._store.behaviour(ResourcePath.parse(resource["id"])).view(resource, call.api_version)
 
     def _listed(self, path: ResourcePath) -> Iterator[Json]:
-        """A nested or resource-group-wide collection is one key; a subscription-wide one gathers the groups'."""
+        """A nested collection or one of a resource group is one key.
+
+        One of a subscription gathers those of its groups.
+        """
         yield from self._tenant.resources.where("collection", path.key)
         if path.resource_group is None and path.subscription is not None and len(path.types) == 1:
             within = f"/subscriptions/{path.subscription.lower()}/"
@@ -101,13 +104,13 @@ class Resources:
                     yield resource
 
     def _readable(self, call: Call, resource: Json) -> bool:
-        """Lists of top-level resources hold only what the caller may read."""
+        """Lists of top-level resources contain only what the caller may read."""
         if len(call.path.types) > 1:
             return True
         return self._authorizer.may(call.caller, f"{call.path.type}/read", resource["id"])
 
     def operation_type(self, call: Call) -> str:
-        """The type in Azure's casing; hubs and feature stores are workspaces with operations of their own."""
+        """The type in Azure's casing. Hubs and feature stores are workspaces with operations of their own."""
         kind = self._providers.canonical(call.path.type)
         if kind == _WORKSPACES and call.method not in ("GET", "HEAD"):
             held = self._tenant.resources.get(call.path.key, {})
@@ -116,7 +119,7 @@ class Resources:
         return kind
 
     def require_extended(self, path: ResourcePath) -> None:
-        """404 when an extension resource is about a resource whose top-level resource does not exist."""
+        """Refuses with 404 if the top-level resource does not exist that an extension resource extends."""
         words = path.extends.split("/")
         if path.resource_group is not None and len(words) > 8:
             top = ResourcePath.parse("/".join(words[:9]))

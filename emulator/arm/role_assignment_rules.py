@@ -1,4 +1,4 @@
-"""What Azure refuses of a role assignment, and in which words."""
+"""Which role assignments Azure refuses, and in which words."""
 
 import uuid
 from typing import Any
@@ -39,7 +39,7 @@ class RoleAssignmentRules:
         return properties
 
     def require_same(self, held: Json, call: Call, properties: Json) -> None:
-        """Only description and condition of an assignment may change; its name is unique in the whole tenant."""
+        """Only description and condition of an assignment may change. Its name is unique in the whole tenant."""
         before = held["properties"]
         if (
             key_of(before["scope"]) != key_of(call.path.extends)
@@ -102,7 +102,7 @@ class RoleAssignmentRules:
 
 
 def role_of(assignment: Json) -> str:
-    """The role definition's GUID, lower-case; empty when the tenant file gave none."""
+    """The GUID of the role definition, in lower case. Empty if the tenant file has none."""
     return guid_at_end(assignment["properties"].get("roleDefinitionId") or "")
 
 

@@ -68,7 +68,7 @@ class RoleAssignments:
         return Answer(201, self.create(call.path, properties, call.caller), created=True)
 
     def create(self, path: ResourcePath, properties: Json, caller: Caller) -> Json:
-        """Stores it without asking whether Azure would; for AML's own grants too."""
+        """Stores it without asking whether Azure would accept it. Also used for AML's own grants."""
         now = _time(self._clock)
         known = self._tenant.principals.get(object_key(properties["principalId"]), {})
         assignment: Json = {
@@ -112,7 +112,7 @@ class RoleAssignments:
         return holding_at(candidates, _scope, scope, self._tenant.hierarchy, at_scope=wanted.at_scope)
 
     def _update(self, held: Json, properties: Json, caller: Caller) -> Answer:
-        """201 as well, as recorded."""
+        """Answers 201, too, as recorded."""
         changes = {key: properties.get(key) for key in ("condition", "conditionVersion", "description")}
         by = {"updatedOn": _time(self._clock), "updatedBy": caller.object_id}
         after = {**held, "properties": {**held["properties"], **changes, **by}}

@@ -38,7 +38,7 @@ def build(
     operation_seconds: float,
     history: History | None = None,
 ) -> Arm:
-    """`publish` gets every subscription event; `operation_seconds` is how long a slow creation takes."""
+    """`publish` gets every subscription event. `operation_seconds` is how long a slow creation takes."""
     authorizer = Authorizer(rbac, tenant)
     providers = Providers.load(tenant)
     provisioning = Provisioning(clock, made_up, operation_seconds)

@@ -1,4 +1,4 @@
-"""Lists of what holds at a scope (role and deny assignments, locks) and their `$filter`."""
+"""Lists of what applies at a scope (role and deny assignments, locks) and their `$filter`."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -21,12 +21,12 @@ _TERM = re.compile(
 @dataclass(frozen=True, slots=True)
 class Filter:
     at_scope: bool = False
-    """At the scope and above it only; otherwise below it too."""
+    """Only at the scope and above it. Otherwise below it, too."""
     principal: str | None = None
     assigned_to: str | None = None
     """As principal, and through its groups."""
     name: str | None = None
-    """Lower-case; only deny assignments can be asked for by name."""
+    """In lower case. Only deny assignments can be asked for by name."""
 
     @classmethod
     def parse(cls, text: str | None, *, named: bool = False) -> Self:

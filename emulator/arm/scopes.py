@@ -18,7 +18,7 @@ type Json = dict[str, Any]
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _GROUP_TYPE = "Microsoft.Resources/resourceGroups"
-# Tracked resources below others: the list of all resources has them as well.
+# Tracked resources below others. The list of all resources includes them, too.
 _BELOW = ("microsoft.web/sites/slots",)
 
 
@@ -30,7 +30,7 @@ class Scopes:
         self._store = store
 
     def require(self, path: ResourcePath) -> None:
-        """404 for an unknown subscription, 400 for what is no id of one.
+        """Refuses with 404 for an unknown subscription, and with 400 for what is not the id of one.
 
         Both as users report them, the second at https://github.com/hashicorp/terraform-provider-azurerm/issues/25954
         """
@@ -77,7 +77,7 @@ class Scopes:
         return Answer(200)
 
     def resources(self, call: Call) -> Answer:
-        """Top-level resources of a subscription or a group; `$filter=resourceType eq '…'` is the only filter known."""
+        """Top-level resources of a subscription or a group. `$filter=resourceType eq '…'` is the only known filter."""
         wanted = call.query.get("$filter")
         kind = wanted.partition(" eq ")[2].strip().strip("'").lower() if wanted else None
         if wanted and (not wanted.lower().startswith("resourcetype eq '") or " and " in wanted.lower()):
@@ -87,7 +87,7 @@ class Scopes:
         return page(call, self._resources(call.caller, key_of(call.path.parent), kind))
 
     def _sees(self, caller: Caller, subscription: str) -> bool:
-        """A subscription is listed for whoever holds any role in it or above it."""
+        """A subscription is listed for everybody who holds any role in it or above it."""
         if caller.operator:
             return True
         lineage = set(self._tenant.hierarchy.lineage(subscription))

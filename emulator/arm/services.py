@@ -1,4 +1,4 @@
-"""What the services beside AML do of their own: registries, vaults, identities."""
+"""What the services other than AML do themselves: registries, vaults, identities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -103,7 +103,7 @@ class Vault(Tracked):
 
 
 class AccessPolicies(Plain):
-    """`PUT …/vaults/{vault}/accessPolicies/add|replace|remove` changes the vault; it is no resource of its own.
+    """`PUT …/vaults/{vault}/accessPolicies/add|replace|remove` changes the vault. It is not a resource of its own.
 
     Recorded for `add`: 200, an id that ends in `accessPolicies/`, no name, and the policies that were sent.
     """
@@ -160,7 +160,7 @@ def _check_policy(policy: Any, tenant_id: str) -> None:
 
 
 def _changed(held: list[Json], wanted: list[Json], kind: str) -> list[Json]:
-    """`add` merges the permissions of an identity that the vault knows already; only `replace` drops others."""
+    """`add` merges the permissions of an identity that the vault already knows. Only `replace` drops others."""
     result = {} if kind == "replace" else {_who(policy): policy for policy in held}
     for policy in wanted:
         who = _who(policy)
@@ -178,7 +178,7 @@ def _who(policy: Json) -> str:
 
 
 def _united(one: Json, other: Json) -> Json:
-    """A kind and a permission count once, whatever their case; the spelling that the vault has stays."""
+    """Kinds and permissions count once, whatever their case. The vault's own spelling stays."""
     spelled: Json = {}
     for permissions in (one.get("permissions") or {}, other.get("permissions") or {}):
         for kind, names in permissions.items():

@@ -1,4 +1,4 @@
-"""Reads and writes of resources below HTTP: shared by ARM's own routes and by AML's writes of its own accord."""
+"""Reads and writes of resources below HTTP, shared by ARM's own routes and by AML's own writes."""
 
 from collections.abc import Mapping
 from copy import deepcopy
@@ -30,7 +30,7 @@ class ResourceStore:
         identities: IdentityBlocks,
         behaviours: Mapping[str, Behaviour],
     ) -> None:
-        """`behaviours` is keyed by lower-case type; AML's are added once they know this store."""
+        """`behaviours` is keyed by lower-case type. AML's are added once they know this store."""
         self._tenant = tenant
         self._clock = clock
         self._providers = providers
@@ -46,14 +46,14 @@ class ResourceStore:
         return self._behaviours.get(path.type.lower(), default)
 
     def find(self, path: ResourcePath) -> Json:
-        """404 in ARM's words."""
+        """Refuses with 404 in ARM's words."""
         found = self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
         if found is None:
             raise not_found(path, self._providers.canonical(path.type))
         return found
 
     def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Finish | None]:
-        """Writes the whole resource; also gives what is to run when a slow creation is done."""
+        """Writes the whole resource. Also returns what must run when a slow creation is done."""
         before = self._tenant.resources.get(path.key)
         behaviour = self.behaviour(path)
         given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
@@ -65,7 +65,7 @@ class ResourceStore:
     def merge(
         self, path: ResourcePath, body: Json, caller: Caller, *, slow: bool = False
     ) -> tuple[Json, Finish | None]:
-        """PATCH: properties merge; tags and identity are replaced, as Azure does."""
+        """PATCH: properties are merged, tags and identity are replaced, as Azure does it."""
         before = self.find(path)
         given = {
             key: value for key, value in deepcopy(before).items() if key not in ("id", "name", "type", "systemData")
@@ -78,7 +78,7 @@ class ResourceStore:
         return self._write(path, given, before, caller, self.behaviour(path), slow=slow)
 
     def remove(self, path: ResourcePath) -> bool:
-        """Deletes the resource with all that is below it; whether there was anything."""
+        """Deletes the resource with everything below it. Returns whether there was anything."""
         below = [key for key in self._tenant.resources if key == path.key or key.startswith(path.key + "/")]
         for key in below:
             principal = own_principal_of(self._tenant.resources[key])

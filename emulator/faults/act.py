@@ -1,4 +1,4 @@
-"""What a fault does to one call: its answer, the way that the answer takes, the tenant, the processes."""
+"""What a fault does to one call: to its answer, the way that the answer takes, the tenant, the processes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ _NOW = "{now"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """`when` is before the call is handled, after its effect, or after its answer. An act without anything passes."""
+    """`when` is before the call is handled, after its effect, or after its answer. An empty act lets the call pass."""
 
     status: int | None = None
     code: str = _CODE
@@ -74,7 +74,7 @@ class Act:
 
     @property
     def answers(self) -> bool:
-        """Whether no other fault can say any more what the caller gets."""
+        """Whether no other fault can change what the caller gets."""
         return self.status is not None or self.drop or bool(self.answer or self.connection or self.kill)
 
     @property
@@ -83,7 +83,7 @@ class Act:
 
     @classmethod
     def parse(cls, place: str, raw: Mapping[str, Any], *, may_pass: bool = False) -> Self:
-        """`may_pass`: an act that does nothing is one of a sequence that lets a call through."""
+        """`may_pass`: an act that does nothing is part of a sequence and lets a call pass."""
         _check(place, raw, may_pass=may_pass)
         status = raw.get("status")
         unauthorised = "ExpiredAuthenticationToken" if status == 401 else ""
@@ -108,7 +108,7 @@ class Act:
         )
 
     def error(self, now: Callable[[], datetime]) -> AzureError | None:
-        """With a Retry-After where Azure sends one, and a challenge with a 401."""
+        """With a Retry-After if Azure sends one, and with a challenge for a 401."""
         if self.status is None:
             return None
         given: dict[str, str | None] = {"Retry-After": "1"} if self.status in _BUSY else {}
@@ -117,7 +117,7 @@ class Act:
         return AzureError(self.status, self.code, self.message, self.sent(given, now))
 
     def sent(self, given: Mapping[str, str | None], now: Callable[[], datetime]) -> dict[str, str]:
-        """`given`, with what the fault says instead: null leaves a header out, `{now+30}` is a date by the clock."""
+        """`given`, with what the fault says instead. null leaves a header out, `{now+30}` is a date by the clock."""
         both = {**given, **self.headers}
         return {name: _dated(value, now()) for name, value in both.items() if value is not None}
 
@@ -129,7 +129,7 @@ def _dated(value: str, now: datetime) -> str:
 
 
 def _bytes(place: str, text: str | None) -> bytes | None:
-    """UTF-8; U+DC80 to U+DCFF are single bytes that are none."""
+    """UTF-8. U+DC80 to U+DCFF are single bytes that are not UTF-8."""
     try:
         return None if text is None else text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
@@ -157,7 +157,7 @@ def _check(place: str, raw: Mapping[str, Any], *, may_pass: bool) -> None:
 
 
 def _check_does(place: str, raw: Mapping[str, Any], *, may_pass: bool) -> None:
-    """An act that says something does something."""
+    """An act that says something must do something."""
     status, headers = raw.get("status"), raw.get("headers") or {}
     if status is None and (raw.get("body") is not None or headers):
         raise FaultsError(f"{place} has a body or headers and no status to send them with")

@@ -2,4 +2,4 @@
 
 
 class FaultsError(ValueError):
-    """The list of faults cannot be used; the message names the place in it."""
+    """The list of faults cannot be used. The message names the place in it."""

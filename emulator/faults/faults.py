@@ -75,7 +75,7 @@ class Fault:
         )
 
     def strikes(self, chance: random.Random) -> Act | None:
-        """What it does to a call that matches, if this is one of those that it is for."""
+        """What it does to a call that matches, if it strikes this one."""
         if self.nth > 1:
             self.nth -= 1
             return None
@@ -88,7 +88,7 @@ class Fault:
 
 
 class Faults:
-    """`chance` decides where a fault has a probability. `kills`: there is a Functions host that can be killed."""
+    """`chance` decides for faults with a probability. `kills`: there is a Functions host that can be killed."""
 
     def __init__(self, raw: Any = (), chance: random.Random | None = None, *, kills: bool = True) -> None:
         self._chance = chance or random.Random(0)
@@ -109,7 +109,7 @@ class Faults:
             raise FaultsError(f"{file}: {error}") from error
 
     def replace(self, raw: Any) -> None:
-        """These and no others; nothing changes when they cannot be used."""
+        """Puts these faults in place of the others. Changes nothing if they cannot be used."""
         if not isinstance(raw, list | tuple):
             raise FaultsError("faults are a JSON list")
         faults, lags = [], dict[str, int]()
@@ -124,11 +124,11 @@ class Faults:
         self._faults, self._lags = faults, lags
 
     def lag(self, name: str) -> int:
-        """Seconds by which one of `LAGS` is behind."""
+        """The seconds by which one of `LAGS` is behind."""
         return self._lags.get(name, 0)
 
     def strike(self, endpoint: str, method: str, path: str, caller: str) -> Iterator[Act]:
-        """What each fault does that hits this call, until one that answers it."""
+        """What each fault does that strikes this call, up to the first that answers it."""
         for fault in self._faults:
             if fault.matches(endpoint, method, path, caller):
                 done = fault.strikes(self._chance)
@@ -143,7 +143,7 @@ def _acts(place: str, raw: Mapping[str, Any]) -> list[Act]:
         return [Act.parse(place, raw)]
     beside = [key for key in act.KEYS if raw.get(key) is not None]
     if beside:
-        raise FaultsError(f"{place} has a sequence and {beside[0]}: what it does belongs into the sequence")
+        raise FaultsError(f"{place} has a sequence and {beside[0]}: put what it does into the sequence")
     if not raw["sequence"]:
         raise FaultsError(f"{place}.sequence is empty")
     for turn, item in enumerate(raw["sequence"]):
@@ -173,7 +173,9 @@ def _lag(place: str, raw: Mapping[str, Any]) -> dict[str, int]:
     found = {key: value for key, value in raw.items() if value is not None}
     others = [key for key in found if key not in LAGS]
     if others:
-        raise FaultsError(f"{place} is about the whole tenant and about calls: {others[0]} belongs into one of its own")
+        raise FaultsError(
+            f"{place} is about the whole tenant and about calls: {others[0]} give it an element of its own"
+        )
     negative = [key for key, value in found.items() if value < 0]
     if negative:
         raise FaultsError(f"{place}.{negative[0]} is negative")

@@ -1,4 +1,4 @@
-"""Answers that Azure gave, as they arrive when something on the way spoils them, and lists that never end."""
+"""Answers of Azure as they arrive if something on the way spoils them, and lists that never end."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -41,21 +41,21 @@ def spoilt(kind: str, body: bytes, content_type: str) -> Spoilt:
 
 @dataclass(slots=True)
 class EndlessPages:
-    """Next links that lead where they should not: ARM's are URLs, Resource Graph's are tokens in the next question.
+    """Next links that lead to the wrong place. ARM's are URLs, Resource Graph's are tokens in the next question.
 
-    What a token leads to is remembered, as the local Azure itself does not know it.
+    What a token leads to is remembered here, because the local Azure itself does not know it.
     """
 
     _behind: dict[str, bytes] = field(default_factory=dict)
 
     def known(self, asked: Any) -> bytes | None:
-        """The page that a question of Resource Graph names by a token of this class."""
+        """The page that a question to Resource Graph names by a token of this class."""
         options = asked.get("options") if isinstance(asked, Mapping) else None
         token = options.get("$skipToken") if isinstance(options, Mapping) else None
         return self._behind.get(token) if isinstance(token, str) else None
 
     def spoilt(self, kind: str, body: bytes, url: str) -> bytes:
-        """The page instead of the one in `body`, which was asked for by `url`; as it is, where it is no list."""
+        """The page in place of the one in `body`, which was asked for by `url`. Unchanged if it is not a list."""
         assert kind in PAGES
         try:
             page = json.loads(body)

@@ -1,4 +1,4 @@
-"""Azurite, Microsoft's Storage emulator, on the local Azure's clock."""
+"""Azurite, Microsoft's storage emulator, on the local Azure's clock."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 _OPTIONS = (
     *("--blobPort", "0", "--queuePort", "0", "--tablePort", "0"),
     "--inMemoryPersistence",
-    "--skipApiVersionCheck",  # the SDK's api-version may be newer than Azurite
+    "--skipApiVersionCheck",  # the SDK's api-version may be newer than Azurite's
     "--loose",
     "--silent",
     "--disableTelemetry",
@@ -30,7 +30,10 @@ _OPTIONS = (
 
 
 class Azurite:
-    """Blob, queue and table service on free ports, in memory; gone when stopped or when this process dies."""
+    """Blob, queue and table service on free ports, in memory.
+
+    It is gone when it is stopped or when this process dies.
+    """
 
     def __init__(self, clock: Clock, run_dir: Path, program: Path = _PROGRAM) -> None:
         self._program = program
@@ -43,7 +46,7 @@ class Azurite:
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """URLs by service: `blob`, `queue`, `table`; without the account."""
+        """URLs by service: `blob`, `queue`, `table`, without the account."""
         return {service.lower(): url for service, url in self._endpoints.items()}
 
     @property
@@ -62,7 +65,7 @@ class Azurite:
         self._process = await asyncio.create_subprocess_exec(
             *(NODE, "--require", _PRELOAD, self._program, *_OPTIONS),
             cwd=self._run_dir,
-            # the compile cache takes a third off the start
+            # the compile cache makes the start a third faster
             env={
                 "AZURITE_CLOCK_FILE": str(clock_path),
                 "NODE_COMPILE_CACHE": str(_ROOT / "node_modules" / ".cache" / "azurite"),
@@ -109,7 +112,7 @@ async def _discard(output: asyncio.StreamReader | None) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Closes stdin, which the preloaded script takes as the end; kills what does not go."""
+    """Closes stdin, which the preloaded script takes as the end. Kills what does not end."""
     if process.stdin:
         process.stdin.close()
     try:

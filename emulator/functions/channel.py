@@ -1,4 +1,4 @@
-"""The host's end of one worker process."""
+"""The host's end of the connection to one worker process."""
 
 import asyncio
 import contextlib
@@ -17,15 +17,15 @@ _CLOSE_SECONDS = 5
 _STDERR = 2
 
 Datum = tuple[str, str]
-"""Kind (`json` or `string`) and text, as the worker gets a value."""
+"""A kind (`json` or `string`) and text, in which form the worker gets a value."""
 
 
 class WorkerError(RuntimeError):
-    """The app cannot be loaded or indexed; the text is the worker's."""
+    """The app cannot be loaded or indexed. The text is the worker's."""
 
 
 class InvocationError(Exception):
-    """A function invocation that failed; `message` is `Type: text`, as the worker gives it."""
+    """A function invocation that failed. `message` is `Type: text`, as the worker gives it."""
 
     def __init__(self, message: str, stack: str = "") -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class InvocationError(Exception):
 class Function:
     """A function as the worker indexed it.
 
-    `bindings` are function.json bindings; `retry` has `max_retry_count` (-1: for ever) and `intervals` in seconds:
+    `bindings` are function.json bindings. `retry` has `max_retry_count` (-1: without limit) and `intervals` in seconds:
     one for a fixed delay, the least and the greatest for an exponential one.
     """
 
@@ -77,7 +77,7 @@ class Invocation:
 
 
 class Worker:
-    """A running worker process. `functions` is what it indexed; `ended` is set when the process is gone."""
+    """A running worker process. `functions` is what it indexed. `ended` is set when the process is gone."""
 
     def __init__(
         self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -92,7 +92,7 @@ class Worker:
 
     @classmethod
     async def start(cls, app_dir: Path, environment: dict[str, str]) -> Self:
-        """Raises WorkerError when the app cannot be indexed."""
+        """Raises WorkerError if the app cannot be indexed."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -120,7 +120,7 @@ class Worker:
         return len(self._waiting)
 
     async def invoke(self, invocation: Invocation) -> None:
-        """Returns when the function has succeeded; InvocationError when it, or its worker, has failed."""
+        """Returns when the function has succeeded. Raises InvocationError if it, or its worker, has failed."""
         answer = asyncio.get_running_loop().create_future()
         self._waiting[invocation.id] = answer
         try:
@@ -130,12 +130,12 @@ class Worker:
             self._waiting.pop(invocation.id, None)
 
     def kill(self) -> None:
-        self.ended.set()  # from now on, not only once the process is gone: nobody should turn to it any more
+        self.ended.set()  # from now on, not only once the process is gone: nobody should use it any more
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
 
     async def close(self) -> None:
-        """Ends the process: gently by closing its socket, by force when it does not go."""
+        """Ends the process: first by closing its socket, and by force if it does not end."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

@@ -2,8 +2,8 @@
 
 
 class HostSettingsError(ValueError):
-    """A host.json that the Functions host does not start with."""
+    """A host.json with which the Functions host does not start."""
 
 
 class FunctionConfigurationError(ValueError):
-    """What is wrong with one function: the host starts without it."""
+    """What is wrong with one function. The host starts without it."""

@@ -1,9 +1,9 @@
 """`/runtime/webhooks/EventGrid`, as the host's Event Grid extension answers it.
 
 Follows EventGridExtensionConfigProvider and HttpRequestProcessor of Microsoft.Azure.WebJobs.Extensions.EventGrid
-(Azure/azure-sdk-for-net, sdk/eventgrid): one invocation an element, all at once, and 500 when any of them fails. It
-differs in one thing: where a body cannot be parsed the extension lets the exception through, which the host turns
-into a 500; here it is a 400, so that Event Grid does not send again what cannot get better.
+(Azure/azure-sdk-for-net, sdk/eventgrid): one invocation for each element, all at once, and 500 if any of them fails. It
+differs in one thing. If a body cannot be parsed, the extension lets the exception through, which the host turns into a
+500. Here it is a 400, so that Event Grid does not send again what cannot get better.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from aiohttp import web
 
 from emulator.functions.channel import Function, Invocation, InvocationError
 
-# An event is at most 1 MB and a batch prefers to be (learn.microsoft.com/azure/event-grid/delivery-and-retry, output
-# batching); the rest is room for what its envelope adds.
+# An event is at most 1 MB, and so is a batch if possible (learn.microsoft.com/azure/event-grid/delivery-and-retry,
+# output batching). The rest is room for what the envelope adds.
 MAX_BODY = 1536 * 1024
 
 Invoke = Callable[[Invocation], Awaitable[None]]
@@ -78,7 +78,10 @@ class EventGridWebhook:
 
 
 async def _events(request: web.Request) -> list[dict[str, Any]]:
-    """The elements of a delivery, or its one event; ValueError when it holds anything but JSON objects."""
+    """The elements of a delivery, or its one event.
+
+    Raises ValueError if it contains anything other than JSON objects.
+    """
     try:
         body = json.loads(await request.read())
     except RecursionError:
@@ -91,6 +94,6 @@ async def _events(request: web.Request) -> list[dict[str, Any]]:
 
 def _validation_code(events: list[dict[str, Any]]) -> str:
     data = events[0]["data"]
-    if isinstance(data, str):  # a CloudEvent's comes encoded twice
+    if isinstance(data, str):  # a CloudEvent's value comes encoded twice
         data = json.loads(data)
     return str(data["validationCode"])

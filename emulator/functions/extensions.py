@@ -1,7 +1,7 @@
-"""Which bindings a host.json brings: those built into the host, and those of its extension bundle.
+"""Which bindings a host.json provides: those built into the host, and those of its extension bundle.
 
 Follows ExtensionBundleConfigurationHelper, ExtensionBundleManager and ScriptStartupTypeLocator of
-Azure/azure-functions-host; emulator/data/extension_bundles.json says which bundle holds what.
+Azure/azure-functions-host. emulator/data/extension_bundles.json says which bundle has which bindings.
 """
 
 import json
@@ -24,13 +24,13 @@ type Version = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Extensions:
-    """`bindings` are the types that are registered, in lower case; `bundled` says that host.json names a bundle."""
+    """`bindings` are the registered types, in lower case. `bundled` says that host.json names a bundle."""
 
     bindings: frozenset[str]
     bundled: bool
 
     def refusal(self, types: str) -> str:
-        """What the host says of binding types that are not registered."""
+        """What the host says about binding types that are not registered."""
         if self.bundled:
             return (
                 f"The binding type(s) '{types}' were not found in the configured extension bundle. Please ensure the "
@@ -44,7 +44,7 @@ class Extensions:
 
 @dataclass(frozen=True)
 class VersionRange:
-    """A range as NuGet reads it; a floating least version (`4.*`) is the first that it stands for."""
+    """A range as NuGet reads it. A floating lowest version (`4.*`) means the first version that it covers."""
 
     least: Version | None
     most: Version | None
@@ -53,7 +53,7 @@ class VersionRange:
 
     @classmethod
     def parse(cls, text: str) -> "VersionRange":
-        """ValueError for what is no range."""
+        """Raises ValueError for what is not a range."""
         text = text.strip()
         if not text.startswith(("[", "(")):
             return cls(_version(text), None)
@@ -62,7 +62,7 @@ class VersionRange:
             raise ValueError(text)
         with_least, with_most = found["opening"] == "[", found["closing"] == "]"
         least = _version(found["least"]) if found["least"].strip() else None
-        if not found["to"]:  # one version alone, which only `[…]` can hold
+        if not found["to"]:  # a single version, which only `[…]` can contain
             if found["most"] or not (with_least and with_most) or least is None:
                 raise ValueError(text)
             return cls(least, least, with_most=True)
@@ -79,10 +79,13 @@ class VersionRange:
 
 
 def read(section: Any) -> Extensions:
-    """What the section `extensionBundle` of a host.json brings. HostSettingsError when the host would not start."""
+    """What the section `extensionBundle` of a host.json provides.
+
+    Raises HostSettingsError if the host would not start.
+    """
     table = _table()
     built_in = frozenset(table["builtIn"])
-    if section == {}:  # to the host's configuration a section without values is not there
+    if section == {}:  # for the host's configuration a section without values does not exist
         return Extensions(built_in, bundled=False)
     section = section if isinstance(section, dict) else {}
     wanted = _range(section.get("version"))
@@ -93,20 +96,21 @@ def read(section: Any) -> Extensions:
         raise HostSettingsError(
             f"the local Functions host does not know which bindings the extension bundle {name} has"
         )
-    if name != table["id"]:  # nothing of that name can be downloaded: the host starts, and no binding is found
+    if name != table["id"]:  # nothing of that name can be downloaded: the host starts, and finds no bindings
         return Extensions(built_in, bundled=True)
     return Extensions(built_in | _bundled(table, section["version"], wanted), bundled=True)
 
 
 def none() -> Extensions:
-    """What a host.json without a bundle brings."""
+    """What a host.json without a bundle provides."""
     return read({})
 
 
 def _bundled(table: dict[str, Any], text: str, wanted: VersionRange) -> frozenset[str]:
     """The bindings of the newest bundle in the range.
 
-    Without one the real host says so in its log, and fails as it compares no version with the least that it takes.
+    Without one the real host says so in its log, and fails because it compares no version with the lowest that it
+    accepts.
     """
     newest_first = sorted(table["generations"].values(), key=lambda one: _version(one["newest"]), reverse=True)
     found = next((one for one in newest_first if _meets(one, wanted)), None)
@@ -143,7 +147,7 @@ def _wrong(name: str) -> str:
 
 
 def _version(text: str) -> Version:
-    """ValueError for what is no version."""
+    """Raises ValueError for what is not a version."""
     text = text.strip()
     if text == "*":
         return (0, 0, 0)

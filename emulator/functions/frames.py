@@ -1,4 +1,4 @@
-"""JSON messages over a byte stream, each behind its length as four bytes, big-endian."""
+"""JSON messages over a byte stream. Each follows its length, which is four bytes, big-endian."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ def pack(message: Any) -> bytes:
 
 
 def read(stream: BinaryIO) -> Any:
-    """The next message, blocking; EOFError when the other side is gone."""
+    """The next message, blocking. Raises EOFError when the other side is gone."""
     return json.loads(_exactly(stream, *_LENGTH.unpack(_exactly(stream, _LENGTH.size))))
 
 
 async def receive(reader: asyncio.StreamReader) -> Any:
-    """The next message; EOFError when the other side is gone."""
+    """The next message. Raises EOFError when the other side is gone."""
     (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
     return json.loads(await reader.readexactly(length))
 

@@ -36,11 +36,11 @@ Listener = Callable[[], Coroutine[None, None, None]]
 class FunctionsHost:
     """Runs the app of `app_dir` with the settings `env`, and serves the Functions host's routes.
 
-    Where the settings name no storage account by its URL, it is an Azurite of its own, as on a developer's machine.
-    `port` 0 picks a free one. Each of the `workers` has a queue listener of its own beside it, as each instance of a
-    service that has scaled out. `start` raises channel.WorkerError when the worker cannot load or index the app, and
-    errors.HostSettingsError when the host would not start. As in the service, a function with a mistake keeps no other
-    from running: `function_errors` says what is wrong with it.
+    If the settings name no storage account by its URL, the host has an Azurite of its own, as on a developer's machine.
+    `port` 0 picks a free port. Each of the `workers` has a queue listener of its own beside it, as each instance of a
+    scaled-out service has. `start` raises channel.WorkerError if the worker cannot load or index the app, and
+    errors.HostSettingsError if the host would not start. As in the service, a function with a mistake does not keep the
+    others from running: `function_errors` says what is wrong with it.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class FunctionsHost:
 
     @property
     def storage_connection(self) -> str:
-        """Of its own Azurite; empty when the settings name a storage account."""
+        """The connection string of its own Azurite. Empty if the settings name a storage account."""
         return self._azurite.connection_string if self._azurite else ""
 
     async def start(self) -> None:
@@ -95,7 +95,7 @@ class FunctionsHost:
             self._port = await self._serve(pool, stack)
             self._tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
             stack.push_async_callback(_cancel, self._tasks)
-            for queue in self._queues:  # whoever is told that the host is ready may send a message at once
+            for queue in self._queues:  # whoever learns that the host is ready may send a message at once
                 await queue.begun()
             self._running = stack.pop_all()
 
@@ -104,12 +104,12 @@ class FunctionsHost:
         await self._beside.aclose()
 
     def kill_workers(self) -> None:
-        """By SIGKILL, those that run a function; all of them when none does."""
+        """Sends SIGKILL to those that run a function, or to all of them if none does."""
         if self._pool:
             self._pool.kill()
 
     async def restart(self) -> None:
-        """The host dies with its workers, and another one starts on the same port: nothing is finished or handed back.
+        """The host dies with its workers, and another one starts on the same port. Nothing is finished or handed back.
 
         What its queue listeners had taken stays invisible until that time is over.
         """
@@ -126,7 +126,7 @@ class FunctionsHost:
         """What the app finds in its environment: little of this machine's, so that nothing leaks into it."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         host = {
-            "HOME": str(self._run_dir),  # where no Azure CLI login and no cache is
+            "HOME": str(self._run_dir),  # a folder without an Azure CLI login and without a cache
             "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
             "AzureWebJobsScriptRoot": str(self._app_dir),
             "FUNCTIONS_EXTENSION_VERSION": "~4",
@@ -138,7 +138,7 @@ class FunctionsHost:
     def _index(
         self, functions: list[Function], pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
     ) -> list[Listener]:
-        """What waits for the triggers of those functions that nothing is wrong with."""
+        """What waits for the triggers of the functions with which nothing is wrong."""
         listeners: list[Listener] = []
         for function in functions:
             try:
@@ -180,7 +180,7 @@ class FunctionsHost:
             for function in self._functions.values()
             if function.trigger["type"].lower() == indexing.EVENT_GRID
         }
-        if event_grid:  # without a function that needs it the extension is not loaded, and the path leads nowhere
+        if event_grid:  # without a function that needs it, the extension is not loaded, and the path leads nowhere
             webhook = EventGridWebhook(event_grid, pool.invoke)
             path = "/runtime/webhooks/{extension:(?i:eventgrid)}"
             application.router.add_post(path, webhook.post)

@@ -1,8 +1,7 @@
 """Plain classes in place of the Functions host's protobuf messages (FunctionRpc.proto).
 
-Microsoft's worker library builds and reads its messages through whatever module it is handed as `protos`. Names
-and numbers are those of
-https://github.com/Azure/azure-functions-language-worker-protobuf/blob/dev/src/proto/FunctionRpc.proto
+Microsoft's worker library builds and reads its messages through the module that it gets as `protos`. Names and numbers
+are those of https://github.com/Azure/azure-functions-language-worker-protobuf/blob/dev/src/proto/FunctionRpc.proto
 """
 
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ class StatusResult(SimpleNamespace):
 
 
 class BindingInfo(SimpleNamespace):
-    """Directions are `in`, `out`, `inout`; `undefined` is the data type of a binding that names none."""
+    """Directions are `in`, `out`, `inout`. `undefined` is the data type of a binding that names none."""
 
     out = 1
     inout = 2
@@ -25,7 +24,7 @@ class BindingInfo(SimpleNamespace):
 
 
 class TypedData(SimpleNamespace):
-    """Holds one of `json`, `string`, `bytes` …, or nothing."""
+    """Contains one of `json`, `string`, `bytes` …, or nothing."""
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - protobuf's name
         return next(iter(vars(self)), None)

@@ -1,7 +1,7 @@
 """Queue triggers, as the host's Storage extension polls them.
 
 Follows QueueListener and QueueProcessor of Microsoft.Azure.WebJobs.Extensions.Storage.Queues (Azure/azure-sdk-for-net,
-sdk/storage): ten minutes of invisibility that are renewed at half-time, release after a failure, poison queue.
+sdk/storage): ten minutes of invisibility that are renewed at half-time, release after a failure, and the poison queue.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ Invoke = Callable[[Invocation], Awaitable[None]]
 
 @dataclass
 class _Processing:
-    """A message whose function runs; its receipt changes whenever it is renewed or received again."""
+    """A message whose function is running. Its receipt changes whenever it is renewed or received again."""
 
     receipt: str
     renew_at: datetime
@@ -42,9 +42,9 @@ class QueueListener:
     def __init__(
         self, function: Function, queue: Queue, name: str, invoke: Invoke, settings: QueueSettings, alarm: Alarm
     ) -> None:
-        """`queue` gives the client of a queue by its name."""
+        """`queue` returns the client of a queue by its name."""
         self._function = function
-        # messages are read raw, so that one that does not decode can go to the poison queue as it is
+        # messages are read raw, so that one that cannot be decoded can go to the poison queue unchanged
         self._queue = queue(name)
         self._poison = queue(f"{name}-poison")
         self._invoke = invoke
@@ -57,7 +57,7 @@ class QueueListener:
         self._tried = asyncio.Event()
 
     async def begun(self) -> None:
-        """Returns once the queue is there or could not be made at the first attempt."""
+        """Returns once the queue exists or could not be made at the first attempt."""
         await self._tried.wait()
 
     async def run(self) -> None:
@@ -72,7 +72,7 @@ class QueueListener:
                     await self._pause(interval)
 
     async def _begin(self) -> None:
-        """Makes the queue, which the real host leaves to whoever deploys the storage account."""
+        """Makes the queue. The real host leaves that to whoever deploys the storage account."""
         while True:
             try:
                 return await _create(self._queue)
@@ -87,7 +87,10 @@ class QueueListener:
         return len(self._processing) > self._settings.new_batch_threshold
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> bool:
-        """Whether messages were found. Renews first: when the clock jumps, what runs must not become visible."""
+        """Whether messages were found.
+
+        Renews first, so that running messages do not become visible when the clock jumps.
+        """
         async with self._receipts:
             try:
                 await self._renew()
@@ -97,7 +100,7 @@ class QueueListener:
                 return False
             for message in batch:
                 processing = _Processing(str(message.pop_receipt), self._half_time())
-                # The clock may jump between renewing and receiving, which no real clock does: what runs goes on.
+                # The clock may jump between renewing and receiving, which no real clock does. What runs continues.
                 known = message.id in self._processing
                 self._processing[message.id] = processing
                 if not known:
@@ -183,14 +186,14 @@ class QueueListener:
 
 
 def decode(content: str, *, base64_encoded: bool) -> str:
-    """ValueError for what is not base64 where base64 is expected."""
+    """Raises ValueError for what is not base64 if base64 is expected."""
     if not base64_encoded:
         return content
     return base64.b64decode(content, validate=True).decode(errors="replace")
 
 
 def metadata(message: QueueMessage, text: str) -> dict[str, Datum]:
-    """The trigger metadata that the host hands to a worker: strings as they are, the rest as JSON."""
+    """The trigger metadata that the host gives to a worker: strings unchanged, the rest as JSON."""
     return {
         "QueueTrigger": ("string", text),
         "Id": ("string", message.id),

@@ -1,7 +1,7 @@
 """What the public schema of host.json allows, as far as emulator/data/host_json.json has it.
 
-The real host passes over a key that it does not know, and so loses what was meant by it: `extensionBundles`, say, is no
-bundle at all. Here such a file is refused, as an editor with the schema would mark it.
+The real host ignores a key that it does not know, and so ignores what somebody meant by it: `extensionBundles`, for
+example, is not a bundle. Here such a file is refused, as an editor with the schema would mark it.
 """
 
 import json
@@ -17,7 +17,7 @@ _SAMPLING = "logging/applicationInsights/samplingSettings"
 
 
 def check(document: dict[str, Any]) -> None:
-    """HostSettingsError for an unknown key, or a word that means nothing to the host."""
+    """Raises HostSettingsError for an unknown key, or a word that means nothing to the host."""
     facts = _facts()
     for section, known in facts["sections"].items():
         for key in _section(document, section):
@@ -38,7 +38,7 @@ def check(document: dict[str, Any]) -> None:
 
 
 def _section(document: dict[str, Any], path: str) -> dict[str, Any]:
-    """Empty where the file has none; HostSettingsError where it has something else."""
+    """Empty if the file has none. Raises HostSettingsError if it has something else."""
     found: Any = document
     for key in filter(None, path.split("/")):
         found = found.get(key, {})

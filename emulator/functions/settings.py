@@ -1,7 +1,8 @@
 """host.json, as far as this host follows it.
 
-Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-host-json. What does not start is refused
-in the words of HostJsonFileConfigurationSource and ScriptJobHostOptionsSetup (Azure/azure-functions-host).
+Keys and defaults: https://learn.microsoft.com/azure/azure-functions/functions-host-json. A file with which the host
+would not start is refused in the words of HostJsonFileConfigurationSource and ScriptJobHostOptionsSetup
+(Azure/azure-functions-host).
 """
 
 import json
@@ -21,7 +22,7 @@ from emulator.functions.extensions import Extensions
 
 _STORAGE = "AzureWebJobsStorage"
 QUEUE_URL = f"{_STORAGE}__queueServiceUri"
-"""The setting of an app that reaches its storage account by its identity."""
+"""The setting of an app that reaches its storage account with its identity."""
 
 FLEX = "FlexConsumption"
 _CONSUMPTION = "Dynamic"
@@ -51,7 +52,7 @@ class QueueSettings:
 
 @dataclass(frozen=True)
 class HostSettings:
-    """`function_timeout` is None for unlimited; the default is that of a Flex Consumption plan."""
+    """`function_timeout` is None for unlimited. The default is that of a Flex Consumption plan."""
 
     queues: QueueSettings
     function_timeout: timedelta | None = timedelta(minutes=30)
@@ -59,7 +60,7 @@ class HostSettings:
 
 
 def read(path: Path, sku: str = FLEX) -> HostSettings:
-    """HostSettingsError when the Functions host would not start with the file. `sku` is as WEBSITE_SKU has it."""
+    """Raises HostSettingsError if the Functions host would not start with the file. `sku` is as in WEBSITE_SKU."""
     document = _document(path)
     schema.check(document)
     return HostSettings(
@@ -70,7 +71,7 @@ def read(path: Path, sku: str = FLEX) -> HostSettings:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    """A file without any key counts as one with the version alone, as the host would write it."""
+    """A file without any key counts as one with only the version, as the host would write it."""
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
@@ -131,7 +132,7 @@ class Connection:
 
 
 def connection(name: str | None, environment: Mapping[str, str]) -> Connection:
-    """The one that a binding names; `AzureWebJobsStorage` when it names none."""
+    """The connection that a binding names; `AzureWebJobsStorage` if it names none."""
     name = name or _STORAGE
     for key in (name, f"AzureWebJobs{name}"):
         if environment.get(key):

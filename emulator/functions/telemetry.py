@@ -1,4 +1,4 @@
-"""What the host tells Application Insights: a request for each invocation, and the exception of one that failed."""
+"""What the host sends to Application Insights: a request for each invocation, and the exception of one that failed."""
 
 import asyncio
 import logging
@@ -20,9 +20,9 @@ type Json = dict[str, Any]
 
 
 class Telemetry:
-    """Sends by the app's identity to where APPLICATIONINSIGHTS_CONNECTION_STRING says; nowhere without one.
+    """Sends with the app's identity to where APPLICATIONINSIGHTS_CONNECTION_STRING says. Sends nothing without it.
 
-    What is refused is lost, as from the real host: nothing waits for telemetry.
+    What is refused is lost, as with the real host, because nothing waits for telemetry.
     """
 
     def __init__(self, environment: Mapping[str, str], identity: AsyncTokenCredential) -> None:
@@ -35,7 +35,7 @@ class Telemetry:
         self._sending: set[asyncio.Task[None]] = set()
 
     def ended(self, name: str, seconds: float, error: InvocationError | None) -> None:
-        """Tells of an invocation, in the background."""
+        """Reports an invocation, in the background."""
         if not self._url:
             return
         items = [self._item(name, "RequestData", {"name": name, "success": error is None, "duration": seconds})]
@@ -73,7 +73,7 @@ class Telemetry:
 
 
 def exception_data(name: str, error: InvocationError) -> Json:
-    """Outermost first, as the host has it of a Python worker."""
+    """Outermost first, as the host gives it for a Python worker."""
     outer = {"typeName": "FunctionInvocationException", "message": f"Exception while executing function: {name}"}
     inner = {"typeName": _EXCEPTION, "message": f"Result: Failure\nException: {error.message}\nStack: {error.stack}"}
     return {"exceptions": [outer, inner]}

@@ -15,8 +15,8 @@ Invoke = Callable[[Invocation], Awaitable[None]]
 class TimerListener:
     """Fires a function when its schedule is due by the local Azure's clock.
 
-    A clock that is advanced over several due times fires once; as in the service, the next time is reckoned from the
-    end of an invocation, and two of them never overlap. The worker's retry policy is followed, on the same clock.
+    If the clock is advanced over several due times, it fires once. As in the service, the next time counts from the end
+    of an invocation, and two invocations never overlap. The worker's retry policy applies, on the same clock.
     """
 
     def __init__(self, function: Function, schedule: str, invoke: Invoke, alarm: Alarm) -> None:
@@ -36,7 +36,7 @@ class TimerListener:
             self._last = self._updated = self._alarm.now()
 
     def payload(self) -> Datum:
-        """TimerInfo, as the host hands it to a worker."""
+        """TimerInfo, as the host gives it to a worker."""
         status = {
             "Last": self._last.isoformat(),
             "Next": self._schedule.next(self._alarm.now()).isoformat(),
@@ -74,7 +74,7 @@ class TimerListener:
 
 
 def _delay(intervals: list[float], attempts: int) -> float:
-    """Seconds before the next attempt: the fixed delay, or one that doubles from the least to the greatest."""
+    """The seconds before the next attempt: the fixed delay, or one that doubles from the least to the greatest."""
     if len(intervals) == 1:
         return intervals[0]
     least, greatest = intervals

@@ -61,7 +61,7 @@ class Worker:
         return {"functions": [_function(each) for each in metadata.function_metadata_results or []]}
 
     def _listen(self, loop: asyncio.AbstractEventLoop, requests: asyncio.Queue[dict[str, Any]]) -> None:
-        """In a thread of its own: the host's end must end a worker whose event loop is busy, too."""
+        """In a thread of its own, because the host's end must also end a worker whose event loop is busy."""
         with self._connection.makefile("rb") as stream:
             try:
                 while True:
@@ -130,9 +130,9 @@ def _error(result: protos.StatusResult) -> dict[str, str] | None:
 def main(arguments: list[str]) -> int:
     descriptor, app_directory = arguments
     os.chdir(app_directory)
-    sys.path[0] = app_directory  # in place of the directory that -m found this module in
+    sys.path[0] = app_directory  # replaces the directory in which -m found this module
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # the worker library and the SDKs tell of every call; the app's own words are what people look for here
+    # the worker library and the SDKs report every call; here people look for the app's own words
     logging.getLogger("azure").setLevel(logging.WARNING)
     with socket.socket(fileno=int(descriptor)) as connection:
         return asyncio.run(Worker(connection, app_directory).run())

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers: JSON, and XML of the storage account's errors."""
+"""Bodies of requests and answers: JSON, and XML for the storage account's errors."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ _LOG = logging.getLogger(__name__)
 
 
 async def json_body(request: web.Request) -> Any:
-    """None without a body; 400 when it is not JSON."""
+    """None without a body. Refuses with 400 if it is not JSON."""
     text = await request.read()
     if not text:
         return None
@@ -33,7 +33,7 @@ def json_response(status: int, body: Any, headers: Any = None) -> web.Response:
 
 
 def xml_response(error: AzureError) -> web.Response:
-    """As the storage account refuses."""
+    """An error in the storage account's form."""
     body = (
         '<?xml version="1.0" encoding="utf-8"?>'
         f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"

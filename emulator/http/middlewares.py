@@ -45,12 +45,12 @@ class Middlewares:
         return self.answer, self.strike
 
     def unlogged(self) -> tuple[Any, ...]:
-        """For what the Functions host asks of again and again."""
+        """For what the Functions host asks again and again."""
         return (self.strike,)
 
     @web.middleware
     async def answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Logs the call and gives every answer, refusals and failures too, the headers that Azure gives."""
+        """Logs the call and gives every answer, including refusals and failures, the headers that Azure gives."""
         started, moment = time.perf_counter(), self._clock.now()
         correlation = request.headers.get("x-ms-correlation-request-id") or self._made_up.another("request")
         request[CORRELATION_ID] = correlation
@@ -77,7 +77,7 @@ class Middlewares:
 
     @web.middleware
     async def delay(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """What the handler takes is a part of the latency, so that a slow local Azure is no slow Azure."""
+        """The handler's own time is a part of the latency, so a slow local Azure does not look like a slow Azure."""
         if not self._latency or request.path.startswith(CONTROL):
             return await handler(request)
         until = time.perf_counter() + self._latency

@@ -1,4 +1,4 @@
-"""What was asked of the local Azure, for `GET /_local/requests`."""
+"""What clients asked of the local Azure, for `GET /_local/requests`."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,13 @@ class LoggedRequest:
     path: str
     """With the query."""
     caller: str
-    """Object id, "operator", or "" when nobody can tell."""
+    """An object id, "operator", or "" if nobody can tell."""
     status: int
-    """0 when the connection was dropped."""
+    """0 if the connection was dropped."""
     time: str
     duration_ms: float
     resource_graph: dict[str, Any] | None = None
-    """Of a query: in which subscriptions and management groups, and the ids of the rows that it was shown."""
+    """For a query: in which subscriptions and management groups, and the ids of the rows that it returned."""
 
     def as_json(self) -> dict[str, Any]:
         queried = {"resourceGraph": self.resource_graph} if self.resource_graph else {}

@@ -33,7 +33,7 @@ _ENDPOINTS = (
     ("/quickpulse", "telemetry"),
 )
 _STORAGE = ("queue", "blob")
-# recorded of a poll of an Azure Machine Learning operation
+# recorded for a poll of an Azure Machine Learning operation
 _HTML = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n<hr></body>\r\n</html>\r\n"
 )
@@ -42,7 +42,7 @@ _ARRIVES_SECONDS = 0.05
 
 
 class Strikes:
-    """`change` changes the tenant; `kill` ends a worker process or the whole Functions host."""
+    """`change` changes the tenant. `kill` ends a worker process or the whole Functions host."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Strikes:
         self._pages = EndlessPages()
 
     async def struck(self, request: web.Request, handler: Handler, who: str) -> web.StreamResponse:
-        """The answer to the request, by the handler or by what struck it."""
+        """The answer to the request, by the handler or by the fault that struck it."""
         endpoint = _endpoint(request.path)
         if endpoint == "graph" and (page := self._pages.known(await json_body(request))):
             return web.Response(body=page, content_type="application/json")
@@ -91,7 +91,7 @@ class Strikes:
     async def _ends(
         self, act: Act, request: web.Request, response: web.StreamResponse, endpoint: str
     ) -> web.StreamResponse:
-        """What comes of an answer that is there already."""
+        """What becomes of an answer that exists already."""
         if act.when == "answer":
             request[SENT] = True
             await response.prepare(request)
@@ -111,7 +111,7 @@ class Strikes:
         return response
 
     def _own(self, act: Act, endpoint: str) -> web.Response | None:
-        """The fault's own answer; None when it has none."""
+        """The fault's own answer. None if it has none."""
         status = act.status
         if status is None:
             return None
@@ -137,7 +137,7 @@ class Strikes:
         return web.Response(status=response.status, body=body, headers=kept, content_type=kind)
 
     async def _cut(self, act: Act, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Sends what arrives of the answer. The client is told how long it would have been."""
+        """Sends the part of the answer that arrives. The client is told how long the whole answer would be."""
         body = _bytes(response)
         cut = web.StreamResponse(status=response.status, headers=response.headers)
         cut.headers["Date"] = format_datetime(self._clock.now() + request.get(SKEW, timedelta()), usegmt=True)
@@ -160,7 +160,7 @@ class Strikes:
 
 
 def _note(act: Act, request: web.Request) -> None:
-    """What the handler itself is to do otherwise."""
+    """What the handler itself must do differently."""
     if act.operation is not None:
         request[OPERATION_ENDS] = act.operation
     if act.token_seconds is not None:

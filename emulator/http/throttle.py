@@ -1,6 +1,6 @@
 """ARM's throttling: a token bucket for each subscription, caller and kind of request.
 
-Follows real time: a client that paces itself does so by its own clock.
+Follows real time, because a client that paces itself goes by its own clock.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 """
 
@@ -15,7 +15,7 @@ from emulator.errors import AzureError
 class Limit:
     capacity: float
     refill: float
-    """Tokens a second."""
+    """Tokens for each second."""
 
 
 LIMITS: Mapping[str, Limit] = {"reads": Limit(250, 25), "writes": Limit(200, 10), "deletes": Limit(200, 10)}
@@ -33,7 +33,7 @@ class Throttle:
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
 
     def take(self, method: str, subscription: str | None, caller: str) -> dict[str, str]:
-        """The header that says how many such requests remain; 429 when none did."""
+        """The header that says how many such requests remain. Refuses with 429 if none did."""
         kind = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}.get(method, "writes")
         limit = LIMITS[kind]
         now = self._monotonic()

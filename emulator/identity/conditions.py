@@ -1,6 +1,6 @@
-"""The condition language of role assignments (ABAC 2.0): what constrained delegation needs of it, exactly.
+"""The condition language of role assignments (ABAC 2.0): exactly what constrained delegation needs of it.
 
-A condition that cannot be parsed, or that asks what this evaluator does not know, is not fulfilled.
+A condition that cannot be parsed, or that asks for something unknown to this evaluator, is not fulfilled.
 """
 
 import fnmatch
@@ -25,7 +25,7 @@ class Attributes:
     resource: Mapping[str, Values] = field(default_factory=dict)
 
     def of(self, source: str, name: str) -> Values | None:
-        """None when there is no such attribute."""
+        """None if there is no such attribute."""
         known = {"request": self.request, "resource": self.resource}.get(source.lower(), {})
         return known.get(name.lower())
 

@@ -34,7 +34,7 @@ class Decision:
 
 
 class Rbac:
-    """By the `history` a role assignment may have its effect some time after it was made."""
+    """By the `history`, a role assignment may have its effect some time after it was made."""
 
     def __init__(self, tenant: Tenant, history: History | None = None) -> None:
         self._tenant = tenant
@@ -51,13 +51,13 @@ class Rbac:
         return decision.verdict is Verdict.ALLOWED
 
     def can_read(self, principal_id: str, resource_id: str) -> bool:
-        """Quick for whoever may read a whole subscription, as Resource Graph asks this of every row."""
+        """Quick for a caller who may read a whole subscription, because Resource Graph asks this for every row."""
         path = ResourcePath.parse(resource_id)
         action = f"{path.type}/read"
         return self._reads_all(principal_id, action, path.subscription) or self.allowed(principal_id, action, path.text)
 
     def identities(self, principal_id: str) -> set[str]:
-        """The principal and every group that it is in; lower-case."""
+        """The principal and every group that it is in, in lower case."""
         return {object_key(principal_id)} | self._tenant.groups_of(principal_id)
 
     def decide(
@@ -75,7 +75,7 @@ class Rbac:
     def _denied(
         self, identities: set[str], lineage: list[str], action: str, data: bool, attributes: Attributes
     ) -> Json | None:
-        """The deny assignment that forbids the action at lineage[0]; one with the effect `audit` forbids nothing."""
+        """The deny assignment that forbids the action at lineage[0]. One with the effect `audit` forbids nothing."""
         for deny in self._tenant.deny_assignments.values():
             properties = deny["properties"]
             scope = key_of(properties["scope"])
@@ -142,7 +142,7 @@ def _covers(block: Json, action: str, *, data: bool) -> bool:
 def names(principals: Iterable[Json] | None, identities: set[str], *, everyone: bool = False) -> bool:
     """Whether one of `principals` is one of `identities`, or `everyone` is asked for and among them.
 
-    Everyone was recorded as type `Everyone` with thirty-two zeros; the documents say `SystemDefined`, with dashes.
+    Recordings show Everyone as type `Everyone` with thirty-two zeros. The documents say `SystemDefined`, with dashes.
     """
     known = identities | {EVERYONE} if everyone else identities
     return any(object_key(principal.get("id", "")) in known for principal in principals or ())

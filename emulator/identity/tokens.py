@@ -1,6 +1,6 @@
 """Access tokens: issued by the managed identity endpoint, verified on every call.
 
-Tokens follow real time, not the local Azure's clock: clients cache them by their own.
+Tokens follow real time, not the local Azure's clock, because clients cache them by their own clock.
 """
 
 import secrets
@@ -18,7 +18,7 @@ _SKEW_SECONDS = 300
 
 
 class Audience(Enum):
-    """What a token is for; each may be named in several ways."""
+    """What a token is for. Each audience has several names."""
 
     ARM = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
     INGESTION = frozenset({"https://monitor.azure.com"})
@@ -34,7 +34,7 @@ class Caller:
     kind: str = "ServicePrincipal"
     """ServicePrincipal or User."""
     operator: bool = False
-    """May do everything, and alone may use the control routes."""
+    """May do everything. Nobody else may use the control routes."""
 
 
 class Tokens:
@@ -88,7 +88,7 @@ class Tokens:
         return self.issue(self._app, query["resource"], lifetime=lifetime)
 
     def verify(self, authorization: str | None, audience: Audience) -> Caller:
-        """The caller; 401 in ARM's words for anything but a fitting token of this tenant."""
+        """The caller. Refuses with 401 in ARM's words anything except a valid token of this tenant."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise self._refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
@@ -106,7 +106,7 @@ class Tokens:
         return caller
 
     def claimed(self, authorization: str | None) -> Caller | None:
-        """Who calls, whatever the token is for; None when nobody can tell."""
+        """Who calls, whatever the token is for. None if nobody can tell."""
         try:
             return self._caller(
                 jwt.decode((authorization or "").rpartition(" ")[2], options={"verify_signature": False})

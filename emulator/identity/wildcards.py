@@ -1,4 +1,4 @@
-"""Azure's patterns for actions: case never matters, `*` is any text, and `/*/` is also just `/`."""
+"""Azure's patterns for actions: case never matters, `*` is any text, and `/*/` also matches just `/`."""
 
 import re
 from functools import lru_cache

@@ -15,9 +15,9 @@ type Values = list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """`of` folds the values of the first argument; the other arguments are constant numbers and come after.
+    """`of` folds the values of the first argument. The other arguments are constant numbers and come after it.
 
-    `result` None stands for the first argument's type. `prefix` makes the column's name: `set_x`, or just `x`.
+    `result` None means the type of the first argument. `prefix` makes the column's name: `set_x`, or just `x`.
     """
 
     of: Callable[..., Any]
@@ -148,7 +148,7 @@ _CONDITIONAL: Mapping[str, str] = {
 
 
 def select(name: str, by: Scalar, rows: Sequence[Row]) -> Row | None:
-    """The row that `arg_max` or `arg_min` picks; rows whose value is null only when there is no other."""
+    """The row that `arg_max` or `arg_min` picks. Rows whose value is null count only if there is no other."""
     best, best_value = None, None
     for row in rows:
         value = by.evaluate(row)

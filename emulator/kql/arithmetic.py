@@ -64,7 +64,7 @@ def compute(scope: Scope, operator: str, left: Scalar, right: Scalar) -> Scalar:
 
 
 def _undynamic(operand: Scalar, other: Scalar) -> Scalar:
-    """A dynamic operand is taken as the other's type, or as a number."""
+    """A dynamic operand is taken as the type of the other one, or as a number."""
     if operand.type is not Type.DYNAMIC:
         return operand
     target = other.type if other.type in NUMBERS | {_D, _T} else _R
@@ -91,7 +91,7 @@ def negate(scope: Scope, operand: Scalar) -> Scalar:
 
 
 def bin_down(value: Any, size: Any) -> Any:
-    """`bin`: the greatest multiple of `size` that is not above `value`; datetimes count from year 1."""
+    """`bin`: the greatest multiple of `size` that is not above `value`. Datetimes count from year 1."""
     if not size:
         return None
     if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""The operators that answer a bool: equality, order, text search, membership, between."""
+"""The operators that return a bool: equality, order, text search, membership, between."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ def _refuse(scope: Scope, left: Scalar, right: Scalar) -> Exception:
 
 
 def common_type(scope: Scope, left: Scalar, right: Scalar) -> Type:
-    """The type in which two operands are compared; a dynamic one is cast to the other's type."""
+    """The type in which two operands are compared. A dynamic one is cast to the other's type."""
     types = {left.type, right.type}
     if types == {Type.DYNAMIC}:
         raise _refuse(scope, left, right)
@@ -46,7 +46,7 @@ def common_type(scope: Scope, left: Scalar, right: Scalar) -> Type:
 
 
 def cast(operand: Scalar, target: Type) -> Evaluate:
-    """`operand` as `target`; numbers compare with each other as they are."""
+    """`operand` as `target`. Numbers are compared with each other unchanged."""
     if operand.type is target or (operand.type in _COMPARABLE and target in NUMBERS):
         return operand.evaluate
     convert, evaluate = converter(target), operand.evaluate
@@ -102,7 +102,7 @@ def _order(scope: Scope, operator: str, left: Scalar, right: Scalar) -> Scalar:
 
 
 def between(scope: Scope, operand: Scalar, low: Scalar, high: Scalar, *, negated: bool) -> Scalar:
-    """`x between (a .. b)`, both ends included; a timespan as `b` counts from `a`."""
+    """`x between (a .. b)`, both ends included. A timespan as `b` counts from `a`."""
     if operand.type is Type.DATETIME and high.type is Type.TIMESPAN:
         start, span = low.evaluate, high.evaluate
         high = Scalar(Type.DATETIME, lambda row: start(row) + span(row), low.constant and high.constant)
@@ -116,7 +116,7 @@ def between(scope: Scope, operand: Scalar, low: Scalar, high: Scalar, *, negated
 
 
 def _terms(text: str, sought: str) -> bool:
-    """Whether `sought` stands in `text` as whole terms: runs of letters and digits, as `has` means it."""
+    """Whether `text` contains `sought` as whole terms: runs of letters and digits, which is what `has` means."""
     at = text.find(sought)
     while at >= 0:
         end = at + len(sought)
@@ -151,7 +151,7 @@ _SEARCH: dict[str, Callable[[str, str], bool]] = {
 
 
 def search(scope: Scope, operator: str, left: Scalar, right: Scalar) -> Scalar:
-    """`has`, `contains`, `startswith`, `endswith` and kin; `_cs` minds the case, `!` negates."""
+    """`has`, `contains`, `startswith`, `endswith` and similar. `_cs` respects the case, `!` negates."""
     if not {left.type, right.type} <= _TEXT:
         raise scope.error(f"operator '{operator}' is not defined for types {left.type} and {right.type}", "SEM0062")
     sensitive, wanted = operator.endswith("_cs"), not operator.startswith("!")
@@ -179,7 +179,7 @@ def matches(scope: Scope, left: Scalar, right: Scalar) -> Scalar:
 
 
 def membership(scope: Scope, operator: str, operand: Scalar, members: Sequence[Scalar]) -> Scalar:
-    """`in` and kin. A dynamic array among the members stands for its elements."""
+    """`in` and similar. A dynamic array among the members stands for its elements."""
     if operator in {"has_any", "has_all"}:
         return _has_members(operator, operand, members)
     target = operand.type

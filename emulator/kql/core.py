@@ -21,10 +21,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows hold one value a column, in the columns' order; strings are never None.
+    """Rows have one value for each column, in the columns' order. Strings are never None.
 
-    Until the table is `settled`, `visible` has yet to say which rows the query may see. That may cost much for a
-    row, so the first `where`s go before it.
+    Until the table is `settled`, `visible` still has to say which rows the query may see. That may be expensive for
+    each row, so the first `where`s are applied before it.
     """
 
     columns: tuple[Column, ...]
@@ -40,7 +40,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A compiled expression. A constant one gives the same value for every row."""
+    """A compiled expression. A constant one has the same value for every row."""
 
     type: Type
     evaluate: Evaluate
@@ -56,7 +56,7 @@ class Scalar:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one service takes of the language; None allows all. Limits count the whole query."""
+    """What one service accepts of the language. None allows all. Limits count over the whole query."""
 
     name: str
     operators: frozenset[str] | None = None
@@ -74,7 +74,7 @@ KUSTO = Dialect("Kusto")
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What a query runs in. `table` answers None for a name that it does not know."""
+    """What a query runs in. `table` returns None for a name that it does not know."""
 
     table: Callable[[str], Table | None]
     now: datetime
@@ -92,7 +92,7 @@ class Environment:
 class Scope:
     """The names that an expression sees: the input's columns, then the `let`s.
 
-    `aggregate` compiles a call as an aggregate where aggregates may stand; it answers None for any other name.
+    `aggregate` compiles a call as an aggregate where aggregates are allowed. It returns None for any other name.
     """
 
     environment: Environment

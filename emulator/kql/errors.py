@@ -1,8 +1,8 @@
-"""What a KQL query can be refused for. The services put these into their own error shapes."""
+"""Why a KQL query can be refused. The services put these into their own error shapes."""
 
 
 class KqlError(Exception):
-    """The query is refused; `message` names what is wrong."""
+    """The query is refused. `message` names what is wrong."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class KqlSyntaxError(KqlError):
 
 
 class KqlSemanticError(KqlError):
-    """The text parses but means nothing. `code` is Kusto's, where it is known."""
+    """The text parses but has no meaning. `code` is Kusto's, if it is known."""
 
     def __init__(self, message: str, code: str = "SEM0001") -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class UnknownTableError(KqlSemanticError):
 
 
 class UnsupportedError(KqlSemanticError):
-    """Kusto knows it, this service does not. `token` is the operator or keyword."""
+    """Kusto knows it, but this service does not. `token` is the operator or keyword."""
 
     def __init__(self, token: str, reason: str) -> None:
         super().__init__(reason)

@@ -14,7 +14,7 @@ from emulator.kql.values import type_named
 
 
 def run(text: str, environment: Environment) -> Table:
-    """Raises KqlSyntaxError or KqlSemanticError; never guesses at what it does not know."""
+    """Raises KqlSyntaxError or KqlSemanticError. It never guesses about what it does not know."""
     script = parse(text)
     check(script, environment.dialect)
     environment = replace(environment, run=_query)
@@ -100,7 +100,7 @@ def _operator_name(node: s.Operator) -> str:
 
 
 def check(script: s.Script, dialect: Dialect) -> None:
-    """Raises UnsupportedError for what the service does not take of the language."""
+    """Raises UnsupportedError for what the service does not accept of the language."""
     if script.lets and not dialect.lets:
         raise UnsupportedError("let", f"'let' is not supported by {dialect.name}")
     nodes = [node for query in _queries(script.query) for node in (query.source, *query.operators)]

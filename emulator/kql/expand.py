@@ -10,7 +10,7 @@ from emulator.kql.values import Type, converter, null_of, type_named
 
 
 def mv_expand(environment: Environment, node: s.MvExpand, table: Table) -> Table:
-    """One row an element; arrays expand side by side. Null gives one row, an empty array or bag none."""
+    """One row for each element. Arrays expand side by side. Null gives one row, an empty array or bag none."""
     scope = Scope.over(environment, "'mv-expand' operator: ", table.columns)
     columns, places = list(table.columns), list[int]()
     evaluates, types = [], []
@@ -52,7 +52,7 @@ def _target(scope: Scope, name: str | None) -> Type:
 
 
 def _place(columns: list[Column], item: s.Expansion, type_: Type) -> int:
-    """Where the element goes: over the column of that name, or into a new one."""
+    """Where the element goes: into the column of that name, or into a new one."""
     name = item.name or derived_name(item.expression) or "Column1"
     at = next((i for i, column in enumerate(columns) if column.name == name), len(columns))
     columns[at : at + 1] = [Column(name, type_)]

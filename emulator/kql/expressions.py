@@ -1,4 +1,4 @@
-"""From a syntax tree's expression to a `Scalar`: names resolved, types checked, constants folded."""
+"""Makes a `Scalar` from an expression of the syntax tree: names are resolved, types checked, constants folded."""
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -136,7 +136,7 @@ def _binary(scope: Scope, node: s.Binary) -> Scalar:
 
 
 def _logical(scope: Scope, node: s.Logical) -> Scalar:
-    """Three-valued: false beats null in `and`, true beats null in `or`."""
+    """Three-valued: false wins over null in `and`, true wins over null in `or`."""
     operands = [compile_predicate(scope, operand) for operand in node.operands]
     evaluates = [operand.evaluate for operand in operands]
     decisive = node.operator == "or"
@@ -205,7 +205,7 @@ _COMPILERS: Mapping[type, Callable[[Scope, Any], Scalar]] = {
 }
 
 
-# Functions that keep their first argument's name for a column without one: `tostring(a.b)` is `a_b`.
+# Functions that keep the name of their first argument for a column without a name: `tostring(a.b)` is `a_b`.
 _NAME_KEEPING = frozenset(
     {"bin", "floor", "parse_json", "round", "split", "startofday", "tobool", "toboolean", "todatetime"}
     | {"todouble", "todynamic", "toguid", "toint", "tolong", "toreal", "tostring", "totimespan"}
@@ -214,7 +214,7 @@ _NAME_KEEPING = frozenset(
 
 
 def derived_name(expression: s.Expression) -> str | None:
-    """The name that Kusto gives a column without one; None stands for `ColumnN`."""
+    """The name that Kusto gives a column without a name. None stands for `ColumnN`."""
     match expression:
         case s.Name(name):
             return name

@@ -1,4 +1,4 @@
-"""How a scalar function is described: what it takes, what it gives, how null goes through it."""
+"""How a scalar function is described: what it takes, what it returns, and what it does with null."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ _CASTS = {Kind.TEXT: Type.STRING, Kind.ANY_TEXT: Type.STRING, Kind.NUMBER: Type.
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`optional` trailing parameters may be left out; with `repeats` the last one may come again and again.
+    """`optional` trailing parameters may be left out. With `repeats` the last one may be repeated.
 
     Unless it `takes_null`, a null argument makes the result null without a call.
     """

@@ -8,7 +8,7 @@ from emulator.kql.expressions import derived_name
 
 
 class Names:
-    """Given names must be new; derived ones get a number when they are not; the rest is `ColumnN`."""
+    """Given names must be new. Derived names get a number if they are not new. The rest is `ColumnN`."""
 
     def __init__(self, scope: Scope, taken: Iterable[str] = ()) -> None:
         self._scope = scope
@@ -28,7 +28,7 @@ class Names:
         return wanted
 
     def unique(self, name: str) -> str:
-        """`name`, or `name1`, `name2`, … when it is taken."""
+        """`name`, or `name1`, `name2`, … if it is taken."""
         candidate, number = name, 0
         while candidate in self._taken:
             number += 1

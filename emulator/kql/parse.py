@@ -21,7 +21,7 @@ def _parser() -> Lark:
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> s.Script:
-    """Raises KqlSyntaxError where the text stops making sense."""
+    """Raises KqlSyntaxError at the place from which the text makes no sense."""
     try:
         tree = _parser().parse(text)
         script: s.Script = _Builder().transform(tree)
@@ -40,7 +40,7 @@ def _unexpected(text: str, error: UnexpectedToken) -> KqlSyntaxError:
     lines = text.split("\n")
     if error.token.type == "$END":
         return KqlSyntaxError(len(lines), len(lines[-1]), "<EOF>")
-    # An unknown `project-reorder` is read as `project` and a minus: name the whole word.
+    # An unknown `project-reorder` is read as `project` and a minus, so the message names the whole word.
     word = _HYPHENATED.search(lines[error.line - 1], endpos=error.column - 1)
     return KqlSyntaxError(error.line, error.column - 1, word[1] if word else error.token.value)
 

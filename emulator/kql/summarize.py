@@ -18,7 +18,7 @@ type Output = tuple[Column, Scalar]
 
 @dataclass(slots=True)
 class _Plan:
-    """The folds that a `summarize` needs; each output reads their results by slot."""
+    """The folds that a `summarize` needs. Each output reads their results by slot."""
 
     scope: Scope
     keys: list[Output]
@@ -64,7 +64,7 @@ def _key(scope: Scope, names: Names, key: s.Named) -> Output:
 
 
 def _groups(keys: list[Output], rows: Sequence[Row], *, alone: bool) -> list[tuple[tuple[Any, ...], list[Row]]]:
-    """Without keys there is one group, be it empty."""
+    """Without keys there is one group, even if it is empty."""
     if alone:
         return [((), list(rows))]
     evaluates, groups = [scalar.evaluate for _, scalar in keys], defaultdict[tuple[Any, ...], list[Row]](list)

@@ -244,7 +244,7 @@ class Datatable:
 
 @dataclass(frozen=True, slots=True)
 class DefaultTable:
-    """A query that starts with an operator; Resource Graph reads `resources` then."""
+    """A query that starts with an operator. Resource Graph then reads `resources`."""
 
     first_word: str
 

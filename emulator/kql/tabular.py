@@ -22,7 +22,7 @@ def apply(environment: Environment, node: s.Operator, table: Table) -> Table:
 
 
 def _where(environment: Environment, node: s.Where, table: Table) -> Table:
-    """Keeps the rows for which the predicate is true: not false, not null."""
+    """Keeps the rows for which the predicate is true: not false and not null."""
     predicate = compile_predicate(Scope.over(environment, "'where' operator: ", table.columns), node.predicate).evaluate
     return replace(table, rows=list(filter(predicate, table.rows)))
 
@@ -40,7 +40,7 @@ def project(scope: Scope, columns: Sequence[s.Named], rows: Sequence[Row]) -> Ta
 
 
 def _extend(environment: Environment, node: s.Extend, table: Table) -> Table:
-    """A new name is appended; a known one replaces its column where it stands."""
+    """A new name is appended. A known one replaces its column in place."""
     scope = Scope.over(environment, "'extend' operator: ", table.columns)
     scalars = [compile_expression(scope, named.expression) for named in node.columns]
     columns, targets, names = list(table.columns), [], Names(scope)
@@ -61,7 +61,7 @@ def _extend(environment: Environment, node: s.Extend, table: Table) -> Table:
 
 
 def _chosen(environment: Environment, operator: str, patterns: Sequence[str], table: Table) -> list[int]:
-    """The columns that `patterns` name, in their order; a pattern that names none is an error."""
+    """The columns that `patterns` name, in their order. A pattern that names none is an error."""
     chosen: list[int] = []
     for pattern in patterns:
         found = [at for at, c in enumerate(table.columns) if fnmatch.fnmatchcase(c.name, pattern)]

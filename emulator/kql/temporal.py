@@ -51,7 +51,7 @@ def _period(part: str) -> Callable[[datetime], int]:
 
 
 def _diff(part: str, later: datetime, earlier: datetime) -> int:
-    """Boundaries crossed: 23:59 and 00:01 are one day apart."""
+    """The number of boundaries crossed: 23:59 and 00:01 are one day apart."""
     period = _period(part)
     return period(later) - period(earlier)
 

@@ -9,7 +9,7 @@ from emulator.kql.values import Type, null_of
 
 
 def union(environment: Environment, node: s.Union, first: Table | None = None) -> Table:
-    """Rows of all tables; columns are matched by name, and by name and type where types differ."""
+    """The rows of all tables. Columns are matched by name, and by name and type if types differ."""
     scope = Scope.over(environment, "'union' operator: ", ())
     if node.kind not in {"inner", "outer"}:
         raise scope.error(f"unknown union kind '{node.kind}'")

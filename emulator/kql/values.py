@@ -97,7 +97,7 @@ def parse_timespan(text: str) -> timedelta | None:
 
 
 def datetime_text(value: datetime) -> str:
-    """As `tostring` writes it: always seven digits of a second."""
+    """As `tostring` writes it: a second always has seven digits."""
     return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond:06d}0Z"
 
 
@@ -203,7 +203,7 @@ def to_guid(value: Any) -> str | None:
 
 
 def to_dynamic(value: Any) -> Any:
-    """A value as it stands inside JSON: datetimes and timespans become text."""
+    """A value as JSON has it: datetimes and timespans become text."""
     return to_string(value) if isinstance(value, datetime | timedelta) else value
 
 
@@ -234,5 +234,5 @@ def converter(target: Type) -> Callable[[Any], Any]:
 
 
 def hashable(value: Any) -> Any:
-    """A key that is equal exactly when two values are: JSON containers by their sorted text."""
+    """A key that is equal exactly if two values are equal: JSON containers by their sorted text."""
     return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else (type(value), value)

@@ -29,7 +29,7 @@ _DURATION = re.compile(
 
 
 class Logs:
-    """One workspace. `tables` holds its rows as stored; `schemas` name the files that declare tables."""
+    """One workspace. `tables` holds its rows as stored. `schemas` name the files that declare tables."""
 
     def __init__(self, tables: dict[str, list[Json]], clock: Clock, *schemas: Path) -> None:
         self._stored = tables
@@ -49,7 +49,7 @@ class Logs:
         self._stored.setdefault(table.name, []).extend(rows)
 
     def _row(self, table: Declared, record: Json) -> Json:
-        """Columns that the table does not have are dropped, values are cast, the time is filled in."""
+        """Columns that the table does not have are dropped, values are cast, and the time is filled in."""
         row = {TIME: self._time(record.get(TIME))}
         for column in table.columns:
             value = record.get(column.name)
@@ -64,7 +64,7 @@ class Logs:
         return timestamp(at if at is not None and now - _OLDEST <= at <= now + _NEWEST else now)
 
     def query(self, workspace_id: str, body: object) -> Json:
-        """The v1 answer to `{"query", "timespan"?}`; LogsQueryError for what the service refuses."""
+        """The v1 answer to `{"query", "timespan"?}`. Raises LogsQueryError for what the service refuses."""
         asked, now = body if isinstance(body, dict) else {}, self._clock.now()
         text = asked.get("query")
         if not isinstance(text, str) or not text.strip():
@@ -130,13 +130,13 @@ def _records(plain: bytes) -> list[Json]:
         raise AzureError(400, "InvalidPayload", f"The payload is not valid JSON: {error}") from error
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
         raise AzureError(400, "InvalidPayload", "The payload must be a JSON array of objects.")
-    # The client libraries fill a call up to the limit without counting what separates records.
+    # The client libraries fill a call up to the limit without counting what separates the records.
     _check_size(len(plain), _MOST_BYTES + 2 * len(records))
     return records
 
 
 def _stored(type_: Type, value: Any) -> Any:
-    """As the column's type, in JSON; what is longer than 64 KB as text is cut off."""
+    """As the column's type, in JSON. Text longer than 64 KB is cut off."""
     converted = value if type_ is Type.DYNAMIC else converter(type_)(value)
     if converted is None or isinstance(converted, bool | int | float):
         return converted

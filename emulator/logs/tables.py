@@ -17,7 +17,7 @@ TIME = "TimeGenerated"
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A table of a schema file: one that a data collection rule fills by a stream, or without stream one of Azure's."""
+    """A table of a schema file: filled by a data collection rule's stream, or one of Azure's own if there is none."""
 
     name: str
     stream: str
@@ -41,7 +41,7 @@ def _columns(described: Sequence[Json]) -> tuple[Column, ...]:
 
 
 class LogsTables:
-    """`stored` holds plain JSON rows and may grow at any time; what was typed once is kept."""
+    """`stored` has plain JSON rows and may grow at any time. What was typed once is kept."""
 
     def __init__(self, stored: dict[str, list[Json]], declared: dict[str, Declared]) -> None:
         self._stored = stored
@@ -102,7 +102,7 @@ def _type_of(values: Sequence[Any]) -> Type:
 
 
 def rendered(table: Table) -> Json:
-    """As the query API gives it: dynamic values are JSON text, datetimes have no needless digits."""
+    """As the query API returns it: dynamic values are JSON text, datetimes have no needless digits."""
     return {
         "name": "PrimaryResult",
         "columns": [{"name": column.name, "type": column.type.value} for column in table.columns],

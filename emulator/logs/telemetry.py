@@ -1,4 +1,4 @@
-"""Application Insights' ingestion: what the app's host tells, as rows of the workspace behind the component."""
+"""Application Insights' ingestion: what the app's host sends becomes rows of the workspace behind the component."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ type Json = dict[str, Any]
 
 class TelemetryFront:
     def __init__(self, tables: dict[str, list[Json]], clock: Clock, tokens: Tokens, rbac: Rbac, component: str) -> None:
-        """`tables` are the workspace's rows; `component` is the ARM id of Application Insights."""
+        """`tables` are the workspace's rows. `component` is the ARM id of Application Insights."""
         self._tables = tables
         self._clock = clock
         self._tokens = tokens
@@ -46,7 +46,7 @@ class TelemetryFront:
 
 
 def stored(kind: str, told: Json) -> tuple[str, Json]:
-    """The table that an item of this kind goes to, and its row there."""
+    """The table to which an item of this kind goes, and its row there."""
     if kind == "RequestData":
         return "AppRequests", {"Name": told["name"], "Success": told["success"], "DurationMs": told["duration"] * 1000}
     outer, inner = told["exceptions"][0], told["exceptions"][-1]

@@ -39,7 +39,7 @@ def bad_request(now: datetime, code: str, message: str) -> GraphError:
 
 
 def refused(now: datetime, error: KqlError) -> GraphError:
-    """A query that Resource Graph does not take."""
+    """A query that Resource Graph does not accept."""
     match error:
         case UnknownTableError(name=name):
             message = f"Table {name} is invalid, unsupported or disallowed."

@@ -25,7 +25,7 @@ _QUOTA = 15
 _WINDOW = 5.0
 _KEPT_RESULTS = 16
 
-# The subset of KQL that Resource Graph takes:
+# The subset of KQL that Resource Graph accepts:
 # https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language#supported-kql-language-elements
 DIALECT = Dialect(
     "Azure Resource Graph",
@@ -52,9 +52,9 @@ _TABLE_TYPES = {
 
 
 class ResourceGraph:
-    """`can_read(principal_id, resource_id)` says whether a row is the caller's to see.
+    """`can_read(principal_id, resource_id)` says whether the caller may see a row.
 
-    With `throttles` a caller has 15 queries in 5 seconds of real time. By the `history` it knows changes late.
+    With `throttles` a caller has 15 queries in 5 seconds of real time. By the `history`, it sees changes late.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class ResourceGraph:
         self._results: OrderedDict[Question, Table] = OrderedDict()
 
     def query(self, principal_id: str, body: object) -> tuple[Json, dict[str, str]]:
-        """The answer to a `POST …/resources` body and its quota headers; GraphError for what Azure refuses."""
+        """The answer to a `POST …/resources` body and its quota headers. Raises GraphError for what Azure refuses."""
         now = self._clock.now()
         headers = self._quotas.spend(principal_id.lower(), now) if self._quotas else {}
         request = Request(body, now)
@@ -89,7 +89,7 @@ class ResourceGraph:
         return _answer(table, question, page), headers
 
     def run(self, question: Question, now: datetime) -> Table:
-        """All rows. A stand-in for one client alone may know a quicker way."""
+        """All rows. A stand-in for a single client may know a quicker way."""
 
         def can_read(resource_id: str) -> bool:
             return self._can_read(question.principal_id, resource_id)
@@ -107,7 +107,7 @@ class ResourceGraph:
         return table
 
     def _keep(self, question: Question, table: Table) -> None:
-        """For the pages to come: they all show the tenant as it was at the first."""
+        """For the next pages: they all show the tenant as it was for the first page."""
         self._results[question] = table
         self._results.move_to_end(question)
         while len(self._results) > _KEPT_RESULTS:
@@ -115,7 +115,7 @@ class ResourceGraph:
 
 
 def _answer(table: Table, question: Question, page: Page) -> Json:
-    """`resultTruncated` is said only of rows that no skip token leads to."""
+    """`resultTruncated` is only said of rows to which no skip token leads."""
     offset = page.offset if page.skip is None or _takes(question) else page.skip
     rows = table.rows[offset : offset + page.size]
     end = offset + len(rows)

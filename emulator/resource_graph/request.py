@@ -20,7 +20,7 @@ _GROUPS = "/providers/microsoft.management/managementgroups/"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, by whom: a skip token is bound to it. `scopes` are lower-case ids; none is the tenant."""
+    """What is asked, and by whom: a skip token is bound to it. `scopes` are lower-case ids; without any, the tenant."""
 
     principal_id: str
     query: str

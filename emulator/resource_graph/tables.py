@@ -1,6 +1,7 @@
 """The tables of Azure Resource Graph as rows over the tenant.
 
-Which types `resources` knows: https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources
+Which types `resources` has:
+https://learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -36,13 +37,13 @@ _ELSEWHERE = (
     "microsoft.authorization/",
     "microsoft.management/",
 )
-# As in ARM's lists of them.
+# The same as in ARM's lists of them.
 _WITHOUT_CONFIGURATION = ("microsoft.web/sites", "microsoft.web/sites/slots")
 _GROUPS = "/providers/Microsoft.Management/managementGroups/"
 
 
 class ScopeFilter(StrEnum):
-    """Which authorization objects, seen from the queried subscriptions and management groups."""
+    """Which authorization objects are seen from the queried subscriptions and management groups."""
 
     AND_BELOW = "AtScopeAndBelow"
     AND_ABOVE = "AtScopeAndAbove"
@@ -52,7 +53,7 @@ class ScopeFilter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one query sees: `scopes` are lower-case scope ids, empty for the whole tenant."""
+    """What one query sees. `scopes` are lower-case scope ids, empty for the whole tenant."""
 
     scopes: tuple[str, ...]
     can_read: Callable[[str], bool]
@@ -65,7 +66,7 @@ class GraphTables:
         self._rows: dict[str, tuple[Json, Row | None]] = {}
 
     def table(self, name: str, view: View) -> Table | None:
-        """None for a table that is not kept here; names are compared without case."""
+        """None for a table that does not exist here. Names are compared without regard to case."""
         if name.lower() == "authorizationresources":
             return Table(_COLUMNS, list(self._authorization(view)))
         rows = {"resources": self._resources, "resourcecontainers": self._containers}.get(name.lower())
@@ -88,14 +89,14 @@ class GraphTables:
                     yield row
 
     def _resource(self, type_: str, raw: Json) -> Row | None:
-        """The row, made once for as long as the store holds this very object."""
+        """The row, made once for as long as the store has this very object."""
         known = self._rows.get(raw["id"])
         if known is None or known[0] is not raw:
             known = self._rows[raw["id"]] = raw, self._tracked(type_, raw)
         return known[1]
 
     def _tracked(self, type_: str, raw: Json) -> Row | None:
-        """Tracked child types have a location of their own; extensions of other resources are never tracked."""
+        """Tracked child types have a location of their own. Extensions of other resources are never tracked."""
         parts = raw["id"].split("/")
         extension = [part.lower() for part in parts[1::2]].count("providers") > 1
         child = type_.count("/") > 1 and type_ not in _TRACKED and not raw.get("location")
@@ -122,7 +123,7 @@ class GraphTables:
         )
 
     def _covered_subscriptions(self, scopes: Collection[str]) -> set[str] | None:
-        """Those at or below the scopes; None for all."""
+        """Those at or below the scopes. None means all."""
         if not scopes:
             return None
         contains, every = self._tenant.hierarchy.contains, self._tenant.subscriptions
@@ -200,7 +201,7 @@ class GraphTables:
         )
 
     def _may_see(self, view: View, raw: Json, scope: str) -> bool:
-        """Who may read assignments at a queried scope sees there what is inherited from above."""
+        """Whoever may read assignments at a queried scope also sees there what is inherited from above."""
         contains = self._tenant.hierarchy.contains
         inherited = [queried for queried in view.scopes if queried != scope and contains(scope, queried)]
         places = [raw["id"], *(f"{at}/providers/{raw['type']}/{raw['name']}" for at in inherited)]

@@ -29,9 +29,9 @@ _MADE = "change made"
 
 @dataclass(slots=True)
 class Applied:
-    """What `apply` did. `report` is what was planned at the end, `results` with their outcomes.
+    """What `apply` did. `report` is the last plan, `results` has its actions with their outcomes.
 
-    `made` are the outcomes as they came, those of workspaces that failed later included.
+    `made` are the outcomes as they came, including those of workspaces that failed later.
     """
 
     run: str
@@ -108,7 +108,7 @@ async def apply(
     again: bool = False,
     audit_file: Path | None = None,
 ) -> Applied:
-    """Raises `AzureFailureError` when nothing could be begun; whatever comes later is in what it gives."""
+    """Raises `AzureFailureError` if nothing could begin. Everything that goes wrong later is in the result."""
     run, stop = Run(RunMode.ENFORCE), Stop()
     applied = Applied(run.id, audit_file)
     print(f"amlguard: run {run.id}", file=sys.stderr)
@@ -146,7 +146,7 @@ async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, appli
                 result = await _one(scope, reconciler, run, made, applied)
                 plans[scope] = result.plan
                 applied.results.append(result)
-            except Exception as error:  # noqa: BLE001 - what was done in other workspaces must be told all the same
+            except Exception as error:  # noqa: BLE001 - what was done in other workspaces must still be reported
                 applied.results.append(Result(scope, run, outcomes=tuple(made)))
                 applied.report.errors.append(f"{scope}: {_why(error, made)}")
             ended["workspaces"] += 1

@@ -77,7 +77,7 @@ async def approve(run: str, policy_file: Path | None) -> Waiting:
 
 
 async def _approvals(services: Runtime) -> tuple[Approvals, datetime]:
-    """And the time by Azure's clock, which the app uses as well."""
+    """The approvals, and the time by Azure's clock, which the app also uses."""
     if services.store is None:
         settings = "AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri"
         raise AzureFailureError(

@@ -44,7 +44,7 @@ def _in_letters(error: UnicodeError) -> tuple[str, int]:
 
 
 def as_utf8(argument: str) -> str:
-    """An argument that is no path. Where the locale knows only ASCII, Python keeps its bytes as they came."""
+    """An argument that is not a path. If the locale has only ASCII, Python keeps its bytes as they came."""
     try:
         return os.fsencode(argument).decode("utf-8")
     except UnicodeError:
@@ -61,12 +61,12 @@ def scope_of(text: str) -> Scope:
 
 
 def one_line(text: str) -> str:
-    """For an error: nothing in it can move the cursor, or make a second line look like one of ours."""
+    """For an error: nothing in it can move the cursor, or make a second line look like one of amlguard's."""
     return visible(" ".join(text.split()))
 
 
 def in_lines(lines: Iterable[str]) -> str:
-    """Each of them is one line, whatever the tenant wrote into what it tells."""
+    """Each of them stays one line, whatever a tenant's names in it contain."""
     return "\n".join(map(visible, lines))
 
 

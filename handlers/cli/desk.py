@@ -42,7 +42,7 @@ async def plan(where: Where, only: Keys = None) -> Report:
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
-    """Handles the events as the Event Grid trigger does, each on its own; raises the first failure at the end."""
+    """Handles the events as the Event Grid trigger does, one by one. Raises the first failure at the end."""
     async with connected(os.environ, policy_file) as services:
         handled = (resource_changed.handle(event, services) for event in events)
         answers = await asyncio.gather(*handled, return_exceptions=True)
@@ -53,9 +53,9 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
 
 
 def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
-    """Without the queue: the command reports what must wait, because there may be no app that would do it later.
+    """Runs without the queue: the command reports what must wait, because there may be no app that would do it later.
 
-    The caller need not be known either: Azure itself checks whether the person may assign roles (ADR 13).
+    Nor must the caller be known: Azure itself checks whether the person may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
     reconciler = services.reconciler

@@ -130,7 +130,7 @@ async def _leading_to(scope: Scope, services: Runtime) -> Sequence[Scope]:
         raise ReadFailedError(
             "explain", "NotFound", f"{reason} (`az resource list --query '[].id'` lists the ids that exist)"
         )
-    # A workspace may also use what cannot be a scope, such as a cluster or a container.
+    # A resource that cannot be a scope, such as a cluster or a container, may also lead to workspaces.
     users = await services.scopes.users(scope) if unsuitable(scope) else ()
     return users or await services.scopes.workspaces(scope)
 
@@ -157,7 +157,7 @@ def _need(one: Explained) -> Iterator[str]:
 
 
 async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> tuple[RegistryUser, ...]:
-    """From the first workspace on the registry: from there all others are looked at."""
+    """Starts at the first workspace on the registry. From there all others are looked at."""
     for workspace in found:
         prepared = await prepare_for_everybody(workspace, services.azure, services.terms)
         if prepared and prepared.estate.subject.registry == registry:

@@ -48,5 +48,5 @@ def heeding(stop: Stop, last_words: Callable[[], str]) -> Iterator[Heard]:
 
 
 def _say(words: str) -> None:
-    """Not through `sys.stderr`: the signal may have come while something was writing to it."""
+    """Does not use `sys.stderr`, because the signal may have come while something was writing to it."""
     os.write(_STDERR, f"\namlguard: {words}\n".encode())

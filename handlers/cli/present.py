@@ -17,7 +17,7 @@ _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note", "informati
 
 
 def result_document(report: Report, applied: "Applied | None" = None) -> Document:
-    """The JSON that other programs read; `apply` adds its run, an outcome to each action, and how to take it back."""
+    """The JSON that other programs read. `apply` adds its run, an outcome for each action, and how to take it back."""
     document = report.document()
     if applied is None:
         return document
@@ -31,7 +31,7 @@ def result_document(report: Report, applied: "Applied | None" = None) -> Documen
 
 
 def came_of(outcome: Outcome) -> Document:
-    """`outcomeReason` is for people; programs go by the rest."""
+    """`outcomeReason` is for people. Programs use the other keys."""
     return {
         "outcome": str(outcome.phase),
         "outcomeReason": outcome.reason,
@@ -46,7 +46,7 @@ def result_text(report: Report, applied: "Applied | None" = None) -> str:
 
 
 def looked_at(document: Document) -> str:
-    """How much was looked at, by which policy and as whom (law 14)."""
+    """What amlguard looked at, by which policy and as which identity (law 14)."""
     said = document["lookedAt"]
     policy = f"policy file {said['policy']}" if said["policy"] else "no policy file (the defaults)"
     much = f"{counted(said['workspaces'], 'workspace')} in {counted(said['subscriptions'], 'subscription')}"
@@ -137,7 +137,7 @@ def _requirements(rule: Rule) -> str:
 
 
 def sarif(document: Document, rules: Iterable[Rule]) -> Document:
-    """SARIF 2.1.0: what is missing, wrong or withheld, one result each, located by resource id."""
+    """SARIF 2.1.0: one result for each thing that is missing, wrong or withheld, located by resource id."""
     results = [
         _result(f["rule"], _SARIF_LEVELS[f["severity"]], f["message"], f["resourceId"]) for f in document["findings"]
     ]

@@ -39,7 +39,7 @@ class Both:
 
 
 async def _in_full(*parts: Awaitable[None]) -> None:
-    """One may accept what the other does not: waits for both, then raises the first failure."""
+    """One may accept what the other refuses. Waits for both, then raises the first failure."""
     for answer in await asyncio.gather(*parts, return_exceptions=True):
         if answer is not None:
             raise answer
@@ -69,4 +69,4 @@ async def audit_log(command: str, services: Runtime, file: AuditFile | None) -> 
         except AuditFailedError as error:
             reason = f"{error.reason}; {_REMEDY}"
             raise AuditFailedError(command, error.code, reason, lacks_right=error.lacks_right) from error
-    return Both(file, log) if file and log else file or log  # type: ignore[return-value]  # one of them is there
+    return Both(file, log) if file and log else file or log  # type: ignore[return-value] # one of them exists

@@ -26,9 +26,9 @@ from shared.writing.journal import Journal
 
 @dataclass(slots=True)
 class Taken:
-    """What was found and, once it was carried out, its outcomes. `remembered`: the app will not do it again.
+    """What was found and, once it was carried out, the outcomes. `remembered`: the app will not do it again.
 
-    `forced` overrules whatever speaks against it. `notes` are about the record. `error` is what went wrong after the
+    `forced` overrules everything except a guard. `notes` are about the record. `error` is what went wrong after the
     first change.
     """
 

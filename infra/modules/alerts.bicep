@@ -1,10 +1,11 @@
-// Alerts on the audit log. Each fires when its query has a row; the tests feed each rows that must and must not fire it.
+// Alerts on the audit log. Each fires when its query returns a row. Tests run each query on rows that must fire it, and
+// on rows that must not.
 import {tagsOf} from 'types.bicep'
 
 param location string
 param logWorkspaceResourceId string
 
-@description('When the app was made, as ARM writes it: two alerts wait until it is old enough to have been heard.')
+@description('When the app was made, as ARM writes it. Two alerts wait until the app is old enough to have written rows.')
 param madeAt string
 
 @description('Mail addresses, separated by commas.')
@@ -16,7 +17,7 @@ param alertWebhook string
 
 param tags tagsOf
 
-// What the queries compare with `ago`. As it stands there the app is as old as can be.
+// The queries compare this day with `ago`. The deployment replaces it by the day on which the app was made.
 var neverMade = 'datetime(1970-01-01T00:00:00Z)'
 var emails = filter(split(replace(alertEmail, ' ', ''), ','), one => one != '')
 var webhooks = filter(split(alertWebhook, ' '), one => one != '')
@@ -51,7 +52,7 @@ var alerts = [
     severity: 1
     evaluationFrequency: 'PT1H'
     windowSize: 'P1D'
-    summary: 'No audit row for a day.'
+    summary: 'No audit row arrived for a day.'
     query: loadTextContent('../queries/nothing-heard.kql')
   }
   {
@@ -67,7 +68,7 @@ var alerts = [
     severity: 2
     evaluationFrequency: 'PT1H'
     windowSize: 'P1D'
-    summary: 'No sweep was completed for 13 hours, or one ended incomplete.'
+    summary: 'No sweep was completed for 13 hours, or one ended as Incomplete.'
     query: loadTextContent('../queries/sweep-overdue.kql')
   }
   {
@@ -75,7 +76,7 @@ var alerts = [
     severity: 2
     evaluationFrequency: 'PT1H'
     windowSize: 'P1D'
-    summary: 'Far more grants than usual.'
+    summary: 'amlguard made far more grants than usual.'
     query: loadTextContent('../queries/grants-above-usual.kql')
   }
   {
@@ -127,7 +128,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for alert 
     severity: alert.severity
     enabled: true
     autoMitigate: true
-    // StorageQueueLogs and DCRLogErrors exist only once something was written there.
+    // The tables StorageQueueLogs and DCRLogErrors exist only once something was written to them.
     skipQueryValidation: true
     scopes: [
       logWorkspaceResourceId

@@ -1,4 +1,4 @@
-// The app and all that it stands on, in one resource group.
+// The app and everything that it needs, in one resource group.
 import {tagsOf} from 'types.bicep'
 
 param environmentName string

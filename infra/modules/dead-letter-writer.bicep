@@ -1,10 +1,10 @@
-// Event Grid writes dead letters as the topic's identity: the account takes no keys.
+// Event Grid writes dead letters as the topic's identity, because the account accepts no keys.
 param storageAccountName string
 
-@description('Of the topic\'s identity. Empty where it has none.')
+@description('The principal id of the topic\'s identity. Empty if it has none.')
 param principalId string
 
-@description('False: the topic has no identity, and nothing is given.')
+@description('If false, the topic has no identity, and no role is assigned.')
 param deadLettering bool
 
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
@@ -30,6 +30,6 @@ resource writer 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (deadL
     principalId: principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
-    description: 'amlguard: Event Grid keeps what it could not deliver'
+    description: 'amlguard: Event Grid keeps the events that it could not deliver'
   }
 }

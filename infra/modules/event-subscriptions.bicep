@@ -1,4 +1,4 @@
-// What Event Grid delivers: the operations that the rules watch, at most 25 values a subscription (Event Grid's limit).
+// Which events Event Grid delivers: the operations that the rules watch. An event subscription takes at most 25 values.
 param topicName string
 param functionAppId string
 param storageAccountId string

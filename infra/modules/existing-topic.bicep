@@ -1,4 +1,4 @@
-// A system topic that is there already. It is read, and never changed: others listen to it too.
+// A system topic that already exists. This module reads it and never changes it, because others use it, too.
 param name string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
@@ -11,5 +11,5 @@ output id string = about == toLower(subscription().id)
   ? topic.id
   : fail('The system topic ${name} is about ${about}, not about ${subscription().id}.')
 
-@description('Of its system-assigned identity. Empty where it has none.')
+@description('The principal id of its system-assigned identity. Empty if it has none.')
 output principalId string = topic.?identity.?principalId ?? ''

@@ -72,7 +72,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      // Event Grid delivers from public addresses: in the isolated variant nothing else gets in.
+      // Event Grid delivers from public addresses. In the isolated variant nothing else is let in.
       ipSecurityRestrictionsDefaultAction: networkIsolated ? 'Deny' : 'Allow'
       ipSecurityRestrictions: networkIsolated ? [
         {
@@ -83,7 +83,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
           ipAddress: 'AzureEventGrid'
         }
       ] : []
-      // infra/publish.py opens the deployment's site to whoever deploys, and closes it again; so does each deployment of this.
+      // infra/publish.py opens the SCM site for whoever deploys, and closes it again. Each deployment of this template
+      // closes it, too.
       scmIpSecurityRestrictionsUseMain: false
       scmIpSecurityRestrictionsDefaultAction: networkIsolated ? 'Deny' : 'Allow'
       scmIpSecurityRestrictions: []

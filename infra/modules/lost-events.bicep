@@ -1,4 +1,5 @@
-// The alert on events that Event Grid gave up: kept as dead letters, or dropped where there is no dead-lettering.
+// The alert on events that Event Grid gave up delivering. It keeps them as dead letters, or drops them where there is
+// no dead-lettering.
 import {tagsOf} from 'types.bicep'
 
 param topicId string
@@ -13,7 +14,7 @@ resource deadLettered 'Microsoft.Insights/metricAlerts@2026-01-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'Event Grid gave events up. Runbook: docs/runbooks/dead-lettered-events.md'
+    description: 'Event Grid gave up delivering events. Runbook: docs/runbooks/dead-lettered-events.md'
     severity: 2
     enabled: true
     autoMitigate: true
@@ -33,7 +34,7 @@ resource deadLettered 'Microsoft.Insights/metricAlerts@2026-01-01' = {
           timeAggregation: 'Total'
           operator: 'GreaterThan'
           threshold: 0
-          // An existing topic has event subscriptions of others, too.
+          // An existing topic may have event subscriptions of other people.
           dimensions: [
             {
               name: 'EventSubscriptionName'

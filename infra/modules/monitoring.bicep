@@ -23,7 +23,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
       disableLocalAuth: true
       enableLogAccessUsingOnlyResourcePermissions: true
     }
-    // Rows come in through the endpoint below; people query from where they are.
+    // Rows arrive through the endpoint below. People may run queries from public networks.
     publicNetworkAccessForIngestion: publicAccess
     publicNetworkAccessForQuery: 'Enabled'
   }

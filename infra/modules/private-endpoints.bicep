@@ -1,4 +1,4 @@
-// Private ways from the app to its storage, audit log and telemetry, and the names that lead there.
+// Private endpoints for the app's storage, audit log and telemetry, with their DNS zones.
 import {tagsOf} from 'types.bicep'
 
 param environmentName string
@@ -88,14 +88,15 @@ resource scope 'Microsoft.Insights/privateLinkScopes@2021-09-01' = {
   tags: tags
   properties: {
     accessModeSettings: {
-      // The app must still reach the logs of others; its own are closed to the public by themselves.
+      // Open, so that the app can still reach other log workspaces. Its own resources close their public access
+      // themselves.
       ingestionAccessMode: 'Open'
       queryAccessMode: 'Open'
     }
   }
 }
 
-// One after another: the scope takes one change at a time.
+// One after another, because the scope accepts one change at a time.
 resource scopedWorkspace 'Microsoft.Insights/privateLinkScopes/scopedResources@2021-09-01' = {
   parent: scope
   name: 'monitored-0'

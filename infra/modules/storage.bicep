@@ -1,11 +1,11 @@
-// The app's storage account: package, work queue, shared state, dead letters. Nothing in it takes a key.
+// The app's storage account: package, work queue, shared state, dead letters. It accepts no keys.
 import {tagsOf} from 'types.bicep'
 
 param name string
 param location string
 param networkIsolated bool
 
-@description('True where the region has availability zones and this subscription may store across them.')
+@description('Set to true if the region has availability zones and this subscription may store across them.')
 param zoneRedundant bool
 
 param tags tagsOf
@@ -27,7 +27,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-08-01' = {
     supportsHttpsTrafficOnly: true
     publicNetworkAccess: 'Enabled'
     networkAcls: {
-      // Event Grid writes dead letters as a trusted service, in the isolated variant as well.
+      // Event Grid writes dead letters as a trusted service, also in the isolated variant.
       bypass: 'AzureServices'
       defaultAction: networkIsolated ? 'Deny' : 'Allow'
     }
@@ -109,7 +109,8 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-08
 
 output id string = account.id
 output name string = account.name
-// Stays when the deployment is repeated, and is new when all of it is made anew, unlike that of a recovered log workspace.
+// This day stays the same when the deployment is repeated. It is new when everything is made anew. A log workspace
+// would not do: when it is recovered, it keeps its old day.
 output madeAt string = account.properties.creationTime
 output blobUrl string = account.properties.primaryEndpoints.blob
 output queueUrl string = account.properties.primaryEndpoints.queue

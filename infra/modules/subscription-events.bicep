@@ -1,4 +1,5 @@
-// A watched subscription's events: its system topic, which must be in that subscription, and what is delivered of it.
+// The events of a watched subscription: its system topic, which must be in that subscription, and the event
+// subscriptions.
 import {existingTopic, tagsOf} from 'types.bicep'
 
 targetScope = 'subscription'
@@ -9,7 +10,7 @@ param functionAppId string
 param storageAccountId string
 param actionGroupId string
 
-@description('The system topic that the subscription has already. Null: one is made.')
+@description('The system topic that the subscription already has. If null, a new one is made.')
 param given existingTopic?
 param tags tagsOf
 
@@ -75,7 +76,7 @@ module lost 'lost-events.bicep' = {
   }
 }
 
-@description('Where events go that cannot be delivered.')
+@description('Where undeliverable events go.')
 output deadLetters string = given == null || !empty(found!.outputs.principalId)
   ? 'in the container dead-letters of ${last(split(storageAccountId, '/'))}'
   : 'nowhere, as the system topic ${topicName} has no system-assigned identity. Give it one, and deploy again.'

@@ -1,5 +1,5 @@
-// What the app may do in a watched management group: the entries of app_access.json on 'watched',
-// and those on 'changed' unless the app is to read only.
+// What the app may do in a watched management group: the entries of app_access.json on 'watched', and, unless the app
+// may only read, those on 'changed'.
 targetScope = 'managementGroup'
 
 @description('Object id of the app.')
@@ -8,10 +8,10 @@ param principalId string
 @description('GUID of the custom role.')
 param settingsWriterId string
 
-@description('What {condition} stands for in app_access.json.')
+@description('The value of {condition} in app_access.json.')
 param roleCondition string
 
-@description('True: the app may look, and change nothing.')
+@description('If true, the app may read but change nothing.')
 param readOnly bool
 
 var access = loadJsonContent('../app_access.json')

@@ -1,4 +1,4 @@
-// The workbook that docs/generate.py makes of infra/queries.
+// The workbook that docs/generate.py makes from infra/queries.
 import {tagsOf} from 'types.bicep'
 
 param location string

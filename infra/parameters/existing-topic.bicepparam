@@ -1,4 +1,4 @@
-// Second pass where a watched subscription has its system topic already: Azure allows one a subscription.
+// Second pass where a watched subscription already has its system topic. Azure allows one for each subscription.
 using '../main.bicep'
 
 param environmentName = 'prod'

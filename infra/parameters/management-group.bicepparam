@@ -1,4 +1,4 @@
-// Rights once, at the management group; events come from the subscriptions that are listed.
+// Gives the rights once, at the management group. Events come from the listed subscriptions.
 using '../management-group.bicep'
 
 param environmentName = 'prod'

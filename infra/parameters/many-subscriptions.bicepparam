@@ -1,4 +1,4 @@
-// The app in the subscription that is deployed to; it watches two others.
+// The app is in the subscription of the deployment and watches two others.
 using '../main.bicep'
 
 param environmentName = 'prod'

@@ -1,4 +1,4 @@
-// Closed to public networks, but for Event Grid's deliveries.
+// Closed to public networks, except for Event Grid's deliveries.
 using '../main.bicep'
 
 param environmentName = 'prod'

@@ -1,4 +1,4 @@
-// Second pass of one-subscription, once the code is deployed: Event Grid accepts a function only when it is there.
+// Second pass of one-subscription, once the code is deployed. Event Grid accepts a function only when it exists.
 using '../main.bicep'
 
 param environmentName = 'prod'

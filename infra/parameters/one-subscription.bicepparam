@@ -1,4 +1,4 @@
-// amlguard and what it watches in one subscription. First pass: everything but the events.
+// amlguard and the workspaces that it watches are in one subscription. First pass: everything except the events.
 using '../main.bicep'
 
 param environmentName = 'prod'

@@ -1,4 +1,4 @@
-// The app may look and change nothing, which is enough for mode report.
+// The app may read but change nothing, which is enough for mode report.
 using '../main.bicep'
 
 param environmentName = 'prod'

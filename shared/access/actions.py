@@ -1,4 +1,4 @@
-"""What a plan holds. The values are the same in `plan`, in mode report and when they are carried out."""
+"""What a plan contains. `plan`, mode report and carrying out all use the same values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +14,12 @@ from shared.access.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role assignment to be made. `rule` names every rule that needs it, `on` the resource whose identity it is.
+    """A role assignment to make. `rule` names every rule that needs it, `on` the resource whose identity it is.
 
-    `others` share that identity and need it too. `before`, at a registry: whether its admin user was on ("true",
-    "false"), so that the holder could do without. `gives` is what the role allows, as far as its definition is known.
-    `instead` are the grants that this one makes needless: they are made where this one cannot be.
+    `others` share that identity and need the role, too. `before` is for a grant at a registry: whether its admin user
+    was on ("true", "false"), so that the identity could do without the role. `gives` is what the role allows, as far as
+    its definition is known. `instead` are the grants that this one makes unnecessary. They are made if this one cannot
+    be.
     """
 
     principal: Principal
@@ -36,18 +37,18 @@ class Grant:
 
     @property
     def name(self) -> str:
-        """The role assignment's GUID: deterministic over scope, principal and role."""
+        """The GUID of the role assignment, computed from scope, principal and role."""
         return assignment_name(self.scope, self.principal.id, self.need.role_id)
 
     def serves(self, one: RequiredGrant) -> bool:
-        """Whether it gives all that is asked for, at that scope or above it."""
+        """Whether the role gives everything that is asked for, at that scope or above it."""
         blocks = [block for block in self.gives if not block.condition]
         needed = one.need.permissions
         gives = bool(needed) and all(any(block.allows(each) for block in blocks) for each in needed)
         return self._reaches(one.principal, one.scope) and (gives or contains(self.need, one.need))
 
     def covers(self, other: "Grant") -> bool:
-        """Whether `other` adds nothing to it: by what the roles allow, not by what the needs are called."""
+        """Whether `other` adds nothing to it. What the roles allow decides, not the names of the needs."""
         same = self.need.role_id == other.need.role_id
         known = bool(self.gives) and bool(other.gives)
         return self._reaches(other.principal, other.scope) and (same or (known and within(other.gives, self.gives)))
@@ -70,7 +71,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`needed_by`, of an access policy: the workspace that acts as `principal`.
+    """`needed_by` is for an access policy: the workspace that acts as `principal`.
 
     `adds` are the permissions (`keys/get`) that an access policy does not have yet, `takes` those that it is to lose.
     """
@@ -96,7 +97,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One of amlguard's own role assignments to be taken back; `on` as for the grant."""
+    """One of amlguard's own role assignments, to be taken back. `on` is as for the grant."""
 
     assignment: Scope
     scope: Scope
@@ -123,7 +124,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do yet at `resource`: it is still being made."""
+    """There is nothing to do yet at `resource`, because Azure is still creating it."""
 
     resource: Scope
     rule: str = ""
@@ -136,9 +137,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """`guard` is a stable word for alerts; `reason` is for people and says what would allow it.
+    """`guard` is a stable word for alerts. `reason` is for people and says what would allow the change.
 
-    `wants`: what has to be read before anybody can tell; `shared.prepare` has it read, and plans again.
+    `wants` is what must be read before anybody can tell. `shared.prepare` reads it and plans again.
     """
 
     guard: Word
@@ -165,7 +166,7 @@ class Leaning:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """To be looked at again at `until` (ARM's clock)."""
+    """An action to look at again at `until` (on ARM's clock)."""
 
     action: Action
     until: datetime
@@ -193,12 +194,12 @@ class Plan:
 
     @property
     def switch_off(self) -> Setting | None:
-        """The registry's admin user going off, where that is planned."""
+        """The setting that turns the registry's admin user off, if it is planned."""
         return next((one for one in self.settings if one.name is Property.ADMIN_USER), None)
 
     @property
     def unread(self) -> frozenset[Want]:
-        """What has to be read before the admin user may go off. Nothing, where something keeps it on anyway."""
+        """What must be read before the admin user may go off. Empty if something keeps it on anyway."""
         return frozenset(want for one in self.withheld for want in one.refusal.wants)
 
     @property

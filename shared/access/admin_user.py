@@ -1,7 +1,8 @@
 """Whether the registry's admin user may go off: grant before revoke (law 5), and whoever may need it keeps it (law 15).
 
-It goes off only when everybody who uses the registry is covered (`registry_users`), grants and a registry that AML has
-just made have had the policy's settle time, and nothing that was not read yet could say otherwise.
+It goes off only when three things are true. Everybody who uses the registry is covered (`registry_users`). Grants, and
+a registry that AML has just made, have had the policy's settle time. Nothing that is still unread could change the
+answer.
 """
 
 from collections.abc import Sequence
@@ -25,14 +26,14 @@ _TOGETHER = {
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Nothing objects; only time has to pass until `until`."""
+    """Nothing objects, but the change must wait until `until`."""
 
     until: datetime
     reason: str
 
 
 def keeping(users: Sequence[RegistryUser]) -> list[RegistryUser]:
-    """Those who may need the admin user, for all that is known, and will not be covered by this plan."""
+    """Those who may need the admin user, as far as is known, and whom this plan will not cover."""
     return [user for user in _waiting(users) if not user.pending and not user.wants]
 
 
@@ -45,12 +46,12 @@ def not_settled(setting: RequiredSetting, users: Sequence[RegistryUser], estate:
     settled = _settled(setting, users, estate, terms)
     if settled <= estate.now:
         return None
-    reason = f"grants act for {_minutes(terms.settle)} before the admin user of {setting.resource.name} goes off"
+    reason = f"grants must be {_minutes(terms.settle)} old before the admin user of {setting.resource.name} goes off"
     return Delay(settled, reason)
 
 
 def unread(users: Sequence[RegistryUser]) -> list[RegistryUser]:
-    """Of whom something has to be read next. What costs most comes last: until then nothing speaks against it."""
+    """Users about whom something must be read next. What costs most is read last, if nothing else keeps it on."""
     wanting = [user for user in _waiting(users) if user.wants]
     turn = min((_turn(user) for user in wanting), default=0)
     return [user for user in wanting if _turn(user) == turn]
@@ -66,7 +67,7 @@ def _waiting(users: Sequence[RegistryUser]) -> list[RegistryUser]:
 
 
 def reasons(keeping: Sequence[RegistryUser], registry: Scope) -> str:
-    """Of all that keep it on, those of one word together."""
+    """The reasons of all that keep it on. Those with the same guard word are joined."""
     parts = []
     for guard in dict.fromkeys(user.guard for user in keeping):
         same = [user for user in keeping if user.guard == guard]
@@ -77,12 +78,12 @@ def reasons(keeping: Sequence[RegistryUser], registry: Scope) -> str:
 
 
 def _settled(setting: RequiredSetting, users: Sequence[RegistryUser], estate: Estate, terms: Terms) -> datetime:
-    """When the newest grant will have acted for the settle time, and a registry that AML made will be as old."""
+    """When the newest grant will be as old as the settle time, and a registry that AML made will be, too."""
     registry = estate.registries.get(setting.resource)
     made = registry.created_on if registry and "AML-21" in setting.requirements else None
     known = [since for since in (made, *(user.since for user in users)) if since]
     latest = max((estate.now - terms.settle, *(since.replace(microsecond=0) for since in known)))
-    # Planned grants need a later look even without a settle time: the admin user goes off in a run of its own.
+    # Planned grants need a later look even without a settle time, because the admin user goes off in a run of its own.
     floor = timedelta(seconds=1) if any(user.pending for user in users) else timedelta()
     return latest + max(terms.settle, floor)
 

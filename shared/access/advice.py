@@ -19,7 +19,10 @@ type SpokenFor = tuple[RequiredGrant, ...]
 
 
 def each_once(advised: Sequence[Advised], grants: Sequence[Grant]) -> Iterator[tuple[Rule, RequiredGrant, SpokenFor]]:
-    """Without what is granted anyway; and of several needs that one role would serve, the widest speaks for all."""
+    """Leaves out what is granted anyway.
+
+    If one role would serve several needs, the widest need stands for all of them.
+    """
     for rule, one in advised:
         same = [other for _, other in advised if _one_role(one, other)]
         granted = any(grant.serves(one) for grant in grants)
@@ -46,7 +49,7 @@ def advice(rule: Rule, one: RequiredGrant, needs: SpokenFor, at: Situation, apar
 
 
 def _would_grant(why_not: str | None, rule: Rule, one: RequiredGrant) -> Finding:
-    """What amlguard would not do on the workspace's word, people should not paste without a thought either."""
+    """If amlguard would not grant it on the workspace's word alone, people should think twice, too."""
     remedy = _remedy(rule, one)
     return Finding(
         one.on,
@@ -54,7 +57,7 @@ def _would_grant(why_not: str | None, rule: Rule, one: RequiredGrant) -> Finding
         one.requirements,
         Severity.MEDIUM,
         f"{one.reason}. It does not hold {one.need.role_name} there.",
-        f"Look twice: {why_not}. If it is meant: {remedy}" if why_not else remedy,
+        f"Look twice: {why_not}. If it is intended: {remedy}" if why_not else remedy,
     )
 
 

@@ -1,4 +1,4 @@
-"""Who approves private endpoints that AML makes from its managed network: on which types, with which role."""
+"""Who approves private endpoints that AML makes from its managed network: for which types, and with which role."""
 
 from shared.access.needs import CONTRIBUTOR, Need
 from shared.access.permissions import Permission
@@ -21,8 +21,8 @@ def _approver(name: str, resource_type: str) -> Need:
     )
 
 
-# The resource types of which the approver role has the action, and what people call them. Of Cognitive Services, API
-# Management and application gateways it has the connections, and not the action that approves them.
+# The resource types for which the approver role has the action, with the names that people use. For Cognitive Services,
+# API Management and application gateways it can read the connections, but lacks the action that approves them.
 _APPROVABLE = {
     "Microsoft.Cache/redis": "cache",
     "Microsoft.Cache/redisEnterprise": "cache",

@@ -64,9 +64,9 @@ class RequiredSetting:
 
 @dataclass(frozen=True, slots=True)
 class RequiredRemoval:
-    """`assignment` is a grant of amlguard's own, made for the identity of `on`, that is to go unless a rule needs it.
+    """`assignment` is one of amlguard's own grants, made for the identity of `on`. It goes unless a rule needs it.
 
-    `shared_with` names an identity that others may use as well.
+    `shared_with` names an identity that others may use, too.
     """
 
     assignment: Scope
@@ -114,7 +114,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What a rule looks at and amlguard may not read: it says so in a finding."""
+    """Something that a rule looks at and that amlguard may not read. amlguard reports it in a finding."""
 
     want: Want
 
@@ -162,10 +162,10 @@ class UserKind(StrEnum):
 class RegistryUser:
     """Something that uses `registry` and may need its admin user.
 
-    `label` says who, `resource` where to look, `source` what showed it, `since` since when it is covered. `guard` is
-    the word under which it keeps the admin user on; where a rule yields it, the rule's name. `pending`: it is not
-    covered yet, and is about to be, or to be known. `wants` would tell about it and was not read yet. One that does not
-    `count` is only told.
+    `label` says who it is, `resource` where to look, `source` what showed it, and `since` since when it is covered.
+    `guard` is the word under which it keeps the admin user on. If a rule yields the user, that is the rule's name.
+    `pending` means that it is not covered yet but is about to be, or that it will soon be known. `wants` is what would
+    tell about it and was not read yet. A user that does not `count` is only listed.
     """
 
     registry: Scope
@@ -184,6 +184,6 @@ class RegistryUser:
 
 type _Plain = RequiredGrant | RequiredSetting | RequiredRemoval | Objection | NotReady | RegistryUser
 type Ask = _Plain | Found | Unread
-"""What a rule yields."""
+"""Everything that a rule may yield."""
 type Stamped = _Plain | Finding
-"""The same, once `shared.access.ask_rules` has put down whose it is."""
+"""The same, after `shared.access.ask_rules` has added the rule."""

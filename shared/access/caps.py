@@ -1,4 +1,4 @@
-"""How many changes an hour allows, all instances together, and which of a plan's are over it."""
+"""How many changes an hour allows, for all instances together, and which changes of a plan exceed that."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ type Change = Grant | Setting | Removal
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Changes that runs of this hour have set out to make; `targets` counts them by the scope's key."""
+    """The changes that this hour's runs have begun to make. `targets` counts them by the scope's key."""
 
     total: int = 0
     targets: Mapping[str, int] = field(default_factory=dict)
@@ -25,14 +25,17 @@ def target(action: Change) -> Scope:
 
 
 def counted(action: Change) -> bool:
-    """Whether a cap counts it: keys are resynced because the admin user went off, never by themselves."""
+    """Whether a cap counts the action.
+
+    A resync of keys follows the switch-off of an admin user, so it does not count.
+    """
     return not (isinstance(action, Setting) and action.name is Property.CACHED_KEYS)
 
 
 def allot(spent: Spent, actions: Sequence[Change], caps: Caps, until: str) -> tuple[Spent, dict[str, Refusal]]:
-    """What is spent with those of `actions` that the caps allow, and the refusals of the others by action id.
+    """What is spent if the `actions` within the caps are made, and the refusals of the others by action id.
 
-    `until` tells people when it goes on.
+    `until` tells people when the next hour begins.
     """
     refusals: dict[str, Refusal] = {}
     for action in filter(counted, actions):
@@ -49,7 +52,7 @@ def allot(spent: Spent, actions: Sequence[Change], caps: Caps, until: str) -> tu
 
 
 def _over(guard: Guard, cap: int, where: str, until: str) -> Refusal:
-    reason = f"the policy allows {cap} changes an hour{where} ({guard.in_policy(cap)}); from {until} it goes on"
+    reason = f"the policy allows {cap} changes an hour{where} ({guard.in_policy(cap)}); after {until} amlguard goes on"
     return Refusal(guard, reason)
 
 
@@ -68,7 +71,7 @@ def with_what_follows(made: Plan, refusals: Mapping[str, Refusal]) -> dict[str, 
 
 
 def without(made: Plan, refusals: Mapping[str, Refusal]) -> Plan:
-    """`made` with the refused actions withheld."""
+    """`made`, with the refused actions withheld."""
     return replace(
         made,
         grants=tuple(one for one in made.grants if one.action_id not in refusals),

@@ -1,4 +1,4 @@
-"""What the guards judge: a change that a rule asks for, and all that is known of where it would be made."""
+"""What the guards judge: a change that a rule asks for, and everything that is known about where it would be made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,15 @@ from shared.access.scope import Scope
 from shared.access.terms import Terms
 
 type Concern = tuple[Rule, tuple[str, ...], Scope]
-"""A rule, the requirements that it acts for and a resource: what exemptions and modes of the policy are about."""
+"""A rule, the requirements for which it acts, and a resource: what exemptions and the policy's modes apply to."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """One workspace's. `asked` is what rules ask of all workspaces at hand, the subject first: all may object."""
+    """The situation of one workspace. `asked` is what rules ask for all workspaces at hand, the subject first.
+
+    Any of them may object.
+    """
 
     asked: Sequence[WorkspaceAsks]
     estate: Estate
@@ -38,7 +41,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class GrantCase:
-    """`cover` is how far what is asked for is held already."""
+    """`cover` says how far what is asked for is held already."""
 
     at: Situation
     rule: Rule
@@ -80,7 +83,7 @@ class GrantCase:
 
 @dataclass(frozen=True)
 class SettingCase:
-    """`grants` are those of the same plan: they may cover who uses a registry."""
+    """`grants` are those of the same plan. They may cover users of a registry."""
 
     at: Situation
     rule: Rule
@@ -107,12 +110,12 @@ class SettingCase:
 
     @property
     def written(self) -> tuple[Scope, ...]:
-        """After the admin user went off, the keys of every workspace are resynced."""
+        """What is written: when the admin user goes off, the keys of every workspace are resynced as well."""
         return (self.target, *(on for _, one, on in self._following if one.name is Property.CACHED_KEYS))
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
-        """The admin user stays on for a workspace that is exempt, or whose keys could not be resynced afterwards."""
+        """The admin user stays on if a workspace is exempt, or if its keys could not be resynced afterwards."""
         following = ((rule, one.requirements, on) for rule, one, on in self._following)
         return ((self.rule, self.requirements, self.target), *following)
 
@@ -121,12 +124,12 @@ class SettingCase:
 
     @cached_property
     def users(self) -> tuple[RegistryUser, ...]:
-        """Of the registry whose admin user would go off."""
+        """The users of the registry whose admin user would go off."""
         return registry_users(self.ask.resource, self.at.asked, self.grants, self.at.estate)
 
     @cached_property
     def _following(self) -> list[tuple[Rule, RequiredSetting, Scope]]:
-        """What the switch-off means to each workspace at hand, where the policy did not turn that off."""
+        """What follows from the switch-off for each workspace at hand, unless the policy turned that off."""
         if not self.is_switch_off:
             return []
         return [

@@ -1,8 +1,8 @@
 """The condition on the app's own Role Based Access Control Administrator assignment.
 
-It follows from the enabled rules: the app can assign, and take back, exactly the roles that they grant, to managed
-identities and service principals only, and to groups nothing but the roles that the policy names for people
-(azure-facts §7). Turning on a broad rule without renewing the condition leaves the grant refused by Azure itself.
+It follows from the enabled rules. The app can assign and take back exactly the roles that these grant, to managed
+identities and service principals only. To groups it can assign only the roles that the policy names for people
+(azure-facts §7). If a broad rule is turned on and the condition is not renewed, Azure itself refuses the grant.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ _DELETE = "Microsoft.Authorization/roleAssignments/delete"
 
 
 def assignable(terms: Terms) -> tuple[Need, ...]:
-    """What the enabled rules may grant to identities, one entry a role."""
+    """What the enabled rules may grant to identities: one need for each role."""
     granting = [
         rule
         for rule in terms.table
@@ -26,13 +26,13 @@ def assignable(terms: Terms) -> tuple[Need, ...]:
 
 
 def for_groups(terms: Terms) -> tuple[str, ...]:
-    """GUIDs of the roles that groups may get."""
+    """The GUIDs of the roles that groups may get."""
     granting = [rule.to_groups for rule in terms.table if rule.to_groups and terms.enabled(rule)]
     return tuple(sorted({role for roles in granting for people in terms.people for role in roles(people)}))
 
 
 def condition(terms: Terms) -> str:
-    """The condition (version 2.0) as ARM takes it, in one line."""
+    """The condition (version 2.0) in the form that ARM accepts, in one line."""
     identities = [need.role_id for need in assignable(terms)]
     holders = [("ServicePrincipal", identities), ("Group", for_groups(terms))]
     return f"{_clause(_WRITE, '@Request', holders)} AND {_clause(_DELETE, '@Resource', holders)}"

@@ -1,8 +1,9 @@
 """Deny assignments: how ARM writes them, and whom they concern (ADR 24).
 
-Two lists tell. The unfiltered one has every principal and exclusion by id, but membership in groups amlguard cannot
-read. `assignedTo` follows groups; it was recorded to leave out an `Everyone` that excludes the principal, so it either
-honours exclusions or leaves Everyone out, and which of them is not known. So it is asked about groups only.
+Two lists say it. The unfiltered list has every principal and exclusion by id, but amlguard cannot read who is in a
+group. The list filtered by `assignedTo` follows groups. It was recorded to leave out an `Everyone` that excludes the
+principal, so it either honours exclusions or always leaves Everyone out. Nobody knows which. Therefore amlguard uses it
+for groups only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from shared.access.raw import get, object_id, text
 from shared.access.scope import InvalidScopeError, Scope, is_odd
 
 _ENFORCED = "enforced"
-_AUDIT = "audit"  # logs what it would have denied
+_AUDIT = "audit"  # such a deny assignment only logs what it would have denied
 _ALL = frozenset({"everyone", "systemdefined"})
 _NO_GROUP = frozenset({"user", "serviceprincipal"})
 
@@ -27,10 +28,10 @@ _UNLISTED = "ARM lists it for this identity, but not among the deny assignments 
 
 
 def deny_assignment(raw: object) -> DenyAssignment | None:
-    """None for one that only audits, and for one at a scope that is no AML resource's and lies above none.
+    """None for one that only audits, and for one at a scope that cannot hold or contain an AML resource.
 
-    (Whatever lies above a well-formed id is well-formed.) Where it cannot be told at which scope one is, it may be at
-    any. Raises `TypeError`: one that cannot be read is not one that denies nothing (law 2).
+    (Whatever lies above a well-formed id is well-formed.) If its scope cannot be told, it may be at any scope. Raises
+    `TypeError`: one that cannot be read must not pass for one that denies nothing (law 2).
     """
     body = get(raw, "properties")
     if not isinstance(body, Mapping):
@@ -62,7 +63,7 @@ def deny_assignment(raw: object) -> DenyAssignment | None:
 
 
 def membership_decides(principal: str, listed: Iterable[DenyAssignment]) -> bool:
-    """Whether one of `listed` may concern the principal through a group: only `assignedTo` tells."""
+    """Whether one of `listed` may concern the principal through a group. Only `assignedTo` can tell that."""
     me = object_id(principal)
     return any(me not in deny.excluded and not _names(deny, me) and deny.groups & deny.principals for deny in listed)
 
@@ -70,9 +71,9 @@ def membership_decides(principal: str, listed: Iterable[DenyAssignment]) -> bool
 def concerning(
     principal: str, listed: Sequence[DenyAssignment], assigned: Iterable[DenyAssignment]
 ) -> tuple[DenyAssignment, ...]:
-    """Those that deny the principal something, or may: then they say why in `doubt`.
+    """Those that deny the principal something, or may do so. In the second case `doubt` says why.
 
-    `listed` are all; `assigned` those that ARM lists for the principal, empty where membership decides nothing.
+    `listed` are all. `assigned` are those that ARM lists for the principal, empty if membership decides nothing.
     """
     me = object_id(principal)
     mine = {deny.id.casefold(): deny for deny in assigned}
@@ -83,7 +84,7 @@ def concerning(
 
 
 def _concerning(deny: DenyAssignment, me: str, *, assigned: bool, doubt: str = "") -> DenyAssignment | None:
-    """An exclusion by id wins over everything else; one of a group is a doubt."""
+    """An exclusion by id overrides everything else. The exclusion of a group is a doubt."""
     named = _names(deny, me)
     if me in deny.excluded or (deny.principals and not named and not assigned):
         return None
@@ -101,7 +102,10 @@ def _names(deny: DenyAssignment, me: str) -> bool:
 
 
 def _is_everyone(principal: Mapping[str, object]) -> bool:
-    """Recorded as type Everyone, documented as SystemDefined; the id is thirty-two zeros, with or without dashes."""
+    """Recordings show the type Everyone, documents SystemDefined.
+
+    The id is thirty-two zeros, with or without dashes.
+    """
     return object_id(principal.get("id")) == EVERYONE or (text(principal, "type") or "").casefold() in _ALL
 
 
@@ -110,14 +114,14 @@ def _may_be_group(principal: Mapping[str, object]) -> bool:
 
 
 def _scope(raw: object) -> object:
-    """A property of its own, else what the id extends."""
+    """A property of its own, or else what the id extends."""
     return get(raw, "properties", "scope") or _extended(text(raw, "id") or "")
 
 
 def _extended(identifier: str) -> str:
     at = identifier.casefold().rfind("/providers/microsoft.authorization/denyassignments/")
     if at < 0:
-        raise TypeError("a deny assignment says where it holds")
+        raise TypeError("a deny assignment says where it applies")
     return identifier[:at] or "/"
 
 

@@ -40,7 +40,7 @@ def admin_logins(registry: Scope, days: int) -> Want:
 
 
 def moment(row: Raw, column: str) -> str:
-    """To the minute, for people; the SDK gives datetimes, the wire text."""
+    """To the minute, for people. The SDK gives datetimes; in the raw answer it is text."""
     value = row.get(column)
     written = value.isoformat() if isinstance(value, datetime) else str(value or "")
     return f"{written[:16].replace('T', ' ')} UTC" if written else "an unknown time"

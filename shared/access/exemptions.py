@@ -1,4 +1,4 @@
-"""Exemptions that have run out. What they kept quiet is dealt with again, and somebody should know why."""
+"""Exemptions that have run out. amlguard reports again what they silenced, and somebody should know why."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ EXPIRED = "expired-exemption"
 
 
 def expired(estate: Estate, terms: Terms) -> Iterator[Finding]:
-    """One for each that concerns the subject workspace or what it depends on."""
+    """One finding for each that concerns the subject workspace or what it depends on."""
     workspace = estate.subject
     named = (workspace.id, workspace.registry, workspace.storage, workspace.vault)
     for one in terms.exemptions:
@@ -28,5 +28,5 @@ def expired(estate: Estate, terms: Terms) -> Iterator[Finding]:
 
 
 def _inside(one: Exemption, estate: Estate) -> bool:
-    """Of something in the workspace: a compute, an endpoint."""
+    """Whether it is in the workspace: a compute or an endpoint."""
     return one.scope is not None and one.tag is None and estate.subject.id.contains(one.scope)

@@ -19,7 +19,7 @@ from shared.access.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One need of one identity, whichever rules ask for it, and what `plan` makes of it."""
+    """One need of one identity, whichever rules ask for it, and what `plan` decides about it."""
 
     asking: tuple[tuple[Rule, RequiredGrant], ...]
     coverage: Coverage
@@ -59,7 +59,7 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the plan of one workspace says about a resource. `changes` come with their verdict."""
+    """What the plan of one workspace says about a resource. `changes` come with the plan's verdict."""
 
     workspace: Workspace
     needs: tuple[Explained, ...]
@@ -92,7 +92,7 @@ def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
 
 
 def users(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[RegistryUser, ...]:
-    """Who uses the registry of the estate's workspace; nobody for any other resource."""
+    """Who uses the registry of the estate's workspace. For any other resource, nobody."""
     if estate.subject.registry != resource:
         return ()
     asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
@@ -135,7 +135,7 @@ def _at(change: Setting | Removal | Wait) -> Scope | None:
 
 
 def _changes(made: Plan) -> Iterator[tuple[Setting | Removal | Wait, str]]:
-    """What is planned besides grants, and why it happens, waits or is withheld."""
+    """What is planned other than grants, and why it happens, waits or is withheld."""
     yield from ((one, f"planned: {one.reason}") for one in made.settings)
     yield from ((one, f"planned: {one.reason}") for one in made.removals)
     for waiting in made.deferred:
@@ -147,7 +147,7 @@ def _changes(made: Plan) -> Iterator[tuple[Setting | Removal | Wait, str]]:
 
 
 def _told(finding: Finding, needs: Iterable[Explained]) -> bool:
-    """Whether it says of a need what its verdict says already."""
+    """Whether it repeats what the verdict of a need says already."""
     return any(not one.held and ask in finding.needs for one in needs for _, ask in one.asking)
 
 

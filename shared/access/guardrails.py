@@ -1,7 +1,8 @@
 """Why a change is not made: one chain of guards for each kind of change, each in the order of `Guard`.
 
-Fail closed: the first guard that objects withholds the change. All that the estate and the policy can tell is decided
-here; what reads more (`shared.writing.brakes`, `shared.undo`) comes later, with words of the same list.
+Fail closed: the first guard that objects withholds the change. Everything that the estate and the policy can tell is
+decided here. What needs more reading (`shared.writing.brakes`, `shared.undo`) comes later and uses words of the same
+list.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +24,7 @@ from shared.access.trust import not_allowed, of_another_tenant, outside
 
 @dataclass(frozen=True, slots=True)
 class Check[Judged]:
-    """One guard. `words` are those that it may say, the first by default; a guard without any says a rule's name."""
+    """One guard. `words` are those that it may say, the first by default. A guard without words says a rule's name."""
 
     words: tuple[Guard, ...]
     judge: Callable[[Judged], Refusal | str | None]
@@ -39,7 +40,7 @@ def _says[Judged](*words: Guard) -> Callable[[Callable[[Judged], Refusal | str |
 
 @_says(Guard.DENY_ASSIGNMENT)
 def deny_assignment(case: GrantCase) -> str | None:
-    """A grant would not help, or may not: deny assignments win over roles."""
+    """A grant would not help, or may not help, because deny assignments override roles."""
     denies = case.cover.denied_by
     if not denies:
         return None
@@ -116,7 +117,7 @@ def caller_must_hold(case: GrantCase | SettingCase) -> str | None:
 
 @_says(Guard.LOCK)
 def lock(case: GrantCase | SettingCase) -> str | None:
-    """A ReadOnly lock also forbids actions by POST, such as resyncKeys."""
+    """A ReadOnly lock also forbids POST actions such as resyncKeys."""
     locks = [one for one in case.at.estate.locks if one.read_only]
     found = ((scope, one) for scope in case.written for one in locks if applies_at(one.scope, scope))
     return next((f"a ReadOnly lock forbids changes to {scope.name}: {one.id}" for scope, one in found), None)
@@ -124,7 +125,7 @@ def lock(case: GrantCase | SettingCase) -> str | None:
 
 @_says(Guard.LOCK)
 def lock_on_deleting(case: RemovalCase) -> str | None:
-    """Any lock, at the scope of the assignment or above it, keeps it from being deleted."""
+    """Any lock at the scope of the assignment, or above it, keeps the assignment from being deleted."""
     found = (one for one in case.at.estate.locks if applies_at(one.scope, case.target))
     name = case.target.name
     return next((f"a lock keeps role assignments on {name} from being deleted: {one.id}" for one in found), None)
@@ -148,7 +149,7 @@ def unreadable(case: GrantCase) -> str | None:
     if not unknown:
         return None
     return (
-        f"Azure does not tell where a role assignment of {principal.label} is, so nobody can tell what it lacks: "
+        f"Azure does not show where a role assignment of {principal.label} is, so nobody can tell what it lacks: "
         f"{', '.join(unknown)}"
     )
 
@@ -178,7 +179,7 @@ def report_mode(case: Case) -> str | None:
 
 @_says(Guard.UNCOVERED_PULLER, Guard.NO_EVIDENCE, Guard.ADMIN_LOGIN)
 def user_keeps_admin_user(case: SettingCase) -> Refusal | None:
-    """Whoever may still need it keeps it (law 15). A rule that told of the user is the guard, under its own name."""
+    """Whoever may still need it keeps it (law 15). If a rule reported the user, the rule's name is the guard word."""
     users = keeping(case.users)
     return Refusal(users[0].guard, reasons(users, case.target)) if users and users[0].guard else None
 
@@ -192,7 +193,7 @@ def not_read(case: SettingCase) -> Refusal | None:
 
 @_says(Guard.APPROVAL)
 def approval(case: Case) -> str | None:
-    """Nothing else objects, and a person has to release it."""
+    """Nothing else objects, and a person has to release the change."""
     terms = case.at.terms
     if not terms.awaits_approval(case.rule, case.requirements, case.action_id):
         return None
@@ -222,10 +223,10 @@ GRANT: tuple[Check[GrantCase], ...] = (
     limited_by_people,
     unreadable,
 )
-"""For each rule that asks for the grant: one whose word counts is enough."""
+"""Asked for each rule that asks for the grant. One rule that passes these is enough."""
 
 GRANT_BY_POLICY: tuple[Check[GrantCase], ...] = (exemption, report_mode, approval)
-"""For those rules that nothing above objects to: the policy has to withhold the grant for each of them."""
+"""Asked for the rules that pass the checks above. The policy must withhold the grant for each of them."""
 
 ADVICE: tuple[Check[GrantCase], ...] = (
     deny_assignment,
@@ -237,7 +238,7 @@ ADVICE: tuple[Check[GrantCase], ...] = (
     cross_tenant,
     limited_by_people,
 )
-"""What people should not grant without a thought either."""
+"""The checks that also hold back what people are advised to grant."""
 
 SETTING: tuple[Check[SettingCase], ...] = (
     rule_objects,
@@ -255,15 +256,16 @@ SWITCH_OFF: tuple[Check[SettingCase] | Callable[[SettingCase], Delay | None], ..
     settle_time,
     not_read,
 )
-"""Of a registry's admin user besides. What only has to wait is a delay; what is to be read comes last."""
+"""Further checks for a registry's admin user. What only has to wait is a delay; what is still unread comes last."""
 
 REMOVAL: tuple[Check[RemovalCase], ...] = (lock_on_deleting, shared_identity, exemption, report_mode, approval)
 
 
 def refuse_grant(cases: Sequence[GrantCase]) -> tuple[Sequence[GrantCase], Refusal | None]:
-    """Of rules that ask for the same grant: those whose word counts, and why the grant is withheld all the same.
+    """For rules that ask for the same grant: the rules that pass, or why the grant is withheld.
 
-    Each is judged on its own: what one rule may ask for opens nothing to another (a target that a user named).
+    Each rule is judged on its own. What one rule may ask for does not permit it to another, for example a target that a
+    user named.
     """
     said = [_first(GRANT, case) for case in cases]
     passing = [case for case, refusal in zip(cases, said, strict=True) if refusal is None]
@@ -283,7 +285,7 @@ def refuse_removal(case: RemovalCase) -> Refusal | None:
 
 
 def doubt(case: GrantCase) -> Refusal | None:
-    """Why nobody should make this grant on the workspace's word alone: not amlguard, nor who reads its findings."""
+    """Why neither amlguard nor a reader of its findings should make this grant on the workspace's word alone."""
     return _first(ADVICE, case)
 
 
@@ -292,7 +294,7 @@ def _first[Judged](chain: Iterable[Check[Judged]], case: Judged) -> Refusal | No
 
 
 def over_the_cap(changes: Sequence[Change], terms: Terms) -> tuple[Withheld, ...]:
-    """The last guard of a plan: what is more than one run may change."""
+    """The last guard of a plan: changes beyond what one run may make."""
     most = terms.caps.per_run
-    reason = f"the policy allows {most} changes a run ({Guard.CAP.in_policy(most)}); a later run goes on"
+    reason = f"the policy allows {most} changes in one run ({Guard.CAP.in_policy(most)}); a later run makes the others"
     return tuple(Withheld(one, Refusal(Guard.CAP, reason)) for one in changes[most:])

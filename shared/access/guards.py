@@ -1,8 +1,8 @@
-"""The words of the guards: what keeps a change from being made, under a word that alerts and people can rely on.
+"""The guard words: each names a reason to withhold a change, and alerts and people can rely on it.
 
-A rule that objects is a guard under its own name. All other words are here, in the order in which the guards speak: the
-first that objects gives the word. `shared.access.guardrails` asks those that the estate and the policy can tell,
-`shared.writing.brakes` those that read more, and `shared.undo` the first and the last one.
+A rule that objects is a guard under its own name. All other words are here, in the order in which the guards are asked:
+the first that objects gives the word. `shared.access.guardrails` asks the guards that need only the estate and the
+policy, `shared.writing.brakes` those that read more, and `shared.undo` the first and the last one.
 """
 
 from enum import StrEnum
@@ -10,24 +10,24 @@ from typing import NewType, Self
 
 RuleName = NewType("RuleName", str)
 NO_RULE = RuleName("")
-"""Until it is known which rule speaks."""
+"""Stands in until the rule is known."""
 
 
 class Guard(StrEnum):
-    """`means` is a sentence for the documentation. `policy` is the key of the policy file by which people steer it."""
+    """`means` is a sentence for the documentation. `policy` is the key of the policy file that controls the guard."""
 
     means: str
     policy: str
 
     def __new__(cls, word: str, means: str, policy: str = "") -> Self:
-        """The word alone is the value."""
+        """Makes the word alone the value."""
         one = str.__new__(cls, word)
         one._value_ = word
         one.means, one.policy = means, policy
         return one
 
     def in_policy(self, value: object) -> str:
-        """How the policy file says `value` for the guard's key."""
+        """How the policy file writes `value` for the guard's key."""
         above, _, key = self.policy.rpartition(".")
         return f"{above}: {{{key}: {value}}}" if above else f"{key}: {value}"
 
@@ -42,51 +42,51 @@ class Guard(StrEnum):
     )
     CONDITIONAL_ASSIGNMENT = (
         "conditional-assignment",
-        "The identity holds the role there on a condition, and Azure allows no second assignment of it.",
+        "The identity holds the role there under a condition, and Azure allows no second assignment of that role.",
     )
     TARGET_MISSING = "target-missing", "What the workspace names does not exist."
     PRIVILEGED_ROLE = (
         "privileged-role",
-        "The role hands out access, or may: amlguard grants it to nobody, whatever the policy says.",
+        "The role hands out access, or may do so. amlguard grants it to nobody, whatever the policy says.",
     )
     IDENTITY_OUTSIDE_BOUNDARY = (
         "identity-outside-boundary",
         "The identity lies outside the workspace's trust boundary, and the allow-list does not name it.",
         "trust.allow",
     )
-    TARGET_TYPE = "target-type", "What the workspace names is no resource of the type that the need is about."
+    TARGET_TYPE = "target-type", "What the workspace names is not a resource of the type that the need is about."
     TARGET_OUTSIDE_BOUNDARY = (
         "target-outside-boundary",
-        "The resource lies outside the workspace's trust boundary, or only a user names it; the allow-list does not.",
+        "The resource lies outside the trust boundary, or only a user named it, and it is not on the allow-list.",
         "trust.allow",
     )
     CROSS_TENANT = (
         "cross-tenant",
-        "The resource or the identity is not known to be of the workspace's own tenant: no policy opens that.",
+        "The resource or the identity is not known to be in the workspace's own tenant. No policy can allow this.",
     )
     CALLER_MUST_HOLD = (
         "caller-must-hold",
-        "Whoever caused the event does not hold what would be granted and may not assign it either.",
+        "Whoever caused the event neither holds the role that would be granted nor may assign it.",
         "trust.caller_must_hold",
     )
     LOCK = "lock", "A lock forbids the change."
     LIMITED_BY_PEOPLE = (
         "limited-by-people",
-        "Somebody gave the identity a part of the data, or gave it on a condition, and the role would undo that limit.",
+        "Somebody gave the identity only a part of the data, or set a condition, and the role would undo that limit.",
     )
     UNREADABLE = (
         "unreadable",
-        "amlguard cannot read who holds what there, so that nobody can tell what is missing.",
+        "amlguard cannot read who holds what there, so nobody can tell what is missing.",
     )
     SHARED_IDENTITY = (
         "shared-identity",
         "The grant is no longer needed here, but other workspaces may use the identity that holds it.",
     )
     EXEMPTION = "exemption", "The policy exempts the resource for a while.", "exemptions"
-    REPORT_MODE = "report-mode", "The policy only reports what the rule would do.", "rules.*.mode"
+    REPORT_MODE = "report-mode", "The policy wants amlguard only to report what the rule would do.", "rules.*.mode"
     UNCOVERED_PULLER = (
         "uncovered-puller",
-        "An identity that pulls from the registry lacks the role, so that the admin user stays on.",
+        "An identity that pulls from the registry lacks the role, so the admin user stays on.",
     )
     NO_EVIDENCE = (
         "no-evidence",
@@ -95,36 +95,36 @@ class Guard(StrEnum):
     )
     ADMIN_LOGIN = (
         "admin-login",
-        "Somebody still signed in to the registry as the admin user within the time that the logs are looked at.",
+        "Somebody signed in to the registry as the admin user within the time that amlguard looks back.",
         "evidence.look_back_days",
     )
-    NOT_READ = "not-read", "What would tell whether the admin user is still needed was not read yet."
+    NOT_READ = "not-read", "amlguard has not yet read what would tell whether the admin user is still needed."
     APPROVAL = "approval", "The policy wants a person to release the change (`amlguard approve`).", "rules.*.mode"
-    CAP = "cap", "The run has made as many changes as the policy allows; a later one goes on.", "caps.per_run"
+    CAP = "cap", "The run has made as many changes as the policy allows. A later run makes the others.", "caps.per_run"
     KILL_SWITCH = (
         "kill-switch",
         "The app setting AMLGUARD_KILL_SWITCH, or the tag `amlguard` of a resource group, stops all changes.",
     )
-    UNDONE = "undone", "A person took the change back; `amlguard apply --again` makes it once more."
+    UNDONE = "undone", "A person took the change back. `amlguard apply --again` makes it once more."
     CONTESTED = (
         "contested",
-        "Somebody keeps reverting the change; `amlguard apply --again` makes it once more.",
+        "Somebody keeps reverting the change. `amlguard apply --again` makes it once more.",
         "contested_after",
     )
     CAP_HOUR = (
         "cap-hour",
-        "All instances together have made as many changes in this hour as the policy allows, or nobody can count them.",
+        "All instances together have made as many changes in this hour as the policy allows, or the count is unknown.",
         "caps.per_hour",
     )
     CAP_TARGET = (
         "cap-target",
-        "As many changes were made at that one resource in this hour as the policy allows.",
+        "In this hour, as many changes were made at this one resource as the policy allows.",
         "caps.per_target",
     )
-    RELIED_ON = "relied-on", "`amlguard undo` does not take back what others rely on, unless a person insists."
+    RELIED_ON = "relied-on", "`amlguard undo` does not take back what others rely on, unless a person adds `--force`."
 
 
 WANTED = (Guard.REPORT_MODE, Guard.EXEMPTION)
-"""What people asked for in the policy: no alert has to tell them."""
+"""Guards that people asked for in the policy, so no alert has to report them."""
 
 type Word = Guard | RuleName

@@ -10,9 +10,9 @@ from shared.access.permissions import Access, Coverage, Permission, applies_at, 
 
 
 def held(ask: RequiredGrant, estate: Estate) -> Coverage:
-    """Raises `KeyError` when the principal's access was not read: unknown is not empty.
+    """Raises `KeyError` if the principal's access was not read, because unknown is not empty.
 
-    What may not be read counts as not held; `plan` grants nothing there.
+    What amlguard may not read counts as not held. `plan` then grants nothing there.
     """
     if not estate.sees(ask.scope):
         return Coverage(ask.need.permissions)
@@ -28,13 +28,13 @@ def held(ask: RequiredGrant, estate: Estate) -> Coverage:
 
 
 def weakest(asks: Iterable[RequiredGrant], estate: Estate) -> Coverage:
-    """For asks that lead to the same grant: held if each of them is."""
+    """For several asks that lead to the same grant: it is held only if each of them is."""
     covers = [held(one, estate) for one in asks]
     return next((cover for cover in covers if not cover.held), covers[0])
 
 
 def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
-    """For a role of which only the GUID is known: held if it is assigned."""
+    """For a role of which only the GUID is known: it is held if it is assigned."""
     found = tuple(
         a
         for a in access.assignments
@@ -46,7 +46,7 @@ def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
 
 
 def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:
-    """Whether Azure would refuse the grant: it allows one assignment of a role to a principal at a scope."""
+    """Whether Azure would refuse the grant, because it allows one assignment of a role to a principal at a scope."""
     return any(
         a.scope == ask.scope
         and a.role_id == ask.need.role_id

@@ -1,4 +1,7 @@
-"""What amlguard did before, as its audit log tells: a change that is needed again was reverted by somebody (law 9)."""
+"""What amlguard did before, as its audit log shows it.
+
+A change that is needed again was reverted by somebody (law 9).
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ THERE_ALREADY, GONE_ALREADY = "it was there already", "it was gone already"
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """How often in the last week, and when and in which run for the last time, one action was applied."""
+    """How often one action was applied in the last week, and when and in which run it was last applied."""
 
     times: int
     last: str
@@ -29,7 +32,7 @@ class Past:
 def query(actions: Iterable[Change]) -> str:
     """KQL over the audit log: one row for each run that made one of `actions`, for `past` to read.
 
-    A table that was deployed before amlguard had the column `Found` has none: then `past` goes by the reason.
+    A table that was deployed by an older version has no column `Found`. Then `past` uses the reason.
     """
     ids = ", ".join(kql(action.action_id) for action in actions if counted(action))
     return (
@@ -40,9 +43,9 @@ def query(actions: Iterable[Change]) -> str:
 
 
 def is_found(row: Mapping[str, Any]) -> bool:
-    """Whether amlguard changed nothing, as the state was there already: no change that somebody could revert or undo.
+    """Whether the state was there already and amlguard changed nothing, so that nobody could revert or undo it.
 
-    Rows of before the column `Found` say it by the first words of their reason only.
+    In rows from before the column `Found`, only the first words of the reason say so.
     """
     found = row.get("Found")
     if isinstance(found, bool):
@@ -51,7 +54,7 @@ def is_found(row: Mapping[str, Any]) -> bool:
 
 
 def past(rows: Iterable[Mapping[str, Any]]) -> dict[str, Past]:
-    """From rows of what was applied, of one record or of several that tell of the same runs."""
+    """Reads rows of applied actions, of one record or of several that cover the same runs."""
     made: dict[str, dict[str, str]] = {}
     for row in rows:
         if not is_found(row):
@@ -61,7 +64,7 @@ def past(rows: Iterable[Mapping[str, Any]]) -> dict[str, Past]:
 
 
 def _latest(runs: Mapping[str, str]) -> Past:
-    """`runs` say when each made it."""
+    """`runs` say when each of them made it."""
     last, run = max((at, run) for run, at in runs.items())
     return Past(len(runs), last, run)
 
@@ -71,7 +74,7 @@ def _in_text(moment: Any) -> str:
 
 
 def contested(before: Mapping[str, Past], most: int) -> dict[str, Refusal]:
-    """By action id."""
+    """The refusals, by action id."""
     return {
         action_id: Refusal(
             Guard.CONTESTED,
@@ -91,7 +94,7 @@ def finding(action: Change, refusal: Refusal, on: Scope) -> Finding:
         action.requirements,
         Severity.HIGH,
         f"{what}: {refusal.reason}.",
-        f"Find out who reverts it: the activity log of {target(action)} has the caller. Templates do, such as "
+        f"Find out who reverts it: the activity log of {target(action)} has the caller. Templates often do, such as "
         "Terraform's admin_enabled = true. Change the template, or exempt the resource in the policy.",
     )
 
@@ -102,12 +105,12 @@ def _grant(action: Change) -> str:
 
 
 def reversed_by(action: Change, changed: Scope | None, caller: str) -> str:
-    """Who took back what amlguard had done: the caller, where the event is about just that."""
+    """Who reverted amlguard's change: the caller, if the event is about exactly that."""
     return caller if caller and changed is not None and _is_of(action, changed) else SOMEBODY
 
 
 def restored(action: Change, before: Past, by: str) -> str:
-    """The same for people."""
+    """The same in words, for people."""
     who = "" if by == SOMEBODY else f" by {by}"
     if isinstance(action, Removal):
         return f"once more (run {before.run} took it away at {before.last}, and it was assigned again{who})"
@@ -115,7 +118,7 @@ def restored(action: Change, before: Past, by: str) -> str:
 
 
 def _is_of(action: Change, changed: Scope) -> bool:
-    """Whether an event about `changed` is one about what the action makes or takes away."""
+    """Whether an event about `changed` is an event about what the action makes or takes away."""
     if isinstance(action, Setting):
         return changed == action.resource
     name = action.assignment.name if isinstance(action, Removal) else action.name

@@ -1,7 +1,7 @@
-"""Which properties of a workspace and of what lies below it hold ids, and which of them hold something else instead.
+"""Which properties of a workspace and of what lies below it hold ids, and which of these hold something else.
 
-Whoever may write a workspace may write anything there. Something else in the place of an id is then known. It is a
-finding (`rules.malformed`), never a failed read. No message quotes it.
+Whoever may write a workspace may write anything there. If something else is in the place of an id, that is known: it is
+a finding (`rules.malformed`), not a failed read. No message quotes it.
 """
 
 import re
@@ -13,7 +13,7 @@ from shared.access.scope import InvalidScopeError, Scope
 
 type Check = Callable[[object], object]
 
-# In a field's path: each of a list or object, and each name of an object.
+# In a field's path: each item of a list or object, and each key of an object.
 EACH, NAMES = "*", "{}"
 
 _WORKSPACE = "microsoft.machinelearningservices/workspaces"
@@ -35,7 +35,7 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class NoId:
-    """Property `name` of `on` should hold `what` and does not. `why` says why."""
+    """The property `name` of `on` should hold `what` but does not. `why` says why."""
 
     on: Scope
     name: str
@@ -45,9 +45,9 @@ class NoId:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Where `what` stands. `check` raises `InvalidScopeError` for anything else.
+    """A place where `what` belongs. `check` raises `InvalidScopeError` for anything else.
 
-    `sometimes`: what it stands in may be of another shape, and then there is none.
+    `sometimes`: the object around it may have another shape, and then there is no such place.
     """
 
     path: tuple[str, ...]
@@ -60,7 +60,7 @@ class Field:
         return ".".join(self.path)
 
     def of(self, raw: object) -> Scope | None:
-        """None if there is none (absent, null, empty), or if it is not an id, which `no_ids` says."""
+        """None if nothing is there (absent, null, empty), or if it is not an id; `no_ids` reports the latter."""
         try:
             found = self.check(get(raw, *self.path))
         except InvalidScopeError:
@@ -80,7 +80,7 @@ class Field:
 
 
 def an_id(*types: str) -> Callable[[object], Scope]:
-    """Of one of the resource types, in lower case; of any without."""
+    """The id of a resource of one of the types, in lower case. Without types, of any resource."""
 
     def check(value: object) -> Scope:
         found = scope(value)
@@ -107,7 +107,7 @@ _identity_id = an_id(_IDENTITY)
 
 
 def _attached(value: object) -> Scope:
-    """As ARM wrote it into a block beside the object id, so nobody must ask in its subscription."""
+    """As ARM wrote it beside the object id, so that nobody needs to ask for it in its subscription."""
     found = Scope.parse(value)
     if found.resource_type != _IDENTITY:
         raise InvalidScopeError("it is the id of something else")
@@ -132,13 +132,13 @@ PRIMARY = Field(_properties("primaryUserAssignedIdentity"), "the id of a user-as
 HUB = Field(_properties("hubResourceId"), "the id of a workspace", an_id(_WORKSPACE))
 
 _HOLDERS = (
-    Field(("identity", "type"), "the kind of identity", _is(lambda value: isinstance(value, str), "it is no text")),
-    Field(("identity", "principalId"), "an object id", _is(is_object_id, "no object id looks like it")),
+    Field(("identity", "type"), "the kind of identity", _is(lambda value: isinstance(value, str), "it is not text")),
+    Field(("identity", "principalId"), "an object id", _is(is_object_id, "no object id looks like that")),
     Field(("identity", "userAssignedIdentities", NAMES), "ids of user-assigned identities", _attached),
     Field(
         ("identity", "userAssignedIdentities", EACH, "principalId"),
         "object ids",
-        _is(is_object_id, "no object id looks like it"),
+        _is(is_object_id, "no object id looks like that"),
     ),
 )
 _WORKSPACES = (
@@ -160,7 +160,7 @@ _WORKSPACES = (
         _properties("managedNetwork", "outboundRules", EACH, "destination", "serviceResourceId"),
         "the id of a resource",
         an_id(),
-        sometimes=True,  # the destination of a rule for a host is its name
+        sometimes=True,  # for a host, the destination of a rule is the host's name
     ),
     Field(
         _properties("privateEndpointConnections", EACH, "properties", "privateEndpoint", "id"),
@@ -178,24 +178,28 @@ _COMPUTES = (
     Field(_properties("properties", "subnet", "id"), "the id of a subnet", an_id(_SUBNET)),
 )
 _STORES = (
-    Field(_properties("accountName"), "the name of a storage account", _is(_is_account, "no account can have it")),
-    Field(_properties("subscriptionId"), "the id of a subscription", _is(is_guid, "it is no GUID")),
-    Field(_properties("resourceGroup"), "the name of a resource group", _is(is_group_name, "no group can have it")),
+    Field(
+        _properties("accountName"), "the name of a storage account", _is(_is_account, "no account can have that name")
+    ),
+    Field(_properties("subscriptionId"), "the id of a subscription", _is(is_guid, "it is not a GUID")),
+    Field(
+        _properties("resourceGroup"), "the name of a resource group", _is(is_group_name, "no group can have that name")
+    ),
 )
 
 
 def unclear_holders(raw: object) -> bool:
-    """Whether the `identity` block of a resource holds what is none, in place of something that could be one."""
+    """Whether a resource's `identity` block has something in place of an identity that is not one."""
     return any(True for field in _HOLDERS[:-1] for _ in _errors(raw, field))
 
 
 def user_assigned(value: object) -> Scope | None:
-    """The id, if it is one of a user-assigned identity."""
+    """The id, if it is that of a user-assigned identity."""
     return _or_none(_identity_id, value)
 
 
 def attached(value: object) -> Scope | None:
-    """Of a name in an `identity` block."""
+    """The identity of one name in an `identity` block."""
     return _or_none(_attached, value)
 
 
@@ -211,7 +215,7 @@ def of_workspace(raw: object, on: Scope) -> Iterator[NoId]:
 
 
 def attachment(raw: object) -> Field:
-    """What a compute is attached to: the kinds of compute that rules follow each have their own."""
+    """What a compute is attached to. Each kind of compute that rules follow has its own field."""
     kind = (text(raw, "properties", "computeType") or "").casefold()
     what = "the id of what the compute is attached to"
     return Field(_properties("resourceId"), what, an_id(*_ATTACHED.get(kind, ())))
@@ -251,7 +255,10 @@ def _errors(raw: object, field: Field) -> Iterator[InvalidScopeError]:
 
 
 def _values(raw: object, path: tuple[str, ...]) -> Iterator[object]:
-    """What stands there, however often. Raises `InvalidScopeError` where the way there leads through no object."""
+    """All values at that place.
+
+    Raises `InvalidScopeError` if the path leads through something that is not an object.
+    """
     if not path or raw is None:
         yield raw
         return
@@ -259,7 +266,7 @@ def _values(raw: object, path: tuple[str, ...]) -> Iterator[object]:
     if step == EACH and isinstance(raw, list):
         within: Iterable[object] = raw
     elif not isinstance(raw, Mapping):
-        raise InvalidScopeError("what it would stand in is no object")
+        raise InvalidScopeError("what should contain it is not an object")
     else:
         within = raw.values() if step == EACH else raw.keys() if step == NAMES else (raw.get(step),)
     for one in within:

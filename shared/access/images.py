@@ -14,7 +14,8 @@ from shared.access.scope import Scope
 _ACR = re.compile(r"([a-z0-9-]+\.)+azurecr\.[a-z]+")
 _OF_REGISTRY = re.compile(r"azureml://registries/([^/]+)/([^/]+)/", re.IGNORECASE)
 AML_REGISTRY = "microsoft.machinelearningservices/registries"
-# There is no limit to environments, and each costs a request. So only those that were changed last are looked at.
+# There is no limit to the number of environments, and each costs a request. So only those that were changed last are
+# read.
 MOST_ENVIRONMENTS = 20
 
 

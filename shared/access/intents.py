@@ -1,7 +1,7 @@
-"""What became of an intent: judged by its audit row, and by what is there now.
+"""What became of an intent, judged by its audit row and by what exists now.
 
 A run that died, or that Azure did not answer, leaves a Planned row without an outcome. The row says what was to be
-done, and the state says whether it is.
+done, and the state says whether it was done.
 """
 
 import json
@@ -22,13 +22,13 @@ from shared.access.vaults import vault
 type Row = Mapping[str, Any]
 
 LONGEST_RUN = timedelta(minutes=10)
-"""host.json: functionTimeout. At a desk nothing is begun later than that allows (`shared.writing.apply`)."""
+"""functionTimeout in host.json. On the command line nothing begins later than that either (`shared.writing.apply`)."""
 LOG_DELAY = timedelta(minutes=20)
-"""Rows mostly appear in Log Analytics within three minutes, and sometimes later."""
+"""Rows mostly appear in Log Analytics within three minutes, but sometimes later."""
 OPEN_AFTER = LONGEST_RUN + LOG_DELAY
-"""An intent without an outcome that is older than this is open: nobody is about to write its outcome."""
+"""An intent without an outcome that is older than this is open: nobody will still write its outcome."""
 ENDED_EARLY = "EndedEarly"
-"""The code of an outcome that a later look wrote, because the run did not."""
+"""The code of an outcome that a later look wrote because the run did not."""
 PLANNED = "Planned"
 _DAYS = 7
 _MOST = 500
@@ -48,7 +48,7 @@ def query() -> str:
 
 
 class Fate(StrEnum):
-    """`MADE`: by this run. `FOUND`: it is as it was to be, and nobody can tell who made it so."""
+    """`MADE`: this run made it. `FOUND`: the state is as intended, and nobody can tell who made it."""
 
     MADE = "made"
     FOUND = "found"
@@ -58,7 +58,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """`target` is what tells: the role assignment, the registry, the vault or the workspace."""
+    """`target` shows what became of it: the role assignment, the registry, the vault or the workspace."""
 
     row: Row
     action: str
@@ -75,7 +75,7 @@ class Intent:
         return granted if self.action == "Removal" else not granted
 
     def fate(self, now: Raw | None) -> Fate:
-        """`now` is what `target` is at this moment; None: it is not there. Cached keys do not show."""
+        """`now` is what `target` is at this moment. None: it does not exist. Nothing shows the cached keys."""
         if self.setting is Property.ADMIN_USER:
             return self._of_admin_user(now)
         if self.setting is Property.ACCESS_POLICY:
@@ -111,16 +111,16 @@ def intent(row: Row) -> Intent:
         if action == "Setting":
             return Intent(row, action, Scope.parse(row["ResourceId"]), Property(row["Property"]))
         if action not in ("Grant", "Removal"):
-            raise ValueError(f"{action} is no change")
+            raise ValueError(f"{action} is not a change")
         return Intent(row, action, Scope.parse(row["RoleAssignmentId"]))
     except (LookupError, TypeError) as error:
-        raise ValueError(f"a column is missing or misshapen: {error}") from error
+        raise ValueError(f"a column is missing or malformed: {error}") from error
 
 
 _REASONS = {
-    Fate.MADE: "the run ended before it could say so: the assignment that is there names it",
-    Fate.FOUND: "the run ended before it could say so: it is as it was to be, and nobody can tell who made it so",
-    Fate.NOT_MADE: "the run ended before it could say so: nothing of it is there; amlguard looks again",
+    Fate.MADE: "the run ended before it could say so: the existing assignment names it",
+    Fate.FOUND: "the run ended before it could say so: the state is as intended, and nobody can tell who made it",
+    Fate.NOT_MADE: "the run ended before it could say so: nothing of it exists; amlguard looks again",
 }
 
 
@@ -143,9 +143,9 @@ def ended(row: Row, now: datetime) -> dict[str, Any]:
 
 
 def as_recorded(row: Row, columns: Iterable[str]) -> dict[str, Any]:
-    """A row of Log Analytics as amlguard wrote it: there, lists are text, and there are columns of its own.
+    """Turns a row of Log Analytics into the form in which amlguard wrote it.
 
-    Raises `ValueError`.
+    Log Analytics gives lists as text and adds columns of its own. Raises `ValueError`.
     """
     try:
         found = {name: _in_text(row.get(name)) for name in columns}
@@ -155,7 +155,7 @@ def as_recorded(row: Row, columns: Iterable[str]) -> dict[str, Any]:
 
 
 def still_open(rows: Iterable[Row]) -> list[Row]:
-    """Of all rows of some runs, oldest first, those of intents that have no outcome after them."""
+    """From all rows of some runs, oldest first, those of intents without an outcome after them."""
     last: dict[tuple[str, str], Row] = {}
     for row in rows:
         last[str(row.get("RunId")), str(row.get("ActionId"))] = row
@@ -163,7 +163,7 @@ def still_open(rows: Iterable[Row]) -> list[Row]:
 
 
 def workspaces_of(rows: Iterable[Row]) -> frozenset[Scope]:
-    """The workspaces that a run was about, as far as its rows tell."""
+    """The workspaces that a run was about, as far as its rows say."""
     named = (text for row in rows for text in (row.get("ResourceId"), *_list(row.get("NeededBy"))))
     scopes = (scope_or_none(text) for text in named)
     found = (scope.ancestor(WORKSPACE) for scope in scopes if scope)

@@ -1,7 +1,7 @@
 """AML jobs in ARM's shape (2025-12-01): where they run.
 
-`computeId` is of every type of job (command, sweep, AutoML, Spark, pipeline). A job without one runs on serverless
-compute; a pipeline's steps have their own, or the pipeline's, or the `default_compute` of its settings.
+Every type of job has `computeId` (command, sweep, AutoML, Spark, pipeline). A job without it runs on serverless
+compute. A pipeline's steps have their own, or the pipeline's, or the `default_compute` of its settings.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from shared.access.model import Raw
 from shared.access.raw import get, text, time
 
 _SERVERLESS = "serverless"
-# Steps that only steer others: they run nowhere.
+# Steps that only control other steps. They run nowhere themselves.
 _CONTROL = ("do_while", "if_else", "parallel_for")
 
 
@@ -20,7 +20,7 @@ def submitted(job: Raw) -> datetime | None:
 
 
 def is_serverless(job: Raw) -> bool:
-    """Whether any part of it runs on serverless compute. If the job does not say, that counts as yes."""
+    """Whether any part of the job runs on serverless compute. If the job does not say, that counts as yes."""
     body = get(job, "properties")
     own = _compute(body)
     if (text(body, "jobType") or "").casefold() != "pipeline":

@@ -1,4 +1,4 @@
-"""How a user-assigned identity can be gone while something still has it (AML-98)."""
+"""How a user-assigned identity can be gone although something still has it (AML-98)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,10 +13,10 @@ class Loss(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A user-assigned identity that is attached and can do nothing any more (AML-98).
+    """A user-assigned identity that is attached but can do nothing any more (AML-98).
 
-    Deleted, or made anew under its name: then the resource still records the object id of the old one. `first`: ARM
-    lists it before all others, so that AML would take it as the default.
+    It was deleted, or made anew under its name. In the second case the resource still records the object id of the old
+    one. `first`: ARM lists it before all others, so AML would take it as the default.
     """
 
     id: Scope

@@ -1,9 +1,9 @@
-"""User-assigned identities that are attached to something and are gone (AML-98).
+"""User-assigned identities that are attached to something but are gone (AML-98).
 
-A resource keeps recording an identity after it was deleted, and keeps the object id of the first one when another is
-made under the same name. That object id belongs to nobody: a role for it helps nobody, and a role that it holds
-covers nobody. Only the identity itself tells, so it is read (`attached`). If it is gone, it is taken out of the model
-(`without_lost`), so that no rule takes it for an identity.
+A resource keeps recording an identity after it was deleted. If another identity is made under the same name, the
+resource still records the object id of the first one. That object id belongs to nobody: a role for it helps nobody, and
+a role that it holds covers nobody. Only the identity itself can tell, so amlguard reads it (`attached`). An identity
+that is gone is taken out of the model (`without_lost`), so that no rule takes it for an identity.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,13 +26,16 @@ def holders(workspace: Workspace) -> Iterator[tuple[Scope, Identity]]:
 
 
 def attached(identity: Identity) -> Iterator[Scope]:
-    """Its user-assigned identities, also the lost ones. Something of another type is not one, whatever it says."""
+    """Its user-assigned identities, including lost ones.
+
+    A resource of another type is not one, whatever the block says.
+    """
     named = (*(one.resource for one in identity.user), *identity.unresolved, *(one.id for one in identity.lost))
     return (scope for scope in named if scope and scope.resource_type == _USER_ASSIGNED)
 
 
 def without_lost(workspace: Workspace, facts: Mapping[Want, Fact]) -> Workspace:
-    """The workspace as it is by what was read of its identities; of what was not read nothing is known."""
+    """The workspace according to what was read about its identities. An identity that was not read stays unknown."""
     found = {scope: _without(one, facts) for scope, one in holders(workspace)}
     if all(found[scope] is one for scope, one in holders(workspace)):
         return workspace
@@ -64,7 +67,7 @@ def _without(identity: Identity, facts: Mapping[Want, Fact]) -> Identity:
 
 
 def _ahead_of(living: list[Scope], identity: Identity) -> list[Scope]:
-    """What ARM lists before the first living identity; everything where it is not known to list that first."""
+    """What ARM lists before the first living identity. Everything, if it is not known which one ARM lists first."""
     at = next((number for number, scope in enumerate(identity.order) if scope in living), None)
     return list(attached(identity)) if at is None else list(identity.order[:at])
 

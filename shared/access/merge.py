@@ -21,7 +21,7 @@ def merged(asked: WorkspaceAsks) -> dict[GrantKey, Asking]:
 
 
 def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
-    """The grant that rules ask for. `acting` are those that may act, `asking` all that need it."""
+    """The grant that rules ask for. `acting` are the rules that may act, `asking` all rules that need it."""
     rule, first = acting[0]
     registry, role = estate.registries.get(first.scope), estate.roles.get(first.need.role_id)
     return Grant(
@@ -40,9 +40,10 @@ def grant(acting: Asking, asking: Asking, estate: Estate) -> Grant:
 
 
 def fewest(grants: Sequence[Grant]) -> list[Grant]:
-    """Leaves out grants whose role another one contains, at the same scope or above. That one names their rules too.
+    """Leaves out a grant if another grant's role contains its role, at the same scope or above.
 
-    Containing is transitive, so a grant that stays covers each one that goes.
+    The other grant then names the rules of both. Containing is transitive, so every grant that is left out is covered
+    by one that stays.
     """
     theirs: dict[str, list[Grant]] = {}
     for one in grants:
@@ -59,7 +60,7 @@ def fewest(grants: Sequence[Grant]) -> list[Grant]:
 
 
 def _is_needless(one: Grant, grants: Sequence[Grant]) -> bool:
-    """Of those that give the same, the first is not."""
+    """Of several grants that give the same, the first one is needed."""
     first = next(each for each in grants if each is one or (each.covers(one) and one.covers(each)))
     return first is not one or any(each.covers(one) and not one.covers(each) for each in grants)
 
@@ -79,7 +80,7 @@ def _speaking_for(grant: Grant, needless: Sequence[Grant]) -> Grant:
 
 
 def instead_of(failed: Iterable[Grant], made: Sequence[Grant]) -> list[Grant]:
-    """What `failed` grants would have made needless, and nothing of `made` gives either."""
+    """The grants that `failed` grants would have made unnecessary and that no grant in `made` covers."""
     found = {one.action_id: one for grant in failed for one in grant.instead}
     return fewest([one for one in found.values() if not any(other.covers(one) for other in made)])
 
@@ -87,7 +88,7 @@ def instead_of(failed: Iterable[Grant], made: Sequence[Grant]) -> list[Grant]:
 def once(withheld: list[Withheld], grants: list[Grant]) -> list[Withheld]:
     """A grant that is withheld for one need and made for another is made.
 
-    One that is withheld twice is withheld once.
+    A grant that is withheld twice is listed as withheld once.
     """
     made = {grant.action_id for grant in grants}
     kept: dict[str, Withheld] = {}

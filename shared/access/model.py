@@ -1,4 +1,4 @@
-"""An AML workspace and all that its identities need access to, as values.
+"""An AML workspace and everything that its identities need access to, as values.
 
 `shared.access.parse` makes them. A missing key stays `None`: rules decide what absence means, the model does not guess.
 """
@@ -18,7 +18,7 @@ from shared.access.scope import Scope
 from shared.access.surroundings import Lock, Vault
 from shared.access.unasked import if_asked
 
-# What ARM sent, for what the model does not spell out; rules read it through `shared.access.parse`.
+# What ARM sent, for what the model has no field for. Rules read it through `shared.access.parse`.
 type Raw = Mapping[str, Any]
 
 
@@ -26,9 +26,9 @@ type Raw = Mapping[str, Any]
 class Principal:
     """A managed identity or service principal, or a group that the policy names, that may hold roles.
 
-    `resource` is what must be trusted before it gets a role: the user-assigned identity's own id, or the AKS cluster
-    whose kubelet it is; None for a system-assigned identity. `label` is for people. `type` is Azure's word, empty
-    where nobody said.
+    `resource` is what must be trusted before the principal gets a role: the user-assigned identity's own id, or the AKS
+    cluster whose kubelet it is. It is None for a system-assigned identity. `label` is for people. `type` is Azure's
+    word, empty if nobody gave it.
     """
 
     id: str
@@ -39,11 +39,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A resource's `identity` block. Empty (neither kind) when the resource has none.
+    """A resource's `identity` block. Empty (neither kind) if the resource has none.
 
-    `user` keeps ARM's order: AML takes the first user-assigned identity as the default (AML-16). A user-assigned
-    identity whose object id ARM left out is in `unresolved`, one that is gone in `lost`; `order` is ARM's, of them all.
-    `unclear`: there is more in the block than can be read.
+    `user` keeps ARM's order, because AML takes the first user-assigned identity as the default (AML-16). A
+    user-assigned identity whose object id ARM left out is in `unresolved`. One that is gone is in `lost`. `order` is
+    ARM's order of all of them. `unclear`: the block contains more than can be read.
     """
 
     system: Principal | None = None
@@ -57,7 +57,7 @@ class Identity:
     def default(self) -> Principal | None:
         """The identity that mounts storage, pulls images and opens datastores (AML-16).
 
-        None also while a user-assigned identity is unresolved or not clear (it might be the first), or that is lost.
+        None also if a user-assigned identity that might be the first one is unresolved, unclear or lost.
         """
         unknown = self.unresolved or self.unclear or any(one.first for one in self.lost)
         return self.system or (None if unknown else next(iter(self.user), None))
@@ -84,7 +84,7 @@ class ComputeType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """`ready` is false while ARM still says Creating: its identity may come yet."""
+    """`ready` is false while ARM still says Creating, because the identity may come later."""
 
     id: Scope
     type: ComputeType
@@ -98,7 +98,7 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An online endpoint (managed, or on Kubernetes when `compute` is set)."""
+    """An online endpoint: managed, or on Kubernetes if `compute` is set."""
 
     id: Scope
     identity: Identity
@@ -109,7 +109,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Datastore:
-    """`identity_based`: keeps no credential, so the caller's own identity reads (AML-32)."""
+    """`identity_based`: the datastore keeps no credential, so the caller's own identity reads (AML-32)."""
 
     id: Scope
     type: str
@@ -120,7 +120,7 @@ class Datastore:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A workspace connection; `registry` is the container registry that it names by resource id, if any."""
+    """A workspace connection. `registry` is the container registry that it names by resource id, if any."""
 
     id: Scope
     category: str
@@ -131,10 +131,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`identity.user` may hold several; `primary` names the one that AML uses when set. `leaving`: being deleted.
+    """`identity.user` may hold several. `primary` names the one that AML uses, if set. `leaving`: it is being deleted.
 
-    `no_ids` are properties of the workspace and of what lies below it that hold something else than the id that
-    belongs there; what they name is not known, which is not the same as nothing.
+    `no_ids` are properties of the workspace, and of what lies below it, that hold something else in place of an id.
+    What they name is unknown, which is not the same as nothing.
     """
 
     id: Scope
@@ -161,7 +161,7 @@ class Workspace:
 
     @property
     def acting(self) -> Principal | None:
-        """The identity that the workspace acts as: the primary UAI, the SAI, or its only UAI; None if unclear."""
+        """The identity that the workspace acts as: the primary UAI, the SAI, or its only UAI. None if unclear."""
         if self.unclear(PRIMARY):
             return None
         if self.primary:
@@ -171,7 +171,7 @@ class Workspace:
         return self.identity.default if len(self.identity.user) == 1 and not self.identity.lost else None
 
     def unclear(self, field: Field) -> bool:
-        """Whether one of the workspace's own properties holds something that is no id."""
+        """Whether one of the workspace's own properties holds something that is not an id."""
         return any(one.on == self.id and one.name == field.name for one in self.no_ids)
 
     @property
@@ -195,8 +195,8 @@ class Registry:
 class Want:
     """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of a query.
 
-    A `collection` is as in `shared.ports.Azure.children`; `query` is KQL over the Log Analytics workspace, or over
-    Resource Graph (`graph`), which is late. Of what grows without bound (jobs) the first `pages` must do.
+    A `collection` is as in `shared.ports.Azure.children`. `query` is KQL over the Log Analytics workspace, or over
+    Resource Graph (`graph`), which is late. Of a list that grows without bound (jobs) only the first `pages` are read.
     """
 
     scope: Scope
@@ -207,15 +207,15 @@ class Want:
 
 
 class Part(tuple[Raw, ...]):
-    """The first pages of a list that goes on: what is not in it is unknown."""
+    """The first pages of a list that goes on. What is not in it is unknown."""
 
     __slots__ = ()
 
 
 class Unreadable(Enum):
-    """The identity may not read it, no log workspace is configured, or what Azure tells of it is no resource.
+    """The identity may not read it, no log workspace is configured, or Azure's answer is not a resource.
 
-    It is unknown, and known to be so.
+    What it holds is unknown, and rules know that.
     """
 
     FORBIDDEN = "forbidden"
@@ -228,17 +228,17 @@ type Fact = Raw | tuple[Raw, ...] | Unreadable | None
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """All that one reconcile has read, at `now` (ARM's clock, not ours).
+    """Everything that one reconcile has read, at `now` (on ARM's clock, not the worker's).
 
-    `subject` is the workspace to decide about; `neighbours` are the other workspaces that use its registry, read
-    only while the registry's admin user is on, as are `strays`, of which nobody can tell whether they use it.
-    `clusters` holds, by the cluster's id, the identity with which an AKS cluster pulls. `access` is by principal id;
-    a principal that is not in it was not asked about. `missing` are dependencies that a workspace names and that do
-    not exist. `facts` is what rules wanted to see, raw; None is a 404. `people` and `preferences` are the policy's;
-    `caller` is who caused the event, if one did and is known, by writing `changed`.
-    `blind` are scopes to which the workspace's users led and that the identity may not read: unknown, not empty.
-    `tenants` are those of subscriptions, read where there are several; `roles` the definitions of roles that rules
-    ask for, or the policy names by GUID.
+    `subject` is the workspace to decide about. `neighbours` are the other workspaces that use its registry, read only
+    while the registry's admin user is on. So are `strays`, of which nobody can tell whether they use it. `clusters`
+    holds, by the cluster's id, the identity with which an AKS cluster pulls. `access` is by principal id. A principal
+    that is not in it was not asked about. `missing` are dependencies that a workspace names and that do not exist.
+    `facts` is what rules wanted to see, as ARM sent it. None is a 404. `people` and `preferences` come from the policy.
+    `caller` is whoever caused the event by writing `changed`, if there is an event and they are known. `blind` are
+    scopes that were found through the workspace's users and that the identity may not read: unknown, not empty.
+    `tenants` are those of subscriptions, read if there are several subscriptions. `roles` are the definitions of roles
+    that rules ask for or that the policy names by GUID.
     """
 
     now: datetime
@@ -261,14 +261,14 @@ class Estate:
     roles: Mapping[str, RoleDefinition] = field(default_factory=dict)
 
     def resource(self, scope: Scope | None) -> Raw | None:
-        """A wanted resource; None when it does not exist, may not be read, or was not read yet."""
+        """A wanted resource. None if it does not exist, may not be read, or was not read yet."""
         fact = self.facts.get(Want(scope)) if scope else None
         return fact if isinstance(fact, Mapping) else None
 
     def listed(
         self, scope: Scope, collection: str = "", query: str = "", *, pages: int | None = None
     ) -> tuple[Raw, ...]:
-        """A wanted list or the rows of a wanted query; empty also when it could not be read: see `unreadable`."""
+        """A wanted list, or the rows of a wanted query. Empty also if it could not be read: see `unreadable`."""
         fact = self.facts.get(Want(scope, collection, query, pages))
         return fact if isinstance(fact, tuple) else ()
 
@@ -281,11 +281,11 @@ class Estate:
         return tuple(want.scope for want, fact in self.facts.items() if fact is Unreadable.MISSHAPEN)
 
     def sees(self, scope: Scope) -> bool:
-        """Whether what is held at `scope` could be read at all."""
+        """Whether amlguard could read who holds what at `scope`."""
         return not any(closed.contains(scope) for closed in self.blind)
 
     def tags(self, scope: Scope) -> Mapping[str, str]:
-        """Of the resource, and of the workspace that it is in; names in lower case, as Azure compares them."""
+        """The tags of the resource and of its workspace. Names are in lower case, as Azure compares them."""
         found: dict[str, str] = {}
         for one in self.workspaces:
             if one.id.contains(scope):

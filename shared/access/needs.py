@@ -1,7 +1,7 @@
 """What AML's identities need: permissions, and the least built-in role that gives them.
 
-The permission decides whether something is missing; the role is only what is granted when it is. Role GUIDs and
-permissions as the service returns them (azure-facts §3).
+The permission decides whether something is missing. The role is only what amlguard grants then. The role GUIDs and
+permissions are as the service returns them (azure-facts §3).
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from shared.access.permissions import Permission, includes
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """`role_id` is the built-in role's GUID; `broad` roles are granted by F? rules only.
+    """`role_id` is the built-in role's GUID. Only F? rules grant `broad` roles.
 
-    `target` is the type that it is granted on, if the permissions are about something else that lies there.
+    `target` is the type on which the role is granted, if the permissions are about something else that lies there.
     """
 
     name: str
@@ -74,13 +74,13 @@ _TASKS = (
     Permission("Microsoft.ContainerRegistry/registries/scheduleRun/action"),
     Permission("Microsoft.ContainerRegistry/registries/listBuildSourceUploadUrl/action"),
 )
-# What building takes (azure-facts §3): Microsoft's documents make a builder Contributor, AcrPush has no ACR Tasks.
+# What building images takes (azure-facts §3). Microsoft's documents say Contributor. AcrPush lacks ACR Tasks.
 BUILD = Need("build and push images", (_PUSH_ACTION, *_TASKS), CONTRIBUTOR, "Contributor", broad=True)
 PUSH = Need("push images", (_PUSH_ACTION,), "8311e382-0749-4cb8-b61a-304f252e45ec", "AcrPush")
 RUN_TASKS = Need(
     "run ACR Tasks", _TASKS, "fb382eab-e894-4461-af04-94435c366c3f", "Container Registry Tasks Contributor"
 )
-# In ABAC mode the data plane asks for repository permissions; of Contributor only ACR Tasks are left.
+# In ABAC mode the data plane asks for repository permissions. Contributor gives only ACR Tasks then.
 RUN_TASKS_AS_CONTRIBUTOR = Need(RUN_TASKS.name, _TASKS, CONTRIBUTOR, "Contributor", broad=True)
 PUSH_ABAC = Need(
     "push images (ABAC)",
@@ -127,7 +127,7 @@ WRITE_QUEUES = Need(
     "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
     "Storage Queue Data Contributor",
 )
-# With backup semantics: what the roles for SMB shares lack, and what mounting by identity needs.
+# With backup semantics: the roles for SMB shares lack that, and mounting by identity needs it.
 READ_FILES = Need(
     "read files",
     (
@@ -158,7 +158,7 @@ WRITE_METRICS = Need(
 CONTROL_WORKSPACE = _contributor("control the workspace", "Microsoft.MachineLearningServices/workspaces/*")
 CONTROL_STORAGE = _contributor("control the storage account", "Microsoft.Storage/storageAccounts/*")
 CONTROL_VAULT = _contributor("control the key vault", "Microsoft.KeyVault/vaults/*")
-# Whoever can write access policies can let itself in: the quickstart's way to the key vault of the encryption key.
+# Whoever can write access policies can give itself access. The quickstart uses this for the encryption key's vault.
 ADMIT_TO_VAULT = _contributor("let itself use the vault's keys", "Microsoft.KeyVault/vaults/accessPolicies/write")
 CONTROL_REGISTRY = _contributor("control the registry", "Microsoft.ContainerRegistry/registries/*")
 CONTROL_INSIGHTS = _contributor("control Application Insights", "Microsoft.Insights/components/*")
@@ -264,8 +264,8 @@ USE_AML_REGISTRY = Need(
     broad=True,
 )
 
-# Access policies know no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
-# `purge` (AML-07); the storage permissions belong to a retired feature and AML does not use them.
+# Access policies have no roles: each permission is named (Microsoft.KeyVault 2026-02-01, AccessPolicyEntry). All but
+# `purge` (AML-07). The storage permissions belong to a retired feature that AML does not use.
 _POLICY_PERMISSIONS = {
     "keys": (
         "get list update create import delete recover backup restore decrypt encrypt unwrapKey wrapKey verify sign "
@@ -278,5 +278,5 @@ _POLICY_PERMISSIONS = {
     ),
 }
 ACCESS_POLICY = {kind: tuple(names.split()) for kind, names in _POLICY_PERMISSIONS.items()}
-# As they are compared: what a vault recorded may have any case.
+# In lower case for comparison, because a vault may have recorded any case.
 VAULT_PERMISSIONS = frozenset(f"{kind}/{name}".casefold() for kind, names in ACCESS_POLICY.items() for name in names)

@@ -28,7 +28,7 @@ def assignment_name(scope: Scope, principal_id: str, role_id: str) -> str:
 
 
 def description(rules: str, requirements: Iterable[str], run: str, on: Scope, shared: Scope | None) -> str:
-    """`shared` is the identity's own resource where it has one, and may so serve others too."""
+    """`shared` is the identity's own resource, if it has one and so may serve others, too."""
     whom = f", as {shared}" if shared else ""
     return f"amlguard: {rules} ({', '.join(requirements)}), run {run}, for {on}{whom}"[:_LONGEST]
 
@@ -53,7 +53,7 @@ class OwnAssignment:
 
 
 def ours(assignment: RoleAssignment) -> bool:
-    """Whether it carries both marks: what amlguard gave tells nothing of what people want."""
+    """Whether it carries both marks. What amlguard granted says nothing about what people want."""
     name = assignment_name(assignment.scope, assignment.principal_id, assignment.role_id)
     marked = _DESCRIPTION.fullmatch(assignment.description or "") is not None
     return marked and assignment.id.rpartition("/")[2].casefold() == name

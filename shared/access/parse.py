@@ -1,7 +1,7 @@
-"""Raw ARM objects, exactly as GET returns them, into the model.
+"""Turns raw ARM objects, exactly as GET returns them, into the model.
 
-Tolerant of what ARM really sends (ids of any casing, missing keys, unknown kinds, `null` for absent). What stands in
-the place of an id and is none goes to `Workspace.no_ids`: left out it would look like "no registry".
+It accepts what ARM really sends (ids of any casing, missing keys, unknown kinds, `null` for absent). Something in the
+place of an id that is not an id goes to `Workspace.no_ids`. If it were left out, it would look like "no registry".
 """
 
 import re
@@ -48,7 +48,7 @@ _LOCK = re.compile(r"(.*)/providers/microsoft\.authorization/locks/[^/]+", re.IG
 
 
 def workspace(raw: Raw, lists: Mapping[List, Sequence[Raw]], resolved: Mapping[Scope, str]) -> Workspace:
-    """`lists` are its children as far as they were asked for; `resolved` object ids of UAIs that lacked one."""
+    """`lists` are its children as far as they were read. `resolved` has object ids of UAIs that lacked one."""
     scope = Scope.parse(raw.get("id"))
     listed = {name: _children(rows, scope, name) for name, rows in lists.items()}
     return Workspace(
@@ -97,7 +97,7 @@ _LOOKS: Mapping[List, Callable[[Raw, Scope], Iterator[NoId]]] = {
 
 
 def _children(raws: Sequence[object], parent: Scope, name: List) -> _Children:
-    """With their ids; without those of which neither id nor name is one."""
+    """The children with their ids, without those that have neither an id nor a name that is one."""
     return [(at, raw) for raw in raws if isinstance(raw, Mapping) and (at := _place(raw, parent, name))]
 
 
@@ -146,9 +146,10 @@ def identity(raw: Raw, label: str, resolved: Mapping[Scope, str]) -> Identity:
 
 
 def cluster(raw: Raw, at: Scope | None = None) -> Principal | None:
-    """The identity with which an AKS cluster pulls; None when ARM names only a client id (a service principal).
+    """The identity with which an AKS cluster pulls. None if ARM names only a client id (a service principal).
 
-    The cluster is its `resource`: it must be trusted, as its kubelet's own identity lies in a group that AKS made.
+    Its `resource` is the cluster. The cluster must be trusted, because the kubelet's own identity lies in a group that
+    AKS made.
     """
     kubelet = principal_id(raw, "properties", "identityProfile", "kubeletidentity", "objectId")
     scope = at or Scope.parse(raw.get("id"))
@@ -158,7 +159,8 @@ def cluster(raw: Raw, at: Scope | None = None) -> Principal | None:
 def lock(raw: Raw, within: Scope | None = None) -> Lock | None:
     """None for a lock on what no workspace can name. A lock itself may have any name.
 
-    Where a lock is cannot be told when its id is none: then it is on all `within` what it was listed.
+    If a lock's id is malformed, nobody can tell where it is. Then it counts for everything in `within`, where it was
+    listed.
     """
     told = get(raw, "id")
     found = _LOCK.fullmatch(told) if isinstance(told, str) else None
@@ -171,10 +173,10 @@ def lock(raw: Raw, within: Scope | None = None) -> Lock | None:
 
 
 def role_assignment(raw: Raw) -> RoleAssignment | None:
-    """None for a scope that no AML resource can have: what is there covers nothing of ours.
+    """None for a scope that no AML resource can have: such an assignment covers nothing that amlguard looks at.
 
-    Raises `TypeError` or `ValueError`: an assignment that cannot be read is not one that gives nothing (law 2). Where
-    only its scope cannot be, it is `misplaced`.
+    Raises `TypeError` or `ValueError`: an assignment that cannot be read must not pass for one that gives nothing (law
+    2). If only its scope cannot be read, it is `misplaced`.
     """
     body = get(raw, "properties")
     if not isinstance(body, Mapping):

@@ -1,7 +1,7 @@
 """What an identity may do: Azure RBAC's wildcards, and whether a needed permission is already held.
 
-Coverage, not equality: a permission counts as held when any role, at the scope or above it, directly or through
-a group, allows it without a condition and no deny assignment takes it away (azure-facts §3).
+Coverage, not equality: a permission is held if any role, at the scope or above it, directly or through a group, allows
+it without a condition, and no deny assignment takes it away (azure-facts §3).
 """
 
 import re
@@ -14,12 +14,12 @@ from shared.access.scope import Scope
 
 EVERYONE = "00000000-0000-0000-0000-000000000000"
 
-_CONDITIONAL = "it holds under a condition only, which amlguard does not evaluate"
+_CONDITIONAL = "it applies only under a condition, which amlguard does not evaluate"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Permission:
-    """One operation; `action` may hold wildcards, which ask for everything that they match."""
+    """One operation. `action` may contain wildcards, which ask for everything that they match."""
 
     action: str
     data: bool = False
@@ -27,7 +27,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class PermissionBlock:
-    """One element of a role definition's `permissions`: allowed when `actions` match and `not_actions` do not."""
+    """One element of a role definition's `permissions`: it allows what `actions` match and `not_actions` do not."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
@@ -36,14 +36,14 @@ class PermissionBlock:
     condition: str | None = None
 
     def allows(self, needed: Permission) -> bool:
-        """Whether the block allows all of `needed`; a wildcard that `not_actions` cut into is not allowed."""
+        """Whether the block allows all of `needed`. A wildcard that `not_actions` restrict is not allowed."""
         granted, cut = (self.data_actions, self.not_data_actions) if needed.data else (self.actions, self.not_actions)
         return any(includes(pattern, needed.action) for pattern in granted) and not any(
             overlaps(pattern, needed.action) for pattern in cut
         )
 
     def touches(self, needed: Permission) -> bool:
-        """Whether the block concerns any part of `needed`: how a deny assignment's block is read."""
+        """Whether the block concerns any part of `needed`. This is how the block of a deny assignment is read."""
         granted, cut = (self.data_actions, self.not_data_actions) if needed.data else (self.actions, self.not_actions)
         return any(overlaps(pattern, needed.action) for pattern in granted) and not any(
             includes(pattern, needed.action) for pattern in cut
@@ -51,7 +51,7 @@ class PermissionBlock:
 
 
 def within(narrow: Iterable[PermissionBlock], wide: Iterable[PermissionBlock]) -> bool:
-    """Whether `wide` allows all that `narrow` allows. A block with a condition allows nothing for certain."""
+    """Whether `wide` allows everything that `narrow` allows. A block with a condition allows nothing for certain."""
     sure = [block for block in wide if not block.condition]
     return all(
         any(_leaves(block, granted, block_of, data=data) for block in sure)
@@ -62,7 +62,7 @@ def within(narrow: Iterable[PermissionBlock], wide: Iterable[PermissionBlock]) -
 
 
 def _leaves(block: PermissionBlock, granted: str, other: PermissionBlock, *, data: bool) -> bool:
-    """Whether `block` allows `granted`, less what `other`, whose pattern it is, takes away itself."""
+    """Whether `block` allows `granted`, without what `other`, to which the pattern belongs, excludes itself."""
     allowed, cut = (block.data_actions, block.not_data_actions) if data else (block.actions, block.not_actions)
     without = other.not_data_actions if data else other.not_actions
     taken = [one for one in cut if overlaps(one, granted) and not any(includes(theirs, one) for theirs in without)]
@@ -71,7 +71,7 @@ def _leaves(block: PermissionBlock, granted: str, other: PermissionBlock, *, dat
 
 @dataclass(frozen=True, slots=True)
 class RoleDefinition:
-    """`role_id` is the trailing GUID in lower case: the rest of a roleDefinitionId differs by scope."""
+    """`role_id` is the trailing GUID in lower case. The rest of a roleDefinitionId differs by scope."""
 
     role_id: str
     name: str
@@ -80,10 +80,10 @@ class RoleDefinition:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """`principal_id` may be a group: ARM's `assignedTo` filter returns the groups' assignments as well.
+    """`principal_id` may be a group, because ARM's `assignedTo` filter also returns the assignments of groups.
 
-    `within`, for an assignment of a management group: a subscription below it, as far as is known. `misplaced`: where
-    it is cannot be told, so that it holds nothing and what its principal lacks is not known either.
+    `within` is for an assignment at a management group: a subscription below it, as far as is known. `misplaced`:
+    nobody can tell where it is. So it gives nothing, and what its principal lacks is not known either.
     """
 
     id: str
@@ -99,8 +99,10 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True)
 class DenyAssignment:
-    """`principals` and `excluded` are object ids (`raw.object_id`); `EVERYONE` stands for all, `groups` are those of
-    them that may be groups. `doubt` says why it is not known whether it denies; none: it does. `within` as above.
+    """`principals` and `excluded` are object ids (`raw.object_id`). `EVERYONE` stands for all.
+
+    `groups` are those of them that may be groups. `doubt` says why it is not known whether it denies; without a doubt,
+    it does. `within` is as for role assignments.
     """
 
     id: str
@@ -117,10 +119,10 @@ class DenyAssignment:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Everything that bears on one principal: its assignments (groups expanded), the roles' definitions, denies.
+    """Everything that affects one principal: its assignments (groups expanded), the roles' definitions, and denies.
 
-    `denies` holds only those that concern the principal, or may (`denies.concerning`). `partial`: only what is
-    assigned to the principal itself, in some resource groups; what is held through it is held, the rest is unknown.
+    `denies` holds only those that concern the principal, or may do so (`denies.concerning`). `partial`: only what is
+    assigned to the principal itself, in some resource groups. What is held through that is held; the rest is unknown.
     """
 
     assignments: tuple[RoleAssignment, ...] = ()
@@ -133,8 +135,8 @@ class Access:
 class Coverage:
     """The answer to "is it held?", with the evidence.
 
-    `through` are the assignments that hold it; `since` is when the last missing part was granted (None: unknown,
-    so long ago); `conditional` would hold it but for their condition; `denied_by` takes it away, or may.
+    `through` are the assignments that give it. `since` is when the last missing part was granted (None: unknown, so
+    long ago). `conditional` would give it without their condition. `denied_by` take it away, or may.
     """
 
     missing: tuple[Permission, ...]
@@ -149,11 +151,11 @@ class Coverage:
 
 
 class UnknownRoleError(LookupError):
-    """An assignment names a role whose definition was not read: unknown is not empty."""
+    """An assignment names a role whose definition was not read. Unknown is not empty."""
 
 
 def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Coverage:
-    """Whether `access` holds every one of `needed` at `target`. Raises `UnknownRoleError`."""
+    """Whether `access` gives every one of `needed` at `target`. Raises `UnknownRoleError`."""
     here = [a for a in access.assignments if not a.misplaced and applies_at(a.scope, target, a.within)]
     missing: list[Permission] = []
     through: dict[str, RoleAssignment] = {}
@@ -177,9 +179,9 @@ def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Cov
 
 
 def applies_at(assigned: Scope, target: Scope, within: Scope | None = None) -> bool:
-    """Whether an assignment at `assigned` reaches `target`.
+    """Whether an assignment at `assigned` applies to `target`.
 
-    What lies below a management group no id shows; `within` is a subscription that is known to.
+    An id does not show what lies below a management group. `within` is a subscription that is known to lie there.
     """
     return assigned.contains(target) or (
         assigned.is_management_group and within is not None and within.contains(target)
@@ -207,7 +209,7 @@ def _allows(
 
 
 def _denial(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -> DenyAssignment | None:
-    """What lies below the target does not count: it takes away a part, and the grant serves the rest."""
+    """A deny assignment below the target does not count: it takes away a part, and the grant serves the rest."""
     reaches = deny.scope == target if deny.only_at_scope else applies_at(deny.scope, target, deny.within)
     if not reaches:
         return None
@@ -219,7 +221,7 @@ def _denial(deny: DenyAssignment, target: Scope, needed: Sequence[Permission]) -
 
 @lru_cache(maxsize=16384)
 def includes(pattern: str, action: str) -> bool:
-    """Whether `pattern` matches everything that `action` (itself perhaps a pattern) stands for."""
+    """Whether `pattern` matches everything that `action` (which may be a pattern itself) stands for."""
     return _regex(pattern.casefold()).fullmatch(action.casefold()) is not None
 
 
@@ -230,16 +232,16 @@ def overlaps(pattern: str, other: str) -> bool:
         return includes(pattern, other)
     if "*" not in pattern:
         return includes(other, pattern)
-    # That `/*/` also stands for `/` needs no care here: between two patterns with a wildcard each, what they share
-    # then can always be lengthened so that they share it otherwise as well.
+    # That `/*/` also stands for `/` does not matter here. If two patterns with a wildcard each share such a text, it
+    # can be lengthened into another text that they share.
     return _share_a_match(pattern.casefold(), other.casefold())
 
 
 @lru_cache(maxsize=4096)
 def _regex(pattern: str) -> re.Pattern[str]:
     # `/*/` also stands for `/` alone: userAssignedIdentities/*/assign/action covers
-    # userAssignedIdentities/assign/action (azure-facts §1.5). A literal never matches the other pattern's `*`,
-    # so when the text of a pattern matches, all that it stands for does.
+    # userAssignedIdentities/assign/action (azure-facts §1.5). A literal never matches the other pattern's `*`, so if
+    # the text of a pattern matches, everything that it stands for does.
     text = re.sub(r"/\\\*(?=/)", "(?:/.*)?", re.escape(pattern))
     return re.compile(text.replace(r"\*", ".*"), re.DOTALL)
 

@@ -1,7 +1,7 @@
 """From an estate and the policy's terms to what should be done: one pure function, `plan`.
 
-Require, compare, guard: rules ask, coverage answers what is already held, guardrails object. The result is a value;
-`plan` prints it, `apply` carries it out, and mode report carries out nothing of the very same value.
+Rules ask, coverage says what is already held, and guardrails object. The result is a value: `plan` prints it, `apply`
+carries it out, and mode report only records it.
 """
 
 from shared.access import merge
@@ -25,7 +25,7 @@ from shared.access.terms import Terms
 
 
 def plan(estate: Estate, terms: Terms) -> Plan:
-    """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` when something was not read."""
+    """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` if something was not read."""
     asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     at, mine = Situation(asked, estate, terms), asked[0]
     satisfied, leaning, grants, withheld, findings = _grants(at)
@@ -81,7 +81,7 @@ def _grants(at: Situation) -> tuple[int, list[Leaning], list[Grant], list[Withhe
 
 
 def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:
-    """What the policy turned off was turned off to hear nothing of it."""
+    """Whoever turned a rule off in the policy does not want to hear about it."""
     return terms.explicitly_off(rule, one.requirements)
 
 
@@ -126,7 +126,10 @@ def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -
 
 
 def _resyncs(asked: list[WorkspaceAsks], settings: list[Setting], terms: Terms) -> list[Setting]:
-    """AML-71: every workspace that uses the registry, after its admin user; not counted by the cap."""
+    """AML-71: for every workspace that uses the registry, after its admin user went off.
+
+    The cap does not count them.
+    """
     if not any(setting.name is Property.ADMIN_USER for setting in settings):
         return []
     return [

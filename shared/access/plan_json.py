@@ -1,4 +1,4 @@
-"""A plan as a JSON document that other programs read as well, and the actions that such a document names."""
+"""A plan as a JSON document that other programs can read, and the actions that such a document names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class Report:
         }
 
 
-# long: one document, a line for each of its keys
+# long: one document, one line for each of its keys
 def action(one: Action) -> Document:
     match one:
         case Grant():

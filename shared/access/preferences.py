@@ -10,7 +10,7 @@ from shared.access.scope import Scope
 class People:
     """Groups that the policy wants to hold `role_id` on the workspaces in `scopes` that carry all of `tags` (AML-44).
 
-    Without scopes, every workspace is meant that the tags select; never all without either.
+    Without scopes, the tags alone select the workspaces. Without either, no workspace is meant.
     """
 
     groups: tuple[str, ...]
@@ -21,7 +21,7 @@ class People:
 
 
 class Serverless(StrEnum):
-    """When a workspace counts as one that uses serverless compute (AML-84)."""
+    """When amlguard takes it that a workspace uses serverless compute (AML-84)."""
 
     JOBS = "jobs"
     ALWAYS = "always"
@@ -29,7 +29,7 @@ class Serverless(StrEnum):
 
 
 class Builders(StrEnum):
-    """Which roles whoever builds images gets (AML-83): what Microsoft's documents say, or no more than it takes."""
+    """Which roles identities that build images get (AML-83): those of Microsoft's documents, or the least possible."""
 
     CONTRIBUTOR = "contributor"
     LEAST = "least"
@@ -37,12 +37,12 @@ class Builders(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What registries should be like (AML-79), how far the logs are evidence, and how AML is used.
+    """How registries should be (AML-79), how far the logs count as evidence, and how AML is used.
 
-    `anonymous_pull` and `public_access` say whether it may be on; `public_access` None: where the workspace's own is.
-    `zone_redundant` and `retention_days` (None: as it may) are asked for. `evidence_required`: without readable logs
-    nothing is turned off that they might show in use. `serverless` says when a workspace counts as using serverless
-    compute, `builders` which roles the identities that build images get.
+    `anonymous_pull` and `public_access` say whether it may be on. If `public_access` is None, it may be on if the
+    workspace's own is. `zone_redundant` and `retention_days` are required (None: not required). `evidence_required`:
+    without readable logs amlguard turns nothing off that they might show in use. `serverless` says when a workspace
+    counts as using serverless compute, `builders` which roles the identities that build images get.
     """
 
     anonymous_pull: bool = False

@@ -9,7 +9,8 @@ import re
 import shlex
 from urllib.parse import quote
 
-# What some writer of JSON escapes in a string: the most careful one, System.Text.Json, all of these.
+# The characters that a JSON writer may escape in a string: System.Text.Json, the most careful one, escapes all of
+# these.
 _MAY_BE_ESCAPED = re.compile(r"""[^\x20-\x7e]|["&'+<>\\`]""")
 
 
@@ -21,10 +22,10 @@ def kql(text: object) -> str:
 
 
 def kql_json_string(column: str, text: str, then: str) -> str:
-    """A condition: `column` is JSON with a string that starts with `text` and goes on with `then` (or ends: `"`).
+    """A condition: the JSON in `column` has a string that starts with `text` and goes on with `then` (or ends: `"`).
 
-    How JSON is written is its writer's choice, and Resource Graph's is not documented. So what may be escaped is passed
-    over: the condition is true of whatever it is meant for, and of some that are much like it.
+    How JSON is written is up to its writer, and nothing documents how Resource Graph writes it. So characters that may
+    be escaped are skipped: the condition is true for everything that it is meant for, and for a few very similar texts.
     """
     first, *rest = _MAY_BE_ESCAPED.split(text)
     runs = [f'"{first}', *rest]
@@ -33,7 +34,7 @@ def kql_json_string(column: str, text: str, then: str) -> str:
 
 
 def in_yaml(text: object) -> str:
-    """A scalar for the policy file: YAML reads JSON's text."""
+    """A scalar for the policy file. YAML reads text in JSON's form."""
     return json.dumps(str(text), ensure_ascii=False)
 
 
@@ -43,7 +44,7 @@ def odata(text: object) -> str:
 
 
 def url(path: object) -> str:
-    """A path as it stands in a URL: its separators stay, all else is encoded as Azure's SDKs encode it."""
+    """A path as it appears in a URL: its separators stay, everything else is encoded as Azure's SDKs encode it."""
     return quote(str(path), safe="/")
 
 

@@ -1,4 +1,4 @@
-"""Reading raw ARM JSON without trusting its shape: a missing key, a null and a wrong type are all `None`."""
+"""Reads raw ARM JSON without trusting its shape: a missing key, a null and a wrong type are all `None`."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from shared.access.scope import InvalidScopeError, Scope
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
-# What can stand for a principal in a filter and in a command. ARM writes GUIDs, now and then without their dashes.
+# What can stand for a principal in a filter and in a command. ARM writes GUIDs, sometimes without their dashes.
 _OBJECT_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 def get(raw: object, *path: str) -> Any:
     for key in path:
-        if not isinstance(raw, dict):  # as JSON is read; the abstract Mapping takes ten times as long to tell
+        if not isinstance(raw, dict):  # JSON gives a dict; checking for the abstract Mapping takes ten times as long
             return None
         raw = raw.get(key)
     return raw
@@ -29,7 +29,7 @@ def text(raw: object, *path: str) -> str | None:
 
 
 def principal_id(raw: object, *path: str) -> str | None:
-    """An `object_id`. None also for something that cannot be one."""
+    """An `object_id`. None also for a value that cannot be one."""
     value = get(raw, *path)
     return object_id(value) if is_object_id(value) else None
 
@@ -42,7 +42,7 @@ def object_id(value: object) -> str:
     """The one form in which principals are compared: lower case, with dashes.
 
     ARM was recorded to write 32 hex digits without dashes, some in upper case (deny assignments, version
-    2018-07-01-preview; the evidence of events); Microsoft's documents write dashes.
+    2018-07-01-preview; the evidence of events). Microsoft's documents have dashes.
     """
     written = str(value).casefold()
     if len(written) != 32:
@@ -52,7 +52,7 @@ def object_id(value: object) -> str:
 
 
 def flag(raw: object, *path: str) -> bool | None:
-    """JSON booleans; Azure Resource Notifications and Resource Graph also write 0 and 1."""
+    """JSON booleans. Azure Resource Notifications and Resource Graph also write 0 and 1."""
     value = get(raw, *path)
     return bool(value) if isinstance(value, bool | int) else None
 
@@ -63,13 +63,13 @@ def rows(raw: object, *path: str) -> Sequence[Any]:
 
 
 def scope(value: object) -> Scope:
-    """An id that ARM would look up. Raises `InvalidScopeError`, also for what only looks like one.
+    """An id that ARM would look up. Raises `InvalidScopeError`, also for a text that only looks like an id.
 
-    ARM refuses to read in a subscription whose id is no GUID.
+    ARM refuses to read in a subscription whose id is not a GUID.
     """
     found = Scope.parse(value)
     if found.subscription and not is_guid(found.subscription.name):
-        raise InvalidScopeError("its subscription is no GUID")
+        raise InvalidScopeError("its subscription is not a GUID")
     if max(map(len, found.segments), default=0) > LONGEST:
         raise InvalidScopeError(f"a name in it is longer than {LONGEST} characters")
     return found
@@ -84,7 +84,7 @@ def is_group_name(value: object) -> bool:
 
 
 def scope_or_none(value: object) -> Scope | None:
-    """For ids that a user of the workspace may write freely. What is not an ARM id leads nowhere."""
+    """For ids that a user of the workspace may write freely. None for what is not an ARM id."""
     try:
         return scope(value)
     except InvalidScopeError:
@@ -115,6 +115,6 @@ def misshapen(raw: object) -> bool:
 
 
 def tags(raw: object) -> dict[str, str]:
-    """Names in lower case, as Azure compares them; values as they are."""
+    """Names are in lower case, as Azure compares them. Values are unchanged."""
     found = get(raw, "tags")
     return {str(name).casefold(): str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}

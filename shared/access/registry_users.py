@@ -1,7 +1,7 @@
-"""Who uses a workspace's registry, and whether each can do without its admin user: one list, that people can see.
+"""Who uses a workspace's registry, and whether each can do without its admin user: one list that people can see.
 
-Identities that pull or build are covered when they hold what they need. Of everything else rules say so themselves
-(`RegistryUser`); what was not read yet names what would tell.
+Identities that pull or build are covered if they hold what they need. Rules report all other users themselves
+(`RegistryUser`). A user that is not known yet names what must be read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
-# Of a need that an identity has: which kind of user it makes of it.
+# Which kind of user the need makes of an identity.
 _KINDS = {
     "AML-30": UserKind.KUBELET,
     "AML-94": UserKind.KUBELET,
@@ -34,7 +34,7 @@ _KINDS = {
 def registry_users(
     registry: Scope, asked: Iterable[WorkspaceAsks], grants: Sequence[Grant], estate: Estate
 ) -> tuple[RegistryUser, ...]:
-    """In the order in which people should read it. `grants` are those of this very plan."""
+    """In the order in which people should read it. `grants` are those of the same plan."""
     asked = tuple(asked)
     users = [*_holding(registry, asked, grants, estate)]
     users += [user for each in asked for user in each.users if user.registry == registry]
@@ -46,7 +46,7 @@ def registry_users(
 
 
 def unread(estate: Estate, terms: Terms) -> set[Want]:
-    """What was not read yet of those who use the subject's registry."""
+    """What must still be read about those who use the subject's registry."""
     registry = estate.subject.registry
     asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     users = registry_users(registry, asked, (), estate) if registry else ()
@@ -59,7 +59,7 @@ _ORDER = {kind: place for place, kind in enumerate(UserKind)}
 def _holding(
     registry: Scope, asked: Iterable[WorkspaceAsks], grants: Sequence[Grant], estate: Estate
 ) -> Iterator[RegistryUser]:
-    """One user for all that an identity needs there for one purpose, whichever rules ask for it."""
+    """One user for everything that an identity needs there for one purpose, whichever rules ask for it."""
     needs: dict[tuple[UserKind, str, Scope], list[RequiredGrant]] = {}
     for one in (grant for each in asked for _, grant in each.grants):
         if one.scope == registry and one.need in (*PULLS, *BUILDS):
@@ -100,10 +100,11 @@ def _holds(asking: list[RequiredGrant], estate: Estate) -> str:
 
 
 def _since(asking: list[RequiredGrant], estate: Estate) -> datetime | None:
-    """Since when all of it acts; what is only planned acts from now on.
+    """Since when all of it has been granted. What is only planned counts from now.
 
-    An assignment whose age ARM does not tell is an old one: every assignment that we make has a date. ARM's clock is a
-    Date header: whole seconds. What was made in this second is not in the future.
+    If ARM does not give the age of an assignment, it is an old one: every assignment that amlguard makes has a date.
+    ARM's clock is a Date header, which has whole seconds, so an assignment made in this second must not be in the
+    future.
     """
     covers = [held(one, estate) for one in asking]
     if any(not cover.held for cover in covers):
@@ -126,7 +127,7 @@ def _being_made(registry: Scope, one: NotReady) -> RegistryUser:
 
 
 def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
-    """What the registry's log says. Logs that nobody can read keep the admin user on only where the policy says so."""
+    """What the registry's log says. Logs that cannot be read keep the admin user on only if the policy says so."""
     days = estate.preferences.look_back_days
     want = admin_logins(registry, days)
     user = RegistryUser(
@@ -139,7 +140,7 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
         f"nobody signed in as the admin user in the last {days} days",
     )
     if want not in estate.facts:
-        return replace(user, cover=Cover.UNKNOWN, reason="the logs were not asked yet", wants=(want,))
+        return replace(user, cover=Cover.UNKNOWN, reason="the logs were not read yet", wants=(want,))
     if isinstance(estate.facts[want], Unreadable):
         return replace(
             user,
@@ -161,5 +162,5 @@ def _sign_ins(registry: Scope, estate: Estate) -> RegistryUser:
         guard=Guard.ADMIN_LOGIN,
         reason=f"somebody still signs in to {registry.name} as the admin user: {logins[0].get('Logins')} times in the "
         f"last {days} days, last at {moment(logins[0], 'Last')} (ContainerRegistryLoginEvents | where Identity =~ "
-        f"{kql(registry.name)} tells from where)",
+        f"{kql(registry.name)} shows from where)",
     )

@@ -1,7 +1,7 @@
-"""Who would lack something if amlguard's changes were taken back: asked of the estate as it would then be.
+"""Who would lack something if amlguard's changes were taken back: the rules are asked about the estate as it would be.
 
-Whoever a run made the change for is as before the run without it, and no reason to keep it. Others are: those that came
-to hold something through it since, and those that the admin user no longer serves.
+Those for whom a run made the change are then as they were before the run, so they are no reason to keep it. Others are:
+those that have come to hold something through it since, and those that the admin user no longer serves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from shared.access.undo_steps import Step
 
 @dataclass(frozen=True, slots=True)
 class TakingBack:
-    """`steps` as a whole. `served` are the resources that the runs are known to have made their changes for."""
+    """`steps` as a whole. `served` are the resources for which the runs are known to have made their changes."""
 
     steps: tuple[Step, ...]
     served: frozenset[Scope]
@@ -37,7 +37,7 @@ class TakingBack:
 
     @property
     def coming_on(self) -> set[Scope]:
-        """Registries whose admin user comes on again."""
+        """The registries whose admin user is turned on again."""
         settings = (one.action for one in self.steps if isinstance(one.action, Setting))
         return {one.resource for one in settings if one.name is Property.ADMIN_USER}
 
@@ -49,7 +49,7 @@ class TakingBack:
 
 
 def relied_on(taking: TakingBack, estates: Sequence[Estate], terms: Terms) -> dict[str, tuple[str, ...]]:
-    """By the action id of what would go: who needs it, in words."""
+    """Who needs what would go, in words, by the action id."""
     found: dict[str, list[str]] = {}
     for estate in estates:
         asked = ask_rules(estate.subject, estate, terms)
@@ -62,8 +62,8 @@ def relied_on(taking: TakingBack, estates: Sequence[Estate], terms: Terms) -> di
 
 
 def _grants_missed(rule: Rule, one: RequiredGrant, estate: Estate, taking: TakingBack) -> Iterator[tuple[Step, str]]:
-    """What the need is held through now, and would not be any more."""
-    if not estate.sees(one.scope):  # nobody can tell: as if all depended on it
+    """The needs that are held through it now and would not be held without it."""
+    if not estate.sees(one.scope):  # Nobody can tell, so it counts as if everything depended on it.
         lost = [step for step, removal in taking.removals if _is_for(removal, one)]
     else:
         lost = _lost(one, estate, taking.removals)
@@ -100,7 +100,7 @@ def _is_for(removal: Removal, one: RequiredGrant) -> bool:
 def _policies_missed(
     asked: WorkspaceAsks, estate: Estate, terms: Terms, taking: TakingBack
 ) -> Iterator[tuple[Step, str]]:
-    """A workspace asks again for what its identity would lose in a vault."""
+    """Asks the rules again what the workspace's identity would lose in a vault."""
     if taking.serves_in(estate.subject.id):
         return
     asks_now = {(one.resource, one.principal) for _, one in asked.settings}

@@ -14,7 +14,7 @@ from shared.access.terms import Terms
 def removals(
     asked: list[WorkspaceAsks], estate: Estate, terms: Terms
 ) -> tuple[list[Removal], list[Withheld], list[Finding]]:
-    """What is still being made, may not be read or is no id, may well need its grants: then nothing is taken back."""
+    """What is still being created, cannot be read or has a malformed id may need its grants, so none is taken back."""
     taken: list[Removal] = []
     withheld: list[Withheld] = []
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Where an event says to look. What is worth an event follows from the rules' `watches`."""
+"""Where an event says to look. The rules' `watches` say which events matter."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ _ROLE_ASSIGNMENT = "microsoft.authorization/roleassignments"
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """At one workspace, or (`workspace` None) at those that lie in or use `scope`.
+    """A look at one workspace, or, if `workspace` is None, at all workspaces that lie in or use `scope`.
 
-    `touched` is the list below the workspace in which something was written; None: everything may matter.
+    `touched` is the list below the workspace in which something was written. None: everything may matter.
     """
 
     scope: Scope
@@ -22,7 +22,7 @@ class Look:
     touched: List | None = None
 
 
-# Kinds of workspaces that have operation names of their own (azure-facts §2); their events name a workspace.
+# Kinds of workspaces with operation names of their own (azure-facts §2). Their events name a workspace.
 _OTHER_NAMES = (
     "Microsoft.MachineLearningServices/workspaces/hubs/write",
     "Microsoft.MachineLearningServices/workspaces/featurestores/write",
@@ -32,7 +32,7 @@ _OTHER_NAMES = (
 def operations(rules: Iterable[Rule]) -> tuple[str, ...]:
     """The operation names that an Event Grid subscription should let through, in Azure's spelling.
 
-    What the rules watch; a role assignment matters when it is deleted.
+    These are the operations that the rules watch, and the deletion of role assignments.
     """
     watched = sorted({kind for rule in rules for kind in rule.watches})
     changed = [f"{kind}/{verb}" for kind in watched for verb in ("write", "delete")]
@@ -40,7 +40,7 @@ def operations(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 
 def route(scope: Scope, kind: str, rules: Iterable[Rule]) -> Look | None:
-    """`kind` is write or delete; None when nothing that amlguard keeps can depend on it."""
+    """`kind` is write or delete. None if nothing that amlguard looks after can depend on it."""
     if scope.resource_type == _ROLE_ASSIGNMENT:
         return _at(scope.parent) if kind == "delete" else None
     watched = (one.casefold() for rule in rules for one in rule.watches)

@@ -15,16 +15,16 @@ from shared.access.names import complaint, is_plain
 MAX_LENGTH = 2048
 
 _MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
-# Nothing but names that may be anything's, and what stands between them: most ids.
+# Only characters that the name of anything may hold, and separators: this is so for most ids.
 _PLAINLY = re.compile(r"(?:/[0-9A-Za-z_()-]+(?:\.+[0-9A-Za-z_()-]+)*)+/?")
 _LONGEST_OF_ALL = 90
 _NO_NAMES = ("", ".", "..")
 
 
 def is_odd(text: object) -> bool:
-    """Whether it has the form of an ARM id, and only its names are such as no `Scope` has.
+    """Whether it has the form of an ARM id, but names that no `Scope` allows.
 
-    Azure allows some of them for what no workspace can use: what is there cannot be about anything of ours.
+    Azure allows some of these for resources that no workspace can use, so they do not concern amlguard.
     """
     if not isinstance(text, str) or _is_scope(text):
         return False
@@ -33,14 +33,14 @@ def is_odd(text: object) -> bool:
 
 
 class InvalidScopeError(ValueError):
-    """The text is not an ARM id that could name a scope; the message says why and quotes nothing of it."""
+    """The text is not an ARM id that could name a scope. The message says why and quotes nothing from it."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Root, management group, subscription, resource group, resource or child resource.
+    """The root, a management group, a subscription, a resource group, a resource or a child resource.
 
-    Equal when their segments are, whatever the case; `str()` gives the spelling that was read.
+    Two are equal if their segments are, whatever the case. `str()` gives the original spelling.
     """
 
     segments: tuple[str, ...]
@@ -72,7 +72,7 @@ class Scope:
     def __str__(self) -> str:
         return self.text
 
-    # Scopes are keys everywhere, and the same few: what follows from the segments is worked out once.
+    # Scopes are used as keys everywhere, and there are few of them, so what follows from the segments is computed once.
     def __hash__(self) -> int:
         return self._hash
 
@@ -110,9 +110,9 @@ class Scope:
 
     @cached_property
     def resource_type(self) -> str:
-        """Lower case, as `microsoft.machinelearningservices/workspaces/computes`; of the innermost provider.
+        """In lower case, like `microsoft.machinelearningservices/workspaces/computes`, of the innermost provider.
 
-        Containers have ARM's own: `…/subscriptions`, `…/resourcegroups`; the root has none.
+        Containers have ARM's own types: `…/subscriptions`, `…/resourcegroups`. The root has none.
         """
         if "providers" not in self.segments[::2]:
             return "/".join(("microsoft.resources", *self.segments[::2])) if self.segments else ""
@@ -125,12 +125,12 @@ class Scope:
 
     @property
     def parent(self) -> "Scope":
-        """The resource that a child resource belongs to; for an extension resource, what it extends."""
+        """The resource to which a child resource belongs. For an extension resource, what it extends."""
         at = _last_provider(self.segments)
         return self._prefix(at if len(self.segments) - at <= 4 else len(self.segments) - 2)
 
     def ancestor(self, resource_type: str) -> "Scope | None":
-        """This scope or the closest one above it that has `resource_type` (lower case)."""
+        """This scope, or the closest one above it, that has `resource_type` (lower case)."""
         for length in range(len(self.segments), 0, -2):
             candidate = self._prefix(length)
             if candidate.resource_type == resource_type:
@@ -155,7 +155,8 @@ def _is_scope(text: str) -> bool:
 def _fold(name: str) -> str:
     """Lower case, letter by letter as ARM does it: `ß` is not `ss`, and the Kelvin sign is not `k`.
 
-    Resource groups may hold any letter and are the trust boundary: no two of them may look the same.
+    The names of resource groups may have any letter, and resource groups are the trust boundary. No two of them may be
+    confused.
     """
     return name.lower() if name.isascii() else "".join(map(_fold_letter, name))
 
@@ -186,7 +187,7 @@ def _check_shape(segments: tuple[str, ...]) -> None:
 
 
 def _check_names(names: Sequence[str], segments: tuple[str, ...]) -> None:
-    """Providers and types are plain; each name is one that its type can have."""
+    """Providers and types have plain names. Each other name must be one that its type can have."""
     kind = ""
     for at in range(0, len(names), 2):
         if segments[at] == "providers":
@@ -197,6 +198,6 @@ def _check_names(names: Sequence[str], segments: tuple[str, ...]) -> None:
             what = names[at : at + 1]
             wrong = complaint(kind, names[at + 1])
         if not all(map(is_plain, what)):
-            wrong = "the name of a provider or type holds no such characters"
+            wrong = "the name of a provider or type cannot hold such characters"
         if wrong:
             raise InvalidScopeError(wrong)

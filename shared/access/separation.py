@@ -1,7 +1,8 @@
-"""What people keep apart, by the identities that they chose, by a container or by a condition. No rule levels it.
+"""What people keep apart by identity, by container or by condition. No rule may grant across that.
 
-In federated learning each team's cluster reads its own store and no other, in one workspace. Nothing in ARM says so but
-who holds what. What amlguard itself granted tells nothing of what people want, nor does an identity that holds nothing.
+In federated learning each team's cluster reads its own store and no other, all in one workspace. In ARM only the role
+assignments show that. What amlguard itself granted says nothing about what people want. Neither does an identity that
+holds nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,15 +20,15 @@ from shared.access.rules import Rule
 from shared.access.rules.az import assign, code
 from shared.access.scope import Scope
 
-# Why nothing is granted at a target to identities of resources of that type; of any, where a user named the target.
+# Why nothing is granted at a target to identities of resources of that type (of any type if a user named the target).
 type Reasons = Mapping[tuple[Scope, str], str]
 _ANY = ""
-# Where it is held: the target or what lies below it, and on which condition.
+# Where it is held: the target or what lies below it, and under which condition.
 type _Kept = frozenset[tuple[str, str]]
 
 
 def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
-    """What people told apart, and rules that could level it must not.
+    """What people keep apart, so that rules must not grant across it.
 
     It does not matter which rule asks: one team may use a cluster, another a Kubernetes compute or a Spark pool.
     """
@@ -44,21 +45,21 @@ def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
 
 
 def levelled(rule: Rule, one: RequiredGrant, reasons: Reasons) -> str | None:
-    """Why the grant would level what people keep apart. None if it would not."""
+    """Why the grant would undo what people keep apart. None if it would not."""
     if not rule.keeps_apart:
         return None
     return reasons.get((one.scope, one.on.resource_type)) or (reasons.get((one.scope, _ANY)) if one.explicit else None)
 
 
 def _why(mine: Sequence[RequiredGrant], asks: Iterable[RequiredGrant], estate: Estate) -> str:
-    """`mine` are what one rule asks for, `asks` what is asked for identities like these."""
+    """`mine` is what one rule asks for, `asks` what is asked for identities like these."""
     scopes = {one.scope for one in mine}
     holders = {one.principal.id: one.principal for one in asks if one.scope in scopes}
     if len(holders) < 2:
         return ""
     lost = any(one.misplaced for holder in holders for one in estate.access[holder].assignments)
     if lost and len(scopes) > 1:
-        return "Azure does not tell where one of their roles is, so nobody can tell whether they are kept apart"
+        return "Azure does not show where one of their roles is, so nobody can tell whether they are kept apart"
     closed = sorted(scope.name for scope in scopes if not estate.sees(scope))
     if closed and len(scopes) > 1:
         return f"who holds what on {', '.join(closed)} may not be read, so nobody can tell whether they are kept apart"
@@ -79,11 +80,11 @@ def _why(mine: Sequence[RequiredGrant], asks: Iterable[RequiredGrant], estate: E
         for holder, one in kept.items()
         if any(one.values())
     )
-    return f"people let them at different ones, or on different terms ({'; '.join(shown)})"
+    return f"people gave them different ones, or set different terms ({'; '.join(shown)})"
 
 
 def _differ(one: Mapping[Scope, _Kept], other: Mapping[Scope, _Kept]) -> bool:
-    """Of the targets at which both are asked for; who holds nothing there tells nothing."""
+    """Compares the targets at which both are asked for. An identity that holds nothing there says nothing."""
     common = one.keys() & other.keys()
     mine, theirs = (frozenset().union(*(held[where] for where in common)) for held in (one, other))
     return bool(mine and theirs) and mine != theirs
@@ -105,13 +106,14 @@ def _kept(need: Need, scope: Scope, access: Access) -> Iterator[tuple[str, str]]
 
 
 def limited(one: RequiredGrant, estate: Estate) -> str | None:
-    """Where somebody gave the identity data on a condition, or a part of it, the grant would give the rest as well."""
-    # Of what only a user named, a part may be all that somebody meant; of what AML itself uses it is not enough.
+    """If somebody gave the identity a part of the data, or set a condition, the grant would give it the rest."""
+    # If only a user named the target, a part may be all that was intended. For what AML itself uses, a part is not
+    # enough.
     if not one.explicit or not estate.sees(one.scope):
         return None
     access = estate.access[one.principal.id]
     missing = coverage(one.need.permissions, one.scope, access).missing
-    # Whoever controls a storage account reads its keys, and with them all that is in it.
+    # Whoever controls a storage account can read its keys, and with them everything in it.
     keys = READ_BLOBS.permissions if one.need is CONTROL_STORAGE and missing else ()
     limit = next(_limited((*missing, *keys), one.scope, access), None)
     if limit is None:
@@ -119,13 +121,13 @@ def limited(one: RequiredGrant, estate: Estate) -> str | None:
     where = _at(limit, one.scope)
     how = "on a condition" if where == one.scope else f"on {where.name} only"
     return (
-        f"somebody lets {one.principal.label} at {one.scope.name} {how}, and {one.need.role_name} on all of it would "
-        f"undo that: widen or remove that assignment if the limit is not meant ({limit.id})"
+        f"somebody gave {one.principal.label} access to {one.scope.name} {how}, and {one.need.role_name} on all of it "
+        f"would undo that: widen or remove that assignment if the limit is not intended ({limit.id})"
     )
 
 
 def _limited(needed: Iterable[Permission], scope: Scope, access: Access) -> Iterator[RoleAssignment]:
-    """Assignments that give some of the data, but on a condition or for a part of `scope`."""
+    """Assignments that give some of the data, but under a condition or for a part of `scope`."""
     data = [permission for permission in needed if permission.data]
     for one in access.assignments:
         role = access.roles.get(one.role_id)
@@ -146,7 +148,7 @@ def _name(key: str) -> str:
 
 
 def not_levelled(kept: Iterable[tuple[Rule, RequiredGrant]], reasons: Reasons, estate: Estate) -> Iterator[Finding]:
-    """One for each target of `kept`, the grants that are not made."""
+    """For each target of `kept`, the grants that are not made."""
     lacking: dict[tuple[str, Scope], list[tuple[Rule, RequiredGrant]]] = {}
     for rule, one in kept:
         lacking.setdefault((rule.name, one.scope), []).append((rule, one))
@@ -159,8 +161,8 @@ def not_levelled(kept: Iterable[tuple[Rule, RequiredGrant]], reasons: Reasons, e
             name,
             tuple(sorted({r for _, one in asking for r in one.requirements})),
             Severity.LOW,
-            f"amlguard makes nobody {first.need.role_name} on {scope.name} by rule {name}: {why}. It is not "
+            f"amlguard grants nobody {first.need.role_name} on {scope.name} for rule {name}: {why}. It is not "
             f"held by {names}.",
-            "Where one of them is meant to hold it, grant it by hand: "
+            "If one of them should hold it, grant it by hand: "
             f"{code(assign('OBJECT-ID', first.need.role_name, scope))}",
         )

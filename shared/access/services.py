@@ -1,9 +1,10 @@
 """Services outside AML that sign in to a registry, as far as ARM shows it without reading secrets (AML-85, AML-23).
 
-The registry's admin user is named like the registry. Whoever signs in under that name needs it; whoever pulls with a
-managed identity, a token or a service principal does not. Shapes: learn.microsoft.com/azure/templates of
-Microsoft.App/containerApps, jobs and sessionPools (2025-01-01), Microsoft.Batch/batchAccounts/pools (2024-07-01),
-Microsoft.ContainerInstance/containerGroups (2023-05-01) and Microsoft.Web/sites and sites/config (2024-04-01).
+The registry's admin user has the name of the registry. A service that signs in under that name needs the admin user. A
+service that pulls with a managed identity, a token or a service principal does not. Shapes:
+learn.microsoft.com/azure/templates of Microsoft.App/containerApps, jobs and sessionPools (2025-01-01),
+Microsoft.Batch/batchAccounts/pools (2024-07-01), Microsoft.ContainerInstance/containerGroups (2023-05-01) and
+Microsoft.Web/sites and sites/config (2024-04-01).
 """
 
 import base64
@@ -18,7 +19,10 @@ from shared.access.raw import flag, get, rows, text
 
 
 class SignIn(Enum):
-    """How a service signs in to the registry. Of App Service the name is an app setting, which is not read."""
+    """How a service signs in to the registry.
+
+    For App Service the name is an app setting, which amlguard does not read.
+    """
 
     ADMIN = "signs in under the registry's own name"
     HIDDEN = "signs in with a user name and password that ARM does not show"
@@ -36,9 +40,9 @@ type Reading = Callable[[Raw, Registry], Iterator[SignIn]]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`collection` is listed in a subscription; `kind` is the type of what it lists, in lower case.
+    """`collection` is what a subscription lists. `kind` is the type of the listed resources, in lower case.
 
-    `below`, where given, is what tells, of each that `may` tell: listed, or (`single`) read.
+    `below`, if given, is what says how each one that `may` sign in does so: a list, or (`single`) one resource.
     """
 
     collection: str
@@ -51,12 +55,12 @@ class Service:
 
 
 def server(registry: Registry) -> str:
-    # Where ARM leaves it out, the name alone decides: *.azurecr.io in every cloud starts with it.
+    # If ARM does not show the login server, the name alone decides: *.azurecr.io starts with it in every cloud.
     return (registry.login_server or f"{registry.id.name}.azurecr.io").casefold()
 
 
 def is_at(host: str | None, registry: Registry) -> bool:
-    """Whether `host`, perhaps as a URL or the start of an image, is the registry's login server."""
+    """Whether `host`, perhaps as a URL or as the start of an image, is the registry's login server."""
     found = (host or "").strip().casefold().removeprefix("https://").removeprefix("http://").split("/", 1)[0]
     if registry.login_server:
         return found == server(registry)
@@ -113,14 +117,14 @@ def _pool(raw: Raw, registry: Registry) -> Iterator[SignIn]:
     machines = get(raw, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
     for one in rows(machines, "containerConfiguration", "containerRegistries"):
         identity = text(one, "identityReference", "resourceId")
-        user = ("username", "userName")  # the templates' spelling, and the SDKs'
+        user = ("username", "userName")  # the spelling of the templates, and that of the SDKs
         found = _credential(one, registry, host="registryServer", user=user, identity=identity)
         if found:
             yield found
 
 
 def _site(raw: Raw, registry: Registry) -> Iterator[SignIn]:
-    """Of `sites/config/web`."""
+    """From `sites/config/web`."""
     body = get(raw, "properties")
     with_identity = flag(body, "acrUseManagedIdentityCreds") is True
     for key in ("linuxFxVersion", "windowsFxVersion"):
@@ -142,12 +146,12 @@ def _names(kind: str, image: str, registry: Registry) -> bool | None:
 
 
 def has_sidecars(site: Raw) -> bool:
-    """Of `sites/config/web`: whether its containers are listed as `sitecontainers`."""
+    """From `sites/config/web`: whether the containers are listed as `sitecontainers`."""
     return (text(site, "properties", "linuxFxVersion") or "").casefold() == "sitecontainers"
 
 
 def sidecar(raw: Raw, registry: Registry) -> Iterator[SignIn]:
-    """Of `sites/sitecontainers`."""
+    """From `sites/sitecontainers`."""
     body = get(raw, "properties")
     image = text(body, "image") or ""
     if "/" not in image or not is_at(image, registry):
@@ -164,7 +168,7 @@ def sidecar(raw: Raw, registry: Registry) -> Iterator[SignIn]:
 
 
 def _may_run_containers(site: Raw) -> bool:
-    """A site of Windows runs a container only where it says so; one of Linux may, whatever its kind says."""
+    """A Windows site runs a container only if it says so. A Linux site may run one, whatever its kind says."""
     kind = (text(site, "kind") or "").casefold()
     body = get(site, "properties")
     said = any(flag(body, key) for key in ("reserved", "hyperV", "isXenon"))

@@ -1,4 +1,4 @@
-"""What the policy says, as values that the pure core decides by."""
+"""What the policy says, as values for the pure decisions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class RunMode(StrEnum):
 
 
 class RuleMode(StrEnum):
-    """What the policy may say of one rule. `approve`: a person releases each change first."""
+    """What the policy may say about one rule. `approve`: a person must release each change first."""
 
     REPORT = "report"
     ENFORCE = "enforce"
@@ -31,7 +31,7 @@ class Boundary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleTerms:
-    """What the policy says of one rule; None where it says nothing."""
+    """What the policy says about one rule. None if it says nothing."""
 
     enabled: bool | None = None
     mode: RuleMode | None = None
@@ -39,7 +39,10 @@ class RuleTerms:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Changes that one run, and all instances together in an hour, may make; `per_target` counts those at one scope."""
+    """How many changes one run, and all instances together in an hour, may make.
+
+    `per_target` counts those at one scope.
+    """
 
     per_run: int = 50
     per_hour: int = 200
@@ -48,7 +51,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """Of `rules` (AML-ids or names, in lower case), for what lies in `scope` and what carries `tag`; None: any."""
+    """An exemption from `rules` (AML-ids or names, in lower case), for what lies in `scope` and carries `tag`.
+
+    None means any.
+    """
 
     scope: Scope | None
     rules: frozenset[str]
@@ -64,11 +70,11 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The policy file as the pure core needs it. `rules` is keyed by AML-id or rule name, in lower case.
+    """The policy file in the form that the pure decisions need. `rules` is keyed by AML-id or rule name, in lower case.
 
-    `table` are the rules that there are. Whoever asks, reads, plans or routes goes by it, and by no other.
-    `approved` are the ids of actions that a person has released; the policy file has no say in it. `touched` is the
-    list below a workspace that a look is about, with the rules for that in `table` (`shared.access.touched`).
+    `table` are all rules. Asking, reading, planning and routing use these rules and no others. `approved` are the ids
+    of actions that a person has released. They do not come from the policy file. `touched` is the list below a
+    workspace that a look is about. `table` then has the rules for that look (`shared.access.touched`).
     """
 
     table: tuple[Rule, ...] = field(kw_only=True)
@@ -90,11 +96,11 @@ class Terms:
 
     @property
     def asked(self) -> tuple[Rule, ...]:
-        """The rules that have a say. Those that the policy turned off ask as well; only optional ones are silent."""
+        """The rules that ask. Those that the policy turned off ask, too. Only optional ones are silent then."""
         return tuple(rule for rule in self.table if not rule.optional or self.enabled(rule))
 
     def enabled(self, rule: Rule, requirements: tuple[str, ...] = ()) -> bool:
-        """Whether `rule` may act for `requirements` (those of one action; all of the rule's when empty)."""
+        """Whether `rule` may act for `requirements` (those of one action; if empty, all of the rule's)."""
         said = {terms.enabled for terms in self._said_of(rule, requirements)} - {None}
         return False not in said and (True in said or rule.mode is not RuleKind.OPT_IN)
 
@@ -124,7 +130,7 @@ class Terms:
     def exemption(
         self, rule: str, requirements: tuple[str, ...], resource: Scope, tags: Mapping[str, str], today: date
     ) -> Exemption | None:
-        """`tags` are those of `resource`, their names in lower case."""
+        """`tags` are those of `resource`, with their names in lower case."""
         names = {rule.casefold(), *(r.casefold() for r in requirements)}
         holding = (one for one in self.exemptions if one.until >= today and one.rules & names)
         return next((one for one in holding if one.concerns(resource, tags)), None)

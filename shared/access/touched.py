@@ -1,7 +1,7 @@
-"""An event looks at what it touches: which rules it asks, what these read, and whether their word is enough.
+"""An event looks at what it touches: which rules it asks, what these read, and whether their answer is enough.
 
-What changed is one list below the workspace. A rule that does not look at that list says today what it said yesterday,
-so it is not asked, and what only it needs is not read. What was not asked for is not empty (`shared.access.unasked`).
+What changed is one list below the workspace. A rule that does not look at that list says what it said before. So it is
+not asked, and what only it needs is not read. What was not read is not empty (`shared.access.unasked`).
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from shared.access.terms import Terms
 
 
 def about(terms: Terms, touched: List) -> Terms:
-    """`terms` with the rules that have a say where `touched` changed.
+    """`terms` with the rules that matter if `touched` changed.
 
-    First those that may change something because of it, and those that may object. They say what is read. Then those
-    that only report, as far as that is enough for them; what would take more to read is the sweep's.
+    First come the rules that may change something because of it, and those that may object. They say what is read. Then
+    come those that only report, if that is enough for them. The sweep does what would need more reading.
     """
     leading = _leading(terms, touched)
     read = {touched, *(name for rule in terms.asked if leading(rule) for name in rule.reads)}
@@ -36,12 +36,12 @@ def _leading(terms: Terms, touched: List) -> Callable[[Rule], bool]:
 
 
 def _reports(rule: Rule, touched: List) -> bool:
-    """What depends on what all others say, some of them cannot even report."""
+    """If what a rule says depends on what all others say, it cannot even report."""
     return rule.looks_at(touched) and not rule.asks_everybody
 
 
 def lists(terms: Terms) -> frozenset[List]:
-    """What is to be listed below a workspace, so that each rule that is asked sees what it looks at."""
+    """The lists below a workspace that each rule needs that is asked."""
     whole = {name for rule in terms.asked for name in rule.reads}
     if terms.touched:
         return frozenset({terms.touched, *whole})
@@ -49,12 +49,12 @@ def lists(terms: Terms) -> frozenset[List]:
 
 
 def decided(made: Plan, estate: Estate, terms: Terms) -> Plan | None:
-    """`made`, as far as the rules for what was touched decide alone. None: everything is to be looked at.
+    """`made`, as far as the rules for what was touched decide alone. None: everything must be looked at.
 
-    They decide that nothing is to be done, and what an identity gets that one of the touched resources has for itself:
-    nobody else asks for that, and nobody else objects. Whatever else is to be done or withheld depends on more: an
-    identity that others have too, a grant that the policy's allow-list opens, a setting, a removal (laws 5, 8, 15).
-    So does what people are advised to grant.
+    Alone they decide that nothing must be done, and which grants an identity gets that only a touched resource has,
+    because nobody else asks for these or objects. Everything else depends on more: an identity that others have, too, a
+    grant that the policy's allow-list permits, a setting, a removal (laws 5, 8, 15). So does what people are advised to
+    grant.
     """
     if made.settings or made.removals or made.withheld:
         return None
@@ -77,7 +77,7 @@ def _is_alone(grant: Grant, estate: Estate, terms: Terms) -> bool:
 
 
 def _its_own(principal: Principal, on: Scope, estate: Estate, terms: Terms) -> bool:
-    """Whether `on` was touched, or is one of those beside it, and nothing else has the identity."""
+    """Whether `on` or one of the resources beside it was touched, and nothing else has the identity."""
     subject = estate.subject.id
     touched = f"{subject.resource_type}/{terms.touched}".casefold()
     return principal.resource is None and (on.parent, on.resource_type) == (subject, touched)

@@ -16,7 +16,7 @@ def outside(what: Scope, workspace: Workspace, terms: Terms) -> str | None:
 
 
 def not_allowed(what: Scope, terms: Terms) -> str | None:
-    """Only the allow-list opens what a user of the workspace named, wherever it is."""
+    """If a user of the workspace named it, only the allow-list permits it, wherever it is."""
     return None if terms.allows(what) else _withheld(f"{what.name} was named by a user of the workspace", what)
 
 
@@ -27,9 +27,9 @@ def _withheld(why: str, what: Scope) -> str:
 
 
 def of_another_tenant(scopes: Iterable[Scope | None], workspace: Workspace, estate: Estate) -> str | None:
-    """With Azure Lighthouse one identity sees subscriptions of several tenants; no policy joins them.
+    """With Azure Lighthouse one identity sees subscriptions of several tenants. No policy allows grants across them.
 
-    What may not be read at all is refused for that.
+    A subscription that may not be read at all is refused for the same reason.
     """
     home = workspace.id.subscription
     for subscription in (one.subscription for one in scopes if one and estate.sees(one)):

@@ -1,15 +1,15 @@
-"""A list that was not asked for. Unknown is not empty (law 2), so it cannot be taken for an empty one."""
+"""A list that nobody asked for. Unknown is not empty (law 2), so it must not be taken for an empty list."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 
 class NotAskedError(LookupError):
-    """Somebody looked at a list that nobody asked for: a rule that does not say what it reads."""
+    """Somebody looked at a list that nobody asked for: a rule does not say what it reads."""
 
 
 class NotAsked(tuple[Any, ...]):
-    """Stands where the list would be. Whoever looks into it is stopped."""
+    """Takes the place of the list. Whoever looks into it is stopped."""
 
     __slots__ = ()
 
@@ -33,5 +33,5 @@ NOT_ASKED = NotAsked()
 
 
 def if_asked[T](listed: Sequence[T]) -> Sequence[T]:
-    """What there is of a list; nothing where it was not asked for. For who goes through all that was read."""
+    """What is known of a list. Empty if nobody asked for it. For code that goes through everything that was read."""
     return () if listed is NOT_ASKED else listed

@@ -1,7 +1,9 @@
-"""Whether what a row says a run took away may come back: the guards of a plan, asked of the estate as it is now.
+"""Whether something may come back that a run took away, according to a row.
 
-A row is a claim, and whoever writes to the record can make one. So nothing comes back for its sake. A grant comes again
-only if a rule that is on gives it to an identity of the workspace, and a setting goes back only where that workspace
+It asks a plan's guards about the estate now.
+
+A row is a claim, and whoever writes to the record can make one. So a row alone brings nothing back. A grant is made
+again only if an enabled rule gives it to an identity of the workspace. A setting goes back only if that workspace
 itself uses the resource (ADR 33).
 """
 
@@ -34,14 +36,17 @@ from shared.access.terms import Terms
 from shared.access.undo_steps import SOURCE, Done
 
 BACK: tuple[Check[SettingCase], ...] = (identity_outside_boundary, target_outside_boundary, cross_tenant, lock)
-"""Of a setting that goes back to what it was. What a rule, or the policy, has against a change has nothing against its
-end; where and whose it may be is the same both ways."""
+"""For a setting that goes back to what it was.
+
+What a rule, or the policy, has against a change is no reason against taking it back. Where it may be made, and to whom
+it may belong, is the same in both directions.
+"""
 
 _RULES = {Property.ADMIN_USER: ADMIN_USER, Property.ACCESS_POLICY: VAULT_POLICIES}
 
 
 def asking(one: Done, estate: Estate, terms: Terms) -> Asking:
-    """What rules that are on ask for there, or would be able to ask for, of what `one` took away."""
+    """What enabled rules ask for there, or could ask for, of what `one` took away."""
     asks = ask_rules(estate.subject, estate, terms).grants
     now = [
         (rule, ask) for rule, ask in asks if _same(one, ask) and fixes(rule) and terms.enabled(rule, ask.requirements)
@@ -55,7 +60,10 @@ def _same(one: Done, ask: RequiredGrant) -> bool:
 
 
 def _could_ask(one: Done, estate: Estate, terms: Terms) -> Iterator[tuple[Rule, RequiredGrant]]:
-    """What a rule has asked for once. Only the allow-list opens what the workspace itself does not depend on (now)."""
+    """What a rule may have asked for once.
+
+    Only the allow-list permits what the workspace itself does not depend on (now).
+    """
     found = [(on, principal) for on, principal in _holders(estate) if principal.id.casefold() == one.principal_id]
     found = [(on, principal) for on, principal in found if on == one.on] or found
     if not found or one.scope is None:
@@ -93,7 +101,7 @@ def _is_its_own(scope: Scope, workspace: Workspace) -> bool:
 
 
 def as_asked(workspace: Workspace, asked: Asking) -> WorkspaceAsks:
-    """For whoever reads what the guards look at."""
+    """In the form in which the guards' readers expect it."""
     return WorkspaceAsks(workspace, tuple(asked), (), (), (), (), (), ())
 
 
@@ -101,7 +109,7 @@ def again(one: Done, asked: Asking, estate: Estate, terms: Terms) -> Grant | Ref
     """The grant as a plan would make it now. Whoever runs `undo` has released it."""
     if not asked:
         return _nobody_asks(
-            one, f"no rule that is on gives role {one.role_id} there to an identity of {estate.subject.id}"
+            one, f"no enabled rule gives role {one.role_id} there to an identity of {estate.subject.id}"
         )
     mine = ask_rules(estate.subject, estate, terms)
     apart = kept_apart(mine, estate)
@@ -126,7 +134,7 @@ def back(one: Done, change: Setting, estate: Estate, terms: Terms) -> Refusal | 
     mine = (subject.identity.system, *subject.identity.user)
     principal = next((each for each in mine if each and each.id.casefold() == one.principal_id), None)
     if principal is None and change.name is Property.ACCESS_POLICY:
-        return _nobody_asks(one, f"{one.principal_id} is no identity of {subject.id}")
+        return _nobody_asks(one, f"{one.principal_id} is not an identity of {subject.id}")
     ask = RequiredSetting(one.on, change.name, change.current, change.to, rule.requirements, change.reason, principal)
     case = SettingCase(Situation([ask_rules(subject, estate, terms)], estate, terms), rule, ask, one.action_id)
     return next((said for check in BACK if (said := check(case))), None)
@@ -142,4 +150,4 @@ def not_watched(one: Done, workspace: Scope) -> Refusal:
 
 def _nobody_asks(one: Done, why: str) -> Refusal:
     what = f"{one.setting} of {one.on.name}" if one.setting else f"a grant on {(one.scope or one.on).name}"
-    return Refusal(Guard.NOT_ASKED_FOR, f"{what}: {why}. If it is right all the same, a person does it by hand")
+    return Refusal(Guard.NOT_ASKED_FOR, f"{what}: {why}. If it is right all the same, do it by hand")

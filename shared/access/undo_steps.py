@@ -1,7 +1,8 @@
 """What runs did, read back from their audit rows, and the actions that take it back, in safe order.
 
-What was taken back by the run comes again first, then admin users, then access policies, and grants go last: at no
-moment is there less than before the run (law 5). Only assignments that carry the run's own marks go (law 8).
+What a run removed is made again first. Then admin users are turned on, then access policies lose what was added, and
+grants are removed last. So at no moment is there less access than before the run (law 5). Only assignments that carry
+the run's own marks are removed (law 8).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,8 +37,8 @@ _RESOURCE_TYPES = {Property.ADMIN_USER: _REGISTRY, Property.ACCESS_POLICY: _VAUL
 class Done:
     """One change that a run made.
 
-    `before` is what was there, of a grant at a registry whether the admin user was on. `added` are the permissions that
-    an access policy did not have before. `open`: the intent is on record, and no outcome.
+    `before` is what was there. For a grant at a registry, it says whether the admin user was on. `added` are the
+    permissions that an access policy did not have before. `open`: the intent is on record, and no outcome.
     """
 
     run: str
@@ -61,7 +62,7 @@ class Done:
 
     @property
     def action_id(self) -> str:
-        """That of the run's own action, by what it changed: a row could name any other."""
+        """The id of the run's own action, computed from what it changed, because a row could name any other id."""
         if self.setting:
             return _setting(self, self.before, self.after, "").action_id
         return _removal(self, "").action_id if self.removed else self.target.name.casefold()
@@ -69,7 +70,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """`served` are the resources that the changes were made for, `refused` says which rows are none of amlguard's."""
+    """`served` are the resources for which the changes were made. `refused` says which rows are not amlguard's."""
 
     done: tuple[Done, ...]
     served: frozenset[Scope]
@@ -77,10 +78,10 @@ class Past:
 
 
 def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
-    """From all rows of runs, oldest first; what was made several times counts once, and as the least that they say.
+    """From all rows of runs, oldest first. What was made several times counts once, with the least that the rows say.
 
-    A row is a claim: one that amlguard could not have written makes nothing. Of a run that ended early nobody can tell
-    whether it made what was found: what is as it was to be is taken back.
+    A row is a claim: a row that amlguard could not have written leads to nothing. If a run ended early, nobody can tell
+    whether it made what a later run found. What is as the run wanted it is then taken back.
     """
     found: dict[str, Done] = {}
     served: set[Scope] = set()
@@ -100,13 +101,13 @@ def past(rows: Iterable[Mapping[str, Any]], terms: Terms) -> Past:
 
 
 def _least(one: Done, later: Done) -> Done:
-    """A row among others adds nothing to what they say."""
+    """A row together with others adds nothing to what they all say."""
     before = later.before if later.setting or one.before == later.before else ""
     return replace(later, before=before, added=one.added & later.added)
 
 
 def _told(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """What was applied, and of what was only planned that which has no outcome of any kind."""
+    """What was applied, and what was only planned and has no outcome of any kind."""
     rows = list(rows)
     ended = {_key(row) for row in rows if row.get("Outcome") != "Planned"}
     return [row for row in rows if row.get("Outcome") == "Applied" or _key(row) not in ended]
@@ -138,8 +139,8 @@ def _done(row: Mapping[str, Any], terms: Terms) -> Done:
     assignment, scope = Scope.parse(row["RoleAssignmentId"]), Scope.parse(row["Scope"])
     removed = {"Grant": False, "Removal": True}[row["Action"]]
     if assignment != scope.child(*_ASSIGNMENTS, assignment.name):
-        raise ValueError(f"{assignment} is no role assignment at {scope}")
-    if removed:  # what was granted, the assignment itself tells
+        raise ValueError(f"{assignment} is not a role assignment at {scope}")
+    if removed:  # for a grant, the assignment itself shows what was granted
         _check_assignment(assignment, scope, common[-1], role, terms)
     return Done(*common, role, assignment, scope, removed=removed, before=before, open=is_open)
 
@@ -152,7 +153,7 @@ def _check_setting(named: Property, on: Scope, before: str, after: str) -> None:
 
 
 def _added(row: Mapping[str, Any], before: str) -> frozenset[str]:
-    """The permissions that the access policy did not have before; rows of before the column list them in `From`."""
+    """The permissions that the access policy did not have before. Old rows without that column list them in `From`."""
     added = [str(one) for one in _list(row.get("AddedPermissions"))]
     if not added and before.startswith(_MISSING):
         added = before.removeprefix(_MISSING).split(", ")
@@ -164,7 +165,7 @@ def _added(row: Mapping[str, Any], before: str) -> frozenset[str]:
 
 
 def _check_assignment(assignment: Scope, scope: Scope, principal_id: str, role_id: str, terms: Terms) -> None:
-    """What is made again has amlguard's name, and a role that rules or policy give on such a resource."""
+    """What is made again has amlguard's name for it, and a role that rules or the policy give on such a resource."""
     if assignment.name.casefold() != assignment_name(scope, principal_id, role_id):
         raise ValueError(f"{assignment} is not named as amlguard names its own")
     known = {(need.role_id, need.resource_type) for rule in terms.table for need in rule.grants}
@@ -183,9 +184,9 @@ def _list(value: Any) -> Sequence[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`action` takes `done` back; None with the reason why there is nothing to do, or nothing of ours.
+    """`action` takes `done` back. If it is None, the reason says why there is nothing to do, or nothing of amlguard's.
 
-    `shared` is the identity that a grant was made to, where others may have it as well.
+    `shared` is the identity to which a grant was made, if others may have it, too.
     """
 
     done: Done
@@ -195,7 +196,10 @@ class Step:
 
 
 def step(one: Done, now: Raw | None) -> Step:
-    """`now` is what `one.target` is at this moment: the role assignment, the registry, the vault; None: not there."""
+    """`now` is what `one.target` is at this moment: the role assignment, the registry or the vault.
+
+    None: it does not exist.
+    """
     why = f"undoes run {one.run}"
     if one.setting is Property.ADMIN_USER:
         return _admin_user(one, now, why)
@@ -210,7 +214,7 @@ def step(one: Done, now: Raw | None) -> Step:
 
 def _admin_user(one: Done, now: Raw | None, why: str) -> Step:
     if now is None:
-        return Step(one, None, f"{one.on.name} is not there any more")
+        return Step(one, None, f"{one.on.name} does not exist any more")
     current = _ON if get(now, "properties", "adminUserEnabled") is True else _OFF
     if current == one.before:
         return Step(one, None, f"it is as it was before: {one.setting} {one.before}")
@@ -220,7 +224,7 @@ def _admin_user(one: Done, now: Raw | None, why: str) -> Step:
 def _access_policy(one: Done, now: Raw | None, why: str) -> Step:
     held = vault(now).policies.get(one.principal_id.casefold(), frozenset()) if now else frozenset()
     if held.isdisjoint(one.added):
-        return Step(one, None, "the access policy does not hold any more what the run added")
+        return Step(one, None, "the access policy no longer has what the run added")
     return Step(one, _setting(one, one.after, one.before, why), why)
 
 
@@ -233,14 +237,14 @@ def _setting(one: Done, current: str, to: str, why: str) -> Setting:
 
 
 def _grant(one: Done, now: Raw | None, why: str) -> Step:
-    """What goes is what Azure shows, and not what the row says."""
+    """What Azure shows decides what is removed, not what the row says."""
     if now is None:
         return Step(one, None, "it is gone already")
     mark = own(now)
     if mark is None or mark.run != one.run or mark.assignment != one.assignment:
         return Step(one, None, "the assignment that is there now is not the one that the run made: it stays")
     if (mark.on, mark.scope, mark.principal_id, mark.role_id) != (one.on, one.scope, one.principal_id, one.role_id):
-        return Step(one, None, "the row says something else of the assignment than Azure does: it stays")
+        return Step(one, None, "the row does not say the same about the assignment as Azure: it stays")
     return Step(one, _removal(one, why), why, mark.shared)
 
 
@@ -259,7 +263,7 @@ def _again(one: Done, now: Raw | None, why: str) -> Step:
 
 
 def order(steps: Iterable[Step]) -> list[Step]:
-    """Those with something to do: what comes again, admin users, access policies, and what goes."""
+    """Steps with something to do: first what is made again, then admin users, access policies, and what is removed."""
     ranks = {Grant: 0, Setting: 1, Removal: 3}
 
     def rank(one: Step) -> int:

@@ -1,4 +1,4 @@
-"""What can choose workspaces (law 13). `shared.access.dependencies` says by what a workspace uses a resource."""
+"""What can choose workspaces (law 13). `shared.access.dependencies` says how a workspace uses a resource."""
 
 from shared.access.datastores import STORAGE
 from shared.access.dependencies import IDENTITY, REGISTRY
@@ -6,7 +6,7 @@ from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 
 _USED = {REGISTRY, "microsoft.insights/components", "microsoft.keyvault/vaults", STORAGE, IDENTITY}
-_RESOURCE = 8  # segments of a resource in a resource group
+_RESOURCE = 8  # the segments of a resource in a resource group
 _EXAMPLE = (
     "name a management group (/providers/Microsoft.Management/managementGroups/NAME), a subscription "
     "(/subscriptions/ID), a resource group (/subscriptions/ID/resourceGroups/NAME), a workspace, or a registry, "
@@ -20,7 +20,7 @@ def is_used(scope: Scope) -> bool:
 
 
 def workspace_of(scope: Scope) -> Scope | None:
-    """The workspace that it is, or is a child of."""
+    """The workspace that it is, or of which it is a child."""
     found = scope.ancestor(WORKSPACE)
     whole = found is not None and len(found.segments) == _RESOURCE
     return found if whole and scope.resource_type.startswith(WORKSPACE) else None

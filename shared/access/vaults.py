@@ -41,5 +41,5 @@ def _access_policies(entries: Iterable[object]) -> dict[str, frozenset[str]]:
 
 
 def _spelled_out(granted: set[str]) -> set[str]:
-    """`all` is an old way to name every permission of a kind but purge."""
+    """`all` is an old way to name every permission of a kind except purge."""
     return {p for p in VAULT_PERMISSIONS if f"{p.partition('/')[0]}/all" in granted}

@@ -1,7 +1,7 @@
-"""What an answer must be before anything is believed of it. What is none of Azure's answers is unknown, never empty.
+"""What an answer must be before amlguard believes it. What cannot be an answer of Azure is unknown, never empty.
 
 In recordings of ARM (the tests of the Azure CLI, Azure Service Operator, Cloud Custodian) every resource and every list
-is `application/json`, and every 404 of a GET is an object that has `error`, or `code`. Gateways answer otherwise.
+is `application/json`, and every 404 of a GET is an object that has `error` or `code`. Gateways answer in other ways.
 """
 
 import json
@@ -15,40 +15,43 @@ from azure.core.rest import AsyncHttpResponse
 from shared.ports import Raw, ReadFailedError
 
 _JSON = re.compile(r"(application|text)/([0-9a-z+.-]+\+)?json", re.IGNORECASE)
-# Half of a pair of UTF-16. JSON can spell it, no UTF-8 can hold it, and so no record and no queue takes it.
+# Half of a UTF-16 pair. JSON can spell it, but UTF-8 cannot hold it, so no record and no queue accepts it.
 _SPELLED = re.compile(r"\\u[dD][89a-fA-F]")
 _REPLACEMENT = "\ufffd"
 _PORTS = {"https": 443}
-# A list may begin with empty pages, and say so for a while. Nobody waits for ever for the first row.
+# A list may begin with empty pages that lead on for a while. Nobody waits without end for the first row.
 _MOST_EMPTY_PAGES = 20
 _MOST_PAGES = 2000
 
 
 class MalformedAnswerError(ValueError):
-    """Nothing can be told from the answer. The message quotes nothing of it."""
+    """Nothing can be told from the answer. The message quotes nothing from it."""
 
 
 def document(answer: AsyncHttpResponse) -> dict[str, Any]:
     """The JSON object of an answer. Raises `ValueError` for anything else."""
     kind = str(answer.headers.get("Content-Type") or "application/json").partition(";")[0].strip()
     if not _JSON.fullmatch(kind):
-        raise MalformedAnswerError("the answer says that it is no JSON")
+        raise MalformedAnswerError("the answer says that it is not JSON")
     found = parsed(answer.content)
     if not isinstance(found, dict):
-        raise MalformedAnswerError("the answer is no JSON object")
+        raise MalformedAnswerError("the answer is not a JSON object")
     return found
 
 
 def resource(answer: AsyncHttpResponse) -> dict[str, Any]:
-    """Everything that ARM answers for an id has one. Raises `ValueError` for anything else."""
+    """The resource in the answer.
+
+    Everything that ARM answers for an id has an id. Raises `ValueError` for anything else.
+    """
     found = document(answer)
     if not isinstance(found.get("id"), str):
-        raise MalformedAnswerError("the answer is no resource")
+        raise MalformedAnswerError("the answer is not a resource")
     return found
 
 
 def is_not_there(answer: Any) -> bool:
-    """A 404 of Azure's own. One that a gateway answers in its place says nothing of what is there."""
+    """A 404 of Azure's own. A 404 from a gateway says nothing about what exists."""
     if answer.status_code != 404:
         return False
     try:
@@ -58,7 +61,7 @@ def is_not_there(answer: Any) -> bool:
 
 
 def parsed(data: bytes) -> Any:
-    """JSON. Half a pair of UTF-16, which its author may have written anywhere, is replaced. Raises `ValueError`."""
+    """JSON. Half of a UTF-16 pair, which an author may have written anywhere, is replaced. Raises `ValueError`."""
     text = data.decode("utf-8-sig")
     try:
         found = json.loads(text, parse_constant=_no_number)
@@ -68,7 +71,7 @@ def parsed(data: bytes) -> Any:
 
 
 def _no_number(_: str) -> NoReturn:
-    raise MalformedAnswerError("NaN and Infinity are no JSON")
+    raise MalformedAnswerError("NaN and Infinity are not JSON")
 
 
 def _whole(value: Any) -> Any:
@@ -80,10 +83,10 @@ def _whole(value: Any) -> Any:
 
 
 class Pages:
-    """One list, page by page. It ends, or it is none that was read.
+    """One list, page by page. It must come to an end. Otherwise it counts as not read.
 
-    ARM's links lead to ARM itself, some with its port (VictoriaMetrics issue 6912). To any other host a link is not
-    followed: the request would take amlguard's token there.
+    ARM's links lead to ARM itself, some with its port (VictoriaMetrics issue 6912). A link to any other host is not
+    followed, because the request would take amlguard's token there.
     """
 
     def __init__(self, operation: str, endpoint: str) -> None:
@@ -103,17 +106,17 @@ class Pages:
         return found
 
     def link(self, page: Raw | None, key: str = "nextLink") -> str | None:
-        """Where the list goes on. Raises `ReadFailedError`."""
+        """Where the list continues. Raises `ReadFailedError`."""
         told = self.token(page, key)
         if told is None:
             return None
         link = urljoin(self._endpoint, told)
         if _host(link) != _host(self._endpoint):
-            raise self._wrong("ForeignPage", "its next page is somewhere else than Azure Resource Manager")
+            raise self._wrong("ForeignPage", "its next page is not at Azure Resource Manager")
         return link
 
     def token(self, page: Raw | None, key: str) -> str | None:
-        """What the next request must say. Raises `ReadFailedError` where it leads nowhere."""
+        """What the next request must say. Raises `ReadFailedError` if it leads nowhere."""
         told = page.get(key) if page else None
         if told is None or told == "":
             return None

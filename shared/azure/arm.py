@@ -70,8 +70,8 @@ API_VERSIONS: Mapping[str, str] = {
     "microsoft.web": "2024-04-01",
 }
 _GRAPH_API = "2024-04-01"
-# What a subscription answers for a provider that it does not use (learn.microsoft.com/azure/azure-resource-manager/
-# troubleshooting/error-register-resource-provider): nothing of it is there.
+# What a subscription answers for a provider that it does not use: nothing of that kind exists there. See
+# learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider
 _UNREGISTERED = {"MissingSubscriptionRegistration", "SubscriptionNotRegistered"}
 _PAGE = 1000
 _POLL_SECONDS = 2
@@ -79,14 +79,14 @@ _PATIENCE_SECONDS = 240  # ends before the host ends the function, so that the o
 
 
 class _Status(AzureAsyncOperationPolling[Any, Any]):
-    """The status of the operation is enough: reading the resource as well could only fail."""
+    """The status of the operation is enough. Reading the resource, too, could only fail."""
 
     def get_final_get_url(self, pipeline_response: Any) -> None:  # noqa: ARG002 - azure-core's signature
         return None
 
 
 class _Polling(AsyncARMPolling):
-    """Between two looks at an operation nobody sleeps longer than the change is followed at all."""
+    """Between two looks at an operation, it sleeps no longer than the time for which the change is followed."""
 
     def _extract_delay(self) -> float:
         answer = self._pipeline_response.http_response
@@ -194,7 +194,7 @@ class Arm:
         Raises `WriteRefusedError`.
         """
         response = answer.http_response
-        # If no header tells, the answer to a PATCH is a resource whose own state tells.
+        # If no header says where to look, the answer to a PATCH is a resource whose own state tells.
         patched = response.request.method == "PATCH"
         if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and not patched:
             return

@@ -46,9 +46,10 @@ class LiveAuditLog:
     async def check(self) -> None:
         """Sends an empty list, so that nothing is stored. Azure still checks the id of the rule and the right.
 
-        For a wrong rule it answers 404 (the SDKs' own tests), for a missing right 403 (OperationFailed: their guide to
-        troubleshooting), and for a body that is not a list of records 204 without a row (azure-docs issues 106266,
-        112669, 118163). No source says how Azure answers an empty list. A 400 is about the body: the right was there.
+        For a wrong rule it answers 404 (the SDKs' own tests), for a missing right 403 (OperationFailed: the SDKs'
+        troubleshooting guide), and for a body that is not a list of records 204 without a row (azure-docs issues
+        106266, 112669, 118163). No source says how Azure answers an empty list. A 400 is about the body, so the right
+        was there.
         https://github.com/Azure/azure-sdk-for-python/blob/main/sdk/monitor/azure-monitor-ingestion/TROUBLESHOOTING.md
         """
         url = f"/dataCollectionRules/{query(self._rule_id)}/streams/Custom-{REMEDIATIONS}"
@@ -90,7 +91,7 @@ class AuditReader:
     async def phases(self, run_id: str) -> frozenset[tuple[str, str]]:
         """(ActionId, Outcome) of every row of a run that the log shows.
 
-        Raises `ReadFailedError`, and `ValueError` for an id that is not one of ours, because it goes into a query.
+        Raises `ReadFailedError`, and `ValueError` for an id that amlguard did not make, because it goes into a query.
         """
         asked = f"{REMEDIATIONS} | where RunId == {kql(uuid.UUID(run_id))} | project ActionId, Outcome"
         return frozenset((str(row["ActionId"]), str(row["Outcome"])) for row in await self.rows(asked))
@@ -102,7 +103,7 @@ class AuditReader:
         with reading("query the logs", "Log Analytics Data Reader"):
             answer = await self._client.query_workspace(self._workspace_id, kql, timespan=None)
             if answer.status != LogsQueryStatus.SUCCESS:
-                raise ReadFailedError("query the logs", "PartialResult", "the answer is not whole")
+                raise ReadFailedError("query the logs", "PartialResult", "the answer is not complete")
             if not answer.tables:  # an answer without rows has a table without rows
                 raise ValueError("the answer has no table")
             return [dict(zip(table.columns, row, strict=True)) for table in answer.tables for row in table.rows]

@@ -20,16 +20,16 @@ from shared.ports import (
     WriteRefusedError,
 )
 
-# How the SDKs, and amlguard's own readers, fail at an answer that is no JSON, or JSON of another shape.
+# How the SDKs, and amlguard's own readers, fail on an answer that is not JSON, or JSON of another shape.
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
 
-# What may well succeed when it is tried again: the identity is still replicating, or Azure is busy.
+# What may well succeed on another try: the identity is still replicating, or Azure is busy.
 _LATER = {"PrincipalNotFound", "SubscriptionRequestsThrottled", "TooManyRequests"}
 
-# Subscriptions of another tenant: ARM does not even take the token there.
+# Subscriptions of another tenant: ARM does not even accept the token there.
 _OF_OTHERS = {"InvalidAuthenticationTokenTenant", "LinkedInvalidAuthenticationTokenTenant"}
 
-_NOT_AZURES = "the answer is not what Azure answers"
+_NOT_AZURES = "the answer is not one that Azure gives"
 _UNTOLD = "whether it is done is not known yet"
 # aiohttp's words, also where azure-identity repeats them; and Microsoft Entra's error codes.
 _HOST = re.compile(r"Cannot connect to host ([\w.-]+)(?:(:\d+))? ")
@@ -43,21 +43,21 @@ _REFUSALS = {
     "RequestDisallowedByPolicy": "an Azure Policy assignment forbids the change",
     "PrincipalNotFound": "the identity is not in the directory yet",
     "RoleDefinitionDoesNotExist": "the role does not exist in this cloud",
-    "ResourceNotFound": "the resource is not there (any more)",
-    "ResourceGroupNotFound": "the resource group is not there (any more)",
+    "ResourceNotFound": "the resource does not exist (any more)",
+    "ResourceGroupNotFound": "the resource group does not exist (any more)",
 }
 
 _GONE_FOR_GOOD = {"RoleDefinitionDoesNotExist"}
 
 
 def code(error: AzureError) -> str:
-    """Azure's error code, else the exception's name."""
+    """Azure's error code, or else the exception's name."""
     inner = getattr(error, "error", None)
     return str(getattr(inner, "code", None) or type(error).__name__)
 
 
 class _Beside(TypedDict):
-    """What an error tells beside its code and its reason."""
+    """What an error says in addition to its code and its reason."""
 
     lacks_right: bool
     wait: timedelta
@@ -78,7 +78,7 @@ def status(error: AzureError) -> int | None:
 
 @contextmanager
 def reading(operation: str, role: str = "Reader") -> Iterator[None]:
-    """Raises `ReadFailedError` for whatever goes wrong inside; `role` is what amlguard has for it."""
+    """Raises `ReadFailedError` for whatever goes wrong inside. `role` is the role that amlguard has for it."""
     try:
         yield
     except AzureError as error:
@@ -113,7 +113,7 @@ def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[N
 
 @contextmanager
 def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[None]:
-    """Raises `WriteRefusedError`, of the kind that the answer tells; `role` is what amlguard has for it."""
+    """Raises `WriteRefusedError`, of the kind that the answer tells. `role` is amlguard's role for it."""
     try:
         yield
     except AzureError as error:
@@ -124,13 +124,13 @@ def writing(operation: str, role: str = "amlguard Settings Writer") -> Iterator[
 
 @contextmanager
 def finishing(operation: str) -> Iterator[None]:
-    """While a change that Azure has begun is followed to its end.
+    """For the time in which a change that Azure has begun is followed to its end.
 
-    Raises `WriteRefusedError` when Azure gave it up, and `NotYetError` when its end cannot be told: it may be done.
+    Raises `WriteRefusedError` if Azure gave it up, and `NotYetError` if nobody can tell how it ended: it may be done.
     """
     try:
         yield
-    except BadResponse:  # accepted, with nothing to follow it by
+    except BadResponse:  # accepted, but without anything to follow
         raise NotYetError(operation, "NoOperation", f"Azure accepted the change: {_UNTOLD}") from None
     except AzureError as error:
         if isinstance(error.__cause__, OperationFailed):
@@ -140,11 +140,11 @@ def finishing(operation: str) -> Iterator[None]:
     except _MALFORMED:
         raise NotYetError(operation, "MalformedAnswer", f"Azure began the change: {_UNTOLD}") from None
     except TimeoutError:
-        raise NotYetError(operation, "Timeout", f"Azure began the change and is still at it: {_UNTOLD}") from None
+        raise NotYetError(operation, "Timeout", f"Azure began the change and has not finished it: {_UNTOLD}") from None
 
 
 def _lacks_right(error: AzureError) -> bool:
-    """A 403 that no lock, deny or policy explains: amlguard's own identity may not do it."""
+    """A 403 that no lock, deny assignment or policy explains: amlguard's own identity lacks the right."""
     return status(error) == 403 and code(error) not in _REFUSALS
 
 
@@ -171,7 +171,7 @@ def _refusal(error: AzureError, role: str) -> str:
     if status(error) == 403 and "condition" in str(error).casefold():
         return (
             "Azure refused it: the condition on amlguard's own role assignment does not allow this role or principal. "
-            "A new version or a changed policy needs it anew: deploy infra/ after `make docs`, or set what "
+            "A new version or a changed policy needs a new one: deploy infra/ after `make docs`, or set what "
             "`amlguard policy condition --policy FILE` prints"
         )
     if status(error) == 403:
@@ -198,13 +198,13 @@ def _until(wait: timedelta) -> str:
 
 
 def _not_signed_in(error: ClientAuthenticationError) -> str:
-    """What azure-identity says is long and names people; of it only host and error code are kept."""
+    """What azure-identity says is long and names people. Only the host and the error code are kept."""
     text = str(error)
     if _HOST.search(text):
         return f"nobody could sign in: {_unreached(text)}"
     refused = _ENTRA.search(text)
     if refused:
-        return f"Microsoft Entra refused the sign-in ({refused[0]}): sign in again (`az login`), or mend the secret"
+        return f"Microsoft Entra refused the sign-in ({refused[0]}): sign in again (`az login`), or correct the secret"
     if error.status_code:
         return (
             f"Azure does not accept the sign-in ({error.status_code}): sign in again, to the right tenant (`az login`)"
@@ -221,7 +221,7 @@ def _unreached(text: str) -> str:
     host = f"host {found[1]}{port if port != ':443' else ''}" if found else "Azure"
     if "CERTIFICATE_VERIFY_FAILED" in text:
         return (
-            f"the TLS certificate of {host} is not trusted here: where a proxy or the local Azure made it, name its CA "
+            f"the TLS certificate of {host} is not trusted here: if a proxy or the local Azure made it, name its CA "
             "in SSL_CERT_FILE and REQUESTS_CA_BUNDLE"
         )
     if any(word in text for word in ("SSLError", "WRONG_VERSION_NUMBER", "TLSV1")):

@@ -1,7 +1,7 @@
 """Reads from Event Grid deliveries, in either schema, what amlguard needs. azure-eventgrid's own types parse them.
 
-No event carries the resource: it is only a hint of where to look (law 1). Of the claims, amlguard takes only the
-caller's object id. It leaves out names, addresses and tokens (law 11).
+No event contains the resource: it only says where to look (law 1). From the claims amlguard takes only the caller's
+object id. It leaves out names, addresses and tokens (law 11).
 """
 
 import re
@@ -88,20 +88,20 @@ def _resource(data: Mapping[str, Any]) -> object:
 
 
 def _decoded(resource: object) -> object:
-    """The id as ARM spells it. An event may spell it as the URL that was called. Microsoft's pages call it a path,
-    and a URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and show none with a blank.
+    """The id as ARM spells it. An event may spell it as the URL that was called.
 
-    No name holds a %, so it can mean nothing else. A character that needs no encoding must not be encoded. Raises
-    `InvalidScopeError`.
+    Microsoft's pages call it a path, and a URI (learn.microsoft.com/azure/event-grid/event-schema-subscriptions), and
+    show none with a blank. No name contains a %, so it can mean nothing else. A character that needs no encoding must
+    not be encoded. Raises `InvalidScopeError`.
     """
     if not isinstance(resource, str) or "%" not in resource:
         return resource
     try:
         decoded = unquote(resource, errors="strict")
     except UnicodeDecodeError:
-        raise InvalidScopeError("it is encoded, and no UTF-8") from None
+        raise InvalidScopeError("it is encoded, but not as UTF-8") from None
     if decoded.count("/") != resource.count("/") or _NEEDLESS.search(resource):
-        raise InvalidScopeError("what is encoded in it needs no encoding, or separates")
+        raise InvalidScopeError("it encodes a character that needs no encoding, or a separator")
     return decoded
 
 
@@ -119,14 +119,14 @@ def _text(value: object) -> str:
 
 
 def _correlation(value: object) -> str:
-    """Azure's are GUIDs. Anything else is what a sender made up: it is on no record, and another takes its place."""
+    """Azure's are GUIDs. A sender made up anything else, so it is not recorded, and another id takes its place."""
     if value is None or value == "":
         return ""
     return str(value) if is_guid(value) else str(uuid.uuid4())
 
 
 def _time(value: object) -> datetime | None:
-    """None where the event leaves it out. Raises `MalformedEventError` where it is no time (RFC 3339)."""
+    """None if the event leaves it out. Raises `MalformedEventError` if it is not a time (RFC 3339)."""
     if value is None:
         return None
     try:
@@ -134,4 +134,4 @@ def _time(value: object) -> datetime | None:
             return datetime.fromisoformat(value)
     except ValueError:
         pass
-    raise MalformedEventError("the time of the event is none")
+    raise MalformedEventError("the time of the event is not a time")

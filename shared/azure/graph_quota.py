@@ -1,4 +1,4 @@
-"""Resource Graph's quota: about 15 queries in 5 seconds for a caller, and headers of its own tell how many are left.
+"""Resource Graph's quota: about 15 queries in 5 seconds for a caller. Its own headers say how many are left.
 
 https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
 """
@@ -17,13 +17,13 @@ _SPAN = re.compile(r"(\d+):(\d+):(\d+)(?:\.\d+)?")
 _LONGEST_WINDOW = 60
 """Seconds. Windows take five: an answer that tells of hours is not believed, and nobody sleeps for it."""
 _SAME_WINDOW = 2.0
-"""Seconds between what two answers tell of one window's end: whole ones are told, and an answer may be read late."""
+"""Two answers about the end of one window may differ by this many seconds: they give whole ones and may be late."""
 
 
 class GraphQuota(AsyncHTTPPolicy[Any, Any]):
-    """Holds queries back until there is room for them in the quota, as the last answer tells it.
+    """Holds queries back until the quota has room for them, as the last answer says.
 
-    Belongs behind the retry policy. When others have used the quota up, that policy waits as long as this tells it.
+    It belongs behind the retry policy. If others have used the quota up, that policy waits as long as this class says.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         return response
 
     async def _room(self) -> None:
-        """In a new window one query is allowed for certain. Its answer tells how many more."""
+        """In a new window one query is certainly allowed. Its answer says how many more."""
         while self._remaining <= 0:
             if self._wait > 0:
                 await asyncio.sleep(self._wait)
@@ -67,9 +67,9 @@ class GraphQuota(AsyncHTTPPolicy[Any, Any]):
         return self._resets_at - asyncio.get_running_loop().time()
 
     def _learn(self, headers: Mapping[str, str]) -> None:
-        """Answers overtake one another.
+        """Answers may overtake one another.
 
-        Within a window the rest only shrinks, and an older window tells nothing new.
+        Within a window the rest only shrinks, and an older window says nothing new.
         """
         span, told = _SPAN.fullmatch(headers.get(_RESETS, "")), headers.get(_REMAINING, "")
         if not span or not told.isdecimal():

@@ -1,7 +1,7 @@
-"""Keeps requests below ARM's throttling, by a token bucket for each subscription and kind of request, as ARM has it.
+"""Keeps requests below ARM's throttling, with a token bucket for each subscription and kind of request, as ARM has.
 
-Each answer tells how many requests are left. So the requests of other instances are known as well, one answer late. The
-sweep leaves a part of each bucket to events. That also keeps instances that share a bucket from emptying it together.
+Each answer says how many requests are left. So the requests of other instances are known, too, one answer late. A sweep
+leaves a part of each bucket to events. That also keeps instances that share a bucket from emptying it together.
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 """
 
@@ -22,7 +22,7 @@ _LIMITS: Mapping[str, tuple[float, float]] = {"reads": (250, 25), "writes": (200
 _KINDS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
 _SUBSCRIPTION = re.compile(r"^https://[^/]+/subscriptions/([^/?]+)", re.IGNORECASE)
 _LEFT_TO_EVENTS = 50
-_AT_ONCE = 12  # of a sweep, in one subscription: 40 a second at 300 ms, more than the bucket ever gives
+_AT_ONCE = 12  # for a sweep, in one subscription: 40 a second at 300 ms, more than the bucket ever gives
 _TOGETHER = 5  # a process that wakes up for every single request spends half as much again on each
 _MOST_BUCKETS = 3000
 
@@ -38,7 +38,7 @@ class _Bucket:
     lines: tuple[asyncio.Lock, asyncio.Lock] = field(default_factory=lambda: (asyncio.Lock(), asyncio.Lock()))
 
     async def take(self, *, background: bool) -> None:
-        """One after another, so that the one that has waited longest is next."""
+        """One after another, so that the request that has waited longest is next."""
         kept = _LEFT_TO_EVENTS if background else 0
         async with self.lines[background]:
             while (short := kept + 1 - self._level()) > 0:  # noqa: ASYNC110 - waits for time to pass, not for an event
@@ -58,14 +58,14 @@ class _Bucket:
 
 
 class Pace:
-    """What one process knows of the buckets. Its clients share it."""
+    """What one process knows about the buckets. Its clients share it."""
 
     def __init__(self) -> None:
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
     @asynccontextmanager
     async def turn(self, method: str, url: str) -> AsyncIterator[_Bucket | None]:
-        """None if the request is not about a subscription: those have limits of their own."""
+        """None if the request is not about a subscription. Such requests have limits of their own."""
         bucket = self._bucket(method, url)
         if bucket is None:
             yield None

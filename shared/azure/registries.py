@@ -45,7 +45,7 @@ class Registries:
     async def _update(self, registry: Scope, operation: str, *, enabled: bool) -> Any:
         """The first answer, whatever it is.
 
-        The SDK takes a 202 for an error, and its poller loses an answer that is not JSON.
+        The SDK treats a 202 as an error, and its poller loses an answer that is not JSON.
         """
         from azure.mgmt.containerregistry.models import (  # noqa: PLC0415 - see the module's docstring
             RegistryPropertiesUpdateParameters,

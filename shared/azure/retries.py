@@ -1,4 +1,4 @@
-"""How long a request waits for Azure: no longer than a handler may. What Azure asks beyond that, the caller is told."""
+"""How long a request waits for Azure: no longer than a handler may. If Azure asks for more, the caller is told."""
 
 import math
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ _RETRY: Mapping[str, Any] = {
     "timeout": _SECONDS,
 }
 LONGEST = timedelta(hours=6)
-"""No answer is believed to ask for more: the next sweep comes by then."""
+"""The most that an answer can ask for: by then the next sweep comes."""
 
 
 def asked_to_wait(headers: Mapping[str, str]) -> timedelta:
-    """Zero where an answer asks for none, or where what it asks is none: a word, a time that is over.
+    """Zero if an answer asks for no wait, or if what it asks is invalid: a word, or a time that has passed.
 
-    A date is compared with the answer's own, because a worker's clock may be wrong.
+    A date is compared with the answer's own date, because a worker's clock may be wrong.
     """
     for name, per_second in (("Retry-After", 1), ("retry-after-ms", 1000), ("x-ms-retry-after-ms", 1000)):
         told = str(headers.get(name) or "").strip()
@@ -62,9 +62,9 @@ def _date(text: str) -> datetime:
 
 
 class Retries(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
-    """azure-core's own, which would sleep for however long an answer asks, and fail at what is no time.
+    """azure-core's own policy would sleep for however long an answer asks, and fail on what is not a time.
 
-    Where Azure asks to wait for longer than a request may take, its answer is the result.
+    If Azure asks to wait for longer than a request may take, its answer is the result.
     """
 
     def __init__(self) -> None:

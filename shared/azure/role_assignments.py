@@ -82,7 +82,7 @@ class RoleAssignments:
         )
 
     async def assigned_to(self, principal_id: str, scope: Scope) -> Sequence[RoleAssignment]:
-        """At, above and below `scope`, through groups as well. Raises `ReadFailedError`."""
+        """At, above and below `scope`, also through groups. Raises `ReadFailedError`."""
         operation = f"list role assignments of {principal_id}"
         raws = await self._list("roleAssignments", scope, f"assignedTo({odata(principal_id)})", operation)
         with reading(operation):
@@ -117,7 +117,7 @@ class RoleAssignments:
     async def _list(self, collection: str, scope: Scope, only: str, operation: str) -> Sequence[Raw]:
         raws = await self._arm.list(scope, f"{_PROVIDER}/{collection}", only=only)
         if raws is None:
-            raise ReadFailedError(operation, "NotFound", f"{scope} is not there")
+            raise ReadFailedError(operation, "NotFound", f"{scope} does not exist")
         return raws
 
     async def create(self, grant: Grant, description: str) -> bool:

@@ -31,7 +31,7 @@ from shared.azure.pacer import Pace, Pacer
 from shared.azure.retries import Retries
 from shared.azure.settings import PUBLIC_ARM
 
-# Seconds for which an answer may say nothing, before its first byte or within it. By default it is five minutes.
+# For how many seconds an answer may send nothing, before its first byte or within it. The default is five minutes.
 _LONGEST_SILENCE = 60
 
 # The storage libraries' own patience (15 s before their first retry) is longer than Event Grid's.
@@ -77,7 +77,7 @@ def arm_policies(credential: AsyncTokenCredential, scope: str, clock: Clock, pac
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """Token scopes and endpoints of the cloud that the ARM endpoint belongs to."""
+    """The token scopes and endpoints of the cloud to which the ARM endpoint belongs."""
 
     arm_scope: str
     logs_endpoint: str
@@ -94,7 +94,7 @@ PUBLIC = Cloud(
 
 
 def cloud_of(metadata: Mapping[str, Any]) -> Cloud:
-    """From `GET {arm}/metadata/endpoints`; Log Analytics' domain tells the ingestion audience of the cloud."""
+    """From `GET {arm}/metadata/endpoints`. The domain of Log Analytics tells the cloud's ingestion audience."""
     audiences = (metadata.get("authentication") or {}).get("audiences") or [PUBLIC.arm_scope.removesuffix("/.default")]
     logs = str(metadata.get("logAnalyticsResourceId") or PUBLIC.logs_endpoint.removesuffix("/v1")).rstrip("/")
     ingestion = {"us": "https://monitor.azure.us", "cn": "https://monitor.azure.cn"}.get(
@@ -105,13 +105,16 @@ def cloud_of(metadata: Mapping[str, Any]) -> Cloud:
 
 
 def quiet_sdk_logging() -> None:
-    """azure-core logs every request at INFO: noise and cost in Application Insights, and URLs hold ids."""
+    """azure-core logs every request at INFO.
+
+    That is noise and costs money in Application Insights, and URLs hold ids.
+    """
     for name in ("azure", "msal"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Credential(DefaultAzureCredential):
-    """It waits for a token no longer than for another answer: by itself it would, for as long as the service asks."""
+    """Waits for a token no longer than for any other answer. The SDK would wait for as long as the service asks."""
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         with _in_time():
@@ -133,12 +136,15 @@ def _in_time() -> Iterator[None]:
 
 
 def credential() -> AsyncTokenCredential:
-    """A managed identity in the cloud. On a person's machine the environment, the Azure CLI and so on."""
+    """A managed identity in the cloud. On a person's machine, the environment, the Azure CLI and so on."""
     return _Credential(process_timeout=30)
 
 
 def transport() -> AsyncHttpTransport[Any, Any]:
-    """Uses a proxy from the environment. Without one, aiohttp must not look for it, which it does at each request."""
+    """Uses a proxy from the environment.
+
+    Without one, aiohttp must not look for one, which it would do at each request.
+    """
     made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
         use_env_settings=bool(getproxies()), read_timeout=_LONGEST_SILENCE
     )
@@ -159,5 +165,5 @@ async def discover(arm_endpoint: str, shared_transport: AsyncHttpTransport[Any, 
         response.raise_for_status()
         told = answers.document(response)
         if not rows(told, "authentication", "audiences"):
-            raise ValueError("the metadata name no audience")
+            raise ValueError("the metadata names no audience")
         return cloud_of(told)

@@ -1,4 +1,7 @@
-"""App settings: read once from the environment, and handed on as a value. A test holds the README's table to them."""
+"""App settings: read once from the environment, and passed on as a value.
+
+A test compares the README's table with them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

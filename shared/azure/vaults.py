@@ -16,9 +16,9 @@ class Vaults:
         self._arm = arm
 
     async def change(self, setting: Setting) -> None:
-        """Adds every permission but purge; or takes away what the setting `takes`, and no more.
+        """Adds every permission except purge, or takes away what the setting `takes`, and no more.
 
-        Raises `WriteRefusedError`, and `ReadFailedError`.
+        Raises `WriteRefusedError` and `ReadFailedError`.
         """
         vault = await self._arm.get(setting.resource)
         tenant = get(vault, "properties", "tenantId")
@@ -33,7 +33,7 @@ class Vaults:
         held = _held(vault, setting.principal.id)
         await self._put(setting, "remove", {**holder, "permissions": held})
         kept = _less(held, frozenset(setting.takes))
-        if any(kept.values()):  # whatever of an entry `remove` leaves, what was there before comes back
+        if any(kept.values()):  # whatever `remove` leaves of an entry, what was there before is added again
             await self._put(setting, "add", {**holder, "permissions": kept})
 
     async def _put(self, setting: Setting, how: str, entry: Mapping[str, object]) -> None:

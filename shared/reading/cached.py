@@ -1,6 +1,6 @@
 """Azure as one reconcile sees it: nothing is read twice, whoever asks for it.
 
-A reconcile reads the role assignments of the resource group anyway, so that list also answers for one resource.
+A reconcile reads the role assignments of the resource group anyway, so that list also answers for a single resource.
 """
 
 import asyncio

@@ -27,9 +27,9 @@ _MOST_THOROUGHLY = 50
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The users of a scope, as far as workspaces tell by what they say of themselves.
+    """The users of a scope, as far as the workspaces' own properties tell.
 
-    `here` are those that ARM found, `told` those that Resource Graph found. For `unasked` only what lies below each
+    `here` are those that ARM found, `told` those that Resource Graph found. For `unasked`, only what lies below each
     workspace could tell (`shared.reading.users`).
     """
 
@@ -46,9 +46,9 @@ class Search:
 async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Search:
     """Searches for workspaces at or below `scope`, those that use something there, and those of which it is a part.
 
-    ARM's list of the scope's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    A scope above subscriptions means all of them. With `terms`, `unasked` are only those in which something below
-    could lead to a change there. Nothing else is worth the requests. Raises `ReadFailedError`.
+    ARM's list of the scope's own subscription is current. Resource Graph adds the other subscriptions, and is late. A
+    scope above subscriptions means all of them. With `terms`, `unasked` are only the workspaces in which something
+    below could lead to a change there, because the others are not worth the requests. Raises `ReadFailedError`.
     """
     workspace = scope.ancestor(WORKSPACE)
     if workspace:
@@ -70,7 +70,7 @@ async def search(scope: Scope, azure: Reads, terms: Terms | None = None) -> Sear
 
 
 async def workspaces_at(scope: Scope, azure: Reads, terms: Terms | None = None) -> list[Scope]:
-    """Only where to look: all that `search` finds, and what lies below `unasked` as well.
+    """Only where to look: everything that `search` finds, and what lies below the workspaces in `unasked`.
 
     If nobody can tell, the workspace is looked at. If there are many, the sweep finds those that use a registry
     through an environment or a deployment. Raises `ReadFailedError`.
@@ -94,7 +94,7 @@ async def finished(begun: Search, azure: Reads) -> list[Scope]:
 async def _users_elsewhere(scope: Scope, azure: Reads) -> tuple[Scope, ...]:
     """Workspaces that name something at `scope`, or whose endpoint does, by Resource Graph.
 
-    It looks at all that they say of themselves, which is more than they use. Raises `ReadFailedError`.
+    It searches all of their properties, so it may find workspaces that do not use it. Raises `ReadFailedError`.
     """
     rows = [place(row) async for row in azure.query(_naming(resource_of(scope) or scope))]
     return tuple(dict.fromkeys(found for row in rows if row and (found := row.ancestor(WORKSPACE))))
@@ -129,7 +129,7 @@ async def listed(container: Scope, azure: Reads) -> Sequence[Raw] | None:
 async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
     found = await listed(subscription, azure)
     if found is None:
-        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
+        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} does not exist")
     return found
 
 
@@ -144,8 +144,8 @@ def _naming(scope: Scope) -> str:
 
 
 def place(raw: Raw) -> Scope | None:
-    """Where a listed workspace is. Without an id it cannot be looked at, and that must not affect the others."""
+    """Where a listed workspace is. One without an id cannot be looked at, and that must not affect the others."""
     scope = scope_or_none(get(raw, "id"))
     if scope is None:
-        _log.warning("Azure lists a workspace without an id that is one: it is not looked at")
+        _log.warning("Azure lists a workspace without a valid id: amlguard does not look at it")
     return scope

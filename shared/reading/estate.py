@@ -1,8 +1,8 @@
 """Reads what one workspace's reconcile must know, and nothing else.
 
-What to read follows from what the rules ask: the workspace and its lists first, then, all at once, the dependencies
-and the access of each identity that a rule names. Custom roles, deny assignments and unresolved identities are read
-only where there are any. What is to be done is not decided here: whoever decides asks to look around, and further.
+What to read follows from what the rules ask. The workspace and its lists come first. Then the dependencies and the
+access of each identity that a rule names are read all at once. Custom roles, deny assignments and unresolved identities
+are read only if there are any. Nothing is decided here: whoever decides calls `look_around` and `look_further`.
 """
 
 import asyncio
@@ -52,10 +52,10 @@ async def observe(
     *,
     frugal: bool = False,
 ) -> Estate | None:
-    """What tells what the workspace needs; None when it is not there (any more).
+    """Reads what the workspace needs to know. None if the workspace does not exist (any more).
 
-    Raises `ReadFailedError`; never a partial estate. `frugal`: rather one more round trip than a request for each
-    identity. `azure` is kept for `look_around` and `look_further`, which add to this estate.
+    Raises `ReadFailedError`, and never returns a partial estate. `frugal` prefers one more round trip to one request
+    for each identity. `azure` is kept for `look_around` and `look_further`, which add to this estate.
     """
     subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
@@ -87,12 +87,15 @@ async def look_further(
 
 
 async def look_for(estate: Estate, besides: WorkspaceAsks, azure: CachedReads, terms: Terms) -> Estate:
-    """`estate` with what guards must know of `besides`, which no rule need ask for now."""
+    """`estate` with what guards must know about `besides`, which no rule needs to ask for now."""
     return await _complete(estate, azure, terms, frugal=False, besides=(besides,))
 
 
 async def _ahead(workspace: Scope, azure: Reads) -> None:
-    """What every workspace's reconcile needs and its id alone tells; `azure` keeps the answers, failures included."""
+    """What every workspace's reconcile needs and what the id alone tells.
+
+    `azure` keeps the answers, including failures.
+    """
     subscription, group = workspace.subscription, workspace.resource_group
     if subscription and group:
         await asyncio.gather(
@@ -104,7 +107,7 @@ async def _ahead(workspace: Scope, azure: Reads) -> None:
 
 
 def _caller(trigger: Trigger) -> Principal | None:
-    """Who they are is not kept (law 11), nor whether they are a person."""
+    """Who they are is not recorded (law 11), nor whether they are a person."""
     caller = trigger.caller_object_id
     return Principal(caller, f"whoever made the change ({caller})", type="") if caller else None
 
@@ -112,7 +115,7 @@ def _caller(trigger: Trigger) -> Principal | None:
 async def _complete(
     estate: Estate, azure: Reads, terms: Terms, *, frugal: bool, besides: Sequence[WorkspaceAsks] = ()
 ) -> Estate:
-    """Reads until the rules name no identity whose access is unknown (an AKS cluster names a new one)."""
+    """Reads until the rules name no identity whose access is unknown (an AKS cluster may name a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
@@ -121,10 +124,10 @@ async def _complete(
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind
-        if not subscriptions <= known:  # what was read so far says nothing of the new ones
+        if not subscriptions <= known:  # what was read so far says nothing about the new ones
             estate = replace(estate, access={})
         found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
-        # The rules need not be asked again after this: they look at what an identity holds only if a workspace acts as
+        # The rules need not be asked again after this. They look at what an identity holds only if a workspace acts as
         # it, and such an identity is never in `found`.
         estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
@@ -146,7 +149,7 @@ def _without_lost(estate: Estate) -> Estate:
 
 
 async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Reads) -> Estate:
-    """Subscriptions to which only a user of the workspace led: that they are closed to us must not stop the rest."""
+    """Subscriptions to which only a user of the workspace led. If amlguard may not read them, the rest must go on."""
     at_home = {scope.subscription for one in estate.workspaces for scope in (one.id, *_named_by(one))}
     abroad = [scope for scope in subscriptions if scope not in at_home and scope not in estate.blind]
     looks = await asyncio.gather(*(read_fact(Want(scope, _LOCKS), azure) for scope in abroad))
@@ -207,12 +210,12 @@ def _reports_while_off(rule: Rule, terms: Terms) -> bool:
 
 
 def _bears_on_registry(rule: Rule) -> bool:
-    """Of the other workspaces on the registry nothing else matters."""
+    """Only what concerns the registry matters about the other workspaces on it."""
     return rule.mode is RuleKind.GUARD or any(need in PULLS for need in rule.grants)
 
 
 def _dependencies(estate: Estate) -> set[Scope]:
-    """What has properties that rules look at; storage accounts and components are only ever named."""
+    """The dependencies with properties that rules look at. Storage accounts and components are only ever named."""
     found: set[Scope] = set()
     for workspace in estate.workspaces:
         named = (workspace.registry, *(connection.registry for connection in if_asked(workspace.connections)))
@@ -224,13 +227,13 @@ def _dependencies(estate: Estate) -> set[Scope]:
 
 
 def _named_by(workspace: Workspace) -> Iterable[Scope]:
-    """What the workspace itself depends on, as against what its users name."""
+    """What the workspace itself depends on, as opposed to what its users name."""
     dependencies = (workspace.registry, workspace.storage, workspace.vault, workspace.app_insights)
     return (scope for scope in dependencies if scope)
 
 
 def _cluster(compute: Compute) -> Scope | None:
-    """Of a resource of any other kind its owner may make up the identity."""
+    """The owner of a resource of another type could make up the identity."""
     attached = compute.attached if compute.type in (ComputeType.AKS, ComputeType.KUBERNETES) else None
     return attached if attached and attached.resource_type == AKS_CLUSTER else None
 
@@ -238,7 +241,7 @@ def _cluster(compute: Compute) -> Scope | None:
 async def _with_backgrounds(
     estate: Estate, asked: Iterable[WorkspaceAsks], subscriptions: frozenset[Scope], azure: Reads
 ) -> Estate:
-    """What the roles to be granted give, and what guards must know of the few grants that leave the subscription."""
+    """What the roles to be granted give, and what guards must know about the few grants outside the subscription."""
     asking = [one for each in asked for _, one in each.grants]
     granted = {one.need.role_id for one in asking}
     holders = [one.principal for one in asking]
@@ -259,7 +262,12 @@ async def _roles(role_ids: frozenset[str], at: Scope, azure: Reads) -> Mapping[s
 
 
 def _subscriptions(asked: Iterable[WorkspaceAsks]) -> frozenset[Scope]:
-    """Of all that might be changed; the workspace's and its registry's from the start, as most changes are there."""
+    """The subscriptions of everything that might change.
+
+    Those of the workspace and its registry are known from the start.
+
+    Most changes are there.
+    """
     asked = list(asked)
     targets = [one.scope for each in asked for _, one in each.grants]
     targets += [one.resource for each in asked for _, one in each.settings]

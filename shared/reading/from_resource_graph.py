@@ -1,8 +1,8 @@
-"""What a sweep evaluates: part of a tenant as Resource Graph knows it, and from ARM what Resource Graph does not know.
+"""What a sweep evaluates: a part of a tenant from Resource Graph, and from ARM what Resource Graph does not have.
 
-Resource Graph is late and does not know groups. So it may only say that there is nothing to do. Whatever looks
-otherwise is looked at again through ARM (`shared.reconcile`). What Resource Graph does not show is read from ARM, and
-never taken as absent.
+Resource Graph is late and does not know groups. So it may only say that there is nothing to do. Everything else is
+looked at again through ARM (`shared.reconcile`). What Resource Graph does not show is read from ARM, and is never taken
+as absent.
 """
 
 import asyncio
@@ -91,7 +91,10 @@ class ResourceGraphReads:
         return await self._live.logs(kql)
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
-        """From ARM. Asked only about identities that do not hold all they need by name: only ARM knows groups."""
+        """From ARM.
+
+        Only asked about identities that do not directly hold everything they need, because only ARM knows groups.
+        """
         return await self._live.role_assignments(principal_id, subscription)
 
     async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
@@ -102,7 +105,7 @@ class ResourceGraphReads:
 
 
 def _whole(scope: Scope, row: Raw) -> bool:
-    """Resource Graph picks the api-version, and an older one does not tell which roles a registry uses (AML-70)."""
+    """Resource Graph chooses the api-version, and an older one does not show which roles a registry uses (AML-70)."""
     return scope.resource_type != _REGISTRY or get(row, "properties", "roleAssignmentMode") is not None
 
 

@@ -16,7 +16,7 @@ from shared.reading.workspace import read_workspace
 
 type _Named = tuple[object, object]
 
-# What Resource Graph takes for the id of another registry need not be looked at. Whether it is one is decided here.
+# What Resource Graph takes for the id of another registry need not be looked at. Whether it is an id is decided here.
 _AN_ID = (
     "(?i)^/subscriptions/[0-9a-f-]{36}/resourcegroups/[a-z0-9_.()-]*[a-z0-9_()-]"
     "/providers/microsoft[.]containerregistry/registries/[a-z0-9]+$"
@@ -26,8 +26,8 @@ _AN_ID = (
 async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[tuple[Workspace, ...], frozenset[Scope]]:
     """The other workspaces on the subject's registry, and those that may be on it because they name no valid id.
 
-    ARM's list of the registry's own subscription is current; Resource Graph adds the other subscriptions, and is late.
-    Of the latter only those that mention the registry's name may be on it. Raises `ReadFailedError`.
+    ARM's list of the registry's own subscription is current. Resource Graph adds the other subscriptions, and is late.
+    Of these, only workspaces that mention the registry's name may be on it. Raises `ReadFailedError`.
     """
     registry = subject.registry
     if registry is None or registry.subscription is None:
@@ -42,7 +42,7 @@ async def neighbours(subject: Workspace, azure: Reads, terms: Terms) -> tuple[tu
 async def _listed(subscription: Scope, azure: Reads) -> list[_Named]:
     raws = await listed(subscription, azure)
     if raws is None:
-        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} is not there")
+        raise ReadFailedError("find workspaces", "SubscriptionNotFound", f"{subscription} does not exist")
     return [(get(raw, "id"), get(raw, *REGISTRY.path)) for raw in raws]
 
 

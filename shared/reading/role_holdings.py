@@ -1,6 +1,6 @@
 """What identities hold in subscriptions: role assignments, the roles' definitions, and deny assignments.
 
-Custom roles and the members of groups in deny assignments are read only where there are any.
+Custom roles and the members of groups in deny assignments are read only if there are any.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ type _Held = dict[tuple[str, Scope], Sequence[RoleAssignment]]
 
 
 async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azure: Reads) -> dict[str, Access]:
-    """All that they hold there. This takes one list for each of them in each of the subscriptions."""
+    """Everything that they hold there. This takes one list for each identity in each subscription."""
     pairs = [(principal, subscription) for principal in principals for subscription in subscriptions]
     lists = asyncio.gather(*(azure.role_assignments(*pair) for pair in pairs))
     held, denied = await asyncio.gather(lists, _denies(pairs, azure))
@@ -27,9 +27,11 @@ async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azur
 
 
 async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: Reads) -> dict[str, Access]:
-    """What is assigned to them by name. One list of a resource group has it for all of them, with the scopes above.
+    """What is assigned to them directly.
 
-    Empty if a list or one of its rows cannot be read: then ARM is asked about each of them.
+    One list of a resource group has this for all of them, including the scopes above.
+
+    Empty if a list or one of its rows cannot be read. Then ARM is asked about each of them.
     """
     lists = await asyncio.gather(*(_listed(group, azure) for group in groups))
     known_by = [_by_principal(raws, frozenset(principals)) if raws is not None else None for raws in lists]
@@ -59,7 +61,7 @@ def _by_principal(raws: Sequence[Raw], principals: frozenset[str]) -> dict[str, 
     for raw in raws:
         principal = principal_id(raw, "properties", "principalId")
         if principal is None:
-            return None  # nobody can tell whose it is: it may be anybody's
+            return None  # nobody can tell to whom it belongs, so it may belong to anybody
         try:
             one = parse.role_assignment(raw) if principal in principals else None
         except (TypeError, ValueError):
@@ -97,7 +99,7 @@ async def _roles(held: _Held, azure: Reads) -> dict[str, RoleDefinition]:
 
 
 async def _denies(pairs: Sequence[tuple[str, Scope]], azure: Reads) -> dict[str, tuple[DenyAssignment, ...]]:
-    """Deny assignments are rare. Only where one names a group must ARM say who is in it."""
+    """Deny assignments are rare. Only if one of them names a group must ARM say who is in it."""
     subscriptions = list(dict.fromkeys(subscription for _, subscription in pairs))
     answers = await asyncio.gather(*(azure.deny_assignments(subscription, None) for subscription in subscriptions))
     listed = dict(zip(subscriptions, answers, strict=True))

@@ -1,10 +1,10 @@
 """Azure as the workspaces of one shard see it: what many of them ask for is read once for all of them.
 
-That is the lists of other services, and the connections of each workspace: every switch-off asks for all of them.
+This applies to the lists of other services, and to the connections of each workspace, which every switch-off asks for.
 
-A list is at most as old as the shard, which is minutes. Where an admin user goes off (`fresh`) it is at most a minute
-old: several hundred lists for each of many admin users are more than Azure answers. Everything else is read and written
-directly.
+A list is at most as old as the shard, which means minutes. Where an admin user goes off (`fresh`), it is at most a
+minute old, because Azure could not answer several hundred lists for each of many admin users. Everything else is read
+and written directly.
 """
 
 import asyncio

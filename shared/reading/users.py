@@ -1,6 +1,6 @@
-"""Who uses a resource, where only what lies below workspaces tells. Reads the cheap lists first.
+"""Who uses a resource, if only what lies below workspaces tells. It reads the cheap lists first.
 
-`shared.access.dependencies` says what names what. Nothing is read that could not name what is sought.
+`shared.access.dependencies` says what names what. Nothing is read that could not name the resource.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _REGISTRIES = "Microsoft.ContainerRegistry/registries"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 # How many workspaces are asked at once, each for up to four lists.
 _AT_ONCE = 10
-# The lists of a stage are read together. The next stage is read only if they did not tell.
+# The lists of a stage are read together. The next stage is read only if they did not settle it.
 _CHEAP = (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT)
 _DEAR = (Namer.DEPLOYMENT, Namer.ENVIRONMENT)
 _VERSIONS = "microsoft.machinelearningservices/workspaces/environments/versions"
@@ -54,8 +54,8 @@ async def using(
 ) -> dict[Scope, Answer]:
     """For each workspace, which of the scopes it uses, or why nobody can tell.
 
-    It asks what lies below the workspace. Only with `thorough` does it ask deployments and environments, which cost a
-    request each. Only `themselves` are asked what they say of themselves: for the others that is known.
+    It asks for what lies below the workspace. Only with `thorough` does it ask for deployments and environments, which
+    cost a request each. Only `themselves` are asked for their own properties, because those of the others are known.
     """
     stages = (_CHEAP, _DEAR) if thorough else (_CHEAP,)
     slots = asyncio.Semaphore(_AT_ONCE)

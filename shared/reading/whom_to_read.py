@@ -13,7 +13,7 @@ from shared.access.terms import Terms
 
 
 def unknown_holders(asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms) -> set[str]:
-    """Principals for whom more must be read: so far nothing was, or not enough to say that they hold what they need."""
+    """Principals about whom more must be read, because it is not known yet whether they hold what they need."""
     asking = [one for each in asked for _, one in each.grants]
     needed = {one.principal.id for one in asking} | (
         {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
@@ -44,9 +44,8 @@ def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:
 def holders_at_hand(asked: Iterable[WorkspaceAsks], estate: Estate, *, frugal: bool) -> tuple[list[str], list[Scope]]:
     """Principals whose needs all lie in the resource groups of the workspaces, and these groups.
 
-    With `frugal`, the groups of the workspaces' dependencies count as well: their lists were not read yet.
-
-    Leaves out identities that a workspace acts as: only all that they hold shows in which way they were set up.
+    With `frugal`, the groups of the workspaces' dependencies count, too: their lists were not read yet. Identities that
+    a workspace acts as are left out, because only everything that they hold shows in which way they were set up.
     """
     named = [scope for one in estate.workspaces for scope in (one.id, *(_dependencies(one) if frugal else ()))]
     groups = {group for scope in named if estate.sees(scope) and (group := scope.resource_group)}

@@ -24,7 +24,7 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
     raw = placed(raw, scope)
     if None in children:
         raise ReadFailedError(
-            f"list children of {scope.name}", "ParentVanished", "the workspace went while it was read"
+            f"list children of {scope.name}", "ParentVanished", "the workspace was deleted while it was read"
         )
     read = {name: rows for name, rows in zip(names, children, strict=True) if rows is not None}
     found = parse.workspace(raw, read, {})
@@ -33,7 +33,7 @@ async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace 
 
 
 def placed(raw: Raw, scope: Scope) -> Raw:
-    """What was read at `scope`, with that id whatever it says of its own. In ARM's spelling if both mean the same."""
+    """What was read at `scope`, under that id, whatever id it states. In ARM's spelling if both ids are the same."""
     return raw if scope_or_none(raw.get("id")) == scope else {**raw, "id": str(scope)}
 
 
@@ -44,7 +44,8 @@ def _unresolved(workspace: Workspace) -> frozenset[Scope]:
 async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str]:
     """Object ids of user-assigned identities whose block ARM left empty. A deleted identity stays unresolved.
 
-    So does one that amlguard may not read. So does a resource of another kind, whose owner could make up the object id.
+    So does an identity that amlguard may not read, and a resource of another type, whose owner could make up the object
+    id.
     """
     scopes = [scope for scope in identities if user_assigned(str(scope))]
     raws = await asyncio.gather(*(_readable(scope, azure) for scope in scopes))

@@ -16,11 +16,11 @@ class MalformedDocumentError(AzureFailureError):
 
 
 def decoded[T](name: str, data: bytes, kind: type[T]) -> T:
-    """Fields that a newer version added are passed over. Raises `MalformedDocumentError` for what no version wrote."""
+    """Ignores fields that a newer version added. Raises `MalformedDocumentError` for what no version wrote."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        reason = "the document is none of amlguard's: look at it in the app's storage account, and delete it"
+        reason = "the document was not written by amlguard: look at it in the app's storage account, and delete it"
         raise MalformedDocumentError(f"read {name}", "MalformedDocument", reason) from None
 
 

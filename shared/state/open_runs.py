@@ -1,7 +1,7 @@
-"""Runs that have set out to change something and have not said yet what came of it: one document for each.
+"""Runs that have begun to change something and have not yet recorded the outcomes: one document for each.
 
-A run writes the document with its intent and removes it with its outcomes. So a document that is old is one of a run
-that died, or whose outcomes the log did not accept.
+A run writes the document with its intent and removes it with its outcomes. So an old document belongs to a run that
+died, or whose outcomes the log did not accept.
 
 open/RUN/ID      the intents without an outcome, and the outcomes that are not on record
 """
@@ -32,11 +32,11 @@ class OpenRun(Struct, frozen=True):
     outcomes: tuple[Mapping[str, Any], ...] = ()
 
     def is_ripe(self, now: datetime) -> bool:
-        """Whether something can be done about it: what is known can be recorded at once."""
+        """Whether something can be done about it. What is known can be recorded at once."""
         return bool(self.outcomes) or self.is_over(now)
 
     def is_over(self, now: datetime) -> bool:
-        """Whether the run itself is over, and the log shows all that it wrote."""
+        """Whether the run itself is over, and the log shows everything that it wrote."""
         return now - self.began >= OPEN_AFTER
 
 
@@ -51,7 +51,7 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class OpenRuns:
-    """Methods raise `AzureFailureError`, and `ConflictError` where another instance is at the same document."""
+    """Methods raise `AzureFailureError`, and `ConflictError` if another instance changes the same document."""
 
     store: Store
 
@@ -66,11 +66,11 @@ class OpenRuns:
         await self.store.delete(kept.name)
 
     async def all(self, run: str = "") -> Sequence[Kept]:
-        """Those of one run, or of all."""
+        """The documents of one run, or all documents."""
         found = []
         for name in await self.store.names(f"{_FOLDER}{run}/" if run else _FOLDER):
             stored = await self.store.read(name)
             if stored:
-                with suppress(MalformedDocumentError):  # the log tells of that run as well
+                with suppress(MalformedDocumentError):  # the log shows that run, too
                     found.append(Kept(name, stored.etag, decoded(name, stored.data, OpenRun)))
         return found

@@ -1,6 +1,7 @@
-"""The documents of a sweep, as `shared.state.sweep_progress` keeps them.
+"""The documents of a sweep, as `shared.state.sweep_progress` stores them.
 
-Another version of amlguard may have written them, and may read them: a new field has a default, and none is taken away.
+Another version of amlguard may have written them and may read them. So a new field has a default, and no field is
+removed.
 """
 
 import logging
@@ -21,7 +22,7 @@ class Begun(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """`whole`: everything that the policy's scopes name was found, and at least one workspace."""
+    """`whole`: everything that the policy's scopes name was found, and there is at least one workspace."""
 
     workspaces: int
     shards: int
@@ -29,7 +30,10 @@ class Found(Struct, frozen=True):
 
 
 class Tally(Struct, frozen=True, omit_defaults=True):
-    """Of one shard or all. `failed` are workspaces that could not be looked at; `at` is when the shard was done."""
+    """The count of one shard or of all.
+
+    `failed` are workspaces that amlguard could not look at. `at` is when the shard was done.
+    """
 
     workspaces: int = 0
     failed: int = 0
@@ -62,7 +66,10 @@ class Summary(Struct, frozen=True):
 
 
 def known[T](name: str, data: bytes, kind: type[T]) -> T | None:
-    """What no version wrote counts as not there: at worst something is looked at twice, and no sweep is kept out."""
+    """A document that no version wrote counts as missing.
+
+    At worst something is looked at twice, and no sweep is blocked.
+    """
     try:
         return decoded(name, data, kind)
     except AzureFailureError as error:

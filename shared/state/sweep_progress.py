@@ -24,8 +24,8 @@ _ROOT = "sweeps/"
 _CURRENT = f"{_ROOT}current"
 # A sweep that takes longer has lost a message. The next one, six hours later, must not wait for it.
 _STALE = timedelta(hours=5)
-# Nor for one of which no shard was done for so long: its messages, or the processes that had them, are gone. A shard
-# has five tries of at most ten minutes; other shards are done meanwhile.
+# Nor must it wait for a sweep of which no shard was done for so long: its messages, or the processes that had them, are
+# gone. A shard has five tries of at most ten minutes, and other shards are done meanwhile.
 _SILENT = timedelta(minutes=30)
 _KEPT = 8
 
@@ -34,7 +34,7 @@ type Shards = Sequence[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sweeps:
-    """Raises `AzureFailureError` where the store or the audit log fails."""
+    """Raises `AzureFailureError` if the store or the audit log fails."""
 
     store: Store
     audit: AuditLog | None
@@ -68,7 +68,10 @@ class Sweeps:
         return now - (tally.at or begun.started) < _SILENT
 
     async def abandoned(self, sweep: str, now: datetime) -> Shards | None:
-        """What is left of a sweep before `sweep` that nobody works at any more. Empty if it did not even find out."""
+        """What is left of a sweep before `sweep` on which nobody works any more.
+
+        Empty if it did not even find its workspaces.
+        """
         begun, _ = await self._current()
         if begun is None or begun.id == sweep or await self._under_way(begun, now):
             return None
@@ -92,7 +95,7 @@ class Sweeps:
         return await self._read(sweep, "shards", list[tuple[str, ...]]) or found
 
     async def lost(self, sweep: str, now: datetime) -> None:
-        """It ends as incomplete, unless all its shards are on the queue: then they end it."""
+        """The sweep ends as Incomplete, unless all its shards are on the queue: then they end it."""
         begun, _ = await self._current()
         if begun and begun.id == sweep and await self._found(sweep) is None:
             await self._close(begun, now, again=True)
@@ -102,7 +105,7 @@ class Sweeps:
         await self._end_if_done(sweep, now, again=not first)
 
     async def is_done(self, sweep: str, shard: str, now: datetime) -> bool:
-        """Ends the sweep if the instance that did the last shard could not."""
+        """Also ends the sweep, if the instance that did the last shard could not."""
         if await self.store.read(_name(sweep, f"done/{shard}")) is None:
             return False
         await self._end_if_done(sweep, now, again=True)
@@ -115,9 +118,9 @@ class Sweeps:
             await self._end_if_done(sweep, now)
 
     async def _completes(self, sweep: str, shard: str, shards: int) -> bool:
-        """Whether its ten, then its hundred and so on are all done.
+        """Whether all of its ten are done, then all of its hundred, and so on.
 
-        Listing all for each shard would take ever longer.
+        Listing all of them for each shard would take longer and longer.
         """
         for block, expected in _blocks(shard, shards):
             if len(await self.store.names(_name(sweep, f"done/{block}"))) < expected:
@@ -170,7 +173,7 @@ class Sweeps:
         return Summary(begun.id, begun.started, begun.mode, outcome, shards, done, workspaces, tally, passed)
 
     async def _so_far(self, sweep: str) -> tuple[Tally, int]:
-        """With the number of shards that are done."""
+        """What is done so far, with the number of finished shards."""
         tally, done = Tally(), 0
         for name in await self.store.names(_name(sweep, "done/")):
             tally += await self._read(sweep, f"done/{name.rpartition('/')[2]}", Tally) or Tally()
@@ -178,7 +181,7 @@ class Sweeps:
         return tally, done
 
     async def _current(self) -> tuple[Begun | None, str | None]:
-        """With its ETag."""
+        """The document and its ETag."""
         stored = await self.store.read(_CURRENT)
         return (known(_CURRENT, stored.data, Begun), stored.etag) if stored else (None, None)
 
@@ -227,12 +230,12 @@ def new_sweep(now: datetime) -> str:
 
 
 def shard_number(number: int) -> str:
-    """As messages and documents name it."""
+    """A shard's number as messages and documents write it."""
     return f"{number:05}"
 
 
 def _blocks(shard: str, shards: int) -> Iterator[tuple[str, int]]:
-    """What the numbers of its ten, its hundred and so on begin with, and how many of `shards` those are; not all."""
+    """How the numbers of its ten, its hundred and so on begin, and how many of `shards` these are. Not all shards."""
     for digits in range(1, len(shard)):
         size, block = 10**digits, shard[:-digits]
         if size >= shards or not block.isdecimal():

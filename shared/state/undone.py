@@ -26,7 +26,7 @@ type _Marks = dict[str, Mark]
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """By action id. Methods raise `AzureFailureError`."""
+    """Keyed by action id. Methods raise `AzureFailureError`."""
 
     store: Store
 

@@ -1,7 +1,7 @@
 """Carries out the actions of a plan in order (grants, settings, removals), and says what came of each.
 
-If Azure refuses an action, that is the outcome of this one action, and the others go on. If Azure does not say whether
-it was done, the state is asked. If that does not tell either, the outcome is unclear, and a later look finds out.
+If Azure refuses an action, that is the outcome of this one action, and the others continue. If Azure does not say
+whether it was done, the state is read. If that does not tell either, the outcome is unclear until a later look.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ _BEGUN_WITHIN = LONGEST_RUN / 2
 class Changes:
     """`deadline`, here and below, is in `time.monotonic()` seconds. What is not done by then is deferred.
 
-    So is what a person at a desk has stopped.
+    So is what a person on the command line has stopped.
     """
 
     azure: Azure
@@ -60,7 +60,7 @@ class Changes:
         stopped: Sequence[Outcome],
         reversed_by: Mapping[str, str],
     ) -> list[Outcome]:
-        """`notes`, by action id, go before the reasons of what is applied, and `reversed_by` goes on its record.
+        """`notes` are by action id and go before the reasons of applied actions. `reversed_by` goes on their record.
 
         `stopped` is recorded with the rest.
         """
@@ -120,7 +120,7 @@ class Changes:
         # The second half of something that was begun: its intent stays open until it is done.
         is_resync = isinstance(action, Setting) and action.name is Property.CACHED_KEYS
         if deadline is not None and time.monotonic() >= deadline:
-            outcome = Outcome(action, Phase.DEFERRED, "the time for this look was up; amlguard goes on later")
+            outcome = Outcome(action, Phase.DEFERRED, "the time for this look was up; amlguard continues later")
         elif self.instructions.asked_to_stop and not is_resync:
             outcome = Outcome(action, Phase.DEFERRED, STOPPED)
         else:
@@ -195,5 +195,8 @@ def _telling(outcome: Outcome, notes: Mapping[str, str], reversed_by: Mapping[st
 
 
 def describe(grant: Grant, run: Run) -> str:
-    """Names the rule, the run and the owner of the identity. By it undo and pruning know our assignments (law 8)."""
+    """Names the rule, the run and the owner of the identity.
+
+    Undo and pruning recognise amlguard's assignments by it (law 8).
+    """
     return description(grant.rule, grant.requirements, run.id, grant.on, grant.principal.resource)

@@ -1,7 +1,7 @@
-"""What can still stop a plan's changes: the kill switch, how many were made this hour, and that somebody reverts them.
+"""What can still stop a plan's changes: the kill switch, the caps of this hour, and that somebody reverts them.
 
-They are checked while the intent is being recorded, so that they cost an event no time. Both come before the first
-write.
+The brakes are checked while the intent is being recorded, so that they add no time to an event. The first write waits
+for both.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _FOLDER = "caps/"
 
 @dataclass(frozen=True, slots=True)
 class BrakeVerdict:
-    """By action id what is withheld, what to say of changes that had been made before, and who took them back."""
+    """What is withheld, by action id, what to say about changes that had been made before, and who took them back."""
 
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -54,7 +54,10 @@ class Brakes:
     instructions: Instructions = field(default_factory=Instructions)
 
     async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
-        """Reserves this hour's share for what nothing stops. If it raises `AzureFailureError`, nothing may go on."""
+        """Reserves this hour's share for everything that nothing stops.
+
+        If it raises `AzureFailureError`, nothing may be written.
+        """
         actions = made.actions
         if not actions:
             return BrakeVerdict()
@@ -71,7 +74,7 @@ class Brakes:
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
         by = {one.action_id: history.reversed_by(one, changed, trigger.caller_object_id) for one in known}
-        # The first that objects gives the word, as in `Guard`.
+        # The first that objects gives the word, in the order of `Guard`.
         refusals = ChainMap(tagged, _undone(marks), judged, over)
         return BrakeVerdict(
             with_what_follows(made, refusals),

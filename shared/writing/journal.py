@@ -28,9 +28,10 @@ class Journal:
     audit: AuditLog | None
 
     async def intent(self, made: Plan, run: Run, recorded: set[tuple[str, str]]) -> None:
-        """Leaves out what `recorded` holds already, and adds the rest to it. Raises `AuditFailedError`.
+        """Leaves out what `recorded` contains already, and adds the rest to it. Raises `AuditFailedError`.
 
-        Findings go at the same time, because an event must be answered. If only they fail, nothing is written either.
+        Findings are recorded at the same time, because an event must be answered soon. If only they fail, nothing is
+        written either.
         """
         meant = [Outcome(action, Phase.PLANNED, action.reason) for action in made.actions]
         meant += [withheld(one.action, one.refusal) for one in made.withheld]
@@ -55,9 +56,9 @@ class Journal:
             await self.audit.record(table, rows)
 
     async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
-        """Who needs what this run granted for another workspace, because `undo` must know.
+        """Who needs what this run granted for another workspace, because `undo` must know it.
 
-        Leaves out what is `told`.
+        Leaves out what is in `told`.
         """
         theirs = [one.grant for one in leaning if run.id in one.runs and not {one.grant.on, *one.grant.others} <= told]
         found = [Outcome(grant, Phase.APPLIED, f"{THERE_ALREADY}: {grant.reason}", found=True) for grant in theirs]

@@ -16,7 +16,7 @@ from shared.writing.settling import Settling
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """`kept` is its document where there is one. `where` is the record that the outcome belongs to."""
+    """`kept` is its document, if there is one. `where` is the record to which the outcome belongs."""
 
     run: OpenRun
     workspaces: frozenset[Scope]
@@ -39,7 +39,10 @@ class Leftovers:
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def settle(self, *, workspace: Scope | None = None, runs: Collection[str] = ()) -> None:
-        """What is open in a workspace, or of runs. If it cannot be done now, `failed` says why, and it stays open."""
+        """Settles what is open in a workspace, or in runs.
+
+        If that is not possible now, `failed` says why, and it stays open.
+        """
         try:
             for one in await self.all():
                 here = workspace in one.workspaces or one.run.run in runs
@@ -60,7 +63,7 @@ class Leftovers:
         return self._found or ()
 
     async def _look(self) -> list[Left]:
-        """Each run belongs to the record that has its intent: nobody's file takes what the app's log should say."""
+        """Each run belongs to the record that has its intent: nobody's file gets what the app's log should have."""
         filed = await self.file.open_intents() if self.file else ()
         mine = {str(row.get("RunId")) for row in filed}
         in_file = replace(self.settling, audit=self.file, file=self.file)
@@ -89,7 +92,7 @@ class Leftovers:
 
 
 def _whole(row: Row) -> dict[str, Any] | None:
-    """A row is a claim: one that amlguard could not have written is left alone."""
+    """A row is a claim: a row that amlguard could not have written is left alone."""
     try:
         found = as_recorded(row, COLUMNS)
         UUID(str(found["RunId"]))

@@ -1,7 +1,7 @@
-"""Remembers what a run sets out to change until its outcomes are on record, also if its process dies (law 4).
+"""Remembers what a run has begun to change until the outcomes are on record, even if the process dies (law 4).
 
-A document is written with the intent and removed with the outcomes. Where there is a queue, a message leads the next
-look to it. The sweep finds it as well (`shared.writing.settling`).
+A document is written with the intent and removed with the outcomes. If there is a queue, a message leads the next look
+to it. The sweep finds it, too (`shared.writing.settling`).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _SOON = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Reminder:
-    """Of one run in one workspace. Without a store only the record itself tells of it."""
+    """For one run in one workspace. Without a store, only the record itself says what was begun."""
 
     store: Store | None
     queue: WorkQueue | None
@@ -34,7 +34,7 @@ class Reminder:
     _receipts: list[Receipt] = field(default_factory=list)
 
     async def begin(self, intents: Sequence[dict[str, Any]], now: datetime) -> None:
-        """Raises `AzureFailureError`: then nothing may be changed. The document suffices, the message saves time."""
+        """Raises `AzureFailureError`: then nothing may be changed. The document is enough; the message saves time."""
         self.intents = intents
         if self.store and intents:
             document = OpenRun(self.run.id, now, tuple(intents))
@@ -43,9 +43,10 @@ class Reminder:
     async def keep(
         self, outcomes: Sequence[dict[str, Any]], unclear: frozenset[str], wait: timedelta = timedelta()
     ) -> bool:
-        """The log does not take `outcomes`. Whether they are kept until it does.
+        """For `outcomes` that the log does not accept. Returns whether they are kept until it does.
 
-        If they cannot be kept, the document still says what was to be done, and the state will tell whether it is.
+        If they cannot be kept, the document still says what was to be done, and the state will show whether it was
+        done.
         """
         if self.store is None or self._kept is None:
             return False
@@ -57,9 +58,9 @@ class Reminder:
         return True
 
     async def end(self, unclear: frozenset[str]) -> None:
-        """The outcomes are on record. What is `unclear` has none yet, by action id."""
+        """The outcomes are on record. Those in `unclear` have none yet, by action id."""
         left = tuple(row for row in self.intents if row["ActionId"] in unclear)
-        with suppress(AzureFailureError):  # what stays is looked at later, and is found on record
+        with suppress(AzureFailureError):  # what stays is looked at later, and is then found on record
             if self.store and self._kept and left:
                 told = OpenRun(self.run.id, self._kept.run.began, left)
                 self._kept = await OpenRuns(self.store).replace(self._kept, told)

@@ -1,4 +1,4 @@
-"""Finds out what became of intents that have no outcome, and writes it: a run died, or nobody answered it.
+"""Finds out what became of intents without an outcome, and records it: a run died, or Azure did not answer it.
 
 A switch-off that was cut short is finished: the cached keys are resynced.
 """
@@ -35,9 +35,9 @@ _GIVEN_UP_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """`may_resync`: amlguard may finish a switch-off. Until it may, such an intent stays open. `written` are its rows.
+    """`may_resync`: amlguard may finish a switch-off. Until then such an intent stays open. `written` are the new rows.
 
-    Methods raise `AzureFailureError`, and then what is open stays open.
+    Methods raise `AzureFailureError`. What is open then stays open.
     """
 
     azure: Azure
@@ -53,7 +53,7 @@ class Settling:
         return len(kept), sum([not await self.settle(each.run, each) for each in kept])
 
     async def settle(self, one: OpenRun, kept: Kept | None = None) -> bool:
-        """Whether all of it is on record afterwards. `kept` is its document."""
+        """Returns whether all of it is on record afterwards. `kept` is its document."""
         is_over = one.is_over(await self._now(one))
         if not is_over and not one.outcomes:
             return False
@@ -68,7 +68,7 @@ class Settling:
         return not told.intents
 
     async def _now(self, one: OpenRun) -> datetime:
-        """By ARM's clock, of an answer that is new: the last one of this process may be hours old."""
+        """ARM's clock from a new answer, because the last answer of this process may be hours old."""
         if one.intents:
             with suppress(ReadFailedError):
                 await self.azure.resource(intent(one.intents[0]).target)
@@ -83,14 +83,14 @@ class Settling:
         return None
 
     async def _shown(self, run: str) -> Sequence[Row] | None:
-        """What the record shows of the run; None if nobody can read it."""
+        """What the record shows about the run. None if nobody can read it."""
         rows = await self.azure.logs(f"{REMEDIATIONS} | where RunId in ({kql(run)}) | order by TimeGenerated asc")
         filed = await self.file.of_runs({run}) if self.file else None
         return None if rows is None and filed is None else (*(rows or ()), *(filed or ()))
 
     async def _told(self, one: OpenRun, shown: Sequence[Row] | None) -> OpenRun:
-        """With the outcomes of those intents of which the state tells."""
-        # What the log never accepted was not begun, so nothing follows from it.
+        """Adds the outcomes of the intents for which the state tells them."""
+        # What the log never accepted was not begun, and needs no outcome.
         begun = [row for row in one.intents if shown is None or _is_shown(row, shown)]
         rows = [row for row in begun if not _is_answered(row, shown or ())]
         switches = [await self._fate(each) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
@@ -105,7 +105,7 @@ class Settling:
         return msgspec.structs.replace(one, intents=tuple(left), outcomes=tuple(found))
 
     async def _became(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
-        """The row of its outcome; None while nobody can tell."""
+        """The row with its outcome. None while nobody can tell."""
         if one.setting is Property.CACHED_KEYS:
             return await self._resync(one, run, stays_on=stays_on)
         fate = await self._fate(one)
@@ -120,7 +120,7 @@ class Settling:
             return Fate.UNKNOWN
 
     async def _resync(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
-        """The second half of a switch-off. Where it was done already, doing it once more does no harm."""
+        """The second half of a switch-off. If it was done already, doing it again does no harm."""
         if stays_on:
             reason = "the admin user did not go off, so the cached keys are still right"
             return ended(one.row, _now()) | {"Outcome": Phase.WITHHELD, "Reason": reason, "Code": ENDED_EARLY}
@@ -142,7 +142,7 @@ class Settling:
         return self.azure.now() - run.began >= _GIVEN_UP_AFTER
 
     async def _record(self, rows: Sequence[Row], shown: Sequence[Row]) -> None:
-        """The log may have taken some although it reported a failure."""
+        """The log may have taken some rows although it reported a failure."""
         missing = [row for row in rows if not _is_answered(row, shown, str(row["Outcome"]))]
         if missing and self.audit is None:
             raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
@@ -157,7 +157,7 @@ def _given_up(one: Intent, code: str) -> dict[str, Any]:
 
 
 def _is_answered(row: Row, shown: Sequence[Row], phase: str = "") -> bool:
-    """Whether an outcome of the same action, of this phase, is on record since."""
+    """Whether an outcome of the same action, in this phase, was recorded since."""
     since = moment(row.get("TimeGenerated"))
     for one in shown:
         if one.get("ActionId") == row["ActionId"] and one.get("Outcome") != Phase.PLANNED:

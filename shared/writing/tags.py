@@ -1,4 +1,4 @@
-"""The tag of a resource group by which people stop amlguard there. A tag never allows anything."""
+"""The tag of a resource group with which people stop amlguard there. A tag never allows anything."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _GOES_ON = "on"
 
 
 async def stopped_by_tag(actions: Sequence[Change], workspace: Scope, azure: Reads) -> dict[str, Refusal]:
-    """By action id: changes in a resource group whose tag says stop, or for a workspace in one."""
+    """The refusals, by action id, of changes in a resource group whose tag says stop, or for a workspace in one."""
     groups = {scope: scope.resource_group for scope in (workspace, *map(target, actions))}
     wanted = sorted({group for group in groups.values() if group}, key=str)
     raws = await asyncio.gather(*(azure.resource(group) for group in wanted))

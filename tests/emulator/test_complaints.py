@@ -1,4 +1,4 @@
-"""What goes wrong at a desk is said in one line that names what to do; never a traceback, never a secret."""
+"""What goes wrong on the command line is said in one line that names what to do. Never a traceback, never a secret."""
 
 import json
 import os

@@ -360,7 +360,7 @@ def test_it_is_closed_when_the_deployer_is_stopped(closed: Azure, tmp_path: Path
         told = []
         for line in process.stdout:
             told.append(line)
-            if "is accepted" in line:
+            if "was accepted" in line:
                 assert _let_in(closed) == [f"{OWN}/32"]
                 process.send_signal(number)
         assert process.wait(30) == 128 + number, "".join(told)

@@ -1,4 +1,4 @@
-// Which logs of the app's resources go to its workspace. The queries that read them are in ../../queries.
+// Which logs of the app's resources go to its log workspace. The queries that read them are in ../../queries.
 param functionAppName string
 param storageAccountName string
 param dataCollectionRuleName string
@@ -38,7 +38,7 @@ resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   }
 }
 
-// Writes only: the alert on the poison queue reads them.
+// Only writes are logged, because the alert on the poison queue reads nothing else.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'amlguard'
   scope: account::queues

@@ -1,4 +1,4 @@
-"""The rule table: every rule is one entry in one of these modules. Events, rights, docs and tests follow from it."""
+"""The rule table. Every rule is one entry in one of these modules; events, rights, docs and tests follow from it."""
 
 from shared.access.rules import (
     attached_clusters,

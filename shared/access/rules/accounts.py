@@ -14,7 +14,7 @@ _BLOBS = ("azureblob", "azuredatalakegen2")
 
 
 def account(store: Datastore, workspace: Workspace, estate: Estate) -> Scope | None:
-    """The storage account that the datastore names; None when nobody can tell where that is."""
+    """The storage account that the datastore names. None if nobody can tell where it is."""
     named = _named(store, workspace)
     if not isinstance(named, Somewhere):
         return named
@@ -27,7 +27,7 @@ def _named(store: Datastore, workspace: Workspace) -> Scope | Somewhere | None:
 
 
 def account_wants(workspace: Workspace) -> Iterator[Want]:
-    """The lists by which accounts are found that datastores name without their resource groups."""
+    """The lists in which accounts are found that datastores name without their resource groups."""
     yield from (want for store in by_identity(workspace) if (want := listed_by(store, workspace)))
 
 
@@ -41,7 +41,7 @@ def by_identity(workspace: Workspace) -> Iterator[Datastore]:
 
 
 def elsewhere(workspace: Workspace, estate: Estate) -> Iterator[tuple[Datastore, Scope | None]]:
-    """Datastores that are read by identity and lie on another storage account than the workspace's."""
+    """Datastores that are read by identity and lie on another storage account than the workspace's own."""
     for store in by_identity(workspace):
         where = account(store, workspace, estate)
         if where is None or where != workspace.storage:
@@ -55,7 +55,10 @@ def container(store: Datastore, where: Scope) -> Scope | None:
 
 
 def containers(stores: Iterable[Datastore], where: Scope) -> tuple[Scope, ...]:
-    """What a need of the stores' data is about on the account `where`; empty (all of it) where one names none."""
+    """The containers on the account `where` that the stores name.
+
+    Empty, which means the whole account, if one names none.
+    """
     named = [container(store, where) for store in stores]
     known = tuple(dict.fromkeys(one for one in named if one))
     return known if None not in named else ()

@@ -1,6 +1,6 @@
 """What the identity of a UAI workspace needs on a Kubernetes cluster that is attached to it (AML-91).
 
-A system-assigned identity gets what it needs when the cluster is attached; for a user-assigned one nobody sees to it.
+A system-assigned identity gets this when the cluster is attached. For a user-assigned identity nobody grants it.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def _attached(workspace: Workspace) -> Iterator[tuple[Compute, Scope]]:
 
 
 def _relay_lists(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """The AML extension makes its relay in the resource group of the Arc cluster."""
+    """The AML extension creates its relay in the resource group of the Arc cluster."""
     groups = (cluster.resource_group for _, cluster in _attached(workspace) if cluster.resource_type == _ARC)
     yield from dict.fromkeys(Want(group, _RELAYS) for group in groups if group)
 
@@ -97,13 +97,13 @@ RULES = (
         name=RELAY,
         requirements=("AML-91",),
         mode=RuleKind.AUDIT,
-        title="It is known which relay an attached Arc cluster uses.",
+        title="amlguard knows which relay an attached Arc cluster uses.",
         source=_SOURCE,
         examine=_which_relay,
         acts="an Arc cluster with two relays in its resource group",
         leaves="an Arc cluster with one relay in its resource group",
         severity=Severity.LOW,
-        remedy="Look into the settings of the cluster's AML extension which relay it is, then: {grant}",
+        remedy="Find the relay in the settings of the cluster's AML extension, then: {grant}",
         wants=_relay_lists,
         reads=(List.COMPUTES,),
         watches=_WATCHES,

@@ -1,6 +1,6 @@
-"""Commands of the Azure CLI as remedies print them: every value quoted for a shell, each command in backquotes.
+"""Azure CLI commands as remedies print them: every value is quoted for a shell, each command is between backquotes.
 
-tests/az holds them against the CLI's own parser.
+tests/az checks them with the CLI's own parser.
 """
 
 import re
@@ -10,13 +10,16 @@ from shared.access.quoting import shell
 from shared.access.scope import Scope
 
 _BACKQUOTES = re.compile("`+")
-_ACTIVE = frozenset('"$`\\!')  # what a shell would look at between double quotes
+_ACTIVE = frozenset('"$`\\!')  # characters that a shell interprets between double quotes
 
 type _Value = object | tuple[object, ...]
 
 
 def az(command: str, /, **options: _Value) -> str:
-    """One command. An option's value may be several words (a tuple), or True for none; without words it is left out."""
+    """One command.
+
+    An option's value is one word, several words (a tuple), or True for none. An empty tuple omits the option.
+    """
     words = [command]
     for name, value in options.items():
         values = value if isinstance(value, tuple) else () if value is True else (value,)
@@ -26,15 +29,16 @@ def az(command: str, /, **options: _Value) -> str:
 
 
 def _word(text: str) -> str:
-    """For a POSIX shell; in double quotes where these do, as PowerShell and cmd read them as well."""
+    """Quoted for a POSIX shell. In double quotes where these are enough, because PowerShell and cmd read them, too."""
     quoted = shell(text)
     return f'"{text}"' if quoted != text and _ACTIVE.isdisjoint(text) else quoted
 
 
 def code(*commands: str) -> str:
-    """To be run one after another, while they succeed. What is between backquotes can be copied as it stands.
+    """Commands that run one after another while they succeed. The text between the backquotes can be copied as it is.
 
-    As in Markdown, they are more than any that stand in a row within (a custom role may be called so).
+    As in Markdown, there are more backquotes around it than in any row inside it (a custom role may have them in its
+    name).
     """
     joined = " && ".join(commands)
     fence = "`" * (max(map(len, _BACKQUOTES.findall(joined)), default=0) + 1)
@@ -42,7 +46,7 @@ def code(*commands: str) -> str:
 
 
 def within(scope: Scope) -> Mapping[str, str]:
-    """Where `az` finds what it names. Without the subscription it takes the one that the user happens to be in."""
+    """The subscription in which `az` looks for the resource. Without it, `az` uses the user's current one."""
     group = scope.resource_group.name if scope.resource_group else "RESOURCE-GROUP"
     return {"resource_group": group, **subscription(scope)}
 
@@ -52,17 +56,17 @@ def subscription(scope: Scope) -> Mapping[str, str]:
 
 
 def at(workspace: Scope) -> Mapping[str, str]:
-    """The options by which `az ml` commands find the workspace of what they are about."""
+    """The options by which `az ml` commands find the workspace of a resource."""
     return {"workspace_name": workspace.name, **within(workspace)}
 
 
 def itself(scope: Scope) -> Mapping[str, str]:
-    """The options by which commands find what they are about by its name."""
+    """The options by which commands find a resource by its name."""
     return {"name": scope.name, **within(scope)}
 
 
 def assign(principal: str, role: str, scope: object, kind: str | None = "ServicePrincipal") -> str:
-    """Makes the principal (by its object id) hold the role there."""
+    """Assigns the role there to the principal, given by its object id."""
     kinds = {"assignee_principal_type": kind} if kind else {}
     who = az("role assignment create", assignee_object_id=principal, **kinds)
     return f'{who} --role "{role}" --scope {_word(str(scope))}'

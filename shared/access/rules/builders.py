@@ -1,8 +1,8 @@
 """Who builds images: the workspace's own identity, or that of its image build compute (AML-83).
 
-With the registry's admin user off, AML builds and pushes as a managed identity. On a classic registry that takes the
-right to push and ACR Tasks. In ABAC mode repository permissions decide who pushes: Contributor counts for nothing
-there, and ACR Tasks lose the data access that they have by default.
+When the registry's admin user is off, AML builds and pushes as a managed identity. On a classic registry that takes the
+right to push and the right to use ACR Tasks. In ABAC mode repository permissions decide who may push: Contributor gives
+none of them, and ACR Tasks lose the data access that they otherwise have by default.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ _WATCHES = (
 
 
 def _build_compute(workspace: Workspace) -> tuple[str, Compute | None]:
-    """The name of the compute that builds images instead of ACR Tasks, and the compute if it is there."""
+    """The name of the compute that builds images instead of ACR Tasks, and the compute itself if it exists."""
     named = (text(workspace.raw, "properties", "imageBuildCompute") or "").rpartition("/")[2]
     found = (one for one in workspace.computes if one.id.name.casefold() == named.casefold())
     return named, next(found, None)
 
 
 def _builder(workspace: Workspace) -> tuple[Principal | None, Scope]:
-    """The identity that builds, and the resource whose identity it is; None when nobody can tell."""
+    """The identity that builds, and the resource whose identity it is. None if nobody can tell."""
     named, compute = _build_compute(workspace)
     if not named:
         return workspace.acting, workspace.id
@@ -68,7 +68,8 @@ def _missing(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         change = az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER")
         yield Found(
             workspace.id,
-            f"Workspace {workspace.id.name} builds images on compute {named}, which is not there: none can be built.",
+            f"Workspace {workspace.id.name} builds images on compute {named}, which does not exist: no image can be "
+            "built.",
             {"change": code(change)},
         )
 
@@ -78,7 +79,7 @@ def _granted(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _unknown(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Whether a known one is covered follows from what it holds (`shared.access.registry_users`)."""
+    """For builders that are not known. `shared.access.registry_users` says whether a known builder is covered."""
     registry = estate.registries.get(workspace.registry) if workspace.registry else None
     named, compute = _build_compute(workspace)
     principal, on = _builder(workspace)
@@ -89,7 +90,7 @@ def _unknown(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if not named:
         reason = f"nobody can tell as which identity workspace {name} builds images"
     elif compute is None:
-        reason = f"workspace {name} builds images on compute {named}, which is not there"
+        reason = f"workspace {name} builds images on compute {named}, which does not exist"
     else:
         reason = f"compute {named}, which builds the images of workspace {name}, has no identity that is known"
         cover = Cover.UNKNOWN if compute.identity.unresolved else Cover.UNCOVERED
@@ -104,13 +105,13 @@ RULES = (
         name=IMAGE_BUILDER,
         requirements=("AML-83",),
         mode=RuleKind.AUDIT,
-        title="Whoever builds images can push them to the workspace's registry and run ACR Tasks there.",
+        title="An identity that builds images can push them to the workspace's registry and run ACR Tasks there.",
         source=_SOURCE,
         examine=_missing,
         acts="a workspace whose system-assigned identity holds nothing on its registry",
         leaves="a workspace whose identity is Contributor on the registry's resource group",
         severity=Severity.MEDIUM,
-        remedy="Name a cluster that is there, whose identity can push and build (AML-83): {change}",
+        remedy="Name an existing cluster whose identity can push and build (AML-83): {change}",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),
@@ -118,12 +119,12 @@ RULES = (
         name="image-builder-role",
         requirements=("AML-83", "AML-08"),
         mode=RuleKind.OPT_IN,
-        title="Whoever builds images gets what that takes: Contributor, or AcrPush and Container Registry Tasks "
-        "Contributor (policy: builders); in ABAC mode Container Registry Repository Writer besides.",
+        title="An identity that builds images gets the roles for it: Contributor, or AcrPush and Container Registry "
+        "Tasks Contributor (policy: builders), and in ABAC mode also Container Registry Repository Writer.",
         source=_SOURCE,
         examine=_granted,
         acts="a workspace on a registry of another resource group, when the policy turns the rule or AML-08 on",
-        leaves="an image build compute that is AcrPush and Container Registry Tasks Contributor",
+        leaves="an image build compute that holds AcrPush and Container Registry Tasks Contributor",
         grants=BUILDS,
         keeps_apart=False,
         reads=(List.COMPUTES,),
@@ -134,11 +135,11 @@ RULES = (
         name=UNCOVERED_BUILDER,
         requirements=("AML-83",),
         mode=RuleKind.GUARD,
-        title="While somebody who builds images cannot push, or is not known, the registry's admin user stays on.",
+        title="While an identity that builds images cannot push, or is not known, the registry's admin user stays on.",
         source=_SOURCE,
         examine=_unknown,
-        acts="a workspace whose identity lacks pushing or ACR Tasks on its registry",
-        leaves="a workspace whose identity is Contributor on the registry",
+        acts="a workspace whose identity may not push or run ACR Tasks on its registry",
+        leaves="a workspace whose identity holds Contributor on the registry",
         reads=(List.COMPUTES,),
         watches=_WATCHES,
     ),

@@ -1,4 +1,4 @@
-"""Images that AML builds: what still needs a registry's password for it, and what AML cannot build at all."""
+"""Images that AML builds: what still needs a registry's password for that, and what AML cannot build at all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -21,9 +21,9 @@ MOST_ASKED = 500
 
 
 def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-24. Of the subject, also the workspaces that do not use the registry themselves and may build from it.
+    """AML-24. For the subject, also the workspaces that do not use the registry themselves but may build from it.
 
-    Nothing lists connections but ARM, workspace by workspace: Resource Graph does not have them
+    Only ARM lists connections, for each workspace separately: Resource Graph does not have them
     (learn.microsoft.com/azure/governance/resource-graph/reference/supported-tables-resources).
     """
     registry = estate.registries.get(workspace.registry) if workspace.registry else None
@@ -35,7 +35,7 @@ def _built_with_password(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _elsewhere(registry: Registry, estate: Estate) -> Iterator[Ask]:
-    """Of the workspaces in the subscriptions of the registry and of those on it. They are asked for last."""
+    """The workspaces in the subscriptions of the registry and of the workspaces on it. They are asked last."""
     near = (registry.id, *(one.id for one in estate.workspaces))
     subscriptions = dict.fromkeys(sub for scope in near if (sub := scope.subscription))
     lists = [Want(subscription, _WORKSPACES) for subscription in subscriptions]
@@ -58,7 +58,7 @@ def _elsewhere(registry: Registry, estate: Estate) -> Iterator[Ask]:
 
 
 def _unread(wants: Sequence[Want], what: str, registry: Registry, estate: Estate) -> Iterator[RegistryUser]:
-    """One for all that was not read yet, and one for each that may not be read."""
+    """One user for everything that was not read yet, and one for each thing that may not be read."""
     later = tuple(want for want in wants if want not in estate.facts)
     if later:
         yield _user(registry, registry.id, Cover.UNKNOWN, f"{what} were not looked at yet", what, later)
@@ -73,8 +73,8 @@ def _unread(wants: Sequence[Want], what: str, registry: Registry, estate: Estate
 
 def _too_many(others: Sequence[Scope], registry: Registry) -> Iterator[Ask]:
     reason = (
-        f"the subscriptions of {registry.id.name} and of the workspaces on it hold {len(others)} other workspaces, and "
-        f"amlguard asks no more than {MOST_ASKED} whether a connection signs in with its password"
+        f"the subscriptions of {registry.id.name} and of the workspaces on it have {len(others)} other workspaces, and "
+        f"amlguard asks at most {MOST_ASKED} whether a connection signs in with its password"
     )
     yield _user(registry, registry.id, Cover.UNKNOWN, reason)
     ask = az("ml connection list", **at(others[0]))
@@ -97,7 +97,7 @@ def _signing_in(found: Iterable[Connection], registry: Registry) -> Iterator[Reg
 
 
 def _at(raw: Raw, workspace: Scope) -> Scope:
-    """Where the connection is: in the workspace in whose list it is, whatever it says of its own."""
+    """Where the connection is: in the workspace whose list contains it, whatever place it states itself."""
     told = scope_or_none(raw.get("id"))
     return told if told and workspace.contains(told) else workspace.child("connections", "unnamed")
 
@@ -110,7 +110,10 @@ def _user(
 
 
 def _signs_in_to(one: Connection, registry: Registry) -> bool:
-    """As the admin user, as far as ARM says: that one is called like the registry; a token or a principal is not."""
+    """Whether it signs in as the admin user, whose name is that of the registry.
+
+    Tokens and principals have other names.
+    """
     server = (registry.login_server or f"{registry.id.name}.azurecr.io").casefold()
     user = connections.username(one)
     as_admin = user is None or user.casefold() == registry.id.name.casefold()
@@ -118,7 +121,10 @@ def _signs_in_to(one: Connection, registry: Registry) -> bool:
 
 
 def _private_hosts(workspace: Workspace) -> frozenset[str]:
-    """Of registries that are pulled from without a password: AML can run their images, but build nothing on them."""
+    """Login servers of registries that are pulled from without a password.
+
+    AML can run their images but not build on them.
+    """
     own = workspace.registry
     private = [
         one for one in workspace.connections if connections.of_registry(one) and not (own and one.registry == own)
@@ -162,8 +168,8 @@ RULES = (
         requirements=("AML-24",),
         mode=RuleKind.GUARD,
         title="While a workspace builds environments from the registry with its password, the admin user stays on. "
-        "amlguard looks for such workspaces in the subscriptions of the registry and of the workspaces on it; where "
-        f"these hold more than {MOST_ASKED} others, the admin user stays on.",
+        "amlguard looks for such workspaces in the subscriptions of the registry and of the workspaces on it. If "
+        f"these have more than {MOST_ASKED} others, the admin user stays on.",
         source=_SOURCE,
         examine=_built_with_password,
         acts="a workspace elsewhere in the subscription whose connection signs in to the registry with its password",
@@ -178,14 +184,14 @@ RULES = (
         name="environment-build",
         requirements=("AML-29",),
         mode=RuleKind.AUDIT,
-        title="An environment on an image of a private registry uses the image as it is. Only v1 could build on one "
+        title="An environment on an image of a private registry uses the image unchanged. Only v1 could build on one "
         f"with an identity: {V1_ENDED}.",
         source=_SOURCE,
         examine=_builds_on_private,
         acts="an environment that adds a conda file to an image of a private registry",
-        leaves="an environment that uses the image as it is",
+        leaves="an environment that uses the image unchanged",
         severity=Severity.MEDIUM,
-        remedy=f"Put the packages into the image and use it as it is: {{create}} (an environment of {V1_ENDED}: "
+        remedy=f"Put the packages into the image and use it unchanged: {{create}} (an environment of {V1_ENDED}: "
         "user_managed_dependencies = True and no Dockerfile)",
         wants=_environment_wants,
         reads=(List.CONNECTIONS,),

@@ -67,11 +67,12 @@ RULES = (
         name="abac-registry",
         requirements=("AML-70",),
         mode=RuleKind.FIX,
-        title="Whoever pulls from a registry in ABAC mode, where AcrPull does nothing, is Repository Reader there.",
+        title="An identity that pulls from a registry in ABAC mode, where AcrPull does nothing, holds Repository "
+        "Reader.",
         source="learn.microsoft.com/azure/container-registry/container-registry-rbac-abac-repository-permissions",
         examine=no_asks,
         acts="a cluster that holds only AcrPull on a registry in ABAC mode",
-        leaves="a cluster that is Container Registry Repository Writer there",
+        leaves="a cluster that holds Container Registry Repository Writer there",
         watches=("Microsoft.ContainerRegistry/registries",),
         through=(
             "compute-pull",

@@ -1,4 +1,4 @@
-"""Datastores: what they keep, what they name, and who reads there."""
+"""Datastores: which credentials they keep, which accounts they name, and who reads there."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _WATCHES = (
 )
 _API = "2025-12-01"
 _BY_IDENTITY = ("azureblob", "azuredatalakegen1", "azuredatalakegen2", "onelake")
-# AML makes these itself; a workspace whose system datastores use identity has its file shares among them.
+# AML makes these itself. If a workspace's system datastores use identity, its file share datastores are among them.
 _SYSTEM = ("workspaceblobstore", "workspaceartifactstore", "workspacefilestore", "workspaceworkingdirectory")
 
 
@@ -49,8 +49,8 @@ def _without_credential(store: Datastore, workspace: Workspace) -> str:
     if store.id.name.casefold() in _SYSTEM:
         where = workspace.storage.name if workspace.storage else "the workspace's storage account"
         return (
-            f"First see to the roles on {where}: computes are Storage Blob Data Contributor, for parallel runs "
-            "Storage Table Data Contributor and Storage Queue Data Contributor as well (AML-87); people are Storage "
+            f"First grant the roles on {where}: computes need Storage Blob Data Contributor, and for parallel runs "
+            "also Storage Table Data Contributor and Storage Queue Data Contributor (AML-87); people need Storage "
             "Blob Data Contributor and Storage File Data Privileged Contributor (AML-88). Then let the workspace's own "
             f"datastores use identities: {let_sign_in(workspace.id)}"
         )
@@ -135,12 +135,12 @@ def _nowhere(store: Datastore, workspace: Workspace) -> Found:
 
 
 def _said(store: Datastore) -> str:
-    """The account's name for a command; a user may have written anything there."""
+    """The account's name for a command. A user may have written anything there."""
     return store.account.casefold() if store.account and ACCOUNT.fullmatch(store.account) else "ACCOUNT"
 
 
 def _abroad(workspace: Workspace, estate: Estate) -> dict[Scope, Scope]:
-    """Storage accounts in other subscriptions than the workspace's, with those."""
+    """Storage accounts in other subscriptions than the workspace's, with these subscriptions."""
     named = (workspace.storage, *(where for _, where in elsewhere(workspace, estate)))
     found = {one: one.subscription for one in named if one and one.subscription != workspace.id.subscription}
     return {one: subscription for one, subscription in found.items() if subscription}
@@ -174,7 +174,7 @@ RULES = (
         name="datastore-credential",
         requirements=("AML-33",),
         mode=RuleKind.AUDIT,
-        title="A datastore keeps no credential: whoever reads through it reads as themselves.",
+        title="A datastore keeps no credential, so that everyone who reads through it reads as themselves.",
         source=_AUTHENTICATION,
         examine=_keeps_credential,
         acts="a datastore with an account key",
@@ -203,7 +203,7 @@ RULES = (
         name="cross-tenant-storage",
         requirements=("AML-35",),
         mode=RuleKind.GUARD,
-        title="Nothing is granted on storage in another tenant's subscription.",
+        title="amlguard grants nothing on storage in another tenant's subscription.",
         source=_ACCESS,
         examine=_other_tenant,
         acts="a datastore on an account in a subscription of another tenant",
@@ -222,10 +222,10 @@ RULES = (
         source=_ACCESS,
         examine=_compute_reads_data,
         acts="a datastore on an account that is on the policy's allow-list",
-        leaves="a cluster that is Storage Blob Data Owner there, and clusters that people let at different accounts",
+        leaves="a cluster that holds Storage Blob Data Owner there; clusters to which people gave different accounts",
         severity=Severity.LOW,
-        remedy="Find it ({find}), and say where it is, which only ARM's own call can. Get the datastore ({get}), add "
-        "subscriptionId and resourceGroup to its properties, and put it back: {put}",
+        remedy="Find the account ({find}), and write its place into the datastore, which only ARM itself can do. Get "
+        "the datastore ({get}), add subscriptionId and resourceGroup to its properties, and put it back: {put}",
         wants=_data_wants,
         also=("AML-16",),
         grants=(READ_BLOBS,),
@@ -238,12 +238,12 @@ RULES = (
         name="batch-endpoint-storage",
         requirements=("AML-81",),
         mode=RuleKind.FIX,
-        title="Batch endpoints run on clusters and mount storage as their identity: what a cluster holds is what they "
-        "need.",
+        title="Batch endpoints run on clusters and mount storage as the cluster's identity, so the cluster must hold "
+        "what they need.",
         source=_DOCS + "how-to-authenticate-batch-endpoint",
         examine=no_asks,
         acts="a batch endpoint on a cluster that holds nothing on the storage account",
-        leaves="a batch endpoint whose cluster is Storage Blob Data Reader there",
+        leaves="a batch endpoint whose cluster holds Storage Blob Data Reader there",
         reads=(List.COMPUTES, List.DATASTORES),
         watches=("Microsoft.MachineLearningServices/workspaces/batchEndpoints",),
         through=("compute-reads-blobs", "compute-reads-data"),

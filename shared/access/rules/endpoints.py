@@ -1,4 +1,4 @@
-"""Online endpoints: how callers sign in, who is still using keys, and whether their traffic is on record."""
+"""Online endpoints: how callers sign in, who still uses keys, and whether their traffic is logged."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,9 +15,9 @@ _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _SIGN_IN = _DOCS + "how-to-authenticate-online-endpoint"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces/onlineEndpoints",)
 _SETTINGS = "Microsoft.Insights/diagnosticSettings"
-# The documents name the log both ways.
+# The documents use both names for the log.
 _TRAFFIC = ("amlonlineendpointtrafficlog", "amlonlineendpointtrafficlogs")
-_SECRET = "azureml://connections/"  # noqa: S105 - how a deployment's environment variables name one
+_SECRET = "azureml://connections/"  # noqa: S105 - how a deployment's environment variables name a secret
 
 
 def token_only(endpoint: Endpoint) -> bool:
@@ -57,7 +57,7 @@ def _signs_in(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _seen(endpoint: Endpoint, workspace: Workspace, estate: Estate) -> str:
-    """Of the caller the log knows no identity when a key was used; what it calls itself is what there is."""
+    """If a key was used, the log has no identity of the caller. It has only the name that the caller gives itself."""
     want, days = _calls(workspace, estate), estate.preferences.look_back_days
     match estate.facts.get(want):
         case Unreadable.FORBIDDEN:
@@ -78,12 +78,15 @@ def _named(row: Raw) -> str:
 
 
 def _managed(workspace: Workspace) -> list[Endpoint]:
-    """Endpoints on Kubernetes keep no traffic log."""
+    """Endpoints on Kubernetes have no traffic log."""
     return [endpoint for endpoint in workspace.endpoints if endpoint.compute is None]
 
 
 def _log_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """All at once: to look at the workspace's settings first would save requests, but make grants wait for them."""
+    """All wants at once.
+
+    Looking at the workspace's settings first would save requests, but grants would have to wait.
+    """
     if _managed(workspace):
         yield Want(workspace.id, _SETTINGS)
     yield from (Want(endpoint.id, _SETTINGS) for endpoint in _managed(workspace))
@@ -106,7 +109,7 @@ def _logs_traffic(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _send_traffic_logs(endpoint: Endpoint) -> str:
-    """Under a name of its own: a setting of the same name would be replaced."""
+    """The setting has a name of its own, because it would replace a setting of the same name."""
     logs = '[{"category": "AmlOnlineEndpointTrafficLog", "enabled": true}]'
     named = {"name": "amlguard-traffic-log", "resource": endpoint.id}
     return code(az("monitor diagnostic-settings create", **named, workspace="LOG-WORKSPACE-ID", logs=logs))
@@ -123,7 +126,7 @@ def _carries(log: object) -> bool:
 
 
 def _deployments(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """Secrets are injected from connections: without any there is nothing to look for."""
+    """Secrets are injected from connections, so without connections there is nothing to look for."""
     if workspace.connections:
         yield from (Want(e.id, "deployments") for e in workspace.endpoints if e.identity.default)
 
@@ -154,8 +157,7 @@ RULES = (
         name=AUTHENTICATION,
         requirements=("AML-43",),
         mode=RuleKind.AUDIT,
-        title="Online endpoints are called with Microsoft Entra tokens; where keys are used, the finding says how "
-        "lately.",
+        title="Online endpoints are called with Microsoft Entra tokens. If keys are used, the finding says how lately.",
         source=_SIGN_IN,
         examine=_signs_in,
         acts="an endpoint with authMode Key that the traffic log shows in use",
@@ -172,11 +174,12 @@ RULES = (
         name="token-audience",
         requirements=("AML-48",),
         mode=RuleKind.INPUT,
-        title="Tokens for scoring are for ml.azure.com, those for control for ARM: endpoint-authentication says so.",
+        title="Tokens for scoring are for ml.azure.com, tokens for management are for ARM: endpoint-authentication "
+        "says so.",
         source=_SIGN_IN,
         examine=no_asks,
         acts="a remedy that asks callers to use Microsoft Entra tokens",
-        leaves="an endpoint that takes them already",
+        leaves="an endpoint that already accepts only these",
         watches=_WATCHES,
         through=(AUTHENTICATION,),
     ),
@@ -200,7 +203,7 @@ RULES = (
         name=SECRETS,
         requirements=("AML-45",),
         mode=RuleKind.AUDIT,
-        title="An endpoint whose deployments inject secrets of connections is Workspace Connection Secrets Reader.",
+        title="An endpoint whose deployments inject secrets of connections holds Workspace Connection Secrets Reader.",
         source=_DOCS + "concept-secret-injection",
         examine=_injected,
         acts="a deployment with a connection's secret in an environment variable, on an endpoint without the role",

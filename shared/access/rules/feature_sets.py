@@ -1,7 +1,7 @@
-"""Feature sets: what those need who develop and use them (AML-96).
+"""Feature sets: what the people and identities need that develop and use them (AML-96).
 
-Any identity may: a user, a group, a service principal. Whoever is AzureML Data Scientist on the feature store reads the
-data there as themselves.
+Any kind of principal may be one: a user, a group or a service principal. Whoever holds AzureML Data Scientist on the
+feature store reads the data there as themselves.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _consumers(workspace: Workspace, estate: Estate) -> list[Principal]:
-    """Not the identities of the feature store itself: what those need is AML-82."""
+    """Not the identities of the feature store itself: AML-82 says what these need."""
     own = {one.id for one in (workspace.identity.system, *workspace.identity.user) if one}
     found: dict[str, Principal] = {}
     for one in estate.listed(workspace.id, _ASSIGNED):
@@ -40,7 +40,7 @@ def _consumers(workspace: Workspace, estate: Estate) -> list[Principal]:
 
 
 def _sources(workspace: Workspace, estate: Estate) -> dict[Scope, tuple[str, tuple[Scope, ...]]]:
-    """Accounts that feature sets are read from: what each is, and the containers there that are named."""
+    """The accounts that feature sets are read from: what each is, and which containers are named there."""
     connection = offline(workspace)
     kept = store(connection, workspace) if connection else None
     named: dict[Scope, list[Datastore]] = {}
@@ -68,8 +68,8 @@ def _used(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     if not consumers:
         yield Found(
             workspace.id,
-            f"Nobody is AzureML Data Scientist on feature store {workspace.id.name}: its feature sets can be neither "
-            "developed nor used.",
+            f"Nobody holds AzureML Data Scientist on feature store {workspace.id.name}: its feature sets can be "
+            "neither developed nor used.",
             {"grants": code(to_users("AzureML Data Scientist", workspace.id))},
         )
     for where, (what, about) in _sources(workspace, estate).items():
@@ -85,11 +85,11 @@ RULES = (
         name=USERS,
         requirements=("AML-96",),
         mode=RuleKind.AUDIT,
-        title="Who develops and uses feature sets is AzureML Data Scientist on the feature store and reads blobs of "
-        "its sources and its offline store.",
+        title="Whoever develops or uses feature sets holds AzureML Data Scientist on the feature store and can read "
+        "blobs of its sources and its offline store.",
         source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
         examine=_used,
-        acts="a group that is AzureML Data Scientist on the feature store and may not read its offline store",
+        acts="a group that holds AzureML Data Scientist on the feature store and may not read its offline store",
         leaves="a group that holds both",
         severity=Severity.LOW,
         remedy="{grants}",

@@ -36,7 +36,7 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _materializing(workspace: Workspace, estate: Estate) -> Principal | None:
-    """The identity that the offline store's connection names, else the store's own user-assigned one."""
+    """The identity that the offline store's connection names, or else the store's own user-assigned identity."""
     named = _named(workspace)
     if named is None:
         return workspace.acting if workspace.acts_as_uai else next(iter(workspace.identity.user), None)
@@ -46,7 +46,10 @@ def _materializing(workspace: Workspace, estate: Estate) -> Principal | None:
 
 
 def store(connection: Connection, workspace: Workspace) -> Scope | None:
-    """The account of the offline store: its container's id, or the URL of the workspace's own account."""
+    """The account of the offline store.
+
+    A connection names a container's id, or the URL of the workspace's own account.
+    """
     scope = scope_or_none(connection.target)
     if scope:
         return scope.ancestor(_STORAGE)
@@ -107,8 +110,8 @@ RULES = (
         name="feature-store-materialization",
         requirements=("AML-82",),
         mode=RuleKind.OPT_IN,
-        title="A feature store's materialization identity is AzureML Data Scientist on the store, writes its offline "
-        "store and reads its sources.",
+        title="A feature store's materialization identity holds AzureML Data Scientist on the store, can write its "
+        "offline store and can read its sources.",
         source="learn.microsoft.com/azure/machine-learning/how-to-setup-access-control-feature-store",
         examine=_materializes,
         acts="a feature store whose user-assigned identity holds nothing",

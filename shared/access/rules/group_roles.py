@@ -1,4 +1,4 @@
-"""What AML gave a workspace's system-assigned identity on the whole resource group (AML-95)."""
+"""The role that AML gave a workspace's system-assigned identity on the whole resource group (AML-95)."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,20 +11,20 @@ from shared.access.rules.rule import Rule, RuleKind
 from shared.access.rules.unreadable import unreadable
 
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-identity-based-service-authentication"
-# Since then AML gives Azure AI Administrator instead of Contributor.
+# Since then AML grants Azure AI Administrator instead of Contributor.
 _LESS_SINCE = datetime(2024, 11, 19, tzinfo=UTC)
 _CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 _ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 
 
 def _old(workspace: Workspace) -> Principal | None:
-    """The system-assigned identity that AML made Contributor, where the workspace is that old."""
+    """The system-assigned identity to which AML gave Contributor, if the workspace is that old."""
     of_old = workspace.created_on is not None and workspace.created_on < _LESS_SINCE
     return workspace.identity.system if of_old and not workspace.acts_as_uai else None
 
 
 def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """A reconcile reads that list anyway."""
+    """A reconcile reads this list anyway."""
     if _old(workspace) and workspace.id.resource_group:
         yield Want(workspace.id.resource_group, _ASSIGNMENTS)
 
@@ -64,10 +64,10 @@ RULES = (
         title="A workspace's system-assigned identity is no longer Contributor on the whole resource group.",
         source=_SOURCE,
         examine=_contributor,
-        acts="a workspace of early 2024 whose identity is Contributor on its resource group",
-        leaves="one whose identity is Azure AI Administrator there",
+        acts="a workspace of early 2024 whose identity holds Contributor on its resource group",
+        leaves="a workspace whose identity holds Azure AI Administrator there",
         severity=Severity.LOW,
-        remedy="First: {grant}. Some minutes later, when the workspace works with it: {remove}",
+        remedy="First: {grant}. Some minutes later, when the workspace works with that role: {remove}",
         wants=_wants,
         watches=("Microsoft.MachineLearningServices/workspaces",),
     ),

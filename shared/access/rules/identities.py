@@ -32,7 +32,7 @@ def _one_way(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _resent(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    """For what the remedies name see `identity_change`."""
+    """See `identity_change` for what the remedies must name."""
     ids = attached(workspace.identity)
     if ids:
         reason = f"an identity update of workspace {workspace.id.name} that leaves one of these out detaches it: "
@@ -43,13 +43,13 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     identity, named = workspace.identity, workspace.primary
     ids = attached(identity)
     if identity.unclear or workspace.unclear(PRIMARY):
-        return  # malformed-id says so, and what is attached cannot be told
+        return  # malformed-id reports it, and nobody can tell what is attached
     if named in {one.resource for one in identity.user} or not (named or ids):
         return
-    if named in {one.id for one in identity.lost}:  # AML-98 speaks of it
+    if named in {one.id for one in identity.lost}:  # AML-98 reports it
         return
     if named and named in identity.unresolved:
-        what = f"primary identity {named.name} is attached, but ARM does not tell its object id"
+        what = f"primary identity {named.name} is attached, but ARM does not show its object id"
         remedy = f"See whether amlguard may read it, or make another one primary. {ROLES_FIRST}Then: "
         remedy += update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
     elif named:
@@ -57,7 +57,9 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         gone = estate.facts.get(Want(named), {}) is None
         remedy = _another(workspace) if gone else _attach(workspace, named, known=estate.resource(named) is not None)
     elif identity.system is None and len(ids) > 1:
-        what = f"identities are {_names(identity)} and none of them is primary: which one AML acts as is not settled"
+        what = (
+            f"identities are {_names(identity)} and none of them is primary: so it is not defined which one AML acts as"
+        )
         remedy = f"Choose the one that AML is to act as. {_another(workspace)}"
     else:
         return
@@ -70,20 +72,20 @@ def primary(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _attach(workspace: Workspace, primary: Scope, *, known: bool) -> str:
-    seen = "" if known else "If it is still there (Azure refuses one that is not), attach it. "
-    return f"{seen}{ROLES_FIRST}Then attach it as well: {update_workspace(workspace, primary, primary=primary)}"
+    seen = "" if known else "If it still exists (Azure refuses one that does not), attach it. "
+    return f"{seen}{ROLES_FIRST}Then attach it, too: {update_workspace(workspace, primary, primary=primary)}"
 
 
 def _another(workspace: Workspace) -> str:
     ids = attached(workspace.identity)
-    which = "one of those attached" if ids else "one that is there"
+    which = "one of those attached" if ids else "one that exists"
     chosen = "ATTACHED-IDENTITY-ID" if ids else "IDENTITY-ID"
     change = update_workspace(workspace, *(() if ids else (chosen,)), primary=chosen)
     return f"Take {which}. {ROLES_FIRST}Then: {change}"
 
 
 def _primary_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """Only one that is not attached: whether it is there at all."""
+    """Only an identity that is not attached: whether it exists at all."""
     if workspace.primary and str(workspace.primary).casefold() not in map(str.casefold, attached(workspace.identity)):
         yield Want(workspace.primary)
 
@@ -93,7 +95,7 @@ def _names(identity: Identity) -> str:
 
 
 def _attached_by(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Only where an event says who wrote the resource; ARM keeps no object id of a person."""
+    """Only if an event says who wrote the resource. ARM keeps no object id of a person."""
     if estate.caller is None or estate.changed is None:
         return
     for scope, identity in _with_identity(workspace):
@@ -124,17 +126,17 @@ RULES = (
         acts="a workspace whose identity is of type None",
         leaves="a workspace with its system-assigned identity",
         severity=Severity.HIGH,
-        remedy="Give it a system-assigned one: {change}",
+        remedy="Give it a system-assigned identity: {change}",
         watches=_WORKSPACES,
     ),
     Rule(
         name="workspace-identity-one-way",
         requirements=("AML-02",),
         mode=RuleKind.GUARD,
-        title="No advice takes the user-assigned identities of a workspace away: AML knows no way back from them.",
+        title="No remedy takes a workspace's user-assigned identities away, because AML cannot go back to none.",
         source=_SOURCE,
         examine=_one_way,
-        acts="a workspace with a user-assigned identity: whatever is advised keeps it",
+        acts="a workspace with a user-assigned identity: every remedy keeps it",
         leaves="a workspace with a system-assigned identity only",
         watches=_WORKSPACES,
         through=_ADVISED_BY,
@@ -143,10 +145,10 @@ RULES = (
         name="workspace-identities-resent",
         requirements=("AML-11",),
         mode=RuleKind.GUARD,
-        title="Advice that changes an identity names every user-assigned one again: AML detaches what is left out.",
+        title="A remedy that changes an identity names every user-assigned one again, as AML detaches all others.",
         source=_SOURCE,
         examine=_resent,
-        acts="a primary identity that is not attached: the command that attaches it names the attached ones as well",
+        acts="a primary identity that is not attached: the command that attaches it also names the attached ones",
         leaves="a workspace with a system-assigned identity only",
         watches=_WORKSPACES,
         through=_ADVISED_BY,
@@ -171,11 +173,11 @@ RULES = (
         name="identity-attached-by",
         requirements=("AML-14",),
         mode=RuleKind.AUDIT,
-        title="Whoever attaches a user-assigned identity is Managed Identity Operator on it.",
+        title="Whoever attaches a user-assigned identity holds Managed Identity Operator on it.",
         source=_SOURCE,
         examine=_attached_by,
-        acts="an event of somebody who wrote a UAI workspace and holds nothing on its identity",
-        leaves="an event of an Owner of the identity's resource group; a sweep, which knows of no caller",
+        acts="an event whose caller wrote a UAI workspace and holds nothing on its identity",
+        leaves="an event whose caller is Owner of the identity's resource group; a sweep, which has no caller",
         each=(List.COMPUTES, List.ENDPOINTS),
         watches=(*_WORKSPACES, *_COMPUTES, *_ENDPOINTS),
     ),
@@ -204,7 +206,7 @@ RULES = (
         name="default-identity",
         requirements=("AML-16",),
         mode=RuleKind.INPUT,
-        title="A compute mounts storage, pulls images and opens datastores as its system-assigned identity, else as "
+        title="A compute mounts storage, pulls images and opens datastores as its system-assigned identity, or else as "
         "the first of its user-assigned ones.",
         source=_SOURCE,
         examine=no_asks,
@@ -219,7 +221,7 @@ RULES = (
         requirements=("AML-38",),
         mode=RuleKind.INPUT,
         title="A compute's system-assigned identity is called <workspace>/computes/<compute> in Microsoft Entra ID, "
-        "and so it is in all reasons.",
+        "and amlguard's messages use that name.",
         source=_SOURCE,
         examine=no_asks,
         acts="a cluster with a system-assigned identity",

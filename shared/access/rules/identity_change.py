@@ -1,8 +1,8 @@
-"""Advice that changes an identity, in the one form that takes none away.
+"""Remedies that change an identity, in the one form that takes no identity away.
 
-An identity update of AML replaces the whole list: a user-assigned identity that is left out is detached (AML-11), and
-a workspace that has user-assigned identities never goes back to none (AML-02). So every remedy of ours that touches an
-identity is made here, from all that the resource has.
+An identity update of AML replaces the whole list: AML detaches a user-assigned identity that is left out (AML-11), and
+a workspace that has user-assigned identities can never go back to none (AML-02). Therefore every remedy that changes an
+identity is made here, from all identities that the resource has.
 """
 
 import json
@@ -16,12 +16,12 @@ from shared.access.scope import Scope
 API = "2025-12-01"
 ROLES_FIRST = (
     "First give it the roles that a workspace's own identity needs (AML-03 to AML-09, and AML-83 to build images): the "
-    "workspace acts as nothing else from then on. "
+    "workspace then acts only as this identity. "
 )
 
 
 def update_workspace(workspace: Workspace, *more: Scope | str, primary: Scope | str | None = None) -> str:
-    """The az command that leaves the workspace with all its identities and `more`; without any, with its own."""
+    """The az command that keeps all identities of the workspace and adds `more`. If it has none, it gets its own."""
     ids = attached(workspace.identity, *more)
     system = workspace.identity.system is not None or not ids
     kinds = (*(["SystemAssigned"] if system else []), *(["UserAssigned"] if ids else []))
@@ -38,7 +38,10 @@ def patch_workspace(workspace: Workspace, body: dict[str, Any]) -> str:
 
 
 def update_compute(compute: Compute, *more: Scope | str) -> str:
-    """The az command that leaves the compute with all its user-assigned identities and `more`; else with its own."""
+    """The az command that keeps all user-assigned identities of the compute and adds `more`.
+
+    If it has none, it gets its own.
+    """
     ids = attached(compute.identity, *more)
     listed = {"identity_type": "UserAssigned" if ids else "SystemAssigned"}
     if ids:
@@ -47,9 +50,10 @@ def update_compute(compute: Compute, *more: Scope | str) -> str:
 
 
 def attached(identity: Identity, *more: Scope | str) -> list[str]:
-    """Every user-assigned identity that an update has to name, those of unknown object id included.
+    """Every user-assigned identity that an update has to name, including those whose object id is unknown.
 
-    Of those that are gone, only what was made anew: Azure refuses an update that names one that is not there.
+    Of the identities that are gone, only those that were made anew: Azure refuses an update that names one that does
+    not exist.
     """
     anew = [str(one.id) for one in identity.lost if one.how is Loss.MADE_ANEW]
     ids = [*(str(one.resource) for one in identity.user), *map(str, identity.unresolved), *anew, *map(str, more)]

@@ -1,7 +1,8 @@
-"""Images of registries other than the workspace's own, told by environments and deployments (AML-90).
+"""Images of registries other than the workspace's own, as environments and deployments show them (AML-90).
 
-Only what has to be read is: environments where something could run them, deployments of endpoints with an identity,
-registries where an image comes from one. Environments grow without bound, so the ones that were changed last must do.
+It reads only what it has to: environments if something could run them, deployments of endpoints that have an identity,
+and registries if an image comes from one. The number of environments grows without bound, so only those that were
+changed last are read.
 """
 
 # long: its rules look for the same images, and share how
@@ -35,8 +36,8 @@ _DOCS = "learn.microsoft.com/azure/machine-learning/"
 _AUTHENTICATION = _DOCS + "how-to-identity-based-service-authentication"
 _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 _REGISTRIES = "Microsoft.ContainerRegistry/registries"
-# Not environments: a job that brings its own writes one each time, and jobs are too many to look at. The next event
-# about a compute or a deployment, or the next sweep, sees what changed in one.
+# Not environments: a job that brings its own environment writes one each time, and jobs are too many to look at. The
+# next event about a compute or a deployment, or the next sweep, sees what changed in one.
 _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/computes",
     "Microsoft.MachineLearningServices/workspaces/onlineEndpoints",
@@ -48,7 +49,7 @@ type _Runner = tuple[Principal, Scope]
 
 
 def _computes(workspace: Workspace) -> list[_Runner]:
-    """Any of them may be given any environment."""
+    """Any of these computes may run any environment."""
     ready = ((one.identity.default, one) for one in workspace.computes if one.type in _RUNNING)
     return [(principal, one.id) for principal, one in ready if principal]
 
@@ -67,7 +68,7 @@ def _own_environments(endpoint: Endpoint, estate: Estate) -> list[Scope]:
 
 
 def _hosts(workspace: Workspace, estate: Estate) -> dict[str, list[_Runner]]:
-    """Whoever pulls from a container registry that is not the workspace's own, by its login server."""
+    """Who pulls from a container registry that is not the workspace's own, by the registry's login server."""
     running = [(version, runner) for version in latest(workspace, estate) for runner in _computes(workspace)]
     for principal, endpoint in _endpoints(workspace):
         running += [(version, (principal, endpoint.id)) for version in _own_environments(endpoint, estate)]
@@ -82,7 +83,7 @@ def _hosts(workspace: Workspace, estate: Estate) -> dict[str, list[_Runner]]:
 
 
 def _aml_registries(workspace: Workspace, estate: Estate) -> dict[str, list[tuple[_Runner, Asset]]]:
-    """Whoever uses an asset of an AML registry that is not Microsoft's, by the registry's name in lower case."""
+    """Who uses an asset of an AML registry that is not Microsoft's, by the registry's name in lower case."""
     found: dict[str, list[tuple[_Runner, Asset]]] = {}
     for principal, endpoint in _endpoints(workspace):
         for asset in _deployed(endpoint, estate):
@@ -95,7 +96,7 @@ def _aml_registries(workspace: Workspace, estate: Estate) -> dict[str, list[tupl
 
 
 def _in_jobs(workspace: Workspace, estate: Estate) -> Iterator[tuple[_Runner, Asset]]:
-    """Of the newest jobs, by whoever runs them; those that run as their user are left out."""
+    """From the newest jobs, by the identity that runs them. Jobs that run as their user are left out."""
     for job in estate.listed(workspace.id, JOBS, pages=1) if workspace.datastores else ():
         body = get(job, "properties")
         default = text(body, "settings", "default_compute") or text(body, "computeId")
@@ -112,7 +113,7 @@ def _aml_registry(name: str, workspace: Workspace, estate: Estate) -> Raw | None
 
 
 def _known(host: str, workspace: Workspace, estate: Estate) -> Registry | None:
-    """By a connection that names its id, else by the list of the workspace's subscription."""
+    """By a connection that names its id, or else by the list of the workspace's subscription."""
     named = (estate.registries.get(one.registry) for one in workspace.connections if one.registry)
     home = workspace.id.subscription
     listed = map(registry_of, estate.listed(home, _REGISTRIES)) if home else ()
@@ -136,13 +137,13 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 def _asset_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
     yield from (Want(endpoint.id, "deployments") for _, endpoint in _endpoints(workspace))
     if workspace.datastores and (_computes(workspace) or workspace.acts_as_uai):
-        yield newest(workspace)  # as other rules of a workspace with datastores do
+        yield newest(workspace)  # as in other rules about a workspace with datastores
     if workspace.id.subscription and _aml_registries(workspace, estate):
         yield Want(workspace.id.subscription, _AML_REGISTRIES)
 
 
 def _behind(workspace: Workspace, estate: Estate) -> Iterator[tuple[Scope, _Runner]]:
-    """Container registries of AML registries from which an environment comes."""
+    """The container registries of AML registries from which an environment comes."""
     for name, uses in _aml_registries(workspace, estate).items():
         registry = _aml_registry(name, workspace, estate)
         for runner in dict.fromkeys(runner for runner, asset in uses if asset.kind == "environments"):
@@ -162,7 +163,7 @@ def _pulls(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _pull(runner: _Runner, registry: Registry, why: str) -> RequiredGrant:
-    """What a user of the workspace named: only the policy's allow-list opens it."""
+    """A user of the workspace named this registry, so only the policy's allow-list permits the grant."""
     principal, on = runner
     ids = ("AML-90", "AML-70") if registry.abac else ("AML-90",)
     need = PULL_ABAC if registry.abac else PULL
@@ -180,7 +181,7 @@ def _not_known(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield Found(
             workspace.id,
             f"Workspace {workspace.id.name} has {len(listed)} environments, and only the {MOST_ENVIRONMENTS} that were "
-            "changed last were looked at: whose images the others run is not known.",
+            "changed last were looked at: amlguard does not know whose images the others run.",
             {"archive": code(az("ml environment archive", name="ENVIRONMENT", **at(workspace.id)))},
             kind="too many environments",
         )
@@ -243,10 +244,11 @@ RULES = (
         name="image-registry-pull",
         requirements=("AML-90",),
         mode=RuleKind.FIX,
-        title="Whoever runs an image of another registry can pull from it, where the policy allows that registry.",
+        title="An identity that runs an image of another registry can pull from it, if the policy allows that "
+        "registry.",
         source=_AUTHENTICATION,
         examine=_pulls,
-        acts="an environment whose image is taken as it is from a registry on the allow-list, and a cluster",
+        acts="an environment with an unchanged image of a registry on the allow-list, and a cluster",
         leaves="an environment with an image of mcr.microsoft.com",
         wants=_wants,
         also=("AML-70",),
@@ -260,7 +262,7 @@ RULES = (
         name=IMAGES,
         requirements=("AML-90",),
         mode=RuleKind.AUDIT,
-        title="Of every registry whose images a workspace runs it is known which one it is.",
+        title="amlguard can find every registry whose images a workspace runs.",
         source=_AUTHENTICATION,
         examine=_not_known,
         acts="an image of a registry that is not in the workspace's subscription",
@@ -268,7 +270,7 @@ RULES = (
         findings={
             "registry not seen": FindingKind(
                 Severity.LOW,
-                "Look who holds AcrPull there ({holders}). To let amlguard look, add a connection to {host} to the "
+                "See who holds AcrPull there ({holders}). To let amlguard look, add a connection to {host} to the "
                 "workspace, with the registry's id in its metadata.",
             ),
             "too many environments": FindingKind(Severity.INFORMATIONAL, "Archive those that nobody uses: {archive}"),
@@ -281,7 +283,8 @@ RULES = (
         name="aml-registry-user",
         requirements=("AML-97",),
         mode=RuleKind.OPT_IN,
-        title="Whoever runs deployments or jobs with assets of an AML registry is AzureML Registry User there.",
+        title="An identity that runs deployments or jobs with assets of an AML registry holds AzureML Registry User "
+        "there.",
         source=_DOCS + "how-to-manage-registries",
         examine=_uses,
         acts="a deployment or a job with a model of an AML registry",
@@ -297,13 +300,13 @@ RULES = (
         name=AML_REGISTRIES,
         requirements=("AML-97",),
         mode=RuleKind.AUDIT,
-        title="Of every AML registry whose assets deployments and jobs use it is known which one it is.",
+        title="amlguard can find every AML registry whose assets deployments and jobs use.",
         source=_DOCS + "how-to-manage-registries",
         examine=_not_found,
         acts="a deployment with an environment of an AML registry that is not in the subscription",
-        leaves="a deployment with an environment of one that is",
+        leaves="a deployment with an environment of an AML registry that is in the subscription",
         severity=Severity.LOW,
-        remedy="Find its id, in the subscription that it is in ({find}), then: {grants}",
+        remedy="Find its id in its own subscription ({find}), then: {grants}",
         wants=_asset_wants,
         reads=(List.ENDPOINTS, List.COMPUTES, List.DATASTORES),
         watches=_WATCHES[1:],

@@ -42,7 +42,7 @@ def _settings(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _wrong(compute: Compute) -> Iterator[tuple[str, str]]:
-    """What is wrong, and the remedy. What ARM leaves out is as the service has it by default."""
+    """What is wrong, and the remedy. If ARM leaves a setting out, the service's default applies."""
     if compute.type is ComputeType.AML_COMPUTE:
         if flag(compute.raw, "properties", "disableLocalAuth") is not True:
             yield "local (SSH) accounts can sign in to its nodes", recreate(compute, changed=_CLOSED)
@@ -71,7 +71,7 @@ RULES = (
         source=_INSTANCES,
         examine=_stops_itself,
         acts="an instance with idleTimeBeforeShutdown whose identity holds nothing on the workspace",
-        leaves="an instance whose identity is AzureML Compute Operator on the workspace",
+        leaves="an instance whose identity holds AzureML Compute Operator on the workspace",
         also=("AML-16",),
         grants=(STOP_INSTANCE,),
         keeps_apart=False,
@@ -82,7 +82,7 @@ RULES = (
         name=SETTINGS,
         requirements=("AML-78",),
         mode=RuleKind.AUDIT,
-        title="Clusters and instances let nobody sign in locally; instances shut down when idle and have a current "
+        title="Nobody can sign in to clusters and instances locally. Instances shut down when idle and have a current "
         "image.",
         source=_INSTANCES,
         examine=_settings,

@@ -1,8 +1,9 @@
-"""Hubs and projects whose data is isolated: nothing is granted on their storage without AML's own condition.
+"""Hubs and projects whose data is isolated: amlguard grants nothing on their storage, as it cannot set AML's condition.
 
-AML isolates a hub's projects from each other by conditions on its own grants. A grant of ours has none, and would reach
-the other projects' data. Isolation is on by default there, cannot be changed later, and a project has its hub's
-(how-to-identity-based-service-authentication): a flag that is absent says nothing.
+AML isolates the projects of a hub from each other by conditions on its own grants. A grant of amlguard has no condition
+and would reach the other projects' data. Isolation is on by default there and cannot be changed later, and a project
+has that of its hub (how-to-identity-based-service-authentication). A missing flag therefore does not mean that data is
+shared.
 """
 
 from collections.abc import Iterator
@@ -27,21 +28,24 @@ def _below_hub(workspace: Workspace) -> bool:
 
 
 def _hub(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    """The hub decides, unless the project says itself that its data is isolated; and it may own what others name."""
+    """The hub decides, unless the project itself says that its data is isolated.
+
+    The hub may own accounts that others name.
+    """
     hub = workspace.hub
     if hub and hub.resource_type == _WORKSPACE and not (workspace.data_isolation and _at_home(workspace, estate)):
         yield Want(hub)
 
 
 def _at_home(workspace: Workspace, estate: Estate) -> bool:
-    """Whether no datastore that is read by identity leads to another account than the workspace's own."""
+    """Whether every datastore that is read by identity is on the workspace's own account."""
     return all(account(store, workspace, estate) in (None, workspace.storage) for store in by_identity(workspace))
 
 
 def _isolated(workspace: Workspace, estate: Estate) -> Iterator[Scope]:
-    """The accounts with the data of others: the workspace's own, and its hub's, which a datastore can lead to as well.
+    """The accounts that hold the data of others: the workspace's own, and its hub's, which a datastore can name, too.
 
-    Of a hub that could not be read nobody can tell which one that is: it may be any that a datastore names.
+    If the hub could not be read, nobody can tell which account is the hub's: it may be any that a datastore names.
     """
     hub = estate.resource(workspace.hub)
     shared = scope_or_none(get(hub, "properties", "storageAccount"))
@@ -64,7 +68,7 @@ def _by_default(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _why(workspace: Workspace, estate: Estate) -> str:
-    """Empty where the data is known not to be isolated."""
+    """Empty if it is known that the data is not isolated."""
     if _below_hub(workspace):
         name = workspace.hub.name if workspace.hub else "that ARM does not name"
         hub = estate.resource(workspace.hub)
@@ -93,7 +97,7 @@ RULES = (
         name="data-isolation",
         requirements=("AML-73",),
         mode=RuleKind.GUARD,
-        title="Nothing is granted on the storage of a workspace that isolates its data.",
+        title="amlguard grants nothing on the storage of a workspace that isolates its data.",
         source="learn.microsoft.com/azure/ai-foundry/concepts/architecture",
         examine=_flagged,
         acts="a hub or project with enableDataIsolation: grants on its storage are withheld",
@@ -107,8 +111,8 @@ RULES = (
         name="data-isolation-by-default",
         requirements=("AML-93",),
         mode=RuleKind.GUARD,
-        title="Nothing is granted on the storage of a hub that does not say that it shares its data, nor of its "
-        "projects.",
+        title="amlguard grants nothing on the storage of a hub that does not say that it shares its data, nor on that "
+        "of its projects.",
         source=_AUTHENTICATION,
         examine=_by_default,
         acts="a project without enableDataIsolation below a hub that isolates: grants on the hub's storage are "

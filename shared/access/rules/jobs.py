@@ -1,7 +1,9 @@
-"""Jobs: whose identity they use. Of the jobs only the first page is read, the newest ones: they grow without bound.
+"""Jobs: whose identity they use.
 
-ARM tells who submitted a job by name only, so what that person may read is not checked; whether AML would read as
-that person at all is.
+The number of jobs grows without bound, so only the first page, the newest jobs, is read.
+
+ARM gives only the name of the person who submitted a job. So amlguard does not check what that person may read. It
+checks whether AML would read as that person at all.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,9 +29,11 @@ def newest(workspace: Workspace) -> Want:
 
 
 def run_by(named: str | None, workspace: Workspace) -> tuple[Principal, Scope] | None:
-    """Whose identity a job on that compute (an id, or a name) uses, and of what; without one it is serverless.
+    """Whose identity a job on that compute (an id, or a name) uses, and of which resource.
 
-    None where the compute is gone or has no identity that is known.
+    Without a compute it is serverless.
+
+    None if the compute is gone or has no known identity.
     """
     name = (named or "serverless").rpartition("/")[2].casefold()
     if name == "serverless":
@@ -52,7 +56,7 @@ def _jobs(workspace: Workspace, estate: Estate) -> tuple[Raw, ...]:
 
 
 def identity(job: object) -> str:
-    """`user`, `managed` or `amltoken`; empty when it is left to AML. Steps of pipelines spell it in snake case."""
+    """`user`, `managed` or `amltoken`; empty if the job leaves it to AML. Steps of pipelines spell it in snake case."""
     named = text(job, "identity", "identityType") or text(job, "identity", "type") or ""
     return named.casefold().replace("_", "").removesuffix("identity")
 
@@ -107,13 +111,13 @@ RULES = (
         name="user-identity-jobs",
         requirements=("AML-39",),
         mode=RuleKind.AUDIT,
-        title="Where jobs run as their user, datastores keep no credential that would be used instead.",
+        title="If jobs run as their user, datastores keep no credential that AML would use instead.",
         source=_SOURCE,
         examine=_cached,
         acts="a job with user identity in a workspace whose datastore keeps an account key",
         leaves="a job with user identity in a workspace whose datastores keep no credential",
         severity=Severity.MEDIUM,
-        remedy="First let their users read for themselves (whoever writes: Storage Blob Data Contributor): {grants}. "
+        remedy="First give their users a role to read (those who write need Storage Blob Data Contributor): {grants}. "
         "Then register them again, without credentials: {register}",
         wants=_wants,
         reads=(List.DATASTORES,),
@@ -126,7 +130,7 @@ RULES = (
         title="A job runs as its user or as the compute, not as both.",
         source=_SOURCE,
         examine=_mixed,
-        acts="a pipeline with user identity one of whose steps uses a managed identity",
+        acts="a pipeline with user identity in which one step uses a managed identity",
         leaves="a pipeline whose steps all have user identity",
         severity=Severity.LOW,
         remedy="Give the job one identity (identity: {{type: user_identity}} at its top, none in its steps) and "

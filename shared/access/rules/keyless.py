@@ -1,7 +1,7 @@
-"""A workspace whose storage account is reached by identities: the mode, and what computes and endpoints write there.
+"""A workspace whose storage account is reached by identity: the mode, and what computes and endpoints write there.
 
-What an identity-based workspace's identities need is a table of Microsoft's own (`_KEYS`, "Scenarios for role
-assignments"); what identities need that only read, `shared.access.rules.storage` has.
+Microsoft has a table of what the identities of an identity-based workspace need (`_KEYS`, "Scenarios for role
+assignments"). What identities need that only read is in `shared.access.rules.storage`.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _WRITING = (ComputeType.AML_COMPUTE, ComputeType.KUBERNETES, ComputeType.COMPUTE
 
 
 def wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """What tells how the storage account is reached."""
+    """What says how the storage account is reached."""
     if workspace.storage:
         yield Want(workspace.storage)
         if workspace.hub and _said(workspace.raw) is None:
@@ -41,18 +41,21 @@ def _said(raw: object) -> str | None:
 
 
 def mode(workspace: Workspace, estate: Estate) -> str:
-    """In lower case. A project that says nothing is as its hub; whoever says nothing at all uses the account's key."""
+    """In lower case.
+
+    A project that says nothing follows its hub. A workspace that says nothing at all uses the account's key.
+    """
     said = _IDENTITY if workspace.storage_by_identity else _said(workspace.raw)
     return said or _said(estate.resource(workspace.hub)) or _WITH_KEY
 
 
 def refuses_keys(workspace: Workspace, estate: Estate) -> bool:
-    """Azure takes an absent allowSharedKeyAccess for true."""
+    """In Azure, an absent allowSharedKeyAccess means true."""
     return flag(estate.resource(workspace.storage), "properties", "allowSharedKeyAccess") is False
 
 
 def by_identity(workspace: Workspace, estate: Estate) -> bool:
-    """Whether computes and people reach the storage account as themselves, or have to once the mode is mended."""
+    """Whether computes and people reach the storage account as themselves, or will once the mode is corrected."""
     how = mode(workspace, estate)
     return how == _IDENTITY or (how == _WITH_KEY and refuses_keys(workspace, estate))
 
@@ -150,11 +153,11 @@ RULES = (
         findings={
             "signs in with keys": FindingKind(
                 Severity.HIGH,
-                "First see to the roles there: rules compute-writes-blobs (AML-87) and storage-without-keys (AML-88) "
-                "tell which are missing. Then let {owner} sign in by identity: {change}",
+                "First grant the roles there: the rules compute-writes-blobs (AML-87) and storage-without-keys "
+                "(AML-88) say which are missing. Then let {owner} sign in by identity: {change}",
             ),
             "unknown way to sign in": FindingKind(
-                Severity.LOW, "Look it up ({show}), and look for a newer amlguard that knows it."
+                Severity.LOW, "Look it up ({show}), and look for a newer version of amlguard that knows it."
             ),
         },
         wants=wants,
@@ -164,10 +167,10 @@ RULES = (
         name=COMPUTE_WRITES,
         requirements=("AML-87",),
         mode=RuleKind.OPT_IN,
-        title="A compute's identity writes the workspace's storage account where that is reached by identity.",
+        title="A compute's identity can write the workspace's storage account if that is reached by identity.",
         source=_KEYS,
         examine=_compute_writes,
-        acts="a cluster that is Storage Blob Data Reader on the account, where models and outputs are written as "
+        acts="a cluster that holds Storage Blob Data Reader on the account, where models and outputs are written as "
         "itself",
         leaves="a cluster of a workspace whose datastores keep a key",
         wants=wants,
@@ -181,12 +184,12 @@ RULES = (
         name=ENDPOINT_WRITES,
         requirements=("AML-87",),
         mode=RuleKind.OPT_IN,
-        title="An online endpoint's user-assigned identity writes the workspace's storage account where that is "
-        "reached by identity, as AML lets a system-assigned one.",
+        title="An online endpoint's user-assigned identity can write the workspace's storage account if that is "
+        "reached by identity, as AML allows a system-assigned one.",
         source=_KEYS,
         examine=_endpoint_writes,
         acts="an endpoint with a user-assigned identity on an account without shared keys",
-        leaves="an endpoint with a system-assigned identity there: AML gives it the role, and asks people not to",
+        leaves="an endpoint with a system-assigned identity there: AML grants the role, and asks people not to",
         wants=wants,
         grants=(WRITE_BLOBS,),
         keeps_apart=True,
@@ -198,13 +201,13 @@ RULES = (
         requirements=("AML-87",),
         mode=RuleKind.AUDIT,
         title="A compute instance of a workspace whose storage is reached by identity has a user-assigned identity "
-        "that is Storage File Data Privileged Contributor there.",
+        "that holds Storage File Data Privileged Contributor there.",
         source=_KEYS,
         examine=_instances,
         acts="an instance with a system-assigned identity",
         leaves="an instance without an identity: it mounts as its user",
         severity=Severity.MEDIUM,
-        remedy="An instance keeps its identity, so it takes another instance. {recreate}",
+        remedy="An instance cannot change its identity, so it must be recreated. {recreate}",
         wants=wants,
         reads=(List.COMPUTES,),
         watches=(*_WATCHES, f"{_WORKSPACES}/computes"),

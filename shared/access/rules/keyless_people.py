@@ -1,7 +1,7 @@
-"""People on storage that is reached by identity: for blobs and for the file share of notebooks and instances.
+"""People on storage that is reached by identity: for blobs, and for the file share of notebooks and instances.
 
-They read or write as themselves there, so each needs a role for either. amlguard cannot see who is in which group: some
-user or group that holds both, or both Readers, is as much as can be told.
+They read or write there as themselves, so each person needs a role for blobs and one for files. amlguard cannot see who
+is in which group. The most that it can tell is whether some user or group holds both roles, or both Readers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 _CUSTOM = "Microsoft.Authorization/roleDefinitions?$filter=type%20eq%20'CustomRole'"
 _BOTH = {True: (WRITE_BLOBS, WRITE_FILES), False: (READ_BLOBS, READ_FILES)}
 _BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
-# Which built-in roles give which of the four; what custom roles give is read.
+# Which built-in roles give which of the four needs. The definitions of custom roles are read.
 _GIVES: Mapping[str, tuple[Need, ...]] = {
     _BLOB_OWNER: (WRITE_BLOBS, READ_BLOBS),
     WRITE_BLOBS.role_id: (WRITE_BLOBS, READ_BLOBS),
@@ -33,7 +33,7 @@ _GIVES: Mapping[str, tuple[Need, ...]] = {
     WRITE_FILES.role_id: (WRITE_FILES, READ_FILES),
     READ_FILES.role_id: (READ_FILES,),
 }
-# What whoever holds the role on a workspace does with its storage: run jobs and notebooks, or look at them.
+# What holders of the role on a workspace do with its storage: run jobs and notebooks, or look at them.
 _WRITERS = (
     "f6c7c914-8db3-469d-8ca1-694a8f32e121",  # AzureML Data Scientist
     "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
@@ -44,7 +44,7 @@ _READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
 
 def _needs(people: People) -> tuple[Need, ...]:
-    """None of a role that only its GUID is known of: its holders may do no more than score."""
+    """None for a role of which only the GUID is known, because its holders may do no more than score."""
     if people.role_id in _WRITERS:
         return _BOTH[True]
     return _BOTH[False] if people.role_id == _READER else ()
@@ -82,7 +82,7 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def people_on(storage: Scope, estate: Estate) -> Iterator[tuple[str, str]]:
-    """(user or group, role) of assignments that reach all of the account and carry no condition."""
+    """(user or group, role) of assignments that apply to the whole account and carry no condition."""
     for one in estate.listed(storage, _ASSIGNMENTS):
         kind = (text(one, "properties", "principalType") or "user").casefold()
         scope = scope_or_none(get(one, "properties", "scope"))
@@ -93,7 +93,7 @@ def people_on(storage: Scope, estate: Estate) -> Iterator[tuple[str, str]]:
 
 
 def _unknown_roles(workspace: Workspace, storage: Scope, estate: Estate) -> bool:
-    """Whether a custom role might give what no built-in one does."""
+    """Whether a custom role might give what no built-in role gives."""
     return bool(_lacking(workspace, storage, estate)) and any(
         role not in _GIVES for _, role in people_on(storage, estate)
     )
@@ -125,9 +125,9 @@ def _as_themselves(workspace: Workspace, estate: Estate) -> bool:
 
 
 def _lacking(workspace: Workspace, storage: Scope, estate: Estate) -> tuple[Need, ...]:
-    """What those lack who come closest. Instances mount the file share to write (AML-77).
+    """What the user or group lacks that comes closest. Instances mount the file share to write (AML-77).
 
-    User delegation SAS are for blobs only: whoever has them still opens files as themselves.
+    User delegation SAS are for blobs only. Whoever has them still opens files as themselves.
     """
     blobs, files = _BOTH[False]
     instances = any(one.type is ComputeType.COMPUTE_INSTANCE for one in workspace.computes)
@@ -145,7 +145,7 @@ def _nobody(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         return
     if any(want not in estate.facts or estate.unreadable(want) for want in wants):
         return
-    if estate.resource(storage) is None:  # it is gone: nobody can be given a role there
+    if estate.resource(storage) is None:  # it is gone, so nobody can get a role there
         return
     lacking = _lacking(workspace, storage, estate)
     if not lacking:
@@ -179,8 +179,8 @@ RULES = (
         name=PEOPLE,
         requirements=("AML-77", "AML-88"),
         mode=RuleKind.AUDIT,
-        title="Where the storage account is reached by identity, users are Storage Blob Data Contributor and Storage "
-        "File Data Privileged Contributor on it, or Reader of both.",
+        title="If the storage account is reached by identity, users hold Storage Blob Data Contributor and Storage "
+        "File Data Privileged Contributor on it, or the Reader of each.",
         source=_KEYS,
         examine=_nobody,
         acts="a storage account without shared keys on which no user or group holds a role for blobs and one for files",
@@ -197,8 +197,8 @@ RULES = (
         name=GROUPS,
         requirements=("AML-88",),
         mode=RuleKind.OPT_IN,
-        title="Groups that the policy names as data scientists write blobs and files of a storage account that is "
-        "reached by identity; those that it names as Reader read both.",
+        title="Groups that the policy names as data scientists can write blobs and files of a storage account that is "
+        "reached by identity. Those that it names as Reader can read both.",
         source=_KEYS,
         examine=_groups,
         acts="a storage account without shared keys, of a workspace on which the policy wants a group",

@@ -1,4 +1,4 @@
-"""Nodes of AKS clusters: their kubelet identity, or a service principal, pulls as well (AML-30, AML-94)."""
+"""Nodes of AKS clusters: their kubelet identity or a service principal pulls images, too (AML-30, AML-94)."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,10 @@ def _aks_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _kubelet_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-94: besides the compute's own identity. A cluster that is gone pulls nothing; Arc has no such identity."""
+    """AML-94: in addition to the compute's own identity.
+
+    A deleted cluster pulls nothing, and Arc has no such identity.
+    """
     for compute in _on_aks(workspace, estate):
         kubelet = estate.clusters.get(compute.attached) if compute.attached else None
         if workspace.registry and kubelet:
@@ -39,7 +42,7 @@ def _kubelet_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield Found(
             compute.id,
             f"The kubelet identity of {named} is not known: the cluster runs as a service principal, or amlguard may "
-            f"not read it. Its nodes pull from {registry.name} as well.",
+            f"not read it. Its nodes also pull from {registry.name}.",
             {
                 "show": code(az("aks show", **where, query=_KUBELET)),
                 "change": code(az("aks update", **where, attach_acr=registry)),
@@ -91,14 +94,14 @@ RULES = (
         name=KUBELET_IDENTITY,
         requirements=("AML-94",),
         mode=RuleKind.AUDIT,
-        title="The kubelet identity of an attached AKS cluster is known; until then the registry's admin user stays "
+        title="The kubelet identity of an attached AKS cluster is known. Until then the registry's admin user stays "
         "on.",
         source=_IDENTITY_TYPES,
         examine=_kubelet_identity,
         acts="a Kubernetes compute on an AKS cluster that runs as a service principal",
         leaves="a Kubernetes compute on an AKS cluster with a managed kubelet identity",
         severity=Severity.LOW,
-        remedy="Look who it is ({show}), then let it pull: {change}",
+        remedy="Find the identity ({show}), then let it pull: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
         objects=True,

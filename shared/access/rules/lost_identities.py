@@ -1,4 +1,4 @@
-"""Identities that are gone while something still has them, and workspaces that are being deleted (AML-98)."""
+"""Identities that are gone although something still has them, and workspaces that are being deleted (AML-98)."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ def _gone(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _leaving(workspace: Workspace) -> Found:
     return Found(
         workspace.id,
-        f"Workspace {workspace.id.name} is being deleted: nothing is granted to it or for it.",
+        f"Workspace {workspace.id.name} is being deleted, so amlguard grants nothing to it or for it.",
         {"delete": code(az("ml workspace delete", **itself(workspace.id)))},
         kind="being deleted",
     )
@@ -56,8 +56,8 @@ def _finding(scope: Scope, identity: Identity, workspace: Workspace) -> Found:
     told = "; ".join(map(_told, identity.lost))
     return Found(
         scope,
-        f"{what} {scope.name} has a user-assigned identity that is gone: {told}. It can sign in nowhere as that one, "
-        "and nothing is granted to it.",
+        f"{what} {scope.name} has a user-assigned identity that is gone: {told}. It cannot sign in as that identity, "
+        "and amlguard grants it nothing.",
         {"steps": _remedy(scope, workspace)},
         kind="identity gone",
     )
@@ -76,8 +76,8 @@ def _remedy(scope: Scope, workspace: Workspace) -> str:
     if scope != workspace.id:
         made = code(az("ml online-endpoint create", file="ENDPOINT.yml", **at(workspace.id)))
         return (
-            "An endpoint keeps the identity that it was made with. Make another one with an identity that is there, "
-            f"move the calls to it, then delete this one: {made}"
+            "An endpoint keeps the identity that it was made with. Make another endpoint with an identity that exists, "
+            f"move the calls to it, then delete this endpoint:  {made}"
         )
     return _for_workspace(workspace)
 
@@ -86,8 +86,8 @@ def _for_compute(compute: Compute) -> str:
     if compute.type is not ComputeType.AML_COMPUTE:
         return f"Only a cluster can change its identities. {_anew(compute)}"
     if compute.identity.user:
-        return f"Keep the others, and attach another one if it is needed: {update_compute(compute)}"
-    return f"Give it an identity that is there: {update_compute(compute, 'IDENTITY-ID')}"
+        return f"Keep the other identities, and attach another one if it is needed: {update_compute(compute)}"
+    return f"Give it an identity that exists: {update_compute(compute, 'IDENTITY-ID')}"
 
 
 def _anew(compute: Compute) -> str:
@@ -97,25 +97,25 @@ def _anew(compute: Compute) -> str:
     again = {"type": compute.type_name, "resource_id": compute.attached or "CLUSTER-ID"}
     identity = {"identity_type": "UserAssigned", "user_assigned_identities": "IDENTITY-ID"}
     steps = (az("ml compute detach", **where, yes=True), az("ml compute attach", **where, **again, **identity))
-    return f"Attach this one anew with an identity that is there: {code(*steps)}"
+    return f"Attach this one anew with an identity that exists: {code(*steps)}"
 
 
 def _for_workspace(workspace: Workspace) -> str:
-    """One at a time: Azure refuses an update that names an identity that is not there."""
+    """One identity at a time, because Azure refuses an update that names an identity that does not exist."""
     lost = {one.id for one in workspace.identity.lost}
     if workspace.primary in lost or not (workspace.identity.user or workspace.identity.system):
         change = update_workspace(workspace, "IDENTITY-ID", primary="IDENTITY-ID")
         return f"{ROLES_FIRST}Then attach it and make it primary: {change}"
     body = {"identity": {"userAssignedIdentities": {str(one): None for one in sorted(lost, key=str)}}}
-    return f"Take it off, and attach it again only if it was made anew: {code(patch_workspace(workspace, body))}"
+    return f"Detach it, and attach it again only if it was made anew: {code(patch_workspace(workspace, body))}"
 
 
 def _may_need_the_admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Law 15: who would pull and cannot sign in as itself may be living on the admin user."""
+    """Law 15: a puller that cannot sign in as itself may depend on the admin user."""
     if workspace.registry is None:
         return
     if workspace.leaving:
-        reason = f"workspace {workspace.id.name} is being deleted: what still pulls for it is not known"
+        reason = f"workspace {workspace.id.name} is being deleted: amlguard does not know what still pulls for it"
         yield _user(workspace.registry, workspace.id, Cover.UNKNOWN, reason)
         return
     never = {one.id for one in workspace.computes if one.type in _NEVER_PULLING}
@@ -136,7 +136,7 @@ def _why(identity: Identity, estate: Estate) -> str:
     if me is None:
         return "; ".join(map(_told, identity.lost))
     if me.resource and estate.unreadable(Want(me.resource)):
-        return f"whether {me.label} is still there is not known, as amlguard may not read it"
+        return f"amlguard does not know whether {me.label} still exists, because it may not read it"
     return ""
 
 
@@ -147,12 +147,12 @@ RULES = (
         name=LOST_IDENTITY,
         requirements=("AML-98",),
         mode=RuleKind.AUDIT,
-        title="The user-assigned identities of workspaces, computes and endpoints are there, as the ones that are "
+        title="The user-assigned identities of workspaces, computes and endpoints exist, and are the ones that are "
         "recorded.",
         source=_SOURCE,
         examine=_gone,
         acts="a cluster whose user-assigned identity was deleted",
-        leaves="a cluster with a user-assigned identity that is there",
+        leaves="a cluster with a user-assigned identity that exists",
         findings={
             "being deleted": FindingKind(
                 Severity.LOW, "Wait until it is gone. If it stays like this for hours, delete it again: {delete}"
@@ -172,7 +172,7 @@ RULES = (
         source=_SOURCE,
         examine=_may_need_the_admin_user,
         acts="a cluster whose identity was made anew, on a registry whose admin user is on",
-        leaves="a cluster whose identity is there and can pull",
+        leaves="a cluster whose identity exists and can pull",
         wants=_identities,
         each=(List.COMPUTES, List.ENDPOINTS),
         watches=_WATCHES,

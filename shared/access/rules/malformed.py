@@ -1,4 +1,4 @@
-"""What stands in the place of an id, or of an object, and is none: said, and what hangs on it left alone."""
+"""Values in the place of an id or an object that are not one: reported, and what depends on them is left alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,27 +17,27 @@ def _malformed(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield _finding(on, [one for one in workspace.no_ids if one.on == on])
     if workspace.id == estate.subject.id:
         for on in estate.misshapen:
-            yield _finding(on, [NoId(on, "properties", "an object", "so nothing can be told of it")])
+            yield _finding(on, [NoId(on, "properties", "an object", "so nobody can tell anything about it")])
     yield from _may_pull(workspace, estate)
 
 
 def _finding(on: Scope, found: Sequence[NoId]) -> Found:
-    """One for each resource, however much of it is wrong."""
+    """One finding for each resource, whatever number of values is wrong."""
     wrong = "; ".join(f"{one.name} does not hold {one.what} ({one.why})" for one in found)
     return Found(
         on,
-        f"Of {on.name} not everything can be followed: {wrong}. The rest is looked at.",
+        f"amlguard cannot follow everything that {on.name} names: {wrong}. It looks at the rest.",
         {"show": code(az("resource show", ids=on))},
     )
 
 
 def _may_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Who may still need it keeps it (law 15): of the registry of the subject, whatever a workspace on it hides."""
+    """Law 15 for the subject's registry: whoever may still need the admin user keeps it, whatever a workspace hides."""
     registry = estate.subject.registry
     if registry is None:
         return
     if workspace.registry == registry and any(one.name in _WHO_PULLS for one in workspace.no_ids):
-        reason = f"workspace {workspace.id.name} has computes or endpoints of which not even the name is known"
+        reason = f"workspace {workspace.id.name} has computes or endpoints whose very names are not known"
         yield _user(registry, workspace.id, f"{reason}: they may pull only as the admin user")
     if workspace.id == estate.subject.id and estate.strays:
         names = ", ".join(sorted(map(str, estate.strays)))
@@ -56,14 +56,14 @@ RULES = (
         name=MALFORMED,
         requirements=(),
         mode=RuleKind.AUDIT,
-        title="What a workspace, its computes, endpoints, datastores and connections name by id, they name by one.",
+        title="Where a workspace, a compute, an endpoint, a datastore or a connection must name an id, it names one.",
         source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
         examine=_malformed,
-        acts="a workspace whose containerRegistry is a name: the rest of it is looked at, and a registry that it may "
+        acts="a workspace whose containerRegistry is a name: amlguard looks at the rest, and a registry that it may "
         "use keeps its admin user on",
         leaves="a workspace that has no registry yet",
         severity=Severity.MEDIUM,
-        remedy="See what it holds ({show}), and set it right or empty it.",
+        remedy="See what it holds ({show}), and correct or clear the value.",
         each=(List.COMPUTES, List.ENDPOINTS, List.DATASTORES, List.CONNECTIONS),
         watches=(
             "Microsoft.MachineLearningServices/workspaces",

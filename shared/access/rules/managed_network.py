@@ -23,7 +23,7 @@ def managed(workspace: Workspace) -> bool:
 
 
 def _prefers(workspace: Workspace, _: Estate) -> Iterator[Ask]:
-    """A project lives in its hub's network."""
+    """A project uses the network of its hub."""
     if workspace.ready and workspace.hub is None and not managed(workspace):
         yield Found(
             workspace.id,
@@ -80,15 +80,15 @@ RULES = (
         acts="a workspace whose isolation mode is Disabled",
         leaves="a workspace that allows only approved outbound traffic",
         severity=Severity.LOW,
-        remedy="Turn it on while the workspace has no compute yet, or recreate its computes (once on, it stays on): "
-        "{change}",
+        remedy="Turn it on while the workspace has no compute yet, or recreate its computes (it cannot be turned off "
+        "again): {change}",
         watches=_WATCHES,
     ),
     Rule(
         name="serverless-network",
         requirements=("AML-63",),
         mode=RuleKind.AUDIT,
-        title="Where the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
+        title="If the workspace is closed to the public network, serverless compute has a subnet and no public IP.",
         source=_DOCS + "how-to-use-serverless-compute",
         examine=_serverless,
         acts="a workspace with publicNetworkAccess Disabled and no serverless settings",
@@ -104,8 +104,8 @@ RULES = (
         title="The identity of a workspace with a managed network can approve private endpoints to its dependencies.",
         source=NETWORK,
         examine=_approves,
-        acts="a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
-        leaves="an identity that is Azure AI Administrator on the resource group",
+        acts="a workspace with a managed network made after 2025-04-30: AML no longer grants the role",
+        leaves="an identity that holds Azure AI Administrator on the resource group",
         grants=(APPROVE_STORAGE, APPROVE_VAULT, APPROVE_REGISTRY),
         keeps_apart=False,
         watches=_WATCHES,

@@ -1,7 +1,8 @@
-"""What private-endpoint outbound rules of a managed network lead to, and who approves these endpoints (AML-92).
+"""What private-endpoint outbound rules of a managed network point to, and who approves these endpoints (AML-92).
 
-AML makes the private endpoint from its own network, so its owner has to approve it. The workspace's identity can, with
-the same role as for its dependencies (AML-75), where that role has the action of the target's type.
+AML makes the private endpoint in its own network, so the owner of the target has to approve it. The workspace's
+identity can do that with the same role as for its dependencies (AML-75), if that role has the action for the type of
+the target.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ _WATCHES = (
     "Microsoft.MachineLearningServices/workspaces/outboundRules",
 )
 _IDS = ("AML-92", "AML-75")
-# What can be asked for whether it is there: what the approver role knows, and what else a managed network reaches.
+# Types whose existence can be checked: those that the approver role covers, and others that a managed network reaches.
 _KNOWN = (
     *APPROVE,
     "microsoft.apimanagement/service",
@@ -33,9 +34,9 @@ _KNOWN = (
 
 
 def _targets(workspace: Workspace) -> dict[Scope, str]:
-    """What the rules lead to besides the workspace's dependencies (AML-75), each with the name of a rule.
+    """The targets of the rules, except the workspace's dependencies (AML-75), each with the name of a rule.
 
-    A project lives in its hub's network.
+    A project uses the network of its hub.
     """
     if workspace.hub is not None or not managed(workspace):
         return {}
@@ -87,7 +88,7 @@ def _missing(workspace: Workspace, target: Scope, rule: str) -> Found:
     removed = az("ml workspace outbound-rule remove", rule=rule, **at(workspace.id))
     return Found(
         workspace.id,
-        f"Outbound rule {rule} of workspace {workspace.id.name} leads to {target}, which does not exist.",
+        f"Outbound rule {rule} of workspace {workspace.id.name} points to {target}, which does not exist.",
         {"remove": code(removed)},
     )
 
@@ -104,7 +105,7 @@ RULES = (
         source=NETWORK,
         examine=_approves,
         acts="an outbound rule to a search service on which the workspace's identity holds nothing",
-        leaves="an outbound rule to a host name: nobody approves that",
+        leaves="an outbound rule to a host name, which needs no approval",
         wants=_wants,
         also=("AML-75",),
         grants=tuple(APPROVE.values()),
@@ -115,14 +116,14 @@ RULES = (
         name=TARGETS,
         requirements=("AML-92",),
         mode=RuleKind.AUDIT,
-        title="What outbound rules lead to is there, and where the approver role has no action for it, somebody else's "
-        "has.",
+        title="The targets of outbound rules exist. If the approver role has no action for a target, another role of "
+        "the identity has it.",
         source=NETWORK,
         examine=_cannot,
         acts="an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
-        leaves="an identity that is Azure AI Administrator on the account's resource group",
+        leaves="an identity that holds Azure AI Administrator on the account's resource group",
         severity=Severity.MEDIUM,
-        remedy="Name what is there, or remove the rule: {remove}",
+        remedy="Name a target that exists, or remove the rule: {remove}",
         wants=_wants,
         watches=_WATCHES,
     ),

@@ -14,7 +14,7 @@ _WORKSPACE = "microsoft.machinelearningservices/workspaces"
 
 
 def _groups(workspace: Workspace) -> list[Scope]:
-    """Where the workspace's grants are: one list of a resource group has all of it."""
+    """Where the workspace's grants are. The list of one resource group has all assignments in it."""
     named = (workspace.id, workspace.registry, workspace.storage, workspace.vault, workspace.app_insights)
     return list(dict.fromkeys(group for scope in named if scope and (group := scope.resource_group)))
 
@@ -30,7 +30,7 @@ def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _attached(workspace: Workspace) -> frozenset[Scope]:
-    """Shared identities and clusters that the workspace uses: they exist, and need no look."""
+    """Shared identities and clusters that the workspace uses. They exist, so they need no look."""
     identities = (
         workspace.identity,
         *(compute.identity for compute in workspace.computes),
@@ -47,7 +47,7 @@ def _made_for(workspace: Workspace, estate: Estate) -> list[OwnAssignment]:
 
 
 def _left_behind(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """All of them: `shared.access.removals` keeps those that some rule still asks for."""
+    """All of amlguard's grants: `shared.access.removals` keeps those that some rule still asks for."""
     yield from unreadable(_lists(workspace), estate)
     attached = _attached(workspace)
     for one in _made_for(workspace, estate):
@@ -73,11 +73,11 @@ RULES = (
         name=OWN_GRANTS,
         requirements=("AML-80",),
         mode=RuleKind.OPT_IN,
-        title="What amlguard granted and no rule asks for any more is reported, and taken back once the policy says "
-        "so.",
+        title="amlguard reports its own grants that no rule asks for any more, and takes them back once the policy "
+        "says so.",
         source="learn.microsoft.com/azure/role-based-access-control/role-assignments-remove",
         examine=_left_behind,
-        acts="a grant of amlguard's for a cluster that was deleted",
+        acts="a grant by amlguard for a cluster that was deleted",
         leaves="a grant of the same role that somebody else made",
         wants=_wants,
         reads=(List.COMPUTES, List.ENDPOINTS),

@@ -37,7 +37,7 @@ def _runs(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _running(workspace: Workspace, estate: Estate) -> Iterator[tuple[Principal, Scope]]:
-    """As azure-ai-ml writes pipelines: each step has a type, and its compute or the pipeline's default.
+    """As azure-ai-ml writes pipelines: each step has a type, and its own compute or the pipeline's default.
 
     Batch deployments of a model are parallel runs on their cluster (how-to-use-batch-model-deployments).
     """
@@ -62,7 +62,7 @@ def _batch_endpoints(workspace: Workspace, estate: Estate) -> list[Scope]:
 
 
 def _of_a_model(deployment: Raw) -> bool:
-    """Scored in mini batches, which is a parallel run; what a pipeline component does shows in its jobs."""
+    """A model that is scored in mini batches is a parallel run. What a pipeline component does shows in its jobs."""
     kind = text(deployment, "properties", "deploymentConfiguration", "deploymentConfigurationType") or "model"
     return kind.casefold() == "model"
 
@@ -74,8 +74,8 @@ RULES = (
         name=PARALLEL,
         requirements=("AML-87",),
         mode=RuleKind.OPT_IN,
-        title="Whoever runs parallel jobs writes tables and queues of the workspace's storage account where that is "
-        "reached by identity.",
+        title="An identity that runs parallel jobs can write tables and queues of the workspace's storage account if "
+        "that is reached by identity.",
         source="learn.microsoft.com/azure/machine-learning/how-to-disable-local-auth-storage",
         examine=_runs,
         acts="a recent pipeline with a parallel step, or a batch deployment, on a cluster that may only write blobs",

@@ -26,7 +26,7 @@ _KEYS = tuple(
     Permission(f"Microsoft.MachineLearningServices/workspaces/onlineEndpoints/{what}/action")
     for what in ("listKeys", "regenerateKeys")
 )
-# Built-in roles with which a person can score; which custom ones do is read.
+# Built-in roles with which a person can score. The definitions of custom roles are read.
 _SCORERS = frozenset(
     (
         "f6c7c914-8db3-469d-8ca1-694a8f32e121",  # AzureML Data Scientist
@@ -56,7 +56,7 @@ def meant(people: People, workspace: Workspace) -> bool:
 
 
 def _need(people: People) -> Need:
-    """What another role gives is not known here: it is held when it is assigned."""
+    """What another role gives is not known here, so it is held only if it is assigned."""
     if people.role_id == SCORE_AND_MANAGE.role_id:
         return SCORE_AND_MANAGE
     return Need(f"hold role {people.role_id}", (), people.role_id, people.role_name, broad=True)
@@ -95,7 +95,7 @@ def _is_scorer(assignment: Raw, roles: frozenset[str]) -> bool:
 
 
 def _role_wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
-    """Where there is no online endpoint, no role can be too broad for one."""
+    """Without an online endpoint, no role can be too broad for one."""
     if workspace.endpoints and workspace.id.subscription:
         yield Want(workspace.id.subscription, _CUSTOM)
 
@@ -142,7 +142,7 @@ def _definition(name: str, role: Scope) -> str:
 
 
 def _reaching_keys(block: PermissionBlock) -> Iterator[str]:
-    """A role that may do everything is no surprise; one that names AML's actions with a wildcard is."""
+    """A role that may do everything is no surprise. A role that names AML's actions with a wildcard is."""
     for pattern in block.actions:
         named = pattern.casefold().startswith(_AML) and "*" in pattern
         if named and any(includes(pattern, key.action) and block.allows(key) for key in _KEYS):
@@ -190,11 +190,11 @@ RULES = (
         name=SCORING,
         requirements=("AML-44",),
         mode=RuleKind.AUDIT,
-        title="Where endpoints take only tokens, some user or group can score.",
+        title="If endpoints accept only tokens, some user or group can score.",
         source=_ROLES,
         examine=_nobody_scores,
         acts="an endpoint with authMode AADToken on a workspace on which no user or group holds a role",
-        leaves="a group that is AzureML Data Scientist on the workspace",
+        leaves="a group that holds AzureML Data Scientist on the workspace",
         severity=Severity.LOW,
         remedy="Name a group in the policy (people: [{{groups: [OBJECT-ID], role: data_scientist, scopes: "
         '["{workspace}"]}}]), or: {grants}',
@@ -206,11 +206,11 @@ RULES = (
         name=BROAD_ROLES,
         requirements=("AML-46",),
         mode=RuleKind.AUDIT,
-        title="Custom roles do not give the keys of online endpoints through a wildcard.",
+        title="Custom roles do not give access to the keys of online endpoints through a wildcard.",
         source=_ROLES,
         examine=_too_broad,
         acts="a custom role with Microsoft.MachineLearningServices/workspaces/onlineEndpoints/*/action",
-        leaves="a custom role whose notActions take out listKeys and regenerateKeys",
+        leaves="a custom role whose notActions exclude listKeys and regenerateKeys",
         severity=Severity.MEDIUM,
         remedy=f"Name the actions instead ({_SCORE.action}), or add listKeys/action and regenerateKeys/action to its "
         f"notActions: get it ({{get}}), edit it, and put it back: {{put}}",
@@ -222,11 +222,12 @@ RULES = (
         name=AUTHORS,
         requirements=("AML-47",),
         mode=RuleKind.AUDIT,
-        title="Who wrote a custom role for AML may still write roles: Owner, User Access Administrator or the like.",
+        title="Whoever wrote a custom role for AML may still write roles, as Owner, User Access Administrator or "
+        "similar.",
         source=_ROLES,
         examine=_authors,
         acts="a custom role for AML whose author holds nothing any more",
-        leaves="a custom role whose author is User Access Administrator",
+        leaves="a custom role whose author holds User Access Administrator",
         wants=_role_wants,
         reads=(List.ENDPOINTS,),
         watches=_ENDPOINTS,

@@ -1,6 +1,7 @@
 """v1: private base images that builds pull as a user-assigned identity, which a connection names (AML-25 to 27).
 
-Support of SDK v1 ended on 2026-06-30. Workspaces that still have such connections are seen to as before, and told.
+Support for SDK v1 ended on 2026-06-30. amlguard still serves workspaces that have such connections, and tells people
+that support has ended.
 """
 
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def _wants(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _private(one: Connection, workspace: Workspace, estate: Estate) -> Registry | None:
-    """The registry that the connection pulls from: by its id, else by its login server in this subscription."""
+    """The registry that the connection pulls from: by its id, or else by its login server in this subscription."""
     if one.registry:
         return estate.registries.get(one.registry)
     home, host = workspace.id.subscription, connections.host(one)
@@ -119,7 +120,7 @@ def _wrong_registry(one: Connection, workspace: Workspace, estate: Estate) -> It
     elif host is None:
         yield "it names no registry"
     elif home and Want(home, _REGISTRIES) in estate.facts and _private(one, workspace, estate) is None:
-        yield f"registry {host} is not in the workspace's subscription; if it is elsewhere, name its id in the metadata"
+        yield f"registry {host} is not in the workspace's subscription; otherwise put its id into the metadata"
 
 
 RULES = (
@@ -145,12 +146,12 @@ RULES = (
         name="base-image-identity",
         requirements=("AML-26",),
         mode=RuleKind.FIX,
-        title=f"The workspace's identity is Managed Identity Operator on the identity that a registry connection names "
-        f"({V1_ENDED}).",
+        title=f"The workspace's identity holds Managed Identity Operator on the identity that a registry connection "
+        f"names ({V1_ENDED}).",
         source=_SOURCE,
         examine=_workspace_assigns,
         acts="a connection with an identity on the policy's allow-list that the workspace may not assign",
-        leaves="a workspace whose identity is Managed Identity Operator on the identity's resource group",
+        leaves="a workspace whose identity holds Managed Identity Operator on the identity's resource group",
         wants=_wants,
         grants=(ASSIGN_IDENTITY,),
         keeps_apart=False,

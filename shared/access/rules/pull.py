@@ -22,7 +22,7 @@ _NEVER_PULLING = (
     ComputeType.DATA_FACTORY,
     ComputeType.DATA_LAKE_ANALYTICS,
     ComputeType.SYNAPSE_SPARK,
-    ComputeType.CONTAINER_INSTANCE,  # pulls, but as the admin user: AML-23 is about that
+    ComputeType.CONTAINER_INSTANCE,  # It pulls, but as the admin user: see AML-23.
 )
 
 
@@ -50,7 +50,7 @@ def _compute_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _age(compute: Compute, registry: Registry | None) -> tuple[str, ...]:
-    """AML-18 when the registry is older than the compute, AML-19 when it came later; both when ARM does not say."""
+    """AML-18 if the registry is older than the compute, AML-19 if it is newer, both if ARM does not say."""
     if registry is None or registry.created_on is None or compute.created_on is None:
         return ("AML-18", "AML-19")
     return ("AML-18",) if registry.created_on <= compute.created_on else ("AML-19",)
@@ -69,18 +69,18 @@ def _endpoint_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             yield pull(principal, workspace.registry, endpoint.id, estate, "AML-42")
         elif not endpoint.ready and not principal:
             yield NotReady(endpoint.id, f"endpoint {endpoint.id.name} is being created and has no identity yet")
-        elif workspace.registry and not endpoint.identity.lost:  # of those that are gone `lost_identities` speaks
+        elif workspace.registry and not endpoint.identity.lost:  # `lost_identities` reports identities that are gone
             reason = f"the identity of endpoint {endpoint.id.name} is not known, so nobody can tell whether it can pull"
             yield puller(workspace.registry, UserKind.PULLER, endpoint.id, Cover.UNKNOWN, reason)
 
 
 def _compute_identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-20. While the admin user is on, such a compute is a reason to leave it on: it has no other way to pull."""
+    """AML-20. While the admin user is on, such a compute keeps it on, because it has no other way to pull."""
     registry = workspace.registry
     for compute in workspace.computes:
         if registry is None or compute.type in _NEVER_PULLING or _pulls_with_identity(compute, estate):
             continue
-        if compute.identity.lost:  # of those that are gone `lost_identities` speaks
+        if compute.identity.lost:  # `lost_identities` reports identities that are gone
             continue
         if not compute.ready:
             yield NotReady(compute.id, f"compute {compute.id.name} is being created and has no identity yet")
@@ -134,7 +134,7 @@ def _private_pull(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
             continue
         for compute in workspace.computes:
             if compute.type in _PULLING_COMPUTES and compute.identity.default:
-                # A connection is what a user of the workspace wrote: it opens nothing that the policy does not name.
+                # A user of the workspace wrote the connection, so only the policy can permit grants on what it names.
                 one = pull(compute.identity.default, connection.registry, compute.id, estate, "AML-28")
                 yield replace(one, explicit=True)
 
@@ -150,7 +150,8 @@ RULES = (
         source=AUTHENTICATION,
         examine=_compute_pull,
         acts="a cluster that is older than the registry: AML granted it nothing",
-        leaves="a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
+        leaves="a cluster whose identity holds Reader on the resource group, which covers pulling from a classic "
+        "registry",
         keeps_apart=True,
         also=("AML-16", "AML-70"),
         grants=PULLS,
@@ -195,10 +196,10 @@ RULES = (
         name=COMPUTE_IDENTITY,
         requirements=("AML-20",),
         mode=RuleKind.AUDIT,
-        title="Where the registry's admin user is off, every compute that pulls has an identity.",
+        title="If the registry's admin user is off, every compute that pulls has an identity.",
         source=AUTHENTICATION,
         examine=_compute_identity,
-        acts="a cluster without identity on a registry whose admin user is off",
+        acts="a cluster without an identity on a registry whose admin user is off",
         leaves="a Databricks compute: it pulls nothing from the registry",
         severity=Severity.HIGH,
         remedy="Give it an identity: {change}",

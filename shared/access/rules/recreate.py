@@ -1,4 +1,4 @@
-"""Computes whose settings AML does not change: deleted and made again, with all else as it was."""
+"""Computes with settings that AML cannot change: they are deleted and made again, with all other settings as before."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -9,13 +9,11 @@ from shared.access.rules.az import at, az, code
 from shared.access.rules.identity_change import attached
 
 DISK = "Save what is on its disk first. "
-_ANEW = (
-    " (its system-assigned identity comes back as another one: what the old one was granted by hand, the new one needs)"
-)
+_ANEW = " (it gets a new system-assigned identity, which needs whatever was granted by hand to the old one)"
 
 
 def recreate(compute: Compute, *, changed: Mapping[str, object]) -> str:
-    """The words and the commands. `changed` are options of `az ml compute create` that win over what is there."""
+    """The text and the commands. `changed` are options of `az ml compute create` that replace the current settings."""
     where = {"name": compute.id.name, **at(compute.id.parent)}
     options = {**dict(_settings(compute)), **_identity(compute), **changed}
     made = az("ml compute create", type=compute.type_name, **where, **options)
@@ -25,7 +23,7 @@ def recreate(compute: Compute, *, changed: Mapping[str, object]) -> str:
 
 
 def _settings(compute: Compute) -> Iterator[tuple[str, object]]:
-    """As ARM has them: https://learn.microsoft.com/cli/azure/ml/compute#az-ml-compute-create."""
+    """The current settings as options, see https://learn.microsoft.com/cli/azure/ml/compute#az-ml-compute-create."""
     inner = get(compute.raw, "properties", "properties")
     yield "size", text(inner, "vmSize") or "VM-SIZE"
     location = text(compute.raw, "properties", "computeLocation")
@@ -60,7 +58,7 @@ def _scale(inner: object) -> Iterator[tuple[str, object]]:
 
 
 def _seconds(duration: str | None) -> int | None:
-    """Of an ISO 8601 duration in hours, minutes and seconds, which is how AML writes them."""
+    """The seconds of an ISO 8601 duration in hours, minutes and seconds, which is the form that AML writes."""
     units = {"H": "hours", "M": "minutes", "S": "seconds"}
     rest, parts = (duration or "").removeprefix("PT"), {}
     for unit, name in units.items():

@@ -26,7 +26,7 @@ def _admin_user(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _origin(registry: Registry, workspace: Workspace) -> tuple[str, ...]:
-    """AML-21 when AML made the registry (after the workspace, beside it), AML-22 when the customer provided it."""
+    """AML-21 if AML made the registry (after the workspace, beside it), AML-22 if the customer provided it."""
     if registry.created_on is None or workspace.created_on is None:
         return ("AML-21", "AML-22")
     beside = registry.id.resource_group == workspace.id.resource_group
@@ -34,7 +34,7 @@ def _origin(registry: Registry, workspace: Workspace) -> tuple[str, ...]:
 
 
 def _cached_keys(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Follows the switch-off: `shared.access.plan` keeps it only beside one."""
+    """Follows the switch-off: `shared.access.plan` keeps it only together with one."""
     registry = estate.registries.get(workspace.registry) if workspace.registry else None
     if registry and registry.admin_user:
         reason = f"workspace {workspace.id.name} caches the password of {registry.id.name}'s admin user"
@@ -64,7 +64,7 @@ RULES = (
         title="The admin user of a workspace's registry is off, once every identity that pulls is covered.",
         source=_AUTHENTICATION,
         examine=_admin_user,
-        acts="a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and "
+        acts="a registry that AML made (AML-21) or that the customer provided (AML-22), with every puller covered and "
         "settled",
         leaves="a registry from which one cluster still cannot pull with its identity: the admin user stays on",
         watches=_REGISTRY_WATCHES,
@@ -91,7 +91,7 @@ RULES = (
         acts="a cluster of type SystemAssigned,UserAssigned",
         leaves="a cluster with two user-assigned identities",
         severity=Severity.MEDIUM,
-        remedy="Keep the user-assigned ones, once they hold what the system-assigned one holds: {change}",
+        remedy="Once the user-assigned identities hold what the system-assigned one holds, keep only them: {change}",
         reads=(List.COMPUTES,),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

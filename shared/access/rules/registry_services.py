@@ -1,7 +1,7 @@
 """Services outside AML that sign in to the workspace's registry as its admin user (AML-85, AML-23).
 
-ARM's lists of the subscriptions of the registry and of the workspaces on it; elsewhere Resource Graph says where to
-look, and says no more: it is late. They are asked for only when nothing else keeps the admin user on.
+ARM's lists cover the subscriptions of the registry and of the workspaces on it. For other subscriptions Resource Graph
+only says where to look, because it is late. All of this is read only if nothing else keeps the admin user on.
 """
 
 import re
@@ -34,7 +34,7 @@ type _Mine = Callable[[Service], bool]
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """At the users of one registry, through what was read."""
+    """The users of one registry, as far as they were read."""
 
     registry: Registry
     estate: Estate
@@ -44,7 +44,7 @@ class _Look:
         return fact if isinstance(fact, tuple) else ()
 
     def unread(self, want: Want) -> Iterator[RegistryUser]:
-        """Nothing where it was read, and where it is not there."""
+        """Empty if it was read, or if it does not exist."""
         what = f"{want.collection.partition('?')[0] or want.scope.resource_type} of {want.scope}"
         if want.graph:
             what = "Container Apps, App Service, Batch and Container Instances of other subscriptions"
@@ -115,7 +115,7 @@ def _found(workspace: Workspace, look: _Look, mine: _Mine) -> Iterator[RegistryU
 
 
 def _elsewhere(look: _Look) -> Want:
-    """What Resource Graph knows of Batch are accounts, of App Service not always the image: these are read of each."""
+    """Resource Graph has only accounts of Batch, and not always the image of App Service. These are read one by one."""
     near = (look.registry.id, *(one.id for one in look.estate.workspaces))
     subscriptions = sorted({sub.name.casefold() for scope in near if (sub := scope.subscription)})
     host = server(look.registry)
@@ -133,11 +133,11 @@ def _elsewhere(look: _Look) -> Want:
 
 
 def _each(service: Service, raw: Raw, source: str, look: _Look) -> Iterator[RegistryUser]:
-    """How one of them signs in, as far as it names the registry at all."""
+    """How each of them signs in, if it names the registry at all."""
     told = scope_or_none(get(raw, "id"))
     if not service.may(raw):
         return
-    if told is None and service.below:  # it is there, and nobody can look below it
+    if told is None and service.below:  # it exists, and nobody may look below it
         yield look.signing_in(service, look.registry.id, SignIn.UNCLEAR, source)
         return
     scope = told or look.registry.id
@@ -155,7 +155,7 @@ def _each(service: Service, raw: Raw, source: str, look: _Look) -> Iterator[Regi
 
 
 def _details(raw: Raw, want: Want, look: _Look) -> tuple[Raw, ...]:
-    """What was read of it; of a site whose own configuration is not served, what the site itself shows."""
+    """What was read about it. If a site's own configuration is not served, what the site itself shows."""
     fact = look.estate.facts.get(want)
     if isinstance(fact, Mapping):
         return (fact,)

@@ -1,4 +1,4 @@
-"""What a workspace's registry should be like besides its admin user: as the policy asks (`registries`)."""
+"""Settings of a workspace's registry other than its admin user: as the policy asks (`registries`)."""
 
 from collections.abc import Iterator
 
@@ -38,7 +38,7 @@ def _wrong(raw: Raw, registry: Scope, workspace: Workspace, preferences: Prefere
     properties = get(raw, "properties")
     if flag(properties, "anonymousPullEnabled") is True and not preferences.anonymous_pull:
         command = code(az("acr update", **itself(registry), anonymous_pull_enabled="false"))
-        yield "anybody can pull without signing in", f"Who pulls signs in: {command}"
+        yield "anybody can pull without signing in", f"Require everyone who pulls to sign in: {command}"
     if _open(properties) and not _may_be_open(workspace, preferences):
         yield "public network access is on", closing(raw, registry, workspace)
     if preferences.zone_redundant and not _is(properties, "enabled", "zoneRedundancy"):
@@ -63,17 +63,19 @@ def _zones(registry: Scope) -> str:
 
 
 def closing(raw: Raw, registry: Scope, workspace: Workspace) -> str:
-    """What must be there before public access goes off; else it cuts off whoever comes by it."""
+    """What must exist before public access goes off. Otherwise those who use it lose access."""
     steps = [] if _is_premium(raw) else [f"Only Premium has private endpoints: {_premium(registry)}"]
     subnets = [id_.name for id_ in seats.let_in(raw)]
     if subnets:
         names = ", ".join(sorted(subnets))
-        steps.append(f"The way by service endpoint ends with public access: {names} must be led to a private endpoint")
+        steps.append(f"Service endpoints stop working without public access: give {names} a way to a private endpoint")
     if subnets or not seats.approved_endpoints(raw):
-        steps.append(f"Give it a private endpoint wherever somebody pulls or pushes: {_endpoint(registry)}")
+        steps.append(
+            f"Give it a private endpoint in every network from which somebody pulls or pushes: {_endpoint(registry)}"
+        )
     if not text(workspace.raw, "properties", "imageBuildCompute"):
         built = code(az("ml workspace update", **itself(workspace.id), image_build_compute="CLUSTER"))
-        steps.append(f"ACR Tasks do not reach it then, so let images be built on a cluster there: {built}")
+        steps.append(f"ACR Tasks cannot reach it then, so let a cluster there build images: {built}")
     closed = code(az("acr update", **itself(registry), public_network_enabled="false"))
     return ". ".join([*steps, f"{'Only then: ' if steps else 'Close it: '}{closed}"])
 

@@ -1,7 +1,7 @@
 """What one entry of the rule table says.
 
-A rule looks at one workspace of an estate and yields what it asks for. It decides nothing about what is already
-held, what the policy wants or what a guard forbids: `shared.access.plan` does, for all rules alike.
+A rule looks at one workspace of an estate and yields what it asks for. It does not decide what is already held, what
+the policy wants or what a guard forbids: `shared.access.plan` does that for all rules in the same way.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ from shared.access.unasked import NOT_ASKED
 
 
 class RuleKind(StrEnum):
-    """As the requirements table has it."""
+    """The modes of the requirements table."""
 
     FIX = "F"
     OPT_IN = "F?"
@@ -53,15 +53,15 @@ def nothing(_: Workspace, __: Estate) -> Iterable[Want]:
 
 
 def no_asks(_: Workspace, __: Estate) -> Iterable[Ask]:
-    """For the entries that other rules carry out (`Rule.through`)."""
+    """For entries that other rules carry out (`Rule.through`)."""
     return ()
 
 
 @dataclass(frozen=True, slots=True)
 class FindingKind:
-    """How severe a finding is, and what remedies it: `{names}` in `remedy` are filled in by what was found.
+    """How severe a finding is, and its remedy. What was found fills in the `{names}` in `remedy`.
 
-    A remedy of nothing but a name depends on what was found as a whole.
+    If the remedy is nothing but one name, the whole remedy depends on what was found.
     """
 
     severity: Severity
@@ -70,26 +70,32 @@ class FindingKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`requirements` are the AML-ids by which the policy can name the rule; `also` those that it helps with.
+    """`requirements` are the AML-ids by which the policy can name the rule. `also` are AML-ids that it helps with.
 
-    `grants` are the needs that it may ever ask for: the app's own condition is made of their roles. `reads` are the
-    lists below a workspace that it looks at; of the lists in `each` it looks at every member by itself, so that it can
-    speak of one of these lists where another was not asked for. `wants` names what else it must see, found in
-    `Estate.facts` when it examines (it is asked again until it wants nothing new, so that one thing may lead to the
-    next). `watches` are the resource types (in Azure's spelling) whose events it wants. `acts` and `leaves` are its
-    example, in words. An
-    `optional` rule that is off is silent; any other F? rule that is off reports what it would grant. An entry with
-    `through` changes nothing itself: the rules that it names carry it out. `allow_listed`: it grants nothing but on the
-    policy's allow-list, so that without one the app's condition does without its roles. `to_groups`: it grants to the
-    groups that the policy names and to nobody else, roles that it tells by what the policy says of them; so does the
-    condition. `keeps_apart`: where people let identities like those that it asks for at different ones of its targets,
-    it grants nothing there (`shared.access.separation`); each rule that grants says so or not. `of_leaving`: it looks
-    at workspaces that are being deleted as well. `objects`: though no guard by its kind, it may keep a change from
-    being made, or know who keeps a registry's admin user on. `objects_to_grants`: it yields objections to grants.
-    `asks_everybody`: whether what it asks for is done depends on what all the other rules say.
+    - `grants`: the needs that the rule may ask for. The app's own condition is made of their roles.
+    - `reads`: the lists below a workspace that it looks at.
+    - `each`: those lists of which it looks at every member by itself. So it can judge one of them although another was
+      not read.
+    - `wants`: what else it must see. It finds that in `Estate.facts` when it examines. It is asked again until it
+      wants nothing new, so that one thing may lead to the next.
+    - `watches`: the resource types, in Azure's spelling, whose events it wants.
+    - `acts` and `leaves`: an example in words of where it acts, and of where it does not.
+    - `optional`: while the rule is off, it is silent. Any other F? rule that is off reports what it would grant.
+    - `through`: the rules that carry this entry out. The entry itself changes nothing.
+    - `allow_listed`: it grants only on the policy's allow-list. Without an allow-list, the app's condition leaves
+      its roles out.
+    - `to_groups`: it grants only to groups that the policy names. It takes the roles from what the policy says
+      about these groups, and so does the condition.
+    - `keeps_apart`: if people gave identities of this kind different ones of its targets, it grants nothing there
+      (`shared.access.separation`). Each rule that grants says whether this applies.
+    - `of_leaving`: it also looks at workspaces that are being deleted.
+    - `objects`: it is not a guard by its kind, but it may object to a change, or know who keeps a registry's admin
+      user on.
+    - `objects_to_grants`: it yields objections to grants.
+    - `asks_everybody`: whether amlguard does what it asks for depends on what all the other rules say.
 
-    `severity` and `remedy` are those of what it finds (`FindingKind`); a rule that finds several things names them in
-    `findings` instead. What it says of a role that is missing, `shared.access.advice` knows.
+    `severity` and `remedy` belong to what it finds (`FindingKind`). A rule that finds several things names them in
+    `findings` instead. `shared.access.advice` knows what to say about a missing role.
     """
 
     name: str
@@ -126,7 +132,7 @@ class Rule:
 
     @property
     def kinds(self) -> Mapping[str, FindingKind]:
-        """All that it finds, by name; without one where that is only one thing."""
+        """All that it finds, by name. If it finds only one thing, the name is empty."""
         return self.findings if self.severity is None else {"": FindingKind(self.severity, self.remedy)}
 
     def examines(self, workspace: Workspace) -> bool:

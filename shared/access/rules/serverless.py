@@ -1,7 +1,7 @@
 """Serverless compute: the default way to run a job. Its nodes have no identity of their own (AML-72, AML-84).
 
-Without the registry's admin user they pull as the workspace's user-assigned identity, or not at all. That a workspace
-uses it shows in its settings, or in its jobs: the newest ones without a compute.
+Without the registry's admin user they pull as the workspace's user-assigned identity, or not at all. A workspace's
+settings show whether it uses serverless compute, or else its jobs do: the newest jobs without a compute.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,12 +21,12 @@ from shared.access.rules.rule import Rule, RuleKind
 _SOURCE = "learn.microsoft.com/azure/machine-learning/how-to-use-serverless-compute"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces",)
 _JOBS = "jobs"
-# Enough to see a month of a busy workspace, few enough for the function's time.
+# Enough to see a month of a busy workspace, and few enough for the time that the function has.
 _MOST_PAGES = 20
 
 
 class _Use(Enum):
-    """`UNREAD` jobs are to be read yet; `UNKNOWN`: they cannot be."""
+    """`UNREAD`: its jobs have yet to be read. `UNKNOWN`: they cannot be read."""
 
     YES = "yes"
     NO = "no"
@@ -43,7 +43,7 @@ def _more(workspace: Workspace) -> Want:
 
 
 def _by_jobs(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ...]]:
-    """What the jobs within the look-back say, and what else would have to be read to know."""
+    """What the jobs within the look-back time say, and what else must be read to know."""
     since = estate.now - timedelta(days=estate.preferences.look_back_days)
     for want in (_first(workspace), _more(workspace)):
         if want not in estate.facts:
@@ -55,7 +55,7 @@ def _by_jobs(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ..
         recent = [job for job in jobs if (made := submitted(job)) is None or made >= since]
         if any(map(is_serverless, recent)):
             return _Use.YES, ()
-        # The newest come first: a list that reaches beyond the look-back has shown all that counts.
+        # The newest come first, so a list that reaches back beyond the look-back time has shown all that counts.
         if not isinstance(listed, Part) or len(recent) < len(listed):
             return _Use.NO, ()
     return _Use.UNKNOWN, ()
@@ -72,7 +72,7 @@ def _use(workspace: Workspace, estate: Estate) -> tuple[_Use, tuple[Want, ...]]:
 
 
 def _settings(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML-72, as the workspace's own settings say it."""
+    """AML-72: what the workspace's own settings say."""
     if workspace.serverless and not workspace.acts_as_uai and estate.preferences.serverless is not Serverless.NEVER:
         name = workspace.id.name
         reason = f"serverless compute of workspace {name} has no identity: it can pull only as the admin user"
@@ -93,7 +93,7 @@ def _jobs(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     elif use is _Use.NO:
         yield from _user(workspace, Cover.COVERED, f"no recent job of {name} runs on serverless compute")
     elif workspace.acting and workspace.acts_as_uai:
-        if use is _Use.UNKNOWN:  # the fix is for those of whom it is known; this one only has to be able to
+        if use is _Use.UNKNOWN:  # the grant is for those known to use it; this one must only be able to pull
             yield pull(workspace.acting, registry.id, workspace.id, estate, "AML-84", "AML-72")
     elif use is _Use.UNKNOWN:
         reason = (
@@ -118,7 +118,10 @@ def _user(
 
 
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    """Where a user-assigned identity is to be granted what serverless jobs need; else only a switch-off asks."""
+    """Needed if a user-assigned identity is to get what serverless jobs need.
+
+    Otherwise only a switch-off asks for it.
+    """
     if workspace.registry and workspace.acts_as_uai:
         yield from _use(workspace, estate)[1]
 
@@ -133,7 +136,7 @@ def _identity(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     unclear = workspace.identity.unclear or workspace.unclear(PRIMARY)
     acts_as_other = workspace.registry and not workspace.acts_as_uai and not unclear
     if any(primary(workspace, estate)) or workspace.primary in {one.id for one in workspace.identity.lost}:
-        return  # AML-12 and AML-98 advise on it
+        return  # AML-12 and AML-98 report it
     if acts_as_other and _use(workspace, estate)[0] is _Use.YES:
         yield Found(
             workspace.id,
@@ -152,7 +155,8 @@ RULES = (
         name=SERVERLESS_PULL,
         requirements=("AML-72",),
         mode=RuleKind.GUARD,
-        title="Serverless compute can pull without the admin user only through the workspace's user-assigned identity.",
+        title="Without the admin user, serverless compute can pull only through the workspace's user-assigned "
+        "identity.",
         source=_SOURCE,
         examine=_settings,
         acts="serverless settings on a workspace with only a system-assigned identity: the admin user stays on",
@@ -163,14 +167,14 @@ RULES = (
         name=SERVERLESS_IDENTITY,
         requirements=("AML-72",),
         mode=RuleKind.AUDIT,
-        title="A workspace with serverless compute acts as a user-assigned identity, which is all that it can pull "
-        "with.",
+        title="A workspace with serverless compute acts as a user-assigned identity, because it can pull only "
+        "with that.",
         source=_SOURCE,
         examine=_identity,
         acts="serverless settings on a workspace with only a system-assigned identity",
         leaves="serverless settings on a workspace whose primary identity is user-assigned",
         severity=Severity.MEDIUM,
-        remedy=f"{ROLES_FIRST}Then attach it and make it primary, from which AML knows no way back: {{change}}",
+        remedy=f"{ROLES_FIRST}Then attach it and make it primary, which AML cannot undo: {{change}}",
         watches=_WATCHES,
     ),
     Rule(

@@ -1,7 +1,7 @@
-"""In which of the two ways that Microsoft publishes a workspace's user-assigned identity was set up (ADR 11).
+"""In which of Microsoft's two ways a workspace's user-assigned identity was set up (ADR 11).
 
-The documentation makes it Contributor on the workspace and on every dependency. The quickstart template that the same
-page links to makes it Contributor on storage and registry, gives it the vault's secrets (Key Vault Administrator and
+The documentation gives it Contributor on the workspace and on every dependency. The quickstart template that the same
+page links to gives it Contributor on storage and registry, access to the vault's secrets (Key Vault Administrator and
 an access policy) without control of the vault, and nothing on the workspace and Application Insights.
 """
 
@@ -26,7 +26,7 @@ SECRETS = frozenset(one for one in VAULT_PERMISSIONS if one.startswith("secrets/
 def by_template(workspace: Workspace, estate: Estate) -> bool:
     """Whether it administers the vault, and controls neither the vault nor what only the documentation names.
 
-    Whoever holds nothing at the vault was set up neither way: then the documentation's way is the one that is begun.
+    An identity that holds nothing at the vault was set up in neither way. Then the documentation's way counts.
     """
     acting = workspace.acting
     vault = estate.vaults.get(workspace.vault) if workspace.vault else None
@@ -53,10 +53,10 @@ def _secrets_only(vault: Vault, principal: Principal) -> bool:
 
 
 def _without_switch(access: Access, workspace: Workspace) -> Access:
-    """The template can make the identity Contributor on the workspace's resource group, which then tells nothing.
+    """The template can give Contributor on the workspace's resource group. Then that role says nothing about the way.
 
-    Only at a vault with the template's mark, which the documentation's way never leaves: an access policy for the
-    secrets alone, or Key Vault Administrator where access policies decide.
+    This applies only at a vault with the template's mark, which the documentation's way never leaves: an access policy
+    for secrets alone, or Key Vault Administrator where access policies decide.
     """
     group = workspace.id.resource_group
     return replace(access, assignments=tuple(one for one in access.assignments if one.scope != group))

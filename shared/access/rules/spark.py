@@ -1,7 +1,7 @@
 """Spark: what the identity of a job needs on the storage that it reads and writes (AML-89).
 
-An attached Synapse pool runs jobs as the identity of its compute, serverless Spark as whoever submits them or, where
-the job says so, as a user-assigned identity of the workspace (apache-spark-environment-configuration, "Ensuring
+An attached Synapse pool runs jobs as the identity of its compute. Serverless Spark runs jobs as whoever submits them,
+or as a user-assigned identity of the workspace if the job says so (apache-spark-environment-configuration, "Ensuring
 resource access for Spark jobs").
 """
 
@@ -25,7 +25,7 @@ _SPARK = "learn.microsoft.com/azure/machine-learning/how-to-submit-spark-jobs"
 _WATCHES = ("Microsoft.MachineLearningServices/workspaces", "Microsoft.MachineLearningServices/workspaces/computes")
 _ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 _DATASTORE = re.compile(r"azureml:(?://|.*/)datastores/([^/]+)", re.IGNORECASE)
-_BLOB_WRITERS = frozenset((WRITE_BLOBS.role_id, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"))  # and Blob Data Owner
+_BLOB_WRITERS = frozenset((WRITE_BLOBS.role_id, "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"))  # and Storage Blob Data Owner
 _CONTROLLERS = frozenset(
     (
         "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",  # Owner
@@ -34,7 +34,7 @@ _CONTROLLERS = frozenset(
         "17d1049b-9a84-46fb-8f53-869881c3d3ab",  # Storage Account Contributor
     )
 )
-# Who, as what, on which account, and in which containers there if not in all of it.
+# The principal, whose identity it is, the account, and the containers there (empty for all of it).
 type _User = tuple[Principal, Scope, Scope, tuple[Scope, ...]]
 
 
@@ -61,7 +61,7 @@ def _jobs(workspace: Workspace, estate: Estate) -> list[Raw]:
 
 
 def _as_user(job: Raw) -> bool:
-    """Serverless Spark runs as its user unless the job says otherwise, an attached pool as itself."""
+    """Unless the job says otherwise, serverless Spark runs as its user, and an attached pool as itself."""
     return (identity(job) or ("managed" if text(job, "computeId") else "user")) == "user"
 
 
@@ -77,7 +77,7 @@ def _runs_as(job: Raw, workspace: Workspace) -> tuple[Principal, Scope] | None:
 
 
 def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[tuple[Scope, tuple[Scope, ...]]]:
-    """Accounts of the datastores that inputs and outputs name, and that keep no credential."""
+    """The accounts of datastores that inputs and outputs name and that keep no credential."""
     known = {one.id.name.casefold(): one for one in workspace.datastores if one.identity_based}
     for kind in ("inputs", "outputs"):
         named = get(job, kind)
@@ -90,7 +90,7 @@ def _stores(job: Raw, workspace: Workspace, estate: Estate) -> Iterator[tuple[Sc
 
 
 def _users(workspace: Workspace, estate: Estate) -> Iterator[_User]:
-    """Who reads and writes where; every job has its code on the workspace's own account."""
+    """Who reads and writes where. Every job has its code on the workspace's own account."""
     for compute in workspace.computes:
         if compute.type is ComputeType.SYNAPSE_SPARK and compute.identity.default and workspace.storage:
             yield compute.identity.default, compute.id, workspace.storage, ()
@@ -157,12 +157,12 @@ RULES = (
         name=STORAGE,
         requirements=("AML-89",),
         mode=RuleKind.OPT_IN,
-        title="The identity that Spark jobs use is Contributor and Storage Blob Data Contributor on the storage that "
-        "they read and write.",
+        title="The identity that Spark jobs use holds Contributor and Storage Blob Data Contributor on the storage "
+        "that they read and write.",
         source=_SPARK,
         examine=_storage,
-        acts="an attached Spark pool whose identity is Storage Blob Data Reader",
-        leaves="a Spark pool whose identity is Owner and Storage Blob Data Contributor there",
+        acts="an attached Spark pool whose identity holds Storage Blob Data Reader",
+        leaves="a Spark pool whose identity holds Owner and Storage Blob Data Contributor there",
         wants=_wants,
         also=("AML-16",),
         grants=(CONTROL_STORAGE, WRITE_BLOBS),
@@ -174,11 +174,12 @@ RULES = (
         name=IDENTITIES,
         requirements=("AML-89",),
         mode=RuleKind.AUDIT,
-        title="An attached Spark pool has an identity, and where Spark jobs run as their user, somebody may run them.",
+        title="An attached Spark pool has an identity. If Spark jobs run as their user, somebody may run them.",
         source=_SPARK,
         examine=_identities,
-        acts="a serverless Spark job of a workspace on whose storage no user or group is Storage Blob Data Contributor",
-        leaves="a serverless Spark job, and a group that is Contributor and Storage Blob Data Contributor",
+        acts="a serverless Spark job of a workspace on whose storage no user or group holds Storage Blob Data "
+        "Contributor",
+        leaves="a serverless Spark job, and a group that holds Contributor and Storage Blob Data Contributor",
         findings={
             "nobody holds both roles": FindingKind(Severity.MEDIUM, "{grants}"),
             "pool without identity": FindingKind(Severity.MEDIUM, "Give it an identity: {change}"),

@@ -25,7 +25,7 @@ def _compute_reads_blobs(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _read_by_identity(workspace: Workspace, storage: Scope) -> bool:
-    """Whether the default account is reached with the caller's identity: by the workspace or by a datastore."""
+    """Whether the workspace or a datastore reaches the default account with the caller's identity."""
     return workspace.storage_by_identity or any(
         store.identity_based
         and store.type not in _NO_BLOBS
@@ -54,11 +54,11 @@ RULES = (
         name="compute-reads-blobs",
         requirements=("AML-32",),
         mode=RuleKind.FIX,
-        title="A compute's identity reads the workspace's storage where datastores keep no credential.",
+        title="A compute's identity can read the workspace's storage if datastores keep no credential.",
         source=_DOCS + "how-to-identity-based-service-authentication",
         examine=_compute_reads_blobs,
         acts="a cluster of a workspace whose system datastores use identity",
-        leaves="a workspace whose datastores keep a key: the compute reads with that",
+        leaves="a workspace whose datastores keep a key: the compute reads with the key",
         keeps_apart=True,
         also=("AML-16", "AML-81"),
         grants=(READ_BLOBS,),
@@ -74,11 +74,11 @@ RULES = (
         name="endpoint-reads-blobs",
         requirements=("AML-42",),
         mode=RuleKind.FIX,
-        title="An online endpoint's identity reads blobs of the workspace's storage account.",
+        title="An online endpoint's identity can read blobs of the workspace's storage account.",
         source=_ENDPOINTS,
         examine=_endpoint_reads_blobs,
         acts="an endpoint with a user-assigned identity: AML grants it nothing",
-        leaves="an endpoint whose identity is Storage Blob Data Owner on the account",
+        leaves="an endpoint whose identity holds Storage Blob Data Owner on the account",
         keeps_apart=True,
         grants=(READ_BLOBS,),
         reads=(List.ENDPOINTS,),
@@ -88,11 +88,11 @@ RULES = (
         name="endpoint-writes-metrics",
         requirements=(),
         mode=RuleKind.OPT_IN,
-        title="An online endpoint's identity writes metrics to the workspace.",
+        title="An online endpoint's identity can write metrics to the workspace.",
         source=_ENDPOINTS,
         examine=_endpoint_writes_metrics,
         acts="an endpoint with a user-assigned identity, when the policy turns the rule on",
-        leaves="an endpoint whose identity is Contributor on the workspace",
+        leaves="an endpoint whose identity holds Contributor on the workspace",
         grants=(WRITE_METRICS,),
         keeps_apart=False,
         reads=(List.ENDPOINTS,),

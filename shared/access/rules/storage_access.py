@@ -1,4 +1,4 @@
-"""What AML needs on storage accounts whose network is closed."""
+"""What AML needs on storage accounts whose network is restricted."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def _default(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _restricted(storage: Raw) -> str:
-    """How the account's network is closed, in words; empty when it is open."""
+    """In words how the account's network is restricted. Empty if it is open."""
     if (text(storage, "properties", "networkAcls", "defaultAction") or "").casefold() == "deny":
         return "lets in only what its network rules name"
     if (text(storage, "properties", "publicNetworkAccess") or "").casefold() == "disabled":
@@ -57,7 +57,9 @@ def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         if raw is None or me is None:
             continue
         for endpoint in _endpoints(raw, {workspace.id.subscription, storage.subscription}):
-            reason = f"{me.label} finds {storage.name} through private endpoint {endpoint.name} and must read that"
+            reason = (
+                f"{me.label} finds {storage.name} through private endpoint {endpoint.name} and must read that endpoint"
+            )
             yield RequiredGrant(me, READ_PRIVATE_ENDPOINT, endpoint, endpoint, ("AML-76",), reason)
         if storage != workspace.storage:
             named = [store for store, where in elsewhere(workspace, estate) if where == storage]
@@ -67,7 +69,7 @@ def _behind_endpoints(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _endpoints(storage: Raw, ours: set[Scope | None]) -> Iterator[Scope]:
-    """In our subscriptions only: those of AML's managed networks lie in Microsoft's."""
+    """Private endpoints in the customer's subscriptions only. Those of AML's managed networks lie in Microsoft's."""
     for one in rows(storage, "properties", "privateEndpointConnections"):
         scope = scope_or_none(get(one, "properties", "privateEndpoint", "id"))
         if scope and scope.subscription in ours:
@@ -79,7 +81,7 @@ RULES = (
         name="storage-preview",
         requirements=("AML-41",),
         mode=RuleKind.FIX,
-        title="The workspace's identity reads blobs of its storage account where the account's network is restricted.",
+        title="The workspace's identity can read blobs of its storage account if the account's network is restricted.",
         source=_STUDIO,
         examine=_previews,
         acts="a storage account with subnet rules on which the workspace's identity holds nothing",
@@ -93,12 +95,12 @@ RULES = (
         name="storage-private-endpoints",
         requirements=("AML-76",),
         mode=RuleKind.AUDIT,
-        title="The workspace's identity is Reader on each private endpoint of its storage, and reads blobs of the "
-        "accounts that its datastores name besides.",
+        title="The workspace's identity holds Reader on each private endpoint of its storage, and can read blobs of "
+        "the other accounts that its datastores name.",
         source=_STUDIO,
         examine=_behind_endpoints,
         acts="a storage account with a private endpoint on which the workspace's identity holds nothing",
-        leaves="a workspace whose identity is Reader on the resource group",
+        leaves="a workspace whose identity holds Reader on the resource group",
         wants=_all_storages,
         reads=(List.DATASTORES,),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/datastores"),

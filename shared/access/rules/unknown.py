@@ -1,4 +1,4 @@
-"""Kinds that amlguard does not know: said, so that nobody takes silence for an all-clear."""
+"""Kinds that amlguard does not know: it reports them, so that nobody takes silence for an all-clear."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from shared.access.scope import Scope
 
 _WORKSPACES = ("default", "hub", "project", "featurestore", "lean")
 _DATASTORES = ("azureblob", "azuredatalakegen1", "azuredatalakegen2", "azurefile", "onelake")
-# ARM leaves the kind of an endpoint out as it likes; the others are what it has been called so far.
+# ARM does not always give the kind of an endpoint. The others are the kinds known so far.
 _ENDPOINTS = ("", "managed", "kubernetes", "k8s", "aks")
 
 
@@ -48,10 +48,10 @@ RULES = (
         title="Workspaces, computes, datastores and endpoints are of kinds that amlguard knows.",
         source="learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces",
         examine=_unknown,
-        acts="a compute of a type that did not exist when this amlguard was made",
+        acts="a compute of a type that did not exist when this version of amlguard was made",
         leaves="a compute instance",
         severity=Severity.LOW,
-        remedy="Check it by hand ({show}), and look for a newer amlguard that knows it.",
+        remedy="Check it by hand ({show}), and look for a newer version of amlguard that knows it.",
         each=(List.COMPUTES, List.DATASTORES, List.ENDPOINTS),
         watches=("Microsoft.MachineLearningServices/workspaces/computes",),
     ),

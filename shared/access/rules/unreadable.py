@@ -1,4 +1,4 @@
-"""What a rule may not read: said as a finding, so that what is unknown never looks like what is in order."""
+"""What a rule may not read: reported as a finding, so that the unknown never looks like what is in order."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,8 +8,8 @@ from shared.access.rules.az import assign, code
 
 
 def unreadable(wants: Iterable[Want], estate: Estate) -> Iterator[Unread]:
-    """Those of `wants` that Azure forbids amlguard to read (logs that nobody configured are none)."""
-    if Unreadable.FORBIDDEN not in estate.facts.values():  # as a rule: then nobody need ask what was wanted
+    """Those of `wants` that Azure forbids amlguard to read. Logs that nobody configured are not among them."""
+    if Unreadable.FORBIDDEN not in estate.facts.values():  # usually there are none
         return
     yield from (Unread(want) for want in dict.fromkeys(wants) if estate.facts.get(want) is Unreadable.FORBIDDEN)
 

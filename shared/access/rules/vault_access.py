@@ -1,4 +1,7 @@
-"""Keys and secrets: who must reach a vault, in either of its modes. Audits only; for the workspace see AML-06, 07."""
+"""Keys and secrets: who must reach a vault, in either of its modes.
+
+Only audits. For the workspace see AML-06 and AML-07.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ _OPENING = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 class _Use:
     """What is needed of a vault: as a role, and as access-policy permissions in Azure's spelling.
 
-    With `admitting`, AML sees to the access policy itself where it may.
+    With `admitting`, AML itself adds the access policy if it may.
     """
 
     rule: str
@@ -50,7 +53,7 @@ class _Use:
             yield Found(on, f"{reason}. {lacking}.", {"steps": command})
 
     def _options(self, held: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
-        """With what is there already: the command replaces the permissions of the kinds that it names."""
+        """With the permissions that are there already: the command replaces the kinds of permission that it names."""
         return {
             f"{kind.removesuffix('s')}_permissions": tuple(dict.fromkeys((*names, *_of_kind(kind, held, names))))
             for kind, names in self.policy.items()
@@ -102,8 +105,8 @@ def _reads_key(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
         yield Found(
             workspace.id,
             f"The key that workspace {workspace.id.name} is encrypted with lies outside any key vault ({what}): "
-            "whether the workspace reaches it cannot be told.",
-            {"steps": "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key there."},
+            "nobody can tell whether the workspace reaches it.",
+            {"steps": "Check by hand that the workspace's encryption identity may get, wrap and unwrap the key."},
         )
         return
     wants = tuple(_key_wants(workspace, estate))

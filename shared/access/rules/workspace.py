@@ -1,7 +1,7 @@
 """What a workspace's own identity needs on the workspace and its dependencies.
 
-AML grants these to a system-assigned identity inside the workspace's resource group; for a user-assigned identity,
-and for dependencies that the customer provided, nobody does (AML-10). An identity that Microsoft's quickstart template
+AML grants this to a system-assigned identity inside the workspace's resource group. For a user-assigned identity, and
+for dependencies that the customer provided, nobody grants it (AML-10). An identity that Microsoft's quickstart template
 set up needs no more than the template gives it (ADR 11).
 """
 
@@ -33,14 +33,14 @@ _WORKSPACES = ("Microsoft.MachineLearningServices/workspaces",)
 
 
 def _grant(workspace: Workspace, scope: Scope | None, need: Need, requirement: str) -> Iterator[Ask]:
-    """Asks for `need` where nobody else grants it: for a UAI workspace, or outside its resource group (AML-10)."""
+    """Asks for `need` if nobody else grants it: for a UAI workspace, or outside its resource group (AML-10)."""
     acting = workspace.acting
     if scope and acting and granted_by_nobody(workspace, scope):
         yield RequiredGrant(acting, need, scope, workspace.id, (requirement, "AML-10"), _reason(acting, need, scope))
 
 
 def granted_by_nobody(workspace: Workspace, dependency: Scope) -> bool:
-    """Whether AML leaves the workspace's own access to `dependency` to others (AML-10)."""
+    """Whether AML leaves it to others to grant the workspace's own access to `dependency` (AML-10)."""
     group = workspace.id.resource_group
     customer_provided = group is None or not group.contains(dependency)
     return workspace.acts_as_uai or customer_provided
@@ -76,7 +76,7 @@ def _vault(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 def _vault_with_policies(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
     vault = estate.vaults.get(workspace.vault) if workspace.vault else None
     if vault and not vault.rbac:
-        # With control of such a vault the identity could give itself any permission, purge included.
+        # With control of such a vault the identity could give itself any permission, including purge.
         control = ADMINISTER_VAULT if by_template(workspace, estate) else CONTROL_VAULT
         yield from _grant(workspace, vault.id, control, "AML-07")
         yield from _access_policy(workspace, vault)
@@ -87,7 +87,8 @@ def _access_policy(workspace: Workspace, vault: Vault) -> Iterator[Ask]:
     if acting is None or not granted_by_nobody(workspace, vault.id):
         return
     held = vault.policies.get(acting.id.casefold())
-    # Secrets tell that there is something to do; what is recorded is all that will be added, for undo to take back.
+    # The secrets say whether there is something to do. The recorded setting is all that will be added, so that undo can
+    # take it back.
     missing = tuple(sorted(VAULT_PERMISSIONS - (held or frozenset())))
     if SECRETS.isdisjoint(missing):
         return
@@ -110,8 +111,8 @@ def _full(acting: Principal, vault: Vault) -> Found:
     where = itself(vault.id)
     return Found(
         vault.id,
-        f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure takes no "
-        "more.",
+        f"{acting.label} needs an access policy of {vault.id.name}, which has {MOST_POLICIES} of them: Azure accepts "
+        "no more.",
         {
             "delete": code(az("keyvault delete-policy", **where, object_id="OBJECT-ID")),
             "change": code(az("keyvault update", **where, enable_rbac_authorization="true")),
@@ -121,7 +122,7 @@ def _full(acting: Principal, vault: Vault) -> Found:
 
 
 def _registry(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """What it takes to build images stands for it where the policy prefers least roles (`builders: least`, AML-83)."""
+    """With least roles (`builders: least`, AML-83), what building images takes is asked for instead."""
     if estate.preferences.builders is not Builders.LEAST:
         yield from _grant(workspace, workspace.registry, CONTROL_REGISTRY, "AML-08")
 
@@ -138,11 +139,11 @@ RULES = (
         name="workspace-control",
         requirements=("AML-03",),
         mode=RuleKind.OPT_IN,
-        title="A workspace's user-assigned identity is Contributor on the workspace.",
+        title="A workspace's user-assigned identity holds Contributor on the workspace.",
         source=_SOURCE,
         examine=_control,
         acts="a UAI workspace whose identity holds nothing on it",
-        leaves="a workspace that acts as its system-assigned identity: AML sees to that one",
+        leaves="a workspace that acts as its system-assigned identity, to which AML grants the role",
         also=("AML-10",),
         grants=(CONTROL_WORKSPACE,),
         keeps_apart=False,
@@ -152,11 +153,11 @@ RULES = (
         name="workspace-storage",
         requirements=("AML-04",),
         mode=RuleKind.OPT_IN,
-        title="The workspace's identity is Contributor on its storage account (control plane).",
+        title="The workspace's identity holds Contributor on its storage account (control plane).",
         source=_SOURCE,
         examine=_storage,
         acts="a UAI workspace with a customer-provided storage account",
-        leaves="an identity that is Contributor on the resource group",
+        leaves="an identity that holds Contributor on the resource group",
         also=("AML-10",),
         grants=(CONTROL_STORAGE,),
         keeps_apart=False,
@@ -166,11 +167,11 @@ RULES = (
         name="workspace-blobs",
         requirements=("AML-05",),
         mode=RuleKind.FIX,
-        title="The workspace's identity reads and writes blobs in its storage account.",
+        title="The workspace's identity can read and write blobs in its storage account.",
         source=_SOURCE,
         examine=_blobs,
         acts="a UAI workspace: Contributor on the account gives no data plane",
-        leaves="an identity that is Storage Blob Data Owner on the account",
+        leaves="an identity that holds Storage Blob Data Owner on the account",
         also=("AML-10",),
         grants=(WRITE_BLOBS,),
         keeps_apart=False,
@@ -180,7 +181,7 @@ RULES = (
         name="workspace-vault",
         requirements=("AML-06",),
         mode=RuleKind.OPT_IN,
-        title="The workspace's identity is Contributor and Key Vault Administrator on its vault (RBAC mode).",
+        title="The workspace's identity holds Contributor and Key Vault Administrator on its vault (RBAC mode).",
         source=_SOURCE,
         examine=_vault,
         acts="a UAI workspace whose vault has enableRbacAuthorization true",
@@ -194,15 +195,15 @@ RULES = (
         name=VAULT_POLICIES,
         requirements=("AML-07",),
         mode=RuleKind.OPT_IN,
-        title="The workspace's identity is Contributor on its vault with every permission but purge (access-policy "
-        "mode).",
+        title="The workspace's identity holds Contributor on its vault and every permission except purge "
+        "(access-policy mode).",
         source=_SOURCE,
         examine=_vault_with_policies,
         acts="a UAI workspace whose vault has enableRbacAuthorization false or absent",
         leaves="a vault in RBAC mode: that is AML-06",
         severity=Severity.HIGH,
-        remedy="Take out what is no longer needed ({delete}), or grant roles to all who use the vault, then let RBAC "
-        "decide: {change}",
+        remedy="Remove the policies that are no longer needed ({delete}). Or grant roles to all who use the vault, "
+        "then let RBAC decide: {change}",
         also=("AML-10",),
         grants=(CONTROL_VAULT, ADMINISTER_VAULT),
         keeps_apart=False,
@@ -212,11 +213,11 @@ RULES = (
         name="workspace-registry",
         requirements=("AML-08",),
         mode=RuleKind.OPT_IN,
-        title="The workspace's identity is Contributor on its registry.",
+        title="The workspace's identity holds Contributor on its registry.",
         source=_SOURCE,
         examine=_registry,
         acts="a UAI workspace with a customer-provided registry",
-        leaves="an identity that is Owner of the registry's resource group",
+        leaves="an identity that holds Owner on the registry's resource group",
         also=("AML-10",),
         grants=(CONTROL_REGISTRY,),
         keeps_apart=False,
@@ -226,11 +227,11 @@ RULES = (
         name="workspace-insights",
         requirements=("AML-09",),
         mode=RuleKind.OPT_IN,
-        title="The workspace's identity is Contributor on its Application Insights component.",
+        title="The workspace's identity holds Contributor on its Application Insights component.",
         source=_SOURCE,
         examine=_insights,
         acts="a UAI workspace with a customer-provided component",
-        leaves="an identity that is Application Insights Component Contributor on it",
+        leaves="an identity that holds Application Insights Component Contributor on it",
         also=("AML-10",),
         grants=(CONTROL_INSIGHTS,),
         keeps_apart=False,

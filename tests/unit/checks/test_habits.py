@@ -62,7 +62,7 @@ def test_what_is_kept(tmp_path: Path, text: str) -> None:
         (_module(301), "shared/one.py:1: the module has 301 lines"),
         (_module(301, head=f"import os\n{_REASON}\n"), "shared/one.py:1: the module has 301 lines"),
         (_function(3, above=f"{_REASON}\n"), "shared/one.py:2: f has 3 lines, which is not long"),
-        (f"import os\n\n{_REASON}\nos\n", "shared/one.py:3: nothing that may be long is here"),
+        (f"import os\n\n{_REASON}\nos\n", "shared/one.py:3: nothing here is long"),
         ("from os import *  # noqa: F403\n", "shared/one.py:1: say beside it why"),
         ("from os import *  # noqa: F403, F401\n", "shared/one.py:1: say beside it why"),
         ("from os import *  # NOQA: F403 - x\n", "shared/one.py:1: say beside it why"),

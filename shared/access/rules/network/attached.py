@@ -44,7 +44,7 @@ class _Outsider:
     gate: Gate
 
 
-type _Problem = tuple[str, str]  # what is wrong, and how to put it right
+type _Problem = tuple[str, str]  # what is wrong, and how to correct it
 
 
 def _ssh(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -91,7 +91,7 @@ def _interfaces(raw: Raw) -> Iterator[Scope]:
 
 
 def _configurations(raw: Raw, estate: Estate) -> Iterator[object]:
-    """The IP configurations of a machine's interfaces; for HDInsight, its nodes' network profiles."""
+    """The IP configurations of a machine's interfaces. For HDInsight, the network profiles of its nodes."""
     for each in _interfaces(raw):
         for configuration in rows(estate.resource(each), "properties", "ipConfigurations"):
             yield get(configuration, "properties")
@@ -105,7 +105,7 @@ def _subnets(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
 
 
 def _groups(raw: Raw, estate: Estate) -> tuple[Scope, ...]:
-    """The security groups of its subnets and interfaces: traffic must pass each of them."""
+    """The security groups of its subnets and interfaces. Traffic must pass each of them."""
     places = [seats.subnet(estate, each) for each in _subnets(raw, estate)]
     places += [estate.resource(each) for each in _interfaces(raw)]
     found = (seats.linked(place, "networkSecurityGroup") for place in places)
@@ -124,7 +124,7 @@ def _port(compute: Compute) -> int:
 
 
 def _not_ubuntu(raw: Raw) -> Iterator[_Problem]:
-    """Of an image of one's own nobody can tell."""
+    """Nobody can tell what a custom image is."""
     image = get(raw, "properties", "storageProfile", "imageReference")
     system = text(raw, "properties", "storageProfile", "osDisk", "osType") or text(raw, "properties", "osType")
     named = " ".join(text(image, key) or "" for key in ("publisher", "offer", "sku")).strip()
@@ -144,7 +144,7 @@ def _unreachable(gates: list[Gate], port: int) -> Iterator[_Problem]:
 
 
 def _outsiders(gates: list[Gate], port: int) -> tuple[_Outsider, ...]:
-    """Nobody, if any of the gates keeps all of them out."""
+    """Nobody, if one of the gates keeps all of them out."""
     found = [
         [_Outsider(who, rule, gate) for who, rule in admits(gate.rules, "tcp", port) if _outside(who)] for gate in gates
     ]
@@ -178,7 +178,7 @@ def _narrowed(outsiders: tuple[_Outsider, ...], port: int) -> Iterator[str]:
 
 
 def _close(machine: Scope, raw: Raw, port: int) -> str:
-    """At the machine's interface, so that its neighbours in the subnet notice nothing."""
+    """At the machine's interface, so that its neighbours in the subnet are not affected."""
     group = machine.parent.child("providers", "Microsoft.Network", "networkSecurityGroups", f"{machine.name}-ssh")
     by = decide((), Traffic(Direction.INBOUND, "tcp", port, _AML))
     opened = allow(Gate(group, ()), by, protocol="tcp", remote=_AML, ports=(port,))[1]
@@ -188,8 +188,8 @@ def _close(machine: Scope, raw: Raw, port: int) -> str:
         where = az("network vnet subnet update", ids="SUBNET-ID", network_security_group=group)
     others = "" if interface else ", for HDInsight the service tag HDInsight"
     return (
-        "Give it one; it closes whatever else the Internet reaches there, so add rules for what must stay open first"
-        f"{others}: {code(az('network nsg create', **itself(group)), opened, where)}"
+        "Give it one. It closes everything else that the Internet reaches there, so first add rules for what must "
+        f"stay open{others}: {code(az('network nsg create', **itself(group)), opened, where)}"
     )
 
 
@@ -198,7 +198,7 @@ RULES = (
         name=SSH,
         requirements=("AML-68",),
         mode=RuleKind.AUDIT,
-        title="An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH but "
+        title="An attached machine or HDInsight cluster runs Ubuntu and lets nobody in by SSH except "
         "AzureMachineLearning.",
         source=_TRAINING_DOCS,
         examine=_ssh,

@@ -1,7 +1,7 @@
-"""Which policy assignments forbid to create a kind of resource.
+"""Which policy assignments forbid creating a kind of resource.
 
-Only what a definition says of the type is evaluated; any other condition is unknown (None), as the resource is not
-there yet. Definitions are read one by one and only custom ones: of Azure's built-in ones, two deny types by name.
+Only what a definition says about the type is evaluated. Any other condition is unknown (None), because the resource
+does not exist yet. Custom definitions are read one by one. Of Azure's built-in definitions, two deny types by name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ ASSIGNMENTS = "Microsoft.Authorization/policyAssignments"
 type _Values = Mapping[str, Any]
 
 _ANOTHER_TYPE = "Microsoft.Another/type"
-# "Allowed resource types" and "Not allowed resource types", by what ends their ids.
+# "Allowed resource types" and "Not allowed resource types", by the end of their ids.
 _BUILT_IN: Mapping[str, Raw] = {
     "a08ec900-254a-4555-9bf5-e42af04b5c5c": {
         "if": {"not": {"field": "type", "in": "[parameters('listOfResourceTypesAllowed')]"}},
@@ -34,9 +34,11 @@ _DENY = {"effect": "Deny"}  # the default of the second one
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """`certain`: whatever such a resource looks like, it is denied; else it depends on more than the type.
+    """`certain`: the type alone is denied, whatever the resource looks like.
 
-    `assignment` is what people call the one called `name` that was made at `scope`.
+    Otherwise it depends on more than the type.
+
+    `assignment` is the display name of the assignment `name`, which was made at `scope`.
     """
 
     assignment: str
@@ -55,7 +57,7 @@ class _Assignment:
 
 
 def definitions_wanted(group: Scope, estate: Estate) -> Iterator[Want]:
-    """The custom definitions, and the sets of them, that are assigned where they concern the resource group."""
+    """The custom definitions, and the sets of them, whose assignments concern the resource group."""
     for scope in {each.definition for each in _assigned(group, estate)}:
         if not _is_built_in(scope):
             yield Want(scope)
@@ -63,13 +65,13 @@ def definitions_wanted(group: Scope, estate: Estate) -> Iterator[Want]:
 
 
 def bans(kind: str, group: Scope, estate: Estate) -> tuple[Ban, ...]:
-    """Who forbids resources of `kind` (as `Microsoft.Network/networkSecurityGroups`) in the resource group."""
+    """Who forbids resources of `kind` (for example `Microsoft.Network/networkSecurityGroups`) in the resource group."""
     verdicts = ((each, _verdict(kind, each, estate)) for each in _assigned(group, estate))
     return tuple(Ban(each.title, each.name, each.scope, certain) for each, certain in verdicts if certain is not None)
 
 
 def _verdict(kind: str, assignment: _Assignment, estate: Estate) -> bool | None:
-    """None when no rule is about `kind`; a rule that may deny anything (one about tags, say) is not."""
+    """None if no rule is about `kind`. A rule that may deny anything, for example a rule about tags, does not count."""
     found: bool | None = None
     for rule, values in _rules(assignment.definition, assignment.values, estate):
         denied = _denies(rule, values, kind)
@@ -79,7 +81,7 @@ def _verdict(kind: str, assignment: _Assignment, estate: Estate) -> bool | None:
 
 
 def _assigned(group: Scope, estate: Estate) -> Iterator[_Assignment]:
-    """Assignments in force at the group."""
+    """The assignments in force at the group."""
     for raw in estate.listed(group, ASSIGNMENTS):
         body = get(raw, "properties")
         definition = scope_or_none(get(body, "policyDefinitionId"))
@@ -93,7 +95,7 @@ def _assigned(group: Scope, estate: Estate) -> Iterator[_Assignment]:
 
 
 def _in_force(body: object, group: Scope) -> bool:
-    """ARM lists what concerns the group or anything in it: a single resource's assignments say nothing of others."""
+    """ARM lists what concerns the group or anything in it. A single resource's assignments say nothing about others."""
     where = scope_or_none(get(body, "scope"))
     if where and where.subscription and not where.contains(group):
         return False
@@ -107,7 +109,7 @@ def _is_built_in(definition: Scope) -> bool:
 
 
 def _rules(definition: Scope, given: _Values, estate: Estate) -> Iterator[tuple[Raw, _Values]]:
-    """The rules of a definition, or of all that a set of them holds, each with the values of its parameters."""
+    """The rules of a definition, or of all definitions in a set, each with the values of its parameters."""
     if _is_built_in(definition):
         rule = _BUILT_IN.get(definition.name.casefold())
         if rule:
@@ -125,7 +127,7 @@ def _rules(definition: Scope, given: _Values, estate: Estate) -> Iterator[tuple[
 def _members(raw: object, values: _Values) -> Iterator[tuple[Scope, _Values]]:
     for each in rows(raw, "properties", "policyDefinitions"):
         definition = scope_or_none(get(each, "policyDefinitionId"))
-        if definition and definition.resource_type.endswith("/policydefinitions"):  # sets hold no sets
+        if definition and definition.resource_type.endswith("/policydefinitions"):  # a set contains no sets
             given = get(each, "parameters")
             named = given if isinstance(given, Mapping) else {}
             yield definition, {name: _resolved(get(value, "value"), values) for name, value in named.items()}
@@ -187,7 +189,7 @@ def _compared(condition: Raw, values: _Values, kind: str) -> bool | None:
 
 
 def _resolved(value: object, values: _Values) -> Any:
-    """`[parameters('name')]` is the parameter; names are compared without regard to case."""
+    """`[parameters('name')]` is the value of the parameter. Names are compared without regard to case."""
     if not isinstance(value, str) or not value.casefold().startswith("[parameters('") or not value.endswith("')]"):
         return value
     name = value[len("[parameters('") : -len("')]")].casefold()

@@ -18,7 +18,7 @@ def allow(
 ) -> tuple[int, str]:
     """The priority and the commands of a rule that lets in (or out) what the rule `by` of the group stops.
 
-    `taken` are priorities that earlier commands use. Where none is free before `by`, that one moves back.
+    `taken` are priorities that earlier commands use. If no priority before `by` is free, `by` moves back.
     """
     group, priorities = gate.id, {rule.priority for rule in gate.rules} | taken
     priority = free_priority(priorities, by.priority)
@@ -39,12 +39,12 @@ def private_endpoint(target: Scope, group_id: str, *, name: str, beside: Scope, 
 
 
 def narrow(group: Scope, rule: str, remote: str) -> str:
-    """Leaves only `remote` of whom an inbound rule lets in, to whatever ports."""
+    """Narrows whom an inbound rule lets in, on any port, to `remote` only."""
     return az("network nsg rule update", **_at(group), name=rule, source_address_prefixes=remote)
 
 
 def close(gate: Gate, rule: SecurityRule, port: int, remote: str) -> str:
-    """Closes one port to all but `remote`, ahead of an inbound rule that lets others in to more ports than that."""
+    """Closes one port to everyone except `remote`, ahead of an inbound rule that lets others in to more ports."""
     taken = frozenset(each.priority for each in gate.rules)
     deny = free_priority(taken, rule.priority) or rule.priority
     before = free_priority(taken | {deny}, deny) or deny

@@ -1,6 +1,6 @@
-"""Computes in a virtual network of the owner's: where they may be, who may put them there, what they need there."""
+"""Computes in a customer's own virtual network: where they may be, who may put them there, what they need there."""
 
-# long: seven small rules, each with its entry, share a room of helpers
+# long: seven small rules share their private functions
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -83,7 +83,7 @@ def _storage(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _deployer(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """Only for who has just written the compute: nobody else is known to be its deployer."""
+    """Only for whoever has just written the compute. Nobody else is known to be its deployer."""
     caller = estate.caller
     for seat in seats.seats(workspace):
         if caller and estate.changed == seat.on:
@@ -118,7 +118,7 @@ def _endpoints(workspace: Workspace, _: Estate) -> Iterator[Want]:
 
 
 def _lighthouse(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
-    """AML does not support such computes, so nothing is done for their identities; nor while nobody can tell."""
+    """AML does not support such computes, so amlguard grants their identities nothing, also while nobody can tell."""
     yield from unreadable(_subscription(workspace, estate), estate)
     subscription, seated = workspace.id.subscription, seats.seats(workspace)
     if subscription is None or not seated:
@@ -149,7 +149,7 @@ def _managed_elsewhere(workspace: Workspace, seated: tuple[seats.Seat, ...], why
     return Found(
         workspace.id,
         f"Workspace {workspace.id.name} has {seats.nodes(seated)} in a virtual network, and {why}. Their identities "
-        "are granted nothing.",
+        "get no grants.",
         {"create": managed, "find": listed, "end": ended},
     )
 
@@ -185,7 +185,7 @@ def _preview(workspace: Workspace, _: Estate) -> Iterator[Ask]:
 
 
 def _recreate(workspace: Workspace, compute: Compute | None, **changed: object) -> str:
-    """Where the nodes are cannot be changed; serverless ones (no compute) get another subnet."""
+    """A compute cannot move to another subnet. Serverless nodes, which have no compute, get another subnet."""
     if compute:
         return recreate(compute, changed=changed)
     subnet = f"serverless_compute.custom_subnet={changed['subnet']}"
@@ -193,7 +193,7 @@ def _recreate(workspace: Workspace, compute: Compute | None, **changed: object) 
 
 
 def _beside(instance: Compute, seat: seats.Seat | None) -> str:
-    """In the workspace's region, which is where instances are made."""
+    """In the workspace's region, because instances are always made there."""
     changed = {"subnet": "SUBNET-ID-BESIDE-THE-ENDPOINT"} if seat else {}
     return recreate(instance, changed={**changed, "location": ()})
 
@@ -221,10 +221,10 @@ RULES = (
         source=_TRAINING_DOCS,
         examine=_storage_region,
         acts="a cluster in northeurope whose workspace keeps its data in westeurope",
-        leaves="a cluster beside its workspace's storage account",
+        leaves="a cluster in the region of its workspace's storage account",
         severity=Severity.LOW,
-        remedy="Keep data beside the nodes, with a datastore on it that keeps no credential: {datastore} (or recreate "
-        "the compute in {region})",
+        remedy="Keep the data in the region of the nodes, and make a datastore for it that keeps no credential: "
+        "{datastore} (or recreate the compute in {region})",
         wants=_storage,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
@@ -233,11 +233,11 @@ RULES = (
         name=DEPLOYER,
         requirements=("AML-54",),
         mode=RuleKind.AUDIT,
-        title="Who puts a compute into a virtual network may read it and join its subnets.",
+        title="Whoever puts a compute into a virtual network may read the network and join its subnets.",
         source=_TRAINING_DOCS,
         examine=_deployer,
         acts="a user who created a cluster in a virtual network on which they hold only Reader",
-        leaves="a user who is Network Contributor on the virtual network's resource group",
+        leaves="a user who holds Network Contributor on the virtual network's resource group",
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
@@ -260,15 +260,14 @@ RULES = (
         name=LIGHTHOUSE,
         requirements=("AML-56",),
         mode=RuleKind.GUARD,
-        title="In a subscription under Azure Lighthouse, identities of computes in a virtual network are granted "
-        "nothing.",
+        title="In a subscription under Azure Lighthouse, identities of computes in a virtual network get no grants.",
         source=_TRAINING_DOCS,
         examine=_lighthouse,
         objects_to_grants=True,
         acts="a cluster in a virtual network, in a subscription that another tenant manages",
         leaves="a cluster in no virtual network there",
         severity=Severity.HIGH,
-        remedy="Recreate the computes without a subnet in a managed virtual network, which stays on for good: "
+        remedy="Recreate the computes without a subnet in a managed virtual network, which cannot be turned off again: "
         "{create}. Or end the delegation, if nobody needs it: find it ({find}), then {end}",
         wants=_subscription,
         reads=(List.COMPUTES,),
@@ -278,7 +277,7 @@ RULES = (
         name=NO_PUBLIC_IP,
         requirements=("AML-58",),
         mode=RuleKind.AUDIT,
-        title="The workspace of nodes without public IPs has a private endpoint.",
+        title="A workspace whose nodes have no public IPs has a private endpoint.",
         source=_TRAINING_DOCS,
         examine=_no_public_ip,
         acts="a cluster without public IPs in a workspace whose only private endpoint is still pending",
@@ -293,11 +292,11 @@ RULES = (
         name=PREVIEW,
         requirements=("AML-60",),
         mode=RuleKind.AUDIT,
-        title="Computes without public IPs that were made in the feature's preview are recreated.",
+        title="Computes without public IPs were not made in the preview of that feature.",
         source=_TRAINING_DOCS,
         examine=_preview,
-        acts="a cluster without public IPs of December 2022",
-        leaves="a cluster without public IPs of March 2023",
+        acts="a cluster without public IPs, made in December 2022",
+        leaves="a cluster without public IPs, made in March 2023",
         severity=Severity.MEDIUM,
         remedy="{steps}",
         reads=(List.COMPUTES,),

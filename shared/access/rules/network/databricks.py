@@ -46,7 +46,7 @@ def _databricks_wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _injected(raw: Raw) -> Scope | None:
-    """The virtual network that the Databricks clusters were put into; None for one that Databricks manages."""
+    """The virtual network that the Databricks clusters were put into. None if Databricks manages it."""
     return scope_or_none(get(raw, "properties", "parameters", "customVirtualNetworkId", "value"))
 
 

@@ -1,4 +1,4 @@
-"""The resource group of a virtual network, where AML makes and deletes what nodes with public IPs need."""
+"""The resource group of a virtual network, in which AML makes and deletes what nodes with public IPs need."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -45,7 +45,7 @@ def _groups(workspace: Workspace) -> Mapping[Scope, tuple[seats.Seat, ...]]:
 
 
 def _wants(workspace: Workspace, estate: Estate) -> Iterator[Want]:
-    """Locks need no reading: those of the workspace's subscription are known, and it is in no other (AML-51)."""
+    """Locks need no extra reading: those of the workspace's subscription are known, and the group is in it (AML-51)."""
     for group in _groups(workspace):
         yield Want(group, ASSIGNMENTS)
         yield from definitions_wanted(group, estate)
@@ -57,11 +57,11 @@ def _locked(lock: Lock) -> str:
 
 
 def _remedy(locks: list[Lock], banned: Sequence[Ban], group: Scope) -> str:
-    """A lock keeps all that lies there, so people should know what else it was made for."""
+    """A lock protects everything there, so people should know for what else it was made."""
     steps = ["Make the nodes without public IPs, which need none of this, or let AML do it:"]
     if locks:
         unlocked = code(*(az("lock delete", ids=lock.id) for lock in locks))
-        steps.append(f"once you know what else the lock is there for, take it off: {unlocked};")
+        steps.append(f"once you know what else the lock protects, remove it: {unlocked};")
     if banned:
         steps.append(f"exempt the resource group from the policy: {code(*(_exempt(ban, group) for ban in banned))};")
     return " ".join(steps).removesuffix(";")
@@ -73,7 +73,7 @@ def _banned(ban: Ban) -> str:
 
 
 def _exempt(ban: Ban, group: Scope) -> str:
-    """An exemption adds to what is there; excluded scopes of the assignment would all have to be named again."""
+    """An exemption adds to what is there. Excluded scopes would all have to be named again."""
     assignment = f"{ban.scope.rstrip('/')}/providers/Microsoft.Authorization/policyAssignments/{ban.name}"
     named = {"name": f"amlguard-{ban.name}"[:64], "policy_assignment": assignment, "scope": group}
     return az("policy exemption create", **named, exemption_category="Waiver")

@@ -1,9 +1,10 @@
 """What a network security group lets through.
 
-As Azure decides it: in the order of priority (a low number first) the first rule that concerns a packet allows or
-denies it, and the default rules come last. The question here is about traffic as a whole (any host of a subnet, any
-address behind a service tag), so a rule may concern a part of it. A deny that concerns a part stops it; an allow that
-concerns only a part does not let it through. Service tags are names: which addresses are behind them is not known.
+Azure decides it in this way. In the order of priority (a low number first), the first rule that concerns a packet
+allows or denies it. The default rules come last. Here the question is about traffic as a whole (any host of a subnet,
+any address behind a service tag), so a rule may concern only a part of it. A deny that concerns a part stops the
+traffic. An allow that concerns only a part does not let it through. Service tags are names: which addresses are behind
+them is not known.
 """
 
 import ipaddress
@@ -24,7 +25,7 @@ type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 type Ports = tuple[tuple[int, int], ...]
 
 _ALL_PORTS = (0, 65535)
-_EPHEMERAL = (1024, 65535)  # what a client picks its own port from
+_EPHEMERAL = (1024, 65535)  # the ports from which a client picks its own
 _EVERYTHING = ("*", "any", "0.0.0.0/0")
 _CLOUD = "azurecloud"
 _OUTSIDE = INTERNET.casefold()
@@ -46,7 +47,7 @@ class _Part(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """`remote` is a service tag, an address range or `ANYWHERE`; `local` is a range of the subnet's addresses."""
+    """`remote` is a service tag, an address range or `ANYWHERE`. `local` is a range of the subnet's addresses."""
 
     direction: Direction
     protocol: str
@@ -57,9 +58,11 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class SecurityRule:
-    """`remotes` are the sources of an inbound rule and the destinations of an outbound one; `locals` the other end.
+    """`remotes` are the sources of an inbound rule and the destinations of an outbound rule.
 
-    Both are empty when the rule speaks of application security groups: AML's nodes are in none.
+    `locals` are the other end.
+
+    Both are empty if the rule names application security groups, because AML's nodes are in none.
     """
 
     name: str
@@ -74,13 +77,13 @@ class SecurityRule:
 
     @property
     def order(self) -> tuple[int, bool, str]:
-        """Azure knows no two rules of one priority; if there were, the deny would count."""
+        """Azure does not allow two rules of one priority. If there were two, the deny would count."""
         return self.priority, self.allow, self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The network security group `id` before `local` ranges of addresses."""
+    """The network security group `id` in front of the address ranges `local`."""
 
     id: Scope
     rules: tuple[SecurityRule, ...]
@@ -96,7 +99,7 @@ def _default(name: str, priority: int, direction: Direction, remote: str, local:
     return SecurityRule(name, priority, direction, allow, remotes=(remote,), locals=(local,))
 
 
-# The same in every group, and not to be changed.
+# The same in every group, and nobody can change them.
 _DEFAULTS = (
     _default("AllowVnetInBound", 65000, Direction.INBOUND, NETWORK, NETWORK, allow=True),
     _default("AllowAzureLoadBalancerInBound", 65001, Direction.INBOUND, "AzureLoadBalancer", ANYWHERE, allow=True),
@@ -108,7 +111,10 @@ _DEFAULTS = (
 
 
 def decide(rules: Iterable[SecurityRule], traffic: Traffic) -> SecurityRule:
-    """The rule that lets `traffic` through as a whole, or that stops it or a part of it. `rules` in any order."""
+    """The rule that lets `traffic` through as a whole, or that stops it or a part of it.
+
+    `rules` may be in any order.
+    """
     ordered = sorted((*rules, *_DEFAULTS), key=lambda rule: rule.order)
     parts = ((rule, _concerns(rule, traffic)) for rule in ordered)
     return next(rule for rule, part in parts if part is _Part.ALL or (part is _Part.SOME and not rule.allow))
@@ -119,7 +125,7 @@ def allows(rules: Iterable[SecurityRule], traffic: Traffic) -> bool:
 
 
 def admits(rules: Iterable[SecurityRule], protocol: str, port: int) -> tuple[tuple[str, SecurityRule], ...]:
-    """Whom the group's own rules let in to `port` (in the words of the rule), and the rule that does."""
+    """Whom the group's own rules let in to `port` (as the rule says it), and the rule that does."""
     ordered = sorted(rules, key=lambda rule: rule.order)
     return tuple(
         (remote, rule)
@@ -136,7 +142,7 @@ def _has_effect(rule: SecurityRule, before: Iterable[SecurityRule], traffic: Tra
 
 
 def free_priority(taken: Container[int], before: int) -> int | None:
-    """The closest free one before another; an owner's rules have 100 to 4096."""
+    """The closest free priority before another one. Custom rules have priorities from 100 to 4096."""
     return next((each for each in range(min(before - 1, 4096), 99, -1) if each not in taken), None)
 
 
@@ -159,14 +165,14 @@ def _ports(ranges: Ports, wanted: tuple[int, int]) -> _Part:
 
 
 def _own_addresses(rule: str, wanted: str) -> _Part:
-    """A subnet lies in its virtual network, whatever its addresses look like."""
+    """A subnet lies in its virtual network, whatever its addresses are."""
     if rule.casefold() == _INSIDE[0]:
         return _Part.ALL
     return _Part.NONE if network(rule) is None and rule.casefold() not in _EVERYTHING else _addresses(rule, wanted)
 
 
 def _addresses(rule: str, wanted: str) -> _Part:
-    """How much of `wanted` a rule's prefix or tag names."""
+    """How much of `wanted` the prefix or tag of a rule covers."""
     rule, wanted = rule.casefold(), wanted.casefold()
     if rule in _EVERYTHING or rule == wanted:
         return _Part.ALL
@@ -187,12 +193,12 @@ def _overlap(ours: Network, theirs: Network) -> _Part:
 
 
 def _range_behind(tag: str, wanted: Network) -> _Part:
-    """A private range is in the virtual network or one that it reaches; the others are on the Internet."""
+    """A private range is in the virtual network or in one that it reaches. Other ranges are on the Internet."""
     return _Part.ALL if tag == _side(wanted) else _Part.NONE
 
 
 def _some_behind(ours: Network, tag: str) -> _Part:
-    """Which addresses are behind a service's tag is not known: no range is taken to concern it."""
+    """Which addresses are behind a service's tag is not known, so no range is taken to concern it."""
     return _Part.SOME if tag == _side(ours) else _Part.NONE
 
 
@@ -209,21 +215,21 @@ def _tags(rule: str, wanted: str) -> _Part:
 
 
 def _holds(outer: str, inner: str) -> bool:
-    """AzureCloud holds the services, and the Internet holds them and everything else that is not inside."""
+    """AzureCloud contains the services. Internet contains them and everything else that is not inside."""
     if inner in _INSIDE:
         return outer == inner
     return outer in (inner, _OUTSIDE) or (outer == _CLOUD and inner != _OUTSIDE)
 
 
 def _split(tag: str) -> tuple[str, str]:
-    """`Storage.westeurope` is the part of `Storage` in that region; `AzureFrontDoor.Frontend` works the same way."""
+    """`Storage.westeurope` is the part of `Storage` in that region. `AzureFrontDoor.Frontend` works in the same way."""
     service, _, region = tag.partition(".")
     return service, region
 
 
 @lru_cache(maxsize=1024)
 def network(address: str) -> Network | None:
-    """A single address is a network of one; a service tag is none."""
+    """A single address is a network of one. A service tag is not a network."""
     try:
         return ipaddress.ip_network(address, strict=False)
     except ValueError:
@@ -231,7 +237,7 @@ def network(address: str) -> Network | None:
 
 
 def security_rules(group: Raw) -> tuple[SecurityRule, ...]:
-    """The group's own rules, from what GET of the network security group returns."""
+    """The group's own rules, from the answer to a GET of the network security group."""
     return tuple(_rule(raw) for raw in rows(group, "properties", "securityRules"))
 
 
@@ -254,7 +260,7 @@ def _rule(raw: object) -> SecurityRule:
 
 
 def _both(body: object, name: str) -> Iterator[str]:
-    """ARM has one value under the singular or several under the plural, and leaves the other empty or out."""
+    """ARM has one value under the singular or several under the plural, and leaves the other empty or absent."""
     single = text(body, name)
     if single:
         yield single

@@ -14,11 +14,11 @@ from shared.access.scope import Scope
 
 CROSS_VNET = "network-cross-vnet"
 
-# How the zones' names begin in every cloud; in Azure's public one they are privatelink.api.azureml.ms and
+# The beginning of the zones' names in every cloud. In Azure's public cloud they are privatelink.api.azureml.ms and
 # privatelink.notebooks.azure.net.
 _ZONES = ("privatelink.api.", "privatelink.notebooks.")
 
-type _Problem = tuple[str, str]  # what is wrong, and the command that puts it right
+type _Problem = tuple[str, str]  # what is wrong, and the command that corrects it
 
 
 def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
@@ -43,7 +43,7 @@ def _cross_vnet(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _afar(workspace: Workspace, estate: Estate) -> Mapping[Scope, tuple[seats.Seat, ...]]:
-    """Seats in virtual networks without a private endpoint of the workspace, while it has one elsewhere."""
+    """Seats in virtual networks without a private endpoint of the workspace, if it has one in another network."""
     homes = seats.vnets_of_endpoints(workspace.raw, estate)
     found: dict[Scope, tuple[seats.Seat, ...]] = {}
     for subnet, seated in seats.by_subnet(workspace).items() if homes else ():
@@ -103,14 +103,17 @@ def _peers(vnet: Raw) -> frozenset[Scope]:
 
 
 def _unlinked(vnet: Scope, raw: Raw, workspace: Workspace, estate: Estate) -> Iterator[_Problem]:
-    """A virtual network with DNS servers of its own asks these: nobody can tell from here what they know."""
+    """A virtual network with its own DNS servers asks these, and nobody can tell from outside what they know."""
     if rows(raw, "properties", "dhcpOptions", "dnsServers"):
         return
     zones = _zones(workspace, estate)
     for prefix in _ZONES:
         zone = next((scope for name, scope in zones.items() if name.startswith(prefix)), None)
         if zone is None and _zones_known(workspace, estate):
-            yield f"the workspace's private endpoint keeps no DNS zone {prefix}*", _zone_command(prefix, workspace)
+            yield (
+                f"the workspace's private endpoint is in no DNS zone {prefix}*",
+                _zone_command(prefix, workspace),
+            )
         elif zone and vnet not in _linked_to(zone, estate) and not estate.unreadable(_links(zone)):
             yield f"private DNS zone {zone.name} is not linked to it", _link_command(zone, vnet)
 
@@ -160,7 +163,7 @@ _UNNAMED = {"resource_group": "GROUP", "endpoint_name": "PRIVATE-ENDPOINT"}
 def _closed(
     vnet: Scope, raw: Raw, seated: tuple[seats.Seat, ...], workspace: Workspace, estate: Estate
 ) -> Iterator[_Problem]:
-    """Storage, registry and vault that let only some networks in, and not this one."""
+    """Storage, registry and vault that let in only some networks, and not this one."""
     near = {vnet, *_peers(raw)}
     for scope in _dependencies(workspace):
         found = estate.resource(scope)
@@ -197,8 +200,8 @@ RULES = (
         name=CROSS_VNET,
         requirements=("AML-66",),
         mode=RuleKind.AUDIT,
-        title="A virtual network apart from the workspace's private endpoint is peered, resolves its names and reaches "
-        "its storage, registry and vault.",
+        title="A virtual network without the workspace's private endpoint is peered with it, resolves its names and "
+        "reaches its storage, registry and vault.",
         source="learn.microsoft.com/azure/machine-learning/how-to-secure-training-vnet",
         examine=_cross_vnet,
         acts="a cluster in a virtual network that is not peered with the private endpoint's",

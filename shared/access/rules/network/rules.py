@@ -1,4 +1,4 @@
-"""What network security groups must let through for nodes in a virtual network of the owner's."""
+"""What network security groups must let through for nodes in a customer's own virtual network."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SMB = 445
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """Traffic between nodes and a service tag; `{region}` in the tag is the workspace's."""
+    """Traffic between nodes and a service tag. `{region}` in the tag stands for the workspace's region."""
 
     tag: str
     protocol: str
@@ -57,7 +57,7 @@ REQUIRED: Mapping[str, tuple[Required, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Stopped:
-    """The ports of `required` that are stopped, and the first rule that does it."""
+    """The ports of `required` that are stopped, and the first rule that stops them."""
 
     required: Required
     ports: tuple[int, ...]
@@ -73,7 +73,7 @@ class _Stopped:
 
 
 def regional(tag: str, raw: object) -> str:
-    """The tag for the resource's region; without a known region, the tag of all regions."""
+    """The tag for the resource's region. If the region is not known, the tag for all regions."""
     region = seats.location(raw)
     return tag.replace("{region}", region) if region else tag.removesuffix(".{region}")
 
@@ -117,7 +117,7 @@ def _finding(
 
 
 def _commands(rule: str, gate: Gate, stopped: list[_Stopped]) -> Iterator[str]:
-    """At priorities that the commands of the other rules here do not use: Azure takes each one once."""
+    """At priorities that the commands of the other rules here do not use, because a priority can be used only once."""
     kept_free = _ROOM * [*REQUIRED, FILE_SHARES].index(rule)
     taken = frozenset(each for one in stopped for each in range(one.by.priority - kept_free, one.by.priority))
     for each in stopped:
@@ -154,7 +154,7 @@ def _storage_ways(workspace: Workspace, estate: Estate) -> Iterator[Want]:
 
 
 def _destinations(storage: object, estate: Estate) -> tuple[str, ...]:
-    """Where the account's file shares are reached: at its private endpoints, else at the service's addresses."""
+    """Where the account's file shares are reached: at its private endpoints, or else at the service's addresses."""
     private = [
         prefix for subnet in _file_subnets(storage, estate) for prefix in seats.prefixes(seats.subnet(estate, subnet))
     ]

@@ -1,6 +1,6 @@
-"""Where a workspace's nodes sit in virtual networks of its owner, read from raw ARM objects.
+"""Where a workspace's nodes are in virtual networks of the customer, read from raw ARM objects.
 
-Nodes in AML's managed network, or in none, have no seat: for a tenant without seats nothing of this is read.
+Nodes in AML's managed network, or in none, have no seat. In a tenant without seats nothing of this is read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ _NODES = (ComputeType.AML_COMPUTE, ComputeType.COMPUTE_INSTANCE)
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """Nodes in a subnet. `on` is the compute; for serverless nodes, which have none, the workspace.
+    """Nodes in a subnet. `on` is the compute. For serverless nodes, which have none, it is the workspace.
 
-    `most` is how many nodes there may be (0 where AML sets no bound), `running` how many there are.
+    `most` is how many nodes there may be (0 if AML sets no limit), `running` how many there are.
     """
 
     on: Scope
@@ -48,7 +48,7 @@ class Seat:
 
 
 class _TheVery:
-    """A workspace that is equal to nothing but itself (what it is made of takes longer to compare than to read)."""
+    """A workspace that is equal only to itself, because comparing its contents takes longer than reading them."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -100,14 +100,14 @@ def _serverless(workspace: Workspace) -> Seat | None:
 
 
 def attached(workspace: Workspace, *kinds: ComputeType) -> Iterator[tuple[Compute, Scope]]:
-    """Attached computes of `kinds`, with what they are attached to; an id of another type leads nowhere."""
+    """Attached computes of `kinds`, with what they are attached to. An id of another type leads nowhere."""
     for compute in workspace.computes:
         if compute.type in kinds and compute.attached and compute.attached.resource_type == _ATTACHED[compute.type]:
             yield compute, compute.attached
 
 
 def subnet_id(value: object) -> Scope | None:
-    """Users of the workspace may write anything for one: what is no subnet's id leads nowhere."""
+    """Users of the workspace may write anything here. What is not a subnet's id leads nowhere."""
     scope = scope_or_none(value)
     return scope if scope and scope.resource_type == _SUBNET else None
 
@@ -128,7 +128,7 @@ def region_of(compute: Compute) -> str | None:
 
 
 def by_subnet(workspace: Workspace, *, public_ip: bool | None = None) -> Mapping[Scope, tuple[Seat, ...]]:
-    """The seats in each subnet; with `public_ip`, only those whose nodes have one, or have none."""
+    """The seats in each subnet. With `public_ip`, only those whose nodes have a public IP, or have none."""
     found: dict[Scope, list[Seat]] = {}
     for seat in seats(workspace):
         if public_ip in (None, seat.public_ip):
@@ -161,38 +161,38 @@ def _of_subnets(workspace: Workspace, estate: Estate, link: str) -> Iterator[Wan
 
 
 def subnet(estate: Estate, scope: Scope) -> Raw | None:
-    """From its virtual network, which carries its subnets; None when there is none, or it was not read."""
+    """From its virtual network, which contains its subnets. None if the subnet does not exist or was not read."""
     listed = rows(estate.resource(scope.parent), "properties", "subnets")
     return next((raw for raw in listed if scope_or_none(get(raw, "id")) == scope), None)
 
 
 def gone(estate: Estate, scope: Scope) -> bool:
-    """Whether the virtual network was read and has no such subnet, or is not there."""
+    """Whether the virtual network does not exist, or was read and has no such subnet."""
     want = Want(scope.parent)
     return want in estate.facts and not estate.unreadable(want) and subnet(estate, scope) is None
 
 
 def linked(raw: object, link: str) -> Scope | None:
-    """What a subnet or network interface points to: `networkSecurityGroup`, `routeTable`, `natGateway`."""
+    """What a subnet or a network interface points to: `networkSecurityGroup`, `routeTable`, `natGateway`."""
     return scope_or_none(get(raw, "properties", link, "id"))
 
 
 def prefixes(raw: object) -> tuple[str, ...]:
-    """The address ranges of a subnet: ARM has one, or several, or both."""
+    """The address ranges of a subnet. ARM has one, or several, or both."""
     single = text(raw, "properties", "addressPrefix")
     several = [each for each in rows(raw, "properties", "addressPrefixes") if isinstance(each, str)]
     return tuple(dict.fromkeys([*([single] if single else []), *several]))
 
 
 def gate(estate: Estate, scope: Scope) -> Gate | None:
-    """The subnet's network security group; None when it has none (all is open) or it was not read."""
+    """The subnet's network security group. None if it has none (everything is open) or if it was not read."""
     raw = subnet(estate, scope)
     group = linked(raw, "networkSecurityGroup")
     return gate_of(estate, group, prefixes(raw)) if group else None
 
 
 def gate_of(estate: Estate, group: Scope, local: Sequence[str] = ()) -> Gate | None:
-    """The group before `local` addresses, where they are known; None when it was not read."""
+    """The group in front of the addresses `local`, if they are known. None if it was not read."""
     raw = estate.resource(group)
     return Gate(group, security_rules(raw), tuple(local) or (ANYWHERE,)) if raw is not None else None
 
@@ -209,13 +209,16 @@ def approved_endpoints(raw: object) -> tuple[Raw, ...]:
 
 
 def endpoint_subnet(estate: Estate, endpoint: object) -> Scope | None:
-    """Where a private endpoint (as a connection names it) sits. AML says it itself; others only name the endpoint."""
+    """Where a private endpoint is that a connection names.
+
+    AML names the subnet itself; others name only the endpoint.
+    """
     told = subnet_id(get(endpoint, "subnetArmId"))
     return told or subnet_id(get(estate.resource(endpoint_id(endpoint)), "properties", "subnet", "id"))
 
 
 def endpoints_wanted(raw: object, workspace: Workspace) -> Iterator[Want]:
-    """The private endpoints of a resource that say no subnet where they are named, as far as they may be ours.
+    """The private endpoints of a resource whose subnet is not said where they are named, if they may be the customer's.
 
     Those that other services made (a managed network, a data factory) lie in Microsoft's own subscriptions.
     """
@@ -236,7 +239,7 @@ def _subscriptions(workspace: Workspace) -> frozenset[Scope | None]:
 
 
 def secured(raw: object) -> bool:
-    """Whether only some networks are let in; a registry calls its rules otherwise than storage and vault."""
+    """Whether only some networks are let in. A registry has other names for its rules than storage and vault."""
     return _closed_to_public(raw) or any(
         (text(raw, "properties", rules, "defaultAction") or "").casefold() == "deny"
         for rules in ("networkAcls", "networkRuleSet")
@@ -244,7 +247,7 @@ def secured(raw: object) -> bool:
 
 
 def let_in(raw: object) -> frozenset[Scope]:
-    """Subnets by service endpoint; they count for nothing once public access is off."""
+    """Subnets with a service endpoint. They count for nothing once public access is off."""
     if _closed_to_public(raw):
         return frozenset()
     found = [rows(raw, "properties", key, "virtualNetworkRules") for key in ("networkAcls", "networkRuleSet")]

@@ -1,4 +1,4 @@
-"""The subnets in which nodes run: room for them, a way out of their own, and no way out for data."""
+"""The subnets in which nodes run: room for them, a way out, and no way out for data."""
 
 from collections.abc import Iterator
 
@@ -55,7 +55,7 @@ def _delegated(subnet: Raw) -> Iterator[str]:
 
 
 def _crowded(subnet: Raw, seated: tuple[seats.Seat, ...]) -> Iterator[str]:
-    """Nodes that run now are among the addresses in use; whatever else is there keeps its own."""
+    """Nodes that run now are among the addresses in use. Everything else there keeps its address."""
     ranges = [found for each in seats.prefixes(subnet) if (found := addresses(each)) and found.version == 4]
     room = sum(max(each.num_addresses - _RESERVED, 0) for each in ranges)
     used = len(rows(subnet, "properties", "ipConfigurations"))
@@ -83,7 +83,10 @@ def _default_outbound(workspace: Workspace, estate: Estate) -> Iterator[Ask]:
 
 
 def _routed_elsewhere(subnet: Raw, estate: Estate) -> bool:
-    """Whether a route of the subnet's own takes what goes to the Internet; so it is while the table is unknown."""
+    """Whether a route of the subnet takes the traffic to the Internet elsewhere.
+
+    Also true while the table is unknown.
+    """
     table = seats.linked(subnet, "routeTable")
     if table is None:
         return False
@@ -127,12 +130,12 @@ def _no_policy(subnet: Raw) -> str:
         return "it has no service endpoint policy"
     services = {(text(each, "service") or "").casefold() for each in rows(subnet, "properties", "serviceEndpoints")}
     if not services.intersection(_STORAGE_SERVICES):
-        return "its service endpoint policy is without effect, as it has no service endpoint for Microsoft.Storage"
+        return "its service endpoint policy has no effect, because it has no service endpoint for Microsoft.Storage"
     return ""
 
 
 def _policy_commands(scope: Scope, subnet: Raw, region: str | None) -> str:
-    """The subnet keeps its other service endpoints: an update replaces their list."""
+    """The subnet keeps its other service endpoints, because an update replaces their list."""
     services = [name for each in rows(subnet, "properties", "serviceEndpoints") if (name := text(each, "service"))]
     has_storage = any(name.casefold() in _STORAGE_SERVICES for name in services)
     update = {"ids": scope, "service_endpoints": (*services, *([] if has_storage else ["Microsoft.Storage"]))}
@@ -157,7 +160,9 @@ def _policy_commands(scope: Scope, subnet: Raw, region: str | None) -> str:
         az("network service-endpoint policy-definition create", **definition, **accounts),
         az("network vnet subnet update", **update, service_endpoint_policy="aml-storage"),
     )
-    return f"{first}; and name every account that they use, as they reach no other from then on. Then: {commands}"
+    return (
+        f"{first}; and name every account that they use, because they can reach no other afterwards. Then: {commands}"
+    )
 
 
 def _name(subnet: Scope) -> str:
@@ -184,7 +189,8 @@ RULES = (
         name=OUTBOUND,
         requirements=("AML-64",),
         mode=RuleKind.AUDIT,
-        title="Nodes without public IPs leave through a NAT gateway or a firewall, not by Azure's default.",
+        title="Nodes without public IPs reach the Internet through a NAT gateway or a firewall, not by Azure's "
+        "default.",
         source=_TRAINING_DOCS,
         examine=_default_outbound,
         acts="a cluster without public IPs in a subnet with neither NAT gateway nor route",
@@ -199,7 +205,7 @@ RULES = (
         name=EXFILTRATION,
         requirements=("AML-65",),
         mode=RuleKind.AUDIT,
-        title="Where nodes reach all of Storage, a service endpoint policy says which accounts.",
+        title="If nodes can reach all of Storage, a service endpoint policy limits them to some accounts.",
         source=_DOCS + "how-to-prevent-data-loss-exfiltration",
         examine=_exfiltration,
         acts="a subnet that reaches Storage without a service endpoint policy",

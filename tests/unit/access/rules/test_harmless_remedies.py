@@ -69,7 +69,7 @@ class TestARegistryThatCloses:
         [
             ("--sku Premium", {"sku": "Basic"}),
             ("az network private-endpoint create", {"privateEndpointConnections": []}),
-            ("by service endpoint", {"networkRuleSet": {"virtualNetworkRules": [{"id": str(SUBNET)}]}}),
+            ("Service endpoints stop working", {"networkRuleSet": {"virtualNetworkRules": [{"id": str(SUBNET)}]}}),
             ("--image-build-compute", {"builds": None}),
         ],
     )
@@ -109,7 +109,7 @@ class TestRecreating:
     def test_of_an_instance_the_disk_is_saved_and_of_its_own_identity_the_roles(self) -> None:
         said = recreate(compute("ci", ComputeType.COMPUTE_INSTANCE, sai("ci"), raw=self.RAW), changed={})
         assert said.startswith("Save what is on its disk first.")
-        assert "comes back as another one" in said
+        assert "it gets a new system-assigned identity" in said
         assert "--max-instances" not in said
 
 
