@@ -81,7 +81,7 @@ class TestTheMainJob:
         result = await one.run()
         (made,) = one.azure.assignments
         on = f"{WORKSPACE}/computes/c1"
-        assert made.description == f"amlguard: compute-pull (AML-18, AML-19), run {result.run.id}, for {on}"
+        assert made.description == f"amlguard: compute-pull (AML-18), run {result.run.id}, for {on}"
 
     async def test_a_workspace_that_is_not_there_needs_nothing(self) -> None:
         one = app()
