@@ -4,7 +4,7 @@ Three kinds of tenants: small ones at random, those of teams and an attacker, an
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -21,26 +21,35 @@ from unit.build import REGISTRY, terms
 from shared import policy
 from shared.access import denies, parse
 from shared.access.actions import Grant, Plan
+from shared.access.asks import Ask, Objection
 from shared.access.model import Estate
 from shared.access.plan import plan
-from shared.access.rules import RULES, List
+from shared.access.rules import RULES, List, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.access.touched import about, decided
+from shared.access.unasked import NOT_ASKED
 from shared.prepare import prepare
 from shared.reading.cached import CachedReads
 from shared.reading.estate import observe
 
 TENANTS = 60
+ATTRIBUTES = {
+    List.COMPUTES: "computes",
+    List.ENDPOINTS: "endpoints",
+    List.DATASTORES: "datastores",
+    List.CONNECTIONS: "connections",
+}
 _KIND = "microsoft.machinelearningservices/workspaces"
 
 
 @dataclass(frozen=True)
 class Looks:
-    """One workspace in full, and by one list: `few` are the rules asked then, `narrow` what they decide alone."""
+    """One workspace in full (`whole`), and by one list: `few` rules are asked, `narrow` is what they decide alone."""
 
     touched: List
     few: Terms
+    whole: Estate
     estate: Estate
     narrow: Plan | None
     full: Plan
@@ -62,7 +71,7 @@ async def _looks(workspace: Scope, azure: FakeAzure, said: Terms) -> list[Looks]
         estate = await observe(workspace, CachedReads(azure), few)
         assert estate
         narrow = decided(plan(estate, few), estate, few)
-        found.append(Looks(touched, few, estate, narrow, full.plan))
+        found.append(Looks(touched, few, full.estate, estate, narrow, full.plan))
         taken = await prepare(workspace, azure, said, touched=touched)
         assert taken
         assert taken.plan == (narrow or full.plan)
@@ -159,5 +168,34 @@ def _cases(name: str) -> list[Looks]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_for_every_case(name: str) -> None:
-    for one in _cases(name):
+    found = _cases(name)
+    for one in found:
         holds(one)
+    for seen in found[:1]:
+        for rule in RULES:
+            looks_at_what_it_says(rule, seen.whole)
+
+
+def looks_at_what_it_says(rule: Rule, seen: Estate) -> None:
+    """It runs without the lists that it does not name, and only then does `about` know what it needs."""
+    closed = {name for name in List if not rule.looks_at(name)}
+    asked = _asks(rule, seen, closed)
+    assert asked == _asks(rule, seen, set())
+    assert rule.objects_to_grants or not any(isinstance(one, Objection) and one.setting is None for one in asked)
+    for name in rule.each:  # of its members it says the same where the others were not asked for
+        alone = _asks(rule, seen, closed | ({*rule.each} - {name}))
+        assert [*map(repr, alone)] == [repr(one) for one in asked if repr(one) in map(repr, alone)]
+        assert [one for one in asked if _is_about(one, name, seen)] == [
+            one for one in alone if _is_about(one, name, seen)
+        ]
+
+
+def _asks(rule: Rule, seen: Estate, closed: set[List]) -> list[Ask]:
+    subject = replace(seen.subject, **{ATTRIBUTES[name]: NOT_ASKED for name in closed})
+    return list(rule.asks(subject, replace(seen, subject=subject)))
+
+
+def _is_about(one: Ask, name: List, seen: Estate) -> bool:
+    scope = getattr(one, "resource", None) or getattr(one, "on", None)
+    below = f"{seen.subject.id.resource_type}/{name}".casefold()
+    return isinstance(scope, Scope) and scope.resource_type == below
