@@ -161,7 +161,7 @@ def _faults() -> Iterator[tuple[str, Kind]]:
         yield f"write {error} {at}", Kind(_simple("write", error=error, at=at), _here_and_there)
     for kind in ("audit", "queue"):
         for at in (At.SENT, At.EFFECT):
-            yield f"{kind} fails {at}", Kind(_simple(kind, error="fails", at=at), _everywhere)
+            yield f"{kind} fails {at}", Kind(_simple(kind, error="fails", at=at), _here_and_there)
         yield f"{kind} is down", Kind(_simple(kind, error="fails", times=40), _here_and_there)
     yield "audit unheard of", Kind(_simple("audit", error="unheard of"), _late)
     for error in ("fails", "conflict"):

@@ -7,7 +7,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from reliability.machine import counted
 from reliability.tally import Tally
 
-CASES = 40
+CASES = 25
 STEPS = 12
 
 
