@@ -6,6 +6,7 @@ Three kinds of tenants: small ones at random, those of teams and an attacker, an
 import asyncio
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import pytest
 from catalogue.gathered import document, placed
@@ -191,7 +192,8 @@ def looks_at_what_it_says(rule: Rule, seen: Estate) -> None:
 
 
 def _asks(rule: Rule, seen: Estate, closed: set[List]) -> list[Ask]:
-    subject = replace(seen.subject, **{ATTRIBUTES[name]: NOT_ASKED for name in closed})
+    lists: dict[str, Any] = {ATTRIBUTES[name]: NOT_ASKED for name in closed}
+    subject = replace(seen.subject, **lists)
     return list(rule.asks(subject, replace(seen, subject=subject)))
 
 
