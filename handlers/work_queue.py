@@ -182,7 +182,7 @@ def _remedy(work: Work | None) -> str:
         return f"{look}; the next sweep looks at the same workspaces. To begin one at once, fire the function `sweep`."
     return (
         f"{look}; then put the message back on {QUEUE}, or wait for the next sweep (which does not do the work of kind "
-        "Record or Resync)."
+        "Record)."
     )
 
 

@@ -3,6 +3,7 @@
 The SDK loads with the first message, because most events leave nothing for later.
 """
 
+import base64
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
@@ -39,9 +40,10 @@ class LiveWorkQueue:
 
     @cached_property
     def _poison(self) -> "QueueClient":
-        return self._connect(f"{QUEUE}-poison")
+        """What cannot be decoded goes there at once, and keeps nothing else from being shown."""
+        return self._connect(f"{QUEUE}-poison", decode=False)
 
-    def _connect(self, name: str) -> "QueueClient":
+    def _connect(self, name: str, *, decode: bool = True) -> "QueueClient":
         from azure.storage.queue import (  # noqa: PLC0415 - see the module's docstring
             BinaryBase64DecodePolicy,
             BinaryBase64EncodePolicy,
@@ -50,7 +52,7 @@ class LiveWorkQueue:
 
         options: dict[str, Any] = {
             "message_encode_policy": BinaryBase64EncodePolicy(),
-            "message_decode_policy": BinaryBase64DecodePolicy(),
+            "message_decode_policy": BinaryBase64DecodePolicy() if decode else None,
             "transport": self._transport,
             **STORAGE_RETRY,
         }
@@ -84,7 +86,7 @@ class LiveWorkQueue:
                 found = await self._poison.peek_messages(max_messages=_MOST_PEEKED)
             except ResourceNotFoundError:
                 return []
-        return [GivenUp(one.content, one.inserted_on) for one in found if one.inserted_on]
+        return [GivenUp(_plain(str(one.content)), one.inserted_on) for one in found if one.inserted_on]
 
     async def withdraw(self, receipt: Receipt) -> None:
         with storing("take work off the queue", "Storage Queue Data Contributor"):
@@ -92,3 +94,10 @@ class LiveWorkQueue:
                 await self._client.delete_message(*receipt)
             except ResourceNotFoundError:
                 return
+
+
+def _plain(content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError:
+        return content.encode()

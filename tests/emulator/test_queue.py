@@ -1,6 +1,7 @@
 """Work that waits: what cannot be done goes to the poison queue, and holds up nothing else."""
 
 import json
+from collections import Counter
 
 import pytest
 from azure.storage.queue import BinaryBase64EncodePolicy, QueueClient
@@ -71,6 +72,11 @@ def test_poison_does_not_hold_up_other_work(azure: LocalAzure) -> None:
     azure.until(poisoned, "what cannot be done is given up")
     assert azure.waiting_work() == []
     assert not _granted(azure, "broken")
+
+    told = azure.run("status", "--format", "json")
+    assert told.code == 2, told.err
+    kinds = Counter(one["kind"] for one in json.loads(told.out)["givenUp"])
+    assert kinds == {"unknown": 5, "reconcile": 3}
 
     # And the queue goes on as if nothing had been.
     azure.faults()
