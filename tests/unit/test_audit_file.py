@@ -61,7 +61,7 @@ def test_a_torn_line_is_passed_over_and_told_and_glues_to_nothing(path: Path) ->
     asyncio.run(file.record(TABLE, [row(1), row(2)]))
     path.write_bytes(path.read_bytes()[:-20])
     assert numbers(file) == ["a1"]
-    assert file.passed_over == [f"line 2 of {path} is no whole record, and is passed over"]
+    assert file.passed_over == [f"line 2 of {path} is not a complete record, and is skipped"]
     asyncio.run(file.record(TABLE, [row(3)]))
     assert numbers(file) == ["a1", "a3"]
     assert len(file.passed_over) == 1

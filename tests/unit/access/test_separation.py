@@ -82,7 +82,7 @@ def planned(
 
 def kept_apart(made: Plan) -> set[str]:
     """The accounts that a finding says nobody is granted."""
-    return {one.resource.name for one in made.findings if "amlguard makes nobody" in one.message}
+    return {one.resource.name for one in made.findings if "amlguard grants nobody" in one.message}
 
 
 EACH_ITS_OWN = (assigned(N, WRITER, NORTH), assigned(S, READER, SOUTH), assigned(W, OWNER, WEST))
@@ -281,7 +281,7 @@ class TestAcrossRules:
         subject = workspace(cluster("a", N), k8s, storage=None)
         made = plan(estate(subject, registry(abac=True), held=self.by_conditions(N, S)), terms())
         assert granted(made) == set()
-        assert {one.rule for one in made.findings if "amlguard makes nobody" in one.message} == {
+        assert {one.rule for one in made.findings if "amlguard grants nobody" in one.message} == {
             "compute-pull",
             "kubernetes-pull",
         }
