@@ -439,7 +439,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "registry-admin-user",
         True,
-        "a registry that AML made (AML-21) or that the customer provided (AML-22), with every puller covered and settled",
+        "a registry that AML made (AML-21) or the customer provided (AML-22), with every puller covered and settled",
         _admin_user(),
         "admin user on",
         "Applied",
