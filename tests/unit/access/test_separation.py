@@ -265,7 +265,7 @@ class TestOtherRules:
         each = [assigned(N, WRITER, container(STORAGE, "a")), assigned(S, WRITER, container(STORAGE, "b"))]
         said = [one for one in plan(estate(subject, held=each), terms()).findings if "AML-87" in one.requirements]
         assert said
-        assert all(one.remedy.startswith("Look twice: people let them at different ones") for one in said)
+        assert all(one.remedy.startswith("Look twice: people gave them different ones") for one in said)
 
 
 class TestAcrossRules:
