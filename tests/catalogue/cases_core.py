@@ -217,7 +217,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-storage",
         False,
-        "an identity that is Contributor on the resource group",
+        "an identity that holds Contributor on the resource group",
         _uai_workspace(("group", CONTRIBUTOR)),
     ),
     Case(
@@ -231,7 +231,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-blobs",
         False,
-        "an identity that is Storage Blob Data Owner on the account",
+        "an identity that holds Storage Blob Data Owner on the account",
         _uai_workspace(("storageAccount", BLOB_OWNER)),
     ),
     Case(
@@ -274,7 +274,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-registry",
         False,
-        "an identity that is Owner of the registry's resource group",
+        "an identity that holds Owner on the registry's resource group",
         _uai_workspace(("group", OWNER)),
     ),
     Case(
@@ -288,7 +288,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-insights",
         False,
-        "an identity that is Application Insights Component Contributor on it",
+        "an identity that holds Application Insights Component Contributor on it",
         _uai_workspace(("applicationInsights", INSIGHTS_CONTRIBUTOR)),
     ),
     Case(
@@ -305,7 +305,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "compute-pull",
         False,
-        "a cluster whose identity is Reader on the resource group: that covers the pull of a classic registry",
+        "a cluster whose identity holds Reader on the resource group, which covers pulling from a classic registry",
         _pulling(role=READER, at="group"),
     ),
     Case(
@@ -343,7 +343,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "compute-identity",
         True,
-        "a cluster without identity on a registry whose admin user is off",
+        "a cluster without an identity on a registry whose admin user is off",
         _without_identity("AmlCompute"),
         "az ml compute update",
         "Finding",
@@ -396,7 +396,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "compute-reads-blobs",
         False,
-        "a workspace whose datastores keep a key: the compute reads with that",
+        "a workspace whose datastores keep a key: the compute reads with the key",
         _reading("AccountKey"),
     ),
     Case(
@@ -410,7 +410,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "endpoint-reads-blobs",
         False,
-        "an endpoint whose identity is Storage Blob Data Owner on the account",
+        "an endpoint whose identity holds Storage Blob Data Owner on the account",
         _endpoint(BLOB_OWNER),
     ),
     Case(
@@ -424,7 +424,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "endpoint-writes-metrics",
         False,
-        "an endpoint whose identity is Contributor on the workspace",
+        "an endpoint whose identity holds Contributor on the workspace",
         _endpoint(CONTRIBUTOR, BLOB_CONTRIBUTOR),
     ),
     Case(
@@ -439,7 +439,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "registry-admin-user",
         True,
-        "a registry that AML made (AML-21) or that the customer provided (AML-22), every puller covered and settled",
+        "a registry that AML made (AML-21) or the customer provided (AML-22), with every puller covered and settled",
         _admin_user(),
         "admin user on",
         "Applied",

@@ -205,7 +205,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "compute-reads-data",
         False,
-        "a cluster that is Storage Blob Data Owner there",
+        "a cluster that holds Storage Blob Data Owner there",
         _data_of(ALLOWED_GROUP, BLOB_OWNER),
     ),
     Case(
@@ -228,7 +228,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "storage-private-endpoints",
         False,
-        "a workspace whose identity is Reader on the resource group",
+        "a workspace whose identity holds Reader on the resource group",
         _storage(("ws", READER, "ServicePrincipal"), endpoint=True),
     ),
     Case(
@@ -248,7 +248,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "mixed-identity-jobs",
         True,
-        "a pipeline with user identity one of whose steps uses a managed identity",
+        "a pipeline with user identity in which one step uses a managed identity",
         _jobs("None", _pipeline("user_identity", "managed_identity")),
         "partly as managed",
         "Finding",

@@ -245,7 +245,9 @@ CASES: tuple[Case, ...] = (
         "az role assignment create",
         "Finding",
     ),
-    Case("endpoint-scorers", False, "a group that is AzureML Data Scientist on the workspace", _scored(DATA_SCIENTIST)),
+    Case(
+        "endpoint-scorers", False, "a group that holds AzureML Data Scientist on the workspace", _scored(DATA_SCIENTIST)
+    ),
     Case(
         "custom-role-keys",
         True,
@@ -257,7 +259,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "custom-role-keys",
         False,
-        "a custom role whose notActions take out listKeys and regenerateKeys",
+        "a custom role whose notActions exclude listKeys and regenerateKeys",
         _custom_role(_WILDCARD, but=_KEYS),
     ),
     Case(
@@ -271,7 +273,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "custom-role-authors",
         False,
-        "a custom role whose author is User Access Administrator",
+        "a custom role whose author holds User Access Administrator",
         _custom_role(f"{_ONLINE}/score/action", author_role=USER_ACCESS_ADMINISTRATOR),
     ),
     Case(
@@ -285,7 +287,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "instance-shuts-down",
         False,
-        "an instance whose identity is AzureML Compute Operator on the workspace",
+        "an instance whose identity holds AzureML Compute Operator on the workspace",
         _instance(COMPUTE_OPERATOR, idleTimeBeforeShutdown="PT30M"),
     ),
     Case("instance-shuts-down", False, "an instance that never shuts down by itself", _instance()),
@@ -328,7 +330,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "private-endpoint-approver",
         True,
-        "a workspace with a managed network made after 2025-04-30: AML grants the role no longer",
+        "a workspace with a managed network made after 2025-04-30: AML no longer grants the role",
         _network("AllowOnlyApprovedOutbound"),
         "approves the managed network's private endpoint",
         "Applied",
@@ -336,7 +338,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "private-endpoint-approver",
         False,
-        "an identity that is Azure AI Administrator on the resource group",
+        "an identity that holds Azure AI Administrator on the resource group",
         _network("AllowOnlyApprovedOutbound", role=AI_ADMINISTRATOR),
     ),
     Case(
@@ -365,7 +367,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "unknown-kind",
         True,
-        "a compute of a type that did not exist when this amlguard was made",
+        "a compute of a type that did not exist when this version of amlguard was made",
         _unknown("compute"),
         "QuantumProcessor",
     ),

@@ -199,7 +199,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "identity-attached-by",
         True,
-        "an event of somebody who wrote a UAI workspace and holds nothing on its identity",
+        "an event whose caller wrote a UAI workspace and holds nothing on its identity",
         _written(),
         "Managed Identity Operator",
         "Finding",
@@ -208,11 +208,11 @@ CASES: tuple[Case, ...] = (
     Case(
         "identity-attached-by",
         False,
-        "an event of an Owner of the identity's resource group",
+        "an event whose caller is Owner of the identity's resource group",
         _written(OWNER),
         event=_jane_writes,
     ),
-    Case("identity-attached-by", False, "a sweep, which knows of no caller", _written()),
+    Case("identity-attached-by", False, "a sweep, which has no caller", _written()),
     Case(
         "encryption-key-access",
         True,
@@ -318,7 +318,7 @@ CASES: tuple[Case, ...] = (
         "az ml environment create --name train",
         "Finding",
     ),
-    Case("environment-build", False, "an environment that uses the image as it is", _environment()),
+    Case("environment-build", False, "an environment that uses the image unchanged", _environment()),
     Case(
         "aks-service-principal",
         True,

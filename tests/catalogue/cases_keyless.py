@@ -161,7 +161,7 @@ CASES: tuple[Case, ...] = (
     leaves(
         "compute-writes-blobs",
         _on_storage(_cluster(), held=[("c1", BLOB_OWNER, "ServicePrincipal")]),
-        "a cluster that is Storage Blob Data Owner there",
+        "a cluster that holds Storage Blob Data Owner there",
     ),
     acts("endpoint-writes-blobs", _on_storage(_endpoint(own=False)), "gives no user-assigned one", outcome="Applied"),
     leaves("endpoint-writes-blobs", _on_storage(_endpoint(own=True))),

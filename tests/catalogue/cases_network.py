@@ -191,7 +191,7 @@ CASES: tuple[Case, ...] = (
     acts(
         "network-storage-exfiltration",
         _subnet(serviceEndpointPolicies=_ONE_POLICY),
-        "without effect",
+        "has no effect",
         "a policy without the service endpoint that it is about",
     ),
     leaves(

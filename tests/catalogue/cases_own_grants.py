@@ -33,7 +33,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "own-grants",
         True,
-        "a grant of amlguard's for a cluster that was deleted",
+        "a grant by amlguard for a cluster that was deleted",
         _grant(),
         "no rule asks for it any more",
         "Applied",

@@ -98,7 +98,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-identity-one-way",
         True,
-        "a workspace with a user-assigned identity: whatever is advised keeps it",
+        "a workspace with a user-assigned identity: every remedy keeps it",
         _not_attached,
         "userAssignedIdentities/one",
         "Finding",
@@ -107,7 +107,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "workspace-identities-resent",
         True,
-        "a primary identity that is not attached: the command that attaches it names the attached ones as well",
+        "a primary identity that is not attached: the command that attaches it also names the attached ones",
         _not_attached,
         "userAssignedIdentities/two",
         "Finding",
@@ -161,7 +161,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "abac-registry",
         False,
-        "a cluster that is Container Registry Repository Writer there",
+        "a cluster that holds Container Registry Repository Writer there",
         _pulling(_REPOSITORY_WRITER, abac=True),
     ),
     Case(
@@ -175,7 +175,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "batch-endpoint-storage",
         False,
-        "a batch endpoint whose cluster is Storage Blob Data Reader there",
+        "a batch endpoint whose cluster holds Storage Blob Data Reader there",
         _batch(BLOB_READER),
     ),
     Case(
@@ -186,5 +186,5 @@ CASES: tuple[Case, ...] = (
         "aad_token",
         "Finding",
     ),
-    Case("token-audience", False, "an endpoint that takes them already", _called_with("AADToken")),
+    Case("token-audience", False, "an endpoint that already accepts only these", _called_with("AADToken")),
 )

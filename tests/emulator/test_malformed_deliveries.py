@@ -81,7 +81,7 @@ MALFORMED = {
     "encoded slash in a name": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%2F..%2Fb"),
     "encoded twice": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%2520b"),
     "encoded for no reason": _about(WORKSPACE.replace("/workspaces/ws", "/workspaces/w%73")),
-    "encoded, and no UTF-8": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%C0%AFb"),
+    "encoded, but not as UTF-8": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%C0%AFb"),
     "encoded quote": _about(f"{WORKSPACE}%27"),
     "reversed": _about(f"{GROUP}/providers/Microsoft.Insights/components/\u202eb"),
     "a slash that is none": _about(f"{GROUP}/providers/Microsoft.Insights/components/a\u2215b"),

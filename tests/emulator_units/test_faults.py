@@ -150,7 +150,7 @@ def test_without_functions_nothing_is_there_to_kill() -> None:
         ([{"sequence": [500]}], r"sequence\[0\] is not an object"),
         ([{"sequence": [{"nth": 1}]}], r"sequence\[0\].nth is unknown"),
         ([{"sequence": [{"code": "Busy"}]}], "leave it empty to let the call through"),
-        ([{"sequence": [{"status": 500}], "status": 503}], "belongs into the sequence"),
+        ([{"sequence": [{"status": 500}], "status": 503}], "put what it does into the sequence"),
         ([{"answer": "wrong"}], "answer is none of truncated, empty"),
         ([{"connection": "lost"}], "connection is none of reset, stall, slow"),
         ([{"kill": "me"}], "kill is none of worker, host"),

@@ -15,7 +15,7 @@ from infra.scan import scanned
 from infra.snapshots import write
 
 COMPILER = Compiler.found()
-UNCHECKED = "there is no bicep on the PATH: not checked are the templates' syntax and types"
+UNCHECKED = "there is no bicep on the PATH: not checked: the templates' syntax and types"
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
 STORAGE = "modules/storage.bicep"
 PARAMETERS, SNAPSHOT = "parameters/one-subscription.bicepparam", "parameters/one-subscription.snapshot.json"
@@ -190,7 +190,7 @@ def test_a_bicep_that_gives_no_answer_is_an_error(folder: Path) -> None:
     false = shutil.which("false")
     assert false
     (said,), _ = worked_out(Compiler(false), folder, {})
-    assert "`bicep jsonrpc` needs a newer one" in said
+    assert "`bicep jsonrpc` needs a newer version" in said
 
 
 @needs_compiler

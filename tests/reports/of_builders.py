@@ -139,7 +139,7 @@ REPORTS = (
     _report("is a cluster that pulls", _by_cluster(), finds={"image-builder": '--role "Contributor"'}),
     _report("is a cluster as uai", _by_cluster(as_uai=True), finds={"image-builder": "builds images for ws"}),
     _report("is a cluster that pushes", _by_cluster(_PUSH, _TASKS, as_uai=True, named="BUILDS"), ""),
-    _report("is a cluster that is gone", _by_cluster(there=False), finds={"image-builder": "which is not there"}),
+    _report("is a cluster that is gone", _by_cluster(there=False), finds={"image-builder": "which does not exist"}),
     _report("in abac mode", _abac(CONTRIBUTOR), finds={"image-builder": "Container Registry Repository Writer"}),
     _report("in abac mode that writes", _abac(_WRITER), ""),
     _report("of a registry that is gone", _registry_gone, None),
