@@ -140,6 +140,8 @@ async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path |
                 if not taken.outcomes:
                     raise
                 taken.error = f"{error}; this says what was done, and its outcome is not on record: {finds_out()}"
+        if any(outcome.unclear for _, outcome in taken.outcomes):
+            taken.notes += (f"not all of it has an outcome on record: {finds_out()}",)
         if taken.heard.number:
             print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
         return taken

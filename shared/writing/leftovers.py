@@ -16,7 +16,7 @@ from shared.writing.settling import Settling
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """`kept` is its document, if there is one. `where` is the record to which the outcome belongs."""
+    """`kept` is its document, if there is one. `settling` writes to the record that has the intent."""
 
     run: OpenRun
     workspaces: frozenset[Scope]

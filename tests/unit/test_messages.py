@@ -1,6 +1,9 @@
 """What goes on the work queue comes back as it was; anything else is refused."""
 
+import json
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +70,17 @@ def test_a_later_versions_extra_keys_do_no_harm() -> None:
 
 def test_no_more_than_object_ids_is_kept_of_who_set_it_off() -> None:
     assert set(Trigger.__struct_fields__) == {"correlation_id", "caller_object_id", "event_time", "resource"}
+
+
+def test_the_runbook_names_the_key_that_tells_the_kind() -> None:
+    said = (Path(__file__).parents[2] / "docs" / "runbooks" / "poison-work.md").read_text(encoding="utf-8")
+    (key,) = re.findall(r"Its key `(\w+)`", said)
+    assert json.loads(encode(Resync(("/subscriptions/a",), TRIGGER)))[key] == "resync"
+
+
+def test_a_version_that_does_not_know_of_runs_takes_the_message_for_a_look() -> None:
+    """After going back: fields that a version does not know are passed over."""
+    new = encode(Reconcile(("/subscriptions/a",), TRIGGER, run="74be27de-1e4e-49d9-b579-fe0b331d3641"))
+    known = {"type", "workspaces", "trigger", "attempt"}
+    old = {name: value for name, value in json.loads(new).items() if name in known}
+    assert decode(json.dumps(old)) == Reconcile(("/subscriptions/a",), TRIGGER)

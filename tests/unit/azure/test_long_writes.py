@@ -78,6 +78,14 @@ SWITCH_OFF: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "canceled": ("failed: ", {"write": [by_operation(201, UPDATING)], "operation": [at("Canceled")], "look": [ON]}),
     "failed at once": ("failed: ", {"write": [Answer(200, registry("Failed", admin=True))], "look": [ON]}),
     "refused": ("failed: ScopeLocked", {"write": [Answer(409, {"error": {"code": "ScopeLocked", "message": ""}})]}),
+    "busy": (
+        "later: AnotherOperationInProgress",
+        {"write": [Answer(409, {"error": {"code": "AnotherOperationInProgress", "message": ""}})]},
+    ),
+    "gone for a moment": (
+        "later: ResourceNotFound",
+        {"write": [Answer(404, {"error": {"code": "ResourceNotFound", "message": ""}})]},
+    ),
     "vanished, and done": ("done", {"write": [by_operation(201, UPDATING)], "operation": [GONE], "look": [OFF]}),
     "vanished, not done": (
         "later: NotFound",
