@@ -139,12 +139,13 @@ class Dependant:
 def dependants(azure: FakeAzure, registry: Scope, *, since: Any = None) -> Iterator[Dependant]:
     """Those who cannot pull without the admin user (or could not at `since`): Azure's view, not the product's."""
     body = azure.resources[registry]["properties"]
+    abac = body.get("roleAssignmentMode") == "AbacRepositoryPermissions"
     for workspace in azure.users_of(registry):
         settings = azure.resources[workspace]["properties"].get("serverlessComputeSettings")
         if settings or any(runs_nowhere(azure, one) for scope, one in jobs_of(azure, workspace)):
             yield Dependant("serverless")
         builder = default_identity(azure.resources[workspace])
-        if builder is None or not can_build(azure, builder, registry, abac=bool(body.get("roleAssignmentMode"))):
+        if builder is None or not can_build(azure, builder, registry, abac=abac):
             yield Dependant("builder")
         for scope, one in list(azure.resources.items()):
             kind = one["properties"].get("computeType", "OnlineEndpoint")
@@ -154,7 +155,7 @@ def dependants(azure: FakeAzure, registry: Scope, *, since: Any = None) -> Itera
             principal = default_identity(one)
             if kind == "VirtualMachine" or principal is None:
                 yield Dependant(scope.name)
-            elif not can_pull(azure, principal, registry, abac=bool(body.get("roleAssignmentMode")), since=since):
+            elif not can_pull(azure, principal, registry, abac=abac, since=since):
                 yield Dependant(scope.name, principal)
     for scope, one in azure.resources.items():
         if body["loginServer"] in str(one["properties"]) and f"'username': '{registry.name.upper()}'" in str(one):
