@@ -100,7 +100,7 @@ def _without_latency() -> list[Figure]:
             floor,
         ),
         Figure("event_cpu_ms_grant", granting, "CPU of a warm event that leads to a grant", 10),
-        Figure("event_requests", asked_idle, "ARM requests of an event that finds nothing to do"),
+        Figure("event_requests", asked_idle, "ARM requests of an event that finds nothing to do", 9),
         Figure("event_requests_grant", asked_granting, "ARM and log requests of an event that leads to a grant"),
         Figure("events_per_second", rate, f"one worker, {_AT_ONCE} deliveries at a time, no latency", peer=1000 / idle),
     ]

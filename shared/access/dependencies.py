@@ -16,6 +16,7 @@ from shared.access.ids import EACH, NAMES, attachment
 from shared.access.images import AML_REGISTRY
 from shared.access.model import Raw
 from shared.access.raw import scope_or_none, text
+from shared.access.rules.rule import List
 from shared.access.scope import Scope
 
 REGISTRY = "microsoft.containerregistry/registries"
@@ -32,12 +33,17 @@ class Namer(StrEnum):
     """What can name a resource, cheapest first. The value is its list below the workspace, as in ARM's path."""
 
     WORKSPACE = ""
-    DATASTORE = "datastores"
-    CONNECTION = "connections"
-    COMPUTE = "computes"
-    ENDPOINT = "onlineEndpoints"
-    DEPLOYMENT = "onlineEndpoints/deployments"
+    DATASTORE = List.DATASTORES.value
+    CONNECTION = List.CONNECTIONS.value
+    COMPUTE = List.COMPUTES.value
+    ENDPOINT = List.ENDPOINTS.value
+    DEPLOYMENT = f"{List.ENDPOINTS.value}/deployments"
     ENVIRONMENT = "environments/versions"
+
+    @property
+    def is_one_list(self) -> bool:
+        """Whether one list of the workspace holds them all; the others take a request for each list's member."""
+        return self.value in List
 
 
 @dataclass(frozen=True, slots=True)

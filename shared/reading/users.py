@@ -18,8 +18,8 @@ _AML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 # How many workspaces are asked at once, each for up to four lists.
 _AT_ONCE = 10
 # The lists of a stage are read together. The next stage is read only if they did not settle it.
-_CHEAP = (Namer.DATASTORE, Namer.CONNECTION, Namer.COMPUTE, Namer.ENDPOINT)
-_DEAR = (Namer.DEPLOYMENT, Namer.ENVIRONMENT)
+_CHEAP = tuple(namer for namer in Namer if namer.is_one_list)
+_DEAR = tuple(namer for namer in Namer if "/" in namer.value)
 _VERSIONS = "microsoft.machinelearningservices/workspaces/environments/versions"
 
 
