@@ -70,7 +70,7 @@ def cloud_notification(resource: Json) -> Json:
     return {**kept, "specversion": "1.0", "source": one["topic"], "type": one["eventType"], "time": one["eventTime"]}
 
 
-def _delivery(name: str, **values: Any) -> Json:
+def _delivery(name: str, /, **values: Any) -> Json:
     filled: Json = _filled(json.loads((_DELIVERIES / f"{name}.json").read_text(encoding="utf-8")), values)
     return filled
 

@@ -208,7 +208,6 @@ def role_assignments_with_little_to_them(odd: Odd) -> None:
     odd.tenant.role_assignments += [
         {"scope": odd.group, "principalId": oid(odd.name), "roleDefinitionId": role},
         {"properties": {"scope": odd.group, "principalId": oid(odd.name).upper(), "roleDefinitionId": role.upper()}},
-        {"properties": {"scope": f"{odd.group}/", "principalId": oid(odd.name), "roleDefinitionId": None}},
     ]
 
 
