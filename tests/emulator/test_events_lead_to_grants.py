@@ -54,11 +54,8 @@ TELLING: dict[str, Tell] = {
     "compute": lambda place: event(place.compute["id"]),
     "compute as a cloud event": lambda place: cloud_event(place.compute["id"]),
     "another compute deleted": _below_workspace("computes", "gone", verb="delete"),
-    "online endpoint": _below_workspace("onlineEndpoints", "scoring"),
     "online endpoint deleted": _below_workspace("onlineEndpoints", "gone", verb="delete"),
     "batch endpoint": _below_workspace("batchEndpoints", "nightly"),
-    "datastore": _below_workspace("datastores", "workspaceblobstore"),
-    "connection": _below_workspace("connections", "images"),
     "registry": lambda place: event(place.registry["id"]),
     "registry as a cloud event": lambda place: cloud_event(place.registry["id"]),
     "vault": _beside("Microsoft.KeyVault/vaults", "vault"),
@@ -66,6 +63,12 @@ TELLING: dict[str, Tell] = {
     "role assignment deleted": lambda place: event(child(place.registry["id"], _ASSIGNMENT), "delete"),
     "role assignment of the group deleted": lambda place: event(child(place.group, _ASSIGNMENT), "delete"),
     "shouted": lambda place: event(place.workspace["id"].upper().replace("/SUBSCRIPTIONS/", "/Subscriptions/")),
+}
+# What they touch is not the compute, which lacks the grant.
+BESIDE_IT: dict[str, Tell] = {
+    "online endpoint": _below_workspace("onlineEndpoints", "scoring"),
+    "datastore": _below_workspace("datastores", "workspaceblobstore"),
+    "connection": _below_workspace("connections", "images"),
 }
 OTHERS = ("own", "own by evidence", "repeated", "crowd", "returned", "uai", "foreign deletion", "subscription")
 
@@ -93,7 +96,7 @@ def _place(tenant: Tenant, name: str, number: int) -> Place:
 @pytest.fixture(scope="module")
 def world(start_azure: Start) -> World:
     tenant = Tenant()
-    places = {name: _place(tenant, name, number) for number, name in enumerate((*TELLING, *OTHERS))}
+    places = {name: _place(tenant, name, number) for number, name in enumerate((*TELLING, *BESIDE_IT, *OTHERS))}
     returned = places["returned"]
     tenant.assign(returned.registry["id"], returned.puller, ACR_PULL)
     tenant.uai(places["uai"].group, "scoring")
@@ -119,6 +122,15 @@ def test_an_event_leads_to_the_grant(world: World, name: str) -> None:
     answer = world.azure.deliver(TELLING[name](world.places[name]))
     assert answer.status_code == 202, answer.text
     assert _held(world, name) == world.places[name].granted
+
+
+@pytest.mark.parametrize("name", BESIDE_IT)
+def test_an_event_about_something_beside_it_leaves_that_to_its_own_event(world: World, name: str) -> None:
+    place = world.places[name]
+    assert world.azure.deliver(BESIDE_IT[name](place)).status_code == 202
+    assert _held(world, name) == set()
+    assert world.azure.deliver(event(place.compute["id"])).status_code == 202
+    assert _held(world, name) == place.granted
 
 
 def test_a_role_assignment_of_the_subscription_deleted(world: World) -> None:
