@@ -64,8 +64,8 @@ TELLING: dict[str, Tell] = {
     "role assignment of the group deleted": lambda place: event(child(place.group, _ASSIGNMENT), "delete"),
     "shouted": lambda place: event(place.workspace["id"].upper().replace("/SUBSCRIPTIONS/", "/Subscriptions/")),
 }
-# What these touch has no bearing on what a cluster may pull.
-TELLING_OF_OTHERS: dict[str, Tell] = {
+# What they touch is not the compute, which lacks the grant.
+BESIDE_IT: dict[str, Tell] = {
     "online endpoint": _below_workspace("onlineEndpoints", "scoring"),
     "datastore": _below_workspace("datastores", "workspaceblobstore"),
     "connection": _below_workspace("connections", "images"),
@@ -96,7 +96,7 @@ def _place(tenant: Tenant, name: str, number: int) -> Place:
 @pytest.fixture(scope="module")
 def world(start_azure: Start) -> World:
     tenant = Tenant()
-    places = {name: _place(tenant, name, number) for number, name in enumerate((*TELLING, *TELLING_OF_OTHERS, *OTHERS))}
+    places = {name: _place(tenant, name, number) for number, name in enumerate((*TELLING, *BESIDE_IT, *OTHERS))}
     returned = places["returned"]
     tenant.assign(returned.registry["id"], returned.puller, ACR_PULL)
     tenant.uai(places["uai"].group, "scoring")
@@ -124,12 +124,12 @@ def test_an_event_leads_to_the_grant(world: World, name: str) -> None:
     assert _held(world, name) == world.places[name].granted
 
 
-@pytest.mark.parametrize("name", TELLING_OF_OTHERS)
-def test_an_event_about_something_else_leaves_it_to_a_full_look(world: World, name: str) -> None:
+@pytest.mark.parametrize("name", BESIDE_IT)
+def test_an_event_about_something_beside_it_leaves_that_to_its_own_event(world: World, name: str) -> None:
     place = world.places[name]
-    assert world.azure.deliver(TELLING_OF_OTHERS[name](place)).status_code == 202
+    assert world.azure.deliver(BESIDE_IT[name](place)).status_code == 202
     assert _held(world, name) == set()
-    assert world.azure.deliver(event(place.workspace["id"])).status_code == 202
+    assert world.azure.deliver(event(place.compute["id"])).status_code == 202
     assert _held(world, name) == place.granted
 
 
