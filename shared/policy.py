@@ -158,12 +158,18 @@ class Policy(Part, frozen=True):
         )
 
 
+# How PyYAML fails at a scalar that its form or its tag calls a date, a number or a truth.
+_NO_VALUE = (ValueError, LookupError, AttributeError)
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a key that occurs twice, because the second would silently replace the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is text", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
             seen.add(str(key.value))
@@ -191,8 +197,13 @@ def parse(text: str) -> Policy:
         raise PolicyError(f"not YAML: {error}") from error
     except RecursionError as error:
         raise PolicyError("nested too deeply") from error
+    except _NO_VALUE as error:
+        why = f": {error}" if isinstance(error, ValueError) else ""
+        raise PolicyError(f"it holds a date, a number or a tag (!!) that is none{why}") from error
     try:
         policy = msgspec.convert({} if document is None else document, Policy)
+    except UnicodeEncodeError as error:
+        raise PolicyError("it holds half of a character (a lone surrogate)") from error
     except msgspec.ValidationError as error:
         raise PolicyError(_wrong_rule(document) or _readable(str(error))) from error
     policy.terms()

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from shared.access.quoting import visible
 from shared.access.scope import InvalidScopeError, Scope
@@ -83,11 +83,25 @@ def read_text(path: Path) -> str:
 def read_json(name: str) -> Any:
     """Of a file, or of standard input where `name` is `-`. Raises `UsageError`."""
     try:
-        return json.loads(_standard_input() if name == "-" else read_text(Path(name)))
+        text = _standard_input() if name == "-" else read_text(Path(name))
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_once_each)
     except RecursionError as error:
         raise UsageError(f"{name} is nested too deeply") from error
     except ValueError as error:
         raise UsageError(f"{name} is not JSON: {error}") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One reader takes the first of two, another the last: what a person has read must be what is done."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        raise ValueError(f"{visible(twice)} is there twice")
+    return found
 
 
 def _standard_input() -> str:

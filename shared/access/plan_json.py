@@ -131,15 +131,25 @@ def finding(one: Finding) -> Document:
 
 
 def key(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Two actions of plan documents are the same if their keys are, whoever wrote the documents."""
+    """Two actions of plan documents are the same if their keys are, whoever wrote the documents.
+
+    Raises `TypeError` where one is no action.
+    """
     if "roleAssignmentId" in document:
-        parts = [document.get("roleAssignmentId"), "removal"]
+        parts = [_part(document, "roleAssignmentId"), "removal"]
     elif "roleDefinitionId" in document:
-        role = str(document["roleDefinitionId"]).rpartition("/")[2]
-        parts = [document.get("principalId"), role, document.get("scope")]
+        role = _part(document, "roleDefinitionId").rpartition("/")[2]
+        parts = [_part(document, "principalId"), role, _part(document, "scope")]
     else:
-        parts = [document.get("resourceId"), document.get("property"), document.get("principalId")]
-    return tuple(str(part or "").casefold().rstrip("/") for part in parts)
+        parts = [_part(document, name) for name in ("resourceId", "property", "principalId")]
+    return tuple(part.casefold().rstrip("/") for part in parts)
+
+
+def _part(document: Mapping[str, Any], name: str) -> str:
+    told = document.get(name)
+    if told is not None and not isinstance(told, str):
+        raise TypeError(f"{name} is text")
+    return told or ""
 
 
 def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:

@@ -1,0 +1,56 @@
+"""A process believes its cloud, its identity and its settings for half a day, and what it remembers stays."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from app import app
+
+from handlers.runtime import BELIEVED_SECONDS, Kept, Runtime
+
+
+class _Opened:
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed = True
+
+
+class _Process:
+    def __init__(self) -> None:
+        self.clock, self.down = 0.0, False
+        self.made: list[_Opened] = []
+        self.kept = Kept(self.connect, lambda: self.clock)
+
+    async def connect(self) -> Runtime:
+        if self.down:
+            raise OSError("no network")
+        self.made.append(_Opened())
+
+        opened: Any = (self.made[-1],)
+        return replace(app().services, opened=opened)
+
+
+async def test_it_is_made_anew_in_time_and_remembers_what_it_did() -> None:
+    one = _Process()
+    first = await one.kept.get()
+    one.clock = BELIEVED_SECONDS - 1
+    assert await one.kept.get() is first
+    one.clock = BELIEVED_SECONDS
+    second = await one.kept.get()
+    assert second is not first
+    assert second.memory is first.memory
+    assert [each.closed for each in one.made] == [False, False]  # some may still work with the first
+    one.clock = 2 * BELIEVED_SECONDS
+    await one.kept.get()
+    assert [each.closed for each in one.made] == [True, False, False]
+
+
+async def test_a_failure_is_not_kept() -> None:
+    one = _Process()
+    one.down = True
+    with pytest.raises(OSError, match="no network"):
+        await one.kept.get()
+    one.down = False
+    assert await one.kept.get() is await one.kept.get()
