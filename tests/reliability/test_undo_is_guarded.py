@@ -26,6 +26,7 @@ from unit.build import (
     registry_id,
     resource,
     sai,
+    terms,
     uai,
     workspace_id,
 )
@@ -318,7 +319,7 @@ class TestTakingAway:
         }
         grant = {**_removed(STRANGER, "AcrPull", REGISTRY), "Action": "Grant", "RoleAssignmentId": str(trap)}
         (refused,) = await _refused(one, **grant)
-        assert "no role assignment" in refused
+        assert "is not a role assignment" in refused
 
     @pytest.mark.parametrize("together", [False, True])
     async def test_a_run_takes_nothing_that_another_run_made(self, together: bool) -> None:
@@ -466,6 +467,35 @@ class TestAccessPolicies:
         await undo(one, RUN)
         (left,) = one.azure.resources[VAULT]["properties"]["accessPolicies"]
         assert left["permissions"] == {"keys": [], "secrets": ["get"]}
+
+    async def test_of_an_identity_from_outside_the_boundary(self) -> None:
+        """It is attached to the workspace, by whoever may write that; the policy does not trust it."""
+        one, far = self._app(), uai("far", LOOKALIKE)
+        one.azure.have(raw.workspace(far, primaryUserAssignedIdentity=str(far.resource)))
+        self._may(one, far.id, keys=["get"])
+        assert await _refused(one, **self._row(far.id, "keys/get")) == ("identity-outside-boundary",)
+
+    async def test_a_vault_outside_the_boundary(self) -> None:
+        one, far = self._app(), resource("Microsoft.KeyVault/vaults", "far", LOOKALIKE)
+        me = raw.workspace(self.ME, primaryUserAssignedIdentity=str(self.ME.resource), keyVault=str(far))
+        one.azure.have(me, raw.vault(far))
+        one.azure.resources[far]["properties"]["accessPolicies"] = [
+            {"objectId": self.ME.id, "permissions": {"keys": ["get"]}}
+        ]
+        row = self._row(self.ME.id, "keys/get", ResourceId=str(far), Scope=str(far))
+        assert await _refused(one, **row) == ("target-outside-boundary",)
+
+    @pytest.mark.parametrize("word", ["lock", "kill-switch", "not-asked-for"])
+    async def test_what_forbids_any_change_forbids_this_one(self, word: str) -> None:
+        one = self._app()
+        self._may(one, self.ME.id, keys=["get"])
+        if word == "lock":
+            one.azure.locks.append(raw.lock(VAULT))
+        elif word == "kill-switch":
+            one.azure.group_tags[GROUP] = {"amlguard": "off"}
+        else:
+            one.terms = terms(scopes=(LOOKALIKE,))
+        assert await _refused(one, **self._row(self.ME.id, "keys/get")) == (word,)
 
     async def test_a_vault_that_the_workspace_does_not_use(self) -> None:
         one = self._app()

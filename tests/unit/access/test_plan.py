@@ -438,3 +438,10 @@ def test_a_refusal_for_a_deny_says_what_is_sure_and_what_is_not() -> None:
     )
     assert "it excludes a group" in said["doubtful"]
     assert all(C1.id in reason for reason in said.values())
+
+
+@pytest.mark.parametrize("doubt", ["", "it excludes a group"])
+def test_a_deny_assignment_without_a_name_is_named_by_its_id(doubt: str) -> None:
+    nameless = replace(denied("*", doubt=doubt), name="")
+    (withheld,) = Case("deny-assignment", denies=[nameless]).plan().withheld
+    assert nameless.id in withheld.refusal.reason
