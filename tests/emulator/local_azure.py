@@ -247,11 +247,6 @@ class LocalAzure:
         """The messages on the work queue that are visible now."""
         return self._peeked(QUEUE)
 
-    def work_for_later(self) -> int:
-        """How many messages are on the work queue, also those that are not visible yet."""
-        with QueueClient.from_connection_string(self.ready["storage"], QUEUE) as queue:
-            return queue.get_queue_properties().approximate_message_count or 0
-
     def poisoned_work(self) -> list[str]:
         return [one["text"] for one in self._peeked(f"{QUEUE}-poison")]
 
