@@ -80,7 +80,7 @@ class LeanAzure:
         self.tokens = Tokens(tenant.tenant_id, app=self._app, operator=operator)
         self.rule_id, self.workspace_id = deployment.rule_id, deployment.workspace_id
         self._arm = RememberedArm(tenant, self._app, clock, made_up, live=live)
-        self._query = f"/v1/workspaces/{self.workspace_id}/query" if live else None
+        self._query = f"/v1/workspaces/{self.workspace_id}/query"
         self._throttle = Throttle(time.monotonic) if throttles else None
         self._graph = SweptGraph(tenant, clock, throttles=throttles)
         self._streams = _STREAMS.format(rule=self.rule_id)
