@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from shared.access.actions import Grant, Plan, Wait
 from shared.access.ask_rules import ask_rules
+from shared.access.asks import RequiredGrant
 from shared.access.model import Estate, Principal, Want
 from shared.access.rules import List, Rule
 from shared.access.scope import Scope
@@ -62,8 +63,13 @@ def decided(made: Plan, estate: Estate, terms: Terms) -> Plan | None:
         return None
     if made.grants and not all(_is_alone(one, estate, terms) for one in made.grants):
         return None
-    told = (one for one in made.findings if all(_its_own(ask.principal, ask.on, estate, terms) for ask in one.needs))
+    told = (one for one in made.findings if all(_is_theirs(ask, estate, terms) for ask in one.needs))
     return replace(made, findings=tuple(told))
+
+
+def _is_theirs(ask: RequiredGrant, estate: Estate, terms: Terms) -> bool:
+    """Whether nobody else speaks of who lacks it: of whoever made the change only its own event tells."""
+    return ask.principal == estate.caller or _its_own(ask.principal, ask.on, estate, terms)
 
 
 def _is_alone(grant: Grant, estate: Estate, terms: Terms) -> bool:

@@ -112,6 +112,15 @@ async def test_an_identity_that_others_have_and_that_lacks_nothing_asks_nobody_e
     assert "onlineEndpoints" not in azure.read
 
 
+async def test_whoever_attached_an_identity_is_told_of() -> None:
+    """AML-14: only the event knows who did it, so that no sweep tells later."""
+    one, azure = place(raw.compute("c1", uai("one")))
+    azure.assignments = [assigned(uai("one"), "AcrPull", REGISTRY)]
+    await deliver(one, COMPUTE)
+    assert "onlineEndpoints" not in azure.read
+    assert "identity-attached-by" in {row["RuleId"] for row in one.audit.findings()}
+
+
 async def test_an_admin_user_that_would_go_off_asks_everybody() -> None:
     """Law 15: the endpoint, which the event is not about, may be living on it."""
     one, azure = place(raw.compute("c1", C1), raw.endpoint("e"), admin_user=True, settle=timedelta())
