@@ -255,6 +255,23 @@ class TestGrants:
         (made,) = [each for each in one.azure.assignments if each.principal_id == C1.id]
         assert ours(made)
 
+    async def test_nothing_for_a_workspace_that_is_being_deleted(self) -> None:
+        one = _app()
+        leaving = raw.workspace(sai("ws"), provisioningState="Deleting")
+        one.azure.have(leaving, raw.compute("c1", C1, kind="Databricks"))
+        assert await _refused(one, **_removed(C1.id, "AcrPull", REGISTRY)) == ("not-asked-for",)
+
+    @pytest.mark.parametrize("name", ["c2", "c3"])
+    async def test_it_says_for_whom_it_is_as_before(self, name: str) -> None:
+        """Both have the identity. Neither pulls any more."""
+        one, shared = _app(), uai("shared")
+        one.azure.have(*(raw.compute(each, shared, kind="Databricks") for each in ("c2", "c3")))
+        row = _removed(shared.id, "AcrPull", REGISTRY) | {"ResourceId": str(WORKSPACE.child("computes", name))}
+        _claim(one, **row)
+        await undo(one, RUN)
+        (made,) = [each for each in one.azure.assignments if each.principal_id == shared.id]
+        assert f"for {WORKSPACE.child('computes', name)}, as {shared.resource}" in str(made.description)
+
     async def test_a_workspace_that_nobody_may_read_is_a_refusal_and_no_failure(self) -> None:
         one = _app()
         _claim(one, **_removed(C1.id, "AcrPull", REGISTRY))
