@@ -174,7 +174,7 @@ def _lag(place: str, raw: Mapping[str, Any]) -> dict[str, int]:
     others = [key for key in found if key not in LAGS]
     if others:
         raise FaultsError(
-            f"{place} is about the whole tenant and about calls: {others[0]} give it an element of its own"
+            f"{place} is about the whole tenant, and {others[0]} is about calls: give each an element of its own"
         )
     negative = [key for key, value in found.items() if value < 0]
     if negative:

@@ -164,7 +164,7 @@ def test_without_functions_nothing_is_there_to_kill() -> None:
         ([{"status": 429, "headers": {"Retry-After": "{now+soon}"}}], "is not {now}"),
         ([{"endpoint": "events", "answer": "html"}], "answer does nothing to events"),
         ([{"graphBehindSeconds": -1}], "graphBehindSeconds is negative"),
-        ([{"graphBehindSeconds": 1, "path": "x"}], "path belongs into one of its own"),
+        ([{"graphBehindSeconds": 1, "path": "x"}], "path is about calls: give each an element of its own"),
         ([{"headers": {"Retry-After": "1"}, "delayMs": 1}], "no status to send them with"),
         ([{"status": 429, "headers": {"Retry-After": 1}}], "a value that is no text"),
         ([{"status": 200, "body": {"value": []}}], "body is not a str"),
