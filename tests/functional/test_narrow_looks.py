@@ -14,6 +14,7 @@ from fakes import FakeAzure
 from unit.build import FOREIGN, REGISTRY, WORKSPACE, assigned, registry_id, sai, terms, uai
 
 from handlers import resource_changed
+from shared.access.permissions import DenyAssignment
 from shared.access.scope import Scope
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
@@ -36,6 +37,10 @@ class Watched(FakeAzure):
         self.read.append(scope.resource_type.rpartition("/")[2])
         return await super().resource(scope)
 
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:
+        self.read.append("denyAssignments")
+        return await super().deny_assignments(subscription, principal_id)
+
 
 def place(*raws: raw.Raw, admin_user: bool = False, **policy: Any) -> tuple[App, Watched]:
     azure = Watched()
@@ -55,6 +60,21 @@ async def test_an_event_about_a_compute_reads_that_and_grants() -> None:
     lists = {"computes", "datastores", "onlineEndpoints", "connections", "deployments", "environments"}
     assert lists & {*azure.read} == {"computes", "datastores"}
     assert "diagnosticSettings" not in azure.read
+
+
+async def test_with_nothing_to_do_it_takes_eight_requests() -> None:
+    """docs/performance.md has the number: five computes and two endpoints, each with an identity of its own."""
+    names = [f"computes/c{number}" for number in range(5)] + [f"onlineEndpoints/e{number}" for number in range(2)]
+    holders = {name: sai(name) for name in names}
+    one, azure = place(
+        *(raw.compute(name.rpartition("/")[2], holders[name]) for name in names[:5]),
+        *(raw.endpoint(name.rpartition("/")[2], holders[name]) for name in names[5:]),
+    )
+    azure.assignments = [assigned(holder, "AcrPull", REGISTRY) for holder in holders.values()]
+    await deliver(one, WORKSPACE.child("computes", "c0"))
+    alike = {"workspaces", "computes", "datastores", "registries", "storageaccounts"}
+    assert sorted(azure.read) == sorted([*alike, "roleAssignments", "locks", "denyAssignments"])
+    assert one.audit.rows() == []
 
 
 async def test_what_it_did_not_touch_is_for_the_sweep() -> None:
