@@ -44,7 +44,7 @@ def main(events: int, sweeps: int) -> int:
     tenant = Tenant()
     teams = [Team(f"l{number}").build(tenant) for number in range(_TEAMS)]
     with tempfile.TemporaryDirectory(prefix="amlguard-long-") as folder:
-        azure = LocalAzure.start(Path(folder), tenant.document(), _POLICY, "--workers", "2", "--no-throttle")
+        azure = LocalAzure.start(Path(folder), tenant.document(), _POLICY, "--workers", "2")
         try:
             samples, kills = _run(azure, teams, events, sweeps)
         finally:
@@ -73,6 +73,7 @@ def _run(azure: LocalAzure, teams: Sequence[Team], events: int, sweeps: int) -> 
         workers = _workers(azure)
         measured = measured if measured in workers else workers[0]
         samples.append(_sample(azure, measured))
+        print(f"… {sent:,} events, {swept} sweeps: {samples[-1]}", flush=True)
         kills += _kill(workers, measured)
         azure.forget_requests()
     return samples, kills
