@@ -116,7 +116,9 @@ def _known(host: str, workspace: Workspace, estate: Estate) -> Registry | None:
     """By a connection that names its id, or else by the list of the workspace's subscription."""
     named = (estate.registries.get(one.registry) for one in workspace.connections if one.registry)
     home = workspace.id.subscription
-    listed = map(registry_of, estate.listed(home, _REGISTRIES)) if home else ()
+    listed = (
+        (registry_of(raw) for raw in estate.listed(home, _REGISTRIES) if scope_or_none(raw.get("id"))) if home else ()
+    )
     return next((one for one in (*named, *listed) if one and (one.login_server or "").casefold() == host), None)
 
 
