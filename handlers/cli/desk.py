@@ -15,6 +15,7 @@ from shared.access.actions import Plan
 from shared.access.plan_json import Report
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError
+from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
@@ -55,12 +56,14 @@ async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
 def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
     """Runs without the queue: the command reports what must wait, because there may be no app that would do it later.
 
-    Nor must the caller be known: Azure itself checks whether the person may assign roles (ADR 13).
+    What many workspaces ask for is read once for all of them. The caller need not be known: Azure itself checks whether
+    the person may assign roles (ADR 13).
     """
     terms = replace(services.terms, caller_must_hold=False)
     reconciler = services.reconciler
     instructions = replace(reconciler.instructions, by_hand=True, only=only)
-    return replace(reconciler, queue=None, terms=terms, instructions=instructions)
+    azure = SharedLists(reconciler.azure)
+    return replace(reconciler, azure=azure, queue=None, terms=terms, instructions=instructions)
 
 
 def new_report(services: Runtime) -> Report:

@@ -1,10 +1,9 @@
-"""Azure as the workspaces of one shard see it: what many of them ask for is read once for all of them.
+"""Azure as the workspaces of one shard, or of one command, see it: what many ask for is read once for all of them.
 
 This applies to the lists of other services, and to the connections of each workspace, which every switch-off asks for.
 
-A list is at most as old as the shard, which means minutes. Where an admin user goes off (`fresh`), it is at most a
-minute old, because Azure could not answer several hundred lists for each of many admin users. Everything else is read
-and written directly.
+A list is at most ten minutes old. Where an admin user goes off (`fresh`), it is at most a minute old, because Azure
+could not answer several hundred lists for each of many admin users. Everything else is read and written directly.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from shared.ports import Azure, AzureFailureError, Raw
 
 _COLLECTIONS = frozenset((*(service.collection for service in SERVICES), List.CONNECTIONS.value))
 _KINDS = frozenset(service.kind for service in SERVICES)
-_STILL_FRESH = timedelta(minutes=1)
+_OLDEST, _STILL_FRESH = timedelta(minutes=10), timedelta(minutes=1)
 
 
 class _Begun(NamedTuple):
@@ -36,7 +35,7 @@ class SharedLists:
     def __init__(self, azure: Azure) -> None:
         self._azure = azure
         self._begun: dict[Hashable, _Begun] = {}
-        self._oldest = timedelta.max
+        self._oldest = _OLDEST
 
     def fresh(self) -> "SharedLists":
         anew = copy(self)
