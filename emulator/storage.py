@@ -86,9 +86,11 @@ class StorageFront:
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        # Bodies pass unchanged. Names and signatures must not be encoded anew.
+        # Bodies pass unchanged. Names and signatures must not be encoded anew. Azurite closes a connection that was
+        # idle for five seconds, as Node does, and a request that is sent just then fails.
+        connector = aiohttp.TCPConnector(keepalive_timeout=2)
         self._http = await self._open.enter_async_context(
-            aiohttp.ClientSession(auto_decompress=False, requote_redirect_url=False)
+            aiohttp.ClientSession(connector=connector, auto_decompress=False, requote_redirect_url=False)
         )
         return self
 

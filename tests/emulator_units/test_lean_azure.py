@@ -143,7 +143,7 @@ def test_a_live_one_makes_grants_and_shows_them_wherever_they_are_listed() -> No
         return sum(one["properties"]["principalId"] == principal for one in found)
 
     assert [listed(one) for one in lists] == [0, 0]
-    registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/cr0"
+    registry = f"{group}/providers/Microsoft.ContainerRegistry/registries/registry00000"
     name = "0d8f7a0e-30f4-4e0c-9d86-1d3a5e8a5a11"
     grant = f"{registry}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01"
     assert azure.answer(_request(azure, "PUT", grant, _assignment(principal))).status == 201

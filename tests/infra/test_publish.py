@@ -299,7 +299,7 @@ def test_an_address_of_version_6(closed: Azure, publish: Publish, seen: str) -> 
 
 def test_what_is_no_address_is_not_let_in(closed: Azure, publish: Publish, capsys: pytest.CaptureFixture[str]) -> None:
     assert publish("--address", "everybody") == 1
-    assert "'everybody' is no address" in capsys.readouterr().err
+    assert "'everybody' is not an address" in capsys.readouterr().err
     assert closed.asked("PATCH", "") == 0
 
 
