@@ -101,7 +101,7 @@ class Reconciler:
 
     async def braked(self, made: Plan, workspace: Scope) -> Plan:
         """`made`, without what the brakes would stop now."""
-        held = await self.brakes.held(made, workspace, Trigger(), reserve=False)
+        held = await self.brakes.held(made, workspace, Run(RunMode.REPORT), reserve=False)
         return held.allows(made)
 
     async def run(self, workspace: Scope, run: Run, look: Look = EVERYTHING) -> Result:
@@ -217,7 +217,7 @@ class Reconciler:
         try:
             answers = await in_full(
                 self._record(made, one),
-                self.brakes.held(made, one.workspace, one.run.trigger),
+                self.brakes.held(made, one.workspace, one.run),
                 reminder.begin(intents, self.azure.now()),
             )
             held: BrakeVerdict = answers[1]

@@ -19,9 +19,9 @@ from shared.access.caps import Change, Spent, allot, counted, with_what_follows,
 from shared.access.guards import Guard
 from shared.access.scope import Scope
 from shared.access.terms import Terms
+from shared.audit_rows import Run
 from shared.instructions import Instructions
 from shared.memory import Memory
-from shared.messages import Trigger
 from shared.ports import Reads, Store
 from shared.state.document import decoded, update
 from shared.state.undone import Mark, Undone
@@ -53,10 +53,11 @@ class Brakes:
     memory: Memory
     instructions: Instructions = field(default_factory=Instructions)
 
-    async def held(self, made: Plan, workspace: Scope, trigger: Trigger, *, reserve: bool = True) -> BrakeVerdict:
+    async def held(self, made: Plan, workspace: Scope, run: Run, *, reserve: bool = True) -> BrakeVerdict:
         """Reserves this hour's share for everything that nothing stops.
 
-        If it raises `AzureFailureError`, nothing may be written.
+        What `run` has just made for another workspace is not a change that somebody reverted. If it raises
+        `AzureFailureError`, nothing may be written.
         """
         actions = made.actions
         if not actions:
@@ -68,9 +69,10 @@ class Brakes:
             stopped_by_tag(actions, workspace, self.azure),
             self._counted(actions, reserve),
             self._undone(actions),
-            self._past(actions),
+            self._past(actions, run),
         )
         judged = {} if self.instructions.again else history.contested(before, self.terms.contested_after)
+        trigger = run.trigger
         changed = Scope.parse(trigger.resource) if trigger.resource else None
         known = [action for action in actions if action.action_id in before]
         by = {one.action_id: history.reversed_by(one, changed, trigger.caller_object_id) for one in known}
@@ -90,7 +92,7 @@ class Brakes:
             by | {action_id: mark.by or history.SOMEBODY for action_id, mark in marks.items()},
         )
 
-    async def _past(self, actions: Sequence[Change]) -> dict[str, history.Past]:
+    async def _past(self, actions: Sequence[Change], run: Run) -> dict[str, history.Past]:
         """Without a log workspace nobody can tell. If there is one and it does not answer, that is a failure."""
         asked = [action for action in actions if counted(action)]
         if not asked:
@@ -98,7 +100,7 @@ class Brakes:
         file = self.instructions.file
         logged = await self.azure.logs(history.query(asked)) or ()
         filed = await file.of_actions({one.action_id for one in asked}) if file else ()
-        return history.past((*logged, *filed))
+        return history.past(row for row in (*logged, *filed) if row.get("RunId") != run.id)
 
     async def _undone(self, actions: Sequence[Change]) -> dict[str, Mark]:
         if self.store is None or self.instructions.again:

@@ -427,6 +427,16 @@ class TestContested:
         assert one.azure.assignments == []
         assert one.audit.rows("Applied")[-1]["Reason"].startswith(f"once more (run {first} took it away")
 
+    async def test_what_the_same_run_made_for_another_workspace_was_reverted_by_nobody(self) -> None:
+        """Workspaces of a run share identities: one may read before the other grants, and the log after that."""
+        one, run = logged(raw.compute("c1", C1), contested_after=1), Run(RunMode.ENFORCE)
+        await one.services.reconciler.run(WORKSPACE, run)
+        one.azure.assignments.clear()  # as the other workspace has read it
+        result = await one.services.reconciler.run(WORKSPACE, run)
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert result.plan.withheld == ()
+        assert "restored" not in one.audit.rows("Applied")[-1]["Reason"]
+
     async def test_a_person_can_insist(self) -> None:
         one = logged(raw.compute("c1", C1), contested_after=1)
         await one.run()
