@@ -1,6 +1,7 @@
 """`make soak`: the state machine for as long as is asked for, beside it workers that are killed; or the long run."""
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=long_run.EVENTS, help="of the long run (EVENTS=N)")
     parser.add_argument("--sweeps", type=int, default=long_run.SWEEPS, help="of the long run (SWEEPS=N)")
     options = parser.parse_args(arguments)
+    logging.disable()  # the app tells of every fault, and there are thousands
     if options.long:
         return long_run.main(options.events, options.sweeps)
     seed = options.seed if options.seed is not None else Random().randrange(10**6)
