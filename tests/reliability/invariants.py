@@ -15,6 +15,7 @@ from unit.build import GROUP, ROLES
 
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
+from shared.access.intents import ENDED_EARLY
 from shared.access.scope import Scope
 
 type Row = Mapping[str, Any]
@@ -105,16 +106,35 @@ def _identities(one: raw.Raw) -> Iterator[str]:
             yield user["principalId"]
 
 
-def recorded(journal: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """Each write has an intent before it, and an outcome after it that says what it did."""
+def recorded(azure: FakeAzure) -> Iterator[str]:
+    """Each write has an intent before it, and an outcome after it that says what it did.
+
+    If its run died and others undid it before anybody looked, the outcome can only say that nothing of it exists.
+    """
+    journal = azure.journal
     for at, (kind, action) in enumerate(journal):
         if kind not in ("grant", "setting", "removal"):
             continue
         about = _about(kind, action)
         if not any(_tells(row, about, ("Planned",)) for row in _rows(journal[:at])):
             yield f"written without an intent on record: {about}"
-        if not any(_tells(row, about, ("Applied", "Undone")) for row in _rows(journal[at:])):
+        after = _rows(journal[at:])
+        told = any(_tells(row, about, ("Applied", "Undone")) for row in after)
+        gone = any(_tells(row, about, ("Deferred",)) and row["Code"] == ENDED_EARLY for row in after)
+        if not told and (not gone or _shows(kind, action, azure)):
             yield f"written, and no outcome says so: {about}"
+
+
+def _shows(kind: str, action: Any, azure: FakeAzure) -> bool:
+    """Whether Azure shows the write now."""
+    match kind:
+        case "grant" | "removal":
+            name = action.name if kind == "grant" else action.assignment.name
+            there = any(one.id.casefold().endswith(f"/{name.casefold()}") for one in azure.assignments)
+            return there == (kind == "grant")
+        case _ if action.name is Property.ADMIN_USER and action.resource in azure.resources:
+            return azure.admin_user(action.resource) is (action.to == "true")
+    return True
 
 
 def ended(journal: Sequence[tuple[str, Any]]) -> Iterator[str]:
@@ -202,4 +222,4 @@ def always(azure: Watched) -> list[str]:
 
 def at_rest(azure: Watched) -> list[str]:
     """What holds once nothing goes wrong any more and a sweep has come."""
-    return [*azure.wrong, *recorded(azure.journal), *ended(azure.journal), *stale(azure)]
+    return [*azure.wrong, *recorded(azure), *ended(azure.journal), *stale(azure)]

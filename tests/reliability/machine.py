@@ -248,12 +248,12 @@ class Machine(RuleBasedStateMachine):
             self.go(_at_rest(world))
         wrong = at_rest(self.azure) + list(differing(self.azure, twin.azure))
         self.tally.add(self.on.weather, self.azure, wrong)
-        assert wrong == []
+        assert wrong == [], "\n".join(wrong)
 
     def _require(self, wrong: list[str]) -> None:
         if wrong:
             self.tally.violations += wrong
-        assert wrong == []
+        assert wrong == [], "\n".join(wrong)
 
 
 def counted(tally: Tally) -> type[RuleBasedStateMachine]:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import batched, cycle
 from pathlib import Path
@@ -46,7 +46,7 @@ def machine(until: float, seed: int) -> Tally:
         except Exception as error:  # noqa: BLE001 - the run goes on, and its end says what failed
             if not tally.violations:
                 tally.violations.append(f"{type(error).__name__}: {error}")
-            print(f"seed {seed + batch} failed:", *_told(error), sep="\n", flush=True)
+            print(_told(error, seed + batch), flush=True)
         batch += 1
         if time.monotonic() - said >= _SAYS_EVERY:
             said = time.monotonic()
@@ -54,9 +54,14 @@ def machine(until: float, seed: int) -> Tally:
     return tally
 
 
-def _told(error: Exception) -> Iterator[str]:
-    yield from traceback.format_exception_only(error)
-    yield from getattr(error, "__notes__", ())
+def _told(error: Exception, seed: int) -> str:
+    """What went wrong in short. The steps that led to it are long, and go to a file."""
+    steps = Path(tempfile.gettempdir()) / f"amlguard-soak-{seed}.txt"
+    steps.write_text(
+        "\n".join([*traceback.format_exception(error), *getattr(error, "__notes__", ())]), encoding="utf-8"
+    )
+    again = f"make soak SEED={seed} MINUTES=0.1"
+    return f"seed {seed} failed ({type(error).__name__}): {error}\n  its steps are in {steps}; again: {again}"
 
 
 def killed(until: float, seed: int) -> Killed:
@@ -66,12 +71,13 @@ def killed(until: float, seed: int) -> Killed:
     for some in batched(cycle(all_points), _WORKERS_AT_ONCE, strict=False):
         if time.monotonic() >= until:
             break
+        before = len(told.violations)
         with tempfile.TemporaryDirectory(prefix="amlguard-soak-") as folder:
             try:
                 play(Path(folder), some, told, until)
             except Exception as error:  # noqa: BLE001 - the run goes on, and its end says what failed
                 told.violations.append(f"{type(error).__name__}: {error}")
-        print(f"… {next(told.lines())}", flush=True)
+        print(f"… {next(told.lines())}", *told.violations[before:], sep="\n  ", flush=True)
     return told
 
 
