@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ settle_minutes: 0
 rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}}
 """
 _TRIES = 8
+_NEVER = "9999-12-31T00:00:00+00:00"
 _HOURS = 7
 _SECONDS = 240
 _POINTS: dict[str, Json] = {
@@ -80,7 +82,7 @@ def play(folder: Path, at: Sequence[tuple[str, Json]], told: Killed, until: floa
                 break
             if _dies(azure, team, fault):
                 told.kills[name] += 1
-            played.append(team)
+            played.append((team, name))
         _calm_down(azure)
         told.cases += len(played)
         told.violations += [f"{one} (at {folder.name})" for one in _wrong(azure, played)]
@@ -121,7 +123,7 @@ def _calm_down(azure: LocalAzure) -> None:
         azure.until_quiet(_SECONDS)
 
 
-def _wrong(azure: LocalAzure, teams: Sequence[Team]) -> Iterator[str]:
+def _wrong(azure: LocalAzure, teams: Sequence[tuple[Team, str]]) -> Iterator[str]:
     rows = azure.rows()
     yield from (f"an intent without an outcome: {one}" for one in open_intents(rows))
     told = {str(row["RoleAssignmentId"]).lower() for row in rows if row["Outcome"] in ("Applied", "Undone")}
@@ -130,8 +132,8 @@ def _wrong(azure: LocalAzure, teams: Sequence[Team]) -> Iterator[str]:
         path = one["path"].partition("?")[0].lower()
         if "/roleassignments/" in path and one["status"] == 201 and path not in told:
             yield f"written, and no outcome says so: {path}"
-    for team in teams:
-        yield from (f"{team.name}: {one}" for one in _of_team(azure, team, asked))
+    for team, name in teams:
+        yield from (f"{team.name} ({name}): {one}" for one in _of_team(azure, team, asked))
 
 
 def _of_team(azure: LocalAzure, team: Team, asked: Sequence[Json]) -> Iterator[str]:
@@ -141,14 +143,20 @@ def _of_team(azure: LocalAzure, team: Team, asked: Sequence[Json]) -> Iterator[s
         yield "a cluster may do more than pull"
     if azure.admin_user(team.registry):
         yield "the admin user is on"
-    mine = [
-        one for one in asked if one["path"].lower().startswith(team.group.lower()) and one["status"] in range(200, 300)
-    ]
-    offs = [at for at, one in enumerate(mine) if one["method"] == "PATCH"]
-    grants = [
-        at for at, one in enumerate(mine) if one["method"] == "PUT" and "/roleassignments/" in one["path"].lower()
-    ]
-    if offs and len([at for at in grants if at < offs[0]]) < len(team.clusters):
+    if not _all_could_pull(azure, team, _switched_off(asked, team)):
         yield "the admin user went off before all could pull"
     if not team.resyncs(azure):
         yield "the cached keys were never resynced"
+
+
+def _switched_off(asked: Sequence[Json], team: Team) -> str:
+    """When it was first tried, in ISO 8601; what a death cut short has no status."""
+    tries = (one for one in asked if one["method"] == "PATCH" and one["path"].lower().startswith(team.registry.lower()))
+    return min((str(one["time"]) for one in tries), default=_NEVER)
+
+
+def _all_could_pull(azure: LocalAzure, team: Team, then: str) -> bool:
+    listed = azure.get(f"{team.registry}/providers/Microsoft.Authorization/roleAssignments")["value"]
+    held = [one["properties"] for one in listed]
+    since = {one["principalId"]: one["createdOn"] for one in held if one["roleDefinitionId"].lower().endswith(ACR_PULL)}
+    return all(datetime.fromisoformat(since.get(one, _NEVER)) <= datetime.fromisoformat(then) for one in team.clusters)
