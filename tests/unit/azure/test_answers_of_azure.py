@@ -10,6 +10,7 @@ from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE
 from unit.hurried import run, seconds
 from unit.scripted import ARM, Answer, Transport, live
 
+from shared.azure.answers import Pages
 from shared.azure.retries import asked_to_wait
 from shared.ports import ReadFailedError
 
@@ -108,7 +109,24 @@ def test_pages_without_a_new_row_end_the_list() -> None:
     """Each with a link of its own, empty or with the rows of the first."""
     for names in ((), ("a",)):
         pages = [page(*names, link=f"{ARM}/{number}") for number in range(100)]
-        assert read(page("a", link=f"{ARM}/x"), *pages, pages=True) == "EndlessPages"
+        assert read(page("a", link=f"{ARM}/x"), *pages, page("the end"), pages=True) == "EndlessPages"
+
+
+def test_a_link_that_was_followed_before_leads_nowhere_whatever_comes_with_it() -> None:
+    pages = [page(str(number), link=f"{ARM}/2") for number in range(3)]
+    assert read(*pages, page("the end"), pages=True) == "EndlessPages"
+
+
+def test_a_list_has_an_end_even_if_each_page_has_news() -> None:
+    way = Pages("list", ARM)
+
+    def read_on() -> None:
+        for number in range(3000):
+            way.rows({"value": [{"id": str(number)}]})
+            way.link({"nextLink": f"{ARM}/{number}"})
+
+    with pytest.raises(ReadFailedError, match="lead nowhere"):
+        read_on()
 
 
 @pytest.mark.parametrize("rows", [None, {}, "x", [None], ["x"], [[]], [5]])
