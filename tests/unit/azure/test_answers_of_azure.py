@@ -49,6 +49,19 @@ def read(*answers: Answer, pages: bool = False) -> Any:
     return said[0]
 
 
+def asked_graph(*answers: Answer) -> Any:
+    said: list[Any] = []
+
+    async def ask() -> None:
+        try:
+            said.append([row["id"] async for row in live(Transport(write=answers)).query("resources")])
+        except ReadFailedError as error:
+            said.append(error.code)
+
+    run(ask())
+    return said[0]
+
+
 def page(*names: str, link: object = None, **headers: str) -> Answer:
     return Answer(200, {"value": [{"id": name} for name in names], "nextLink": link}, headers)
 
@@ -127,6 +140,13 @@ def test_a_list_has_an_end_even_if_each_page_has_news() -> None:
 
     with pytest.raises(ReadFailedError, match="lead nowhere"):
         read_on()
+
+
+def test_an_answer_of_resource_graph_that_says_that_rows_are_missing_is_unknown() -> None:
+    """https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data#paging-results"""
+    for told, expected in (("true", "Truncated"), ("false", ["a"])):
+        body = {"data": [{"id": "a"}], "resultTruncated": told}
+        assert asked_graph(Answer(200, body)) == expected
 
 
 @pytest.mark.parametrize("rows", [None, {}, "x", [None], ["x"], [[]], [5]])
