@@ -27,6 +27,11 @@ _HOP_BY_HOP = frozenset({"authorization", "connection", "content-length", "host"
 _EVERYTHING = AccountSasPermissions(
     read=True, write=True, delete=True, list=True, add=True, create=True, update=True, process=True
 )
+KEPT_SECONDS = 2.0
+"""For so long an idle connection to Azurite is used again.
+
+Azurite closes it after five seconds, and a request that is sent just then fails.
+"""
 _FOR_EVER = timedelta(days=36500)  # somebody may set the local Azure's clock forward by years
 
 type Needs = tuple[tuple[str, ...], ...]
@@ -76,19 +81,27 @@ def needs(service: str, method: str, names: int, query: Mapping[str, str]) -> Ne
 class StorageFront:
     """`routes` serve /queue/{account} and /blob/{account} over TLS, because clients send tokens over nothing else."""
 
-    def __init__(self, behind: Mapping[str, str], tokens: Tokens, rbac: Rbac, account: str) -> None:
+    def __init__(
+        self,
+        behind: Mapping[str, str],
+        tokens: Tokens,
+        rbac: Rbac,
+        account: str,
+        *,
+        kept_seconds: float = KEPT_SECONDS,
+    ) -> None:
         """`behind` has Azurite's URL of each service. `account` is the ARM id of the storage account."""
         self._behind = behind
         self._tokens = tokens
         self._rbac = rbac
         self._account = account
+        self._kept_seconds = kept_seconds
         self._signature = _signature()
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        # Bodies pass unchanged. Names and signatures must not be encoded anew. Azurite closes a connection that was
-        # idle for five seconds, as Node does, and a request that is sent just then fails.
-        connector = aiohttp.TCPConnector(keepalive_timeout=2)
+        # Bodies pass unchanged. Names and signatures must not be encoded anew.
+        connector = aiohttp.TCPConnector(keepalive_timeout=self._kept_seconds)
         self._http = await self._open.enter_async_context(
             aiohttp.ClientSession(connector=connector, auto_decompress=False, requote_redirect_url=False)
         )

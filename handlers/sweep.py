@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import batched, zip_longest
 
-from handlers.look import failures, look_now, pause_after, said_of, watched
+from handlers.look import PER_MESSAGE, failures, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
 from shared.access.actions import Plan
 from shared.access.asks import Finding, Severity
@@ -126,7 +126,8 @@ async def _lead_to_what_is_open(services: Runtime) -> None:
             if one.kept is None:
                 await OpenRuns(services.store).begin(one.run)
             if one.run.is_ripe(services.azure.now()):
-                message = Reconcile(tuple(map(str, one.workspaces)), run=one.run.run)
+                some = sorted(map(str, one.workspaces))[:PER_MESSAGE]  # the sweep looks at all of them
+                message = Reconcile(tuple(some), run=one.run.run)
                 await services.queue.put(encode(message), timedelta())
     except AzureFailureError as error:
         _log.warning("what earlier runs left open waits for the next sweep: %s", error)

@@ -48,12 +48,13 @@ class AuditFile:
 
     async def of_runs(self, runs: Collection[str]) -> Sequence[Row]:
         rows = await asyncio.to_thread(self._read)
-        return [row for row in rows if row.get("RunId") in set(runs)]
+        return [row for row in rows if _is_one_of(row.get("RunId"), runs)]
 
     async def of_actions(self, actions: Collection[str]) -> Sequence[Row]:
         rows = await asyncio.to_thread(self._read)
         since = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
-        mine = [row for row in rows if row.get("ActionId") in actions and str(row.get("TimeGenerated")) > since]
+        mine = [row for row in rows if _is_one_of(row.get("ActionId"), actions)]
+        mine = [row for row in mine if str(row.get("TimeGenerated")) > since]
         return [row for row in mine if row.get("Outcome") == "Applied" and not is_found(row)]
 
     async def open_intents(self) -> Sequence[Row]:
@@ -121,6 +122,10 @@ class AuditFile:
 def _is_of(row: Row, earliest: datetime, latest: datetime) -> bool:
     at = moment(row.get("TimeGenerated"))
     return row.get("Mode") == "enforce" and at is not None and earliest < at < latest
+
+
+def _is_one_of(value: object, ids: Collection[str]) -> bool:
+    return isinstance(value, str) and value in ids
 
 
 def _row(line: bytes) -> Row | None:

@@ -92,5 +92,5 @@ def decode(message: bytes | str) -> Work:
     """Raises `MalformedWorkError`."""
     try:
         return _decoder.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedWorkError(str(error)) from error

@@ -228,14 +228,11 @@ class Reconciler:
         return held
 
     async def _give_up(self, made: Plan, one: Progress, reminder: Reminder, error: AzureFailureError) -> None:
-        """Gives the accepted intent an outcome. If the log fails, a later look does it."""
-        reason = f"nothing was begun: {error.operation}: {error.reason}"
-        begun = [action for action in made.actions if (action.action_id, Phase.PLANNED) in one.recorded]
-        outcomes = [Outcome(action, Phase.DEFERRED, reason, code=error.code) for action in begun]
-        one.recorded -= {(action.action_id, Phase.PLANNED) for action in begun}
-        if begun:
-            with suppress(AzureFailureError):
-                await self.journal.outcomes(outcomes, one.run, reminder)
+        intents = {(action.action_id, Phase.PLANNED) for action in made.actions}
+        accepted = intents <= one.recorded
+        one.recorded -= intents
+        with suppress(AzureFailureError):
+            await self.journal.nothing_begun(made, one.run, reminder, error, accepted=accepted)
 
     async def _record(self, made: Plan, one: Progress) -> None:
         """Records the intent and the findings, but for an event not those that are on record unchanged."""

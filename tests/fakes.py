@@ -39,7 +39,7 @@ class FakeAzure:
     role ids and properties that the app's own rights do not cover; `unreadable` is what the app may not list;
     `assignable` limits where a custom role is known; `tenants` are subscriptions of other tenants,
     `group_tags` the tags of resource groups; `hidden` is what Resource Graph does not know yet, `remembered` what it
-    still believes.
+    still believes; `log_behind` is how long a row that the log accepted does not show in it yet.
     """
 
     journal: list[tuple[str, Any]] = field(default_factory=list)
@@ -60,6 +60,7 @@ class FakeAzure:
     tenants: dict[Scope, str] = field(default_factory=dict)
     group_tags: dict[Scope, dict[str, str]] = field(default_factory=dict)
     logged: bool = False
+    log_behind: timedelta = timedelta()
     accepted: dict[int, datetime] = field(default_factory=dict)
     hidden: set[Scope] = field(default_factory=set)
     remembered: list[Raw] = field(default_factory=list)
@@ -143,7 +144,14 @@ class FakeAzure:
         """Of the app's own rows; None, as where no log workspace is configured, unless `logged`."""
         if not self.logged:
             return None
-        return await self.troubles.around("read", lambda: fake_log.answer(kql, self.journal, self._is_old))
+        return await self.troubles.around("read", lambda: fake_log.answer(kql, self._shown(), self._is_old))
+
+    def _shown(self) -> list[tuple[str, Any]]:
+        """The journal without the rows that the log accepted too lately to show them."""
+        return [(kind, one) for kind, one in self.journal if not self._is_late(one)]
+
+    def _is_late(self, row: object) -> bool:
+        return self.clock - self.accepted.get(id(row), self.clock - self.log_behind) < self.log_behind
 
     def _is_old(self, row: Row) -> bool:
         return self.clock - self.accepted.get(id(row), self.clock) > timedelta(minutes=30)

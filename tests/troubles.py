@@ -68,6 +68,19 @@ class Troubles:
         return True
 
 
+@dataclass
+class Dies(Troubles):
+    """Where it is `armed`, the process dies right after its first write."""
+
+    armed: bool = False
+
+    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
+        result = await super().around(kind, effect)
+        if kind == "write" and self.armed:
+            self.armed, self.dead = False, True
+        return result
+
+
 def _failure(kind: str) -> AzureFailureError:
     match kind:
         case "read":

@@ -20,14 +20,17 @@ class Covering:
         self._times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
 
     def tests(self, path: str, lines: Iterable[int]) -> Sequence[str]:
-        """Those that run a line of `lines`, the quickest first. If only imports do, all tests that run the module."""
+        """Those that run a line of `lines`, the quickest first. If only imports do, all tests that run the module.
+
+        A test that fails without any mutant judges nothing.
+        """
         known = self._of(path)
         found = {test for line in lines for test in known.get(line, ())}
         found = found or {test for each in known.values() for test in each}
-        return sorted(found, key=lambda test: (self._times.get(test, 0.0), test))
+        return sorted(found & self._times.keys(), key=lambda test: (self._times[test], test))
 
     def seconds(self, tests: Iterable[str]) -> float:
-        return sum(self._times.get(test, 0.0) for test in tests)
+        return sum(self._times[test] for test in tests)
 
     @lru_cache  # noqa: B019 - there is one, and it lives as long as the process
     def _of(self, path: str) -> dict[int, frozenset[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType
 
-from checks.mutants.making import Mutant
+from checks.mutants.mutant import Mutant
 
 type _Place = tuple[str, int]
 """A function's qualified name, and its number among those with that name."""

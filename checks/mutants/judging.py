@@ -17,20 +17,11 @@ from typing import NoReturn
 import pytest
 
 from checks.mutants.exchanging import Exchange, Imported
-from checks.mutants.making import Mutant
+from checks.mutants.mutant import Mutant
+from checks.mutants.verdicts import KILLED, SURVIVED, TIMED_OUT, UNCOVERED, Verdict
 
-KILLED, SURVIVED, TIMED_OUT, UNCOVERED = "killed", "survived", "timed out", "uncovered"
 _IMPORTING = 60.0
 _IN_VAIN = (pytest.ExitCode.NO_TESTS_COLLECTED, pytest.ExitCode.USAGE_ERROR)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """`by` is the test that noticed it, if that is known."""
-
-    mutant: Mutant
-    word: str
-    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ amlguard decides most. So only its operators are used.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,32 +14,13 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators, operator_arg_removal, operator_assignment
 
+from checks.mutants.mutant import Mutant
+
 _MOST_ELEMENTS = 40
 # What the type checker needs, or what only changes what people see while they debug.
 _NO_CALLS = ("len", "isinstance", "cast", "NewType", "repr")
 _NO_NODES = (cst.Annotation, cst.TypeAlias, cst.TypeParameters, cst.Import, cst.ImportFrom, cst.AssignTarget)
 _NO_DECORATORS = ("dataclass", "property", "cached_property", "classmethod", "staticmethod", "override", "lru_cache")
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """`where` names the function. `lines` are those of the statement. `key` stays the same while the statement does.
-
-    `plain`: something is missing or None, which mostly ends in an exception. Those are judged last.
-    """
-
-    path: str
-    where: str
-    line: int
-    lines: range
-    before: str
-    after: str
-    key: str
-    plain: bool
-    code: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line} {self.where}: {_short(self.before)}  →  {_short(self.after)}"
 
 
 def mutants(path: Path, root: Path) -> Iterator[Mutant]:
@@ -192,8 +173,3 @@ def _head(statement: cst.CSTNode) -> str:
 
 def _said(module: cst.Module, node: cst.CSTNode) -> str:
     return str(module.code_for_node(node)).strip()
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 160 else f"{line[:157]}…"

@@ -4,7 +4,6 @@ A run that died, or that Azure did not answer, leaves a Planned row without an o
 done, and the state says whether it was done.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from typing import Any
 from shared.access.asks import Property
 from shared.access.model import Raw
 from shared.access.own_assignments import own, unique
-from shared.access.raw import get, object_id, scope_or_none
+from shared.access.raw import check_storable, get, object_id, parsed, scope_or_none
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.vaults import vault
@@ -149,9 +148,11 @@ def as_recorded(row: Row, columns: Iterable[str]) -> dict[str, Any]:
     """
     try:
         found = {name: _in_text(row.get(name)) for name in columns}
-        return found | {name: _list(row.get(name)) for name in _LISTS}
+        found |= {name: _list(row.get(name)) for name in _LISTS}
     except TypeError as error:
         raise ValueError(str(error)) from error
+    check_storable(found)
+    return found
 
 
 def still_open(rows: Iterable[Row]) -> list[Row]:
@@ -184,7 +185,7 @@ def _in_text(value: object) -> object:
 
 
 def _list(value: object) -> Sequence[Any]:
-    found = json.loads(value) if isinstance(value, str) and value else value or []
+    found = parsed(value) if isinstance(value, str) and value else value or []
     if not isinstance(found, list | tuple):
         raise TypeError("a list is expected")
     return list(found)

@@ -109,6 +109,11 @@ def parsed(told: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def check_storable(value: object) -> None:
+    """Raises `ValueError` for half of a UTF-16 pair, wherever it stands: no document, queue or log takes it."""
+    json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
 def misshapen(raw: object) -> bool:
     """Whether a resource says nothing of itself, because its properties are no object."""
     return get(raw, "properties") is not None and not isinstance(get(raw, "properties"), Mapping)

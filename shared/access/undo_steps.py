@@ -18,7 +18,7 @@ from shared.access.model import Principal, Raw
 from shared.access.needs import VAULT_PERMISSIONS, Need
 from shared.access.own_assignments import assignment_name, own
 from shared.access.privileged import PRIVILEGED
-from shared.access.raw import get, is_object_id, object_id, parsed
+from shared.access.raw import check_storable, get, is_object_id, object_id, parsed
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -118,6 +118,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _done(row: Mapping[str, Any], terms: Terms) -> Done:
+    check_storable(row)
     on = Scope.parse(row["ResourceId"])
     UUID(str(row["ActionId"]))
     common = (

@@ -20,8 +20,12 @@ def decoded[T](name: str, data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        reason = "the document was not written by amlguard: look at it in the app's storage account, and delete it"
-        raise MalformedDocumentError(f"read {name}", "MalformedDocument", reason) from None
+        raise malformed(name) from None
+
+
+def malformed(name: str) -> MalformedDocumentError:
+    reason = "the document was not written by amlguard: look at it in the app's storage account, and delete it"
+    return MalformedDocumentError(f"read {name}", "MalformedDocument", reason)
 
 
 async def update(

@@ -11,14 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from msgspec import Struct
 
-from shared.access.intents import OPEN_AFTER
+from shared.access.intents import OPEN_AFTER, as_recorded, intent
+from shared.audit_rows import COLUMNS, Phase
 from shared.ports import Store
-from shared.state.document import MalformedDocumentError, decoded
+from shared.state.document import MalformedDocumentError, decoded, malformed
 
 _FOLDER = "open/"
 
@@ -72,5 +73,19 @@ class OpenRuns:
             stored = await self.store.read(name)
             if stored:
                 with suppress(MalformedDocumentError):  # the log shows that run, too
-                    found.append(Kept(name, stored.etag, decoded(name, stored.data, OpenRun)))
+                    found.append(Kept(name, stored.etag, _decoded(name, stored.data)))
         return found
+
+
+def _decoded(name: str, data: bytes) -> OpenRun:
+    """Raises `MalformedDocumentError`, also if a row in it is none of amlguard's."""
+    run = decoded(name, data, OpenRun)
+    try:
+        UUID(run.run)
+        for row in (*run.intents, *run.outcomes):
+            intent(as_recorded(row, COLUMNS))
+            UUID(str(row.get("ActionId")))
+            Phase(str(row.get("Outcome")))
+    except ValueError:
+        raise malformed(name) from None
+    return run

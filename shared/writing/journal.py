@@ -10,7 +10,7 @@ from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Outcome, Phase, Run, finding, remediation, withheld
-from shared.ports import AuditFailedError, AuditLog
+from shared.ports import AuditFailedError, AuditLog, AzureFailureError
 from shared.writing.reminder import Reminder
 
 
@@ -80,3 +80,14 @@ class Journal:
                 raise
         else:
             await reminder.end(unclear)
+
+    async def nothing_begun(
+        self, made: Plan, run: Run, reminder: Reminder, error: AzureFailureError, *, accepted: bool
+    ) -> None:
+        """Gives the intent its outcome. If the log may not have taken the intent, the outcome waits until it works."""
+        reason = f"nothing was begun: {error.operation}: {error.reason}"
+        outcomes = [Outcome(action, Phase.DEFERRED, reason, code=error.code) for action in made.actions]
+        if accepted:
+            await self.outcomes(outcomes, run, reminder)
+        else:
+            await reminder.keep([remediation(run, one) for one in outcomes], frozenset(), error.wait)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from shared.audit_rows import COLUMNS
 from shared.ports import AuditLog, Azure, AzureFailureError, Row, RunRecords, Store
 from shared.state.open_runs import Kept, OpenRun, OpenRuns
 from shared.writing.settling import Settling
+
+_CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +102,5 @@ def _whole(row: Row) -> dict[str, Any] | None:
         intent(found)
     except ValueError:
         return None
-    return found
+    at = moment(found["TimeGenerated"])
+    return found if at and at < datetime.now(UTC) + _CLOCKS_DIFFER else None

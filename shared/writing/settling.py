@@ -89,10 +89,14 @@ class Settling:
         return None if rows is None and filed is None else (*(rows or ()), *(filed or ()))
 
     async def _told(self, one: OpenRun, shown: Sequence[Row] | None) -> OpenRun:
-        """Adds the outcomes of the intents for which the state tells them."""
-        # What the log never accepted was not begun, and needs no outcome.
-        begun = [row for row in one.intents if shown is None or _is_shown(row, shown)]
-        rows = [row for row in begun if not _is_answered(row, shown or ())]
+        """Adds the outcomes of the intents for which the state tells them.
+
+        If the record does not show an intent, perhaps it was refused, and then nothing was begun (law 4). Or the record
+        is slow. So only an assignment that names the run is proof. Without it, nothing is done or said, and after a day
+        the intent is left to the record: if it shows there later, it is found there.
+        """
+        open_ones = [row for row in one.intents if not _is_answered(row, shown or ())]
+        rows = [row for row in open_ones if shown is None or _is_shown(row, shown)]
         switches = [await self._fate(each) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
         stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
@@ -102,6 +106,11 @@ class Settling:
                 left.append(row)
             else:
                 found.append(became)
+        for row in (each for each in open_ones if each not in rows):
+            if await self._fate(intent(row)) is Fate.MADE:
+                found.append(outcome(intent(row), Fate.MADE, _now()))
+            elif not self._is_old(one):
+                left.append(row)
         return msgspec.structs.replace(one, intents=tuple(left), outcomes=tuple(found))
 
     async def _became(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:

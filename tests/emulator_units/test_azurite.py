@@ -1,10 +1,13 @@
+import re
 from pathlib import Path
 
+import aiohttp
 import pytest
 from azure.storage.queue.aio import QueueClient
 
 from emulator.clock import Clock
 from emulator.functions.azurite import Azurite
+from emulator.storage import KEPT_SECONDS
 
 
 async def test_messages_become_visible_and_expire_by_the_clock(tmp_path: Path) -> None:
@@ -25,8 +28,17 @@ async def test_messages_become_visible_and_expire_by_the_clock(tmp_path: Path) -
         assert [message.content for message in await queue.peek_messages()] == ["hidden"]
         clock.advance(900)
         assert [message.content for message in await queue.peek_messages()] == []
+    await _keeps_connections_longer_than_we_do(azurite)
     await azurite.stop()
     clock.advance(1)  # nobody listens any more
+
+
+async def _keeps_connections_longer_than_we_do(azurite: Azurite) -> None:
+    """Here, because an Azurite takes seconds to start. Half of its time leaves room for a slow machine."""
+    async with aiohttp.ClientSession() as http, http.get(azurite.endpoints["queue"]) as answer:
+        told = re.fullmatch(r"timeout=(\d+)", answer.headers["Keep-Alive"])
+    assert told
+    assert int(told[1]) / 2 >= KEPT_SECONDS
 
 
 async def test_without_azurite_the_remedy_is_named(tmp_path: Path) -> None:

@@ -43,11 +43,17 @@ type Ask = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
 
 
 @asynccontextmanager
-async def front(*assignments: dict[str, Any]) -> AsyncIterator[Ask]:
-    """Asks a front as ME, unless told otherwise; behind it answers what was asked, and with which headers."""
+async def front(*assignments: dict[str, Any], kept_seconds: float = 3600.0) -> AsyncIterator[Ask]:
+    """Asks a front as ME, unless told otherwise; behind it answers what was asked, from where, with which headers."""
 
     async def echo(request: web.Request) -> web.Response:
-        asked = {"path": request.raw_path, "body": (await request.read()).decode(), **dict(request.headers)}
+        peer = request.transport.get_extra_info("peername")[1] if request.transport else None
+        asked = {
+            "path": request.raw_path,
+            "peer": peer,
+            "body": (await request.read()).decode(),
+            **dict(request.headers),
+        }
         return web.json_response(asked, status=201, headers={"ETag": '"1"'})
 
     behind, app = web.Application(), web.Application()
@@ -55,7 +61,9 @@ async def front(*assignments: dict[str, Any]) -> AsyncIterator[Ask]:
     rbac = Rbac(Tenant({"resources": [resource(STORAGE)], "roleAssignments": list(assignments)}))
     async with TestServer(behind) as azurite:
         url = str(azurite.make_url("")).rstrip("/")
-        async with StorageFront({"queue": url, "blob": url}, TOKENS, rbac, STORAGE) as storage:
+        async with StorageFront(
+            {"queue": url, "blob": url}, TOKENS, rbac, STORAGE, kept_seconds=kept_seconds
+        ) as storage:
             app.add_routes(storage.routes())
             async with TestServer(app) as server, aiohttp.ClientSession() as http:
                 mine = f"Bearer {TOKENS.issue(ME, RESOURCE)['access_token']}"
@@ -146,3 +154,14 @@ def test_what_storage_does_not_know() -> None:
     with pytest.raises(AzureError) as refused:
         needs("queue", "PATCH", 1, {})
     assert refused.value.status == 405
+
+
+@pytest.mark.parametrize(("kept_seconds", "connections"), [(3600.0, 1), (1e-9, 3)])
+async def test_a_connection_that_is_too_old_is_not_used_again(kept_seconds: float, connections: int) -> None:
+    """How long Azurite keeps one, `test_azurite.py` asks Azurite."""
+    peers = set()
+    async with front(held(STORAGE, BLOB_OWNER, ME.object_id), kept_seconds=kept_seconds) as ask:
+        for _ in range(3):
+            async with ask("read") as answer:
+                peers.add((await answer.json())["peer"])
+    assert len(peers) == connections

@@ -1,17 +1,20 @@
 """One broken workspace, or a shard that dies, holds up no other workspace and no other sweep."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 import raw
 from app import App, app
 from event_grid import event
+from fakes import FakeAzure
 from reliability.host import MOST_TRIES, calm, deliver, work_off
 from reliability.on_record import given
 from unit.build import REGISTRY, WORKSPACE, registry_id, sai, terms, uai, workspace_id
 
 from handlers import sweep
+from shared.access.scope import Scope
+from shared.messages import Reconcile, decode, encode
 
 SHARED = uai("shared")
 type Broken = Callable[[object], tuple[raw.Raw, ...]]
@@ -19,9 +22,9 @@ type Broken = Callable[[object], tuple[raw.Raw, ...]]
 OTHERS = ("second", "third", "fourth")
 
 
-def _estate(*broken: raw.Raw) -> App:
+def _estate(*broken: raw.Raw, azure: FakeAzure | None = None) -> App:
     """Four workspaces, each with a registry of its own and a cluster that may not pull from it; `broken` is in one."""
-    one = App(terms(settle=timedelta()))
+    one = App(terms(settle=timedelta()), azure or FakeAzure())
     one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.compute("c", sai("c")), raw.storage(), raw.vault())
     for name in OTHERS:
         on, registry = workspace_id(name), registry_id(f"acr{name}")
@@ -98,6 +101,34 @@ async def test_an_event_about_what_has_no_shape_finds_it(broken: Broken, shape: 
     one = _estate(*broken(shape))
     assert await deliver(event(str(WORKSPACE)), one) is None
     assert _found(one)
+
+
+class _Faulty(FakeAzure):
+    """A mistake of amlguard's own, of a kind that nobody expects, about one workspace."""
+
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
+        if (parent, collection) == (WORKSPACE, "computes"):
+            raise AttributeError("'list' object has no attribute 'get'")
+        return await super().children(parent, collection, pages=pages)
+
+
+async def test_a_mistake_about_one_workspace_costs_no_other_of_the_shard() -> None:
+    one = _estate(azure=_Faulty())
+    await sweep.handle(one.services)
+    await work_off(one)
+    assert _is_looked_at(one)
+    told = [Scope.parse(row["ResourceId"]) for row in one.audit.findings() if row["RuleId"] == "poison-work"]
+    assert told == [WORKSPACE]
+    assert len(one.poison) == 1
+
+
+async def test_a_mistake_about_one_workspace_costs_no_other_of_the_message() -> None:
+    one = _estate(azure=_Faulty())
+    scopes = (WORKSPACE, *map(workspace_id, OTHERS))
+    await one.queue.put(encode(Reconcile(tuple(map(str, scopes)))), timedelta())
+    await work_off(one)
+    assert _is_looked_at(one)
+    assert [decode(each) for each in one.poison] == [Reconcile((str(WORKSPACE),))]
 
 
 async def _dead_shard() -> App:

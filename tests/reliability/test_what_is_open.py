@@ -15,7 +15,7 @@ from event_grid import event
 from fakes import FakeAzure
 from reliability.host import at_a_desk, calm, deliver, undo, work_off
 from reliability.on_record import given, open_intents, unrecorded
-from troubles import Crashed, Troubles
+from troubles import Crashed, Dies, Troubles
 from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, guid, sai, terms
 
 from handlers import sweep
@@ -55,7 +55,7 @@ class _Odd(FakeAzure):
 def _app(azure: FakeAzure | None = None) -> App:
     """Two clusters that cannot pull yet; the settle time is long."""
     azure = azure or _Odd()
-    azure.troubles, azure.logged = _Dies(), True
+    azure.troubles, azure.logged = Dies(), True
     one = App(terms(), azure)
     one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
     one.azure.have(raw.compute("c1", C1), raw.compute("c2", C2))
@@ -66,22 +66,9 @@ def _said(one: App, who: str) -> list[str]:
     return [row["Outcome"] for row in one.audit.rows() if row["PrincipalId"] == who]
 
 
-@dataclass
-class _Dies(Troubles):
-    """Where it is `armed`, the process dies right after its first write."""
-
-    armed: bool = False
-
-    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
-        result = await super().around(kind, effect)
-        if kind == "write" and self.armed:
-            self.armed, self.dead = False, True
-        return result
-
-
 async def _dies(one: App, work: Awaitable[object]) -> None:
     """`work` is done by a process that dies right after its first write."""
-    assert isinstance(one.troubles, _Dies)
+    assert isinstance(one.troubles, Dies)
     one.troubles.armed = True
     with suppress(Crashed):
         await work
@@ -259,7 +246,7 @@ async def test_undo_that_dies_is_on_record_as_undone() -> None:
 async def _desk_dies(one: App, audit: AuditLog | None = None) -> None:
     """No store and no queue, as for a person without the app's storage account."""
     desk = replace(at_a_desk(one), store=None, audit=audit or one.audit)
-    one.troubles.armed = True  # type: ignore[attr-defined]  # see _Dies
+    one.troubles.armed = True  # type: ignore[attr-defined]  # see Dies
     with suppress(Crashed):
         await desk.run(WORKSPACE, Run(one.terms.mode))
     one.restart()
@@ -267,7 +254,7 @@ async def _desk_dies(one: App, audit: AuditLog | None = None) -> None:
 
 def _switching() -> App:
     """One that can pull, so that the one thing left to do is the switch-off."""
-    azure = FakeAzure(troubles=_Dies(), logged=True)
+    azure = FakeAzure(troubles=Dies(), logged=True)
     azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
     azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return App(terms(settle=timedelta()), azure)

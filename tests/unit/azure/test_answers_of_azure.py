@@ -10,6 +10,7 @@ from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE
 from unit.hurried import run, seconds
 from unit.scripted import ARM, Answer, Transport, live
 
+from shared.azure.answers import Pages
 from shared.azure.retries import asked_to_wait
 from shared.ports import ReadFailedError
 
@@ -43,6 +44,19 @@ def read(*answers: Answer, pages: bool = False) -> Any:
         except ReadFailedError as error:
             said.append(error.code)
         assert seconds() < 100
+
+    run(ask())
+    return said[0]
+
+
+def asked_graph(*answers: Answer) -> Any:
+    said: list[Any] = []
+
+    async def ask() -> None:
+        try:
+            said.append([row["id"] async for row in live(Transport(write=answers)).query("resources")])
+        except ReadFailedError as error:
+            said.append(error.code)
 
     run(ask())
     return said[0]
@@ -108,7 +122,31 @@ def test_pages_without_a_new_row_end_the_list() -> None:
     """Each with a link of its own, empty or with the rows of the first."""
     for names in ((), ("a",)):
         pages = [page(*names, link=f"{ARM}/{number}") for number in range(100)]
-        assert read(page("a", link=f"{ARM}/x"), *pages, pages=True) == "EndlessPages"
+        assert read(page("a", link=f"{ARM}/x"), *pages, page("the end"), pages=True) == "EndlessPages"
+
+
+def test_a_link_that_was_followed_before_leads_nowhere_whatever_comes_with_it() -> None:
+    pages = [page(str(number), link=f"{ARM}/2") for number in range(3)]
+    assert read(*pages, page("the end"), pages=True) == "EndlessPages"
+
+
+def test_a_list_has_an_end_even_if_each_page_has_news() -> None:
+    way = Pages("list", ARM)
+
+    def read_on() -> None:
+        for number in range(3000):
+            way.rows({"value": [{"id": str(number)}]})
+            way.link({"nextLink": f"{ARM}/{number}"})
+
+    with pytest.raises(ReadFailedError, match="lead nowhere"):
+        read_on()
+
+
+def test_an_answer_of_resource_graph_that_says_that_rows_are_missing_is_unknown() -> None:
+    """https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data#paging-results"""
+    for told, expected in (("true", "Truncated"), ("false", ["a"])):
+        body = {"data": [{"id": "a"}], "resultTruncated": told}
+        assert asked_graph(Answer(200, body)) == expected
 
 
 @pytest.mark.parametrize("rows", [None, {}, "x", [None], ["x"], [[]], [5]])

@@ -1,0 +1,85 @@
+"""What is known of mutants: verdicts on file, one a line, and what people have explained."""
+
+import fnmatch
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from checks.mutants.mutant import Mutant
+
+KILLED, SURVIVED, TIMED_OUT, UNCOVERED = "killed", "survived", "timed out", "uncovered"
+ALIVE = (SURVIVED, UNCOVERED)
+_COLUMNS = (KILLED, TIMED_OUT, "explained", "survived", "not judged")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`by` is the test that noticed it, if that is known."""
+
+    mutant: Mutant
+    word: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """`tests` is the digest of the tests as they are. That something survived them says nothing of other tests."""
+
+    file: Path
+    tests: str
+
+    def add(self, verdict: Verdict) -> None:
+        one = verdict.mutant
+        row = {"key": one.key, "word": verdict.word, "by": verdict.by, "tests": self.tests, "mutant": str(one)}
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def known(self) -> dict[str, str]:
+        """By key. A line that was cut off, because the process was ended, says nothing."""
+        found = {}
+        for line in self.file.read_text("utf-8").splitlines() if self.file.exists() else ():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if row["word"] not in ALIVE or row["tests"] == self.tests:
+                found[row["key"]] = row["word"]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """By module: how many mutants ended how. `open` are those that survived and that nobody has explained."""
+
+    words: Mapping[str, Counter[str]]
+    open: Sequence[Mutant]
+
+    def lines(self) -> Iterator[str]:
+        yield f"{'':44}" + "".join(f"{one:>12}" for one in _COLUMNS)
+        for path in (*sorted(self.words), "all"):
+            counts = self.words[path] if path in self.words else sum(self.words.values(), Counter())
+            yield f"{path:44}" + "".join(f"{counts[one]:>12,}" for one in _COLUMNS)
+        yield from (f"survived: {one}" for one in self.open)
+
+
+def figures(found: Sequence[Mutant], known: Mapping[str, str], explained: Path) -> Figures:
+    said = tomllib.loads(explained.read_text("utf-8"))["survivor"]
+    words: dict[str, Counter[str]] = {}
+    alive = []
+    for one in found:
+        word = known.get(one.key, "not judged")
+        if word in ALIVE:
+            word = "explained" if any(_explains(each, one) for each in said) else "survived"
+            alive += [one] if word == "survived" else []
+        words.setdefault(one.path, Counter())[word] += 1
+    return Figures(words, alive)
+
+
+def _explains(said: Mapping[str, str], one: Mutant) -> bool:
+    """An explanation names the module, the function and the change, as patterns, and gives a reason."""
+    asked = (("path", one.path), ("where", one.where), ("before", one.before), ("after", one.after))
+    fits = all(fnmatch.fnmatchcase(" ".join(text.split()), said.get(key, "*")) for key, text in asked)
+    return fits and bool(said.get("why"))

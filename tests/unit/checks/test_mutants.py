@@ -1,0 +1,151 @@
+"""The judge of the tests: what it notices, remembers and says. Which changes it makes needs libcst: `make mutants`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from checks.mutants.mutant import Mutant
+from checks.mutants.verdicts import KILLED, SURVIVED, TIMED_OUT, UNCOVERED, Verdict, Verdicts, figures
+
+ROOT = Path(__file__).parents[3]
+
+
+def _mutant(key: str, path: str = "shared/one.py", before: str = "a < b") -> Mutant:
+    return Mutant(path, "f", 1, range(1, 2), before, "a <= b", key, plain=False, code="")
+
+
+class TestVerdicts:
+    def test_what_was_killed_stays_killed_and_what_survived_other_tests_is_judged_again(self, tmp_path: Path) -> None:
+        file = tmp_path / "results.jsonl"
+        first = Verdicts(file, "then")
+        for key, word in zip("abcd", (KILLED, SURVIVED, TIMED_OUT, UNCOVERED), strict=True):
+            first.add(Verdict(_mutant(key), word))
+        assert set(first.known()) == {"a", "b", "c", "d"}
+        assert Verdicts(file, "now").known() == {"a": KILLED, "c": TIMED_OUT}
+
+    def test_the_last_word_counts_and_a_line_that_was_cut_off_does_not(self, tmp_path: Path) -> None:
+        file = tmp_path / "results.jsonl"
+        one = Verdicts(file, "now")
+        one.add(Verdict(_mutant("a"), SURVIVED))
+        one.add(Verdict(_mutant("a"), KILLED, "test_a"))
+        whole = file.read_text("utf-8")
+        file.write_text(whole + json.dumps({"key": "b", "word": KILLED})[:-4], "utf-8")
+        assert one.known() == {"a": KILLED}
+
+    def test_before_the_first_run_nothing_is_known(self, tmp_path: Path) -> None:
+        assert Verdicts(tmp_path / "none", "now").known() == {}
+
+
+class TestFigures:
+    def _explained(self, folder: Path, text: str) -> Path:
+        file = folder / "explained.toml"
+        file.write_text(text, "utf-8")
+        return file
+
+    def test_each_word_is_counted_and_who_survives_is_named(self, tmp_path: Path) -> None:
+        some = [_mutant("a"), _mutant("b"), _mutant("c", "shared/two.py"), _mutant("d", "shared/two.py", "x")]
+        known = {"a": KILLED, "b": SURVIVED, "c": UNCOVERED}
+        explained = self._explained(tmp_path, '[[survivor]]\npath = "shared/two.py"\nwhy = "it is equivalent"\n')
+        told = figures(some, known, explained)
+        assert [str(one.key) for one in told.open] == ["b"]
+        lines = list(told.lines())
+        assert lines[1].split() == ["shared/one.py", "1", "0", "0", "1", "0"]
+        assert lines[2].split() == ["shared/two.py", "0", "0", "1", "0", "1"]
+        assert lines[3].split() == ["all", "1", "0", "1", "1", "1"]
+        assert lines[4] == f"survived: {some[1]}"
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            'path = "shared/one.py"\nwhy = ""',
+            'path = "shared/one.py"',
+            'path = "shared/two.py"\nwhy = "x"',
+            'where = "g"\nwhy = "x"',
+            'before = "a > b"\nwhy = "x"',
+            'after = "b*"\nwhy = "x"',
+        ],
+    )
+    def test_an_explanation_of_something_else_or_without_a_reason_explains_nothing(
+        self, tmp_path: Path, said: str
+    ) -> None:
+        told = figures([_mutant("a")], {"a": SURVIVED}, self._explained(tmp_path, f"[[survivor]]\n{said}\n"))
+        assert len(told.open) == 1
+
+    def test_those_of_this_house_have_reasons(self) -> None:
+        explained = ROOT / "checks" / "mutants" / "explained.toml"
+        assert figures([], {}, explained).open == []
+
+
+_MODULE = """\
+LIMIT = 3
+
+
+def under(a: int) -> bool:
+    return a < LIMIT
+
+
+def unused(a: int) -> int:
+    return a + 1
+"""
+_TESTS = """\
+from shared.one import LIMIT, under
+
+
+def test_it() -> None:
+    assert under(LIMIT - 1)
+    assert not under(LIMIT + 1)
+"""
+_JUDGE = """\
+import json
+from pathlib import Path
+
+import pytest
+
+from checks.mutants.judging import Judge
+from checks.mutants.mutant import Mutant
+
+TEST = "tests/test_one.py::test_it"
+code = Path("shared/one.py").read_text()
+changes = [
+    ("a < LIMIT", "a > LIMIT", [TEST]),
+    ("return a < LIMIT", "return a <= LIMIT", [TEST]),
+    ("a + 1", "a - 1", []),
+    ("LIMIT = 3", "LIMIT = None", [TEST]),
+]
+mutants = [
+    Mutant("shared/one.py", "f", n, range(n, n + 1), before, after, str(n), False, code.replace(before, after))
+    for n, (before, after, _) in enumerate(changes)
+]
+words = {}
+judge = Judge(
+    Path.cwd(),
+    mutants,
+    lambda one: changes[one.line][2],
+    lambda _: 0.1,
+    lambda one: words.update({one.mutant.key: one.word}),
+    1,
+)
+pytest.main(["-q", "-p", "no:cacheprovider", "tests"], [judge])
+print(json.dumps(words))
+"""
+
+
+def test_it_judges_in_forks_and_what_imports_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """What is turned round is noticed, what no test tells apart survives, what no test runs is not covered."""
+    for name, text in {
+        "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n',
+        "shared/__init__.py": "",
+        "shared/one.py": _MODULE,
+        "tests/test_one.py": _TESTS,
+        "judge.py": _JUDGE,
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "judge.py"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    told = json.loads(ran.stdout.splitlines()[-1]) if ran.stdout else ran.stderr
+    assert told == {"0": KILLED, "1": SURVIVED, "2": UNCOVERED, "3": KILLED}
