@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
+import forked
 import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
 from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.queue import QueueClient
-from wire import Json, claims, clean, first_line, is_write, version_of
+from wire import Json, claims, clean, is_write, version_of
 
 type Start = Callable[..., "LocalAzure"]
 
@@ -31,6 +33,7 @@ _WAIT_SECONDS = 45
 _COMMAND_SECONDS = 90
 _QUIET_SECONDS = 0.5
 _POLL_SECONDS = 0.1
+_READY_POLL_SECONDS = 0.02
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 
 
@@ -59,6 +62,27 @@ class Ran:
         return cls(process.returncode, out, err)
 
 
+def amlguard(home: Path, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
+    """`amlguard` with nothing in its environment but `env`; without a terminal."""
+    ended = forked.run(forked.amlguard, [*arguments], clean(home, env), stdin, _COMMAND_SECONDS)
+    return Ran(ended.code, ended.out, ended.err)
+
+
+def _ready(process: ForkServerProcess, folder: Path) -> Json:
+    """The line that says so."""
+    line, end = "", time.monotonic() + _START_SECONDS
+    while not line.endswith("\n"):
+        ended = not process.is_alive()
+        line = (folder / "stdout").read_text(encoding="utf-8") if (folder / "stdout").exists() else ""
+        if not line and (ended or time.monotonic() > end):
+            process.kill()
+            process.join()
+            raise AssertionError(f"the local Azure did not start: {(folder / 'stderr').read_text(encoding='utf-8')}")
+        time.sleep(_READY_POLL_SECONDS)
+    ready: Json = json.loads(line)
+    return ready
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorToken:
     token: str
@@ -72,7 +96,7 @@ class LocalAzure:
     """`start` runs it until `stop`. `app` is the object id of the app's identity."""
 
     folder: Path
-    process: "subprocess.Popen[str]"
+    process: ForkServerProcess
     ready: Json
     http: requests.Session = field(default_factory=requests.Session)
 
@@ -91,26 +115,20 @@ class LocalAzure:
 
         AssertionError, with what it said, when it does not come up.
         """
-        arguments = [str(AMLGUARD), "emulate", *options]
+        arguments, program = [*options], forked.amlguard_emulate
         if tenant is not None:
             (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
             arguments += ["--tenant", str(folder / "tenant.json")]
         (folder / "policy.yaml").write_text(policy, encoding="utf-8")
         arguments += ["--policy", str(folder / "policy.yaml"), *([] if functions else ["--no-functions"])]
         if access is not None:
-            arguments[:2] = [sys.executable, "-m", "emulator"]  # `amlguard emulate` leaves the rights as they are
+            program = forked.local_azure  # `amlguard emulate` leaves the rights as they are
             (folder / "access.json").write_text(json.dumps(access), encoding="utf-8")
             arguments += ["--access", str(folder / "access.json")]
         if condition is not None:
             arguments += ["--condition", condition]
-        with (folder / "stderr").open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=clean(folder))
-        line = first_line(process, _START_SECONDS)
-        if not line:
-            process.kill()
-            process.communicate()
-            raise AssertionError(f"the local Azure did not start: {(folder / 'stderr').read_text(encoding='utf-8')}")
-        azure = cls(folder, process, json.loads(line))
+        process = forked.start(program, arguments, clean(folder), folder)
+        azure = cls(folder, process, _ready(process, folder))
         azure.http.verify = azure.ready["ca"]
         azure.http.trust_env = False
         return azure
@@ -118,12 +136,13 @@ class LocalAzure:
     def stop(self) -> None:
         self.http.close()
         self.process.terminate()
-        try:
-            self.process.communicate(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+        self.process.join(_STOP_SECONDS)
+        stopped = self.process.exitcode is not None
+        if not stopped:
             self.process.kill()
-            self.process.communicate()
-            raise
+            self.process.join()
+        self.process.close()
+        assert stopped, f"the local Azure did not stop within {_STOP_SECONDS} s"
 
     @property
     def env(self) -> dict[str, str]:
@@ -177,16 +196,7 @@ class LocalAzure:
 
     def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
         """`amlguard` with the ready line's environment, changed by `env`; without a terminal."""
-        ended = subprocess.run(
-            [str(AMLGUARD), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            env=clean(self.folder, {**self.env, **(env or {})}),
-            check=False,
-        )
-        return Ran(ended.returncode, ended.stdout, ended.stderr)
+        return amlguard(self.folder, *arguments, stdin=stdin, env={**self.env, **(env or {})})
 
     def begin(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         """As `run`, of a command that the test goes on to disturb; end it by `ended`."""
