@@ -4,19 +4,19 @@ To load the SDKs of Azure takes several times as long as most commands take. Wha
 (encodings, limits, its own variables) and the installed script need a process that starts from nothing.
 """
 
+import json
 import os
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from subprocess import TimeoutExpired
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import connector
+from wire import Json
 
 from emulator import __main__ as emulator
 from handlers.cli import main as command
@@ -38,10 +38,69 @@ _CONTEXT.set_forkserver_preload(
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Ran:
+    """A command's end."""
+
     code: int
     out: str
     err: str
+
+    @property
+    def document(self) -> Json:
+        loaded: Json = json.loads(self.out)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """`folder` holds what it reads and writes: stdin, stdout and stderr."""
+
+    folder: Path
+    process: ForkServerProcess
+
+    @classmethod
+    def start(cls, folder: Path, program: Program, arguments: list[str], env: Mapping[str, str]) -> Self:
+        assert not any(name.startswith("PYTHON") for name in env), "only a new interpreter reads these"
+        (folder / "stdin").touch()
+        process = _CONTEXT.Process(target=_run, args=(program, arguments, dict(env), folder), daemon=True)
+        process.start()
+        return cls(folder, process)
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self.process.is_alive()
+
+    @property
+    def out(self) -> str:
+        return self._text("stdout")
+
+    @property
+    def err(self) -> str:
+        return self._text("stderr")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def ended(self, seconds: float) -> Ran:
+        """One that does not end in time is killed, and an error."""
+        self.process.join(seconds)
+        late = self.process.exitcode is None
+        if late:
+            self.process.kill()
+            self.process.join()
+        ran = Ran(self.process.exitcode or 0, self.out, self.err)
+        self.process.close()
+        assert not late, f"not ended within {seconds} s: {ran}"
+        return ran
+
+    def _text(self, name: str) -> str:
+        file = self.folder / name
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def amlguard(arguments: list[str]) -> int:
@@ -56,30 +115,6 @@ def amlguard_emulate(arguments: list[str]) -> int:
 
 def local_azure(arguments: list[str]) -> int:
     return emulator.main(arguments)
-
-
-def start(program: Program, arguments: list[str], env: Mapping[str, str], folder: Path) -> ForkServerProcess:
-    """Reads `folder`/stdin, and writes stdout and stderr there."""
-    assert not any(name.startswith(("PYTHON", "LC_")) for name in env), "only a new interpreter reads these"
-    (folder / "stdin").touch()
-    process = _CONTEXT.Process(target=_run, args=(program, arguments, dict(env), folder), daemon=True)
-    process.start()
-    return process
-
-
-def run(program: Program, arguments: list[str], env: Mapping[str, str], stdin: str, seconds: float) -> Ended:
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        (folder / "stdin").write_text(stdin, encoding="utf-8")
-        process = start(program, arguments, env, folder)
-        process.join(seconds)
-        if process.exitcode is None:
-            process.kill()
-            process.join()
-            raise TimeoutExpired(arguments, seconds)
-        code = process.exitcode
-        process.close()
-        return Ended(code, *((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")))
 
 
 def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:

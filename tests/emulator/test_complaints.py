@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_azure import AMLGUARD, LocalAzure, Ran, Start, amlguard
+from forked import Ran
+from local_azure import AMLGUARD, LocalAzure, Start, amlguard
 from tenants import GRANTS_ONLY, Tenant, child, group_id, system_assigned
 from wire import clean
 

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from local_azure import AMLGUARD, REMEDIATIONS, LocalAzure, Ran, Start
+from forked import Ran
+from local_azure import AMLGUARD, REMEDIATIONS, LocalAzure, Start
 from tenants import ACR_PULL, GRANTS_ONLY, OWNER, SUBSCRIPTION, Tenant, child, group_id, oid, system_assigned
 from wire import Json, clean
 
