@@ -23,6 +23,8 @@ from handlers.cli import main as command
 from handlers.cli.arguments import parser
 from handlers.cli.emulate import emulator_arguments
 
+_ENCODING = "PYTHONIOENCODING"
+
 type Program = Callable[[list[str]], int]
 
 _COMMANDS = ("apply", "approve", "desk", "explain", "status", "sweeps", "undo")
@@ -60,7 +62,9 @@ class Forked:
 
     @classmethod
     def start(cls, folder: Path, program: Program, arguments: list[str], env: Mapping[str, str]) -> Self:
-        assert not any(name.startswith("PYTHON") for name in env), "only a new interpreter reads these"
+        assert not any(name.startswith("PYTHON") for name in env if name != _ENCODING), (
+            "only a new interpreter reads them"
+        )
         (folder / "stdin").touch()
         process = _CONTEXT.Process(target=_run, args=(program, arguments, dict(env), folder), daemon=True)
         process.start()
@@ -100,7 +104,7 @@ class Forked:
 
     def _text(self, name: str) -> str:
         file = self.folder / name
-        return file.read_text(encoding="utf-8") if file.exists() else ""
+        return file.read_text(encoding="utf-8", errors="surrogateescape") if file.exists() else ""
 
 
 def amlguard(arguments: list[str]) -> int:
@@ -122,7 +126,10 @@ def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Pa
     os.environ.update(env)
     aiohttp: Any = connector  # read SSL_CERT_FILE when it was loaded
     aiohttp._SSL_CONTEXT_VERIFIED = aiohttp._make_ssl_context(verified=True)
-    for stream, name, mode in ((sys.stdin, "stdin", "r"), (sys.stdout, "stdout", "w"), (sys.stderr, "stderr", "w")):
+    streams: Any = ((sys.stdin, "stdin", "r"), (sys.stdout, "stdout", "w"), (sys.stderr, "stderr", "w"))
+    for stream, name, mode in streams:
         with (folder / name).open(mode) as opened:
             os.dup2(opened.fileno(), stream.fileno())
+        encoding, _, errors = env.get(_ENCODING, "utf-8").partition(":")
+        stream.reconfigure(encoding=encoding, errors="backslashreplace" if name == "stderr" else errors or "strict")
     sys.exit(program(arguments))

@@ -198,7 +198,7 @@ def test_a_full_disk_changes_nothing(azure: LocalAzure, tmp_path: Path) -> None:
         env=clean(tmp_path, {**azure.env, **NO_LOG}),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert ended.returncode == 1, ended.stderr

@@ -152,7 +152,7 @@ async def test_invocations_share_one_event_loop(local: Local) -> None:
     started = time.monotonic()
     status, _ = await local.post([event(f"slow-{number}", sleep=0.5) for number in range(10)])
     assert status == 202
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5  # one after the other they would take as long at least
     assert len({line["pid"] for number in range(10) for line in local.lines("changed", id=f"slow-{number}")}) == 1
 
 
@@ -295,7 +295,7 @@ async def test_a_message_that_is_not_base64_goes_to_the_poison_queue_unseen(loca
 
 async def test_a_message_of_a_worker_that_dies_comes_back(local: Local) -> None:
     id_ = await local.send({"die": True})
-    await eventually(lambda: len({line["pid"] for line in local.lines("work", id=id_)}) == 5, 20)
+    await eventually(lambda: len({line["pid"] for line in local.lines("work", id=id_)}) == 5)
     async with local.queue("work-poison") as poison:
         [message] = await _messages(poison, 1)
         await poison.delete_message(message)
@@ -305,7 +305,7 @@ async def test_a_worker_is_killed_amid_its_work(local: Local) -> None:
     id_ = await local.send({"sleep": 0.5})
     await eventually(lambda: bool(local.lines("work", id=id_)))
     local.host.kill_workers()
-    await eventually(lambda: bool(local.lines("work", id=id_, done=True)), 20)
+    await eventually(lambda: bool(local.lines("work", id=id_, done=True)))
     first, again, _ = local.lines("work", id=id_)
     assert (first["count"], again["count"]) == (1, 2)
     assert first["pid"] != again["pid"]
@@ -424,7 +424,7 @@ def _alive(pid: int) -> bool:
 
 async def _messages(queue: QueueClient, count: int) -> list[QueueMessage]:
     """Waits for messages of a queue that may not exist yet."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             try:
                 messages = [message async for message in queue.receive_messages()]

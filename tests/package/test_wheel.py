@@ -51,7 +51,7 @@ class Installed:
             env=clean(self.folder, env),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         return Ran(ended.returncode, ended.stdout, ended.stderr)
