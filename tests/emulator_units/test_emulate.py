@@ -1,4 +1,4 @@
-"""`amlguard emulate`, and `python -m emulator` which it becomes, as a process: one line when ready, clear refusals, a clean end."""
+"""`amlguard emulate` and what it becomes, `python -m emulator`: one line when ready, clear refusals, a clean end."""
 
 import json
 import signal

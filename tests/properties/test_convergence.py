@@ -1,8 +1,8 @@
 """Whatever happens on the way, the end is the same: events are hints, the state is re-read (law 1).
 
 Random tenants live through events that come twice, late, out of order or not at all, through failing reads, a failing
-log, writes that time out after their effect, and sudden death; then the sweep comes. The examples are the same each time,
-and few: `make soak` plays thousands of new ones of this kind (`reliability.machine`).
+log, writes that time out after their effect, and sudden death; then the sweep comes. The examples are the same each
+time, and few: `make soak` plays thousands of new ones of this kind (`reliability.machine`).
 """
 
 import asyncio
