@@ -113,7 +113,7 @@ def amlguard(arguments: list[str]) -> int:
 
 def amlguard_emulate(arguments: list[str]) -> int:
     """Says the same to the emulator as `amlguard emulate`, which becomes another program."""
-    options = parser(defaultdict(lambda: amlguard_emulate)).parse_args(["emulate", *arguments])
+    options = parser(defaultdict(lambda: lambda _: 0)).parse_args(["emulate", *arguments])
     return emulator.main(emulator_arguments(options))
 
 
