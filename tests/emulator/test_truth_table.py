@@ -66,7 +66,8 @@ def _assert_truth(case: Case, world: World) -> None:
             assert rows == []
         case "granted":
             assert after == before | {(need.scope.lower(), need.role)}
-            assert set(outcomes) == {"Applied", "Planned"}  # planned anew where others were quicker at the caps
+            # Put off and planned anew where others were quicker at the caps.
+            assert set(outcomes) - {"Deferred"} == {"Applied", "Planned"}
             assert outcomes.count("Applied") == 1
         case _:
             assert after == before
