@@ -44,8 +44,8 @@ async def run(options: Options, run_dir: Path) -> None:
         await azure.stop()
 
 
-def main() -> int:
-    options = parse()
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO if options.verbose else logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="amlguard-", ignore_cleanup_errors=True) as run_dir:
         try:

@@ -1,5 +1,7 @@
 """The control routes, which only the operator may use."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from emulator.clock import Clock
@@ -16,20 +18,30 @@ from emulator.tenant import Tenant
 
 class Control:
     def __init__(
-        self, tenant: Tenant, clock: Clock, tokens: Tokens, requests: RequestLog, faults: Faults, events: EventGrid
+        self,
+        tenant: Tenant,
+        clock: Clock,
+        tokens: Tokens,
+        requests: RequestLog,
+        faults: Faults,
+        events: EventGrid,
+        running: Callable[[], int],
     ) -> None:
+        """`running` says how many invocations of the app have not ended."""
         self._tenant = tenant
         self._clock = clock
         self._tokens = tokens
         self._requests = requests
         self._faults = faults
         self._events = events
+        self._running = running
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/_local/requests", self._guarded(self._list_requests)),
             web.delete("/_local/requests", self._guarded(self._clear_requests)),
             web.get("/_local/events", self._guarded(self._deliveries)),
+            web.get("/_local/running", self._guarded(self._under_way)),
             web.get("/_local/logs/{table}", self._guarded(self._rows)),
             web.post("/_local/faults", self._guarded(self._replace_faults)),
             web.post("/_local/clock", self._guarded(self._advance)),
@@ -55,6 +67,11 @@ class Control:
     async def _deliveries(self, _: web.Request) -> web.Response:
         """Event Grid's attempts to deliver, oldest first, with the events as they were sent."""
         return json_response(200, [attempt.as_json() for attempt in self._events.attempts])
+
+    async def _under_way(self, _: web.Request) -> web.Response:
+        """What goes on, and the number of requests that came since they were last cleared."""
+        asked = len(self._requests)
+        return json_response(200, {"invocations": self._running(), "events": self._events.under_way, "requests": asked})
 
     async def _rows(self, request: web.Request) -> web.Response:
         return json_response(200, self._tenant.logs.get(request.match_info["table"], []))

@@ -101,6 +101,11 @@ class EventGrid:
         self._session: aiohttp.ClientSession | None = None
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
+    @property
+    def under_way(self) -> int:
+        """How many events wait for their first attempt or for the webhook's answer, but not those to be sent again."""
+        return len(self._waiting) + sum(attempt.status is None for attempt in self.attempts)
+
     def publish(self, event: dict[str, Any]) -> None:
         """Takes an event of the EventGridSchema, and returns at once."""
         unsubscribed = self._started and not self._session

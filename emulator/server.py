@@ -156,7 +156,15 @@ class LocalAzure:
         throttle = Throttle(time.monotonic) if self.options.throttle else None
         front = ArmFront(self.arm, self.graph, self.tokens, throttle)
         logs = LogsFront(self.logs, self.deployment, self.tokens, self.rbac)
-        control = Control(self.tenant, self.clock, self.tokens, self.requests, self.faults, self.events)
+        control = Control(
+            self.tenant,
+            self.clock,
+            self.tokens,
+            self.requests,
+            self.faults,
+            self.events,
+            lambda: self.functions.running if self.functions else 0,
+        )
         return [
             *control.routes(),
             web.get("/metadata/endpoints", metadata.endpoints),

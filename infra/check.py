@@ -8,7 +8,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from infra.scan import accepted, scanned
 from infra.snapshots import parameter_files, snapshot_of
 
 type Json = dict[str, Any]
+type Scan = Callable[[Mapping[str, Json], Sequence[Mapping[str, str]]], list[str]]
 
 INFRA = Path(__file__).parent
 ROOT = INFRA.parent
@@ -128,7 +129,7 @@ def worked_out(
         return [str(error)], then
 
 
-def main(arguments: Sequence[str] | None, compiler: Compiler | None) -> int:
+def main(arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan = scanned) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.check", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
     parser.add_argument("--ages", choices=("fail", "note"), default="fail", help="what an old api-version does")
@@ -138,12 +139,12 @@ def main(arguments: Sequence[str] | None, compiler: Compiler | None) -> int:
     with ThreadPoolExecutor() as pool:
         binding = pool.submit(unbound, queries(folder))
         # The committed snapshots are mostly what the templates give. Where they are not, the new ones are scanned.
-        scanning = pool.submit(scanned, snapshots, accepted())
+        scanning = pool.submit(scan, snapshots, accepted())
         found, now = worked_out(compiler, folder, snapshots)
-    scan = scanning.result() if now == snapshots else scanned(now, accepted())
+    insecure = scanning.result() if now == snapshots else scan(now, accepted())
     old = [one for one in found if f"Warning {AGE}:" in one] if options.ages == "note" else []
     notes = old if compiler else [_UNCHECKED]
-    wrong = [*unread, *disabled(folder), *(one for one in found if one not in old), *scan, *binding.result()]
+    wrong = [*unread, *disabled(folder), *(one for one in found if one not in old), *insecure, *binding.result()]
     for one in [*notes, *wrong]:
         print(f"infra: {one}", file=sys.stderr)
     return 1 if wrong else 0

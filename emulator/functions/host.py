@@ -72,6 +72,11 @@ class FunctionsHost:
         """The connection string of its own Azurite. Empty if the settings name a storage account."""
         return self._azurite.connection_string if self._azurite else ""
 
+    @property
+    def running(self) -> int:
+        """How many invocations have not ended."""
+        return self._pool.running if self._pool else 0
+
     async def start(self) -> None:
         async with AsyncExitStack() as stack:
             if self._azurite:
@@ -92,7 +97,7 @@ class FunctionsHost:
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
             listeners = self._index(functions, pool, host_settings, environment)
-            self._port = await self._serve(pool, stack)
+            self._port = await self._serve(pool, environment, stack)
             self._tasks = [asyncio.create_task(_watch(listen)) for listen in listeners]
             stack.push_async_callback(_cancel, self._tasks)
             for queue in self._queues:  # whoever learns that the host is ready may send a message at once
@@ -138,15 +143,16 @@ class FunctionsHost:
     def _index(
         self, functions: list[Function], pool: WorkerPool, host_settings: HostSettings, environment: dict[str, str]
     ) -> list[Listener]:
-        """What waits for the triggers of the functions with which nothing is wrong."""
+        """What waits for the triggers of the functions with which nothing is wrong and that nobody disabled."""
         listeners: list[Listener] = []
         for function in functions:
             try:
                 indexing.check(function, host_settings.extensions)
-                listeners += self._listen(function, pool, host_settings, environment)
+                waiting = self._listen(function, pool, host_settings, environment)
             except (FunctionConfigurationError, ScheduleError) as error:
                 self.function_errors[function.name] = str(error)
             else:
+                listeners += [] if indexing.is_disabled(function, environment) else waiting
                 self._functions[function.name.lower()] = function
         return listeners
 
@@ -167,18 +173,20 @@ class FunctionsHost:
                 client = partial(connection.queue, identity=self._identity, ca=environment.get("SSL_CERT_FILE"))
                 options = (pool.invoke, host_settings.queues, self._alarm)
                 listeners = [QueueListener(function, client, queue, *options) for _ in range(self._workers)]
-                self._queues += listeners
+                if not indexing.is_disabled(function, environment):
+                    self._queues += listeners
                 return [listener.run for listener in listeners]
             case _:
                 return []
 
-    async def _serve(self, pool: WorkerPool, stack: AsyncExitStack) -> int:
+    async def _serve(self, pool: WorkerPool, environment: dict[str, str], stack: AsyncExitStack) -> int:
         """The port on which the routes are served."""
         application = web.Application(client_max_size=MAX_BODY)
         event_grid = {
             function.name: function
             for function in self._functions.values()
             if function.trigger["type"].lower() == indexing.EVENT_GRID
+            and not indexing.is_disabled(function, environment)
         }
         if event_grid:  # without a function that needs it, the extension is not loaded, and the path leads nowhere
             webhook = EventGridWebhook(event_grid, pool.invoke)

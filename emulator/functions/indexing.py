@@ -5,6 +5,7 @@ mistake is "in error" and does not run; the others do.
 """
 
 import re
+from collections.abc import Mapping
 
 from emulator.functions.channel import Function
 from emulator.functions.errors import FunctionConfigurationError
@@ -34,6 +35,14 @@ def check(function: Function, extensions: Extensions) -> None:
     if not triggers:
         raise FunctionConfigurationError("No trigger binding specified. A function must have a trigger input binding.")
     _check_types(function, extensions)
+
+
+def is_disabled(function: Function, environment: Mapping[str, str]) -> bool:
+    """Its trigger is ignored, and it still runs by hand.
+
+    https://learn.microsoft.com/azure/azure-functions/disable-function
+    """
+    return environment.get(f"AzureWebJobs.{function.name}.Disabled", "").lower() in {"1", "true"}
 
 
 def _check_types(function: Function, extensions: Extensions) -> None:

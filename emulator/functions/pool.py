@@ -47,6 +47,11 @@ class WorkerPool:
     def workers(self) -> list[Worker]:
         return list(self._workers)
 
+    @property
+    def running(self) -> int:
+        """How many invocations have not ended, those that wait for a worker among them."""
+        return len(self._invocations)
+
     async def start(self) -> list[Function]:
         """The functions of the app; WorkerError when it cannot be indexed."""
         try:

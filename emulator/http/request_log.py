@@ -34,6 +34,9 @@ class RequestLog:
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
 
+    def __len__(self) -> int:
+        return len(self._requests)
+
     def add(self, request: LoggedRequest) -> None:
         self._requests.append(request)
 

@@ -6,8 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
-from itertools import batched
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,20 +22,17 @@ from handlers.cli.console import (
     says_yes,
     write_text,
 )
+from handlers.cli.emulate import emulate
 from handlers.cli.present import catalogue, result_document, result_text, rules_text
 from shared import policy
 from shared.access.condition import condition
 from shared.access.plan_json import Document
-from shared.access.routing import operations
 from shared.access.rules import RULES
 from shared.access.users import unsuitable
 from shared.policy import PolicyError
 
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
-
-_CHECKOUT = Path(__file__).parents[2]
-_FILTER_VALUES = 25  # https://learn.microsoft.com/azure/event-grid/event-filtering#limitations
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -211,31 +206,6 @@ def _policy_schema(_: argparse.Namespace) -> int:
     return 0
 
 
-def _emulate(options: argparse.Namespace) -> int:
-    """This process becomes the emulator, so that signals reach it. The code of the app never imports the emulator."""
-    if not all((_CHECKOUT / part).exists() for part in ("emulator", "function_app.py", "host.json")):
-        raise UsageError(
-            "emulate only works in a checkout of amlguard: an installed amlguard does not include the local Azure. In "
-            "a clone of the repository, run `make setup`, then `.venv/bin/amlguard emulate`"
-        )
-    if not find_spec("trustme"):
-        raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")
-    terms = (policy.load(options.policy) if options.policy else policy.Policy()).terms()
-    arguments = [sys.executable, "-m", "emulator", "--condition", condition(terms)]
-    for passed in batched(operations(terms.table), _FILTER_VALUES, strict=False):
-        arguments += ["--operations", ",".join(passed)]
-    for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "workers"):
-        value = getattr(options, name)
-        if value is not None:
-            arguments += [f"--{name.replace('_', '-')}", str(value)]
-    arguments += [part for one in options.setting for part in ("--setting", one)]
-    arguments += ["--no-functions"] if options.no_functions else []
-    arguments += ["--verbose"] if options.verbose else []
-    sys.stdout.flush()
-    path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
-    os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - our own module, no shell
-
-
 def _write(options: argparse.Namespace, text: str, document: Document) -> None:
     from handlers.cli.present import html, sarif  # noqa: PLC0415 - see _plan
 
@@ -255,7 +225,7 @@ def _write(options: argparse.Namespace, text: str, document: Document) -> None:
 _COMMANDS = {
     "apply": _apply,
     "approve": _approve,
-    "emulate": _emulate,
+    "emulate": emulate,
     "event": _event,
     "explain": _explain,
     "plan": _plan,

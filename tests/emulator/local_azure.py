@@ -1,7 +1,7 @@
 """A local Azure with the app on it, as its users run it: a process of its own, spoken to over the wire only."""
 
 import json
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Self
 
+import forked
 import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
 from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.queue import QueueClient
-from wire import Json, claims, clean, first_line, is_write, version_of
+from forked import Forked, Ran
+from wire import Json, claims, clean, is_write, version_of
+
+_WITHOUT_TIMER = ("--setting", "AzureWebJobs.sweep.Disabled=true")
 
 type Start = Callable[..., "LocalAzure"]
 
@@ -25,38 +30,37 @@ REMEDIATIONS = "AmlGuardRemediation_CL"
 FINDINGS = "AmlGuardFinding_CL"
 QUEUE = "amlguard-work"
 
-_START_SECONDS = 90
-_STOP_SECONDS = 20
-_WAIT_SECONDS = 45
-_COMMAND_SECONDS = 90
+# Generous: they matter only where something is wrong, and a machine may be busy.
+_START_SECONDS = 180
+_STOP_SECONDS = 60
+_WAIT_SECONDS = 120
+_COMMAND_SECONDS = 180
+_ANSWER_SECONDS = 120
 _QUIET_SECONDS = 0.5
-_POLL_SECONDS = 0.1
+_LEAST_PAUSE_SECONDS = 0.05
+_MOST_PAUSE_SECONDS = 0.5
+_PAUSE_GROWS = 1.3
+_READY_POLL_SECONDS = 0.02
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A command's end."""
+def amlguard(home: Path, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
+    """`amlguard` with nothing in its environment but `env`; without a terminal."""
+    with TemporaryDirectory(dir=home) as folder:
+        (Path(folder) / "stdin").write_text(stdin, encoding="utf-8")
+        begun = Forked.start(Path(folder), forked.amlguard, [*arguments], clean(home, env))
+        return begun.ended(_COMMAND_SECONDS)
 
-    code: int
-    out: str
-    err: str
 
-    @property
-    def document(self) -> Json:
-        loaded: Json = json.loads(self.out)
-        return loaded
-
-    @classmethod
-    def ended(cls, process: "subprocess.Popen[str]", seconds: float = _COMMAND_SECONDS) -> Self:
-        """Waits for a command of `LocalAzure.begin`; one that does not end in time is killed, and an error."""
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
-        return cls(process.returncode, out, err)
+def _ready(begun: Forked) -> Json:
+    """The line that says so. AssertionError, with what it said, when it does not come."""
+    end = time.monotonic() + _START_SECONDS
+    while not begun.out.endswith("\n"):
+        if not begun.runs or time.monotonic() > end:
+            raise AssertionError(f"the local Azure did not start: {begun.ended(0)}")
+        time.sleep(_READY_POLL_SECONDS)
+    ready: Json = json.loads(begun.out)
+    return ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class LocalAzure:
     """`start` runs it until `stop`. `app` is the object id of the app's identity."""
 
     folder: Path
-    process: "subprocess.Popen[str]"
+    process: Forked
     ready: Json
     http: requests.Session = field(default_factory=requests.Session)
 
@@ -89,41 +93,32 @@ class LocalAzure:
     ) -> Self:
         """`folder` is for this local Azure alone; `options` are more of `amlguard emulate`.
 
+        Sweeps begin when a test says so, whatever the time of day.
         AssertionError, with what it said, when it does not come up.
         """
-        arguments = [str(AMLGUARD), "emulate", *options]
+        arguments, program = [*(_WITHOUT_TIMER if functions else ()), *options], forked.amlguard_emulate
         if tenant is not None:
             (folder / "tenant.json").write_text(json.dumps(tenant), encoding="utf-8")
             arguments += ["--tenant", str(folder / "tenant.json")]
         (folder / "policy.yaml").write_text(policy, encoding="utf-8")
         arguments += ["--policy", str(folder / "policy.yaml"), *([] if functions else ["--no-functions"])]
         if access is not None:
-            arguments[:2] = [sys.executable, "-m", "emulator"]  # `amlguard emulate` leaves the rights as they are
+            program = forked.local_azure  # `amlguard emulate` leaves the rights as they are
             (folder / "access.json").write_text(json.dumps(access), encoding="utf-8")
             arguments += ["--access", str(folder / "access.json")]
         if condition is not None:
             arguments += ["--condition", condition]
-        with (folder / "stderr").open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=clean(folder))
-        line = first_line(process, _START_SECONDS)
-        if not line:
-            process.kill()
-            process.communicate()
-            raise AssertionError(f"the local Azure did not start: {(folder / 'stderr').read_text(encoding='utf-8')}")
-        azure = cls(folder, process, json.loads(line))
+        process = Forked.start(folder, program, arguments, clean(folder))
+        azure = cls(folder, process, _ready(process))
         azure.http.verify = azure.ready["ca"]
         azure.http.trust_env = False
         return azure
 
     def stop(self) -> None:
         self.http.close()
-        self.process.terminate()
-        try:
-            self.process.communicate(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
-            raise
+        self._logs.close()
+        self.process.signal(signal.SIGTERM)
+        self.process.ended(_STOP_SECONDS)
 
     @property
     def env(self) -> dict[str, str]:
@@ -136,7 +131,7 @@ class LocalAzure:
         """One call of ARM; `path` may have a query but no api-version."""
         version = version or version_of(path)
         url = f"{self.ready['arm']}{path}{'&' if '?' in path else '?'}api-version={version}"
-        return self.http.request(method, url, json=body, headers=self._operator, timeout=30)
+        return self.http.request(method, url, json=body, headers=self._operator, timeout=_ANSWER_SECONDS)
 
     def get(self, path: str) -> Json:
         return self._good(self.arm("GET", path))
@@ -169,35 +164,22 @@ class LocalAzure:
         """Posts one delivery to the webhook, as Event Grid does, and waits for its answer."""
         body = json.dumps(list(events)).encode() if raw is None else raw
         headers = {"aeg-event-type": kind, "Content-Type": "application/json"}
-        return self.http.post(self.ready["functions"] + _WEBHOOK, data=body, headers=headers, timeout=60)
+        return self.http.post(self.ready["functions"] + _WEBHOOK, data=body, headers=headers, timeout=_ANSWER_SECONDS)
 
     def sweep(self) -> None:
-        answer = self.http.post(f"{self.ready['functions']}/admin/functions/sweep", json={"input": ""}, timeout=30)
+        answer = self.http.post(
+            f"{self.ready['functions']}/admin/functions/sweep", json={"input": ""}, timeout=_ANSWER_SECONDS
+        )
         assert answer.status_code == 202, answer.text
 
     def run(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ran:
         """`amlguard` with the ready line's environment, changed by `env`; without a terminal."""
-        ended = subprocess.run(
-            [str(AMLGUARD), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            env=clean(self.folder, {**self.env, **(env or {})}),
-            check=False,
-        )
-        return Ran(ended.returncode, ended.stdout, ended.stderr)
+        return amlguard(self.folder, *arguments, stdin=stdin, env={**self.env, **(env or {})})
 
-    def begin(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        """As `run`, of a command that the test goes on to disturb; end it by `ended`."""
-        return subprocess.Popen(
-            [str(AMLGUARD), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean(self.folder, {**self.env, **(env or {})}),
-        )
+    def begin(self, *arguments: str, env: Mapping[str, str] | None = None) -> Forked:
+        """As `run`, of a command that the test goes on to disturb."""
+        folder = Path(mkdtemp(dir=self.folder))
+        return Forked.start(folder, forked.amlguard, [*arguments], clean(self.folder, {**self.env, **(env or {})}))
 
     # What the tests steer
 
@@ -225,7 +207,7 @@ class LocalAzure:
     def app(self) -> str:
         """Object id of the identity that the app acts as."""
         url = f"{self.env['IDENTITY_ENDPOINT']}?api-version=2019-08-01&resource=https://management.azure.com/"
-        answer = self.http.get(url, headers={"X-IDENTITY-HEADER": self.env["IDENTITY_HEADER"]}, timeout=30)
+        answer = self.http.get(url, headers={"X-IDENTITY-HEADER": self.env["IDENTITY_HEADER"]}, timeout=_ANSWER_SECONDS)
         return str(claims(answer.json()["access_token"])["oid"])
 
     def rows(self, table: str = REMEDIATIONS, where: str = "true") -> list[Json]:
@@ -233,15 +215,18 @@ class LocalAzure:
         return self.query(f"{table} | where {where}")
 
     def query(self, kql: str) -> list[Json]:
-        with LogsQueryClient(
-            OperatorToken(self.ready["operatorToken"]),
-            endpoint=self.env["AMLGUARD_LOGS_QUERY_ENDPOINT"],
-            connection_verify=self.ready["ca"],
-        ) as client:
-            answer = client.query_workspace(self.env["AMLGUARD_LOG_WORKSPACE_ID"], kql, timespan=timedelta(days=3650))
+        answer = self._logs.query_workspace(self.env["AMLGUARD_LOG_WORKSPACE_ID"], kql, timespan=timedelta(days=3650))
         assert isinstance(answer, LogsQueryResult), answer
         (found,) = answer.tables
         return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+    @cached_property
+    def _logs(self) -> LogsQueryClient:
+        return LogsQueryClient(
+            OperatorToken(self.ready["operatorToken"]),
+            endpoint=self.env["AMLGUARD_LOGS_QUERY_ENDPOINT"],
+            connection_verify=self.ready["ca"],
+        )
 
     def waiting_work(self) -> list[Json]:
         """The messages on the work queue that are visible now."""
@@ -250,30 +235,29 @@ class LocalAzure:
     def poisoned_work(self) -> list[str]:
         return [one["text"] for one in self._peeked(f"{QUEUE}-poison")]
 
-    def until(
-        self, holds: Callable[[], object], what: str, seconds: float = _WAIT_SECONDS, *, every: float = _POLL_SECONDS
-    ) -> None:
-        end = time.monotonic() + seconds
+    def until(self, holds: Callable[[], object], what: str, seconds: float = _WAIT_SECONDS) -> None:
+        """Looks less often the longer it takes, for each look costs something."""
+        end, pause = time.monotonic() + seconds, _LEAST_PAUSE_SECONDS
         while not holds():
             assert time.monotonic() < end, f"not within {seconds} s: {what}"
-            time.sleep(every)
+            time.sleep(pause)
+            pause = min(_PAUSE_GROWS * pause, _MOST_PAUSE_SECONDS)
 
-    def until_quiet(
-        self, seconds: float = _WAIT_SECONDS, *, still: float = _QUIET_SECONDS, every: float = _POLL_SECONDS
-    ) -> None:
-        """Waits until no work is visible on the queue and nothing was asked of Azure for `still` seconds.
-
-        While the app waits for a long-running operation it is still for longer than it is otherwise. Of a large tenant
-        each look costs much: it is taken `every` so often.
+    def until_quiet(self, seconds: float = _WAIT_SECONDS, *, still: float = _QUIET_SECONDS) -> None:
+        """Waits until, for `still` seconds, no event or function was under way, no work was visible on the queue and
+        nothing was asked of Azure.
         """
-        end = time.monotonic() + seconds
         seen, since = -1, time.monotonic()
-        while time.monotonic() - since < still:
-            assert time.monotonic() < end, f"not quiet within {seconds} s"
-            now = len(self.asked())
-            if now != seen or self.waiting_work():
-                seen, since = now, time.monotonic()
-            time.sleep(every)
+
+        def quiet() -> bool:
+            nonlocal seen, since
+            told: Json = self.control("GET", "running").json()
+            going, asked = told["invocations"] + told["events"], told["requests"]
+            if going or asked != seen or self.waiting_work():
+                seen, since = asked, time.monotonic()
+            return time.monotonic() - since >= still
+
+        self.until(quiet, "nothing goes on", seconds)
 
     def sweep_all(self, workspaces: Iterable[str]) -> None:
         """Fires the timer and waits until the app has looked at `workspaces` and is done."""
@@ -293,7 +277,7 @@ class LocalAzure:
 
     def control(self, method: str, route: str, body: Any = None) -> requests.Response:
         answer = self.http.request(
-            method, f"{self.ready['arm']}/_local/{route}", json=body, headers=self._operator, timeout=30
+            method, f"{self.ready['arm']}/_local/{route}", json=body, headers=self._operator, timeout=_ANSWER_SECONDS
         )
         assert answer.ok, answer.text
         return answer

@@ -10,7 +10,6 @@ from tenants import ACR_PULL, CONTRIBUTOR, Tenant, group_id, oid, system_assigne
 from wire import Json
 
 SETTLE_MINUTES = 15
-_OPERATION_SECONDS = 2.5
 POLICY = f"mode: enforce\nsettle_minutes: {SETTLE_MINUTES}\n"
 SUBSCRIPTIONS = tuple(f"{digit * 8}-{digit * 4}-4{digit * 3}-8{digit * 3}-{digit * 12}" for digit in "123")
 
@@ -147,7 +146,7 @@ def world(start_azure: Start) -> World:
     azure = start_azure(tenant.document(), POLICY)
 
     def admin_users() -> dict[str, bool]:
-        azure.until_quiet(still=_OPERATION_SECONDS)
+        azure.until_quiet()
         return {name: azure.admin_user(place.registry["id"]) for name, place in places.items()}
 
     assert azure.deliver(*(event(place.workspace["id"]) for place in places.values())).status_code == 202

@@ -5,11 +5,12 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_azure import AMLGUARD, LocalAzure, Ran, Start
+from forked import Ran
+from local_azure import AMLGUARD, LocalAzure, Start, amlguard
 from tenants import GRANTS_ONLY, Tenant, child, group_id, system_assigned
 from wire import clean
 
@@ -33,14 +34,6 @@ def azure(start_azure: Start) -> LocalAzure:
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
 
 
-def alone(home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Ran:
-    """Nobody is signed in, and nothing is set but `env`."""
-    ended = subprocess.run(
-        [str(AMLGUARD), *arguments], capture_output=True, text=True, timeout=90, env=clean(home, env), check=False
-    )
-    return Ran(ended.returncode, ended.stdout, ended.stderr)
-
-
 def complaint(ran: Ran) -> str:
     assert ran.code == 1, (ran.out, ran.err)
     assert ran.out == ""
@@ -53,7 +46,7 @@ def complaint(ran: Ran) -> str:
 @pytest.mark.parametrize("command", [("plan",), ("explain", WORKSPACE), ("undo", "x")], ids=" ".join)
 def test_who_is_not_signed_in_is_told_how(tmp_path: Path, command: tuple[str, ...]) -> None:
     # Nothing answers where Azure's virtual machines find their identity, and no az is on the path.
-    said = complaint(alone(tmp_path, *command, env={"PATH": "", "AZURE_IMDS_HOST": "127.0.0.1"}))
+    said = complaint(amlguard(tmp_path, *command, env={"PATH": "", "AZURE_IMDS_HOST": "127.0.0.1"}))
     assert "az login" in said
 
 

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from local_azure import LocalAzure, Ran, Start
+from forked import Ran
+from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, GRANTS_ONLY, READER, Tenant, group_id, oid, system_assigned
 from wire import Json
 

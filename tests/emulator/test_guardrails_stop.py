@@ -186,8 +186,8 @@ def test_caps_hold_across_instances_and_go_on_in_the_next_hour(start_own_azure: 
     assert guards(azure, "late") == {"cap-hour"}
 
     azure.advance(3601)
-    azure.until(lambda: pulls(azure, "late"), "the next hour goes on", 60)
-    azure.until(lambda: all(pulls(azure, "wide", who) for who in ("w1", "w2", "w3")), "with the rest too", 60)
+    azure.until(lambda: pulls(azure, "late"), "the next hour goes on")
+    azure.until(lambda: all(pulls(azure, "wide", who) for who in ("w1", "w2", "w3")), "with the rest too")
 
 
 def test_the_kill_switch_of_the_app_stops_all_changes_and_no_record(start_own_azure: Start) -> None:

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from local_azure import AMLGUARD, REMEDIATIONS, LocalAzure, Ran, Start
+from forked import Ran
+from local_azure import AMLGUARD, REMEDIATIONS, LocalAzure, Start
 from tenants import ACR_PULL, GRANTS_ONLY, OWNER, SUBSCRIPTION, Tenant, child, group_id, oid, system_assigned
 from wire import Json, clean
 
@@ -197,7 +198,7 @@ def test_a_full_disk_changes_nothing(azure: LocalAzure, tmp_path: Path) -> None:
         env=clean(tmp_path, {**azure.env, **NO_LOG}),
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     assert ended.returncode == 1, ended.stderr

@@ -352,7 +352,7 @@ def seen(request: pytest.FixtureRequest, start_azure: Start) -> Seen:
     else:
         azure.sweep()
     azure.until(lambda: len(_outcomes(azure)) == len(CASES), "every registry is decided about", 300)
-    azure.until_quiet(120, still=3)
+    azure.until_quiet()
     on = {name: azure.admin_user(place.registry["id"]) for name, place in there.items()}
     said = _outcomes(azure)
     guard = {name: said[place.registry["id"].lower()] for name, place in there.items()}

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk import Desk
 from event_grid import event
-from local_azure import Start
+from local_azure import LocalAzure, Start
 from scope_world import (
     DOCUMENT,
     EMPTY,
@@ -90,9 +89,8 @@ def world(started: World) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def desk(started: World) -> Iterator[Desk]:
-    with Desk(started.azure.folder, started.azure.env) as desk:
-        yield desk
+def azure(started: World) -> LocalAzure:
+    return started.azure
 
 
 @pytest.fixture
@@ -117,9 +115,9 @@ def _allowed(scope: str, names: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("what", CHOOSES)
-def test_plan_looks_at_what_the_scope_chooses(world: World, desk: Desk, what: str) -> None:
+def test_plan_looks_at_what_the_scope_chooses(world: World, azure: LocalAzure, what: str) -> None:
     scope, names = CHOOSES[what]
-    ran = desk.run("plan", "--scope", scope, "--format", "json")
+    ran = azure.run("plan", "--scope", scope, "--format", "json")
     assert ran.code == 2, ran.err
     assert {one["principalId"] for one in ran.document["grants"]} == {principal(name) for name in names}
     looked = ran.document["lookedAt"]
@@ -131,9 +129,9 @@ def test_plan_looks_at_what_the_scope_chooses(world: World, desk: Desk, what: st
 
 
 @pytest.mark.parametrize("what", CHOOSES)
-def test_plan_looks_at_what_the_policys_scopes_choose(world: World, desk: Desk, policy: Path, what: str) -> None:
+def test_plan_looks_at_what_the_policys_scopes_choose(world: World, azure: LocalAzure, policy: Path, what: str) -> None:
     scope, names = CHOOSES[what]
-    ran = desk.run("plan", "--policy", _watching(policy, scope), "--format", "json")
+    ran = azure.run("plan", "--policy", _watching(policy, scope), "--format", "json")
     assert ran.code == 2, ran.err
     assert {one["principalId"] for one in ran.document["grants"]} == {principal(name) for name in names}
     assert ran.document["lookedAt"]["policy"] == str(policy)
@@ -141,9 +139,9 @@ def test_plan_looks_at_what_the_policys_scopes_choose(world: World, desk: Desk, 
 
 
 @pytest.mark.parametrize("what", CHOOSES)
-def test_apply_changes_what_the_scope_chooses(world: World, desk: Desk, what: str) -> None:
+def test_apply_changes_what_the_scope_chooses(world: World, azure: LocalAzure, what: str) -> None:
     scope, names = CHOOSES[what]
-    ran = desk.run("apply", "--yes", "--scope", scope, "--format", "json")
+    ran = azure.run("apply", "--yes", "--scope", scope, "--format", "json")
     assert ran.code in {0, 2}, ran.err
     assert world.changed() == names
     assert world.strays(_allowed(scope, names), lists=searches(scope)) == []
@@ -151,26 +149,26 @@ def test_apply_changes_what_the_scope_chooses(world: World, desk: Desk, what: st
 
 @pytest.mark.parametrize("what", CHOOSES)
 def test_events_of_what_the_policys_scopes_choose_are_acted_upon_and_no_others(
-    world: World, desk: Desk, policy: Path, what: str
+    world: World, azure: LocalAzure, policy: Path, what: str
 ) -> None:
     scope, names = CHOOSES[what]
-    ran = desk.run("event", _told(policy, *WORKSPACES), "--policy", _watching(policy, scope))
+    ran = azure.run("event", _told(policy, *WORKSPACES), "--policy", _watching(policy, scope))
     assert ran.code == 0, ran.err
     assert world.changed() == names
 
 
 @pytest.mark.parametrize("what", CHOOSES)
-def test_an_event_asks_about_nothing_else(world: World, desk: Desk, policy: Path, what: str) -> None:
+def test_an_event_asks_about_nothing_else(world: World, azure: LocalAzure, policy: Path, what: str) -> None:
     scope, names = CHOOSES[what]
-    desk.run("event", _told(policy, *sorted(names)), "--policy", _watching(policy, scope))
+    azure.run("event", _told(policy, *sorted(names)), "--policy", _watching(policy, scope))
     assert world.strays(_allowed(scope, names)) == []
 
 
 @pytest.mark.parametrize("command", ["plan", "apply"])
 @pytest.mark.parametrize("what", REFUSED)
-def test_a_scope_that_chooses_nothing_is_an_error(world: World, desk: Desk, command: str, what: str) -> None:
+def test_a_scope_that_chooses_nothing_is_an_error(world: World, azure: LocalAzure, command: str, what: str) -> None:
     scope = REFUSED[what]
-    ran = desk.run(command, *(("--yes",) if command == "apply" else ()), "--scope", scope)
+    ran = azure.run(command, *(("--yes",) if command == "apply" else ()), "--scope", scope)
     assert ran.code == 1
     assert ran.out == ""
     (line,) = (line for line in ran.err.splitlines() if not line.startswith("amlguard: run "))
@@ -186,9 +184,9 @@ def test_a_scope_that_chooses_nothing_is_an_error(world: World, desk: Desk, comm
 )
 @pytest.mark.parametrize("what", [what for what in REFUSED if what != "no id"])
 def test_a_scope_of_the_policy_that_chooses_nothing_is_an_error(
-    desk: Desk, policy: Path, what: str, beside: tuple[str, ...], arguments: tuple[str, ...]
+    azure: LocalAzure, policy: Path, what: str, beside: tuple[str, ...], arguments: tuple[str, ...]
 ) -> None:
-    ran = desk.run("plan", "--policy", _watching(policy, *beside, REFUSED[what]), *arguments)
+    ran = azure.run("plan", "--policy", _watching(policy, *beside, REFUSED[what]), *arguments)
     assert ran.code == 1
     assert ran.out == ""
     assert REFUSED[what] in ran.err
@@ -198,14 +196,14 @@ def test_a_scope_of_the_policy_that_chooses_nothing_is_an_error(
 @pytest.mark.parametrize(
     ("scope", "code"), [(RG, 0), (REGISTRY, 0), ("/", 1), (f"{REGISTRY}/scopeMaps/all", 1), ("ml", 1)]
 )
-def test_policy_check_knows_what_can_choose_nothing(desk: Desk, policy: Path, scope: str, code: int) -> None:
-    ran = desk.run("policy", "check", _watching(policy, EMPTY, scope))
+def test_policy_check_knows_what_can_choose_nothing(azure: LocalAzure, policy: Path, scope: str, code: int) -> None:
+    ran = azure.run("policy", "check", _watching(policy, EMPTY, scope))
     assert ran.code == code
     assert ("scopes[1]" in ran.err) is (code == 1)
 
 
-def test_what_may_not_be_read_names_the_right(desk: Desk) -> None:
-    ran = desk.run("plan", "--scope", management_group("closed"))
+def test_what_may_not_be_read_names_the_right(azure: LocalAzure) -> None:
+    ran = azure.run("plan", "--scope", management_group("closed"))
     assert "Microsoft.Management/managementGroups/read" in ran.err
     assert "Reader" in ran.err
 
@@ -221,9 +219,9 @@ def test_what_may_not_be_read_names_the_right(desk: Desk) -> None:
     ],
 )
 def test_scope_and_policy_both_hold(
-    desk: Desk, policy: Path, scope: str, watched: tuple[str, ...], both: set[str]
+    azure: LocalAzure, policy: Path, scope: str, watched: tuple[str, ...], both: set[str]
 ) -> None:
-    ran = desk.run("plan", "--policy", _watching(policy, *watched), "--scope", scope, "--format", "json")
+    ran = azure.run("plan", "--policy", _watching(policy, *watched), "--scope", scope, "--format", "json")
     assert {one["principalId"] for one in ran.document["grants"]} == {principal(name) for name in both}
     assert ran.document["lookedAt"]["workspaces"] == len(both)
 
@@ -234,26 +232,26 @@ def test_scope_and_policy_both_hold(
 )
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_nothing_looked_at_is_not_compliant(
-    desk: Desk, policy: Path, command: str, scope: str, watched: tuple[str, ...]
+    azure: LocalAzure, policy: Path, command: str, scope: str, watched: tuple[str, ...]
 ) -> None:
     arguments = [command, *(("--yes",) if command == "apply" else ()), *(("--scope", scope) if scope else ())]
     arguments += ["--policy", _watching(policy, *watched)] if watched else []
-    ran = desk.run(*arguments, "--format", "json")
+    ran = azure.run(*arguments, "--format", "json")
     assert ran.code == 1
     assert "nothing was looked at" in ran.err
     assert (ran.document["lookedAt"]["workspaces"], len(ran.document["errors"])) == (0, 1)
-    allowed = desk.run(*arguments, "--allow-empty", "--format", "json")
+    allowed = azure.run(*arguments, "--allow-empty", "--format", "json")
     assert allowed.code == 0
     assert allowed.document["errors"] == []
 
 
 def test_an_event_fails_where_a_management_group_of_the_policy_cannot_be_read(
-    world: World, desk: Desk, policy: Path
+    world: World, azure: LocalAzure, policy: Path
 ) -> None:
     """Whether the workspace is watched is then unknown: neither yes nor no."""
     for group in ("closed", "mll"):
         file = _watching(policy, management_group(group), RG)
-        ran = desk.run("event", _told(policy, "one", "closed", "prod"), "--policy", file)
+        ran = azure.run("event", _told(policy, "one", "closed", "prod"), "--policy", file)
         assert ran.code == 1
         assert management_group(group) in ran.err
         assert world.changed() == {"one"}, "what another scope chooses does not wait for that"
@@ -261,8 +259,8 @@ def test_an_event_fails_where_a_management_group_of_the_policy_cannot_be_read(
 
 
 @pytest.mark.parametrize("form", ["text", "html", "sarif"])
-def test_every_format_says_what_was_looked_at(world: World, desk: Desk, form: str) -> None:
-    ran = desk.run("plan", "--scope", f"/subscriptions/{A}", "--format", form)
+def test_every_format_says_what_was_looked_at(world: World, azure: LocalAzure, form: str) -> None:
+    ran = azure.run("plan", "--scope", f"/subscriptions/{A}", "--format", form)
     policy = world.azure.env["AMLGUARD_POLICY"]
     if form == "sarif":
         (run,) = ran.document["runs"]
@@ -279,15 +277,15 @@ def test_without_a_scope_all_is_looked_at(world: World) -> None:
     assert ran.document["lookedAt"]["policy"] is None
 
 
-def test_the_search_for_strays_finds_them(world: World, desk: Desk) -> None:
+def test_the_search_for_strays_finds_them(world: World, azure: LocalAzure) -> None:
     """Or all of the above could not fail."""
-    desk.run("plan", "--scope", f"/subscriptions/{A}")
+    azure.run("plan", "--scope", f"/subscriptions/{A}")
     assert world.strays({f"/subscriptions/{A}", *leads_to("one")}) == []
     assert any(PROD in path for path in world.strays(leads_to("one")))
     world.azure.forget_requests()
-    desk.run("plan", "--scope", REGISTRY)
+    azure.run("plan", "--scope", REGISTRY)
     assert WORKSPACES["nested"] in world.strays({REGISTRY, *leads_to("prod")}), "a row of Resource Graph"
     world.azure.forget_requests()
-    desk.run("plan", "--scope", RUNNER)
+    azure.run("plan", "--scope", RUNNER)
     strays = world.strays({RUNNER, *leads_to("other")}, lists=("computes", "connections"))
     assert {path.rpartition("/")[2] for path in strays} == {"onlineEndpoints"}, "what is not searched for"

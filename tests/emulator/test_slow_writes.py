@@ -10,7 +10,6 @@ from wire import Json
 
 POLICY = "mode: enforce\nsettle_minutes: 15\n"
 _SWITCH = "Property == 'adminUserEnabled'"
-_STILL_SECONDS = 3  # longer than the pause between two polls
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def world(start_azure: Start) -> World:
     azure.faults(*faults, resyncing)
     assert azure.deliver(*(event(workspace) for workspace in workspaces.values())).status_code == 202
     azure.until(lambda: len(azure.rows(where=f"{_SWITCH} and Outcome != 'Planned'")) == len(CASES), "all are on record")
-    azure.until_quiet(still=_STILL_SECONDS)
+    azure.until_quiet()
     return World(azure, registries, workspaces)
 
 

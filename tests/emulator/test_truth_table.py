@@ -40,8 +40,13 @@ class World:
 
     def until_done(self) -> None:
         """Waits until every case that leaves a record has left it, and the rest was looked at."""
-        expected = sum(case.outcome != "held" for case in CASES)
-        self.azure.until(lambda: len(self.azure.rows(where="Outcome != 'Planned'")) >= expected, "all is recorded")
+        expected = {self.needs[case.name].about for case in CASES if case.outcome != "held"}
+
+        def recorded() -> set[tuple[str, str]]:
+            rows = self.azure.rows(where="Outcome in ('Applied', 'Withheld')")
+            return {(row["PrincipalId"], (row["Scope"] or "").lower()) for row in rows}
+
+        self.azure.until(lambda: expected <= recorded(), "of each case it is recorded what came of it", 300)
         self.azure.until_quiet()
 
 
@@ -61,7 +66,8 @@ def _assert_truth(case: Case, world: World) -> None:
             assert rows == []
         case "granted":
             assert after == before | {(need.scope.lower(), need.role)}
-            assert set(outcomes) == {"Applied", "Planned"}  # planned anew where others were quicker at the caps
+            # Put off and planned anew where others were quicker at the caps.
+            assert set(outcomes) - {"Deferred"} == {"Applied", "Planned"}
             assert outcomes.count("Applied") == 1
         case _:
             assert after == before

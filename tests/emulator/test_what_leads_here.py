@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 from dependency_world import KINDS, POLICY, World, document, resource, workspace
-from desk import Desk
 from event_grid import event
-from local_azure import Start
+from local_azure import LocalAzure, Start
 from tenants import child, oid
 
 ACCESS = json.loads((Path(__file__).parents[2] / "infra" / "app_access.json").read_text(encoding="utf-8"))
@@ -31,14 +30,13 @@ def world(started: World) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def desk(started: World) -> Iterator[Desk]:
-    with Desk(started.azure.folder, started.azure.env) as desk:
-        yield desk
+def azure(started: World) -> LocalAzure:
+    return started.azure
 
 
 @pytest.mark.parametrize("kind", SCOPES)
-def test_a_scope_chooses_who_uses_it_only_so(desk: Desk, kind: str) -> None:
-    ran = desk.run("plan", "--scope", resource(kind), "--format", "json")
+def test_a_scope_chooses_who_uses_it_only_so(azure: LocalAzure, kind: str) -> None:
+    ran = azure.run("plan", "--scope", resource(kind), "--format", "json")
     assert ran.code in {0, 2}, ran.err
     clusters = {oid(each) for each in KINDS} & {one["principalId"] for one in ran.document["grants"]}
     assert clusters == {oid(kind)}
@@ -47,7 +45,7 @@ def test_a_scope_chooses_who_uses_it_only_so(desk: Desk, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SCOPES)
 def test_an_event_about_who_uses_a_scope_of_the_policy_only_so_is_acted_upon(
-    world: World, desk: Desk, tmp_path: Path, kind: str
+    world: World, azure: LocalAzure, tmp_path: Path, kind: str
 ) -> None:
     policy, events = tmp_path / "policy.yaml", tmp_path / "events.json"
     policy.write_text(f'{POLICY}scopes: ["{resource(kind)}"]\n', encoding="utf-8")
@@ -58,14 +56,14 @@ def test_an_event_about_who_uses_a_scope_of_the_policy_only_so_is_acted_upon(
     )
     told = [event(workspace(kind)), event(workspace(other))]
     events.write_text(json.dumps(told), encoding="utf-8")
-    ran = desk.run("event", str(events), "--policy", str(policy))
+    ran = azure.run("event", str(events), "--policy", str(policy))
     assert ran.code == 0, ran.err
     assert world.looked_at() == {kind}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_explain_sees_it_from_who_uses_it_only_so(desk: Desk, kind: str) -> None:
-    ran = desk.run("explain", resource(kind), "--format", "json")
+def test_explain_sees_it_from_who_uses_it_only_so(azure: LocalAzure, kind: str) -> None:
+    ran = azure.run("explain", resource(kind), "--format", "json")
     assert ran.code in {0, 2}, ran.err
     assert [one.lower() for one in ran.document["workspaces"]] == [workspace(kind).lower()]
 

@@ -24,6 +24,11 @@ class Need:
     """The guard that withholds the grant."""
 
     @property
+    def about(self) -> tuple[str, str]:
+        """By which a row of the audit table is told apart."""
+        return self.principal, self.scope.lower()
+
+    @property
     def group(self) -> str:
         return "/".join(self.scope.split("/")[:5])
 

@@ -4,8 +4,6 @@ import base64
 import json
 import os
 import re
-import select
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,13 +31,6 @@ def is_write(request: Json) -> bool:
     """POSTs that only read, or that go to the logs, are no writes to ARM."""
     elsewhere = ("/ingestion/", "/v1/workspaces/", "/providers/microsoft.resourcegraph/")
     return request["method"] not in {"GET", "HEAD"} and not request["path"].lower().startswith(elsewhere)
-
-
-def first_line(process: "subprocess.Popen[str]", seconds: float) -> str:
-    """Empty when the process ended or said nothing in time."""
-    assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], seconds)
-    return process.stdout.readline() if ready else ""
 
 
 def claims(token: str) -> Json:

@@ -9,15 +9,16 @@ from emulator.clock import Clock
 
 
 async def test_a_moment_that_has_passed_does_not_wait() -> None:
-    clock, started = Clock(), time.monotonic()
-    await Alarm(clock).until(clock.now() - timedelta(seconds=1))
-    assert time.monotonic() - started < 0.5
+    clock = Clock()
+    waiting = Alarm(clock).until(clock.now() - timedelta(seconds=1))
+    with pytest.raises(StopIteration):  # it ends at its first step
+        waiting.send(None)
 
 
 async def test_real_time_rings() -> None:
     started = time.monotonic()
     await Alarm(Clock()).after(0.1)
-    assert 0.1 <= time.monotonic() - started < 1
+    assert time.monotonic() - started >= 0.1
 
 
 async def test_only_an_advance_that_reaches_the_moment_rings() -> None:
@@ -29,4 +30,4 @@ async def test_only_an_advance_that_reaches_the_moment_rings() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(asyncio.shield(waiting[0]), 0.1)
     clock.advance(41)
-    await asyncio.wait_for(asyncio.gather(*waiting), 1)
+    await asyncio.wait_for(asyncio.gather(*waiting), 60)

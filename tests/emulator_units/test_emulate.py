@@ -1,4 +1,4 @@
-"""`python -m emulator` as a process: one line when ready, clear refusals, a clean end."""
+"""`amlguard emulate` and what it becomes, `python -m emulator`: one line when ready, clear refusals, a clean end."""
 
 import json
 import signal
@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    command = [sys.executable, "-m", "emulator", "--no-functions", *map(str, arguments)]
+def started(
+    *arguments: str | Path, program: Sequence[str] = (sys.executable, "-m", "emulator")
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    command = [*program, "--no-functions", *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
@@ -33,7 +35,10 @@ def started(*arguments: str | Path) -> Iterator[tuple[subprocess.Popen[str], dic
 def test_ready_line_and_clean_end(tmp_path: Path) -> None:
     tenant = tmp_path / "tenant.json"
     tenant.write_text(json.dumps({"resources": [resource(REGISTRY)]}))
-    with started("--tenant", tenant, "--seed", "5", "--policy", tenant) as (process, ready):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("mode: enforce\n")
+    installed = (str(Path(sys.executable).with_name("amlguard")), "emulate")
+    with started("--tenant", tenant, "--seed", "5", "--policy", policy, program=installed) as (process, ready):
         assert ready["ready"] is True
         assert ready["functions"] is None
         assert set(ready["env"]) == {
@@ -58,7 +63,7 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
         with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=ready["ca"])) as answer:
             assert json.load(answer)["name"] == "reg"
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (0, "", "")
     assert not Path(ready["ca"]).exists()
 
@@ -83,7 +88,7 @@ def test_refusals(tmp_path: Path, option: str, text: str, said: str) -> None:
     file = tmp_path / "given.json"
     file.write_text(text)
     command = [sys.executable, "-m", "emulator", "--no-functions", option, str(file)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=30, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
     assert (result.returncode, result.stdout) == (1, "")
     assert said in result.stderr
     assert "Traceback" not in result.stderr

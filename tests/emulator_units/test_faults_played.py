@@ -131,11 +131,11 @@ async def test_an_answer_of_another_content_type(client: Client) -> None:
 
 @pytest.mark.parametrize("connection", ["reset", "stall"])
 async def test_connections_that_end_amid_a_body(client: Client, connection: str) -> None:
-    await client.faults({"path": "registries/reg", "connection": connection, "stallMs": 200, "times": 1})
+    await client.faults({"path": "registries/reg", "connection": connection, "stallMs": 3000, "times": 1})
     started = time.monotonic()
     with pytest.raises(aiohttp.ClientError):
         await client.ask(REGISTRY)
-    assert (time.monotonic() - started >= 0.2) == (connection == "stall")
+    assert (time.monotonic() - started >= 3) == (connection == "stall")
     assert (await client.get(REGISTRY))["name"] == "reg"
 
 

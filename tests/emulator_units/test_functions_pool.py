@@ -94,7 +94,7 @@ async def test_functions_run_in_their_directory_with_their_settings_alone(tmp_pa
 
 async def test_stopping_lets_running_functions_end(tmp_path: Path) -> None:
     async with running(tmp_path, INVOKED_BY_TEXT) as (pool, functions):
-        task = asyncio.create_task(invoke(pool, functions["wait"], "0.5"))
+        task = asyncio.create_task(invoke(pool, functions["wait"], "2"))
         await asyncio.sleep(0.1)
         assert not task.done()
     await task

@@ -6,7 +6,7 @@ import os
 import re
 import ssl
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -154,19 +154,21 @@ async def test_answers_carry_azures_headers_and_the_clocks_date(
     assert before.headers["x-ms-request-id"]
     assert before.headers["x-ms-correlation-request-id"]
     advanced = await operator.post("/_local/clock", json={"advanceSeconds": 86400})
-    assert datetime.fromisoformat((await advanced.json())["now"]) == pytest.approx(azure.clock.now(), abs=_SECONDS)
+    assert datetime.fromisoformat((await advanced.json())["now"]) == pytest.approx(azure.clock.now(), abs=_HOUR)
     after = await operator.get(f"{RG}?api-version=2021-04-01")
     passed = parsedate_to_datetime(after.headers["Date"]) - parsedate_to_datetime(before.headers["Date"])
-    assert 86400 <= passed.total_seconds() < 86410
+    assert 86400 <= passed.total_seconds() < 86400 + _HOUR.total_seconds()
     assert (await operator.post("/_local/clock", json={"advanceSeconds": -1})).status == 400
 
 
-_SECONDS = datetime.resolution * 5_000_000
+_HOUR = timedelta(hours=1)
 
 
 async def test_the_request_log(operator: aiohttp.ClientSession) -> None:
     await operator.get(f"{RG}?api-version=2021-04-01")
     await operator.get("/nonsense")
+    going = await (await operator.get("/_local/running")).json()
+    assert going == {"invocations": 0, "events": 0, "requests": 2}
     log = await (await operator.get("/_local/requests")).json()
     assert [(entry["method"], entry["path"], entry["caller"], entry["status"]) for entry in log] == [
         ("GET", f"{RG}?api-version=2021-04-01", "operator", 200),
@@ -265,8 +267,8 @@ async def test_bodies_that_are_no_json(operator: aiohttp.ClientSession) -> None:
     assert (await operator.head(url)).status == 200
 
 
-@pytest.mark.parametrize(("throttle", "refused"), [(True, 50), (False, 0)])
-async def test_throttling(tmp_path: Path, *, throttle: bool, refused: int) -> None:
+@pytest.mark.parametrize(("throttle", "most"), [(True, 10_000), (False, 251)])
+async def test_throttling(tmp_path: Path, *, throttle: bool, most: int) -> None:
     local = LocalAzure(Options(functions=False, throttle=throttle), tmp_path)
     await local.start()
     try:
@@ -275,24 +277,25 @@ async def test_throttling(tmp_path: Path, *, throttle: bool, refused: int) -> No
         async with aiohttp.ClientSession(
             local.url, headers={"Authorization": f"Bearer {token}"}, connector=trusted
         ) as app:
-            answers = [await app.delete("/subscriptions/x?api-version=2021-04-01") for _ in range(251)]
-            statuses = [answer.status for answer in answers]
+            statuses: list[int] = []
+            while len(statuses) < most and 429 not in statuses:  # the bucket fills while a busy machine asks
+                statuses.append((await app.delete("/subscriptions/x?api-version=2021-04-01")).status)
     finally:
         await local.stop()
-    assert (statuses.count(429) > 0) is bool(refused)
+    assert (statuses.count(429) > 0) is throttle
     assert set(statuses[:200]) == {405}
 
 
 async def test_latency_delays_azure_but_not_its_control_routes(tmp_path: Path) -> None:
-    local = LocalAzure(Options(functions=False, latency_ms=60), tmp_path)
+    local = LocalAzure(Options(functions=False, latency_ms=3000), tmp_path)
     await local.start()
     try:
         async with operator_of(local) as operator:
             await operator.get("/subscriptions?api-version=2022-12-01")
             started = asyncio.get_running_loop().time()
             (logged,) = await (await operator.get("/_local/requests")).json()
-            assert asyncio.get_running_loop().time() - started < 0.06
-            assert logged["durationMs"] >= 60
+            assert asyncio.get_running_loop().time() - started < 3
+            assert logged["durationMs"] >= 3000
     finally:
         await local.stop()
 

@@ -100,7 +100,7 @@ class TestTheDeadline:
 
     async def test_that_passes_while_azure_is_slow_leaves_the_rest_to_the_queue(self) -> None:
         one = app(raw.compute("c1", C1))
-        deadline = time.monotonic() + 0.2
+        deadline = time.monotonic() + 2
         inner = one.audit.record
 
         class Slow:

@@ -1,11 +1,13 @@
 """`make check` notices templates that are wrong, says where, and fails; without a compiler it says what it left out."""
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,18 +105,23 @@ def test_a_snapshot_that_is_missing_is_noticed(folder: Path, capsys: pytest.Capt
     assert "there is no snapshot to scan" in said
 
 
+def _finds_old_tls(snapshots: Mapping[str, Any], _: object) -> list[str]:
+    """In checkov's place, whose start takes seconds: what it finds itself is tested above."""
+    return [f"{name}: CKV_AZURE_44 " for name, one in snapshots.items() if '"TLS1_0"' in json.dumps(one)]
+
+
 @needs_compiler
 def test_with_a_compiler_what_is_right_passes_and_nothing_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (main([str(folder)], COMPILER), capsys.readouterr().err) == (0, "")
+    assert (main([str(folder)], COMPILER, _finds_old_tls), capsys.readouterr().err) == (0, "")
 
 
 @needs_compiler
 def test_a_mistake_and_its_snapshot_are_noticed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is scanned is what the templates give now, whatever was committed."""
     _edit(folder / STORAGE, "'TLS1_2'", "'TLS1_0'")
-    assert main([str(folder)], COMPILER) == 1
+    assert main([str(folder)], COMPILER, _finds_old_tls) == 1
     said = capsys.readouterr().err
     assert "one-subscription.snapshot.json is not what the templates give: run `make snapshots`" in said
     assert "one-subscription: CKV_AZURE_44 " in said
@@ -148,7 +155,7 @@ def test_an_old_api_version_is_a_note_where_time_alone_makes_it_old(
 ) -> None:
     _edit(folder / STORAGE, "Accounts@2025-08-01' = {", "Accounts@2024-01-01' = {")
     write(folder / SNAPSHOT, bicep.snapshot(folder / PARAMETERS))
-    assert main([str(folder), "--ages", "note"], COMPILER) == 0
+    assert main([str(folder), "--ages", "note"], COMPILER, _finds_old_tls) == 0
     assert "use-recent-api-versions" in capsys.readouterr().err
 
 

@@ -1,8 +1,9 @@
-"""The demo plays under what infra/ deploys: the rights of app_access.json, the app settings of a snapshot."""
+"""The demo plays under what infra/ deploys: the rights of app_access.json, the app settings of a snapshot.
+
+The whole of it is played, and all its checks are held, by `make demo`, which the gate runs after `make test`.
+"""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,8 @@ from deployments import written_access
 from emulator import app_settings
 from emulator.app_settings import AppSettingsError
 from emulator.options import Options
-from infra.check import INFRA, ROOT
+from infra.check import INFRA
 from infra.snapshots import made, names
-
-
-def test_the_whole_demo() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "demo", "--plain"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "checks hold" in ended.stdout
 
 
 def test_the_local_azure_has_the_rights_and_tables_of_infra() -> None:

@@ -19,7 +19,8 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
-from local_azure import LocalAzure, Ran
+from forked import Ran
+from local_azure import LocalAzure
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from tenants import ACR_PULL, BLOB_READER, GRANTS_ONLY, Tenant, group_id, oid, system_assigned
@@ -50,7 +51,7 @@ class Installed:
             env=clean(self.folder, env),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         return Ran(ended.returncode, ended.stdout, ended.stderr)

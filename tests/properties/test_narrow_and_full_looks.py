@@ -34,7 +34,7 @@ from shared.prepare import prepare
 from shared.reading.cached import CachedReads
 from shared.reading.estate import observe
 
-TENANTS = 60
+TENANTS = 40
 ATTRIBUTES = {
     List.COMPUTES: "computes",
     List.ENDPOINTS: "endpoints",

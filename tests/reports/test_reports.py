@@ -37,7 +37,6 @@ POLICY = {
 }
 WAYS = (("plan", "as it is"), ("event", "upper"), ("sweep", "mixed"))
 _SECONDS = 300
-_EVERY = 1.0
 _BATCH = 8
 _ATTEMPTS = 3
 
@@ -82,15 +81,15 @@ def _tell(azure: LocalAzure, reports: Iterable[Report], casing: str) -> None:
 def _sweep(azure: LocalAzure) -> None:
     azure.sweep()
     ended = "Outcome != 'Started'"
-    azure.until(lambda: azure.rows("AmlGuardSweep_CL", ended), "the sweep ends", _SECONDS, every=_EVERY)
+    azure.until(lambda: azure.rows("AmlGuardSweep_CL", ended), "the sweep ends", _SECONDS)
 
 
 def _settle(azure: LocalAzure) -> None:
     """Until what was left to the queue is done, and what was planned has its outcome."""
     azure.forget_requests()
-    azure.until_quiet(_SECONDS, still=2, every=_EVERY)
-    azure.until(lambda: not _under_way(azure), "what was planned has its outcome", _SECONDS, every=_EVERY)
-    azure.until_quiet(_SECONDS, still=2, every=_EVERY)
+    azure.until_quiet(_SECONDS)
+    azure.until(lambda: not _under_way(azure), "what was planned has its outcome", _SECONDS)
+    azure.until_quiet(_SECONDS)
     assert azure.poisoned_work() == []
 
 

@@ -43,6 +43,11 @@ async def tick(timer: func.TimerRequest, context: func.Context) -> None:
         raise RuntimeError("not yet")
 
 
+@app.timer_trigger(arg_name="timer", schedule="%SCHEDULE%")
+async def idle(timer: func.TimerRequest) -> None:
+    record("idle", past_due=timer.past_due)
+
+
 @app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
 async def work(message: func.QueueMessage) -> None:
     data = json.loads(message.get_body())

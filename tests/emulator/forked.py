@@ -1,0 +1,135 @@
+"""Programs of amlguard in processes of their own, forked from one that has already loaded their modules.
+
+To load the SDKs of Azure takes several times as long as most commands take. What an interpreter reads when it starts
+(encodings, limits, its own variables) and the installed script need a process that starts from nothing.
+"""
+
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any, Self
+
+from aiohttp import connector
+from wire import Json
+
+from emulator import __main__ as emulator
+from handlers.cli import main as command
+from handlers.cli.arguments import parser
+from handlers.cli.emulate import emulator_arguments
+
+_ENCODING = "PYTHONIOENCODING"
+
+type Program = Callable[[list[str]], int]
+
+_COMMANDS = ("apply", "approve", "desk", "explain", "status", "sweeps", "undo")
+_CONTEXT = get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    [
+        "__main__",  # else each process would load pytest
+        emulator.__name__,
+        command.__name__,
+        *(f"handlers.cli.{name}" for name in _COMMANDS),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command's end."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Json:
+        loaded: Json = json.loads(self.out)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """`folder` holds what it reads and writes: stdin, stdout and stderr."""
+
+    folder: Path
+    process: ForkServerProcess
+
+    @classmethod
+    def start(cls, folder: Path, program: Program, arguments: list[str], env: Mapping[str, str]) -> Self:
+        assert not any(name.startswith("PYTHON") for name in env if name != _ENCODING), (
+            "only a new interpreter reads them"
+        )
+        (folder / "stdin").touch()
+        process = _CONTEXT.Process(target=_run, args=(program, arguments, dict(env), folder), daemon=True)
+        process.start()
+        return cls(folder, process)
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid
+        return self.process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self.process.is_alive()
+
+    @property
+    def out(self) -> str:
+        return self._text("stdout")
+
+    @property
+    def err(self) -> str:
+        return self._text("stderr")
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def ended(self, seconds: float) -> Ran:
+        """One that does not end in time is killed, and an error."""
+        self.process.join(seconds)
+        late = self.process.exitcode is None
+        if late:
+            self.process.kill()
+            self.process.join()
+        ran = Ran(self.process.exitcode or 0, self.out, self.err)
+        self.process.close()
+        assert not late, f"not ended within {seconds} s: {ran}"
+        return ran
+
+    def _text(self, name: str) -> str:
+        file = self.folder / name
+        return file.read_text(encoding="utf-8", errors="surrogateescape") if file.exists() else ""
+
+
+def amlguard(arguments: list[str]) -> int:
+    return command.main(arguments)
+
+
+def amlguard_emulate(arguments: list[str]) -> int:
+    """Says the same to the emulator as `amlguard emulate`, which becomes another program."""
+    options = parser(defaultdict(lambda: lambda _: 0)).parse_args(["emulate", *arguments])
+    return emulator.main(emulator_arguments(options))
+
+
+def local_azure(arguments: list[str]) -> int:
+    return emulator.main(arguments)
+
+
+def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:
+    os.environ.clear()
+    os.environ.update(env)
+    aiohttp: Any = connector  # read SSL_CERT_FILE when it was loaded
+    aiohttp._SSL_CONTEXT_VERIFIED = aiohttp._make_ssl_context(verified=True)
+    streams: Any = ((sys.stdin, "stdin", "r"), (sys.stdout, "stdout", "w"), (sys.stderr, "stderr", "w"))
+    for stream, name, mode in streams:
+        with (folder / name).open(mode) as opened:
+            os.dup2(opened.fileno(), stream.fileno())
+        encoding, _, errors = env.get(_ENCODING, "utf-8").partition(":")
+        stream.reconfigure(encoding=encoding, errors="backslashreplace" if name == "stderr" else errors or "strict")
+    sys.exit(program(arguments))
