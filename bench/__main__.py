@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from itertools import product
 
-from bench import alone, event, sweep
+from bench import alone, event, report, sweep
 from bench.figure import Figure, table
 
-_SECTIONS = ("cold", "plan", "event", "sweep")
+_SECTIONS = ("cold", "plan", "event", "report", "sweep")
 _PER_SUBSCRIPTION = 100
 _EVERYTHING = {"sizes": [100, 1000, 10_000], "workers": [1, 2, 4]}
 
@@ -19,6 +19,7 @@ def _figures(options: argparse.Namespace) -> list[Figure]:
         "cold": alone.cold_start,
         "plan": alone.plan_cpu,
         "event": event.event_path,
+        "report": report.figures,
         "sweep": lambda: _sweep(options),
     }
     return [figure for name in options.only or _SECTIONS for figure in sections[name]()]

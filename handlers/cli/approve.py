@@ -35,13 +35,13 @@ class Waiting:
         for one in self.pending:
             yield f"{one.run}  {one.workspace}"
             yield from (f"    {said}" for said in one.actions.values())
-            yield f"    {self._state(one)}"
+            yield f"    {self.state(one)}"
         if not self.pending:
             yield "Nothing waits for approval."
         elif not self.released:
             yield "To release one, run: amlguard approve RUN_ID"
 
-    def _state(self, one: Pending) -> str:
+    def state(self, one: Pending) -> str:
         if self.now >= one.lapses_at:
             return f"lapsed at {_time(one.lapses_at)}; amlguard asks again if the change is still needed"
         if one.approved_at:

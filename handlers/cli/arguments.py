@@ -1,36 +1,58 @@
 """What the command line takes, and what its help says."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
 from handlers.cli.console import as_utf8
+from handlers.cli.examples import EXAMPLES
+from handlers.cli.formats.view import SEVERITIES, Status
+from handlers.cli.version import installed
 
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error (1). argparse exits with 2, which here means "something is left to do"."""
+    """Wrong usage is an error (1). argparse exits with 2, which here means "something is left to do".
+
+    It says what was perhaps meant, and its help ends with what people type.
+    """
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}\n")
+        self.exit(1, f"{self.prog}: {message}{_meant(message)}; see `{self.prog} --help`\n")
+
+    def format_help(self) -> str:
+        command = self.prog.partition(" ")[2]
+        examples = "\n".join(f"  {one}" for one in EXAMPLES[command])
+        return f"{super().format_help()}\nExamples:\n{examples}\n"
+
+
+_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
+
+
+def _meant(message: str) -> str:
+    """What comes close to a choice that is none."""
+    found = _CHOICE.search(message)
+    known = [one.strip(" '") for one in found[2].split(",")] if found else []
+    close = get_close_matches(found[1], known, 1, 0.5) if found else []
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 class _Version(argparse.Action):
-    """The version of what is installed. Only pyproject.toml says it."""
+    """Asked for the version, it prints it and ends."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - no other command needs it
-
-        try:
-            print(f"{parser.prog} {version('amlguard')}")
-        except PackageNotFoundError:
+        if not (version := installed()):
             parser.error(f"it runs from {Path(__file__).parents[2]} and is not installed, so it has no version")
+        print(f"{parser.prog} {version}")
         parser.exit()
 
 
@@ -45,7 +67,10 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
+    _printing(planning)
+    _choosing(planning)
     planning.set_defaults(run=run["plan"])
+    _report_command(commands, run)
     _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
@@ -54,16 +79,41 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _policy_option(event)
     event.set_defaults(run=run["event"])
 
-    rules = commands.add_parser("rules", help="show the catalogue of rules")
-    rules.add_argument("--format", choices=("text", "json"), default="text")
-    rules.set_defaults(run=run["rules"])
+    _rules_command(commands, run)
     sweeps = commands.add_parser("sweeps", help="show how far the sweep is, and how the last ones ended")
     sweeps.add_argument("--format", choices=("text", "json"), default="text")
     sweeps.add_argument("--start", action="store_true", help="put a sweep on the app's queue, as the timer does")
     sweeps.set_defaults(run=run["sweeps"])
     _policy_commands(commands, run)
     _emulate_command(commands, run)
+    completing = commands.add_parser("completion", help="print what makes a shell complete amlguard's arguments")
+    completing.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
+    completing.set_defaults(run=run["completion"])
     return made
+
+
+def _rules_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+    rules = commands.add_parser("rules", help="show the catalogue of rules, or what one of them says")
+    rules.add_argument("rule", nargs="*", metavar="RULE", help="a rule's name, or an AML-id: then all that it says")
+    rules.add_argument("--mode", action="append", default=[], choices=("fix", "opt-in", "audit", "guard", "input"))
+    rules.add_argument("--severity", action="append", default=[], choices=SEVERITIES, help="of what it may find")
+    rules.add_argument("--format", choices=("text", "json"), default="text")
+    rules.set_defaults(run=run["rules"])
+
+
+def _report_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+    reporting = commands.add_parser(
+        "report",
+        help="write the posture as one page: findings, who reaches what, what was done, what waits",
+        description="Writes one HTML file that needs no network. It only reads. What amlguard did comes from the audit "
+        "log (AMLGUARD_LOG_WORKSPACE_ID) or a file, what waits from the app's storage account, where these are set.",
+        epilog="Exit code: 0 written, 1 error, also if a workspace could not be read; the page says which.",
+    )
+    _reporting(reporting)
+    reporting.add_argument("--format", choices=("html", "json"), default="html")
+    reporting.add_argument("--out", type=Path, metavar="FILE", default=Path("amlguard-report.html"))
+    _audit_file_option(reporting, "the file in which `apply` recorded what it did")
+    reporting.set_defaults(run=run["report"])
 
 
 def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
@@ -77,6 +127,7 @@ def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) ->
         "changed.",
     )
     _reporting(applying)
+    _printing(applying)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
     _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
@@ -140,7 +191,7 @@ def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> 
         "resource", metavar="RESOURCE_ID", type=as_utf8, help="a workspace, compute, endpoint, identity, registry …"
     )
     _policy_option(explaining)
-    explaining.add_argument("--format", choices=("text", "json"), default="text")
+    explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
     explaining.set_defaults(run=run["explain"])
 
 
@@ -159,8 +210,31 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
         "--allow-empty", action="store_true", help="exit with 0 instead of an error if there is no workspace to look at"
     )
     _policy_option(parser)
-    parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
+
+
+def _printing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument("--full", action="store_true", help="tell all of it, however long, with reasons and remedies")
+
+
+def _choosing(parser: argparse.ArgumentParser) -> None:
+    shown = parser.add_argument_group(
+        "what is shown",
+        "Each can be repeated. Of several options an item must meet each. The exit code is that of the whole plan.",
+    )
+    shown.add_argument("--rule", action="append", default=[], metavar="RULE", help="a rule's name, or an AML-id")
+    shown.add_argument("--severity", action="append", default=[], choices=SEVERITIES, help="findings as severe as that")
+    shown.add_argument(
+        "--workspace", action="append", default=[], metavar="NAME", type=as_utf8, help="name (with * and ?) or id"
+    )
+    shown.add_argument("--status", action="append", default=[], choices=tuple(map(str, Status)))
+    parser.add_argument(
+        "--fail-on",
+        choices=("never", "grant", *SEVERITIES),
+        help="what makes the exit code 2: never; grant: only changes; a severity: findings from there up, and changes. "
+        "Default: any change or finding, or anything withheld or deferred",
+    )
 
 
 def _audit_file_option(parser: argparse.ArgumentParser, what: str) -> None:
@@ -176,6 +250,7 @@ def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Comma
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--online", action="store_true", help="also ask Azure whether the scopes are there")
     check.set_defaults(run=run["policy_check"])
     printing = kinds.add_parser(
         "condition",

@@ -3,16 +3,18 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
+from handlers.cli.progress import Progress
+from handlers.cli.version import installed
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
-from shared.access.plan_json import Report
+from shared.access.report import Report
 from shared.access.scope import Scope
 from shared.ports import AzureFailureError
 from shared.reading.shared_lists import SharedLists
@@ -36,9 +38,15 @@ class Where:
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services)
-        reconciler = at_a_desk(services, only)
-        await _each(await workspaces(where, services, report), reconciler.preview, report)
+        return await planned(where, services, at_a_desk(services, only).preview)
+
+
+async def planned(where: Where, services: Runtime, work: Callable[[Scope], Awaitable[Plan]]) -> Report:
+    """`work` makes the plan of a workspace."""
+    report = new_report(services, where)
+    found = await workspaces(where, services, report)
+    await _each(found, work, report, Progress(len(found), services.requests))
+    report.time = services.azure.now()
     return report
 
 
@@ -66,9 +74,15 @@ def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
     return replace(reconciler, azure=azure, queue=None, terms=terms, instructions=instructions)
 
 
-def new_report(services: Runtime) -> Report:
+def new_report(services: Runtime, where: Where) -> Report:
     file = services.policy_file
-    return Report(policy=str(file) if file else None, identity=services.own_object_id or None)
+    return Report(
+        policy=str(file) if file else None,
+        identity=services.own_object_id or None,
+        time=services.azure.now(),
+        version=installed(),
+        scopes=tuple(map(scope_of, where.scopes)) or tuple(services.terms.scopes),
+    )
 
 
 async def workspaces(where: Where, services: Runtime, report: Report) -> Sequence[Scope]:
@@ -116,7 +130,9 @@ def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -
     return f"nothing was looked at: {where}; {check}"
 
 
-async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
+async def _each(
+    scopes: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, progress: Progress
+) -> None:
     """Runs `work` on every workspace, a few at once. One that fails is reported and does not stop the others."""
     limit = asyncio.Semaphore(AT_ONCE)
     plans: dict[Scope, Plan] = {}
@@ -126,15 +142,10 @@ async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
             try:
                 plans[scope] = await work(scope)
             except (AzureFailureError, ValueError) as error:
-                report.errors.append(f"{scope}: {error}")
-        progress(len(plans) + len(report.errors), len(scopes))
+                report.fail(scope, str(error))
+        progress.done += 1
 
-    await asyncio.gather(*(one(scope) for scope in scopes))
+    async with progress.shown():
+        await asyncio.gather(*(one(scope) for scope in scopes))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
     report.looked_at += [scope for scope in scopes if scope in plans]
-
-
-def progress(done: int, of: int) -> None:
-    if sys.stderr.isatty() and of > 1:
-        end = "\n" if done == of else ""
-        print(f"\r{done} of {of} workspaces", end=end, file=sys.stderr, flush=True)

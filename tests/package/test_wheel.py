@@ -110,7 +110,8 @@ def test_it_holds_what_is_deployed_and_nothing_else(installed: Installed) -> Non
     with zipfile.ZipFile(installed.wheel) as opened:
         names = {name for name in opened.namelist() if ".dist-info/" not in name}
     sources = (one for folder in package.FOLDERS for one in (_ROOT / folder).rglob("*"))
-    assert names == {one.relative_to(_ROOT).as_posix() for one in sources if one.suffix in {".py", ".json"}}
+    kept = {".py", ".json", ".css", ".j2", ".js"}
+    assert names == {one.relative_to(_ROOT).as_posix() for one in sources if one.suffix in kept}
 
 
 def _asked(installed: Installed) -> list[Requirement]:

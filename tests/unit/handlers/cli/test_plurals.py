@@ -6,10 +6,11 @@ import pytest
 from unit.build import NOW, cluster, estate, sai, workspace
 
 from handlers.cli.console import counted
-from handlers.cli.present import result_text
+from handlers.cli.formats.screen import Screen
+from handlers.cli.present import render, result_document
 from handlers.cli.sweeps import sweeps_text
 from shared.access.plan import plan
-from shared.access.plan_json import Report
+from shared.access.report import Report
 from shared.access.rules import RULES
 from shared.access.terms import Terms
 from shared.state.sweep_documents import Summary, Tally
@@ -34,7 +35,7 @@ def test_a_plan_counts_in_words() -> None:
     assert len(made.grants) == 2
     one = Report([replace(made, grants=made.grants[:1], satisfied=1)], ["it could not be read"])
     two = Report([replace(made, satisfied=2)], ["it could not be read", "nor could this"])
-    last = [result_text(report).splitlines()[-1] for report in (one, two)]
+    last = [render(result_document(report), "text", Screen()).splitlines()[-1] for report in (one, two)]
     assert last[0].startswith("1 grant, 0 settings, ")
     assert last[0].endswith("; 1 need already satisfied, 1 error")
     assert last[1].startswith("2 grants, 0 settings, ")
