@@ -56,6 +56,16 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def commands_of(known: argparse.ArgumentParser, above: str = "") -> dict[str, argparse.ArgumentParser]:
+    """All commands by name, `policy check` among them; the whole has none."""
+    found = {above: known}
+    for action in known._actions:  # noqa: SLF001 - argparse has no public list of them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            for name, command in action.choices.items():
+                found |= commands_of(command, f"{above} {name}".strip())
+    return found
+
+
 def parser(run: Commands) -> argparse.ArgumentParser:
     made = _Parser(
         prog="amlguard",
