@@ -1,4 +1,4 @@
-"""`python -m docs.tutorial FILE`: what a shell needs to sign in to a local Azure, from the line that `emulate` printed."""
+"""`python -m docs.tutorial FILE`: what a shell needs to sign in to a local Azure, from the line that it printed."""
 
 import json
 import shlex
