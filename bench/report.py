@@ -53,7 +53,13 @@ def _document(workspaces: list[str]) -> dict[str, Any]:
     empty: dict[str, Any] = {name: [] for name in ("settings", "removals", "withheld", "deferred", "unknown", "errors")}
     severities = {name: sum(one["severity"] == name for one in findings) for name in dict.fromkeys(_KINDS)}
     numbers = dict.fromkeys(empty, 0) | {"grants": len(grants), "findings": severities, "satisfied": 0}
-    looked_at = {"workspaces": len(workspaces), "subscriptions": _SUBSCRIPTIONS, "policy": None, "identity": None}
+    looked_at = {
+        "workspaces": len(workspaces),
+        "subscriptions": _SUBSCRIPTIONS,
+        "policy": None,
+        "identity": None,
+        "asOf": None,
+    }
     return {
         **empty,
         "version": "",

@@ -78,6 +78,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
     _printing(planning)
+    _fresh_option(planning)
     _choosing(planning)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
@@ -122,6 +123,7 @@ def _report_command(commands: "argparse._SubParsersAction[_Parser]", run: Comman
     _reporting(reporting)
     reporting.add_argument("--format", choices=("html", "json"), default="html")
     reporting.add_argument("--out", type=Path, metavar="FILE", default=Path("amlguard-report.html"))
+    _fresh_option(reporting)
     _audit_file_option(reporting, "the file in which `apply` recorded what it did")
     reporting.set_defaults(run=run["report"])
 
@@ -226,6 +228,14 @@ def _printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
     parser.add_argument("--full", action="store_true", help="tell all of it, however long, with reasons and remedies")
+
+
+def _fresh_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="read everything through ARM; otherwise, of more than 20 workspaces, Resource Graph shows the resources",
+    )
 
 
 def _choosing(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
+from handlers.cli.many import FEW, Shards
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
 from handlers.runtime import Runtime, connected
@@ -28,26 +29,41 @@ type Keys = frozenset[tuple[str, ...]] | None
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace."""
+    """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace.
+
+    `fresh`: by ARM alone, however many there are.
+    """
 
     scopes: Sequence[str] = ()
     policy_file: Path | None = None
     empty_is_fine: bool = False
+    fresh: bool = False
 
 
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     async with connected(os.environ, where.policy_file) as services:
-        return await planned(where, services, at_a_desk(services, only).preview)
+        report, desk = new_report(services, where), at_a_desk(services, only)
+        found = await workspaces(where, services, report)
+        shards = sharded(desk, found, where, report)
+        await each(found, shards.preview if shards else desk.preview, report, services)
+    return report
 
 
-async def planned(where: Where, services: Runtime, work: Callable[[Scope], Awaitable[Plan]]) -> Report:
-    """`work` makes the plan of a workspace."""
-    report = new_report(services, where)
-    found = await workspaces(where, services, report)
+def sharded(desk: Reconciler, found: Sequence[Scope], where: Where, report: Report) -> Shards | None:
+    """What reads many workspaces; None where few are read, or fresh ones are wanted."""
+    if where.fresh or len(found) <= FEW:
+        return None
+    report.as_of = desk.azure.now()
+    return Shards(desk, found)
+
+
+async def each(
+    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime
+) -> None:
+    """`work` makes the plan of a workspace, and the report gets it."""
     await _each(found, work, report, Progress(len(found), services.requests))
     report.time = services.azure.now()
-    return report
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:

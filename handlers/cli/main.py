@@ -126,7 +126,7 @@ def _where(options: argparse.Namespace) -> "Where":
     for scope in options.scope:
         scope_of(scope)
     read_policy(options.policy, Settings.read(os.environ))
-    return Where(options.scope, options.policy, options.allow_empty)
+    return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
 
 def _confirmed(changes: int, command: str) -> bool:

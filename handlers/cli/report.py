@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.cli.approve import Waiting
-from handlers.cli.desk import Where, at_a_desk, planned
+from handlers.cli.desk import Where, at_a_desk, each, new_report, sharded, workspaces
 from handlers.cli.formats.names import called, short_guid
 from handlers.cli.formats.view import view
 from handlers.cli.page.build import Besides, page
@@ -57,15 +57,18 @@ async def posture(where: Where, audit_file: Path | None) -> Posture:
         desk = at_a_desk(services, None)
 
         async def look(workspace: Scope) -> Plan:
-            prepared = await prepare(workspace, services.azure, desk.terms)
+            prepared = await (shards.prepare(workspace) if shards else prepare(workspace, services.azure, desk.terms))
             if prepared is None:
                 return Plan()
-            made = await desk.braked(prepared.plan, workspace)
+            made = await (shards or desk).braked(prepared.plan, workspace)
             seen = explain(prepared.estate, desk.terms, made, workspace)
             maps[str(workspace)] = access_map(seen, prepared.estate)
             return made
 
-        report = await planned(where, services, look)
+        report = new_report(services, where)
+        found = await workspaces(where, services, report)
+        shards = sharded(desk, found, where, report)
+        await each(found, look, report, services)
         past, no_past = await _past(services, audit_file)
         waiting, no_waiting = await _waiting(services)
     return Posture(result_document(report), Besides(maps, past, waiting, no_past, no_waiting, whole=True))

@@ -24,7 +24,7 @@ class Report:
 
     `errors` are in words; those about one workspace are in `failed` as well, by what could not be read. `policy` is the
     file (None: the defaults), `identity` the object id that it was looked at with, `scopes` are those that were named;
-    `time` is ARM's.
+    `time` is ARM's. `as_of` is when Resource Graph was asked for the resources; None: ARM showed all of it.
     """
 
     plans: list[Plan] = field(default_factory=list)
@@ -36,6 +36,7 @@ class Report:
     version: str = ""
     scopes: tuple[Scope, ...] = ()
     failed: dict[Scope, str] = field(default_factory=dict)
+    as_of: datetime | None = None
 
     @property
     def compliant(self) -> bool:
@@ -56,6 +57,7 @@ class Report:
                 "subscriptions": len({one.subscription for one in self.looked_at}),
                 "policy": self.policy,
                 "identity": self.identity,
+                "asOf": self.as_of.isoformat() if self.as_of else None,
             },
             **self._items(),
             "satisfied": sum(plan.satisfied for plan in self.plans),

@@ -265,7 +265,13 @@ def test_every_format_says_what_was_looked_at(world: World, azure: LocalAzure, f
     if form == "sarif":
         (run,) = ran.document["runs"]
         said = run["invocations"][0]["properties"]["lookedAt"]
-        assert said == {"workspaces": 2, "subscriptions": 1, "policy": policy, "identity": world.azure.app}
+        assert said == {
+            "workspaces": 2,
+            "subscriptions": 1,
+            "policy": policy,
+            "identity": world.azure.app,
+            "asOf": None,
+        }
     else:
         words = f"looked at 2 workspaces in 1 subscription, by policy file {policy}, as {world.azure.app}"
         assert words in ran.out

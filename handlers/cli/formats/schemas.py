@@ -13,6 +13,11 @@ _TEXT: Schema = {"type": "string"}
 _MAYBE: Schema = {"type": ["string", "null"]}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
 _ID: Schema = {"type": "string", "pattern": "^/", "description": "a resource id"}
+_AS_OF: Schema = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "description": "when Resource Graph was asked for the resources; null: ARM alone was asked",
+}
 _ASKED: Schema = {
     "rule": {**_TEXT, "description": "the rules that ask for it, separated by commas"},
     "requirements": {"type": "array", "items": {"type": "string", "pattern": "^AML-[0-9]+$"}},
@@ -70,7 +75,9 @@ def _document(action: Schema) -> Schema:
         "time": {"type": ["string", "null"], "format": "date-time", "description": "by ARM's clock"},
         "scope": {"type": "array", "items": _TEXT, "description": "what was named; empty: all that can be read"},
         "policy": {**_MAYBE, "description": "the policy file; null: the defaults"},
-        "lookedAt": _closed({"workspaces": _NUMBER, "subscriptions": _NUMBER, "policy": _MAYBE, "identity": _MAYBE}),
+        "lookedAt": _closed(
+            {"workspaces": _NUMBER, "subscriptions": _NUMBER, "policy": _MAYBE, "identity": _MAYBE, "asOf": _AS_OF}
+        ),
         "counts": _counts(),
         "filter": {"type": "object", "description": "what `--rule` and the like chose; without it, this is all"},
         "grants": _list({"$ref": "#/$defs/grant"}),

@@ -73,6 +73,9 @@ def _in_short(seen: View) -> Iterator[Block]:
 
 def _headline(seen: View) -> Iterator[Block]:
     yield Line((looked_at(seen.document),), whole=True)
+    if as_of := seen.document["lookedAt"].get("asOf"):
+        when = f"resources are as Resource Graph knew them at {as_of[:16].replace('T', ' ')} UTC"
+        yield Line((f"{when}; what is missing, ARM has confirmed; --fresh asks ARM alone",), whole=True)
     yield Line(_would(seen), whole=True)
     found = seen.severities
     if any(found.values()):

@@ -1,0 +1,77 @@
+"""The plans of many workspaces: resources by Resource Graph, what is assigned to whom by ARM.
+
+Resource Graph gives the resources of fifty workspaces at once, and is late by seconds or minutes. Whatever a plan would
+change is read again through ARM, and so is what only ARM knows: lists below a workspace, and role assignments.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import batched
+
+from shared.access.actions import Grant, Plan
+from shared.access.plan_json import restrict
+from shared.access.scope import Scope
+from shared.messages import Trigger
+from shared.prepare import Prepared, prepare
+from shared.reading.from_resource_graph import ResourceGraphReads
+from shared.reading.shared_lists import SharedLists
+from shared.reconcile import Reconciler
+
+FEW = 20
+"""So many are read through ARM alone: nobody waits long for that."""
+_PER_SHARD = 50
+
+
+@dataclass(slots=True)
+class Shards:
+    """`workspaces` in shards of one subscription each; a shard is read when the first of its workspaces is."""
+
+    reconciler: Reconciler
+    workspaces: Sequence[Scope]
+    _of: dict[Scope, tuple[Scope, ...]] = field(init=False)
+    _begun: dict[tuple[Scope, ...], "asyncio.Future[ResourceGraphReads]"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._of = {one: shard for shard in _shards(self.workspaces) for one in shard}
+
+    async def prepare(self, workspace: Scope) -> Prepared | None:
+        """By Resource Graph, where the plan would change nothing but roles; else by ARM. Raises `ReadFailedError`."""
+        reads, terms = await self._reads(workspace), self.reconciler.terms
+        prepared = await prepare(workspace, reads, terms, frugal=True, listed=True)
+        if prepared is None or not _grants_only(prepared.plan):
+            return await prepare(workspace, self.reconciler.azure, terms)
+        return prepared
+
+    async def preview(self, workspace: Scope) -> Plan:
+        """As `Reconciler.preview`."""
+        prepared = await self.prepare(workspace)
+        made, only = prepared.plan if prepared else Plan(), self.reconciler.instructions.only
+        made = made if only is None else restrict(made, only)
+        return await self.braked(made, workspace)
+
+    async def braked(self, made: Plan, workspace: Scope) -> Plan:
+        """As `Reconciler.braked`, with the tags that Resource Graph shows."""
+        brakes = replace(self.reconciler.brakes, azure=await self._reads(workspace))
+        return (await brakes.held(made, workspace, Trigger(), reserve=False)).allows(made)
+
+    async def _reads(self, workspace: Scope) -> ResourceGraphReads:
+        shard = self._of[workspace]
+        if shard not in self._begun:
+            azure = SharedLists(self.reconciler.azure)
+            reading = ResourceGraphReads.read(shard, azure, assignments=False)
+            self._begun[shard] = asyncio.ensure_future(reading)
+        return await self._begun[shard]
+
+
+def _grants_only(made: Plan) -> bool:
+    waits = all(isinstance(one.action, Grant) for one in made.deferred)
+    return waits and not made.settings and not made.removals
+
+
+def _shards(workspaces: Iterable[Scope]) -> Iterable[tuple[Scope, ...]]:
+    by_subscription: dict[Scope | None, list[Scope]] = {}
+    for one in workspaces:
+        by_subscription.setdefault(one.subscription, []).append(one)
+    for some in by_subscription.values():
+        yield from batched(some, _PER_SHARD, strict=False)
