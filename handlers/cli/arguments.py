@@ -1,59 +1,17 @@
 """What the command line takes, and what its help says."""
 
 import argparse
-import re
-import sys
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
 
 from handlers.cli.console import as_utf8
-from handlers.cli.examples import EXAMPLES
 from handlers.cli.formats.view import SEVERITIES, Status
-from handlers.cli.version import installed
+from handlers.cli.usage import Parser, Version
 
 FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error (1). argparse exits with 2, which here means "something is left to do".
-
-    It says what was perhaps meant, and its help ends with what people type.
-    """
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}{_meant(message)}; see `{self.prog} --help`\n")
-
-    def format_help(self) -> str:
-        command = self.prog.partition(" ")[2]
-        examples = "\n".join(f"  {one}" for one in EXAMPLES[command])
-        return f"{super().format_help()}\nExamples:\n{examples}\n"
-
-
-_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)", re.DOTALL)
-
-
-def _meant(message: str) -> str:
-    """What comes close to a choice that is none."""
-    found = _CHOICE.search(message)
-    known = [one.strip(" '") for one in found[2].split(",")] if found else []
-    close = get_close_matches(found[1], known, 1, 0.5) if found else []
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-class _Version(argparse.Action):
-    """Asked for the version, it prints it and ends."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        if not (version := installed()):
-            parser.error(f"it runs from {Path(__file__).parents[2]} and is not installed, so it has no version")
-        print(f"{parser.prog} {version}")
-        parser.exit()
 
 
 def commands_of(known: argparse.ArgumentParser, above: str = "") -> dict[str, argparse.ArgumentParser]:
@@ -67,13 +25,13 @@ def commands_of(known: argparse.ArgumentParser, above: str = "") -> dict[str, ar
 
 
 def parser(run: Commands) -> argparse.ArgumentParser:
-    made = _Parser(
+    made = Parser(
         prog="amlguard",
         description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
         epilog=f"{_EXIT_CODES} AMLGUARD_ARM_ENDPOINT sets the ARM endpoint. You sign in as azure-identity does, for "
         "example with `az login`.",
     )
-    made.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    made.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
@@ -103,7 +61,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     return made
 
 
-def _rules_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _rules_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     rules = commands.add_parser("rules", help="show the catalogue of rules, or what one of them says")
     rules.add_argument("rule", nargs="*", metavar="RULE", help="a rule's name, or an AML-id: then all that it says")
     rules.add_argument("--mode", action="append", default=[], choices=("fix", "opt-in", "audit", "guard", "input"))
@@ -112,7 +70,7 @@ def _rules_command(commands: "argparse._SubParsersAction[_Parser]", run: Command
     rules.set_defaults(run=run["rules"])
 
 
-def _report_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _report_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     reporting = commands.add_parser(
         "report",
         help="write the posture as one page: findings, who reaches what, what was done, what waits",
@@ -128,7 +86,7 @@ def _report_command(commands: "argparse._SubParsersAction[_Parser]", run: Comman
     reporting.set_defaults(run=run["report"])
 
 
-def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _applying(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     applying = commands.add_parser(
         "apply",
         help="grants what is missing and turns admin users off, after asking",
@@ -147,7 +105,7 @@ def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) ->
     applying.set_defaults(run=run["apply"])
 
 
-def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _taking_back(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     undoing = commands.add_parser(
         "undo",
         help="take back what runs did, after asking",
@@ -181,7 +139,7 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
     approving.set_defaults(run=run["approve"])
 
 
-def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     telling = commands.add_parser(
         "status",
         help="show what fails and since when, what waits, what was given up, which intents are open, and the sweeps",
@@ -265,7 +223,7 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
 
 
-def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     parts = commands.add_parser("policy", help="check a policy file, or print its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
@@ -286,7 +244,7 @@ def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Comma
     kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
 
 
-def _emulate_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     parser = commands.add_parser(
         "emulate",
         help="serve a local Azure with the app on it",

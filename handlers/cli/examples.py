@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "event": ("amlguard event delivery.json", "amlguard event - --policy policy.yaml"),
     "rules": ("amlguard rules", "amlguard rules AML-21", "amlguard rules --mode audit --severity high"),
+    "status": ("amlguard status", "amlguard status --format json"),
     "sweeps": ("amlguard sweeps", "amlguard sweeps --start"),
     "policy": ("amlguard policy check policy.yaml", "amlguard policy schema"),
     "policy check": ("amlguard policy check policy.yaml", "amlguard policy check policy.yaml --online"),
