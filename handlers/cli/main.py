@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from handlers.cli import completion
 from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
@@ -27,6 +27,7 @@ from handlers.cli.console import (
 )
 from handlers.cli.formats import mermaid
 from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
+from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import summary
 from handlers.cli.plan_file import actions_of
@@ -45,10 +46,7 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     known = parser(COMMANDS)
-    if "_ARGCOMPLETE" in os.environ and find_spec("argcomplete"):
-        from argcomplete import autocomplete  # noqa: PLC0415 - only a shell that completes needs it
-
-        autocomplete(known)
+    completion.answer(known)
     options = known.parse_args(arguments)
     try:
         if getattr(options, "out", None):
@@ -213,11 +211,7 @@ def _rules(options: argparse.Namespace) -> int:
 
 
 def _completion(options: argparse.Namespace) -> int:
-    if not find_spec("argcomplete"):
-        raise UsageError("completion needs the extra `desk`: pipx install 'amlguard[desk]', or add argcomplete")
-    from argcomplete.shell_integration import shellcode  # noqa: PLC0415 - only this command needs it
-
-    print(shellcode(["amlguard"], shell=options.shell))
+    print(completion.script(options.shell))
     return 0
 
 
@@ -271,6 +265,8 @@ def _emulate(options: argparse.Namespace) -> int:
 
 def _write(options: argparse.Namespace, document: Document) -> None:
     text = render(document, options.format, Screen.of_output(to_file=bool(options.out)), full=options.full)
+    if options.format == "sarif" and (note := left_out(document)):
+        print(f"amlguard: {note}", file=sys.stderr)
     if options.out:
         write_text(options.out, text + "\n")
     else:

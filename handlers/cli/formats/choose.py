@@ -6,12 +6,10 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from handlers.cli.console import UsageError
-from handlers.cli.formats.view import SEVERITIES, Item, view
+from handlers.cli.formats.view import LISTS, SEVERITIES, Item, view
 from shared.access.plan_json import Document
 from shared.access.report import counts
 from shared.access.rules import Rule
-
-_LISTS = ("grants", "settings", "removals", "findings", "withheld", "deferred", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def chosen(document: Document, choice: Choice) -> Document:
     if choice.everything:
         return document
     kept = {id(item.document) for item in view(document).items if choice.takes(item)}
-    made = document | {name: [one for one in document.get(name, ()) if id(one) in kept] for name in _LISTS}
+    made = document | {name: [one for one in document.get(name, ()) if id(one) in kept] for name in LISTS}
     said = {
         "rule": list(choice.rules),
         "severity": list(choice.severities),

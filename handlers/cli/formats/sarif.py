@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from handlers.cli.formats.safe import sarif as safe
-from handlers.cli.formats.view import SEVERITIES, Item, View
+from handlers.cli.formats.view import LISTS, SEVERITIES, Item, View
 from shared.access.plan_json import Document
 from shared.access.rules import Rule
 
@@ -55,9 +55,10 @@ def document(seen: View, rules: Sequence[Rule]) -> Document:
     }
 
 
-def left_out(seen: View) -> str:
+def left_out(plan: Document) -> str:
     """What to say of results that GitHub does not take or does not show. Empty if it shows all."""
-    return _more(max(len(seen.items) - MOST_RESULTS, 0), len(seen.items))
+    every = sum(len(plan[name]) for name in LISTS)
+    return _more(max(every - MOST_RESULTS, 0), every)
 
 
 def _more(left: int, of: int) -> str:

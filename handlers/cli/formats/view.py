@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 SEVERITIES = ("high", "medium", "low", "informational")
-_LISTS = (*CHANGES, "withheld", "deferred", "unknown", "findings")
+LISTS = (*CHANGES, "withheld", "deferred", "unknown", "findings")
 # How bad: a place on this list. Findings are told by their severity, all else by its status.
 WORST_FIRST = ("high", "unknown", "medium", "change", "withheld", "deferred", "low", "informational")
 _NAME = re.compile(r"[^\s,;:()'\"`]+")
@@ -200,7 +200,7 @@ def _worse(workspace: str, items: Iterable[Item]) -> tuple[Any, ...]:
 
 
 def view(document: Document) -> View:
-    return View(document, [_item(name, one) for name in _LISTS for one in document.get(name, ())])
+    return View(document, [_item(name, one) for name in LISTS for one in document.get(name, ())])
 
 
 def _item(name: str, one: Document) -> Item:

@@ -15,7 +15,6 @@ from unit.build import GROUP, workspace_id
 
 from handlers.cli.formats import sarif, schemas
 from handlers.cli.formats.screen import Screen
-from handlers.cli.formats.view import view
 from handlers.cli.present import render, result_document
 from shared.access.plan_json import Document
 from shared.access.report import Report
@@ -153,8 +152,8 @@ def test_github_gets_no_more_than_it_takes_the_worst_first_and_the_rest_is_said(
     assert run["properties"]["leftOut"] == every - sarif.MOST_RESULTS
     said = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
     assert any(str(every - sarif.MOST_RESULTS) in one and str(every) in one for one in said)
-    assert str(every) in sarif.left_out(view(document))
-    assert sarif.left_out(view(ALL)) == ""
+    assert str(every) in sarif.left_out(document)
+    assert sarif.left_out(ALL) == ""
 
 
 def test_errors_of_a_plan_are_notifications() -> None:
