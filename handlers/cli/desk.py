@@ -17,12 +17,14 @@ from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
 from shared.access.report import Report
 from shared.access.scope import Scope
+from shared.pace import in_the_background
 from shared.ports import AzureFailureError
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
 AT_ONCE = 4
+MANY_AT_ONCE = 10
 _IN_POLICY = "which the policy file names"
 type Keys = frozenset[tuple[str, ...]] | None
 
@@ -46,7 +48,7 @@ async def plan(where: Where, only: Keys = None) -> Report:
         report, desk = new_report(services, where), at_a_desk(services, only)
         found = await workspaces(where, services, report)
         shards = sharded(desk, found, where, report)
-        await each(found, shards.preview if shards else desk.preview, report, services)
+        await each(found, shards.preview if shards else desk.preview, report, services, many=shards is not None)
     return report
 
 
@@ -59,10 +61,15 @@ def sharded(desk: Reconciler, found: Sequence[Scope], where: Where, report: Repo
 
 
 async def each(
-    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime
+    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime, *, many: bool
 ) -> None:
-    """`work` makes the plan of a workspace, and the report gets it."""
-    await _each(found, work, report, Progress(len(found), services.requests))
+    """`work` makes the plan of a workspace, and the report gets it. `many` keep below ARM's limits, as a sweep does."""
+    progress = Progress(len(found), services.requests)
+    if many:
+        with in_the_background():
+            await _each(found, work, report, progress, MANY_AT_ONCE)
+    else:
+        await _each(found, work, report, progress, AT_ONCE)
     report.time = services.azure.now()
 
 
@@ -147,10 +154,14 @@ def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -
 
 
 async def _each(
-    scopes: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, progress: Progress
+    scopes: Sequence[Scope],
+    work: Callable[[Scope], Awaitable[Plan]],
+    report: Report,
+    progress: Progress,
+    at_once: int,
 ) -> None:
     """Runs `work` on every workspace, a few at once. One that fails is reported and does not stop the others."""
-    limit = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(at_once)
     plans: dict[Scope, Plan] = {}
 
     async def one(scope: Scope) -> None:

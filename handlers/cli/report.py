@@ -68,7 +68,7 @@ async def posture(where: Where, audit_file: Path | None) -> Posture:
         report = new_report(services, where)
         found = await workspaces(where, services, report)
         shards = sharded(desk, found, where, report)
-        await each(found, look, report, services)
+        await each(found, look, report, services, many=shards is not None)
         past, no_past = await _past(services, audit_file)
         waiting, no_waiting = await _waiting(services)
     return Posture(result_document(report), Besides(maps, past, waiting, no_past, no_waiting, whole=True))
