@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from plans import HOSTILE, every_rule_breached, everything, poisoned
+from unit.build import workspace_id
 
 from bench.browser import Browser, Visit, found
 from handlers.cli.formats.screen import Screen
@@ -85,6 +86,15 @@ def test_no_part_says_or_asks_anything_and_axe_finds_nothing(
     steps = [step for part in parts for step in (("go", part), ("axe",))]
     visit = quiet(browser.visit(pages[name], *steps, bypass=True, theme=theme))
     assert [found for found in visit.seen[1::2] if found] == []
+
+
+def test_nothing_looked_at_is_not_said_to_be_well() -> None:
+    """Law 14; also in the part of the page that needs no script."""
+    nothing = render(result_document(Report()), "html", Screen())
+    assert "Nothing was looked at" in nothing
+    well = render(result_document(Report(looked_at=[workspace_id()])), "html", Screen())
+    assert "Nothing is left to do or to look at." in well
+    assert "Nothing was looked at" not in well
 
 
 def test_the_policy_of_the_page_holds(browser: Browser, pages: Mapping[str, Path]) -> None:

@@ -111,6 +111,7 @@ def _overview(seen: View) -> dict[str, Any]:
         "errors": [visible(error) for error in document["errors"]],
         "columns": _COLUMNS,
         "matrix": _matrix(seen),
+        "anything": bool(count["workspaces"]),
         "worst": [_worst(one, items, places) for one, items in list(seen.by_workspace.items())[:_WORST] if one],
     }
 
