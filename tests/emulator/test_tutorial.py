@@ -1,4 +1,4 @@
-"""Every amlguard command of the tutorial, run as it stands there, on the local Azure of the tutorial."""
+"""Every amlguard command of the tutorial and of the first hour, run as it stands there on the local Azure."""
 
 import json
 import re
@@ -44,3 +44,23 @@ def test_it_goes_as_the_tutorial_says(azure: LocalAzure, tmp_path: Path) -> None
     assert "undo" in next(ran.err for name, ran in outputs if name == "apply")
     assert (tmp_path / "fraud.html").read_text("ascii").startswith("<!doctype html>")
     assert {name for name, _ in outputs} == {"plan", "explain", "report", "apply", "undo"}
+
+
+def test_the_first_hour_goes_as_it_says(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """On a tenant of its own: the first change is made, and then there is no grant left."""
+    text = (DOCS / "deploy.md").read_text("utf-8").split("\n## The first hour\n", 1)[1].split("\n## ", 1)[0]
+    commands = [line.strip() for line in text.splitlines() if line.strip().startswith(".venv/bin/amlguard")]
+    folder = tmp_path_factory.mktemp("first-hour")
+    running = LocalAzure.start(folder, json.loads((DOCS / "tutorial-tenant.json").read_text("utf-8")), functions=False)
+    try:
+        ended = []
+        for command in commands:
+            _, *arguments = shlex.split(command)
+            ran = running.run(*(str(folder / one) if one.endswith((".jsonl", ".html")) else one for one in arguments))
+            ended.append((arguments[0], ran.code))
+            assert ran.code in {0, 2}, (command, ran.out, ran.err)
+    finally:
+        running.stop()
+    assert [name for name, _ in ended] == ["plan", "plan", "report", "apply", "plan"]
+    assert ended[0][1] == 2
+    assert ended[-1][1] == 0, "no grant is left"
