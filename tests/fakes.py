@@ -209,7 +209,7 @@ class FakeAzure:
             return [_listed(one, self.groups) for one in self.held if self._concerns(one.scope, subscription)]
         if kql.startswith("resourcecontainers"):
             groups = {one.resource_group for one in self.resources if one.resource_group and subscription.contains(one)}
-            return [{"id": str(one), "tags": self.group_tags.get(one, {})} for one in groups if one]
+            return [{"id": str(one), "tags": self.group_tags.get(one, {})} for one in groups]
         shown = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
         return [raw for scope, raw in shown if subscription.contains(scope) and "/computes/" not in str(scope)]
 
