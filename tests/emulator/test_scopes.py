@@ -171,7 +171,8 @@ def test_a_scope_that_chooses_nothing_is_an_error(world: World, azure: LocalAzur
     ran = azure.run(command, *(("--yes",) if command == "apply" else ()), "--scope", scope)
     assert ran.code == 1
     assert ran.out == ""
-    (line,) = (line for line in ran.err.splitlines() if not line.startswith("amlguard: run "))
+    said_first = ("amlguard: run ", "amlguard: plan: ")
+    (line,) = (line for line in ran.err.splitlines() if not line.startswith(said_first))
     assert scope in line
     assert world.strays({scope}) == []
     assert world.azure.writes() == []
