@@ -66,7 +66,8 @@ def _held(azure: LocalAzure, name: str) -> set[tuple[str, str]]:
 def test_plan_says_what_is_missing_and_changes_nothing(azure: LocalAzure) -> None:
     ran = azure.run("plan", "--scope", _workspace("planned"), "--format", "json")
     assert ran.code == 2, ran.err
-    assert ran.err == "amlguard: plan: signing in and looking for workspaces …\n", "before the first request"
+    # More lines come every ten seconds, on a slow machine.
+    assert ran.err.splitlines()[0] == "amlguard: plan: signing in and looking for workspaces …"
     document = ran.document
     assert {(one["scope"].lower(), one["roleDefinitionId"].rpartition("/")[2]) for one in document["grants"]} == _both(
         "planned"
