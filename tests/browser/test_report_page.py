@@ -227,7 +227,7 @@ def test_a_workspace_has_its_page_and_its_map(browser: Browser, pages: Mapping[s
                 "[...document.querySelectorAll('svg[role=img] .edge')].map((one) => one.getAttribute('class'))",
             ),
             ("text", "#view table"),
-            ("text", "#view svg[role=img]"),
+            ("evaluate", "document.querySelector('#view svg[role=img]').textContent"),
             ("go", "#/past"),
             ("text", "#view"),
             ("go", "#/waiting"),
