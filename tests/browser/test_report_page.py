@@ -145,6 +145,8 @@ def test_everything_of_the_plan_is_found_by_search(browser: Browser, pages: Mapp
         left = visit.seen[1]["left"]
         assert min(left[:-1]) >= 1, texts[left.index(min(left[:-1]))]
         assert left[-1] == 0
+    counted = browser.visit(pages["small"], ("go", "#/findings"), ("search", ["lost", "scorer", "deferred wait"]))
+    assert counted.seen[1]["left"] == [1, 2, 1], "and nothing else is"
 
 
 def test_filters_and_sorting(browser: Browser, pages: Mapping[str, Path]) -> None:

@@ -12,7 +12,9 @@
   const FIELDS = ["status", "severity", "rule", "requirements", "workspaces", "resource", "title", "reason", "remedy",
     "source", "guard", "outcome", "principal", "role", "scope", "until"];
   const items = data.items.map((row) => {
-    const one = { row };
+    // Where its texts are, those of its workspaces among them.
+    const places = row.flatMap((place) => Array.isArray(place) ? place.map((at) => data.workspaces[at]) : [place]);
+    const one = { places: Int32Array.from(places) };
     FIELDS.forEach((name, at) => { one[name] = name === "workspaces" ? row[at] : text(row[at]); });
     one.kind = one.severity || one.status;
     one.badness = ORDER.indexOf(one.kind);
@@ -43,8 +45,8 @@
     return flags;
   }
   function says(one, flags) {
-    for (const place of one.row) if (flags[place] === 1) return true;
-    for (const at of one.workspaces) if (flags[data.workspaces[at]] === 1) return true;
+    const { places } = one;
+    for (let at = 0; at < places.length; at += 1) if (flags[places[at]] === 1) return true;
     return false;
   }
 
@@ -388,6 +390,8 @@
     }
   });
   route(true);
+  // Before anybody has typed, so that the first letter need not wait for it.
+  setTimeout(() => holding(""), 50);
   document.body.dataset.ready = "true";
   measured.load = performance.now() - began;
 }());
