@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
-from handlers.cli.many import FEW, Shards
+from handlers.cli.many import FEW, Looks
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
 from handlers.runtime import Runtime, connected
@@ -45,27 +45,26 @@ class Where:
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     async with connected(os.environ, where.policy_file) as services:
-        report, desk = new_report(services, where), at_a_desk(services, only)
-        found = await workspaces(where, services, report)
-        shards = sharded(desk, found, where, report)
-        await each(found, shards.preview if shards else desk.preview, report, services, many=shards is not None)
+        report = new_report(services, where)
+        looks = await looking(where, services, report, only)
+        await each(looks.workspaces, looks.preview, report, services)
     return report
 
 
-def sharded(desk: Reconciler, found: Sequence[Scope], where: Where, report: Report) -> Shards | None:
-    """What reads many workspaces; None where few are read, or fresh ones are wanted."""
-    if where.fresh or len(found) <= FEW:
-        return None
-    report.as_of = desk.azure.now()
-    return Shards(desk, found)
+async def looking(where: Where, services: Runtime, report: Report, only: Keys = None) -> Looks:
+    """At what, and how. Raises as `workspaces` does."""
+    looks = Looks(at_a_desk(services, only), await workspaces(where, services, report), where.fresh)
+    if looks.by_resource_graph:
+        report.as_of = services.azure.now()
+    return looks
 
 
 async def each(
-    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime, *, many: bool
+    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime
 ) -> None:
-    """`work` makes the plan of a workspace, and the report gets it. `many` keep below ARM's limits, as a sweep does."""
+    """`work` makes the plan of a workspace, and the report gets it. Many keep below ARM's limits, as a sweep does."""
     progress = Progress(len(found), services.requests)
-    if many:
+    if len(found) > FEW:
         with in_the_background():
             await _each(found, work, report, progress, MANY_AT_ONCE)
     else:

@@ -12,36 +12,50 @@ from itertools import batched
 from shared.access.actions import Grant, Plan
 from shared.access.plan_json import restrict
 from shared.access.scope import Scope
-from shared.messages import Trigger
+from shared.access.terms import RunMode
+from shared.audit_rows import Run
 from shared.prepare import Prepared, prepare
 from shared.reading.from_resource_graph import ResourceGraphReads
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Reconciler
 
 FEW = 20
-"""So many are read through ARM alone: nobody waits long for that."""
+"""So many of a subscription are read through ARM alone. Its bucket holds enough for them, and each subscription has its
+own. All of a tenant share the quota of Resource Graph, which takes three queries a second from one caller.
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests"""
 _PER_SHARD = 50
 
 
 @dataclass(slots=True)
-class Shards:
-    """`workspaces` in shards of one subscription each; a shard is read when the first of its workspaces is."""
+class Looks:
+    """How a command looks at `workspaces`. Where there are many, shards of one subscription each are read together.
+
+    A shard is read when the first of its workspaces is. `fresh`: by ARM alone, however many there are.
+    """
 
     reconciler: Reconciler
     workspaces: Sequence[Scope]
+    fresh: bool = False
     _of: dict[Scope, tuple[Scope, ...]] = field(init=False)
     _begun: dict[tuple[Scope, ...], "asyncio.Future[ResourceGraphReads]"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._of = {one: shard for shard in _shards(self.workspaces) for one in shard}
+        shards = () if self.fresh else _shards(self.workspaces)
+        self._of = {one: shard for shard in shards for one in shard}
+
+    @property
+    def by_resource_graph(self) -> bool:
+        """Whether Resource Graph shows some of them."""
+        return bool(self._of)
 
     async def prepare(self, workspace: Scope) -> Prepared | None:
         """By Resource Graph, where the plan would change nothing but roles; else by ARM. Raises `ReadFailedError`."""
         reads, terms = await self._reads(workspace), self.reconciler.terms
-        prepared = await prepare(workspace, reads, terms, frugal=True, listed=True)
-        if prepared is None or not _grants_only(prepared.plan):
-            return await prepare(workspace, self.reconciler.azure, terms)
-        return prepared
+        if reads:
+            prepared = await prepare(workspace, reads, terms, frugal=True, listed=True)
+            if prepared and _grants_only(prepared.plan):
+                return prepared
+        return await prepare(workspace, self.reconciler.azure, terms)
 
     async def preview(self, workspace: Scope) -> Plan:
         """As `Reconciler.preview`."""
@@ -52,11 +66,14 @@ class Shards:
 
     async def braked(self, made: Plan, workspace: Scope) -> Plan:
         """As `Reconciler.braked`, with the tags that Resource Graph shows."""
-        brakes = replace(self.reconciler.brakes, azure=await self._reads(workspace))
-        return (await brakes.held(made, workspace, Trigger(), reserve=False)).allows(made)
+        brakes = self.reconciler.brakes
+        brakes = replace(brakes, azure=await self._reads(workspace) or brakes.azure)
+        return (await brakes.held(made, workspace, Run(RunMode.REPORT), reserve=False)).allows(made)
 
-    async def _reads(self, workspace: Scope) -> ResourceGraphReads:
-        shard = self._of[workspace]
+    async def _reads(self, workspace: Scope) -> ResourceGraphReads | None:
+        shard = self._of.get(workspace)
+        if shard is None:
+            return None
         if shard not in self._begun:
             azure = SharedLists(self.reconciler.azure)
             reading = ResourceGraphReads.read(shard, azure, assignments=False)
@@ -74,4 +91,5 @@ def _shards(workspaces: Iterable[Scope]) -> Iterable[tuple[Scope, ...]]:
     for one in workspaces:
         by_subscription.setdefault(one.subscription, []).append(one)
     for some in by_subscription.values():
-        yield from batched(some, _PER_SHARD, strict=False)
+        if len(some) > FEW:
+            yield from batched(some, _PER_SHARD, strict=False)

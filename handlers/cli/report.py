@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.cli.approve import Waiting
-from handlers.cli.desk import Where, at_a_desk, each, new_report, sharded, workspaces
+from handlers.cli.desk import Where, each, looking, new_report
 from handlers.cli.formats.names import called, short_guid
 from handlers.cli.formats.view import view
 from handlers.cli.page.build import Besides, page
@@ -22,7 +22,6 @@ from shared.access.scope import Scope
 from shared.audit_file import AuditFile
 from shared.audit_rows import REMEDIATIONS
 from shared.ports import AzureFailureError
-from shared.prepare import prepare
 from shared.state.approvals import Approvals
 
 DAYS = 30
@@ -54,21 +53,20 @@ async def posture(where: Where, audit_file: Path | None) -> Posture:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     maps: dict[str, Sequence[Document]] = {}
     async with connected(os.environ, where.policy_file) as services:
-        desk = at_a_desk(services, None)
+        report = new_report(services, where)
+        looks = await looking(where, services, report)
+        terms = looks.reconciler.terms
 
         async def look(workspace: Scope) -> Plan:
-            prepared = await (shards.prepare(workspace) if shards else prepare(workspace, services.azure, desk.terms))
+            prepared = await looks.prepare(workspace)
             if prepared is None:
                 return Plan()
-            made = await (shards or desk).braked(prepared.plan, workspace)
-            seen = explain(prepared.estate, desk.terms, made, workspace)
+            made = await looks.braked(prepared.plan, workspace)
+            seen = explain(prepared.estate, terms, made, workspace)
             maps[str(workspace)] = access_map(seen, prepared.estate)
             return made
 
-        report = new_report(services, where)
-        found = await workspaces(where, services, report)
-        shards = sharded(desk, found, where, report)
-        await each(found, look, report, services, many=shards is not None)
+        await each(looks.workspaces, look, report, services)
         past, no_past = await _past(services, audit_file)
         waiting, no_waiting = await _waiting(services)
     return Posture(result_document(report), Besides(maps, past, waiting, no_past, no_waiting, whole=True))

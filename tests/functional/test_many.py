@@ -10,11 +10,10 @@ from app import App
 from fakes import FakeAzure
 from unit.build import SUBSCRIPTION, assigned, guid, registry_id, resource, sai, terms, workspace_id
 
-from handlers.cli.desk import Where, at_a_desk, sharded
-from handlers.cli.many import FEW, Shards
+from handlers.cli.desk import at_a_desk
+from handlers.cli.many import FEW, Looks
 from shared.access.actions import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment
-from shared.access.report import Report
 from shared.access.scope import Scope
 
 SIZE = 30
@@ -114,8 +113,8 @@ TENANTS: Mapping[str, Sequence[Callable[[Counting], None]]] = {
 }
 
 
-def shards(app: App) -> Shards:
-    return Shards(at_a_desk(app.services, None), [ids(number)[0] for number in range(SIZE)])
+def looks(app: App) -> Looks:
+    return Looks(at_a_desk(app.services, None), [ids(number)[0] for number in range(SIZE)])
 
 
 def _said(made: Plan) -> tuple[object, ...]:
@@ -129,7 +128,7 @@ async def test_both_ways_come_to_the_same(name: str) -> None:
     for grant in TENANTS[name]:
         grant(azure)
     app = App(terms(), azure=azure)
-    one, desk = shards(app), at_a_desk(app.services, None)
+    one, desk = looks(app), at_a_desk(app.services, None)
     for number in range(0, SIZE, 5):
         workspace = ids(number)[0]
         assert _said(await one.preview(workspace)) == _said(await desk.preview(workspace))
@@ -137,7 +136,7 @@ async def test_both_ways_come_to_the_same(name: str) -> None:
 
 async def test_a_neglected_tenant_takes_at_most_eight_requests_a_workspace() -> None:
     azure = neglected()
-    one = shards(App(terms(), azure=azure))
+    one = looks(App(terms(), azure=azure))
     plans = [await one.preview(ids(number)[0]) for number in range(SIZE)]
     assert all(len(made.grants) == 5 for made in plans)
     assert azure.asked["of a principal"] == 0
@@ -147,13 +146,13 @@ async def test_a_neglected_tenant_takes_at_most_eight_requests_a_workspace() -> 
 async def test_only_who_may_be_in_a_group_is_asked_about() -> None:
     azure = neglected()
     _by_group(azure)
-    one = shards(App(terms(), azure=azure))
+    one = looks(App(terms(), azure=azure))
     made = await one.preview(ids(0)[0])
     assert sai("0/c2").id not in {grant.principal.id for grant in made.grants}
     assert azure.asked["of a principal"] > 0
     azure.asked.clear()
     _another_group(other := neglected())
-    await shards(App(terms(), azure=other)).preview(ids(0)[0])
+    await looks(App(terms(), azure=other)).preview(ids(0)[0])
     assert other.asked["of a principal"] == 0
 
 
@@ -165,24 +164,30 @@ async def test_what_resource_graph_still_believes_is_asked_again_before_a_settin
     azure.assignments.append(assigned(sai("ws-0"), "Contributor", group(0)))
     azure.remembered = [azure.resources[registry]]
     azure.resources[registry] = raw.registry(registry, admin_user=False, roleAssignmentMode=MODE)
-    made = await shards(App(terms(), azure=azure)).preview(workspace)
+    made = await looks(App(terms(), azure=azure)).preview(workspace)
     assert not made.settings
 
 
-async def test_few_workspaces_and_fresh_ones_are_read_through_arm_alone() -> None:
-    desk = at_a_desk(App(terms(), azure=neglected(1)).services, None)
-    found = [ids(number)[0] for number in range(FEW + 1)]
-    report = Report()
-    assert sharded(desk, found[:FEW], Where(), report) is None
-    assert sharded(desk, found, Where(fresh=True), report) is None
-    assert report.as_of is None
-    assert sharded(desk, found, Where(), report) is not None
-    assert report.as_of == desk.azure.now()
+async def test_few_of_a_subscription_and_fresh_ones_are_read_through_arm_alone() -> None:
+    azure = neglected()
+    desk = at_a_desk(App(terms(), azure=azure).services, None)
+    many = [ids(number)[0] for number in range(FEW + 1)]
+    elsewhere = Scope.parse(str(many[0]).replace(str(SUBSCRIPTION), f"/subscriptions/{guid('another')}"))
+    for by_arm in (Looks(desk, many[:FEW]), Looks(desk, [*many[:FEW], elsewhere]), Looks(desk, many, fresh=True)):
+        assert not by_arm.by_resource_graph
+        await by_arm.preview(many[0])
+        assert azure.asked["query"] == 0
+    by_graph = Looks(desk, [*many, elsewhere])
+    assert by_graph.by_resource_graph
+    await by_graph.preview(elsewhere)
+    assert azure.asked["query"] == 0
+    await by_graph.preview(many[0])
+    assert azure.asked["query"] == 2
 
 
 async def test_the_tag_that_stops_amlguard_stops_it_here_too() -> None:
     azure = neglected()
     azure.group_tags[group(0)] = {"amlguard": "off"}
-    made = await shards(App(terms(), azure=azure)).preview(ids(0)[0])
+    made = await looks(App(terms(), azure=azure)).preview(ids(0)[0])
     assert made.grants == ()
     assert {str(one.refusal.guard) for one in made.withheld} >= {"kill-switch"}
