@@ -192,8 +192,8 @@ def _fresh_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fresh",
         action="store_true",
-        help="read everything through ARM; otherwise, Resource Graph shows the resources of a subscription that has more "
-        "than 20 workspaces",
+        help="read everything through ARM; otherwise, Resource Graph shows the resources of a subscription that has "
+        "more than 20 workspaces",
     )
 
 
