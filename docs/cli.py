@@ -14,7 +14,8 @@ _INTRODUCTION = """\
 <!-- Generated from handlers/cli/arguments.py by `make docs`; edit that, not this file. -->
 
 `amlguard COMMAND --help` says the same. All commands sign in as azure-identity does: with the environment, a managed
-identity or the Azure CLI. [README](../README.md#command-line) says what a scope chooses, and how a change is recorded.
+identity or the Azure CLI. [commands.md](commands.md) says what each command is for, what a scope
+chooses, and how a change is recorded.
 """
 
 

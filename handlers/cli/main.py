@@ -146,11 +146,11 @@ def _undo(options: argparse.Namespace) -> int:
 
     if not options.yes:
         found = asyncio.run(prepare(options.run_id, options.policy, options.audit_file, force=options.force))
-        print(found.text(), file=sys.stderr)
+        print(found.text(Screen()), file=sys.stderr)
         if not _confirmed(len(found.open_steps), "undo"):
             return 2
     taken = asyncio.run(undo(options.run_id, options.policy, options.audit_file, force=options.force))
-    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text())
+    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text(Screen.of_output()))
     return taken.exit_code
 
 
@@ -186,7 +186,11 @@ def _sweeps(options: argparse.Namespace) -> int:
         print(json.dumps({"id": begun}) if options.format == "json" else said)
         return 0
     found = asyncio.run(sweeps())
-    said = json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found)
+    said = (
+        json.dumps(sweeps_document(found), indent=2)
+        if options.format == "json"
+        else sweeps_text(found, Screen.of_output())
+    )
     print(said)
     return 0
 
@@ -195,7 +199,7 @@ def _status(options: argparse.Namespace) -> int:
     from handlers.cli.status import status  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(status(options.policy))
-    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text(Screen.of_output()))
     return found.exit_code
 
 
@@ -219,7 +223,7 @@ def _approve(options: argparse.Namespace) -> int:
     from handlers.cli.approve import approve, pending  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(approve(options.run_id, options.policy) if options.run_id else pending(options.policy))
-    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text(Screen.of_output()))
     return 0
 
 

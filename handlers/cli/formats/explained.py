@@ -102,5 +102,6 @@ def _users(users: Sequence[Document]) -> Iterator[Node]:
 
 def _user(one: Document) -> Node:
     sign, style = _MARKS[one["cover"]]
-    said = f"{one['kind']} {one['user']}: {one['cover']}, {one['reason']}"
+    who = one["user"] if one["user"].startswith(one["kind"]) else f"{one['kind']} {one['user']}"
+    said = f"{who}: {one['cover']}, {one['reason']}"
     return Node(((f"{sign} ", style), said, (f"  [{one['source']}]", "dim")))

@@ -1,6 +1,7 @@
 """What people call things: the name of a resource with its kind in place of its id, and the head of an object id."""
 
 import re
+from datetime import UTC, datetime
 
 _KINDS = {
     "clusters": "cluster",
@@ -75,3 +76,9 @@ def holder(name: str | None, kind_of: str | None, object_id: str | None) -> str:
         return short_guid(name)
     word = _PEOPLE.get((kind_of or "").casefold(), "identity")
     return f"{word} {short_guid(object_id)}" if object_id else f"{word} that does not exist yet"
+
+
+def utc(moment: datetime | str) -> str:
+    """A time for people; a text is as a document has it (ISO 8601)."""
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

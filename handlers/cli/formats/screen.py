@@ -28,15 +28,20 @@ type Piece = str | tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`pieces` are texts, or texts with their style. `whole`: what it says is never cut short."""
+    """`pieces` are texts, or texts with their style. `whole`: what it says is never cut short.
+
+    `before` stands before its first line, and `hang`, which is as wide, before the others that it takes.
+    """
 
     pieces: Sequence[Piece] = ()
     indent: int = 0
     whole: bool = False
+    before: Sequence[Piece] = ()
+    hang: Sequence[Piece] = ()
 
     @property
     def plain(self) -> str:
-        said = "".join(visible_piece(one)[0] for one in self.pieces)
+        said = "".join(visible_piece(one)[0] for one in (*self.before, *self.pieces))
         return f"{' ' * self.indent}{said}" if said else ""
 
 
@@ -132,6 +137,11 @@ class Screen:
                 one = Text(" " * block.indent) + _text(block)
                 one.truncate(console.width, overflow="ellipsis")
                 console.print(one, no_wrap=True, crop=False)
+            elif block.before:
+                first, others = _text(Line(block.before)), _text(Line(block.hang))
+                lines = _text(block).wrap(console, max(console.width - first.cell_len, _LEAST))
+                for at, line in enumerate(lines):
+                    console.print((others if at else first) + line, no_wrap=True, crop=False)
             else:
                 console.print(Padding(_text(block), (0, 0, 0, block.indent)))
         assert isinstance(console.file, io.StringIO)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from handlers.cli.console import counted
-from handlers.cli.formats.names import called, part, short_guid
+from handlers.cli.formats.names import called, part, short_guid, utc
 from handlers.cli.formats.screen import Block, Line, Piece, Screen, Table
 from handlers.cli.formats.view import SEVERITIES, Group, Item, Status, View, view
 from shared.access.plan_json import Document
@@ -74,7 +74,7 @@ def _in_short(seen: View) -> Iterator[Block]:
 def _headline(seen: View) -> Iterator[Block]:
     yield Line((looked_at(seen.document),), whole=True)
     if as_of := seen.document["lookedAt"].get("asOf"):
-        when = f"resources are as Resource Graph knew them at {as_of[:16].replace('T', ' ')} UTC"
+        when = f"resources are as Resource Graph knew them at {utc(as_of)}"
         yield Line((f"{when}; what is missing, ARM has confirmed; --fresh asks ARM alone",), whole=True)
     yield Line(_would(seen), whole=True)
     found = seen.severities
@@ -113,12 +113,15 @@ def _would(seen: View) -> Sequence[Piece]:
 
 def _heading(workspace: str, items: Sequence[Item]) -> Sequence[Piece]:
     tally = Counter(item.severity or str(item.status) for item in items)
-    pieces: list[Piece] = [(called(workspace) if workspace else "no workspace in particular", "bold")]
-    if workspace:
-        where = f"{part(workspace, 'resourceGroups')}, subscription {short_guid(part(workspace, 'subscriptions'))}"
-        pieces.append((f"  in {where}", "dim"))
-    pieces.append(("  " + ", ".join(f"{count} {name}" for name, count in tally.items()), ""))
-    return pieces
+    return *place(workspace), "  " + ", ".join(f"{count} {name}" for name, count in tally.items())
+
+
+def place(workspace: str) -> Sequence[Piece]:
+    """A workspace, and where it is."""
+    if not workspace:
+        return (("no workspace in particular", "bold"),)
+    where = f"{part(workspace, 'resourceGroups')}, subscription {short_guid(part(workspace, 'subscriptions'))}"
+    return (called(workspace), "bold"), (f"  in {where}", "dim")
 
 
 def _item(item: Item, workspace: str) -> Iterator[Block]:

@@ -15,5 +15,6 @@ class Node:
 def lines(nodes: Sequence[Node], before: Sequence[Piece] = ()) -> Iterator[Line]:
     for at, node in enumerate(nodes):
         last = at == len(nodes) - 1
-        yield Line((*before, ("└─ " if last else "├─ ", "dim"), *node.pieces))
-        yield from lines(node.below, (*before, ("   " if last else "│  ", "dim")))
+        below = (*before, ("   " if last else "│  ", "dim"))
+        yield Line(node.pieces, before=(*before, ("└─ " if last else "├─ ", "dim")), hang=below)
+        yield from lines(node.below, below)

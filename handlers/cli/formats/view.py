@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
-from handlers.cli.formats.names import called, holder, in_short, part, short_guid
+from handlers.cli.formats.names import called, holder, in_short, part, short_guid, utc
 from shared.access.plan_json import Document, short
 from shared.access.report import CHANGES
 
@@ -118,7 +119,7 @@ def _named(item: Item) -> Iterator[str]:
     """The words that only this item has: ids and names of what it is about."""
     for one in (item.resource, item.target, item.workspace, str(item.document.get("principal") or "")):
         parts = one.strip("/").split("/")
-        yield from (one, *parts[1::2], "/".join(parts[-1:]), *called(one).split(" ")[1:])
+        yield from (one, *parts[1::2], "/".join(parts[-1:]), called(one).rpartition(" ")[2])
     about = item.action or item.document
     for name in ("principalName", "principalId"):
         said = str(about.get(name) or "")
@@ -181,11 +182,30 @@ class Group:
         """With its names if there is one; what all have in common if there are several."""
         if len(self.items) == 1:
             return self.first.title
-        kinds = {item.kind_of_thing for item in self.items[:_SAMPLE]}
-        return kinds.pop() if len(kinds) == 1 else f"{self.first.kind_of_thing} (and the like)"
+        some = self.items[:: -(-len(self.items) // _SAMPLE)]
+        return _in_common([item.title for item in some]) or f"{self.first.kind_of_thing} (and the like)"
 
 
 _SAMPLE = 50
+_LEAST_WORDS = 3
+_ENDS = ",.;:)"
+
+
+def _in_common(titles: Sequence[str]) -> str:
+    """The words that all of them have in the same places. Empty if they hardly have any."""
+    first, *others = split = [title.split() for title in titles]
+    if all(len(words) == len(first) for words in others):
+        said = [words[0] if len(set(words)) == 1 else _gap(words) for words in zip(*split, strict=True)]
+    else:
+        alike = (words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*split, strict=False)))
+        said = [*alike, "…"]
+    kept = [one for at, one in enumerate(said) if one != "…" or said[at - 1 : at] != ["…"]]
+    return " ".join(kept) if sum(not one.startswith("…") for one in kept) >= _LEAST_WORDS else ""
+
+
+def _gap(words: Sequence[str]) -> str:
+    ends = {word[-1] for word in words}
+    return f"…{ends.pop()}" if len(ends) == 1 and ends <= set(_ENDS) else "…"
 
 
 def _shape(item: Item) -> str:
@@ -215,7 +235,7 @@ def _item(name: str, one: Document) -> Item:
             title = f"withheld ({one['guard']}): {does(one['action'])}"
             return Item(Status.WITHHELD, name, one, one["action"], title, one["reason"], guard=one["guard"])
         case "deferred":
-            title = f"deferred until {one['until'][:16].replace('T', ' ')} UTC: {does(one['action'])}"
+            title = f"deferred until {utc(one['until'])}: {does(one['action'])}"
             return Item(Status.DEFERRED, name, one, one["action"], title, one["reason"])
         case _:
             done = f"{one['outcome']}: " if one.get("outcome") else ""

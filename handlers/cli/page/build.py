@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.cli.console import UsageError
-from handlers.cli.formats.names import called, holder, part
+from handlers.cli.formats.names import called, holder, part, utc
 from handlers.cli.formats.safe import visible
 from handlers.cli.formats.text import looked_at
 from handlers.cli.formats.view import SEVERITIES, WORST_FIRST, Item, View
@@ -99,7 +99,10 @@ def _overview(seen: View) -> dict[str, Any]:
     cards = [("", count["workspaces"], "workspaces"), ("", count["satisfied"], "needs held")]
     cards += [(name, count["findings"][name], name) for name in SEVERITIES]
     cards += [("change", changes, "changes"), *((name, count[name], name) for name in _COLUMNS[5:])]
-    about = [("made", document["time"] or "at an unknown time"), ("by amlguard", document["version"])]
+    about = [
+        ("made", utc(document["time"]) if document["time"] else "at an unknown time"),
+        ("by amlguard", document["version"]),
+    ]
     about += [("scope", ", ".join(document["scope"]) or "all that the identity reads")]
     if chosen := document.get("filter"):
         about.append(("only", "; ".join(f"{name} {', '.join(values)}" for name, values in chosen.items())))
