@@ -28,7 +28,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "amlguard apply --plan plan.json --audit-file amlguard.jsonl",
         "amlguard apply --yes --policy policy.yaml",
     ),
-    "undo": ("amlguard undo 20261102T120000Z-1a2b3c4d", "amlguard undo RUN_ID --audit-file amlguard.jsonl --yes"),
+    "undo": (
+        "amlguard undo 6d8f6d3e-3d0c-4b8e-9a52-8f7a0c6e2b11",
+        "amlguard undo RUN_ID --audit-file amlguard.jsonl --yes",
+    ),
     "approve": ("amlguard approve", "amlguard approve RUN_ID"),
     "explain": (
         f"amlguard explain {_REGISTRY}",

@@ -23,7 +23,7 @@ def _edge(one: Explained, estate: Estate) -> Document:
         "identity": name_of(need.principal) or f"{need.principal.type or 'principal'} {need.principal.id[:8]}…",
         "need": need.need.name,
         "role": roles[0][0] if roles else need.need.role_name,
-        "target": f"{need.scope.name} ({need.scope.resource_type.rpartition('/')[2]})",
+        "target": str(need.scope),
         "kind": _kind(one, estate),
         "through": roles[0][1] if roles else one.verdict,
     }

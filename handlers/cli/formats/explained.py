@@ -86,7 +86,7 @@ def _findings(document: Document) -> Iterator[Node]:
     for one in document["findings"]:
         ids = ", ".join((one["rule"], *one["requirements"]))
         yield Node(
-            ((f"? {one['severity']}: ", "yellow"), one["message"], (f"  [{ids}]", "dim")), [Node((one["remedy"],))]
+            ((f"• {one['severity']}: ", "yellow"), one["message"], (f"  [{ids}]", "dim")), [Node((one["remedy"],))]
         )
 
 

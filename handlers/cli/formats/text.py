@@ -76,7 +76,10 @@ def _headline(seen: View) -> Iterator[Block]:
     if as_of := seen.document["lookedAt"].get("asOf"):
         when = f"resources are as Resource Graph knew them at {utc(as_of)}"
         yield Line((f"{when}; what is missing, ARM has confirmed; --fresh asks ARM alone",), whole=True)
-    yield Line(_would(seen), whole=True)
+    if asked := seen.document.get("filter"):
+        what = "; ".join(f"{name} {', '.join(values)}" for name, values in asked.items())
+        yield Line((f"shown is only what you asked for ({what}); the exit code is that of the whole plan",), whole=True)
+    yield Line((*(["of that, "] if asked else []), *_would(seen)), whole=True)
     found = seen.severities
     if any(found.values()):
         pieces: list[Piece] = ["findings: "]
@@ -85,11 +88,6 @@ def _headline(seen: View) -> Iterator[Block]:
                 pieces += [", "] if len(pieces) > 1 else []
                 pieces.append((f"{found[severity]} {severity}", _STYLES[severity]))
         yield Line(pieces, whole=True)
-    if said := seen.document.get("filter"):
-        asked = "; ".join(f"{name} {', '.join(values)}" for name, values in said.items())
-        yield Line(
-            (f"shown is only what you asked for ({asked}); the exit code is that of the whole plan",), whole=True
-        )
 
 
 def looked_at(document: Document) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from handlers.cli.formats.names import called, holder, in_short, part, short_guid, utc
 from shared.access.plan_json import Document, short
 from shared.access.report import CHANGES
+from shared.access.rules import RULES
 
 
 class Status(StrEnum):
@@ -29,6 +30,7 @@ SEVERITIES = ("high", "medium", "low", "informational")
 LISTS = (*CHANGES, "withheld", "deferred", "unknown", "findings")
 # How bad: a place on this list. Findings are told by their severity, all else by its status.
 WORST_FIRST = ("high", "unknown", "medium", "change", "withheld", "deferred", "low", "informational")
+_ROLES = {need.role_id: need.role_name for rule in RULES for need in rule.grants}
 _NAME = re.compile(r"[^\s,;:()'\"`]+")
 
 
@@ -183,7 +185,7 @@ class Group:
         if len(self.items) == 1:
             return self.first.title
         some = self.items[:: -(-len(self.items) // _SAMPLE)]
-        return _in_common([item.title for item in some]) or f"{self.first.kind_of_thing} (and the like)"
+        return in_common([item.title for item in some]) or f"{self.first.kind_of_thing} (and the like)"
 
 
 _SAMPLE = 50
@@ -191,7 +193,7 @@ _LEAST_WORDS = 3
 _ENDS = ",.;:)"
 
 
-def _in_common(titles: Sequence[str]) -> str:
+def in_common(titles: Sequence[str]) -> str:
     """The words that all of them have in the same places. Empty if they hardly have any."""
     first, *others = split = [title.split() for title in titles]
     if all(len(words) == len(first) for words in others):
@@ -248,7 +250,8 @@ def does(action: Document) -> str:
     if "roleName" in action:
         return f"grant {action['roleName']} on {called(action['scope'])} to {who}"
     if "roleAssignmentId" in action:
-        return f"take back a role on {called(action['scope'])} from {who}"
+        role = _ROLES.get(action["roleDefinitionId"].rpartition("/")[2].casefold(), "a role")
+        return f"take back {role} on {called(action['scope'])} from {who}"
     if "property" in action:
         change = f"{short(action['from'])} → {short(action['to'])}"
         return f"set {action['property']} {change} on {called(action['resourceId'])}"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from handlers.cli.console import UsageError
-from handlers.cli.formats.names import called, holder, part, utc
+from handlers.cli.formats.names import called, holder, in_short, part, utc
 from handlers.cli.formats.safe import visible
 from handlers.cli.formats.text import looked_at
 from handlers.cli.formats.view import SEVERITIES, WORST_FIRST, Item, View
@@ -210,7 +210,8 @@ def _missing(seen: View) -> dict[str, list[Document]]:
 
 
 def _edge(edge: Document, strings: _Strings) -> list[int]:
-    return _row(edge, ("identity", "need", "role", "target", "kind", "through"), strings)
+    said = edge | {name: in_short(edge[name]) for name in ("target", "through")}
+    return _row(said, ("identity", "need", "role", "target", "kind", "through"), strings)
 
 
 def _row(one: Document, names: Iterable[str], strings: _Strings) -> list[int]:

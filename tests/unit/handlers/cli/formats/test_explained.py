@@ -23,6 +23,7 @@ from unit.build import (
 from handlers.cli.explain import Explanation
 from handlers.cli.formats import mermaid
 from handlers.cli.formats.screen import Screen
+from shared.access.access_map import access_map
 from shared.access.explain import explain, users
 from shared.access.model import Estate
 from shared.access.plan import plan
@@ -106,3 +107,15 @@ def test_hostile_names_change_neither_tree_nor_picture(evil: str) -> None:
 def test_nothing_to_show_is_a_picture_too() -> None:
     said = mermaid.text(Explanation(STORAGE).document())
     assert "nobody needs anything here" in said
+
+
+def test_the_map_of_a_workspace_says_what_is_held_missing_and_too_broad() -> None:
+    seen, _ = _estate()
+    whole = explain(seen, terms(), plan(seen, terms()), workspace_id())
+    edges = {(one["identity"], one["target"]): one for one in access_map(whole, seen)}
+    kinds = {name: edges[name, str(REGISTRY)]["kind"] for name in ("direct", "member", "without")}
+    assert kinds == {"direct": "held", "member": "held", "without": "missing"}
+    assert edges["member", str(REGISTRY)]["through"] == f"at {GROUP} through a group"
+    owner = estate(workspace(cluster("c", sai("c"))), registry(), held=[assigned(sai("c"), "Owner", GROUP)])
+    made = explain(owner, terms(), plan(owner, terms()), workspace_id())
+    assert {one["kind"] for one in access_map(made, owner) if one["target"] == str(REGISTRY)} == {"broad"}

@@ -10,6 +10,7 @@ from handlers.cli.console import UsageError
 from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import MOST_LINES
+from handlers.cli.formats.view import in_common
 from handlers.cli.present import render, result_document
 from handlers.cli.progress import Progress
 from shared.access.plan_json import Document
@@ -110,6 +111,19 @@ def test_a_choice_keeps_what_meets_all_of_it(choice: Choice, kept: dict[str, int
     assert made["counts"]["grants"] == len(made["grants"])
     assert made["errors"] == ALL["errors"], "nobody chooses not to hear of errors"
     assert "shown is only what you asked for" in " ".join(text(made).split())
+
+
+@pytest.mark.parametrize(
+    ("titles", "common"),
+    [
+        (["grant AcrPull on registry a to x", "grant AcrPull on registry b to y"], "grant AcrPull on registry … to …"),
+        (["Account a, of ws-1, refuses keys", "Account b, of ws-2, refuses keys"], "Account …, of …, refuses keys"),
+        (["one two three four", "one two three and more"], "one two three …"),
+        (["nothing in common", "whatever else there is"], ""),
+    ],
+)
+def test_several_things_are_called_what_they_have_in_common(titles: list[str], common: str) -> None:
+    assert in_common(titles) == common
 
 
 def test_no_choice_changes_nothing() -> None:
