@@ -146,7 +146,9 @@ def _read(terminal: int) -> Iterator[bytes]:
 
 def _report(page: Path, chromium: str) -> None:
     with Browser(chromium) as browser:
-        browser.visit(page, ["screenshot", str(PICTURES / "report.png")], size=[1200, 860])
+        browser.visit(page, ["screenshot", str(PICTURES / "report.png")], size=[1200, 800])
+        workspace = ["go", "#/w/3"]
+        browser.visit(page, workspace, ["screenshot", str(PICTURES / "workspace.png")], size=[1200, 800], theme="dark")
 
 
 if __name__ == "__main__":
