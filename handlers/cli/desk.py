@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
-from handlers.cli.many import FEW, Looks
+from handlers.cli.many import FEW, Looks, in_turns
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
 from handlers.runtime import Runtime, connected
@@ -24,7 +24,7 @@ from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
 AT_ONCE = 4
-MANY_AT_ONCE = 10
+MANY_AT_ONCE = 20
 _IN_POLICY = "which the policy file names"
 type Keys = frozenset[tuple[str, ...]] | None
 
@@ -172,6 +172,6 @@ async def _each(
         progress.done += 1
 
     async with progress.shown():
-        await asyncio.gather(*(one(scope) for scope in scopes))
+        await asyncio.gather(*(one(scope) for scope in in_turns(scopes)))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
     report.looked_at += [scope for scope in scopes if scope in plans]

@@ -7,7 +7,7 @@ change is read again through ARM, and so is what only ARM knows: lists below a w
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import batched
+from itertools import batched, zip_longest
 
 from shared.access.actions import Grant, Plan
 from shared.access.plan_json import restrict
@@ -86,10 +86,20 @@ def _grants_only(made: Plan) -> bool:
     return waits and not made.settings and not made.removals
 
 
-def _shards(workspaces: Iterable[Scope]) -> Iterable[tuple[Scope, ...]]:
-    by_subscription: dict[Scope | None, list[Scope]] = {}
+def in_turns(workspaces: Iterable[Scope]) -> list[Scope]:
+    """One of each subscription after another, so that no bucket is idle while there is work for it."""
+    turns = zip_longest(*_by_subscription(workspaces))
+    return [one for turn in turns for one in turn if one is not None]
+
+
+def _by_subscription(workspaces: Iterable[Scope]) -> Iterable[list[Scope]]:
+    found: dict[Scope | None, list[Scope]] = {}
     for one in workspaces:
-        by_subscription.setdefault(one.subscription, []).append(one)
-    for some in by_subscription.values():
+        found.setdefault(one.subscription, []).append(one)
+    return found.values()
+
+
+def _shards(workspaces: Iterable[Scope]) -> Iterable[tuple[Scope, ...]]:
+    for some in _by_subscription(workspaces):
         if len(some) > FEW:
             yield from batched(some, _PER_SHARD, strict=False)

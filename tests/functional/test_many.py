@@ -11,7 +11,7 @@ from fakes import FakeAzure
 from unit.build import SUBSCRIPTION, assigned, guid, registry_id, resource, sai, terms, workspace_id
 
 from handlers.cli.desk import at_a_desk
-from handlers.cli.many import FEW, Looks
+from handlers.cli.many import FEW, Looks, in_turns
 from shared.access.actions import Plan
 from shared.access.permissions import DenyAssignment, RoleAssignment
 from shared.access.scope import Scope
@@ -183,6 +183,15 @@ async def test_few_of_a_subscription_and_fresh_ones_are_read_through_arm_alone()
     assert azure.asked["query"] == 0
     await by_graph.preview(many[0])
     assert azure.asked["query"] == 2
+
+
+def test_subscriptions_take_turns() -> None:
+    one, two, three = (Scope.parse(f"/subscriptions/{guid(name)}") for name in "abc")
+    group = [each.child("resourceGroups", f"g{number}") for each in (one, two, three) for number in range(2)]
+    taken = in_turns([*group, one.child("resourceGroups", "g9")])
+    assert [each.subscription for each in taken] == [one, two, three, one, two, three, one]
+    assert set(taken) == {*group, taken[-1]}
+    assert in_turns([]) == []
 
 
 async def test_the_tag_that_stops_amlguard_stops_it_here_too() -> None:
