@@ -296,7 +296,8 @@
       make("thead", {}, make("tr", {}, ...["identity", "needs to", "on", "state", "role"].map((name) => make("th", { scope: "col" }, name)))),
       make("tbody", {}, ...edges.map((edge) => make("tr", {}, make("td", {}, edge.identity), make("td", {}, edge.need),
         make("td", {}, edge.target), make("td", {}, WORDS[edge.kind]), make("td", {}, [edge.role, edge.through].filter(Boolean).join(", "))))));
-    return make("div", {}, key, edges.length <= 60 ? picture(edges) : make("p", { class: "dim" }, "Too much to draw: the table has all of it."),
+    const drawn = (svg) => make("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Access map" }, svg);
+    return make("div", {}, key, edges.length <= 60 ? drawn(picture(edges)) : make("p", { class: "dim" }, "Too much to draw: the table has all of it."),
       make("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Access table" }, table));
   }
 
