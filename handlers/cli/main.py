@@ -262,9 +262,9 @@ def _policy_schema(_: argparse.Namespace) -> int:
 
 
 def _emulate(options: argparse.Namespace) -> int:
-    from handlers.cli.emulate import become  # noqa: PLC0415 - only this command needs it
+    from handlers.cli.emulate import emulate  # noqa: PLC0415 - only this command needs it
 
-    return become(options)
+    return emulate(options)
 
 
 def _write(options: argparse.Namespace, document: Document) -> None:
