@@ -118,7 +118,7 @@ def _report(options: argparse.Namespace) -> int:
 def _where(options: argparse.Namespace) -> "Where":
     """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
     from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
-    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     for scope in options.scope:
@@ -249,7 +249,7 @@ def _not_there(options: argparse.Namespace, checked: policy.Policy) -> "Sequence
 
 
 def _policy_condition(options: argparse.Namespace) -> int:
-    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))

@@ -215,12 +215,14 @@ class Part(tuple[Raw, ...]):
 class Unreadable(Enum):
     """The identity may not read it, no log workspace is configured, or Azure's answer is not a resource.
 
-    What it holds is unknown, and rules know that.
+    Or what is looked at does not show it: a template does not show what is there already, and whoever reads it says so
+    once. What it holds is unknown, and rules know that.
     """
 
     FORBIDDEN = "forbidden"
     NOT_CONFIGURED = "not configured"
     MISSHAPEN = "misshapen"
+    NOT_SHOWN = "not shown"
 
 
 type Fact = Raw | tuple[Raw, ...] | Unreadable | None

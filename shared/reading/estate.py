@@ -33,7 +33,7 @@ from shared.access.surroundings import Lock
 from shared.access.terms import Terms
 from shared.access.unasked import if_asked
 from shared.messages import Trigger
-from shared.ports import Reads
+from shared.ports import NotShownError, Reads
 from shared.reading.cached import CachedReads
 from shared.reading.facts import read_fact, read_facts
 from shared.reading.neighbours import neighbours
@@ -182,7 +182,7 @@ async def _read(
     named = {scope for workspace in estate.workspaces for scope in _named_by(workspace)}
     raws, held, locks = await asyncio.gather(
         asyncio.gather(
-            *(azure.resource(scope) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
+            *(_dependency(scope, azure) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
         ),
         access(holders, subs, azure),
         _locks(subs, azure),
@@ -193,9 +193,19 @@ async def _read(
     return estate
 
 
+async def _dependency(scope: Scope, azure: Reads) -> Fact:
+    """Of what a workspace names everything must be known, but for what is not shown: then rules see nothing of it."""
+    try:
+        return await azure.resource(scope)
+    except NotShownError:
+        return Unreadable.NOT_SHOWN
+
+
 def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
     if raw is None:
         return replace(estate, missing=estate.missing | {scope})
+    if raw is Unreadable.NOT_SHOWN:
+        return estate
     if misshapen(raw):
         raw = Unreadable.MISSHAPEN
         estate = replace(estate, facts={**estate.facts, Want(scope): raw})

@@ -1,0 +1,168 @@
+"""`plan --template` and `explain --template`: what a template would make, planned as if it were there.
+
+Nothing here talks to Azure, and no SDK is loaded.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from handlers.cli.bicep import Deployment, snapshot_of
+from handlers.cli.console import UsageError, read_json, scope_of
+from handlers.cli.version import installed
+from handlers.policy_file import chosen_policy, read_policy
+from shared.access.actions import Grant, Plan, Unknown
+from shared.access.aml_grants import aml_may_add
+from shared.access.plan_json import Document
+from shared.access.raw import is_object_id, object_id, scope_or_none
+from shared.access.report import Report
+from shared.access.scope import Scope
+from shared.access.terms import RunMode, Terms
+from shared.access.users import is_container
+from shared.audit_rows import Run
+from shared.azure.built_in_roles import built_in_roles
+from shared.azure.settings import Settings
+from shared.instructions import Instructions
+from shared.memory import Memory
+from shared.ports import AzureFailureError, Reads
+from shared.prepare import prepare
+from shared.template.estate import TemplateEstate, estate
+from shared.template.reads import TemplateReads
+from shared.template.snapshot import Snapshot, SnapshotError, snapshot
+from shared.writing.brakes import Brakes
+
+SPEAKS_OF = (
+    "It speaks only of what the template shows: not of what is there already, nor of what is changed afterwards."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a command was given. `identities` are texts like RESOURCE-ID=OBJECT-ID."""
+
+    files: Sequence[Path]
+    deployment: Deployment
+    identities: Sequence[str] = ()
+    policy_file: Path | None = None
+    empty_is_fine: bool = False
+
+
+@dataclass(slots=True)
+class Looked:
+    """What came of it. `notes` are for people, about how the files were read."""
+
+    report: Report
+    estate: TemplateEstate
+    notes: list[str] = field(default_factory=list)
+
+    def document(self) -> Document:
+        """The plan's, with what the template says in place of symbols."""
+        made: Document = self.estate.symbols.told(_with_aml(self.report.document()))
+        return made
+
+
+def plan(template: Template, environment: Mapping[str, str]) -> Looked:
+    """Raises `UsageError` and `PolicyError`."""
+    settings = Settings.read(environment)
+    terms = read_policy(template.policy_file, settings).terms()
+    snapshots, notes = read(template, environment)
+    roles = built_in_roles()
+    seen = estate(snapshots, object_ids(template.identities), roles)
+    reads = TemplateReads(seen, roles, datetime.now(UTC), template.deployment.tenant)
+    file = chosen_policy(template.policy_file, settings)
+    report = Report(policy=str(file) if file else None, time=reads.now(), version=installed())
+    report.template = [str(one) for one in template.files]
+    report.errors += [f"the template is not shown as a whole: {said}" for said in seen.incomplete]
+    found = [scope for scope in seen.workspaces if chosen(scope, terms)]
+    if not found and not seen.incomplete and not template.empty_is_fine:
+        report.errors.append(_nothing(seen))
+    if not seen.incomplete:
+        asyncio.run(_each(found, reads, terms, report))
+    report.unknown += [*seen.unknown, *reads.not_shown()]
+    return Looked(report, seen, notes)
+
+
+def read(template: Template, environment: Mapping[str, str]) -> tuple[list[Snapshot], list[str]]:
+    """Raises `UsageError`."""
+    snapshots, notes = [], []
+    for file in template.files:
+        if file.name.casefold().endswith(".snapshot.json"):
+            document: Any = read_json(str(file))
+        else:
+            document, said = snapshot_of(file, template.deployment, environment)
+            notes += [f"{file}: {one}" for one in said]
+        try:
+            snapshots.append(snapshot(document, str(file)))
+        except SnapshotError as error:
+            raise UsageError(str(error)) from error
+    return snapshots, notes
+
+
+def object_ids(given: Sequence[str]) -> dict[Scope, str]:
+    """Raises `UsageError`."""
+    found: dict[Scope, str] = {}
+    for one in given:
+        resource, sign, known = one.rpartition("=")
+        if not sign or not is_object_id(known):
+            raise UsageError(f"--identity {one!r}: RESOURCE-ID=OBJECT-ID is wanted, an object id like a GUID")
+        found[scope_of(resource)] = object_id(known)
+    return found
+
+
+def chosen(workspace: Scope, terms: Terms) -> bool:
+    """Whether the policy watches it. A template does not show what is in a management group, or uses a resource."""
+    return not terms.scopes or any(
+        one.is_management_group or not is_container(one) or one.contains(workspace) for one in terms.scopes
+    )
+
+
+async def _each(found: Sequence[Scope], reads: Reads, terms: Terms, report: Report) -> None:
+    for workspace in found:
+        try:
+            made = await look(workspace, reads, terms)
+        except (AzureFailureError, ValueError) as error:
+            report.fail(workspace, str(error))
+            continue
+        report.plans.append(made)
+        report.looked_at.append(workspace)
+
+
+async def look(workspace: Scope, reads: Reads, terms: Terms) -> Plan:
+    """As a plan of what is there: with the brakes, as far as a template shows them."""
+    prepared = await prepare(workspace, reads, terms)
+    made = prepared.plan if prepared else Plan()
+    brakes = Brakes(reads, None, terms, Memory(), Instructions(by_hand=True))
+    return (await brakes.held(made, workspace, Run(RunMode.REPORT), reserve=False)).allows(made)
+
+
+def _nothing(seen: TemplateEstate) -> str:
+    where = (
+        f"the policy's scopes choose none of {len(seen.workspaces)} workspaces"
+        if seen.workspaces
+        else ("the template makes no workspace")
+    )
+    return f"nothing was looked at: {where}; check the files and their parameters, or add --allow-empty if there may be none"
+
+
+def _with_aml(document: Document) -> Document:
+    return document | {
+        "grants": [one | _added(one) for one in document["grants"]],
+        **{
+            name: [one | {"action": one["action"] | _added(one["action"])} for one in document[name]]
+            for name in ("withheld", "deferred")
+        },
+    }
+
+
+def _added(one: Document) -> Document:
+    """What stays a grant although AML may make it by itself says so."""
+    if "roleName" not in one:
+        return {}
+    holder = scope_or_none(one.get("principal"))
+    return {"amlMayAdd": holder is not None and aml_may_add(holder, one["roleDefinitionId"].rpartition("/")[2])}
+
+
+__all__ = ["Grant", "Looked", "Template", "Unknown", "plan"]

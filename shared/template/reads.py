@@ -1,0 +1,169 @@
+"""Azure as it will be after a deployment, as far as the template shows: the reading side of the seam.
+
+What the template makes is all there is: a new workspace has the computes of the template, and no others. What the
+template names and does not make is not shown (`NotShownError`), and is said in `unknown`.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from shared.access.actions import Unknown
+from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
+from shared.access.raw import get, object_id, scope_or_none
+from shared.access.scope import Scope
+from shared.ports import NotShownError, Raw
+from shared.template.estate import ANY_ROLE, ANYTHING, ROOT, TemplateEstate, unexplained
+from shared.template.resources import REGISTRY, STORAGE, VAULT, WORKSPACE, policies
+from shared.template.symbols import Holder, Kind, has_symbol
+from shared.template.values import USER_ASSIGNED
+
+_LOCKS = "microsoft.authorization/locks"
+_SETTINGS = (REGISTRY, STORAGE, VAULT)
+
+
+@dataclass(slots=True)
+class TemplateReads:
+    """See `shared.ports.Reads`. `built_in` are the roles that Azure has by itself."""
+
+    estate: TemplateEstate
+    built_in: Mapping[str, RoleDefinition]
+    time: datetime
+    tenant: str
+    _asked: dict[Scope, None] = field(default_factory=dict)
+    _holders: dict[str, Holder] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for scope, raw in self.estate.resources.items():
+            for holder in _identities(scope, raw):
+                self._holders[self._id_of(holder)] = holder
+
+    def _id_of(self, holder: Holder) -> str:
+        known = self.estate.object_ids.get(holder.resource)
+        return object_id(known) if known else holder.symbol
+
+    def now(self) -> datetime:
+        return self.time
+
+    async def resource(self, scope: Scope) -> Raw | None:
+        if scope == scope.subscription:
+            return {"id": str(scope), "tenantId": self.tenant}
+        if scope in self.estate.resources and scope not in self.estate.hidden and not self._doubtful_vault(scope):
+            return self.estate.resources[scope]
+        if scope == scope.resource_group:
+            return {"id": str(scope)}
+        self._asked[scope] = None
+        raise NotShownError(f"look at {scope}", "NotInTemplate", "it is not in the template")
+
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
+        kind = collection.partition("?")[0].casefold()
+        if kind == _LOCKS:
+            return [raw for raw in self.estate.locks if _at_or_below(raw, parent)]
+        if "/" in kind:
+            return [raw for scope, raw in self._shown() if parent.contains(scope) and scope.resource_type == kind]
+        if parent not in self.estate.resources:
+            raise NotShownError(f"list {collection} of {parent}", "NotInTemplate", "it is not in the template")
+        wanted = f"{parent.resource_type}/{kind}"
+        return [raw for scope, raw in self._shown() if scope.resource_type == wanted and scope.parent == parent]
+
+    def _shown(self) -> Iterable[tuple[Scope, Raw]]:
+        return ((scope, raw) for scope, raw in self.estate.resources.items() if scope not in self.estate.hidden)
+
+    async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
+        """The workspaces, whatever was asked: those who ask look at each row themselves."""
+        if "workspaces" not in kql.casefold():
+            return
+        for scope in self.estate.workspaces:
+            if subscription is None or subscription.contains(scope):
+                raw = self.estate.resources[scope]
+                yield {**raw, "id": str(scope), "registry": get(raw, "properties", "containerRegistry")}
+
+    async def logs(self, kql: str) -> Sequence[Raw] | None:  # noqa: ARG002 - there are no logs of what is not there
+        return None
+
+    async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:  # noqa: ARG002 - the template's, wherever they are
+        mine = [one for one in self.estate.assignments if one.principal_id == principal_id]
+        return [*mine, *(replace(one, principal_id=principal_id) for one in self._doubts(principal_id))]
+
+    def _doubts(self, principal_id: str) -> Iterable[RoleAssignment]:
+        explained = principal_id in {object_id(one) for one in self.estate.object_ids.values()}
+        for doubt in self.estate.doubts:
+            theirs = doubt.principal == principal_id
+            if theirs or (doubt.principal is None and not (explained and doubt.stranger)):
+                yield doubt.assignment
+        holder = self._holders.get(principal_id)
+        if holder and not self.estate.makes(holder.resource):
+            name = self.estate.symbols.shown(holder.resource)
+            why = f"{name} is not in the template, so what it holds already cannot be seen"
+            yield RoleAssignment(f"{name}#elsewhere", ROOT, principal_id, ANY_ROLE, doubt=why)
+        for scope in self._nowhere():
+            why = f"nobody can tell which resource it is: {self.estate.symbols.shown(scope)}"
+            yield RoleAssignment(f"{scope}#somewhere", scope, principal_id, ANY_ROLE, doubt=why)
+
+    def _nowhere(self) -> Iterable[Scope]:
+        """Places that the template names by an expression and does not make."""
+        named = dict.fromkeys(scope for raw in self.estate.resources.values() for scope in _named(raw))
+        return [scope for scope in named if has_symbol(str(scope)) and scope not in self.estate.resources]
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:  # noqa: ARG002 - a template's roles are known everywhere
+        known = {**self.built_in, **self.estate.roles, ANY_ROLE: ANYTHING}
+        return {role_id: known[role_id] for role_id in role_ids if role_id in known}
+
+    async def deny_assignments(self, subscription: Scope, principal_id: str | None) -> Sequence[DenyAssignment]:  # noqa: ARG002 - no template can make one
+        return ()
+
+    def _doubtful_vault(self, scope: Scope) -> bool:
+        """Whether an access policy of an unexplained object id may be that of an identity which has none there."""
+        raw = self.estate.resources[scope]
+        if scope.resource_type != VAULT or get(raw, "properties", "enableRbacAuthorization") is True:
+            return False
+        entries = list(policies(raw))
+        known = {object_id(str(get(entry, "objectId"))) for entry in entries}
+        strange = list(unexplained(entries, frozenset(map(object_id, self.estate.object_ids.values()))))
+        lacking = [holder for one, holder in self._holders.items() if holder.kind is Kind.USER and one not in known]
+        lacking = [one for one in lacking if one.resource not in self.estate.object_ids]
+        if not strange or not lacking:
+            return False
+        why = f"the template does not say whose access policies these are: {', '.join(strange)}"
+        self.estate.say(scope, f"whether {', '.join(one.resource.name for one in lacking)} may use it", why)
+        return True
+
+    def not_shown(self) -> list[Unknown]:
+        """What rules wanted to see of resources that the template names and does not make."""
+        found = []
+        for scope in self._asked:
+            if scope in self.estate.resources or scope.resource_type == USER_ASSIGNED:
+                continue
+            what = "its settings" if scope.resource_type in _SETTINGS else "what it is set to"
+            found.append(Unknown(scope, what, "it is not in the template"))
+        return found
+
+
+def _identities(scope: Scope, raw: Raw) -> Iterable[Holder]:
+    if scope.resource_type == USER_ASSIGNED:
+        yield Holder(scope, Kind.USER)
+    if get(raw, "identity", "principalId"):
+        yield Holder(scope, Kind.SYSTEM)
+    named = get(raw, "identity", "userAssignedIdentities")
+    for name in named if isinstance(named, Mapping) else ():
+        at = scope_or_none(name)
+        if at:
+            yield Holder(at, Kind.USER)
+
+
+def _named(raw: Raw) -> Iterable[Scope]:
+    """What a workspace, or a datastore of it, names."""
+    properties: Any = get(raw, "properties")
+    for name in ("containerRegistry", "storageAccount", "keyVault", "applicationInsights", "hubResourceId"):
+        scope = scope_or_none(get(properties, name))
+        if scope:
+            yield scope
+
+
+def _at_or_below(raw: Raw, parent: Scope) -> bool:
+    scope = scope_or_none(raw.get("id"))
+    return scope is not None and parent.contains(scope)
+
+
+__all__ = ["WORKSPACE", "TemplateReads"]
