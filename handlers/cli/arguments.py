@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from handlers.cli import template_arguments
 from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
@@ -38,6 +39,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _printing(planning)
     _fresh_option(planning)
     _choosing(planning)
+    template_arguments.add(planning)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
     _applying(commands, run)
@@ -162,6 +164,7 @@ def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> N
     )
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
+    template_arguments.add(explaining)
     explaining.set_defaults(run=run["explain"])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from handlers.cli import completion
+from handlers.cli import completion, template_arguments
 from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
@@ -41,6 +41,7 @@ from shared.access.rules import RULES
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
     from handlers.cli.policy_check import Remark
+    from handlers.cli.template import Template
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,15 +74,32 @@ def _failed(error: Exception) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
-
     require_rules(options.rule, RULES)
-    where = _where(options)
-    begin("plan")
-    document = result_document(asyncio.run(plan(where)))
+    template = template_arguments.of(options)
+    if template and not options.scope:
+        document = _of_template(template)
+    else:
+        document = _of_azure(options)
     choice = Choice(options.rule, options.severity, options.workspace, options.status)
     _write(options, chosen(document, choice))
     return exit_code(document, options.fail_on)
+
+
+def _of_azure(options: argparse.Namespace) -> Document:
+    from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
+
+    where = _where(options)
+    begin("plan")
+    return result_document(asyncio.run(plan(where)))
+
+
+def _of_template(template: "Template") -> Document:
+    from handlers.cli.template import plan  # noqa: PLC0415 - only this needs it
+
+    looked = plan(template, os.environ)
+    for note in looked.notes:
+        print(f"amlguard: {one_line(note)}", file=sys.stderr)
+    return looked.document()
 
 
 def _apply(options: argparse.Namespace) -> int:

@@ -139,12 +139,11 @@ async def look(workspace: Scope, reads: Reads, terms: Terms) -> Plan:
 
 
 def _nothing(seen: TemplateEstate) -> str:
-    where = (
-        f"the policy's scopes choose none of {len(seen.workspaces)} workspaces"
-        if seen.workspaces
-        else ("the template makes no workspace")
-    )
-    return f"nothing was looked at: {where}; check the files and their parameters, or add --allow-empty if there may be none"
+    where = "the template makes no workspace"
+    if seen.workspaces:
+        where = f"the policy's scopes choose none of the {len(seen.workspaces)} workspaces of the template"
+    check = "check the files and their parameters, or add --allow-empty if there may be none"
+    return f"nothing was looked at: {where}; {check}"
 
 
 def _with_aml(document: Document) -> Document:
