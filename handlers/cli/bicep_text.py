@@ -18,7 +18,7 @@ def quoted(text: str) -> str:
     return f"'{plain}'"
 
 
-def literal(value: Any, depth: int = 0) -> str:
+def literal(value: Any, depth: int = 0) -> str:  # noqa: PLR0911 - one line a type
     """A JSON value."""
     pad, end = "  " * (depth + 1), "  " * depth
     match value:

@@ -76,10 +76,7 @@ def _failed(error: Exception) -> int:
 def _plan(options: argparse.Namespace) -> int:
     require_rules(options.rule, RULES)
     template = template_arguments.of(options)
-    if template and not options.scope:
-        document = _of_template(template)
-    else:
-        document = _of_azure(options)
+    document = _of_template(template) if template and not options.scope else _of_azure(options)
     choice = Choice(options.rule, options.severity, options.workspace, options.status)
     _write(options, chosen(document, choice))
     return exit_code(document, options.fail_on)
@@ -173,9 +170,15 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
+    template = template_arguments.of(options)
+    if template:
+        from handlers.cli.template import explained_template  # noqa: PLC0415 - only this needs it
 
-    found = asyncio.run(explained(options.resource, options.policy))
+        found = explained_template(template, options.resource, os.environ)
+    else:
+        from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
+
+        found = asyncio.run(explained(options.resource, options.policy))
     match options.format:
         case "json":
             print(json.dumps(found.document(), indent=2))

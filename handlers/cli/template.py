@@ -5,17 +5,19 @@ Nothing here talks to Azure, and no SDK is loaded.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from handlers.cli.bicep import Deployment, snapshot_of
 from handlers.cli.console import UsageError, read_json, scope_of
+from handlers.cli.explanation import Explanation
 from handlers.cli.version import installed
 from handlers.policy_file import chosen_policy, read_policy
-from shared.access.actions import Grant, Plan, Unknown
+from shared.access.actions import Plan
 from shared.access.aml_grants import aml_may_add
+from shared.access.explain import Seen, explain
 from shared.access.plan_json import Document
 from shared.access.raw import is_object_id, object_id, scope_or_none
 from shared.access.report import Report
@@ -34,9 +36,7 @@ from shared.template.reads import TemplateReads
 from shared.template.snapshot import Snapshot, SnapshotError, snapshot
 from shared.writing.brakes import Brakes
 
-SPEAKS_OF = (
-    "It speaks only of what the template shows: not of what is there already, nor of what is changed afterwards."
-)
+INCOMPLETE = "the template is not shown as a whole, so nothing is called missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +64,69 @@ class Looked:
         return made
 
 
-def plan(template: Template, environment: Mapping[str, str]) -> Looked:
+@dataclass(slots=True)
+class Shown:
+    """The files of a command, read."""
+
+    terms: Terms
+    policy: Path | None
+    estate: TemplateEstate
+    reads: TemplateReads
+    notes: list[str]
+
+
+def show(template: Template, environment: Mapping[str, str]) -> Shown:
     """Raises `UsageError` and `PolicyError`."""
     settings = Settings.read(environment)
-    terms = read_policy(template.policy_file, settings).terms()
+    terms = replace(read_policy(template.policy_file, settings).terms(), caller_must_hold=False)
     snapshots, notes = read(template, environment)
     roles = built_in_roles()
     seen = estate(snapshots, object_ids(template.identities), roles)
     reads = TemplateReads(seen, roles, datetime.now(UTC), template.deployment.tenant)
-    file = chosen_policy(template.policy_file, settings)
-    report = Report(policy=str(file) if file else None, time=reads.now(), version=installed())
+    return Shown(terms, chosen_policy(template.policy_file, settings), seen, reads, notes)
+
+
+def plan(template: Template, environment: Mapping[str, str]) -> Looked:
+    """Raises `UsageError` and `PolicyError`."""
+    shown = show(template, environment)
+    seen, reads = shown.estate, shown.reads
+    report = Report(policy=str(shown.policy) if shown.policy else None, time=reads.now(), version=installed())
     report.template = [str(one) for one in template.files]
-    report.errors += [f"the template is not shown as a whole: {said}" for said in seen.incomplete]
-    found = [scope for scope in seen.workspaces if chosen(scope, terms)]
+    report.errors += [f"{INCOMPLETE}: {said}" for said in seen.incomplete]
+    found = [scope for scope in seen.workspaces if chosen(scope, shown.terms)]
     if not found and not seen.incomplete and not template.empty_is_fine:
         report.errors.append(_nothing(seen))
     if not seen.incomplete:
-        asyncio.run(_each(found, reads, terms, report))
+        asyncio.run(_each(found, reads, shown.terms, report))
     report.unknown += [*seen.unknown, *reads.not_shown()]
-    return Looked(report, seen, notes)
+    return Looked(report, seen, shown.notes)
+
+
+def explained_template(template: Template, resource: str, environment: Mapping[str, str]) -> Explanation:
+    """Raises `UsageError`, also if the template does not show all that there will be."""
+    scope, shown = scope_of(resource), show(template, environment)
+    for said in shown.estate.incomplete:
+        raise UsageError(f"{INCOMPLETE}: {said}")
+    seen = asyncio.run(_seen(scope, shown))
+    made, named = shown.estate.resources, (text for one in seen for text in (str(one.workspace.raw),))
+    if not any(scope.contains(one) for one in made) and not any(
+        str(scope).casefold() in one.casefold() for one in named
+    ):
+        raise UsageError(f"the template neither makes nor names {scope}: check the id")
+    return Explanation(scope, tuple(one for one in seen if _concerns(one, scope)), told=shown.estate.symbols.told)
+
+
+async def _seen(resource: Scope, shown: Shown) -> list[Seen]:
+    found = []
+    for workspace in shown.estate.workspaces:
+        prepared = await prepare(workspace, shown.reads, shown.terms)
+        if prepared:
+            found.append(explain(prepared.estate, shown.terms, prepared.plan, resource))
+    return found
+
+
+def _concerns(one: Seen, resource: Scope) -> bool:
+    return bool(one.needs or one.changes or one.findings) or resource.contains(one.workspace.id)
 
 
 def read(template: Template, environment: Mapping[str, str]) -> tuple[list[Snapshot], list[str]]:
@@ -162,6 +206,3 @@ def _added(one: Document) -> Document:
         return {}
     holder = scope_or_none(one.get("principal"))
     return {"amlMayAdd": holder is not None and aml_may_add(holder, one["roleDefinitionId"].rpartition("/")[2])}
-
-
-__all__ = ["Grant", "Looked", "Template", "Unknown", "plan"]

@@ -24,8 +24,8 @@ _DEFAULTS: Mapping[str, str] = {
 def add(parser: argparse.ArgumentParser) -> None:
     about = parser.add_argument_group(
         "a template that is not deployed yet",
-        "Without --scope, this needs no Azure and nobody signed in. For .bicep, .bicepparam and ARM templates it runs the "
-        "`bicep` on the path, or az's own. A snapshot knows already where it is deployed, and its parameters.",
+        "Without --scope, this needs no Azure and nobody signed in. For .bicep, .bicepparam and ARM templates it runs "
+        "the `bicep` on the path, or az's own. A snapshot knows already where it is deployed, and its parameters.",
     )
     about.add_argument(
         "--template",
@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="what these would make together: Bicep snapshots (*.snapshot.json), .bicepparam, .bicep, ARM templates (.json)",
+        help="what these make together: Bicep snapshots (*.snapshot.json), .bicepparam, .bicep, ARM templates (.json)",
     )
     for name, metavar, what in (
         ("subscription", "ID", "the subscription it is for"),

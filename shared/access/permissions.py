@@ -142,8 +142,8 @@ class Coverage:
     """The answer to "is it held?", with the evidence.
 
     `through` are the assignments that give it. `since` is when the last missing part was granted (None: unknown, so
-    long ago). `conditional` would give it without their condition. `denied_by` take it away, or may. `perhaps` are doubtful
-    assignments that would give all that is missing: then nobody can tell whether it is held.
+    long ago). `conditional` would give it without their condition. `denied_by` take it away, or may. `perhaps` are
+    doubtful assignments that would give all that is missing: then nobody can tell whether it is held.
     """
 
     missing: tuple[Permission, ...]

@@ -22,7 +22,10 @@ _SYMBOL = re.compile(
 )
 _NAME = re.compile(r"tplx[0-9a-f]{12}|7e3a91c0-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LISTS = re.compile(r"\blist[A-Za-z]*\s*\(", re.IGNORECASE)
-SECRET = "an expression that gives a secret"
+HIDDEN = "an expression that gives a secret"
+
+# What stands in a command: once the resource is there, it gives the object id.
+_SHOWS = "$(az resource show --ids '{id}' --query {where} --output tsv)"
 
 
 class Kind(StrEnum):
@@ -80,7 +83,8 @@ class Symbols:
         return symbol
 
     def holder(self, one: Holder) -> str:
-        self._texts[one.symbol] = f"OBJECT-ID-OF({self.shown(one.resource)})"
+        where = {Kind.SYSTEM: "identity.principalId", Kind.USER: "properties.principalId"}.get(one.kind)
+        self._texts[one.symbol] = _SHOWS.format(id=self.shown(one.resource), where=where) if where else "OBJECT-ID"
         return one.symbol
 
     def somewhere(self, kind: str, text: str) -> Scope:
@@ -97,7 +101,7 @@ class Symbols:
         return self.ids.get(scope) or self.told(str(scope))
 
     def told(self, value: Any) -> Any:
-        """A document without symbols: the template's texts in their place; null for an object id that is nobody's yet."""
+        """A document without symbols: the template's texts in their place; null for object ids that nobody has yet."""
         match value:
             case str():
                 return self._text(value)
@@ -134,4 +138,4 @@ def bracketed(text: str) -> str:
 
 def without_secrets(text: str) -> str:
     """An expression for people. One that asks for keys is not repeated."""
-    return SECRET if _LISTS.search(text) else text
+    return HIDDEN if _LISTS.search(text) else text

@@ -88,7 +88,7 @@ def suffixes(location: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Solver:
-    """`has_system` says of a resource whether the template gives it a system-assigned identity. None: nobody can tell."""
+    """`has_system`: whether the template gives a resource a system-assigned identity. None: nobody can tell."""
 
     symbols: Symbols
     suffixes: Mapping[str, str]
@@ -124,7 +124,7 @@ class Solver:
                 found = self._member(node)
         return Unsolved(f"[{node}]") if found is None else found
 
-    def _call(self, node: Call) -> Value:
+    def _call(self, node: Call) -> Value:  # noqa: PLR0911 - one line for each kind of function
         if node.name in _LAZY:
             return _LAZY[node.name](self, node.arguments)
         if node.name in ("resourceid", "extensionresourceid", "subscriptionresourceid", "tenantresourceid") or (
@@ -142,7 +142,7 @@ class Solver:
             return _of_holders(node.name, arguments)
         return _PLAIN[node.name](arguments) if node.name in _PLAIN else None
 
-    def _member(self, node: Member) -> Value:
+    def _member(self, node: Member) -> Value:  # noqa: PLR0911 - one line for what it may be a member of
         of, key = self._node(node.of), self._node(node.key)
         if not isinstance(key, str):
             return None
@@ -159,7 +159,7 @@ class Solver:
             return self._within(_Inside(of.reference, (*of.path, key)))
         return None
 
-    def _within(self, inside: _Inside) -> Value:
+    def _within(self, inside: _Inside) -> Value:  # noqa: PLR0911 - one line for each shape
         at, full = inside.reference.resource, inside.reference.full
         match [one.casefold() for one in inside.path]:
             case ["principalid"] if not full and at.resource_type == USER_ASSIGNED:
@@ -203,7 +203,7 @@ class Solver:
             return None
         return "/".join((f"{base}/providers/{provider}", *(f"{a}/{b}" for a, b in zip(types, names, strict=True))))
 
-    def _base(self, function: str, nodes: Sequence[Node]) -> str | None:
+    def _base(self, function: str, nodes: Sequence[Node]) -> str | None:  # noqa: PLR0911 - one line a function
         match function, len(nodes):
             case "tenantresourceid", 0:
                 return ""
