@@ -4,7 +4,7 @@ Nothing here talks to Azure, and no SDK is loaded.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,7 @@ class Looked:
 
     def document(self) -> Document:
         """The plan's, with what the template says in place of symbols."""
-        made: Document = self.estate.symbols.told(_with_aml(self.report.document()))
+        made: Document = self.estate.symbols.told(with_aml(self.report.document()))
         return made
 
 
@@ -97,7 +97,7 @@ def plan(template: Template, environment: Mapping[str, str]) -> Looked:
     if not found and not seen.incomplete and not template.empty_is_fine:
         report.errors.append(_nothing(seen))
     if not seen.incomplete:
-        asyncio.run(_each(found, reads, shown.terms, report))
+        asyncio.run(_each(found, reads, shown.terms, report, seen.unclear))
     report.unknown += [*seen.unknown, *reads.not_shown()]
     return Looked(report, seen, shown.notes)
 
@@ -163,10 +163,12 @@ def chosen(workspace: Scope, terms: Terms) -> bool:
     )
 
 
-async def _each(found: Sequence[Scope], reads: Reads, terms: Terms, report: Report) -> None:
+async def _each(
+    found: Sequence[Scope], reads: Reads, terms: Terms, report: Report, unclear: Collection[Scope] = ()
+) -> None:
     for workspace in found:
         try:
-            made = await look(workspace, reads, terms)
+            made = without_unclear(await look(workspace, reads, terms), unclear)
         except (AzureFailureError, ValueError) as error:
             report.fail(workspace, str(error))
             continue
@@ -182,6 +184,11 @@ async def look(workspace: Scope, reads: Reads, terms: Terms) -> Plan:
     return (await brakes.held(made, workspace, Run(RunMode.REPORT), reserve=False)).allows(made)
 
 
+def without_unclear(made: Plan, unclear: Collection[Scope]) -> Plan:
+    """Without findings about what the template does not say in full: `unknown` has what is not said."""
+    return replace(made, findings=tuple(one for one in made.findings if one.resource not in unclear))
+
+
 def _nothing(seen: TemplateEstate) -> str:
     where = "the template makes no workspace"
     if seen.workspaces:
@@ -190,7 +197,7 @@ def _nothing(seen: TemplateEstate) -> str:
     return f"nothing was looked at: {where}; {check}"
 
 
-def _with_aml(document: Document) -> Document:
+def with_aml(document: Document) -> Document:
     return document | {
         "grants": [one | _added(one) for one in document["grants"]],
         **{

@@ -5,7 +5,7 @@ are told apart without regard to case.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LONGEST = 100_000
 _DEEPEST = 60
@@ -44,11 +44,10 @@ class Member:
 
     of: "Node"
     key: "Node"
+    dotted: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        key = self.key
-        plain = isinstance(key, Literal) and isinstance(key.value, str) and re.fullmatch(r"[A-Za-z_]\w*", key.value)
-        return f"{self.of}.{key.value}" if plain and isinstance(key, Literal) else f"{self.of}[{key}]"
+        return f"{self.of}.{self.dotted}" if self.dotted else f"{self.of}[{self.key}]"
 
 
 type Node = Literal | Call | Member
@@ -111,7 +110,7 @@ def _node(tokens: _Tokens, at: int, depth: int) -> tuple[Node, int]:
             kind, written = _token(tokens, at + 1)
             if kind != "name":
                 raise ExpressionError("the name of a property is wanted there")
-            node, at = Member(node, Literal(written)), at + 2
+            node, at = Member(node, Literal(written), written), at + 2
         else:
             key, at = _node(tokens, at + 1, depth + 1)
             node, at = Member(node, key), _after(tokens, at, "]")

@@ -78,6 +78,9 @@ class Reading:
                 kept = self._within(value, kind, (name.casefold(),), name, gaps)
                 if kept is not _GONE:
                     made[name] = kept
+        if not isinstance(made.setdefault("properties", {}), dict):
+            gaps.append(Gap("properties", without_secrets(str(raw.get("properties")))))
+            made["properties"] = {}
         made |= {"id": str(at), "name": at.name, "type": str(raw.get("type"))}
         self._identity(made, at)
         self._by_default(made, at)
@@ -169,9 +172,7 @@ class Reading:
 
     def _by_default(self, made: dict[str, Any], at: Scope) -> None:
         """What Azure shows of a resource although nobody wrote it."""
-        properties = made.setdefault("properties", {})
-        if not isinstance(properties, dict):
-            return
+        properties = made["properties"]
         if at.resource_type == REGISTRY:
             properties.setdefault("loginServer", f"{at.name.lower()}{self.solver.suffixes.get('acrloginserver', '')}")
         if at.resource_type == VAULT and str(made.get("apiVersion"))[:10] >= _RBAC_BY_DEFAULT:

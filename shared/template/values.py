@@ -311,7 +311,7 @@ _LAZY: Mapping[str, Callable[[Solver, Sequence[Node]], Value]] = {
 
 
 def _format(arguments: Sequence[Value]) -> Value:
-    shape, *values = arguments
+    shape, *values = arguments or ("",)
     if len(values) == 1 and shape == "{0}" and isinstance(values[0], Holder | Person):
         return values[0]
     if not isinstance(shape, str) or not all(
