@@ -9,7 +9,7 @@ from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
 
-FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
