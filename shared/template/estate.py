@@ -12,9 +12,9 @@ from shared.access import parse
 from shared.access.actions import Unknown
 from shared.access.needs import WRITE_BLOBS
 from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.raw import get, is_object_id, object_id, scope_or_none, text
+from shared.access.raw import get, is_object_id, object_id, rows, scope_or_none, text
 from shared.access.scope import InvalidScopeError, Scope
-from shared.template.resources import REGISTRY, VAULT, WORKSPACE, Gap, Reading, merged, policies
+from shared.template.resources import DEPLOYER, REGISTRY, VAULT, WORKSPACE, Gap, Reading, merged, policies
 from shared.template.snapshot import Raw, Snapshot
 from shared.template.symbols import Holder, Kind, Symbols, has_symbol, is_principal, without_secrets
 from shared.template.values import Person, Solver, Unsolved, suffixes
@@ -28,6 +28,7 @@ ANYTHING = RoleDefinition(ANY_ROLE, "a role that nobody can tell", (PermissionBl
 _ASSIGNMENT, _DEFINITION = "microsoft.authorization/roleassignments", "microsoft.authorization/roledefinitions"
 _LOCK, _POLICY = "microsoft.authorization/locks", "microsoft.keyvault/vaults/accesspolicies"
 _DEPLOYMENT, _SCRIPT = "microsoft.resources/deployments", "microsoft.resources/deploymentscripts"
+_NETWORK = "microsoft.network/virtualnetworks"
 _AML = "microsoft.machinelearningservices/"
 # Gaps in these matter: rules look at them.
 _LOOKED_AT = ("microsoft.containerregistry/registries", "microsoft.storage/storageaccounts", VAULT)
@@ -50,6 +51,7 @@ class Doubt:
 class TemplateEstate:
     """`resources` are those that the template makes. `hidden` are among them, but not all of them can be told.
 
+    `listed` are the role assignments as ARM lists them, people's among them, and `custom` the template's own roles.
     `incomplete` says why nothing may be called missing: the snapshot does not show everything. `holders` are the
     identities by object id, or by what stands for it.
     """
@@ -62,6 +64,8 @@ class TemplateEstate:
     assignments: list[RoleAssignment] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     roles: dict[str, RoleDefinition] = field(default_factory=dict)
+    custom: list[dict[str, Any]] = field(default_factory=list)
+    listed: list[dict[str, Any]] = field(default_factory=list)
     locks: list[dict[str, Any]] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
@@ -118,6 +122,7 @@ class _Filling:
         for at, kind, body, gaps in self.added:
             self._access_policies(at, kind, body, gaps)
         self._inherit()
+        self._subnets()
         for source, raw, at in assigned:
             self._assignment(source, raw, at)
         self._by_aml()
@@ -215,6 +220,7 @@ class _Filling:
             self.made.say(at, "what the role gives", "its permissions cannot be read")
             return
         self.made.roles[role.role_id] = role
+        self.made.custom.append(body)
 
     def _access_policies(self, at: Scope, _: str, body: dict[str, Any], gaps: Sequence[Gap]) -> None:
         """`accessPolicies/add` adds to what the vault has. Of the others nobody can tell which comes last."""
@@ -249,16 +255,28 @@ class _Filling:
                 why = f"they are those of its hub, which is not in the template: {self.made.symbols.shown(hub)}"
                 self.made.say(at, "its registry, storage account and vault", why)
 
+    def _subnets(self) -> None:
+        """A network may list its subnets inside itself. Azure shows each of them as a resource, too."""
+        for at in [one for one in self.made.resources if one.resource_type == _NETWORK]:
+            for one in rows(self.made.resources[at], "properties", "subnets"):
+                name = text(one, "name")
+                below = scope_or_none(f"{at}/subnets/{name}") if name else None
+                if below:
+                    self.made.resources.setdefault(below, {**one, "id": str(below), "name": below.name})
+
     # who holds what
 
     def _assignment(self, source: str, raw: Raw, at: Scope | None) -> None:
         condition, solver = self._condition(raw), self.reading.solver
         principal = solver.value(get(raw, "properties", "principalId"))
         kind = str(solver.value(get(raw, "properties", "principalType")) or "").casefold()
-        if condition is False or isinstance(principal, Person) or kind == "user":
+        if condition is False:
             return
         scope, why = (at.parent, []) if at else self._told_scope(raw)
         role_id, unknown_role = self._role_of(raw)
+        if isinstance(principal, Person) or kind == "user":
+            self._list(raw, scope, principal, role_id)
+            return
         why += unknown_role
         if condition is not True:
             why.append(f"whether the role is assigned is known only when it is deployed: {_shown(raw['condition'])}")
@@ -268,6 +286,8 @@ class _Filling:
         why += doubt
         named = f"a role assignment of {source}" if at is None else str(at)
         one = self._made(named, scope, whose or "", role_id, raw)
+        if not why or whose is None:
+            self._list(raw, scope, principal, role_id)
         if why:
             self._doubt(whose, scope, role_id, "; ".join(why), stranger=isinstance(principal, str))
         elif one not in self.made.assignments:
@@ -276,6 +296,22 @@ class _Filling:
     def _made(self, named: str, scope: Scope, whose: str, role_id: str, raw: Raw) -> RoleAssignment:
         condition = get(raw, "properties", "condition")
         return RoleAssignment(named, scope, whose, role_id, str(condition) if condition else None)
+
+    def _list(self, raw: Raw, scope: Scope, principal: object, role_id: str) -> None:
+        """As ARM lists it. Whoever deploys is a person."""
+        kind = (
+            "ServicePrincipal" if isinstance(principal, Holder) else "User" if isinstance(principal, Person) else None
+        )
+        whose = self.reading.principal(principal) if isinstance(principal, Holder) else DEPLOYER
+        named = f"{scope}/providers/Microsoft.Authorization/roleAssignments/listed-{len(self.made.listed)}"
+        body = {
+            "scope": str(scope),
+            "principalId": object_id(principal) if is_object_id(principal) else whose,
+            "principalType": kind or text(raw, "properties", "principalType"),
+            "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{role_id}",
+            "condition": get(raw, "properties", "condition"),
+        }
+        self.made.listed.append({"id": named, "name": f"listed-{len(self.made.listed)}", "properties": body})
 
     def _told_scope(self, raw: Raw) -> tuple[Scope, list[str]]:
         for path in (("scope",), ("properties", "scope")):

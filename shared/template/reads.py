@@ -4,10 +4,12 @@ What the template makes is all there is: a new workspace has the computes of the
 template names and does not make is not shown (`NotShownError`), and is said in `unknown`.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from shared.access.actions import Unknown
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
@@ -19,7 +21,9 @@ from shared.template.resources import REGISTRY, STORAGE, VAULT, WORKSPACE, polic
 from shared.template.symbols import Holder, Kind, has_symbol
 from shared.template.values import USER_ASSIGNED
 
-_LOCKS = "microsoft.authorization/locks"
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+_EXCLUDED = re.compile(r"subscriptionId !in~ \(([^)]*)\)")
+_FILTERED = re.compile(r"resourceType eq '([^']*)'", re.IGNORECASE)
 _SETTINGS = (REGISTRY, STORAGE, VAULT)
 
 
@@ -53,30 +57,55 @@ class TemplateReads:
             return self.estate.resources[scope]
         if scope == scope.resource_group:
             return {"id": str(scope)}
+        if scope not in self.estate.resources and self._is_below_new(scope):
+            return None
         self._asked[scope] = None
         raise NotShownError(f"look at {scope}", "NotInTemplate", "it is not in the template")
 
-    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002 - one page holds all
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002, PLR0911 - one page holds all; one line for each kind of list
         kind = collection.partition("?")[0].casefold()
-        if kind == _LOCKS:
-            return [raw for raw in self.estate.locks if _at_or_below(raw, parent)]
+        match kind:
+            case "microsoft.authorization/locks":
+                return [raw for raw in self.estate.locks if _at_or_below(raw, parent)]
+            case "microsoft.authorization/roleassignments":
+                return [raw for raw in self.estate.listed if _concerns(raw, parent, above="atScope" in collection)]
+            case "microsoft.authorization/roledefinitions":
+                return self.estate.custom
+            case "resources":
+                return self._inside(parent, {one.casefold() for one in _FILTERED.findall(unquote(collection))})
         if "/" in kind:
-            return [raw for scope, raw in self._shown() if parent.contains(scope) and scope.resource_type == kind]
+            return self._inside(parent, {kind})
+        if parent not in self.estate.resources and self._is_below_new(parent):
+            return None
         if parent not in self.estate.resources:
             raise NotShownError(f"list {collection} of {parent}", "NotInTemplate", "it is not in the template")
         wanted = f"{parent.resource_type}/{kind}"
         return [raw for scope, raw in self._shown() if scope.resource_type == wanted and scope.parent == parent]
 
+    def _inside(self, parent: Scope, kinds: set[str]) -> list[Raw]:
+        inside = ((scope, raw) for scope, raw in self._shown() if parent.contains(scope))
+        return [raw for scope, raw in inside if not kinds or scope.resource_type in kinds]
+
+    def _is_below_new(self, scope: Scope) -> bool:
+        """What a new resource has not got in the template it has not got at all."""
+        above = scope.parent
+        return above != scope and (above in self.estate.resources or (not above.is_root and self._is_below_new(above)))
+
     def _shown(self) -> Iterable[tuple[Scope, Raw]]:
         return ((scope, raw) for scope, raw in self.estate.resources.items() if scope not in self.estate.hidden)
 
     async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[Raw]:
-        """The workspaces, whatever was asked: those who ask look at each row themselves."""
-        if "workspaces" not in kql.casefold():
-            return
-        for scope in self.estate.workspaces:
-            if subscription is None or subscription.contains(scope):
-                raw = self.estate.resources[scope]
+        """Of the workspaces, or of the resources outside the subscriptions that the query excludes.
+
+        Whoever asks looks at each row again, so more rows than were asked for do no harm.
+        """
+        only_workspaces = f"type =~ '{WORKSPACES}'".casefold() in kql.casefold()
+        excluded = _EXCLUDED.search(kql)
+        near = excluded[1].casefold() if excluded else ""
+        for scope, raw in self._shown():
+            home = scope.subscription
+            wanted = scope.resource_type == WORKSPACE if only_workspaces else home is not None and home.name not in near
+            if wanted and (subscription is None or subscription.contains(scope)):
                 yield {**raw, "id": str(scope), "registry": get(raw, "properties", "containerRegistry")}
 
     async def logs(self, kql: str) -> Sequence[Raw] | None:  # noqa: ARG002 - there are no logs of what is not there
@@ -161,9 +190,12 @@ def _named(raw: Raw) -> Iterable[Scope]:
             yield scope
 
 
+def _concerns(raw: Raw, at: Scope, *, above: bool) -> bool:
+    """At or above it, and also below it unless only those `above` are wanted."""
+    scope = scope_or_none(get(raw, "properties", "scope"))
+    return scope is not None and (scope.contains(at) or (not above and at.contains(scope)))
+
+
 def _at_or_below(raw: Raw, parent: Scope) -> bool:
     scope = scope_or_none(raw.get("id"))
     return scope is not None and parent.contains(scope)
-
-
-__all__ = ["WORKSPACE", "TemplateReads"]
