@@ -76,7 +76,7 @@ def _failed(error: Exception) -> int:
 def _plan(options: argparse.Namespace) -> int:
     require_rules(options.rule, RULES)
     template = template_arguments.of(options)
-    document = _of_template(template) if template and not options.scope else _of_azure(options)
+    document = _of_template(template, options) if template else _of_azure(options)
     choice = Choice(options.rule, options.severity, options.workspace, options.status)
     _write(options, chosen(document, choice))
     return exit_code(document, options.fail_on)
@@ -90,10 +90,16 @@ def _of_azure(options: argparse.Namespace) -> Document:
     return result_document(asyncio.run(plan(where)))
 
 
-def _of_template(template: "Template") -> Document:
-    from handlers.cli.template import plan  # noqa: PLC0415 - only this needs it
+def _of_template(template: "Template", options: argparse.Namespace) -> Document:
+    """With a scope, laid over what is there."""
+    if options.scope:
+        from handlers.cli.template_over import plan_over  # noqa: PLC0415 - see _of_azure
 
-    looked = plan(template, os.environ)
+        looked = asyncio.run(plan_over(template, _where(options)))
+    else:
+        from handlers.cli.template import plan  # noqa: PLC0415 - only this needs it
+
+        looked = plan(template, os.environ)
     for note in looked.notes:
         print(f"amlguard: {one_line(note)}", file=sys.stderr)
     return looked.document()

@@ -92,14 +92,19 @@ def plan(template: Template, environment: Mapping[str, str]) -> Looked:
     seen, reads = shown.estate, shown.reads
     report = Report(policy=str(shown.policy) if shown.policy else None, time=reads.now(), version=installed())
     report.template = [str(one) for one in template.files]
-    report.errors += [f"{INCOMPLETE}: {said}" for said in seen.incomplete]
+    refuse_incomplete(seen, report)
     found = [scope for scope in seen.workspaces if chosen(scope, shown.terms)]
     if not found and not seen.incomplete and not template.empty_is_fine:
         report.errors.append(_nothing(seen))
     if not seen.incomplete:
-        asyncio.run(_each(found, reads, shown.terms, report, seen.unclear))
+        asyncio.run(run_each(found, reads, shown.terms, report, seen.unclear))
     report.unknown += [*seen.unknown, *reads.not_shown()]
     return Looked(report, seen, shown.notes)
+
+
+def refuse_incomplete(seen: TemplateEstate, report: Report) -> None:
+    """What is not shown as a whole is an error: nothing of it is called missing, or fine."""
+    report.errors += [f"{INCOMPLETE}: {said}" for said in seen.incomplete]
 
 
 def explained_template(template: Template, resource: str, environment: Mapping[str, str]) -> Explanation:
@@ -163,7 +168,7 @@ def chosen(workspace: Scope, terms: Terms) -> bool:
     )
 
 
-async def _each(
+async def run_each(
     found: Sequence[Scope], reads: Reads, terms: Terms, report: Report, unclear: Collection[Scope] = ()
 ) -> None:
     for workspace in found:

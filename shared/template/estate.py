@@ -4,7 +4,7 @@ Nothing that is not understood is left out. A resource whose id is not understoo
 a property that only the deployment can tell: each becomes a doubt or an entry of `unknown`, with its text (law 2).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +52,7 @@ class TemplateEstate:
     """`resources` are those that the template makes. `hidden` are among them, but not all of them can be told.
 
     `listed` are the role assignments as ARM lists them, people's among them, and `custom` the template's own roles.
+    `added` are access policies for vaults that the template does not make, `named` whose identities get roles.
     `incomplete` says why nothing may be called missing: the snapshot does not show everything. `holders` are the
     identities by object id, or by what stands for it.
     """
@@ -64,6 +65,8 @@ class TemplateEstate:
     assignments: list[RoleAssignment] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     roles: dict[str, RoleDefinition] = field(default_factory=dict)
+    added: dict[Scope, list[Any]] = field(default_factory=dict)
+    named: dict[Scope, None] = field(default_factory=dict)
     custom: list[dict[str, Any]] = field(default_factory=list)
     listed: list[dict[str, Any]] = field(default_factory=list)
     locks: list[dict[str, Any]] = field(default_factory=list)
@@ -88,18 +91,22 @@ def estate(
     snapshots: Sequence[Snapshot],
     object_ids: Mapping[Scope, str] | None = None,
     known_roles: Iterable[str] = (),
+    there: Container[Scope] = (),
 ) -> TemplateEstate:
-    """`object_ids` are those that are known of identities, `known_roles` the ids of the built-in roles."""
+    """`object_ids` are those that are known of identities, `known_roles` the ids of the built-in roles.
+
+    What AML gives a new workspace, one that is `there` already may have or not: Azure shows it.
+    """
     made = TemplateEstate(Symbols(), object_ids=object_ids or {})
-    _Filling(made, frozenset(known_roles)).fill(snapshots)
+    _Filling(made, frozenset(known_roles), there).fill(snapshots)
     return made
 
 
 class _Filling:
     """Goes through the snapshots: ids first, then conditions, then what each resource holds."""
 
-    def __init__(self, made: TemplateEstate, known_roles: frozenset[str]) -> None:
-        self.made, self.known_roles = made, known_roles
+    def __init__(self, made: TemplateEstate, known_roles: frozenset[str], there: Container[Scope]) -> None:
+        self.made, self.known_roles, self.there = made, known_roles, there
         self.identities: dict[Scope, bool] = {}
         self.reading = Reading(Solver(made.symbols, suffixes("")), made.object_ids)
         self.added: list[tuple[Scope, str, dict[str, Any], list[Gap]]] = []
@@ -226,6 +233,7 @@ class _Filling:
         """`accessPolicies/add` adds to what the vault has. Of the others nobody can tell which comes last."""
         vault = self.made.resources.get(at.parent)
         if vault is None:
+            self.made.added.setdefault(at.parent, []).extend(policies(body))
             return
         if at.name.casefold() != "add":
             self._gap(at.parent, "properties.accessPolicies", f"{at.name} changes them, and nobody can tell when")
@@ -289,7 +297,7 @@ class _Filling:
         if not why or whose is None:
             self._list(raw, scope, principal, role_id)
         if why:
-            self._doubt(whose, scope, role_id, "; ".join(why), stranger=isinstance(principal, str))
+            self._doubt(whose, scope, role_id, "; ".join(why), stranger=isinstance(principal, str) and kind != "group")
         elif one not in self.made.assignments:
             self.made.assignments.append(one)
 
@@ -335,6 +343,7 @@ class _Filling:
     def _whose(self, principal: object, kind: str) -> tuple[str | None, list[str]]:
         match principal:
             case Holder():
+                self.made.named[principal.resource] = None
                 if principal.kind is Kind.SYSTEM and self.identities.get(principal.resource) is False:
                     return None, [f"{principal.resource.name} has no system-assigned identity"]
                 return self.reading.principal(principal), []
@@ -359,7 +368,7 @@ class _Filling:
         for at in self.made.workspaces:
             body, group = self.made.resources[at], at.resource_group
             mine = get(body, "identity", "principalId")
-            if group is None or not mine or get(body, "properties", "primaryUserAssignedIdentity"):
+            if group is None or at in self.there or not mine or get(body, "properties", "primaryUserAssignedIdentity"):
                 continue
             if get(body, "properties", "allowRoleAssignmentOnRG") is not False:
                 self._implied(mine, AI_ADMINISTRATOR, group)

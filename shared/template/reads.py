@@ -29,19 +29,22 @@ _SETTINGS = (REGISTRY, STORAGE, VAULT)
 
 @dataclass(slots=True)
 class TemplateReads:
-    """See `shared.ports.Reads`. `built_in` are the roles that Azure has by itself."""
+    """See `shared.ports.Reads`. `built_in` are the roles that Azure has by itself.
+
+    `connected`: Azure is asked as well, so that the object ids of all identities that are there are known.
+    """
 
     estate: TemplateEstate
     built_in: Mapping[str, RoleDefinition]
     time: datetime
     tenant: str
+    connected: bool = False
     _asked: dict[Scope, None] = field(default_factory=dict)
     _holders: dict[str, Holder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for scope, raw in self.estate.resources.items():
-            for holder in _identities(scope, raw):
-                self._holders[self._id_of(holder)] = holder
+        for holder in holders(self.estate):
+            self._holders[self._id_of(holder)] = holder
 
     def _id_of(self, holder: Holder) -> str:
         known = self.estate.object_ids.get(holder.resource)
@@ -79,7 +82,11 @@ class TemplateReads:
             return None
         if parent not in self.estate.resources:
             raise NotShownError(f"list {collection} of {parent}", "NotInTemplate", "it is not in the template")
-        wanted = f"{parent.resource_type}/{kind}"
+        return self.below(parent, kind)
+
+    def below(self, parent: Scope, kind: str) -> list[Raw]:
+        """The children that the template makes, whether or not it makes the parent."""
+        wanted = f"{parent.resource_type}/{kind.casefold()}"
         return [raw for scope, raw in self._shown() if scope.resource_type == wanted and scope.parent == parent]
 
     def _inside(self, parent: Scope, kinds: set[str]) -> list[Raw]:
@@ -116,13 +123,13 @@ class TemplateReads:
         return [*mine, *(replace(one, principal_id=principal_id) for one in self._doubts(principal_id))]
 
     def _doubts(self, principal_id: str) -> Iterable[RoleAssignment]:
-        explained = principal_id in {object_id(one) for one in self.estate.object_ids.values()}
+        explained = self.connected or principal_id in {object_id(one) for one in self.estate.object_ids.values()}
         for doubt in self.estate.doubts:
             theirs = doubt.principal == principal_id
             if theirs or (doubt.principal is None and not (explained and doubt.stranger)):
                 yield doubt.assignment
         holder = self._holders.get(principal_id)
-        if holder and not self.estate.makes(holder.resource):
+        if holder and not self.connected and not self.estate.makes(holder.resource):
             name = self.estate.symbols.shown(holder.resource)
             why = f"{name} is not in the template, so what it holds already cannot be seen"
             yield RoleAssignment(f"{name}#elsewhere", ROOT, principal_id, ANY_ROLE, doubt=why)
@@ -167,6 +174,11 @@ class TemplateReads:
             what = "its settings" if scope.resource_type in _SETTINGS else "what it is set to"
             found.append(Unknown(scope, what, "it is not in the template"))
         return found
+
+
+def holders(estate: TemplateEstate) -> Iterable[Holder]:
+    """All identities that resources of the template are or have."""
+    return (holder for scope, raw in estate.resources.items() for holder in _identities(scope, raw))
 
 
 def _identities(scope: Scope, raw: Raw) -> Iterable[Holder]:

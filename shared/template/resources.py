@@ -175,7 +175,7 @@ class Reading:
         properties = made["properties"]
         if at.resource_type == REGISTRY:
             properties.setdefault("loginServer", f"{at.name.lower()}{self.solver.suffixes.get('acrloginserver', '')}")
-        if at.resource_type == VAULT and str(made.get("apiVersion"))[:10] >= _RBAC_BY_DEFAULT:
+        if at.resource_type == VAULT and (text(made, "apiVersion") or "")[:10] >= _RBAC_BY_DEFAULT:
             properties.setdefault("enableRbacAuthorization", True)
 
 

@@ -102,8 +102,8 @@ class _Part:
     def lines(self, items: Sequence[Item]) -> Iterator[str]:
         made = [line for at, item in enumerate(items, 1) for line in self._grant(item.action, item.reason, at)]
         where = "subscription" if self.target == self.target.subscription else "resource group"
-        yield f"// What amlguard found missing in {where} {one_line(self.target.name)}. Deploy it there, after the rest:"
-        yield "// as a module with `dependsOn` of what makes these resources."
+        yield f"// What amlguard found missing in {where} {one_line(self.target.name)}."
+        yield "// Deploy it there, after the rest: as a module with `dependsOn` of what makes these resources."
         yield f"targetScope = '{'subscription' if where == 'subscription' else 'resourceGroup'}'"
         yield from self.existing
         yield from made
@@ -122,7 +122,8 @@ class _Part:
         yield f"resource grant{at} 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{"
         if place:
             yield f"  scope: {place}"
-        yield f"  name: guid({f'{place}.id' if place else self._own}, {f'{whose}.id' if whose else principal}, '{role}')"
+        made_of = (f"{place}.id" if place else self._own, f"{whose}.id" if whose else principal, quoted(role))
+        yield f"  name: guid({', '.join(made_of)})"
         yield "  properties: {"
         yield f"    principalId: {principal}"
         yield f"    principalType: {quoted(str(one['principalType']))}"
