@@ -188,6 +188,14 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
 def _printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        type=as_utf8,
+        help="write the same in another format to a file as well. Can be repeated",
+    )
     parser.add_argument("--full", action="store_true", help="tell all of it, however long, with reasons and remedies")
 
 

@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.cli import completion, template_arguments
-from handlers.cli.arguments import parser
+from handlers.cli.arguments import FORMATS, parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
     UsageError,
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "out", None):
             require_writable(options.out)
+        for _, file in _besides(getattr(options, "also", ())):
+            require_writable(file)
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -302,6 +305,17 @@ def _write(options: argparse.Namespace, document: Document) -> None:
         write_text(options.out, text + "\n")
     else:
         print(text)
+    for form, file in _besides(options.also):
+        write_text(file, render(document, form, Screen.of_output(to_file=True), full=options.full) + "\n")
+
+
+def _besides(named: Sequence[str]) -> list[tuple[str, Path]]:
+    """Raises `UsageError`."""
+    found = [one.partition("=") for one in named]
+    for form, sign, file in found:
+        if form not in FORMATS or not sign or not file:
+            raise UsageError(f"--also {form}{sign}{file}: FORMAT=FILE is wanted; the formats are {', '.join(FORMATS)}")
+    return [(form, Path(file)) for form, _, file in found]
 
 
 COMMANDS = {

@@ -13,6 +13,8 @@ from typing import Any
 from handlers.cli.bicep import Deployment, snapshot_of
 from handlers.cli.console import UsageError, read_json, scope_of
 from handlers.cli.explanation import Explanation
+from handlers.cli.formats.view import LISTS
+from handlers.cli.places import places
 from handlers.cli.version import installed
 from handlers.policy_file import chosen_policy, read_policy
 from shared.access.actions import Plan
@@ -59,9 +61,19 @@ class Looked:
     notes: list[str] = field(default_factory=list)
 
     def document(self) -> Document:
-        """The plan's, with what the template says in place of symbols."""
-        made: Document = self.estate.symbols.told(with_aml(self.report.document()))
+        """The plan's, with what the template says in place of symbols, and where the files declare what it is about."""
+        plain, symbols = with_aml(self.report.document()), self.estate.symbols
+        about = [(one, symbols.shown(one)) for one in _about(plain)]
+        plain["template"] |= {"places": places(self.estate.sources, about)}
+        made: Document = symbols.told(plain)
         return made
+
+
+def _about(document: Document) -> list[Scope]:
+    """The resources that the items of a plan are about, and those of which that is a part."""
+    every = [one.get("action") or one for name in LISTS for one in document[name]]
+    found = [scope for one in every if (scope := scope_or_none(one.get("resourceId") or one.get("scope")))]
+    return list(dict.fromkeys(found))
 
 
 @dataclass(slots=True)

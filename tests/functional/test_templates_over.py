@@ -29,7 +29,7 @@ def resource(scope: Scope, properties: raw.Raw | None = None, **more: Any) -> ra
 
 def cluster(name: str, *holders: Principal) -> raw.Raw:
     at = WORKSPACE.child("computes", name)
-    attached = {str(one.resource): {} for one in holders}
+    attached: raw.Raw = {str(one.resource): {} for one in holders}
     identity = {"identity": {"type": "UserAssigned", "userAssignedIdentities": attached}} if attached else {}
     return resource(at, {"computeType": "AmlCompute"}, **identity)
 

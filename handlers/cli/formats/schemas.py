@@ -94,6 +94,16 @@ def _document(action: Schema) -> Schema:
                 {
                     "files": {"type": "array", "items": _TEXT},
                     "needs": _closed(dict.fromkeys(("held", "missing", "unknown"), _NUMBER)),
+                    "places": {
+                        "type": "object",
+                        "description": "by resource id: the file that makes it, and the line of its symbolic name",
+                        "additionalProperties": {
+                            "type": "array",
+                            "prefixItems": [_TEXT, {"type": "integer", "minimum": 1}],
+                            "minItems": 2,
+                            "maxItems": 2,
+                        },
+                    },
                 }
             ),
             "description": "of `--template`: the files, and what is held, missing and unknown in what they make",
