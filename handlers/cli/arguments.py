@@ -39,7 +39,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _printing(planning)
     _fresh_option(planning)
     _choosing(planning)
-    template_arguments.add(planning)
+    template_arguments.add(planning, at_once=True)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
     _applying(commands, run)
@@ -164,7 +164,7 @@ def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> N
     )
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
-    template_arguments.add(explaining)
+    template_arguments.add(explaining, at_once=False)
     explaining.set_defaults(run=run["explain"])
 
 

@@ -8,7 +8,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -167,6 +169,7 @@ class _Compiler:
 def _written(folder: Path, parameters: str) -> Iterator[Path]:
     """A parameter file that is there for as long as the compiler needs it."""
     beside = folder / f"amlguard-{uuid.uuid4().hex}.bicepparam"
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the files go also when it is ended
     try:
         try:
             write_text(beside, parameters)
@@ -176,3 +179,4 @@ def _written(folder: Path, parameters: str) -> Iterator[Path]:
     finally:
         beside.unlink(missing_ok=True)
         beside.with_suffix(".snapshot.json").unlink(missing_ok=True)
+        signal.signal(signal.SIGTERM, before)

@@ -8,11 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.cli import completion, template_arguments
-from handlers.cli.arguments import FORMATS, parser
+from handlers.cli import completion, planning, template_arguments
+from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
     UsageError,
@@ -28,21 +27,19 @@ from handlers.cli.console import (
 )
 from handlers.cli.formats import mermaid
 from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
-from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import summary
+from handlers.cli.output import besides, write
 from handlers.cli.plan_file import actions_of
 from handlers.cli.present import render, result_document
 from handlers.cli.progress import begin
 from shared import policy
 from shared.access.condition import condition
-from shared.access.plan_json import Document
 from shared.access.rules import RULES
 
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
     from handlers.cli.policy_check import Remark
-    from handlers.cli.template import Template
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "out", None):
             require_writable(options.out)
-        for _, file in _besides(getattr(options, "also", ())):
+        for _, file in besides(getattr(options, "also", ())):
             require_writable(file)
         code: int = options.run(options)
         sys.stdout.flush()
@@ -78,34 +75,10 @@ def _failed(error: Exception) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     require_rules(options.rule, RULES)
-    template = template_arguments.of(options)
-    document = _of_template(template, options) if template else _of_azure(options)
+    document = planning.document(options, _where)
     choice = Choice(options.rule, options.severity, options.workspace, options.status)
-    _write(options, chosen(document, choice))
+    write(options, chosen(document, choice))
     return exit_code(document, options.fail_on)
-
-
-def _of_azure(options: argparse.Namespace) -> Document:
-    from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
-
-    where = _where(options)
-    begin("plan")
-    return result_document(asyncio.run(plan(where)))
-
-
-def _of_template(template: "Template", options: argparse.Namespace) -> Document:
-    """With a scope, laid over what is there."""
-    if options.scope:
-        from handlers.cli.template_over import plan_over  # noqa: PLC0415 - see _of_azure
-
-        looked = asyncio.run(plan_over(template, _where(options)))
-    else:
-        from handlers.cli.template import plan  # noqa: PLC0415 - only this needs it
-
-        looked = plan(template, os.environ)
-    for note in looked.notes:
-        print(f"amlguard: {one_line(note)}", file=sys.stderr)
-    return looked.document()
 
 
 def _apply(options: argparse.Namespace) -> int:
@@ -124,7 +97,7 @@ def _apply(options: argparse.Namespace) -> int:
             return 2
     applied = asyncio.run(apply(_where(options), only, again=options.again, audit_file=options.audit_file))
     print(f"amlguard: {applied.in_short()}", file=sys.stderr)
-    _write(options, result_document(applied.report, applied))
+    write(options, result_document(applied.report, applied))
     return applied.exit_code
 
 
@@ -295,27 +268,6 @@ def _emulate(options: argparse.Namespace) -> int:
     from handlers.cli.emulate import emulate  # noqa: PLC0415 - only this command needs it
 
     return emulate(options)
-
-
-def _write(options: argparse.Namespace, document: Document) -> None:
-    text = render(document, options.format, Screen.of_output(to_file=bool(options.out)), full=options.full)
-    if options.format == "sarif" and (note := left_out(document)):
-        print(f"amlguard: {note}", file=sys.stderr)
-    if options.out:
-        write_text(options.out, text + "\n")
-    else:
-        print(text)
-    for form, file in _besides(options.also):
-        write_text(file, render(document, form, Screen.of_output(to_file=True), full=options.full) + "\n")
-
-
-def _besides(named: Sequence[str]) -> list[tuple[str, Path]]:
-    """Raises `UsageError`."""
-    found = [one.partition("=") for one in named]
-    for form, sign, file in found:
-        if form not in FORMATS or not sign or not file:
-            raise UsageError(f"--also {form}{sign}{file}: FORMAT=FILE is wanted; the formats are {', '.join(FORMATS)}")
-    return [(form, Path(file)) for form, _, file in found]
 
 
 COMMANDS = {

@@ -33,7 +33,8 @@ from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.ports import AzureFailureError, Reads
 from shared.prepare import prepare
-from shared.template.estate import TemplateEstate, estate
+from shared.template.estate import estate
+from shared.template.made import TemplateEstate
 from shared.template.reads import TemplateReads
 from shared.template.snapshot import Snapshot, SnapshotError, snapshot
 from shared.writing.brakes import Brakes

@@ -20,8 +20,17 @@ _DEFAULTS: Mapping[str, str] = {
     "location": "westeurope",
 }
 
+_PLACES = (
+    ("subscription", "ID", "the subscription it is for"),
+    ("resource_group", "NAME", "the resource group"),
+    ("management_group", "NAME", "the management group"),
+    ("tenant", "ID", "the tenant"),
+    ("location", "REGION", "the region"),
+)
 
-def add(parser: argparse.ArgumentParser) -> None:
+
+def add(parser: argparse.ArgumentParser, *, at_once: bool) -> None:
+    """`at_once`: several files may follow the option. Where something else may follow it, it is repeated."""
     about = parser.add_argument_group(
         "a template that is not deployed yet",
         "Without --scope, this needs no Azure and nobody signed in. For .bicep, .bicepparam and ARM templates it runs "
@@ -29,20 +38,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     about.add_argument(
         "--template",
-        nargs="+",
-        action="extend",
+        nargs="+" if at_once else None,
+        action="extend" if at_once else "append",
         default=[],
         type=Path,
         metavar="FILE",
         help="what these make together: Bicep snapshots (*.snapshot.json), .bicepparam, .bicep, ARM templates (.json)",
     )
-    for name, metavar, what in (
-        ("subscription", "ID", "the subscription it is for"),
-        ("resource_group", "NAME", "the resource group"),
-        ("management_group", "NAME", "the management group"),
-        ("tenant", "ID", "the tenant"),
-        ("location", "REGION", "the region"),
-    ):
+    for name, metavar, what in _PLACES:
         about.add_argument(
             f"--{name.replace('_', '-')}", metavar=metavar, type=as_utf8, help=f"{what} (default: {_DEFAULTS[name]})"
         )

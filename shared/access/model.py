@@ -213,10 +213,8 @@ class Part(tuple[Raw, ...]):
 
 
 class Unreadable(Enum):
-    """The identity may not read it, no log workspace is configured, or Azure's answer is not a resource.
-
-    Or what is looked at does not show it: a template does not show what is there already, and whoever reads it says so
-    once. What it holds is unknown, and rules know that.
+    """The identity may not read it, no log workspace is configured, Azure's answer is no resource, or a template does
+    not show it. What it holds is unknown, and rules know that.
     """
 
     FORBIDDEN = "forbidden"

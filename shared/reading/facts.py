@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from shared.access.model import Fact, Part, Unreadable, Want
 from shared.access.raw import misshapen
+from shared.access.scope import Scope
 from shared.ports import NotShownError, ReadFailedError, Reads
 
 
@@ -30,3 +31,11 @@ async def read_fact(want: Want, azure: Reads) -> Fact:
         if error.forbidden:
             return Unreadable.FORBIDDEN
         raise
+
+
+async def read_dependency(scope: Scope, azure: Reads) -> Fact:
+    """Of what a workspace names everything must be known, but for what is not shown: then rules see nothing of it."""
+    try:
+        return await azure.resource(scope)
+    except NotShownError:
+        return Unreadable.NOT_SHOWN

@@ -5,27 +5,19 @@ a property that only the deployment can tell: each becomes a doubt or an entry o
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from shared.access import parse
-from shared.access.actions import Unknown
-from shared.access.needs import WRITE_BLOBS
-from shared.access.permissions import PermissionBlock, RoleAssignment, RoleDefinition
-from shared.access.raw import get, is_object_id, object_id, rows, scope_or_none, text
+from shared.access.raw import get, object_id, rows, scope_or_none, text
 from shared.access.scope import InvalidScopeError, Scope
-from shared.template.resources import DEPLOYER, REGISTRY, VAULT, WORKSPACE, Gap, Reading, merged, policies
+from shared.template.assignments import Assignments, is_assignment, shown
+from shared.template.made import ANY_ROLE, TemplateEstate
+from shared.template.resources import VAULT, WORKSPACE, Gap, Reading, merged, policies
 from shared.template.snapshot import Raw, Snapshot
-from shared.template.symbols import Holder, Kind, Symbols, has_symbol, is_principal, without_secrets
-from shared.template.values import Person, Solver, Unsolved, suffixes
+from shared.template.symbols import Symbols, is_principal, without_secrets
+from shared.template.values import Solver, Unsolved, suffixes
 
-ROOT = Scope.parse("/")
-AI_ADMINISTRATOR, BLOB_CONTRIBUTOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94", WRITE_BLOBS.role_id
-ANY_ROLE = "any-role"
-"""The id of a role of which nobody can tell what it gives."""
-ANYTHING = RoleDefinition(ANY_ROLE, "a role that nobody can tell", (PermissionBlock(("*",), (), ("*",)),))
-
-_ASSIGNMENT, _DEFINITION = "microsoft.authorization/roleassignments", "microsoft.authorization/roledefinitions"
+_DEFINITION = "microsoft.authorization/roledefinitions"
 _LOCK, _POLICY = "microsoft.authorization/locks", "microsoft.keyvault/vaults/accesspolicies"
 _DEPLOYMENT, _SCRIPT = "microsoft.resources/deployments", "microsoft.resources/deploymentscripts"
 _NETWORK = "microsoft.network/virtualnetworks"
@@ -33,58 +25,6 @@ _AML = "microsoft.machinelearningservices/"
 # Gaps in these matter: rules look at them.
 _LOOKED_AT = ("microsoft.containerregistry/registries", "microsoft.storage/storageaccounts", VAULT)
 _OF_A_HUB = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A role assignment of which nobody can tell whether `principal` has it. None: nor whose it is.
-
-    `stranger`: it is somebody's whose object id is known, so it is nobody's of whom another one is.
-    """
-
-    assignment: RoleAssignment
-    principal: str | None
-    stranger: bool = False
-
-
-@dataclass(slots=True)
-class TemplateEstate:
-    """`resources` are those that the template makes. `hidden` are among them, but not all of them can be told.
-
-    `listed` are the role assignments as ARM lists them, people's among them, and `custom` the template's own roles.
-    `added` are access policies for vaults that the template does not make, `named` whose identities get roles.
-    `incomplete` says why nothing may be called missing: the snapshot does not show everything. `holders` are the
-    identities by object id, or by what stands for it.
-    """
-
-    symbols: Symbols
-    resources: dict[Scope, dict[str, Any]] = field(default_factory=dict)
-    sources: dict[Scope, str] = field(default_factory=dict)
-    hidden: set[Scope] = field(default_factory=set)
-    unclear: set[Scope] = field(default_factory=set)
-    assignments: list[RoleAssignment] = field(default_factory=list)
-    doubts: list[Doubt] = field(default_factory=list)
-    roles: dict[str, RoleDefinition] = field(default_factory=dict)
-    added: dict[Scope, list[Any]] = field(default_factory=dict)
-    named: dict[Scope, None] = field(default_factory=dict)
-    custom: list[dict[str, Any]] = field(default_factory=list)
-    listed: list[dict[str, Any]] = field(default_factory=list)
-    locks: list[dict[str, Any]] = field(default_factory=list)
-    unknown: list[Unknown] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
-    object_ids: Mapping[Scope, str] = field(default_factory=dict)
-
-    @property
-    def workspaces(self) -> list[Scope]:
-        return [scope for scope in self.resources if scope.resource_type == WORKSPACE]
-
-    def makes(self, scope: Scope) -> bool:
-        return scope in self.resources
-
-    def say(self, at: Scope, what: str, reason: str) -> None:
-        one = Unknown(at, what, reason)
-        if one not in self.unknown:
-            self.unknown.append(one)
 
 
 def estate(
@@ -122,7 +62,7 @@ class _Filling:
                 self.identities[at] = self.identities.get(at, False) or _is_system(raw)
         assigned = []
         for source, raw, at in placed:
-            if _is_assignment(raw):
+            if is_assignment(raw):
                 assigned.append((source, raw, at))
             else:
                 self._resource(source, raw, at)
@@ -130,9 +70,10 @@ class _Filling:
             self._access_policies(at, kind, body, gaps)
         self._inherit()
         self._subnets()
+        assignments = Assignments(self.made, self.reading, self.known_roles, self.identities)
         for source, raw, at in assigned:
-            self._assignment(source, raw, at)
-        self._by_aml()
+            assignments.add(source, raw, at, self._condition(raw))
+        assignments.by_aml(self.there)
         self._registries()
         self._strangers()
 
@@ -150,11 +91,11 @@ class _Filling:
                 scope = Scope.parse(found)
             except InvalidScopeError:
                 return None
-            if isinstance(written, str) and written.startswith("[") and not _is_assignment(raw):
+            if isinstance(written, str) and written.startswith("[") and not is_assignment(raw):
                 self.made.symbols.ids[scope] = without_secrets(written)
             return scope
         kind = text(raw, "type") or ""
-        if not isinstance(found, Unsolved) or _is_assignment(raw) or not _is_plain_type(kind):
+        if not isinstance(found, Unsolved) or is_assignment(raw) or not _is_plain_type(kind):
             return None
         return self.made.symbols.somewhere(kind, found.text)
 
@@ -174,14 +115,14 @@ class _Filling:
         if condition is False:
             return
         if at is None:
-            made.incomplete.append(f"{source}: nobody can tell where a {text(raw, 'type')} is: {_shown(raw.get('id'))}")
+            made.incomplete.append(f"{source}: nobody can tell where a {text(raw, 'type')} is: {shown(raw.get('id'))}")
             return
         if kind == _DEPLOYMENT:
             made.incomplete.append(f"{source}: what deployment {made.symbols.shown(at)} makes is not in the snapshot")
             return
         if condition is not True:
             made.say(
-                at, "whether it is made", f"the condition is known only when it is deployed: {_shown(raw['condition'])}"
+                at, "whether it is made", f"the condition is known only when it is deployed: {shown(raw['condition'])}"
             )
             return
         if kind == _SCRIPT:
@@ -218,7 +159,7 @@ class _Filling:
             made.say(at, what, why)
             made.hidden.add(at)
             if what.casefold().endswith("roleassignmentmode"):
-                self._doubt(None, at, ANY_ROLE, why)
+                self.made.doubt(None, at, ANY_ROLE, why)
 
     def _role(self, body: dict[str, Any], at: Scope) -> None:
         try:
@@ -272,115 +213,6 @@ class _Filling:
                 if below:
                     self.made.resources.setdefault(below, {**one, "id": str(below), "name": below.name})
 
-    # who holds what
-
-    def _assignment(self, source: str, raw: Raw, at: Scope | None) -> None:
-        condition, solver = self._condition(raw), self.reading.solver
-        principal = solver.value(get(raw, "properties", "principalId"))
-        kind = str(solver.value(get(raw, "properties", "principalType")) or "").casefold()
-        if condition is False:
-            return
-        scope, why = (at.parent, []) if at else self._told_scope(raw)
-        role_id, unknown_role = self._role_of(raw)
-        if isinstance(principal, Person) or kind == "user":
-            self._list(raw, scope, principal, role_id)
-            return
-        why += unknown_role
-        if condition is not True:
-            why.append(f"whether the role is assigned is known only when it is deployed: {_shown(raw['condition'])}")
-        if scope.is_management_group:
-            why.append(f"a template does not show which subscriptions are in {scope.name}")
-        whose, doubt = self._whose(principal, kind)
-        why += doubt
-        named = f"a role assignment of {source}" if at is None else str(at)
-        one = self._made(named, scope, whose or "", role_id, raw)
-        if not why or whose is None:
-            self._list(raw, scope, principal, role_id)
-        if why:
-            self._doubt(whose, scope, role_id, "; ".join(why), stranger=isinstance(principal, str) and kind != "group")
-        elif one not in self.made.assignments:
-            self.made.assignments.append(one)
-
-    def _made(self, named: str, scope: Scope, whose: str, role_id: str, raw: Raw) -> RoleAssignment:
-        condition = get(raw, "properties", "condition")
-        return RoleAssignment(named, scope, whose, role_id, str(condition) if condition else None)
-
-    def _list(self, raw: Raw, scope: Scope, principal: object, role_id: str) -> None:
-        """As ARM lists it. Whoever deploys is a person."""
-        kind = (
-            "ServicePrincipal" if isinstance(principal, Holder) else "User" if isinstance(principal, Person) else None
-        )
-        whose = self.reading.principal(principal) if isinstance(principal, Holder) else DEPLOYER
-        named = f"{scope}/providers/Microsoft.Authorization/roleAssignments/listed-{len(self.made.listed)}"
-        body = {
-            "scope": str(scope),
-            "principalId": object_id(principal) if is_object_id(principal) else whose,
-            "principalType": kind or text(raw, "properties", "principalType"),
-            "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{role_id}",
-            "condition": get(raw, "properties", "condition"),
-        }
-        self.made.listed.append({"id": named, "name": f"listed-{len(self.made.listed)}", "properties": body})
-
-    def _told_scope(self, raw: Raw) -> tuple[Scope, list[str]]:
-        for path in (("scope",), ("properties", "scope")):
-            found = self.reading.solver.value(get(raw, *path))
-            try:
-                return Scope.parse(found), []
-            except InvalidScopeError:
-                continue
-        return ROOT, [f"nobody can tell where the role is assigned: {_shown(raw.get('id'))}"]
-
-    def _role_of(self, raw: Raw) -> tuple[str, list[str]]:
-        written = get(raw, "properties", "roleDefinitionId")
-        found = self.reading.solver.value(written)
-        role_id = found.rpartition("/")[2].casefold() if isinstance(found, str) else ""
-        if role_id in self.made.roles or role_id in self.known_roles:
-            return role_id, []
-        if role_id and not has_symbol(role_id):
-            return ANY_ROLE, [f"role {role_id} is not in the template, so nobody can tell what it gives"]
-        return ANY_ROLE, [f"nobody can tell which role is assigned: {_shown(written)}"]
-
-    def _whose(self, principal: object, kind: str) -> tuple[str | None, list[str]]:
-        match principal:
-            case Holder():
-                self.made.named[principal.resource] = None
-                if principal.kind is Kind.SYSTEM and self.identities.get(principal.resource) is False:
-                    return None, [f"{principal.resource.name} has no system-assigned identity"]
-                return self.reading.principal(principal), []
-            case Unsolved(text=written):
-                return None, [f"nobody can tell whose role it is: {without_secrets(written)}"]
-            case str() if is_object_id(principal):
-                known = object_id(principal)
-                if known in {object_id(one) for one in self.made.object_ids.values()}:
-                    return known, []
-                what = "group" if kind == "group" else "object id"
-                told = f"a role is assigned to {what} {known}, and the template does not say whose that is"
-                return None, [f"{told} (--identity RESOURCE-ID=OBJECT-ID does)"]
-        return None, [f"nobody can tell whose role it is: {_shown(principal)}"]
-
-    def _doubt(self, principal: str | None, scope: Scope, role_id: str, why: str, *, stranger: bool = False) -> None:
-        named = f"{scope}/providers/Microsoft.Authorization/roleAssignments/doubt-{len(self.made.doubts)}"
-        one = RoleAssignment(named, scope, principal or "", role_id, doubt=why)
-        self.made.doubts.append(Doubt(one, principal, stranger))
-
-    def _by_aml(self) -> None:
-        """What AML gives a new workspace's own identity in its own group (azure-facts §4). The rules count on it."""
-        for at in self.made.workspaces:
-            body, group = self.made.resources[at], at.resource_group
-            mine = get(body, "identity", "principalId")
-            if group is None or at in self.there or not mine or get(body, "properties", "primaryUserAssignedIdentity"):
-                continue
-            if get(body, "properties", "allowRoleAssignmentOnRG") is not False:
-                self._implied(mine, AI_ADMINISTRATOR, group)
-            storage = scope_or_none(get(body, "properties", "storageAccount"))
-            if storage and group.contains(storage):
-                self._implied(mine, BLOB_CONTRIBUTOR, storage)
-
-    def _implied(self, principal: str, role_id: str, scope: Scope) -> None:
-        if role_id in self.known_roles:
-            named = f"{scope}/providers/Microsoft.Authorization/roleAssignments/by-azure-machine-learning"
-            self.made.assignments.append(RoleAssignment(named, scope, principal, role_id))
-
     # what the template leaves open
 
     def _registries(self) -> None:
@@ -407,12 +239,6 @@ def unexplained(entries: Iterable[Any], known: frozenset[str]) -> Iterator[str]:
             yield found
 
 
-def _is_assignment(raw: Raw) -> bool:
-    """Also of the old kind. The role assignments of Cosmos DB (`sqlRoleAssignments`) are something else."""
-    kind = (text(raw, "type") or "").casefold()
-    return kind == _ASSIGNMENT or kind.endswith("/providers/roleassignments")
-
-
 def _is_system(raw: Raw) -> bool:
     return "systemassigned" in (text(raw, "identity", "type") or "").casefold()
 
@@ -432,10 +258,3 @@ def _names_something(what: str) -> bool:
 
 def _location(raws: Iterable[Raw]) -> str:
     return next((one for raw in raws if (one := text(raw, "location")) and not one.startswith("[")), "")
-
-
-def _shown(written: object) -> str:
-    return without_secrets(str(written))[:500]
-
-
-__all__ = ["ANYTHING", "ANY_ROLE", "REGISTRY", "Doubt", "TemplateEstate", "estate", "unexplained"]

@@ -14,7 +14,8 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.raw import get, object_id, scope_or_none
 from shared.access.scope import Scope
 from shared.ports import NotShownError, Raw, ReadFailedError, Reads
-from shared.template.estate import TemplateEstate, estate
+from shared.template.estate import estate
+from shared.template.made import TemplateEstate
 from shared.template.reads import TemplateReads, holders
 from shared.template.resources import REGISTRY, STORAGE, VAULT, policies
 from shared.template.snapshot import Snapshot

@@ -16,7 +16,8 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.raw import get, object_id, scope_or_none
 from shared.access.scope import Scope
 from shared.ports import NotShownError, Raw
-from shared.template.estate import ANY_ROLE, ANYTHING, ROOT, TemplateEstate, unexplained
+from shared.template.estate import unexplained
+from shared.template.made import ANY_ROLE, ANYTHING, ROOT, TemplateEstate
 from shared.template.resources import REGISTRY, STORAGE, VAULT, WORKSPACE, policies
 from shared.template.symbols import Holder, Kind, has_symbol
 from shared.template.values import USER_ASSIGNED

@@ -10,9 +10,10 @@ from typing import Any
 from shared.access.raw import get, text
 from shared.access.scope import InvalidScopeError, Scope
 from shared.template.expressions import is_expression
+from shared.template.functions import Person
 from shared.template.snapshot import Raw
 from shared.template.symbols import Holder, Kind, without_secrets
-from shared.template.values import USER_ASSIGNED, Person, Solver, Unsolved
+from shared.template.values import USER_ASSIGNED, Solver, Unsolved
 
 REGISTRY = "microsoft.containerregistry/registries"
 STORAGE = "microsoft.storage/storageaccounts"

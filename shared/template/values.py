@@ -4,20 +4,18 @@ Only what the compiler leaves in snapshots is worked out: ids, texts, conditions
 else is `Unsolved`, with its text. It is never guessed.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from shared.access.scope import InvalidScopeError, Scope
 from shared.template.expressions import Call, ExpressionError, Literal, Member, Node, is_expression, parse, plain
-from shared.template.symbols import Holder, Kind, Symbols, has_symbol, parts
+from shared.template.functions import PLAIN, Person, Value, of_holders
+from shared.template.symbols import Holder, Kind, Symbols
 
 USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 # `reference(concat(ID, '/providers/Microsoft.ManagedIdentity/Identities/default')).principalId` is the older way to ask
 # for a system-assigned identity.
 _OLD_SYSTEM = "microsoft.managedidentity/identities"
-_PLACE = re.compile(r"\{(\d+)\}")
 _PUBLIC = {
     "storage": "core.windows.net",
     "keyvaultdns": ".vault.azure.net",
@@ -46,11 +44,6 @@ class Unsolved:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Whoever deploys."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Reference:
     resource: Scope
     full: bool
@@ -75,7 +68,6 @@ class _Deployer:
 
 
 _UNFINISHED = (_Reference, _Inside, _Environment, _Deployer)
-type Value = Any
 
 
 def suffixes(location: str) -> Mapping[str, str]:
@@ -139,8 +131,8 @@ class Solver:
         if node.name == "reference":
             return _reference(arguments)
         if any(isinstance(one, (Unsolved, *_UNFINISHED)) for one in arguments):
-            return _of_holders(node.name, arguments)
-        return _PLAIN[node.name](arguments) if node.name in _PLAIN else None
+            return of_holders(node.name, arguments)
+        return PLAIN[node.name](arguments) if node.name in PLAIN else None
 
     def _member(self, node: Member) -> Value:  # noqa: PLR0911 - one line for what it may be a member of
         of, key = self._node(node.of), self._node(node.key)
@@ -251,16 +243,6 @@ def _user_assigned(text: str) -> Value:
     return Holder(scope, Kind.USER) if scope.resource_type == USER_ASSIGNED else None
 
 
-def _of_holders(function: str, arguments: Sequence[Value]) -> Value:
-    """`format('{0}', X)` and `string(X)` are X, whatever it is."""
-    match function, arguments:
-        case "format", ["{0}", one]:
-            return one
-        case (("string" | "tolower" | "concat"), [Holder() | Person() as one]):
-            return one
-    return None
-
-
 def _if(solver: Solver, nodes: Sequence[Node]) -> Value:
     if len(nodes) != 3:
         return None
@@ -307,101 +289,4 @@ _LAZY: Mapping[str, Callable[[Solver, Sequence[Node]], Value]] = {
     "or": _or,
     "coalesce": _coalesce,
     "empty": _empty,
-}
-
-
-def _format(arguments: Sequence[Value]) -> Value:
-    shape, *values = arguments or ("",)
-    if len(values) == 1 and shape == "{0}" and isinstance(values[0], Holder | Person):
-        return values[0]
-    if not isinstance(shape, str) or not all(
-        isinstance(one, str | int) and not isinstance(one, bool) for one in values
-    ):
-        return None
-    if "{" in _PLACE.sub("", shape) or "}" in _PLACE.sub("", shape):
-        return None
-    places = [int(one) for one in _PLACE.findall(shape)]
-    if any(at >= len(values) for at in places):
-        return None
-    return _PLACE.sub(lambda found: str(values[int(found[1])]), shape)
-
-
-def _concat(arguments: Sequence[Value]) -> Value:
-    if len(arguments) == 1 and isinstance(arguments[0], Holder | Person):
-        return arguments[0]
-    return "".join(arguments) if all(isinstance(one, str) for one in arguments) else None
-
-
-def _equals(arguments: Sequence[Value]) -> Value:
-    if len(arguments) != 2:
-        return None
-    one, other = arguments
-    if one == other and type(one) is type(other):
-        return True
-    texts = isinstance(one, str) and isinstance(other, str)
-    if texts and (has_symbol(one) or has_symbol(other)):
-        return None if _may_equal(one, other) else False
-    known = (str, int, float, bool)
-    return False if isinstance(one, known) and isinstance(other, known) else None
-
-
-def _may_equal(one: str, other: str) -> bool:
-    if has_symbol(one) and has_symbol(other):
-        return True
-    pattern, text = (one, other) if has_symbol(one) else (other, one)
-    return re.fullmatch(".+".join(map(re.escape, parts(pattern))), text, re.DOTALL) is not None
-
-
-def _starts_with(arguments: Sequence[Value]) -> Value:
-    match arguments:
-        case [str() as text, str() as start] if not has_symbol(start):
-            known = parts(text)[0]
-            if known.casefold().startswith(start.casefold()):
-                return True
-            if not has_symbol(text) or not start.casefold().startswith(known.casefold()):
-                return False
-    return None
-
-
-def _not(arguments: Sequence[Value]) -> Value:
-    match arguments:
-        case [bool() as one]:
-            return not one
-    return None
-
-
-def _lower(arguments: Sequence[Value]) -> Value:
-    match arguments:
-        case [str() as text] if not has_symbol(text):
-            return text.lower()
-        case [Holder() | Person() as one]:
-            return one
-    return None
-
-
-def _upper(arguments: Sequence[Value]) -> Value:
-    match arguments:
-        case [str() as text] if not has_symbol(text):
-            return text.upper()
-    return None
-
-
-def _string(arguments: Sequence[Value]) -> Value:
-    match arguments:
-        case [str() | Holder() | Person() as one]:
-            return one
-    return None
-
-
-_PLAIN: Mapping[str, Callable[[Sequence[Value]], Value]] = {
-    "concat": _concat,
-    "equals": _equals,
-    "false": lambda _: False,
-    "format": _format,
-    "not": _not,
-    "startswith": _starts_with,
-    "string": _string,
-    "tolower": _lower,
-    "toupper": _upper,
-    "true": lambda _: True,
 }

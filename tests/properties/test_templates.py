@@ -16,7 +16,8 @@ from shared.access.model import Principal
 from shared.access.permissions import RoleAssignment
 from shared.access.scope import Scope
 from shared.prepare import prepare
-from shared.template.estate import TemplateEstate, estate
+from shared.template.estate import estate
+from shared.template.made import TemplateEstate
 from shared.template.reads import TemplateReads
 from shared.template.snapshot import snapshot
 from shared.template.symbols import Holder, Kind
@@ -25,7 +26,7 @@ _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
 
 def _limited(azure: FakeAzure) -> FakeAzure:
-    """What a template can say: no groups, denies or logs; grants at or below a subscription, of identities that are there."""
+    """What a template can say: no groups, denies or logs; grants in a subscription, of identities that are there."""
     there = _holders(azure)
     azure.groups, azure.denies = {}, []
     azure.resources = {at: one for at, one in azure.resources.items() if "/jobs/" not in at.key}

@@ -89,25 +89,7 @@ def _document(action: Schema) -> Schema:
         ),
         "counts": _counts(),
         "filter": {"type": "object", "description": "what `--rule` and the like chose; without it, this is all"},
-        "template": {
-            **_closed(
-                {
-                    "files": {"type": "array", "items": _TEXT},
-                    "needs": _closed(dict.fromkeys(("held", "missing", "unknown"), _NUMBER)),
-                    "places": {
-                        "type": "object",
-                        "description": "by resource id: the file that makes it, and the line of its symbolic name",
-                        "additionalProperties": {
-                            "type": "array",
-                            "prefixItems": [_TEXT, {"type": "integer", "minimum": 1}],
-                            "minItems": 2,
-                            "maxItems": 2,
-                        },
-                    },
-                }
-            ),
-            "description": "of `--template`: the files, and what is held, missing and unknown in what they make",
-        },
+        "template": _template(),
         "grants": _list({"$ref": "#/$defs/grant"}),
         "settings": _list({"$ref": "#/$defs/setting"}),
         "removals": _list({"$ref": "#/$defs/removal"}),
@@ -121,6 +103,18 @@ def _document(action: Schema) -> Schema:
         "stopped": {"type": "boolean", "description": "of `apply`: Ctrl-C ended it"},
         "undo": {**_TEXT, "description": "of `apply`: the command that takes it back; empty if nothing was changed"},
     }
+
+
+def _template() -> Schema:
+    place = {"type": "array", "prefixItems": [_TEXT, {"type": "integer", "minimum": 1}], "minItems": 2, "maxItems": 2}
+    places = {
+        "type": "object",
+        "description": "by resource id: the file that makes it, and the line of its symbolic name",
+        "additionalProperties": place,
+    }
+    needs = _closed(dict.fromkeys(("held", "missing", "unknown"), _NUMBER))
+    closed = _closed({"files": {"type": "array", "items": _TEXT}, "needs": needs, "places": places})
+    return {**closed, "description": "of `--template`: the files, and what is held, missing and unknown in them"}
 
 
 def _actions() -> dict[str, Schema]:

@@ -2,41 +2,20 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from shared.template.expressions import ExpressionError, is_expression, parse
-from shared.template.snapshot import SnapshotError, snapshot
-from shared.template.symbols import Holder, Symbols
-from shared.template.values import Person, Solver, Unsolved, suffixes
 from unit.template import made
 from unit.template.made import CLUSTER, GROUP, IDENTITY, REGISTRY, STORAGE, assigned, of_identity, with_pull
 
-_NAMES = st.sampled_from(
-    [
-        "format",
-        "if",
-        "equals",
-        "reference",
-        "resourceId",
-        "parameters",
-        "utcNow",
-        "guid",
-        "concat",
-        "variables",
-        "first",
-    ]
-    + [
-        "extensionResourceId",
-        "deployer",
-        "environment",
-        "empty",
-        "not",
-        "and",
-        "coalesce",
-        "subscription",
-        "a1",
-        "toLower",
-    ]
-)
+from shared.template.expressions import ExpressionError, is_expression, parse
+from shared.template.functions import Person
+from shared.template.snapshot import SnapshotError, snapshot
+from shared.template.symbols import Holder, Symbols
+from shared.template.values import Solver, Unsolved, suffixes
+
+_FUNCTIONS = """
+format if equals reference resourceId parameters utcNow guid concat variables first extensionResourceId deployer
+environment empty not and coalesce subscription a1 toLower
+"""
+_NAMES = st.sampled_from(_FUNCTIONS.split())
 _TEXTS = st.sampled_from(
     ["''", "'{0}'", "'x''y'", f"'{IDENTITY}'", f"'{REGISTRY}'", "'full'", "'2023-01-31'", "'/'", "1", "-2.5"]
 )

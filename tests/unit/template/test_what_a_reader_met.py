@@ -1,8 +1,6 @@
 """What public templates do, each in two ways at least: what it comes to for a need, or what is said to be unknown."""
 
 import pytest
-
-from shared.policy import parse
 from unit.template import made
 from unit.template.made import (
     CLUSTER,
@@ -23,6 +21,8 @@ from unit.template.made import (
     user,
     with_pull,
 )
+
+from shared.policy import parse
 
 HUB = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/hub"
 OTHER_REGISTRY = f"{SUBSCRIPTION}/resourceGroups/rg-shared/providers/Microsoft.ContainerRegistry/registries/crshared"
@@ -246,21 +246,28 @@ def _datastore(**properties: object) -> made.Raw:
     return made.resource(f"{WORKSPACE}/datastores/data", dict(properties))
 
 
+def _store(kind: str, credentials: str) -> made.Raw:
+    return {
+        "accountName": "stdata",
+        "containerName": "c",
+        "credentials": {"credentialsType": credentials},
+        "kind": kind,
+    }
+
+
+@pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize(
-    ("store", "keyless"),
-    [
-        (_datastore(datastoreType="AzureBlob", accountName="stdata", containerName="c", credentials={"credentialsType": "None"}), True),
-        (_datastore(contents={"contentsType": "AzureBlob", "accountName": "stdata", "containerName": "c", "credentials": {"credentialsType": "None"}}), True),
-        (_datastore(datastoreType="azureblob", accountName="stdata", containerName="c", credentials={"credentialsType": "AccountKey"}), False),
-        (_datastore(contents={"contentsType": "AzureBlob", "accountName": "stdata", "containerName": "c", "credentials": {"credentialsType": "AccountKey"}}), False),
-    ],
-)  # fmt: skip
-def test_datastores_come_in_two_schemas(store: made.Raw, keyless: bool) -> None:
+    ("kind", "credentials"), [("AzureBlob", "None"), ("azureblob", "none"), ("AzureBlob", "AccountKey")]
+)
+def test_datastores_come_in_two_schemas(kind: str, credentials: str, older: bool) -> None:
+    said = _store(kind, credentials)
+    store = _datastore(contents={**said, "contentsType": kind}) if older else _datastore(**said, datastoreType=kind)
+    keyless = credentials.casefold() == "none"
     account = made.resource(STORAGE.replace("stdemo", "stdata"))
     found = with_pull(assigned(of_identity()), account, store)
-    said = [one for one in found.document["findings"] if "stdata" in one["message"]]
-    said += [one for one in found.document["grants"] if "stdata" in one["scope"]]
-    assert bool(said) == keyless
+    told = [one for one in found.document["findings"] if "stdata" in one["message"]]
+    told += [one for one in found.document["grants"] if "stdata" in one["scope"]]
+    assert bool(told) == keyless
 
 
 def test_a_registry_that_is_there_already_is_not_in_the_template() -> None:
