@@ -8,10 +8,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.access import parse
-from shared.access.raw import get, object_id, rows, scope_or_none, text
+from shared.access.raw import get, object_id, text
 from shared.access.scope import InvalidScopeError, Scope
 from shared.template.assignments import Assignments, is_assignment, shown
 from shared.template.made import ANY_ROLE, TemplateEstate
+from shared.template.networks import show_networks
 from shared.template.resources import VAULT, WORKSPACE, Gap, Reading, merged, policies
 from shared.template.snapshot import Raw, Snapshot
 from shared.template.symbols import Symbols, is_principal, without_secrets
@@ -20,7 +21,6 @@ from shared.template.values import Solver, Unsolved, suffixes
 _DEFINITION = "microsoft.authorization/roledefinitions"
 _LOCK, _POLICY = "microsoft.authorization/locks", "microsoft.keyvault/vaults/accesspolicies"
 _DEPLOYMENT, _SCRIPT = "microsoft.resources/deployments", "microsoft.resources/deploymentscripts"
-_NETWORK = "microsoft.network/virtualnetworks"
 _AML = "microsoft.machinelearningservices/"
 # Gaps in these matter: rules look at them.
 _LOOKED_AT = ("microsoft.containerregistry/registries", "microsoft.storage/storageaccounts", VAULT)
@@ -69,7 +69,7 @@ class _Filling:
         for at, kind, body, gaps in self.added:
             self._access_policies(at, kind, body, gaps)
         self._inherit()
-        self._subnets()
+        show_networks(self.made.resources)
         assignments = Assignments(self.made, self.reading, self.known_roles, self.identities)
         for source, raw, at in assigned:
             assignments.add(source, raw, at, self._condition(raw))
@@ -203,15 +203,6 @@ class _Filling:
             else:
                 why = f"they are those of its hub, which is not in the template: {self.made.symbols.shown(hub)}"
                 self.made.say(at, "its registry, storage account and vault", why)
-
-    def _subnets(self) -> None:
-        """A network may list its subnets inside itself. Azure shows each of them as a resource, too."""
-        for at in [one for one in self.made.resources if one.resource_type == _NETWORK]:
-            for one in rows(self.made.resources[at], "properties", "subnets"):
-                name = text(one, "name")
-                below = scope_or_none(f"{at}/subnets/{name}") if name else None
-                if below:
-                    self.made.resources.setdefault(below, {**one, "id": str(below), "name": below.name})
 
     # what the template leaves open
 
