@@ -78,7 +78,7 @@ def exit_code(document: Document, fail_on: str | None) -> int:
     changes = bool(document["grants"] or document["settings"] or document["removals"])
     match fail_on:
         case None:
-            return 2 if changes or any(document[name] for name in open_ends) else 0
+            return 2 if changes or any(document.get(name) for name in open_ends) else 0
         case "never":
             return 0
         case "grant":
