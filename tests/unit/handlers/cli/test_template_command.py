@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from unit.template import made
 from unit.template.made import CLUSTER, IDENTITY, OBJECT_ID, REGISTRY, WORKSPACE, assigned, of_identity
 
@@ -18,6 +19,7 @@ from handlers.cli.bicep import Deployment, snapshot_of
 from handlers.cli.bicep_text import assigned as assigned_in
 from handlers.cli.bicep_text import literal, overridden, using
 from handlers.cli.console import UsageError
+from handlers.cli.formats.schemas import plan as plan_schema
 from handlers.cli.main import main
 from handlers.cli.parameters import Parameters
 from handlers.cli.places import line_of
@@ -53,6 +55,13 @@ def test_what_is_missing_is_named_by_the_resource_and_has_no_object_id(write: Wr
     assert (grant["resourceId"], grant["amlMayAdd"]) == (CLUSTER, False)
     assert document["template"]["needs"] == {"held": 1, "missing": 1, "unknown": 0}
     assert "template-" not in json.dumps(document)
+
+
+def test_the_document_is_as_the_schema_says(write: Write, tmp_path: Path) -> None:
+    strange = {"type": "Microsoft.ContainerRegistry/registries", "id": "[resourceId(parameters('x'))]"}
+    for file in (write(assigned(OBJECT_ID)), write(), write(made.registry() | strange)):
+        _, document = planned("--template", file, out=tmp_path / "plan.json")
+        Draft202012Validator(plan_schema()).validate(document)
 
 
 def test_nothing_is_missing_where_the_template_grants_it(write: Write, tmp_path: Path) -> None:
