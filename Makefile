@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3.13 python3 python; do \
 CLOCK = begun=$$(date +%s);
 TOOK = && echo "make $@ took $$(($$(date +%s) - begun)) s"
 
-.PHONY: help setup demo test soak check check-code check-types check-templates format bench mutants cover package docs snapshots pins clean
+.PHONY: help setup demo test soak check check-code check-types check-templates format bench mutants cover package docs pictures snapshots pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -104,8 +104,11 @@ package:         ## the deployment package, dist/amlguard.zip
 snapshots: setup ## what each parameter file of infra/ would deploy, worked out anew (needs bicep)
 	@$(BIN)/python -m infra.snapshots
 
-docs: setup      ## regenerates docs/rules.md, the policy schema and the rights to deploy with
+docs: setup      ## regenerates what follows from the rules, the policy and the command line
 	@$(BIN)/python -m docs.generate
+
+pictures: setup  ## takes the pictures of the documents anew (needs a Chromium)
+	@$(BIN)/python -m docs.pictures
 
 pins: setup      ## moves the pinned packages to the newest that requirements*.in allow
 	@$(BIN)/python -m pip install --quiet uv

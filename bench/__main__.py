@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from itertools import product
 
-from bench import alone, event, sweep
+from bench import alone, event, first_plan, report, sweep
 from bench.figure import Figure, table
 
-_SECTIONS = ("cold", "plan", "event", "sweep")
+_SECTIONS = ("cold", "plan", "event", "report", "first-plan", "sweep")
 _PER_SUBSCRIPTION = 100
 _EVERYTHING = {"sizes": [100, 1000, 10_000], "workers": [1, 2, 4]}
 
@@ -19,6 +19,8 @@ def _figures(options: argparse.Namespace) -> list[Figure]:
         "cold": alone.cold_start,
         "plan": alone.plan_cpu,
         "event": event.event_path,
+        "report": report.figures,
+        "first-plan": lambda: first_plan.figures(options.first_plan_size),
         "sweep": lambda: _sweep(options),
     }
     return [figure for name in options.only or _SECTIONS for figure in sections[name]()]
@@ -61,6 +63,7 @@ def main() -> None:
     parser.add_argument("--workers", type=_numbers, default=[1], metavar="N,…", help="instances, for the scale-out")
     parser.add_argument("--scale-out-size", type=int, default=960, metavar="N", help="workspaces of the scale-out")
     parser.add_argument("--scale-out-latency-ms", type=float, default=1000, metavar="N", help="its latency")
+    parser.add_argument("--first-plan-size", type=int, default=2000, metavar="N", help="workspaces of a first plan")
     options = parser.parse_args()
     if options.all:
         vars(options).update(_EVERYTHING)

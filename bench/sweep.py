@@ -14,8 +14,8 @@ from bench.tenant import LISTS, tenant, workspaces
 
 # ARM's token bucket for the reads of one caller in one subscription.
 # https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
-_BUCKET = 250
-_REFILL_PER_SECOND = 25
+BUCKET = 250
+REFILL_PER_SECOND = 25
 # https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
 _QUOTA = 15
 _WINDOW_SECONDS = 5
@@ -126,7 +126,7 @@ def _kind(asked: Request) -> str:
 def _bucket_seconds(asked: Sequence[Request]) -> float:
     """How long the busiest subscription's bucket makes these reads take, if each is made once and all else is free."""
     reads = Counter(path.split("/")[2] for path in {one.path for one in asked if _kind(one) == "lists"})
-    return max(0.0, (max(reads.values()) - _BUCKET) / _REFILL_PER_SECOND)
+    return max(0.0, (max(reads.values()) - BUCKET) / REFILL_PER_SECOND)
 
 
 def _graph_seconds(asked: Sequence[Request]) -> float:

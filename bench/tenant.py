@@ -37,6 +37,14 @@ def tenant(size: int, subscriptions: int, *, lacking: int = 0) -> Json:
     return build.tenant_file(_TENANT_ID, resources, roleAssignments=assignments)
 
 
+def neglected(size: int, subscriptions: int, *, computes: int = 3, endpoints: int = 1) -> Json:
+    """Nothing is granted to anybody, and every registry's admin user is on."""
+    resources: list[Json] = []
+    for workspace in workspaces(size, subscriptions):
+        resources += _resources(workspace, computes, endpoints, admin=True)
+    return build.tenant_file(_TENANT_ID, resources, roleAssignments=[])
+
+
 def first_compute(workspace: str) -> str:
     return f"{workspace}/computes/c0"
 
@@ -46,13 +54,15 @@ def _workspace(number: int, subscriptions: int) -> str:
     return build.below(build.group(str(subscription), f"ml-{number}"), build.WORKSPACES, f"ws-{number}")
 
 
-def _resources(workspace: str) -> Iterator[Json]:
+def _resources(
+    workspace: str, computes: int = COMPUTES, endpoints: int = ENDPOINTS, *, admin: bool = False
+) -> Iterator[Json]:
     yield _made(workspace)
-    yield build.registry(_registry(workspace))
+    yield build.registry(_registry(workspace), admin=admin)
     yield build.storage(_storage(workspace))
-    for compute in _computes(workspace):
+    for compute in _computes(workspace, computes):
         yield build.compute(workspace, _name(compute), identity=_identity(compute))
-    for endpoint in _endpoints(workspace):
+    for endpoint in _endpoints(workspace, endpoints):
         yield build.endpoint(workspace, _name(endpoint), _identity(endpoint))
 
 
@@ -71,12 +81,12 @@ def _held(workspace: str) -> Iterator[Json]:
     yield from build.granted_by_aml(_made(workspace))
 
 
-def _computes(workspace: str) -> list[str]:
-    return [f"{workspace}/computes/c{number}" for number in range(COMPUTES)]
+def _computes(workspace: str, many: int = COMPUTES) -> list[str]:
+    return [f"{workspace}/computes/c{number}" for number in range(many)]
 
 
-def _endpoints(workspace: str) -> list[str]:
-    return [f"{workspace}/onlineEndpoints/e{number}" for number in range(ENDPOINTS)]
+def _endpoints(workspace: str, many: int = ENDPOINTS) -> list[str]:
+    return [f"{workspace}/onlineEndpoints/e{number}" for number in range(many)]
 
 
 def _registry(workspace: str) -> str:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
-from docs import guards, leading, rights
+from docs import cli, guards, leading, rights
+from handlers.cli.formats import schemas
 from infra import derive
 from shared import policy
 from shared.access.condition import assignable, condition
@@ -81,6 +82,9 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/rules.md": rules_page(rules),
         "docs/guards.md": guards.page(rules),
         "docs/policy.schema.json": json.dumps(policy.schema(), indent=2) + "\n",
+        "docs/cli.md": cli.page(),
+        "docs/schemas/plan.schema.json": json.dumps(schemas.plan(), indent=2) + "\n",
+        "docs/schemas/plan-csv.schema.json": json.dumps(schemas.table(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
         **derive.documents(replace(derive.deployed_terms(ROOT), table=tuple(rules))),

@@ -39,7 +39,8 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 class Runtime:
     """`own_object_id` is the identity that amlguard itself runs as. It ignores events that this identity caused.
 
-    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults apply.
+    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults apply. `requests`
+    says how many requests ARM has answered.
     """
 
     azure: Azure
@@ -56,6 +57,7 @@ class Runtime:
     policy_file: Path | None = None
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    requests: Callable[[], int] = lambda: 0
 
     @property
     def reconciler(self) -> Reconciler:
@@ -145,8 +147,9 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
     if settings.logs_workspace:
         endpoint = settings.logs_query_endpoint or cloud.logs_endpoint
         reader = AuditReader(endpoint, settings.logs_workspace, cloud, identity, shared)
+    azure = LiveAzure(settings.arm_endpoint, cloud, identity, shared, reader)
     return Runtime(
-        LiveAzure(settings.arm_endpoint, cloud, identity, shared, reader),
+        azure,
         audit,
         reader,
         LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,
@@ -158,6 +161,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         tenant_id=claim(token.token, "tid"),
         policy_file=chosen_policy(policy_file, settings),
         opened=(identity, shared),
+        requests=lambda: azure.answers,
     )
 
 

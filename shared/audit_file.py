@@ -64,6 +64,10 @@ class AuditFile:
         now = datetime.now(UTC)
         return [row for row in still_open(rows) if _is_of(row, now - timedelta(days=DAYS), now - OPEN_AFTER)]
 
+    async def of_outcomes(self, outcomes: Collection[str]) -> Sequence[Row]:
+        rows = await asyncio.to_thread(self._read)
+        return [row for row in rows if row.get("Outcome") in outcomes]
+
     def _add(self, lines: bytes) -> None:
         """All of `lines` or none. Raises `AuditFailedError`."""
         try:

@@ -162,7 +162,7 @@ class Policy(Part, frozen=True):
 _NO_VALUE = (ValueError, LookupError, AttributeError)
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Refuses a key that occurs twice, because the second would silently replace the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -191,8 +191,15 @@ def load(path: Path) -> Policy:
 
 
 def parse(text: str) -> Policy:
+    policy = convert(document(text))
+    policy.terms()
+    return policy
+
+
+def document(text: str) -> Any:
+    """What the file says, as it says it."""
     try:
-        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise PolicyError(f"not YAML: {error}") from error
     except RecursionError as error:
@@ -200,14 +207,16 @@ def parse(text: str) -> Policy:
     except _NO_VALUE as error:
         why = f": {error}" if isinstance(error, ValueError) else ""
         raise PolicyError(f"it holds a date, a number or a tag (!!) that is none{why}") from error
+
+
+def convert(said: Any) -> Policy:
+    """Raises `PolicyError` at the first value that cannot stand where it stands."""
     try:
-        policy = msgspec.convert({} if document is None else document, Policy)
+        return msgspec.convert({} if said is None else said, Policy)
     except UnicodeEncodeError as error:
         raise PolicyError("it holds half of a character (a lone surrogate)") from error
     except msgspec.ValidationError as error:
-        raise PolicyError(_wrong_rule(document) or _readable(str(error))) from error
-    policy.terms()
-    return policy
+        raise PolicyError(_wrong_rule(said) or _readable(str(error))) from error
 
 
 def schema() -> Mapping[str, Any]:
@@ -222,7 +231,8 @@ def _wrong_rule(document: object) -> str | None:
         try:
             msgspec.convert(rule, RuleSwitch)
         except msgspec.ValidationError as error:
-            return _readable(f"{str(error).partition(' - at ')[0]} - at `$.rules.{name}`")
+            what, _, below = str(error).partition(" - at ")
+            return _readable(f"{what} - at `$.rules.{name}{below.strip('`').removeprefix('$')}`")
     return None
 
 

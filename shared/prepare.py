@@ -38,11 +38,12 @@ async def prepare(
     *,
     touched: List | None = None,
     frugal: bool = False,
+    listed: bool = False,
 ) -> Prepared | None:
     """None if the workspace does not exist (any more). Raises `ReadFailedError`.
 
-    `touched` is the only list below the workspace that changed. None: anything may have changed. `frugal` is as for
-    `observe`.
+    `touched` is the only list below the workspace that changed. None: anything may have changed. `frugal` and `listed`
+    are as for `observe`.
     """
     once = CachedReads(azure)
     if touched:
@@ -53,17 +54,17 @@ async def prepare(
         alone = decided(plan(estate, few), estate, few)
         if alone:
             return Prepared(estate, alone)
-    estate = await observe(workspace, once, terms, trigger, frugal=frugal)
+    estate = await observe(workspace, once, terms, trigger, frugal=frugal, listed=listed)
     if estate is None:
         return None
     made = plan(estate, terms)
     if made.unread:
         # Nothing that was read so far keeps the admin user on. The other workspaces on the registry are read first,
         # because they may need it.
-        estate = await look_around(estate, once, terms, frugal=frugal)
+        estate = await look_around(estate, once, terms, frugal=frugal, listed=listed)
         made = plan(estate, terms)
     while wants := made.unread - estate.facts.keys():
-        estate = await look_further(estate, wants, once, terms, frugal=frugal)
+        estate = await look_further(estate, wants, once, terms, frugal=frugal, listed=listed)
         made = plan(estate, terms)
     return Prepared(estate, made)
 

@@ -30,6 +30,7 @@ from shared.writing.journal import Journal
 from shared.writing.reminder import Reminder
 
 _LEFT_OPEN = "no outcome of it is on record, so nobody can tell whether the run did it"
+_EXAMPLE = "6d8f6d3e-3d0c-4b8e-9a52-8f7a0c6e2b11"
 ALL_THE_SAME = "--force takes it back all the same"
 
 
@@ -75,7 +76,7 @@ class Undo:
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` if it is not a run id, and `ReadFailedError` if the run is unknown."""
-        ids = tuple(dict.fromkeys(str(UUID(run)) for run in runs))
+        ids = tuple(dict.fromkeys(_run_id(run) for run in runs))
         known = past(await self._rows(ids), self.terms)
         once = CachedReads(self.azure)
         now, unread = await _as_they_are(known.done, once)
@@ -250,3 +251,11 @@ def _resynced(one: Done) -> Step:
     reason = f"undoes run {one.run}: the admin user is back"
     keys = Setting(one.on, Property.CACHED_KEYS, "cached", "resynced", one.rule, one.requirements, reason, "AML-71")
     return Step(one, keys, reason)
+
+
+def _run_id(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        told = "`apply` prints it, and the audit log and each role assignment's description have it"
+        raise ValueError(f"{text!r} is not a run id, which looks like {_EXAMPLE}: {told}") from error

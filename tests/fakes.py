@@ -4,7 +4,7 @@ It refuses what Azure refuses. What it knows of access is `oracle`'s, not the pr
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -125,7 +125,7 @@ class FakeAzure:
             there = any(scope.contains(one) for one in self.resources)
             return {"id": str(scope), "tags": self.group_tags.get(scope, {})} if there else None
         if scope.resource_type == "microsoft.authorization/roleassignments":
-            return next((_listed(one) for one in self.held if Scope.parse(one.id) == scope), None)
+            return next((_listed(one, self.groups) for one in self.held if Scope.parse(one.id) == scope), None)
         return self.resources.get(scope) or self._identity(scope)
 
     def _identity(self, scope: Scope) -> Raw | None:
@@ -168,7 +168,7 @@ class FakeAzure:
         if collection.endswith("/locks"):
             return [raw for raw in self.locks if _is_within(str(raw["id"]), str(parent))]
         if collection.endswith("/roleAssignments"):
-            return [_listed(one) for one in self.held if self._concerns(one.scope, parent)]
+            return [_listed(one, self.groups) for one in self.held if self._concerns(one.scope, parent)]
         if "/" in collection:
             kind = collection.casefold()
             found = [
@@ -206,7 +206,10 @@ class FakeAzure:
     def _graph(self, kql: str, subscription: Scope) -> list[Raw]:
         """All of the subscription: a query that narrows it down only leaves out what it does not ask for."""
         if kql.startswith("authorizationresources"):
-            return [_listed(one) for one in self.held if self._concerns(one.scope, subscription)]
+            return [_listed(one, self.groups) for one in self.held if self._concerns(one.scope, subscription)]
+        if kql.startswith("resourcecontainers"):
+            groups = {one.resource_group for one in self.resources if one.resource_group and subscription.contains(one)}
+            return [{"id": str(one), "tags": self.group_tags.get(one, {})} for one in groups]
         shown = [(scope, raw) for scope, raw in self.resources.items() if scope not in self.hidden]
         return [raw for scope, raw in shown if subscription.contains(scope) and "/computes/" not in str(scope)]
 
@@ -491,7 +494,7 @@ class FakeQueue:
         self.messages.append(replace(message, tries=message.tries + 1))
 
 
-def _listed(one: RoleAssignment) -> Raw:
+def _listed(one: RoleAssignment, groups: Container[str]) -> Raw:
     """As ARM lists it."""
     return {
         "id": one.id,
@@ -499,6 +502,7 @@ def _listed(one: RoleAssignment) -> Raw:
         "properties": {
             "scope": str(one.scope),
             "principalId": one.principal_id,
+            "principalType": "Group" if one.principal_id in groups else "ServicePrincipal",
             "roleDefinitionId": f"/providers/Microsoft.Authorization/roleDefinitions/{one.role_id}",
             "condition": one.condition,
             "createdOn": one.created_on.isoformat() if one.created_on else None,

@@ -27,6 +27,10 @@ _ASSIGNED = re.compile(
     r"\| where array_length\(parts\) < 5 or tostring\(parts\[3\]\) != 'resourcegroups' "
     rf"or tostring\(parts\[4\]\) in {_NAMES.format('groups')}{_END}"
 )
+_CONTAINERS = re.compile(
+    r"resourcecontainers \| where type =~ 'microsoft\.resources/subscriptions/resourcegroups' "
+    rf"and name in~ {_NAMES.format('groups')}{_END}"
+)
 _QUOTED = re.compile(r"""['"]([^'"]*)['"]""")
 _ASSIGNMENT = "microsoft.authorization/roleassignments"
 _ID, _TYPE, _GROUP, _SUBSCRIPTION = 0, 2, 6, 7
@@ -53,6 +57,8 @@ class SweptGraph(ResourceGraph):
         self._by_type = _index(resources, lambda row: str(row[_TYPE]))
         self._by_group = _index(resources, _place)
         self._assigned = _index(assigned, _place)
+        _, containers = _all(tables.table("resourcecontainers", everything))
+        self._groups = _index((row for row in containers if row[_GROUP]), _place)
 
     def run(self, question: Question, now: datetime) -> Table:  # noqa: ARG002 - no answer depends on it
         if found := _BY_TYPE.fullmatch(question.query):
@@ -65,6 +71,9 @@ class SweptGraph(ResourceGraph):
         elif found := _ASSIGNED.fullmatch(question.query):
             places = [(_subscription(question), ""), *_places(question, _quoted(found["groups"]))]
             rows = [row for place in places for row in self._assigned.get(place, ())]
+        elif found := _CONTAINERS.fullmatch(question.query):
+            places = _places(question, _quoted(found["groups"]))
+            rows = [row for place in places for row in self._groups.get(place, ())]
         else:
             raise AzureError(501, "NotImplemented", f"No sweep is known to ask this query: {question.query}")
         return self._projected(sorted(rows, key=_id), found["columns"].split(", "))

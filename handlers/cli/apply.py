@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from handlers.cli.console import counted
-from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, progress, workspaces
+from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, workspaces
 from handlers.cli.interrupt import Heard, heeding
+from handlers.cli.progress import Progress
 from handlers.cli.recording import audit_log, finds_out, undo_command
 from handlers.runtime import connect, connected
 from shared.access.actions import Plan
-from shared.access.plan_json import Report
+from shared.access.report import Report
 from shared.access.scope import Scope
 from shared.access.terms import RunMode
 from shared.audit_file import AuditFile
@@ -117,7 +118,7 @@ async def apply(
             services = await stop.unless(connect(os.environ, policy_file=where.policy_file))
         except StoppedError:
             return applied
-        applied.report = new_report(services)
+        applied.report = new_report(services, where)
         try:
             file = AuditFile(audit_file) if audit_file else None
             audit = await stop.unless(audit_log("apply", services, file))
@@ -125,7 +126,8 @@ async def apply(
             desk = at_a_desk(services, only)
             instructions = replace(desk.instructions, file=file, again=again, stop=stop)
             earlier = replace(services.leftovers, file=file)
-            await _each(found, replace(desk, audit=audit, instructions=instructions, leftovers=earlier), run, applied)
+            reconciler = replace(desk, audit=audit, instructions=instructions, leftovers=earlier)
+            await _each(found, reconciler, run, applied, Progress(len(found), services.requests))
             if earlier.failed:
                 print(f"amlguard: what earlier runs left open stays open: {earlier.failed}", file=sys.stderr)
         except StoppedError:
@@ -135,9 +137,11 @@ async def apply(
     return applied
 
 
-async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, applied: Applied) -> None:
+async def _each(
+    scopes: Sequence[Scope], reconciler: Reconciler, run: Run, applied: Applied, progress: Progress
+) -> None:
     """A few at once. A workspace that fails is reported with what was done there, and does not stop the others."""
-    limit, plans, ended = asyncio.Semaphore(AT_ONCE), dict[Scope, Plan](), Counter[str]()
+    limit, plans = asyncio.Semaphore(AT_ONCE), dict[Scope, Plan]()
 
     async def one(scope: Scope) -> None:
         async with limit:
@@ -148,11 +152,11 @@ async def _each(scopes: Sequence[Scope], reconciler: Reconciler, run: Run, appli
                 applied.results.append(result)
             except Exception as error:  # noqa: BLE001 - what was done in other workspaces must still be reported
                 applied.results.append(Result(scope, run, outcomes=tuple(made)))
-                applied.report.errors.append(f"{scope}: {_why(error, made)}")
-            ended["workspaces"] += 1
-            progress(ended["workspaces"], len(scopes))
+                applied.report.fail(scope, _why(error, made))
+            progress.done += 1
 
-    await asyncio.gather(*(one(scope) for scope in scopes))
+    async with progress.shown():
+        await asyncio.gather(*(one(scope) for scope in scopes))
     applied.report.plans += [plans[scope] for scope in scopes if scope in plans]
     applied.report.looked_at += [scope for scope in scopes if scope in plans]
 

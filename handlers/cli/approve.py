@@ -8,7 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from handlers.cli.console import in_lines
+from handlers.cli.console import counted
+from handlers.cli.formats.names import in_short, utc
+from handlers.cli.formats.screen import Block, Line, Screen
+from handlers.cli.formats.text import place
 from handlers.runtime import Runtime, connected
 from shared.access.plan_json import Document
 from shared.access.scope import Scope
@@ -28,25 +31,31 @@ class Waiting:
     def document(self) -> Document:
         return {"released": self.released, "pending": [msgspec.to_builtins(one) for one in self.pending]}
 
-    def text(self) -> str:
-        return in_lines(self._lines())
+    def text(self, screen: Screen) -> str:
+        return screen.text(self._blocks())
 
-    def _lines(self) -> Iterator[str]:
+    def _blocks(self) -> Iterator[Block]:
+        if self.released:
+            yield Line((f"run {self.released} is released: the app makes these changes when it next looks",))
+        else:
+            changes = counted(sum(len(one.actions) for one in self.pending), "change")
+            much = f"{changes} of {counted(len(self.pending), 'run')}" if self.pending else "nothing"
+            yield Line((f"waiting for approval: {much}",))
         for one in self.pending:
-            yield f"{one.run}  {one.workspace}"
-            yield from (f"    {said}" for said in one.actions.values())
-            yield f"    {self._state(one)}"
-        if not self.pending:
-            yield "Nothing waits for approval."
-        elif not self.released:
-            yield "To release one, run: amlguard approve RUN_ID"
+            yield Line()
+            yield Line((("● ", "bold"), *place(one.workspace), f"  run {one.run}"))
+            yield from (Line((("! ", "magenta"), in_short(said)), 2) for said in one.actions.values())
+            yield Line(((self.state(one), "dim"),), 6)
+        if self.pending and not self.released:
+            yield Line()
+            yield Line(("To release one, run: amlguard approve RUN_ID",))
 
-    def _state(self, one: Pending) -> str:
+    def state(self, one: Pending) -> str:
         if self.now >= one.lapses_at:
-            return f"lapsed at {_time(one.lapses_at)}; amlguard asks again if the change is still needed"
+            return f"lapsed at {utc(one.lapses_at)}; amlguard asks again if the change is still needed"
         if one.approved_at:
-            return f"released by {one.approved_by or 'a person'} at {_time(one.approved_at)}"
-        return f"has waited since {_time(one.asked_at)}, lapses at {_time(one.lapses_at)}"
+            return f"released by {one.approved_by or 'a person'} at {utc(one.approved_at)}"
+        return f"has waited since {utc(one.asked_at)}, lapses at {utc(one.lapses_at)}"
 
 
 async def pending(policy_file: Path | None) -> Waiting:
@@ -68,7 +77,7 @@ async def approve(run: str, policy_file: Path | None) -> Waiting:
             )
         (one,) = found
         if now >= one.lapses_at:
-            reason = f"it lapsed at {_time(one.lapses_at)}; amlguard asks again if the change is still needed"
+            reason = f"it lapsed at {utc(one.lapses_at)}; amlguard asks again if the change is still needed"
             raise AzureFailureError("approve", "Lapsed", reason)
         await approvals.approve(one, services.own_object_id, now)
         if services.queue:
@@ -85,7 +94,3 @@ async def _approvals(services: Runtime) -> tuple[Approvals, datetime]:
         )
     await services.azure.children(Scope.parse("/"), "subscriptions")
     return Approvals(services.store), services.azure.now()
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,51 +1,45 @@
 """What the command line takes, and what its help says."""
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from handlers.cli.console import as_utf8
+from handlers.cli.formats.view import SEVERITIES, Status
+from handlers.cli.usage import Parser, Version
 
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is an error (1). argparse exits with 2, which here means "something is left to do"."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog}: {message}\n")
-
-
-class _Version(argparse.Action):
-    """The version of what is installed. Only pyproject.toml says it."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - no other command needs it
-
-        try:
-            print(f"{parser.prog} {version('amlguard')}")
-        except PackageNotFoundError:
-            parser.error(f"it runs from {Path(__file__).parents[2]} and is not installed, so it has no version")
-        parser.exit()
+def commands_of(known: argparse.ArgumentParser, above: str = "") -> dict[str, argparse.ArgumentParser]:
+    """All commands by name, `policy check` among them; the whole has none."""
+    found = {above: known}
+    for action in known._actions:  # noqa: SLF001 - argparse has no public list of them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            for name, command in action.choices.items():
+                found |= commands_of(command, f"{above} {name}".strip())
+    return found
 
 
 def parser(run: Commands) -> argparse.ArgumentParser:
-    made = _Parser(
+    made = Parser(
         prog="amlguard",
         description="Keeps Azure Machine Learning identities holding exactly the roles that they need.",
         epilog=f"{_EXIT_CODES} AMLGUARD_ARM_ENDPOINT sets the ARM endpoint. You sign in as azure-identity does, for "
         "example with `az login`.",
     )
-    made.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    made.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
+    _printing(planning)
+    _fresh_option(planning)
+    _choosing(planning)
     planning.set_defaults(run=run["plan"])
+    _report_command(commands, run)
     _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
@@ -54,19 +48,45 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _policy_option(event)
     event.set_defaults(run=run["event"])
 
-    rules = commands.add_parser("rules", help="show the catalogue of rules")
-    rules.add_argument("--format", choices=("text", "json"), default="text")
-    rules.set_defaults(run=run["rules"])
+    _rules_command(commands, run)
     sweeps = commands.add_parser("sweeps", help="show how far the sweep is, and how the last ones ended")
     sweeps.add_argument("--format", choices=("text", "json"), default="text")
     sweeps.add_argument("--start", action="store_true", help="put a sweep on the app's queue, as the timer does")
     sweeps.set_defaults(run=run["sweeps"])
     _policy_commands(commands, run)
     _emulate_command(commands, run)
+    completing = commands.add_parser("completion", help="print what makes a shell complete amlguard's arguments")
+    completing.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
+    completing.set_defaults(run=run["completion"])
     return made
 
 
-def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _rules_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
+    rules = commands.add_parser("rules", help="show the catalogue of rules, or what one of them says")
+    rules.add_argument("rule", nargs="*", metavar="RULE", help="a rule's name, or an AML-id: then all that it says")
+    rules.add_argument("--mode", action="append", default=[], choices=("fix", "opt-in", "audit", "guard", "input"))
+    rules.add_argument("--severity", action="append", default=[], choices=SEVERITIES, help="of what it may find")
+    rules.add_argument("--format", choices=("text", "json"), default="text")
+    rules.set_defaults(run=run["rules"])
+
+
+def _report_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
+    reporting = commands.add_parser(
+        "report",
+        help="write the posture as one page: findings, who reaches what, what was done, what waits",
+        description="Writes one HTML file that needs no network. It only reads. What amlguard did comes from the audit "
+        "log (AMLGUARD_LOG_WORKSPACE_ID) or a file, what waits from the app's storage account, where these are set.",
+        epilog="Exit code: 0 written, 1 error, also if a workspace could not be read; the page says which.",
+    )
+    _reporting(reporting)
+    reporting.add_argument("--format", choices=("html", "json"), default="html")
+    reporting.add_argument("--out", type=Path, metavar="FILE", default=Path("amlguard-report.html"))
+    _fresh_option(reporting)
+    _audit_file_option(reporting, "the file in which `apply` recorded what it did")
+    reporting.set_defaults(run=run["report"])
+
+
+def _applying(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     applying = commands.add_parser(
         "apply",
         help="grants what is missing and turns admin users off, after asking",
@@ -77,6 +97,7 @@ def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) ->
         "changed.",
     )
     _reporting(applying)
+    _printing(applying)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
     _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
@@ -84,7 +105,7 @@ def _applying(commands: "argparse._SubParsersAction[_Parser]", run: Commands) ->
     applying.set_defaults(run=run["apply"])
 
 
-def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _taking_back(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     undoing = commands.add_parser(
         "undo",
         help="take back what runs did, after asking",
@@ -118,7 +139,7 @@ def _taking_back(commands: "argparse._SubParsersAction[_Parser]", run: Commands)
     approving.set_defaults(run=run["approve"])
 
 
-def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     telling = commands.add_parser(
         "status",
         help="show what fails and since when, what waits, what was given up, which intents are open, and the sweeps",
@@ -140,7 +161,7 @@ def _looking(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> 
         "resource", metavar="RESOURCE_ID", type=as_utf8, help="a workspace, compute, endpoint, identity, registry …"
     )
     _policy_option(explaining)
-    explaining.add_argument("--format", choices=("text", "json"), default="text")
+    explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
     explaining.set_defaults(run=run["explain"])
 
 
@@ -159,8 +180,40 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
         "--allow-empty", action="store_true", help="exit with 0 instead of an error if there is no workspace to look at"
     )
     _policy_option(parser)
-    parser.add_argument("--format", choices=("text", "json", "html", "sarif"), default="text")
+
+
+def _printing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument("--full", action="store_true", help="tell all of it, however long, with reasons and remedies")
+
+
+def _fresh_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="read everything through ARM; otherwise, Resource Graph shows the resources of a subscription that has "
+        "more than 20 workspaces",
+    )
+
+
+def _choosing(parser: argparse.ArgumentParser) -> None:
+    shown = parser.add_argument_group(
+        "what is shown",
+        "Each can be repeated. Of several options an item must meet each. The exit code is that of the whole plan.",
+    )
+    shown.add_argument("--rule", action="append", default=[], metavar="RULE", help="a rule's name, or an AML-id")
+    shown.add_argument("--severity", action="append", default=[], choices=SEVERITIES, help="findings as severe as that")
+    shown.add_argument(
+        "--workspace", action="append", default=[], metavar="NAME", type=as_utf8, help="name (with * and ?) or id"
+    )
+    shown.add_argument("--status", action="append", default=[], choices=tuple(map(str, Status)))
+    parser.add_argument(
+        "--fail-on",
+        choices=("never", "grant", *SEVERITIES),
+        help="what makes the exit code 2: never; grant: only changes; a severity: findings from there up, and changes. "
+        "Default: any change or finding, or anything withheld or deferred",
+    )
 
 
 def _audit_file_option(parser: argparse.ArgumentParser, what: str) -> None:
@@ -171,11 +224,12 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
 
 
-def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     parts = commands.add_parser("policy", help="check a policy file, or print its condition or JSON Schema")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--online", action="store_true", help="also ask Azure whether the scopes are there")
     check.set_defaults(run=run["policy_check"])
     printing = kinds.add_parser(
         "condition",
@@ -191,7 +245,7 @@ def _policy_commands(commands: "argparse._SubParsersAction[_Parser]", run: Comma
     kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
 
 
-def _emulate_command(commands: "argparse._SubParsersAction[_Parser]", run: Commands) -> None:
+def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     parser = commands.add_parser(
         "emulate",
         help="serve a local Azure with the app on it",

@@ -21,7 +21,20 @@ _EXAMPLE = (
     "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/GROUP/providers/"
     "Microsoft.MachineLearningServices/workspaces/NAME (`az resource list --query '[].id'` lists the ids that exist)"
 )
-_LETTERS = {"→": "->", "…": "...", "–": "-", "—": "-", "×": "x", "≤": "<=", "≥": ">=", "✓": "ok", "✗": "!!"}
+_LETTERS = {
+    "─": "-",
+    "●": "*",
+    "•": "*",
+    "→": "->",
+    "…": "...",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "≤": "<=",
+    "≥": ">=",
+    "✓": "ok",
+    "✗": "!!",
+}
 
 
 class UsageError(Exception):

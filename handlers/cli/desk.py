@@ -3,43 +3,73 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
+from handlers.cli.many import FEW, Looks, in_turns
+from handlers.cli.progress import Progress
+from handlers.cli.version import installed
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
-from shared.access.plan_json import Report
+from shared.access.report import Report
 from shared.access.scope import Scope
+from shared.pace import in_the_background
 from shared.ports import AzureFailureError
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Reconciler
 from shared.scopes import Chosen, ScopeError
 
 AT_ONCE = 4
+MANY_AT_ONCE = 20
 _IN_POLICY = "which the policy file names"
 type Keys = frozenset[tuple[str, ...]] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace."""
+    """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace.
+
+    `fresh`: by ARM alone, however many there are.
+    """
 
     scopes: Sequence[str] = ()
     policy_file: Path | None = None
     empty_is_fine: bool = False
+    fresh: bool = False
 
 
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services)
-        reconciler = at_a_desk(services, only)
-        await _each(await workspaces(where, services, report), reconciler.preview, report)
+        report = new_report(services, where)
+        looks = await looking(where, services, report, only)
+        await each(looks.workspaces, looks.preview, report, services)
     return report
+
+
+async def looking(where: Where, services: Runtime, report: Report, only: Keys = None) -> Looks:
+    """At what, and how. Raises as `workspaces` does."""
+    looks = Looks(at_a_desk(services, only), await workspaces(where, services, report), where.fresh)
+    if looks.by_resource_graph:
+        report.as_of = services.azure.now()
+    return looks
+
+
+async def each(
+    found: Sequence[Scope], work: Callable[[Scope], Awaitable[Plan]], report: Report, services: Runtime
+) -> None:
+    """`work` makes the plan of a workspace, and the report gets it. Many keep below ARM's limits, as a sweep does."""
+    progress = Progress(len(found), services.requests)
+    if len(found) > FEW:
+        with in_the_background():
+            await _each(found, work, report, progress, MANY_AT_ONCE)
+    else:
+        await _each(found, work, report, progress, AT_ONCE)
+    report.time = services.azure.now()
 
 
 async def deliver(events: Sequence[Any], policy_file: Path | None) -> int:
@@ -66,9 +96,15 @@ def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
     return replace(reconciler, azure=azure, queue=None, terms=terms, instructions=instructions)
 
 
-def new_report(services: Runtime) -> Report:
+def new_report(services: Runtime, where: Where) -> Report:
     file = services.policy_file
-    return Report(policy=str(file) if file else None, identity=services.own_object_id or None)
+    return Report(
+        policy=str(file) if file else None,
+        identity=services.own_object_id or None,
+        time=services.azure.now(),
+        version=installed(),
+        scopes=tuple(map(scope_of, where.scopes)) or tuple(services.terms.scopes),
+    )
 
 
 async def workspaces(where: Where, services: Runtime, report: Report) -> Sequence[Scope]:
@@ -116,9 +152,15 @@ def _nothing(named: Sequence[Scope], watched: Sequence[Scope], chosen: Chosen) -
     return f"nothing was looked at: {where}; {check}"
 
 
-async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
+async def _each(
+    scopes: Sequence[Scope],
+    work: Callable[[Scope], Awaitable[Plan]],
+    report: Report,
+    progress: Progress,
+    at_once: int,
+) -> None:
     """Runs `work` on every workspace, a few at once. One that fails is reported and does not stop the others."""
-    limit = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(at_once)
     plans: dict[Scope, Plan] = {}
 
     async def one(scope: Scope) -> None:
@@ -126,15 +168,10 @@ async def _each(scopes: Sequence[Scope], work: Any, report: Report) -> None:
             try:
                 plans[scope] = await work(scope)
             except (AzureFailureError, ValueError) as error:
-                report.errors.append(f"{scope}: {error}")
-        progress(len(plans) + len(report.errors), len(scopes))
+                report.fail(scope, str(error))
+        progress.done += 1
 
-    await asyncio.gather(*(one(scope) for scope in scopes))
+    async with progress.shown():
+        await asyncio.gather(*(one(scope) for scope in in_turns(scopes)))
     report.plans += [plans[scope] for scope in scopes if scope in plans]
     report.looked_at += [scope for scope in scopes if scope in plans]
-
-
-def progress(done: int, of: int) -> None:
-    if sys.stderr.isatty() and of > 1:
-        end = "\n" if done == of else ""
-        print(f"\r{done} of {of} workspaces", end=end, file=sys.stderr, flush=True)

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handlers.cli.console import counted, in_lines, scope_of
+from handlers.cli.console import counted, scope_of
 from handlers.cli.desk import at_a_desk
+from handlers.cli.formats.explained import text as explained_text
+from handlers.cli.formats.screen import Screen
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Removal, Setting, Wait
-from shared.access.asks import Cover, RegistryUser
+from shared.access.asks import RegistryUser
 from shared.access.explain import Explained, Seen, explain, user_document, users
 from shared.access.plan_json import Document, finding
 from shared.access.scope import Scope
@@ -19,7 +21,6 @@ from shared.ports import ReadFailedError
 from shared.prepare import prepare, prepare_for_everybody
 
 _REGISTRY = "microsoft.containerregistry/registries"
-_MARKS = {Cover.COVERED: "✓", Cover.UNCOVERED: "✗", Cover.UNKNOWN: "?"}
 _MOST_NAMED = 5
 _KINDS = {
     "workspaces": "workspace",
@@ -60,6 +61,7 @@ class Explanation:
             "workspaces": [str(one.workspace.id) for one in self.seen],
             "lookedAt": [{"resourceId": str(one.workspace.id), **_below(one)} for one in self.seen],
             "needs": [one.document() for one in self.needs],
+            "roles": _distinct(one.document() for each in self.seen for one in each.roles),
             "settings": _distinct(_setting(one, verdict) for one, verdict in changes if isinstance(one, Setting)),
             "removals": _distinct(_removal(one, verdict) for one, verdict in changes if isinstance(one, Removal)),
             "waits": _distinct(
@@ -71,30 +73,8 @@ class Explanation:
             "users": [user_document(one) for one in self.users],
         }
 
-    def text(self) -> str:
-        return in_lines(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield f"{self.resource}"
-        for one in self.needs:
-            yield from _need(one)
-        document = self.document()
-        for one in document["settings"]:
-            yield f"~ {one['property']} {one['from']} → {one['to']} on {one['resourceId']}: {one['verdict']}"
-        for one in document["removals"]:
-            yield f"- role assignment {one['roleAssignmentId']}: {one['verdict']}"
-        for one in document["waits"]:
-            yield f"… {one['resourceId']}: {one['verdict']}"
-        for one in document["findings"]:
-            yield f"? {one['severity']}: {one['message']}  [{', '.join((one['rule'], *one['requirements']))}]"
-            yield f"    {one['remedy']}"
-        if self.users:
-            yield "Who uses it, and whether each of them can do without its admin user:"
-        for user in self.users:
-            yield f"{_MARKS[user.cover]} {user.kind} {user.label}: {user.cover}, {user.reason}  [{user.source}]"
-        if not any((self.needs, *(document[part] for part in ("settings", "removals", "waits", "findings")))):
-            yield "  nothing to do: the resource exists, and no rule asks for anything here"
-        yield from self._looked()
+    def text(self, screen: Screen) -> str:
+        return explained_text(self.document(), list(self._looked()), screen)
 
     def _looked(self) -> Iterator[str]:
         if not self.seen:
@@ -146,16 +126,6 @@ async def _seen_from(workspace: Scope, resource: Scope, services: Runtime) -> Se
     return explain(prepared.estate, desk.terms, made, resource)
 
 
-def _need(one: Explained) -> Iterator[str]:
-    need, document = one.ask, one.document()
-    yield f"{'✓' if one.held else '✗'} {need.principal.label} must {need.need.name} on {need.scope}"
-    yield from (f"    {why}  [{', '.join(need.requirements)}]" for why in document["why"])
-    yield from (f"    held through {_role(through)}" for through in document["heldThrough"])
-    if not one.held:
-        yield f"    {one.verdict}: {need.need.role_name} ({one.reason})"
-    yield from (f"    {source}" for source in document["sources"])
-
-
 async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> tuple[RegistryUser, ...]:
     """Starts at the first workspace on the registry. From there all others are looked at."""
     for workspace in found:
@@ -163,11 +133,6 @@ async def _users(found: Sequence[Scope], registry: Scope, services: Runtime) -> 
         if prepared and prepared.estate.subject.registry == registry:
             return users(prepared.estate, services.terms, prepared.plan, registry)
     return ()
-
-
-def _role(through: Document) -> str:
-    group = f" as a member of group {through['group']}" if through["group"] else ""
-    return f"{through['roleName']} at {through['scope']}{group}  ({through['roleAssignmentId']})"
 
 
 def _below(one: Seen) -> dict[str, int]:

@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line. Exit codes: 0 fine, 1 error, 2 something is left to do or to look at."""
 
 import argparse
@@ -6,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from handlers.cli import completion
 from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
@@ -20,24 +22,32 @@ from handlers.cli.console import (
     read_json,
     require_writable,
     says_yes,
+    scope_of,
     write_text,
 )
-from handlers.cli.emulate import emulate
-from handlers.cli.present import catalogue, result_document, result_text, rules_text
+from handlers.cli.formats import mermaid
+from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
+from handlers.cli.formats.sarif import left_out
+from handlers.cli.formats.screen import Screen
+from handlers.cli.formats.text import summary
+from handlers.cli.plan_file import actions_of
+from handlers.cli.present import render, result_document
+from handlers.cli.progress import begin
 from shared import policy
 from shared.access.condition import condition
 from shared.access.plan_json import Document
 from shared.access.rules import RULES
-from shared.access.users import unsuitable
-from shared.policy import PolicyError
 
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
+    from handlers.cli.policy_check import Remark
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
-    options = parser(_COMMANDS).parse_args(arguments)
+    known = parser(COMMANDS)
+    completion.answer(known)
+    options = known.parse_args(arguments)
     try:
         if getattr(options, "out", None):
             require_writable(options.out)
@@ -65,34 +75,56 @@ def _failed(error: Exception) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
 
-    report = asyncio.run(plan(_where(options)))
-    _write(options, result_text(report), result_document(report))
-    return 1 if report.errors else 0 if report.compliant else 2
+    require_rules(options.rule, RULES)
+    where = _where(options)
+    begin("plan")
+    document = result_document(asyncio.run(plan(where)))
+    choice = Choice(options.rule, options.severity, options.workspace, options.status)
+    _write(options, chosen(document, choice))
+    return exit_code(document, options.fail_on)
 
 
 def _apply(options: argparse.Namespace) -> int:
     from handlers.cli.apply import apply, can_record  # noqa: PLC0415 - see _plan
     from handlers.cli.desk import plan  # noqa: PLC0415 - see _plan
 
-    only = _actions_of(options.plan) if options.plan else None
+    only = actions_of(options.plan) if options.plan else None
     if not options.yes:
         asyncio.run(can_record(options.policy, options.audit_file))
+        begin("apply")
         report = asyncio.run(plan(_where(options), only))
-        print(result_text(report), file=sys.stderr)
+        print(render(result_document(report), "text", Screen(), full=options.full), file=sys.stderr)
         if report.errors:
             return 1
         if not _confirmed(sum(len(plan.actions) for plan in report.plans), "apply"):
             return 2
     applied = asyncio.run(apply(_where(options), only, again=options.again, audit_file=options.audit_file))
     print(f"amlguard: {applied.in_short()}", file=sys.stderr)
-    _write(options, result_text(applied.report, applied), result_document(applied.report, applied))
+    _write(options, result_document(applied.report, applied))
     return applied.exit_code
 
 
-def _where(options: argparse.Namespace) -> "Where":
-    from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
+def _report(options: argparse.Namespace) -> int:
+    from handlers.cli.report import posture  # noqa: PLC0415 - see _plan
 
-    return Where(options.scope, options.policy, options.allow_empty)
+    where = _where(options)
+    begin("report")
+    made = asyncio.run(posture(where, options.audit_file))
+    write_text(options.out, (made.json() if options.format == "json" else made.html()) + "\n")
+    print(f"{options.out}: {summary(made.document)}")
+    return 1 if made.document["errors"] else 0
+
+
+def _where(options: argparse.Namespace) -> "Where":
+    """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
+    from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
+    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
+    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+
+    for scope in options.scope:
+        scope_of(scope)
+    read_policy(options.policy, Settings.read(os.environ))
+    return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
 
 def _confirmed(changes: int, command: str) -> bool:
@@ -114,30 +146,25 @@ def _undo(options: argparse.Namespace) -> int:
 
     if not options.yes:
         found = asyncio.run(prepare(options.run_id, options.policy, options.audit_file, force=options.force))
-        print(found.text(), file=sys.stderr)
+        print(found.text(Screen()), file=sys.stderr)
         if not _confirmed(len(found.open_steps), "undo"):
             return 2
     taken = asyncio.run(undo(options.run_id, options.policy, options.audit_file, force=options.force))
-    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text())
+    print(json.dumps(taken.document(), indent=2) if options.format == "json" else taken.text(Screen.of_output()))
     return taken.exit_code
-
-
-def _actions_of(path: Path) -> frozenset[tuple[str, ...]]:
-    from shared.access.plan_json import key  # noqa: PLC0415 - see _plan
-
-    document = read_json(str(path))
-    try:
-        changes = (*document["grants"], *document["settings"], *document.get("removals", ()))
-        return frozenset(key(action) for action in changes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is not a plan of amlguard (`amlguard plan --format json --out FILE`)") from error
 
 
 def _explain(options: argparse.Namespace) -> int:
     from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(explained(options.resource, options.policy))
-    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    match options.format:
+        case "json":
+            print(json.dumps(found.document(), indent=2))
+        case "mermaid":
+            print(mermaid.text(found.document()))
+        case _:
+            print(found.text(Screen.of_output()))
     return 0 if found.all_well else 2
 
 
@@ -159,7 +186,12 @@ def _sweeps(options: argparse.Namespace) -> int:
         print(json.dumps({"id": begun}) if options.format == "json" else said)
         return 0
     found = asyncio.run(sweeps())
-    print(json.dumps(sweeps_document(found), indent=2) if options.format == "json" else sweeps_text(found))
+    said = (
+        json.dumps(sweeps_document(found), indent=2)
+        if options.format == "json"
+        else sweeps_text(found, Screen.of_output())
+    )
+    print(said)
     return 0
 
 
@@ -167,12 +199,23 @@ def _status(options: argparse.Namespace) -> int:
     from handlers.cli.status import status  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(status(options.policy))
-    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text(Screen.of_output()))
     return found.exit_code
 
 
 def _rules(options: argparse.Namespace) -> int:
-    print(json.dumps(catalogue(RULES), indent=2) if options.format == "json" else rules_text(RULES))
+    from handlers.cli.rules import Wanted, catalogue, choose, text  # noqa: PLC0415 - only this command needs it
+
+    found = choose(RULES, Wanted(options.rule, options.mode, options.severity))
+    if options.format == "json":
+        print(json.dumps(catalogue(found), indent=2))
+    else:
+        print(text(found, Screen.of_output(), whole=bool(options.rule)))
+    return 0
+
+
+def _completion(options: argparse.Namespace) -> int:
+    print(completion.script(options.shell))
     return 0
 
 
@@ -180,17 +223,29 @@ def _approve(options: argparse.Namespace) -> int:
     from handlers.cli.approve import approve, pending  # noqa: PLC0415 - see _plan
 
     found = asyncio.run(approve(options.run_id, options.policy) if options.run_id else pending(options.policy))
-    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text())
+    print(json.dumps(found.document(), indent=2) if options.format == "json" else found.text(Screen.of_output()))
     return 0
 
 
 def _policy_check(options: argparse.Namespace) -> int:
-    checked = policy.load(options.file)
-    for place, scope in enumerate(checked.terms().scopes):
-        if reason := unsuitable(scope):
-            raise PolicyError(f"{options.file}: scopes[{place}]: {scope}: {reason}")
-    print(f"{options.file} is valid: mode {checked.mode}, settings for {counted(len(checked.rules), 'rule')}")
+    from handlers.cli.policy_check import check  # noqa: PLC0415 - only this command needs it
+
+    found = check(options.file, datetime.now(UTC).date())
+    for fault in found.faults:
+        print(f"amlguard: {one_line(fault.of(options.file))}", file=sys.stderr)
+    if found.policy is None:
+        return 1
+    for warning in (*found.warnings, *(_not_there(options, found.policy) if options.online else ())):
+        print(f"amlguard: warning: {one_line(warning.of(options.file))}", file=sys.stderr)
+    said = f"mode {found.policy.mode}, settings for {counted(len(found.policy.rules), 'rule')}"
+    print(f"{options.file} is valid: {said}")
     return 0
+
+
+def _not_there(options: argparse.Namespace, checked: policy.Policy) -> "Sequence[Remark]":
+    from handlers.cli.policy_scopes import missing  # noqa: PLC0415 - see _plan
+
+    return asyncio.run(missing(options.file, checked))
 
 
 def _policy_condition(options: argparse.Namespace) -> int:
@@ -206,29 +261,31 @@ def _policy_schema(_: argparse.Namespace) -> int:
     return 0
 
 
-def _write(options: argparse.Namespace, text: str, document: Document) -> None:
-    from handlers.cli.present import html, sarif  # noqa: PLC0415 - see _plan
+def _emulate(options: argparse.Namespace) -> int:
+    from handlers.cli.emulate import emulate  # noqa: PLC0415 - only this command needs it
 
-    match options.format:
-        case "json":
-            text = json.dumps(document, indent=2)
-        case "sarif":
-            text = json.dumps(sarif(document, RULES), indent=2)
-        case "html":
-            text = html(document)
+    return emulate(options)
+
+
+def _write(options: argparse.Namespace, document: Document) -> None:
+    text = render(document, options.format, Screen.of_output(to_file=bool(options.out)), full=options.full)
+    if options.format == "sarif" and (note := left_out(document)):
+        print(f"amlguard: {note}", file=sys.stderr)
     if options.out:
         write_text(options.out, text + "\n")
     else:
         print(text)
 
 
-_COMMANDS = {
+COMMANDS = {
     "apply": _apply,
     "approve": _approve,
-    "emulate": emulate,
+    "completion": _completion,
+    "emulate": _emulate,
     "event": _event,
     "explain": _explain,
     "plan": _plan,
+    "report": _report,
     "policy_check": _policy_check,
     "policy_condition": _policy_condition,
     "policy_schema": _policy_schema,

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from handlers.cli.console import counted
-from handlers.cli.sweeps import sweeps_document, sweeps_text
+from handlers.cli.formats.names import in_short, utc
+from handlers.cli.formats.screen import Block, Line, Piece, Screen
+from handlers.cli.sweeps import sweeps_blocks, sweeps_document
 from handlers.runtime import Runtime, connected
 from shared.access.intents import query, workspaces_of
 from shared.access.plan_json import Document
@@ -19,6 +21,9 @@ from shared.state.failing import Failure, Failures
 from shared.state.open_runs import OpenRun, OpenRuns
 from shared.state.sweep_documents import Summary
 from shared.state.sweep_progress import Sweeps
+
+_WRONG: Piece = ("✗ ", "bold red")
+_OPEN: Piece = ("! ", "magenta")
 
 
 @dataclass(slots=True)
@@ -70,28 +75,33 @@ class Status:
             "errors": self.errors,
         }
 
-    def text(self) -> str:
-        return "\n".join(self._lines())
+    def text(self, screen: Screen) -> str:
+        return screen.text(self._blocks())
 
-    def _lines(self) -> Iterator[str]:
+    def _blocks(self) -> Iterator[Block]:
         for each in self.failing:
-            yield f"✗ {each.dependency} fails since {_time(each.since)}, last at {_time(each.last)}: {each.said}"
+            said = f"{each.dependency} fails since {utc(each.since)}, last at {utc(each.last)}: {each.said}"
+            yield Line((_WRONG, in_short(said)))
         if not self.failing:
-            yield "Nothing has failed in the last hour."
+            yield Line(("nothing has failed in the last hour",))
         if self.waiting is not None:
             waiting = counted(self.waiting, "message")
-            yield f"{waiting} on the queue, {counted(self.approvals, 'workspace')} waiting for approval"
-        kinds = Counter(map(_kind, self.given_up))
-        for kind, number in kinds.items():
+            yield Line((f"{waiting} on the queue, {counted(self.approvals, 'workspace')} waiting for approval",))
+        yield from (Line((_OPEN, said)) for said in self._left())
+        yield from (Line((_WRONG, f"error: {one}")) for one in self.errors)
+        yield Line()
+        yield from sweeps_blocks(self.sweeps)
+
+    def _left(self) -> Iterator[str]:
+        """What was given up, and what is open."""
+        for kind, number in Counter(map(_kind, self.given_up)).items():
             first = min(one.at for one in self.given_up if _kind(one) == kind)
-            yield f"! given up: {number} of kind {kind}, the first at {_time(first)} (docs/runbooks/poison-work.md)"
+            yield f"given up: {number} of kind {kind}, the first at {utc(first)} (docs/runbooks/poison-work.md)"
         for one in self.open_runs:
             much = f"{counted(len(one.intents), 'intent')} open, {counted(len(one.outcomes), 'outcome')} not on record"
-            yield f"! run {one.run} of {_time(one.began)}: {much}; the next sweep sees to it"
+            yield f"run {one.run} of {utc(one.began)}: {much}; the next sweep sees to it"
         if self.open_in_log:
-            yield f"! the audit log shows {counted(self.open_in_log, 'intent')} without an outcome"
-        yield from (f"✗ error: {one}" for one in self.errors)
-        yield sweeps_text(self.sweeps)
+            yield f"the audit log shows {counted(self.open_in_log, 'intent')} without an outcome"
 
 
 def _kind(one: GivenUp) -> str:
@@ -135,7 +145,3 @@ async def _or[T, S](reading: Awaitable[T], otherwise: S, told: Status) -> T | S:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat()
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

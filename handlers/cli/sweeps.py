@@ -4,11 +4,11 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from handlers.cli.console import counted
+from handlers.cli.formats.screen import Block, Line, Piece, Screen, Table
 from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, transport
 from shared.azure.settings import Settings
@@ -16,6 +16,8 @@ from shared.azure.store import LiveStore
 from shared.messages import Sweep, encode
 from shared.state.sweep_documents import Summary
 from shared.state.sweep_progress import Sweeps, new_sweep
+
+_STYLES = {"Completed": "green", "Incomplete": "bold red"}
 
 
 async def sweeps() -> Sequence[Summary]:
@@ -61,13 +63,31 @@ def sweeps_document(found: Sequence[Summary]) -> list[dict[str, Any]]:
     ]
 
 
-def sweeps_text(found: Sequence[Summary]) -> str:
-    return "\n".join(map(_line, found)) or "There was no sweep yet."
+def sweeps_text(found: Sequence[Summary], screen: Screen) -> str:
+    return screen.text(sweeps_blocks(found))
 
 
-def _line(one: Summary) -> str:
-    part = f"{one.done} of {counted(one.shards, 'shard')}" if one.shards else "still looking for workspaces"
+def sweeps_blocks(found: Sequence[Summary]) -> Iterator[Block]:
+    """A row for each sweep, the newest first."""
+    if not found:
+        yield Line(("there was no sweep yet",))
+        return
+    columns = ("sweep", "outcome", "mode", "shards", "workspaces", "failed", "changes", "findings", "seconds")
+    yield Table(columns, [_row(one) for one in found], 0, frozenset(range(3, len(columns))))
+    if any(not one.shards for one in found):
+        yield Line(("a sweep without shards is still looking for workspaces",))
+
+
+def _row(one: Summary) -> Sequence[Piece]:
     tally = one.tally
-    done = f"{tally.workspaces} of {counted(one.found, 'workspace')}, {counted(tally.changes, 'change')}"
-    found = f"{counted(tally.findings, 'finding')}, {tally.failed} failed"
-    return f"{one.id}  {one.outcome:<10}  {part}, {done}, {found}, {one.duration_ms / 1000:.0f} s (mode {one.mode})"
+    return (
+        one.id,
+        (one.outcome, _STYLES.get(one.outcome, "")),
+        str(one.mode),
+        f"{one.done} of {one.shards}" if one.shards else "–",
+        f"{tally.workspaces} of {one.found}",
+        (str(tally.failed), "bold red" if tally.failed else ""),
+        str(tally.changes),
+        str(tally.findings),
+        f"{one.duration_ms / 1000:.0f}",
+    )

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from handlers.cli.console import in_lines
+from handlers.cli.formats.names import called, in_short
+from handlers.cli.formats.screen import Block, Line, Screen
+from handlers.cli.formats.view import does
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.present import came_of
 from handlers.cli.recording import audit_log, finds_out, undo_command
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Grant, Removal, Setting
-from shared.access.plan_json import Document, action, in_words
+from shared.access.plan_json import Document, action
 from shared.access.terms import RunMode
 from shared.access.undo_steps import Step
 from shared.audit_file import AuditFile
@@ -22,6 +24,11 @@ from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
 from shared.undo import ALL_THE_SAME, Undo, Undoing
 from shared.writing.journal import Journal
+
+_FORGOTTEN = (
+    "No storage account is set, so the app does not know of this: it makes the change again when it next looks, unless "
+    "the policy stops it."
+)
 
 
 @dataclass(slots=True)
@@ -77,37 +84,37 @@ class Taken:
             "errors": [self.error] if self.error else [],
         }
 
-    def text(self) -> str:
-        return in_lines(self._lines())
+    def text(self, screen: Screen) -> str:
+        return screen.text(self._blocks())
 
-    def _lines(self) -> Iterator[str]:
+    def _blocks(self) -> Iterator[Block]:
         done = {one.done.action_id: outcome for one, outcome in self.outcomes}
         for one in self.undoing.steps:
-            kept = self.undoing.kept.get(one.done.action_id, ())
-            guarded = self.undoing.withheld.get(one.done.action_id)
-            if one.action is None:
-                yield f"  nothing to do for {one.done.target}: {one.reason}"
-                continue
-            outcome = done.get(one.done.action_id)
-            would = "would" if self.undoing.takes_back(one, force=self.forced) else "would stay"
-            yield f"{_sign(one.action)} {outcome.phase if outcome else would}: {in_words(one.action)}"
-            if outcome and outcome.phase is not Phase.UNDONE:
-                yield f"    {outcome.reason}"
-            elif guarded:
-                yield f"    {guarded.guard}: {guarded.reason}"
-            elif kept and not outcome and not self.forced:
-                yield f"    {ALL_THE_SAME}"
-            yield from (f"    ! relied on: {line}" for line in kept)
-        yield from (f"! {line}" for line in (*self.undoing.refused, *self.notes))
+            yield from self._step(one, done.get(one.done.action_id))
+        yield from (Line((("! ", "magenta"), in_short(said))) for said in (*self.undoing.refused, *self.notes))
         if self.error:
-            yield f"✗ error: {self.error}"
+            yield Line((("✗ error: ", "bold red"), self.error))
         if not self.open_steps:
-            yield f"Nothing is left to undo of {', '.join(self.undoing.runs)}."
+            yield Line((f"Nothing is left to undo of {', '.join(self.undoing.runs)}.",))
         elif not self.remembered:
-            yield (
-                "No storage account is set, so the app does not know of this: it makes the change again when it next "
-                "looks, unless the policy stops it."
-            )
+            yield Line((_FORGOTTEN,))
+
+    def _step(self, one: Step, outcome: Outcome | None) -> Iterator[Block]:
+        kept = self.undoing.kept.get(one.done.action_id, ())
+        guarded = self.undoing.withheld.get(one.done.action_id)
+        if one.action is None:
+            yield Line((f"nothing to do for {called(str(one.done.target))}: {in_short(one.reason)}",), 2)
+            return
+        goes = self.undoing.takes_back(one, force=self.forced)
+        said = str(outcome.phase) if outcome else "would" if goes else "would stay"
+        yield Line(((f"{_sign(one.action)} {said}: ", "green" if goes else "magenta"), does(action(one.action))))
+        if outcome and outcome.phase is not Phase.UNDONE:
+            yield Line((in_short(outcome.reason),), 4)
+        elif guarded:
+            yield Line((in_short(f"{guarded.guard}: {guarded.reason}"),), 4)
+        elif kept and not outcome and not self.forced:
+            yield Line((ALL_THE_SAME,), 4)
+        yield from (Line((("! ", "magenta"), in_short(f"relied on: {line}")), 4) for line in kept)
 
 
 def _sign(change: Grant | Setting | Removal) -> str:

@@ -16,6 +16,9 @@ from shared.access.rules import Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
+NOT_KNOWN = "not known"
+"""The verdict where the role assignments may not be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explained:
@@ -58,13 +61,35 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRole:
+    """A role assignment of an identity, and which of its needs it serves. None: nobody asks for what it gives."""
+
+    principal: Principal
+    assignment: RoleAssignment
+    role: str
+    used_for: tuple[str, ...]
+
+    def document(self) -> Document:
+        return {
+            "principalId": self.principal.id,
+            "identity": self.principal.label,
+            **_through(self.assignment, self.role, self.principal),
+            "usedFor": list(self.used_for),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What the plan of one workspace says about a resource. `changes` come with the plan's verdict."""
+    """What the plan of one workspace says about a resource. `changes` come with the plan's verdict.
+
+    `roles` are those of the resource's own identities, as far as they were read.
+    """
 
     workspace: Workspace
     needs: tuple[Explained, ...]
     changes: tuple[tuple[Setting | Removal | Wait, str], ...]
     findings: tuple[Finding, ...]
+    roles: tuple[HeldRole, ...] = ()
 
 
 def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
@@ -88,7 +113,24 @@ def explain(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> Seen:
         needs,
         tuple((one, verdict) for one, verdict in _changes(made) if concerns(one.resource, _at(one))),
         tuple(one for one in made.findings if concerns(one.resource) and not _told(one, needs)),
+        () if whole else tuple(_held_roles(resource, needs, estate)),
     )
+
+
+def _held_roles(resource: Scope, needs: Iterable[Explained], estate: Estate) -> Iterator[HeldRole]:
+    """Of the identities of the resource, or of the identity that it is: what each of their roles is for."""
+    own = _holders(resource, estate)
+    asked = [one for one in needs if one.ask.principal.id in own or one.ask.principal.resource == resource]
+    for principal in {one.ask.principal.id: one.ask.principal for one in asked}.values():
+        access = estate.access.get(principal.id)
+        for assignment in access.assignments if access else ():
+            role = access.roles[assignment.role_id].name if access else ""
+            used = (
+                f"{one.ask.need.name} on {one.ask.scope.name}"
+                for one in asked
+                if one.ask.principal.id == principal.id and assignment in one.coverage.through
+            )
+            yield HeldRole(principal, assignment, role, tuple(dict.fromkeys(used)))
 
 
 def users(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[RegistryUser, ...]:
@@ -167,7 +209,7 @@ def _verdict(one: RequiredGrant, estate: Estate, made: Plan) -> tuple[str, str]:
         if isinstance(withheld.action, Grant) and withheld.action.serves(one):
             return f"withheld ({withheld.refusal.guard})", withheld.refusal.reason
     if not estate.sees(one.scope):
-        return "not known", f"amlguard may not read role assignments at {one.scope}"
+        return NOT_KNOWN, f"amlguard may not read role assignments at {one.scope}"
     for finding in made.findings:
         if finding.resource in (one.on, one.scope) and set(one.requirements) <= set(finding.requirements):
             return "missing", finding.remedy

@@ -123,12 +123,14 @@ class Access:
 
     `denies` holds only those that concern the principal, or may do so (`denies.concerning`). `partial`: only what is
     assigned to the principal itself, in some resource groups. What is held through that is held; the rest is unknown.
+    `groups`, if it was read, is what groups are assigned there. Only membership of one of them can be unknown then.
     """
 
     assignments: tuple[RoleAssignment, ...] = ()
     roles: Mapping[str, RoleDefinition] = field(default_factory=dict)
     denies: tuple[DenyAssignment, ...] = ()
     partial: bool = False
+    groups: tuple[RoleAssignment, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,60 +1,17 @@
 """A plan as a JSON document that other programs can read, and the actions that such a document names."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from textwrap import shorten
 from typing import Any
 
 from shared.access.actions import Action, Grant, Plan, Removal, Setting
 from shared.access.asks import Finding, Property
-from shared.access.scope import Scope
+from shared.access.model import Principal
 
 type Document = dict[str, Any]
 
-
-@dataclass(slots=True)
-class Report:
-    """Plans of several workspaces in one document. `errors` are about workspaces that could not be read.
-
-    `looked_at` are the workspaces that were looked at (law 14), by which `policy` file (None: the defaults), as which
-    `identity` (its object id).
-    """
-
-    plans: list[Plan] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    looked_at: list[Scope] = field(default_factory=list)
-    policy: str | None = None
-    identity: str | None = None
-
-    @property
-    def compliant(self) -> bool:
-        return not self.errors and all(plan.compliant for plan in self.plans)
-
-    def document(self) -> Document:
-        return {
-            "lookedAt": {
-                "workspaces": len(self.looked_at),
-                "subscriptions": len({one.subscription for one in self.looked_at}),
-                "policy": self.policy,
-                "identity": self.identity,
-            },
-            "grants": _distinct(action(one) for plan in self.plans for one in plan.grants),
-            "settings": _distinct(action(one) for plan in self.plans for one in plan.settings),
-            "removals": _distinct(action(one) for plan in self.plans for one in plan.removals),
-            "findings": _distinct(finding(one) for plan in self.plans for one in plan.findings),
-            "withheld": _distinct(
-                {"action": action(one.action), "guard": one.refusal.guard, "reason": one.refusal.reason}
-                for plan in self.plans
-                for one in plan.withheld
-            ),
-            "deferred": _distinct(
-                {"action": action(one.action), "until": one.until.isoformat(), "reason": one.reason}
-                for plan in self.plans
-                for one in plan.deferred
-            ),
-            "satisfied": sum(plan.satisfied for plan in self.plans),
-            "errors": self.errors,
-        }
+_MANAGED = "ServicePrincipal"
+_NAMED = (_MANAGED, "Group")
 
 
 # long: one document, one line for each of its keys
@@ -64,6 +21,8 @@ def action(one: Action) -> Document:
             return {
                 "principalId": one.principal.id,
                 "principalType": one.principal.type,
+                "principalName": name_of(one.principal),
+                "principal": str(one.principal.resource or one.on) if one.principal.type == _MANAGED else None,
                 "roleDefinitionId": one.role_definition_id,
                 "roleName": one.need.role_name,
                 "scope": str(one.scope),
@@ -84,7 +43,8 @@ def action(one: Action) -> Document:
                 "reason": one.reason,
                 "source": one.source,
             }
-            return document | ({"principalId": one.principal.id} if one.principal else {})
+            holder = {"principalId": one.principal.id, "principalName": name_of(one.principal)} if one.principal else {}
+            return document | holder
         case Removal():
             return {
                 "roleAssignmentId": str(one.assignment),
@@ -99,6 +59,11 @@ def action(one: Action) -> Document:
             }
         case _:
             return {"resourceId": str(one.resource), "rule": one.rule, "requirements": list(one.requirements)}
+
+
+def name_of(one: Principal) -> str | None:
+    """What ARM calls it. People have no name here (law 11)."""
+    return one.label if one.type in _NAMED else None
 
 
 def in_words(one: Action) -> str:
@@ -172,11 +137,3 @@ def restrict(plan: Plan, keys: frozenset[tuple[str, ...]]) -> Plan:
         tuple(one for one in plan.removals if key(action(one)) in keys),
         plan.leaning,
     )
-
-
-def _distinct(documents: Iterable[Document]) -> list[Document]:
-    """A registry that two workspaces share is in the plans of both, but it is one setting."""
-    seen: dict[str, Document] = {}
-    for document in documents:
-        seen.setdefault(repr(document), document)
-    return list(seen.values())

@@ -46,6 +46,11 @@ class LiveAzure:
         anew._assignments = self._assignments.fresh()  # noqa: SLF001 - of the same class
         return anew
 
+    @property
+    def answers(self) -> int:
+        """How many requests ARM has answered so far."""
+        return self._clock.answers
+
     def now(self) -> datetime:
         return self._clock.now()
 

@@ -46,13 +46,15 @@ STORAGE_RETRY: Mapping[str, Any] = {
 
 
 class Clock(SansIOHTTPPolicy[Any, Any]):
-    """ARM's clock: the Date of its last answer."""
+    """ARM's clock: the Date of its last answer. `answers` is how many there were."""
 
     def __init__(self) -> None:
         super().__init__()
         self._date = ""
+        self.answers = 0
 
     def on_response(self, request: Any, response: Any) -> None:  # noqa: ARG002 - azure-core's signature
+        self.answers += 1
         self._date = response.http_response.headers.get("Date") or self._date
 
     def now(self) -> datetime:

@@ -1,6 +1,6 @@
 """App settings: read once from the environment, and passed on as a value.
 
-A test compares the README's table with them.
+A test compares the table of docs/settings.md with them.
 """
 
 from collections.abc import Mapping

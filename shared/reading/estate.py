@@ -51,11 +51,13 @@ async def observe(
     trigger: Trigger | None = None,
     *,
     frugal: bool = False,
+    listed: bool = False,
 ) -> Estate | None:
     """Reads what the workspace needs to know. None if the workspace does not exist (any more).
 
     Raises `ReadFailedError`, and never returns a partial estate. `frugal` prefers one more round trip to one request
-    for each identity. `azure` is kept for `look_around` and `look_further`, which add to this estate.
+    for each identity. `listed` saves that request, too, where no group is near (see `at_hand`). `azure` is kept for
+    `look_around` and `look_further`, which add to this estate.
     """
     subject, _ = await asyncio.gather(read_workspace(workspace, azure, terms), _ahead(workspace, azure))
     if subject is None:
@@ -69,21 +71,31 @@ async def observe(
         caller=_caller(trigger),
         changed=Scope.parse(trigger.resource) if trigger.resource else None,
     )
-    return await _complete(estate, azure, terms, frugal=frugal)
+    return await _complete(estate, azure, terms, frugal=frugal, listed=listed)
 
 
-async def look_around(estate: Estate, azure: CachedReads, terms: Terms, *, frugal: bool = False) -> Estate:
+async def look_around(
+    estate: Estate, azure: CachedReads, terms: Terms, *, frugal: bool = False, listed: bool = False
+) -> Estate:
     """`estate` with the other workspaces on the registry, and with what they need."""
     others, strays = await neighbours(estate.subject, azure, terms)
-    return await _complete(replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal)
+    return await _complete(
+        replace(estate, neighbours=others, strays=strays), azure, terms, frugal=frugal, listed=listed
+    )
 
 
 async def look_further(
-    estate: Estate, wants: Iterable[Want], azure: CachedReads, terms: Terms, *, frugal: bool = False
+    estate: Estate,
+    wants: Iterable[Want],
+    azure: CachedReads,
+    terms: Terms,
+    *,
+    frugal: bool = False,
+    listed: bool = False,
 ) -> Estate:
     """`estate` with `wants`, and with what they lead to."""
     facts = await read_facts(wants, azure)
-    return await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal)
+    return await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal, listed=listed)
 
 
 async def look_for(estate: Estate, besides: WorkspaceAsks, azure: CachedReads, terms: Terms) -> Estate:
@@ -113,7 +125,13 @@ def _caller(trigger: Trigger) -> Principal | None:
 
 
 async def _complete(
-    estate: Estate, azure: Reads, terms: Terms, *, frugal: bool, besides: Sequence[WorkspaceAsks] = ()
+    estate: Estate,
+    azure: Reads,
+    terms: Terms,
+    *,
+    frugal: bool,
+    listed: bool = False,
+    besides: Sequence[WorkspaceAsks] = (),
 ) -> Estate:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster may name a new one)."""
     estate = replace(estate, access={})
@@ -126,7 +144,7 @@ async def _complete(
         subscriptions -= estate.blind
         if not subscriptions <= known:  # what was read so far says nothing about the new ones
             estate = replace(estate, access={})
-        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure)
+        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure, listed=listed)
         # The rules need not be asked again after this. They look at what an identity holds only if a workspace acts as
         # it, and such an identity is never in `found`.
         estate = replace(estate, access={**estate.access, **found}) if found else estate

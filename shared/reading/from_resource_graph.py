@@ -59,12 +59,17 @@ class ResourceGraphReads:
                 self._children.setdefault((scope.parent, scope.resource_type), []).append(row)
 
     @classmethod
-    async def read(cls, workspaces: Iterable[Scope], azure: Reads) -> Self:
-        """Raises `ReadFailedError`."""
+    async def read(cls, workspaces: Iterable[Scope], azure: Reads, *, assignments: bool = True) -> Self:
+        """Raises `ReadFailedError`. Without `assignments`, ARM lists these, and Resource Graph shows the groups."""
         groups = list(dict.fromkeys(group for one in workspaces if (group := one.resource_group)))
         subscription = next((group.subscription for group in groups), None)
         if subscription is None:
             return cls((), (), (), azure)
+        if not assignments:
+            shown, containers = await asyncio.gather(
+                _all(azure.query(_resources(groups), subscription)), _all(azure.query(_groups(groups), subscription))
+            )
+            return cls((), (*shown, *containers), (), azure)
         rows, assigned = await asyncio.gather(
             _all(azure.query(_resources(groups), subscription)), _all(azure.query(_assignments(groups), subscription))
         )
@@ -135,6 +140,13 @@ def _resources(groups: Iterable[Scope]) -> str:
     types = ", ".join(f"'{one}'" for one in _TYPES)
     return (
         f"resources | where type in~ ({types}) and resourceGroup in~ ({names}) | project {_COLUMNS} | order by id asc"
+    )
+
+
+def _groups(groups: Iterable[Scope]) -> str:
+    return (
+        "resourcecontainers | where type =~ 'microsoft.resources/subscriptions/resourcegroups' "
+        f"and name in~ ({_names(groups)}) | project {_COLUMNS} | order by id asc"
     )
 
 

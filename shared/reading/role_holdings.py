@@ -4,12 +4,12 @@ Custom roles and the members of groups in deny assignments are read only if ther
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import denies, parse
 from shared.access.permissions import Access, DenyAssignment, RoleAssignment, RoleDefinition
-from shared.access.raw import principal_id
+from shared.access.raw import get, principal_id
 from shared.access.scope import Scope
 from shared.ports import Raw, ReadFailedError, Reads
 
@@ -26,12 +26,15 @@ async def access(principals: Sequence[str], subscriptions: Sequence[Scope], azur
     return await _access(principals, dict(zip(pairs, held, strict=True)), denied, azure)
 
 
-async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: Reads) -> dict[str, Access]:
+async def at_hand(
+    principals: Sequence[str], groups: Collection[Scope], azure: Reads, *, listed: bool = False
+) -> dict[str, Access]:
     """What is assigned to them directly.
 
     One list of a resource group has this for all of them, including the scopes above.
 
-    Empty if a list or one of its rows cannot be read. Then ARM is asked about each of them.
+    Empty if a list or one of its rows cannot be read. Then ARM is asked about each of them. `listed`: the lists are
+    ARM's own, so that they also say what is assigned to groups there.
     """
     lists = await asyncio.gather(*(_listed(group, azure) for group in groups))
     known_by = [_by_principal(raws, frozenset(principals)) if raws is not None else None for raws in lists]
@@ -44,7 +47,30 @@ async def at_hand(principals: Sequence[str], groups: Collection[Scope], azure: R
             pair = principal, group.subscription or group
             held[pair] = [*held[pair], *found]
     known = await _access(principals, held, await _denies(list(held), azure), azure)
-    return {principal: replace(one, partial=True) for principal, one in known.items()}
+    made = {principal: replace(one, partial=True) for principal, one in known.items()}
+    of_groups = _of_groups(raw for raws in lists for raw in raws or ()) if listed else None
+    if of_groups is None:
+        return made
+    roles = await _roles({("", group): of_groups for group in groups}, azure)
+    return {principal: replace(one, groups=of_groups, roles={**roles, **one.roles}) for principal, one in made.items()}
+
+
+_NO_GROUPS = frozenset({"serviceprincipal", "user", "device"})
+
+
+def _of_groups(raws: Iterable[Raw]) -> tuple[RoleAssignment, ...] | None:
+    """Assignments of whoever may be a group. None if one of them cannot be read."""
+    found: list[RoleAssignment] = []
+    for raw in raws:
+        if str(get(raw, "properties", "principalType")).casefold() in _NO_GROUPS:
+            continue
+        try:
+            one = parse.role_assignment(raw)
+        except (TypeError, ValueError):
+            return None
+        if one:
+            found.append(one)
+    return tuple(dict.fromkeys(found))
 
 
 async def _listed(group: Scope, azure: Reads) -> Sequence[Raw] | None:

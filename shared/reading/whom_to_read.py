@@ -8,6 +8,7 @@ from shared.access.asks import (
 )
 from shared.access.held import held
 from shared.access.model import Estate, Workspace
+from shared.access.permissions import Access, RoleAssignment
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 
@@ -18,7 +19,7 @@ def unknown_holders(asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms
     needed = {one.principal.id for one in asking} | (
         {estate.caller.id} if terms.caller_must_hold and estate.caller else set()
     )
-    partly = [one for one in asking if (known := estate.access.get(one.principal.id)) and known.partial]
+    partly = [one for one in asking if (known := estate.access.get(one.principal.id)) and _open(one, known)]
     unheld = {one.principal.id for one in partly if not held(one, estate).held}
     return (needed - estate.access.keys()) | unheld | _perhaps_apart(asked, estate)
 
@@ -31,8 +32,28 @@ def _perhaps_apart(asked: Iterable[WorkspaceAsks], estate: Estate) -> set[str]:
         missing = [one for one in asks if not held(one, estate).held]
         kinds = {one.need.resource_type for one in missing if _may_differ(one, asks)}
         beside = {one.principal.id for one in asks if one.need.resource_type in kinds}
-        found |= {one for one in beside if estate.access[one].partial} if len(beside) > 1 else set()
+        left_open = {one.principal.id for one in asks if _open(one, estate.access[one.principal.id])}
+        found |= beside & left_open if len(beside) > 1 else set()
     return found
+
+
+def _open(ask: RequiredGrant, access: Access) -> bool:
+    """Whether what is at hand leaves open if, or on what terms, it is held.
+
+    Where ARM's own lists say what groups are assigned, only a group whose role gives a part of it does.
+    """
+    return access.partial and (access.groups is None or any(_concerns(one, ask, access) for one in access.groups))
+
+
+def _concerns(one: RoleAssignment, ask: RequiredGrant, access: Access) -> bool:
+    """At the scope, above it or below it, whatever its condition."""
+    near = one.scope.contains(ask.scope) or ask.scope.contains(one.scope)
+    if not (near or one.misplaced or one.scope.is_management_group):
+        return False
+    role = access.roles.get(one.role_id)
+    if role is None or not ask.need.permissions:
+        return role is None or one.role_id == ask.need.role_id
+    return any(block.allows(needed) for block in role.permissions for needed in ask.need.permissions)
 
 
 def _may_differ(missing: RequiredGrant, asks: Iterable[RequiredGrant]) -> bool:

@@ -171,7 +171,8 @@ def test_a_scope_that_chooses_nothing_is_an_error(world: World, azure: LocalAzur
     ran = azure.run(command, *(("--yes",) if command == "apply" else ()), "--scope", scope)
     assert ran.code == 1
     assert ran.out == ""
-    (line,) = (line for line in ran.err.splitlines() if not line.startswith("amlguard: run "))
+    said_first = ("amlguard: run ", "amlguard: plan: ")
+    (line,) = (line for line in ran.err.splitlines() if not line.startswith(said_first))
     assert scope in line
     assert world.strays({scope}) == []
     assert world.azure.writes() == []
@@ -265,7 +266,13 @@ def test_every_format_says_what_was_looked_at(world: World, azure: LocalAzure, f
     if form == "sarif":
         (run,) = ran.document["runs"]
         said = run["invocations"][0]["properties"]["lookedAt"]
-        assert said == {"workspaces": 2, "subscriptions": 1, "policy": policy, "identity": world.azure.app}
+        assert said == {
+            "workspaces": 2,
+            "subscriptions": 1,
+            "policy": policy,
+            "identity": world.azure.app,
+            "asOf": None,
+        }
     else:
         words = f"looked at 2 workspaces in 1 subscription, by policy file {policy}, as {world.azure.app}"
         assert words in ran.out

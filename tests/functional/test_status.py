@@ -8,6 +8,7 @@ from app import App, app
 from unit.build import REGISTRY, WORKSPACE, assigned, sai
 
 from handlers import sweep, work_queue
+from handlers.cli.formats.screen import Screen
 from handlers.cli.status import Status, found
 from shared.access.intents import OPEN_AFTER
 from shared.messages import Reconcile, Resync, Trigger, encode
@@ -37,7 +38,7 @@ async def test_where_all_is_well_nothing_is_told() -> None:
     assert [each.outcome for each in told.sweeps] == ["Completed"]
     document = told.document()
     assert (document["failing"], document["givenUp"], document["open"]) == ([], [], [])
-    assert "Nothing has failed" in told.text()
+    assert "nothing has failed" in told.text(Screen())
 
 
 async def test_a_log_that_is_down_fails_since_then_and_its_outcomes_are_open() -> None:

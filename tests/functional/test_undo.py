@@ -281,7 +281,7 @@ async def test_a_run_that_cannot_be_found_is_an_error(log: bool) -> None:
 
 
 async def test_what_is_no_run_id_is_an_error() -> None:
-    with pytest.raises(ValueError, match="UUID"):
+    with pytest.raises(ValueError, match="is not a run id"):
         await prepared(logged(), "' or true")
 
 

@@ -1,4 +1,4 @@
-"""azd deploys what `make package` made, and asks for what the README names."""
+"""azd deploys what `make package` made, and asks for what docs/settings.md names."""
 
 import json
 import os
@@ -54,17 +54,17 @@ def test_azd_does_not_deploy_to_a_site_that_it_could_not_close_again(isolated: s
     assert ("docs/deploy.md" in done.stderr) == (code == 1)
 
 
-def _in_the_readme() -> dict[str, str]:
-    """Environment variable → parameter, as the README's table has them."""
-    text = (ROOT / "README.md").read_text("utf-8")
+def _documented() -> dict[str, str]:
+    """Environment variable → parameter, as the table of the settings has them."""
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     return dict(re.findall(r"^\| `(A\w+)` \| `(\w+)` \|", text, re.MULTILINE))
 
 
-def test_the_readme_has_every_parameter_of_azd_with_its_default() -> None:
+def test_the_settings_have_every_parameter_of_azd_with_its_default() -> None:
     asked = {name: re.fullmatch(r"\$\{(\w+)(?:=(.*))?\}", one["value"]) for name, one in PARAMETERS.items()}
-    assert _in_the_readme() == {found[1]: name for name, found in asked.items() if found}
+    assert _documented() == {found[1]: name for name, found in asked.items() if found}
     assert None not in asked.values()
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     for name, found in asked.items():
         assert found
         default = f"`{found[2]}`" if found[2] else "–"

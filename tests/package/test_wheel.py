@@ -100,8 +100,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(folder, python, wheel, sdist)
 
 
-def _pins() -> dict[str, str]:
-    lines = (_ROOT / "requirements.txt").read_text("utf-8").splitlines()
+def _pins(name: str = "requirements.txt") -> dict[str, str]:
+    lines = (_ROOT / name).read_text("utf-8").splitlines()
     pinned = (line.split()[0].split("==") for line in lines if "==" in line and not line.startswith((" ", "#")))
     return {canonicalize_name(name): version for name, version in pinned}
 
@@ -110,16 +110,35 @@ def test_it_holds_what_is_deployed_and_nothing_else(installed: Installed) -> Non
     with zipfile.ZipFile(installed.wheel) as opened:
         names = {name for name in opened.namelist() if ".dist-info/" not in name}
     sources = (one for folder in package.FOLDERS for one in (_ROOT / folder).rglob("*"))
-    assert names == {one.relative_to(_ROOT).as_posix() for one in sources if one.suffix in {".py", ".json"}}
+    kept = {".py", ".json", ".css", ".j2", ".js"}
+    assert names == {one.relative_to(_ROOT).as_posix() for one in sources if one.suffix in kept}
+
+
+def _asked(installed: Installed) -> list[Requirement]:
+    with zipfile.ZipFile(installed.wheel) as opened:
+        (metadata,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        said = Parser().parsestr(opened.read(metadata).decode()).get_all("Requires-Dist", [])
+    return [Requirement(one) for one in said]
+
+
+def _written(name: str) -> set[str]:
+    lines = (line.partition("#")[0].strip() for line in (_ROOT / name).read_text("utf-8").splitlines())
+    return {str(Requirement(line)) for line in lines if line}
 
 
 def test_it_asks_for_what_the_app_is_pinned_by(installed: Installed) -> None:
-    with zipfile.ZipFile(installed.wheel) as opened:
-        (metadata,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
-        asked = Parser().parsestr(opened.read(metadata).decode()).get_all("Requires-Dist", [])
-    written = (line.partition("#")[0].strip() for line in (_ROOT / "requirements.in").read_text("utf-8").splitlines())
-    assert {str(Requirement(one)) for one in asked} == {str(Requirement(one)) for one in written if one}
-    assert {canonicalize_name(Requirement(one).name) for one in asked} <= _pins().keys()
+    asked = [one for one in _asked(installed) if one.marker is None]
+    assert {str(one) for one in asked} == _written("requirements.in")
+    assert {canonicalize_name(one.name) for one in asked} <= _pins().keys()
+
+
+def test_what_people_look_at_is_an_extra_that_is_not_deployed(installed: Installed) -> None:
+    extra = [one for one in _asked(installed) if one.marker and one.marker.evaluate({"extra": "desk"})]
+    assert extra == [one for one in _asked(installed) if one.marker], "there is no other extra"
+    assert {f"{one.name}{one.specifier}" for one in extra} == _written("requirements-desk.in")
+    names = {canonicalize_name(one.name) for one in extra}
+    assert names <= _pins("requirements-dev.txt").keys()
+    assert not names & _pins().keys()
 
 
 def test_what_is_installed_is_what_is_pinned(installed: Installed) -> None:

@@ -24,10 +24,11 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, cluster, estate, guid, regist
 
 from handlers import resource_changed, sweep, work_queue
 from handlers.cli.console import UsageError
-from handlers.cli.main import _actions_of
+from handlers.cli.plan_file import actions_of
 from shared import policy
 from shared.access.plan import plan
-from shared.access.plan_json import Report, action, key, restrict
+from shared.access.plan_json import action, key, restrict
+from shared.access.report import Report
 from shared.messages import Dependency, Reconcile, Record, Resync, Shard, Sweep, Trigger, encode
 from shared.ports import AzureFailureError
 
@@ -245,7 +246,7 @@ def _chosen(data: bytes) -> None:
         path.write_bytes(data)
         keys = frozenset[tuple[str, ...]]()
         with suppress(UsageError):
-            keys = _actions_of(path)
+            keys = actions_of(path)
     left = restrict(_PLANNED, keys)
     assert {key(action(one)) for one in left.grants} <= keys
     assert set(left.grants) <= set(_PLANNED.grants)
@@ -253,7 +254,7 @@ def _chosen(data: bytes) -> None:
 
 def test_the_plan_is_right_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(_PLAN)
-    assert restrict(_PLANNED, _actions_of(tmp_path / "plan.json")).grants == _PLANNED.grants != ()
+    assert restrict(_PLANNED, actions_of(tmp_path / "plan.json")).grants == _PLANNED.grants != ()
 
 
 @settings(max_examples=60, deadline=None)

@@ -23,6 +23,7 @@ from unit.build import REGISTRY, VAULT, WORKSPACE, sai, terms
 
 from handlers import sweep
 from handlers.cli import status
+from handlers.cli.formats.screen import Screen
 from shared.audit_file import AuditFile
 from shared.audit_rows import Run
 from shared.ports import AzureFailureError
@@ -92,7 +93,7 @@ async def _swept(some: list[Row]) -> None:
     told = await status.found(one.services)
     assert told.errors == []
     assert json.loads(json.dumps(told.document())) == told.document()
-    assert told.text()
+    assert told.text(Screen())
 
 
 async def _filed(some: list[Row]) -> None:

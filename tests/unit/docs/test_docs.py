@@ -13,7 +13,6 @@ from shared import policy
 from shared.azure.settings import Settings
 
 ROOT = Path(__file__).parents[3]
-README = (ROOT / "README.md").read_text("utf-8")
 PAPERS = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
 
 
@@ -34,8 +33,9 @@ class NamesAskedFor(Mapping[str, str]):
         return 0
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+def section(paper: str, title: str) -> str:
+    text = (ROOT / paper).read_text("utf-8")
+    return text.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def first_column(table: str) -> list[str]:
@@ -45,7 +45,7 @@ def first_column(table: str) -> list[str]:
 def test_settings_table_is_what_is_read() -> None:
     environment = NamesAskedFor()
     Settings.read(environment)
-    assert environment.names == set(first_column(section("App settings")))
+    assert environment.names == set(first_column(section("docs/settings.md", "App settings")))
 
 
 def test_example_settings_are_read_by_app_or_host() -> None:
@@ -57,13 +57,16 @@ def test_example_settings_are_read_by_app_or_host() -> None:
 
 def test_rights_table_is_what_the_app_gets() -> None:
     access = json.loads((ROOT / "infra" / "app_access.json").read_text("utf-8"))
-    documented = {role.removesuffix(" (custom)") for role in first_column(section("Deploying"))}
+    documented = {
+        role.removesuffix(" (custom)") for role in first_column(section("docs/deploy.md", "What the app may do"))
+    }
     assert documented == {assignment["role"] for assignment in access["roleAssignments"]}
 
 
-def test_every_make_target_is_in_the_readme() -> None:
+def test_every_make_target_is_told_to_contributors() -> None:
+    told = section("CONTRIBUTING.md", "Targets")
     targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
-    assert [target for target in targets if f"make {target}" not in README] == []
+    assert [target for target in targets if f"`make {target}`" not in told] == []
 
 
 def test_reasons_for_the_hosts_numbers_are_current() -> None:
@@ -97,8 +100,8 @@ def test_example_policy_is_a_policy() -> None:
     assert example.terms().exemptions
 
 
-def test_policy_in_the_readme_is_a_policy() -> None:
-    text = section("The policy file").split("```yaml\n", 1)[1].split("```", 1)[0]
+def test_policy_in_the_documents_is_a_policy() -> None:
+    text = section("docs/policy.md", "The policy file").split("```yaml\n", 1)[1].split("```", 1)[0]
     assert policy.parse(text).terms().rules
 
 
@@ -145,3 +148,24 @@ def test_every_threat_names_a_test_that_is_there(row: list[str]) -> None:
 
 def test_there_are_threats() -> None:
     assert len(threats()) > 20
+
+
+def test_the_readme_fits_on_a_screen_or_two() -> None:
+    """What, why, try, run, what it costs: everything else has a page of its own."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(readme.splitlines()) < 80
+    titles = re.findall(r"^## (.*)$", readme, re.MULTILINE)
+    assert titles == ["Why", "Try it", "Run it on your subscription", "What it costs", "Read on"]
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    """By a link, or by one in a page to which there is a link."""
+    reached, coming = set[Path](), [ROOT / "README.md"]
+    while coming:
+        paper = coming.pop().resolve()
+        if paper in reached or paper.suffix != ".md" or not paper.exists():
+            continue
+        reached.add(paper)
+        links = re.findall(r"\]\(([^)#\s]+)", paper.read_text("utf-8"))
+        coming += [paper.parent / link for link in links if "://" not in link]
+    assert [path for path in ROOT.glob("docs/*.md") if path not in reached] == []

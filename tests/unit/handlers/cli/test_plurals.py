@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 import pytest
-from unit.build import NOW, cluster, estate, sai, workspace
+from unit.build import cluster, estate, sai, workspace
 
 from handlers.cli.console import counted
-from handlers.cli.present import result_text
-from handlers.cli.sweeps import sweeps_text
+from handlers.cli.formats.screen import Screen
+from handlers.cli.present import render, result_document
 from shared.access.plan import plan
-from shared.access.plan_json import Report
+from shared.access.report import Report
 from shared.access.rules import RULES
 from shared.access.terms import Terms
-from shared.state.sweep_documents import Summary, Tally
 
 
 @pytest.mark.parametrize(
@@ -34,15 +33,8 @@ def test_a_plan_counts_in_words() -> None:
     assert len(made.grants) == 2
     one = Report([replace(made, grants=made.grants[:1], satisfied=1)], ["it could not be read"])
     two = Report([replace(made, satisfied=2)], ["it could not be read", "nor could this"])
-    last = [result_text(report).splitlines()[-1] for report in (one, two)]
+    last = [render(result_document(report), "text", Screen()).splitlines()[-1] for report in (one, two)]
     assert last[0].startswith("1 grant, 0 settings, ")
     assert last[0].endswith("; 1 need already satisfied, 1 error")
     assert last[1].startswith("2 grants, 0 settings, ")
     assert last[1].endswith("; 2 needs already satisfied, 2 errors")
-
-
-def test_a_sweep_counts_in_words() -> None:
-    one = Summary("s", NOW, "report", "Completed", 1, 1, 1, Tally(1, 0, 1, 1), 1000)
-    assert "1 of 1 shard, 1 of 1 workspace, 1 change, 1 finding" in sweeps_text([one])
-    more = Summary("s", NOW, "report", "Started", 2, 0, 3, Tally(), 1000)
-    assert "0 of 2 shards, 0 of 3 workspaces, 0 changes, 0 findings" in sweeps_text([more])

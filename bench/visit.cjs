@@ -1,0 +1,76 @@
+// Opens pages in Chromium and says what was seen: JSON lines on standard input, each a visit; a JSON line for each.
+// A visit is {page, theme?, size?, steps: [[what, ...]]}; what a step sees is in `seen`, in the order of the steps.
+"use strict";
+const fs = require("fs");
+const readline = require("readline");
+const { chromium } = require("playwright-core");
+
+const AXE = require.resolve("axe-core");
+
+async function step(page, [what, ...said]) {
+  switch (what) {
+    case "text": return page.innerText(said[0]);
+    case "evaluate": return page.evaluate(said[0]);
+    case "fill": return page.fill(said[0], said[1]);
+    case "click": return page.click(said[0]);
+    case "select": return page.selectOption(said[0], said[1]);
+    case "press": return page.keyboard.press(said[0]);
+    case "go": return page.evaluate((hash) => { location.hash = hash; }, said[0]).then(() => page.waitForTimeout(50));
+    case "focused": return page.evaluate(() => [document.activeElement.tagName, document.activeElement.textContent.slice(0, 80)]);
+    case "screenshot": return page.screenshot({ path: said[0], fullPage: Boolean(said[1]) }).then(() => null);
+    case "print": return page.emulateMedia({ media: "print" });
+    case "search": return page.evaluate(search, said[0]);
+    case "axe": {
+      const result = await page.evaluate(async (source) => {
+        (0, eval)(source);
+        return axe.run(document, { resultTypes: ["violations"] });
+      }, fs.readFileSync(AXE, "utf8"));
+      return result.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 5).join("; ")}`);
+    }
+    default: throw new Error(`no such step: ${what}`);
+  }
+}
+
+// How many rows each of the texts leaves in the list, and how long the slowest took.
+function search(texts) {
+  const input = document.getElementById("search");
+  let slowest = 0;
+  const left = texts.map((one) => {
+    input.value = one;
+    input.dispatchEvent(new Event("input"));
+    slowest = Math.max(slowest, window.measured.filter);
+    return Number(document.getElementById("total").textContent.split(" ")[0]);
+  });
+  return { left, slowest };
+}
+
+async function visit(browser, one) {
+  const [width, height] = one.size || [1280, 900];
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: one.theme || "light", bypassCSP: Boolean(one.bypass) });
+  const page = await context.newPage();
+  const console_ = [], requests = [];
+  page.on("console", (message) => console_.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => console_.push(`error: ${error.message}`));
+  page.on("request", (request) => requests.push(request.url()));
+  const began = Date.now();
+  await page.goto(`file://${one.page}`);
+  await page.waitForSelector("body[data-ready]");
+  const loaded = (Date.now() - began) / 1000;
+  const seen = [];
+  for (const each of one.steps) seen.push(await step(page, each));
+  await context.close();
+  return { loaded, console: console_, requests: requests.slice(1), seen };
+}
+
+(async () => {
+  const browser = await chromium.launch({ executablePath: process.env.AMLGUARD_CHROMIUM, args: ["--no-sandbox"] });
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    if (!line.trim()) continue;
+    try {
+      process.stdout.write(JSON.stringify(await visit(browser, JSON.parse(line))) + "\n");
+    } catch (error) {
+      process.stdout.write(JSON.stringify({ error: String(error.stack) }) + "\n");
+    }
+  }
+  await browser.close();
+})();

@@ -1,0 +1,167 @@
+"""The tenant of hostile text in every format: whatever somebody calls a thing, it is shown and it does nothing."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import unicodedata
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from plans import HOSTILE, everything, poisoned
+
+from handlers.cli.formats import safe, schemas
+from handlers.cli.formats.screen import Screen
+from handlers.cli.present import render, result_document
+from shared.access.plan_json import Document
+
+CLEAN = result_document(everything())
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
+
+
+@pytest.fixture(params=HOSTILE, ids=lambda name: str(name).replace(" ", "-"))
+def evil(request: pytest.FixtureRequest) -> str:
+    return HOSTILE[request.param]
+
+
+def _rendered(document: Document, form: str) -> str:
+    return render(document, form, Screen(width=120, styled=form == "text"), full=True)
+
+
+def _moves(text: str) -> set[str]:
+    """Characters that move a cursor, hide or turn text, or end a line. The colours are ours."""
+    ours = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    return {one for one in ours if one != "\n" and unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
+
+
+def test_the_poison_is_there(evil: str) -> None:
+    """Or all of the below could not fail."""
+    said = json.dumps(poisoned(CLEAN, evil))
+    assert said.count(json.dumps(evil)[1:-1]) > 40
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_nothing_moves_and_no_line_is_added(evil: str, form: str) -> None:
+    said, clean = _rendered(poisoned(CLEAN, evil), form), _rendered(CLEAN, form)
+    assert _moves(said) <= {"\u200b"} if form == "markdown" else not _moves(said)
+    if form in {"csv", "json", "sarif"}:
+        assert len(said.splitlines()) == len(clean.splitlines())
+    if form == "markdown":
+        # Things that have come to be called the same share a row.
+        assert len(said.splitlines()) <= len(clean.splitlines())
+
+
+def test_a_terminal_shows_brackets_as_brackets() -> None:
+    evil = HOSTILE["rich markup"]
+    said = re.sub(r"\x1b\[[0-9;]*m", "", _rendered(poisoned(CLEAN, evil), "text"))
+    assert evil in " ".join(said.split())
+    assert "💣" not in said
+
+
+def test_a_terminal_gets_no_colours_but_ours(evil: str) -> None:
+    """The escapes of the poisoned plan are those of the clean one, in other places."""
+    codes = [set(re.findall(r"\x1b\[[0-9;]*m", _rendered(one, "text"))) for one in (CLEAN, poisoned(CLEAN, evil))]
+    assert codes[1] <= codes[0]
+    assert codes[0], "it is coloured at all"
+
+
+def test_csv_calculates_nothing(evil: str) -> None:
+    rows = list(csv.reader(io.StringIO(_rendered(poisoned(CLEAN, evil), "csv"))))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert len(rows) == len(list(csv.reader(io.StringIO(_rendered(CLEAN, "csv")))))
+    for value in (value for row in rows[1:] for value in row):
+        assert not re.match('[\\s"]*[=+\\-@|%\uff1d\uff0b\uff0d\uff20]', value), value
+
+
+def test_csv_and_json_hold_to_their_schemas(evil: str) -> None:
+    document = poisoned(CLEAN, evil)
+    _validate(json.loads(_rendered(document, "json")), schemas.plan())
+    for row in csv.DictReader(io.StringIO(_rendered(document, "csv"))):
+        _validate(row, schemas.table())
+
+
+def _validate(instance: Any, schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
+    errors = [
+        error.message for error in Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(instance)
+    ]
+    assert errors == []
+
+
+class _Page(HTMLParser):
+    """Which elements a page has, and what they carry."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(sorted(name for name, _ in attrs))))
+
+
+def _elements(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    page = _Page()
+    page.feed(text)
+    return page.found
+
+
+def test_html_gains_no_element(evil: str) -> None:
+    clean, said = (_elements(_rendered(one, "html")) for one in (CLEAN, poisoned(CLEAN, evil)))
+    assert set(said) <= set(clean)
+    assert [one for one in said if one[0] == "script"] == [one for one in clean if one[0] == "script"]
+
+
+def _rendered_markdown(texts: list[str]) -> list[list[dict[str, Any]]]:
+    """As a CommonMark parser with GitHub's tables reads them: rich brings one along."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - only here
+
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    return [[dict(token.as_dict()) for token in reader.parse(text)] for text in texts]
+
+
+def test_markdown_gains_no_markup(evil: str) -> None:
+    clean, said = _rendered_markdown([_rendered(one, "markdown") for one in (CLEAN, poisoned(CLEAN, evil))])
+    assert {token["type"] for token in said} == {token["type"] for token in clean}
+    marks = {child["type"] for token in said for child in token["children"] or ()}
+    assert marks == {child["type"] for token in clean for child in token["children"] or ()}
+    assert not marks & {"link_open", "image", "code_inline"}
+    tags = {child["content"] for token in said for child in token["children"] or () if child["type"] == "html_inline"}
+    assert tags <= {"<br>"}
+
+
+@pytest.mark.parametrize(
+    "text", ["@octocat", "#1", "see https://evil.example", "a@b.example", "www.evil.example", "GH-1|x"]
+)
+def test_markdown_notifies_nobody_and_leads_nowhere(text: str) -> None:
+    said = safe.markdown(text)
+    assert not re.search(r"[@#]\w", said.replace("&#", ""))
+    assert "://" not in said
+    assert "www." not in said
+    assert "|" not in said
+
+
+def test_sarif_has_no_links_and_no_placeholders(evil: str) -> None:
+    document = json.loads(_rendered(poisoned(CLEAN, evil), "sarif"))
+    for one in document["runs"][0]["results"]:
+        said = one["message"]["text"]
+        assert not re.search(r"(?<!\\)\[[^\]]*(?<!\\)\]\(", said)
+        assert not re.search(r"(?<!\{)\{\d+\}(?!\})", said)
+        uri = one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert re.fullmatch(r"azure/[A-Za-z0-9._~%/-]+", uri), uri
+        assert ".." not in uri.split("/")
+
+
+def test_mermaid_labels_hold_no_syntax(evil: str) -> None:
+    assert not re.search(r"[\"'\[\](){}<>|%`\n]|--", safe.mermaid(evil))
+    assert re.fullmatch(r"(?:[\w\s.\-]|#\d+;)*", safe.mermaid(evil))
+
+
+def test_a_shell_sees_what_a_person_sees() -> None:
+    """The terminal's text, echoed again, is the same: nothing in it was an instruction."""
+    said = render(poisoned(CLEAN, HOSTILE["escapes"]), "text", Screen(), full=True)
+    echoed = subprocess.run(["cat"], input=said, capture_output=True, text=True, check=True).stdout
+    assert echoed == said
+    assert "\\x1b[2J" in said
