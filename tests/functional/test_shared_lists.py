@@ -86,3 +86,13 @@ async def test_where_an_admin_user_goes_off_a_list_is_at_most_a_minute_old() -> 
     await shared.fresh().children(SUBSCRIPTION, COLLECTIONS[0])
     await shared.children(SUBSCRIPTION, COLLECTIONS[0])
     assert one.azure.asked[COLLECTIONS[0]] == 2
+
+
+async def test_a_list_is_believed_for_ten_minutes() -> None:
+    one = tenant()
+    assert isinstance(one.azure, Counting)
+    shared = SharedLists(one.azure)
+    for minutes, asked in ((0, 1), (10, 1), (1, 2)):
+        one.azure.clock += timedelta(minutes=minutes)
+        await shared.children(SUBSCRIPTION, COLLECTIONS[0])
+        assert one.azure.asked[COLLECTIONS[0]] == asked

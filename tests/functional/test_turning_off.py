@@ -1,26 +1,36 @@
 """Grant before revoke: the switch-off of the admin user and the resync of the keys (law 5)."""
 
+from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
+from typing import Self
 
+import pytest
 import raw
 from app import C1, C2, SETTLE, WITHOUT_SETTLING, App, app, outcomes, waiting
+from fakes import FakeAzure
 from unit.build import (
     FOREIGN,
     GROUP,
     REGISTRY,
+    ROLES,
     STORAGE,
     WORKSPACE,
     assigned,
+    custom,
     registry_id,
     resource,
     sai,
+    terms,
     workspace_id,
 )
 
 from handlers.look import look_now
 from shared.access.asks import Property
+from shared.access.permissions import RoleDefinition
 from shared.access.plan_json import action, key
+from shared.access.scope import Scope
 from shared.access.terms import RunMode
 from shared.audit_rows import Run
 from shared.instructions import Instructions
@@ -186,3 +196,30 @@ class TestTheSwitchOff:
         one.azure.locks = [raw.lock(WORKSPACE)]
         await one.run()
         assert one.azure.admin_user(REGISTRY)
+
+
+class _Believing(FakeAzure):
+    """What was read before says that a custom role gives the pull. Read anew, it gives nothing."""
+
+    anew = False
+
+    def fresh(self) -> Self:
+        other = copy(self)
+        other.anew = True
+        return other
+
+    async def role_definitions(self, role_ids: frozenset[str], scope: Scope) -> Mapping[str, RoleDefinition]:
+        known = dict(await super().role_definitions(role_ids, scope))
+        mine = [one for one, role in known.items() if role.name.startswith("custom")]
+        return known if self.anew else known | {one: replace(ROLES["AcrPull"], role_id=one) for one in mine}
+
+
+@pytest.mark.parametrize("gives", [True, False])
+async def test_a_switch_off_is_decided_by_what_is_read_anew(gives: bool) -> None:
+    mine = custom("Microsoft.ContainerRegistry/registries/pull/read" if gives else "Microsoft.Compute/*/read")
+    one = App(terms(settle=SETTLE), _Believing())
+    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    one.azure.roles[mine.role_id] = mine
+    one.azure.assignments = [assigned(C1, mine, REGISTRY)]
+    await one.run()
+    assert one.azure.admin_user(REGISTRY) is not gives

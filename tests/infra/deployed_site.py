@@ -151,7 +151,8 @@ def served(azure: Azure, folder: Path) -> Iterator[str]:
     authority.cert_pem.write_to_path(folder / "ca.pem")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(azure))
     server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    # A client that is stopped in the middle of a handshake keeps the thread that serves it, and nobody else's.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     azure.url = f"https://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.05}).start()
     try:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE
+from unit.build import GROUP, REGISTRY, ROLES, SUBSCRIPTION, WORKSPACE
 from unit.hurried import run, seconds
 from unit.scripted import ARM, Answer, Transport, live
 
@@ -229,6 +229,19 @@ class TestBelieving:
         assert self.actions(4) == "before"
         assert self.actions(6) == "after"
         assert self.actions(0, fresh=True) == "after"
+
+    def test_a_built_in_role_is_known_and_read_all_the_same_where_an_admin_user_goes_off(self) -> None:
+        role = ROLES["AcrPull"].role_id
+
+        async def ask() -> None:
+            transport = Transport(look=[Answer(200, {**self.definition("now").body, "name": role})])
+            azure = live(transport)
+            (known,) = (await azure.role_definitions(frozenset({role}), SUBSCRIPTION)).values()
+            assert (known.name, transport.asked) == ("AcrPull", [])
+            (read,) = (await azure.fresh().role_definitions(frozenset({role}), SUBSCRIPTION)).values()
+            assert read.permissions[0].actions == ("now",)
+
+        run(ask())
 
     @pytest.mark.parametrize(
         "properties",

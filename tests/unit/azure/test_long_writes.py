@@ -56,6 +56,7 @@ BROKEN = Answer(500, HTML)
 GONE = Answer(404, {"error": {"code": "NotFound", "message": "no such operation"}})
 UNREACHABLE = ServiceRequestError("no connection")
 FAILED = at("Failed", error={"code": "Conflict", "message": "somebody"})
+IN_AN_HOUR = Answer(200, {"status": "Updating"}, {"Retry-After": "3600"})
 OFF, ON = Answer(200, registry()), Answer(200, registry(admin=True))
 
 SWITCH_OFF: dict[str, tuple[str, dict[str, list[Any]]]] = {
@@ -110,6 +111,10 @@ SWITCH_OFF: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "never ends": (
         "later: Timeout",
         {"write": [by_operation(201, UPDATING)], "operation": [at("Updating")], "look": [Answer(200, UPDATING)]},
+    ),
+    "asks to come back in an hour": (
+        "later: HttpResponseError",
+        {"write": [by_operation(201, UPDATING)], "operation": [IN_AN_HOUR], "look": [ON]},
     ),
     "ends late": ("done", {"write": [by_operation(201, UPDATING)], "operation": [at("Updating")], "look": [OFF]}),
 }
