@@ -101,4 +101,10 @@ def test_report_writes_nothing_and_plans_what_enforce_does(azure: LocalAzure, tm
 def _without_times_and_file(document: Json) -> Json:
     """Nor by which policy file it was made: the two are in different folders."""
     looked_at = {**document["lookedAt"], "policy": ""}
-    return {**document, "lookedAt": looked_at, "deferred": [{**one, "until": ""} for one in document["deferred"]]}
+    return {
+        **document,
+        "time": "",
+        "policy": "",
+        "lookedAt": looked_at,
+        "deferred": [{**one, "until": ""} for one in document["deferred"]],
+    }
