@@ -9,20 +9,24 @@ from handlers.cli.arguments import FORMATS
 from handlers.cli.console import UsageError, write_text
 from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
-from handlers.cli.present import render
+from handlers.cli.present import files, render
 from shared.access.plan_json import Document
 
 
 def write(options: argparse.Namespace, document: Document) -> None:
-    text = render(document, options.format, Screen.of_output(to_file=bool(options.out)), full=options.full)
     if options.format == "sarif" and (note := left_out(document)):
         print(f"amlguard: {note}", file=sys.stderr)
     if options.out:
-        write_text(options.out, text + "\n")
+        _write(options, document, options.format, options.out)
     else:
-        print(text)
+        print(render(document, options.format, Screen.of_output(to_file=False), full=options.full))
     for form, file in besides(options.also):
-        write_text(file, render(document, form, Screen.of_output(to_file=True), full=options.full) + "\n")
+        _write(options, document, form, file)
+
+
+def _write(options: argparse.Namespace, document: Document, form: str, file: Path) -> None:
+    for path, text in files(document, form, file, full=options.full).items():
+        write_text(path, text + "\n")
 
 
 def besides(named: Sequence[str]) -> list[tuple[str, Path]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.cli.formats import bicep_file, csv_file, markdown, sarif
@@ -32,6 +33,13 @@ _FORMATS: Mapping[str, Callable[[View], str]] = {
 def render(document: Document, form: str, screen: Screen, *, full: bool = False) -> str:
     """What `plan` and `apply` print, in the format of that name."""
     return text(document, screen, full=full) if form == "text" else _FORMATS[form](view(document))
+
+
+def files(document: Document, form: str, file: Path, *, full: bool = False) -> dict[Path, str]:
+    """What is written for `file`: one file, or with its modules beside it."""
+    if form == "bicep" and (file.is_file() or not file.exists()):
+        return {file.with_name(name): one for name, one in bicep_file.files(view(document), file.name).items()}
+    return {file: render(document, form, Screen.of_output(to_file=True), full=full)}
 
 
 def result_document(report: Report, applied: "Applied | None" = None) -> Document:

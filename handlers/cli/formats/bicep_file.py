@@ -2,11 +2,11 @@
 
 Resources are referred to as `existing`. So the module comes after those that make them: `dependsOn`, where it is a part
 of the same deployment. Azure takes a role assignment only in the deployment of the group where it is made. So there
-is one part for each group.
+is one file for each group, and one that deploys all of them as modules.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,16 @@ _USER_ASSIGNED = "microsoft.managedidentity/userassignedidentities"
 
 
 def text(seen: View) -> str:
+    """For the screen. Of several files it says where each begins."""
+    found = files(seen, "missing.bicep")
+    if len(found) == 1:
+        return next(iter(found.values()))
+    told = "// These are several files. With --out FILE, amlguard writes them."
+    return "\n\n".join((told, *(f"// The file {name}\n{one}" for name, one in found.items())))
+
+
+def files(seen: View, name: str) -> dict[str, str]:
+    """`name` is the file that makes all of it. The others, if there is more than one target, are its modules."""
     grants = [item for item in seen.items if item.part == "grants"]
     by_target: dict[Scope, list[Item]] = {}
     left: list[str] = []
@@ -72,10 +82,40 @@ def text(seen: View) -> str:
             left.append(f"// Not written: {one_line(item.title)}")
         else:
             by_target.setdefault(target, []).append(item)
-    parts = ["\n".join(_Part(target).lines(items)) for target, items in by_target.items()]
+    parts = {target: "\n".join(_Part(target).lines(items)) for target, items in by_target.items()}
     if not grants:
-        return "// No role assignment is missing."
-    return "\n\n".join((*parts, *(["\n".join(left)] if left else [])))
+        return {name: "// No role assignment is missing."}
+    if len(parts) < 2:
+        return {name: "\n\n".join((*parts.values(), *_told(left)))}
+    named = _module_names(name, parts)
+    return {name: "\n\n".join((_all_of(named), *_told(left))), **{named[at]: one for at, one in parts.items()}}
+
+
+def _told(left: Sequence[str]) -> list[str]:
+    return ["\n".join(left)] if left else []
+
+
+def _module_names(name: str, targets: Iterable[Scope]) -> dict[Scope, str]:
+    stem = name.removesuffix(".bicep")
+    return {
+        target: f"{stem}-{number}-{re.sub(r'[^0-9A-Za-z-]', '_', target.name)}.bicep"
+        for number, target in enumerate(targets, 1)
+    }
+
+
+def _all_of(modules: Mapping[Scope, str]) -> str:
+    """Deployed at a subscription. Whatever is elsewhere says so."""
+    lines = [
+        "// What amlguard found missing, in several resource groups. Deploy it after the rest.",
+        "targetScope = 'subscription'",
+    ]
+    for number, (target, file) in enumerate(modules.items(), 1):
+        subscription = quoted(target.subscription.name if target.subscription else "")
+        scope = f"subscription({subscription})"
+        if target == target.resource_group:
+            scope = f"resourceGroup({subscription}, {quoted(target.name)})"
+        lines += ["", f"module grants{number} {quoted(f'./{file}')} = {{", f"  scope: {scope}", "}"]
+    return "\n".join(lines)
 
 
 def _target(item: Item) -> Scope | None:

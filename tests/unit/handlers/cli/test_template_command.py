@@ -400,3 +400,53 @@ def test_a_bicep_file_is_compiled_and_its_mending_mends_it(
     assert compiled.stderr == b""
     assert main(["plan", "--template", "main.bicep", "mend.bicep", *chosen[2:], "--fail-on", "grant"]) == 0
     assert sorted(one.name for one in tmp_path.iterdir()) == ["main.bicep", "mend.bicep", "x.sarif"]
+
+
+_TWO_GROUPS = """\
+param principal string = ''
+resource id 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = { name: 'id', location: 'westeurope' }
+resource st 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: 'stdemo'
+  location: 'westeurope'
+  kind: 'StorageV2'
+  sku: { name: 'Standard_LRS' }
+  properties: { allowSharedKeyAccess: true }
+}
+resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  name: 'mlw-demo'
+  location: 'westeurope'
+  identity: { type: 'SystemAssigned' }
+  properties: { containerRegistry: resourceId('SUB', 'rg-platform', 'Microsoft.ContainerRegistry/registries', 'crdemo')
+    storageAccount: st.id }
+}
+resource train 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
+  parent: ws
+  name: 'train'
+  location: 'westeurope'
+  identity: { type: 'UserAssigned', userAssignedIdentities: { '${id.id}': {} } }
+  properties: { computeType: 'AmlCompute', properties: { vmSize: 'Standard_DS3_v2' } }
+}
+resource data 'Microsoft.MachineLearningServices/workspaces/datastores@2025-06-01' = {
+  parent: ws
+  name: 'data'
+  properties: { datastoreType: 'AzureBlob', accountName: st.name, containerName: 'data'
+    credentials: { credentialsType: 'None' }, subscriptionId: 'SUB', resourceGroup: 'rg-ml' }
+}
+"""
+_POLICY = f"trust: {{allow: ['/subscriptions/{_ANY}']}}\n"
+
+
+@needs_bicep
+def test_the_mending_of_several_groups_is_several_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("main.bicep").write_text(_TWO_GROUPS.replace("SUB", _ANY), "utf-8")
+    Path("policy.yaml").write_text(_POLICY, "utf-8")
+    chosen = ["--policy", "policy.yaml", "--format", "json", "--out", "plan.json"]
+    assert main(["plan", "--template", "main.bicep", *chosen, "--also", "bicep=mend.bicep"]) == 2
+    groups = {one["scope"].split("/")[4] for one in json.loads(Path("plan.json").read_text("utf-8"))["grants"]}
+    assert groups == {"rg-platform", "rg-ml"}
+    assert {one.name for one in tmp_path.glob("*.bicep")} > {"main.bicep", "mend.bicep"}
+    compiled = subprocess.run(["bicep", "build", "mend.bicep", "--stdout"], capture_output=True, check=True)
+    assert compiled.stderr == b""
+    main(["plan", "--template", "main.bicep", "mend.bicep", *chosen])
+    assert json.loads(Path("plan.json").read_text("utf-8"))["grants"] == []
