@@ -28,6 +28,7 @@ _ERROR = re.compile(r"^(.*?) ?: Error (\S+?): (.*)$", re.MULTILINE)
 # The compiler's codes for a module that it cannot get: https://aka.ms/bicep/core-diagnostics
 _RESTORE = ("BCP190", "BCP191", "BCP192", "BCP193", "BCP194", "BCP212", "BCP213")
 _MOST_ERRORS = 5
+_ENDS = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
 _GET_IT = (
     "install it (https://aka.ms/bicep-install, or `az bicep install`), or give a snapshot that was made elsewhere "
     "(`bicep snapshot FILE.bicepparam --mode overwrite`)"
@@ -169,7 +170,8 @@ class _Compiler:
 def _written(folder: Path, parameters: str) -> Iterator[Path]:
     """A parameter file that is there for as long as the compiler needs it."""
     beside = folder / f"amlguard-{uuid.uuid4().hex}.bicepparam"
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the files go also when it is ended
+    # So that the files go also when it is ended.
+    before = {one: signal.signal(one, lambda number, _: sys.exit(128 + number)) for one in _ENDS}
     try:
         try:
             write_text(beside, parameters)
@@ -179,4 +181,5 @@ def _written(folder: Path, parameters: str) -> Iterator[Path]:
     finally:
         beside.unlink(missing_ok=True)
         beside.with_suffix(".snapshot.json").unlink(missing_ok=True)
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

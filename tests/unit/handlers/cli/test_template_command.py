@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -214,6 +215,25 @@ def test_what_the_compiler_cannot_do_is_an_error_and_leaves_nothing_behind(
     file = _template(tmp_path)
     with pytest.raises(UsageError, match=re.escape(said)):
         snapshot_of(file, DEPLOYMENT, _compiler(tmp_path, script))
+    assert [one.name for one in file.parent.iterdir()] == ["main.json"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("beside", [".bicepparam", ".snapshot.json"])
+def test_what_it_writes_for_the_compiler_goes_when_it_is_ended(
+    number: signal.Signals, beside: str, tmp_path: Path
+) -> None:
+    """The compiler has begun, or has written already. It does not end by itself: it waits for a pipe."""
+    file = _template(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    writes = "" if beside == ".bicepparam" else 'echo "{}" > "${2%.bicepparam}.snapshot.json"; '
+    environment = os.environ | _compiler(tmp_path, f'{writes}exec cat "{tmp_path}/pipe"')
+    command = [sys.executable, "-m", "handlers.cli.main", "plan", "--template", str(file)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    with (tmp_path / "pipe").open("w"):  # waits until the compiler reads
+        assert [one for one in file.parent.iterdir() if one.name.endswith(beside)]
+        process.send_signal(number)
+        assert process.wait(timeout=60) not in (0, 2)
     assert [one.name for one in file.parent.iterdir()] == ["main.json"]
 
 
