@@ -24,7 +24,7 @@ from handlers.cli.parameters import Parameters
 from shared.access.raw import is_guid, text
 
 _SECONDS = 300
-_ERROR = re.compile(r"^(.*?) ?: Error (\S+?): (.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^(.*?) ?: Error (\S+?): (.*?)(?: \[https://aka\.ms/\S*\])?\s*$", re.MULTILINE)
 # The compiler's codes for a module that it cannot get: https://aka.ms/bicep/core-diagnostics
 _RESTORE = ("BCP190", "BCP191", "BCP192", "BCP193", "BCP194", "BCP212", "BCP213")
 _MOST_ERRORS = 5

@@ -105,6 +105,42 @@ def test_what_is_incomplete_is_an_error_and_nothing_is_called_missing(write: Wri
     assert "it could not be expanded" in document["errors"][0]
 
 
+_QUIET = "rules: {managed-network: {enabled: false}, compute-settings: {enabled: false}}\n"
+_MODULE = {"code": "NestedDeploymentShortCircuited", "message": "x"}
+
+
+@pytest.mark.parametrize(
+    ("what", "default", "on_grant", "never"),
+    [
+        ("held", 0, 0, 0),
+        ("missing", 2, 2, 0),
+        ("unknown", 2, 0, 0),
+        ("added by AML", 2, 2, 0),
+        ("admin user", 2, 2, 0),
+        ("incomplete", 1, 1, 1),
+        ("no workspace", 1, 1, 1),
+    ],
+)
+def test_exit_codes_are_those_of_any_plan(
+    what: str, default: int, on_grant: int, never: int, write: Write, tmp_path: Path
+) -> None:
+    pull = assigned(of_identity())
+    base = [one for one in made.base() if "registries" not in one["type"]]
+    file = {
+        "held": lambda: write(pull),
+        "missing": write,
+        "unknown": lambda: write(assigned(OBJECT_ID)),
+        "added by AML": lambda: write(*made.base(), made.cluster(made.system()), base=False),
+        "admin user": lambda: write(*base, made.registry(adminUserEnabled=True), made.cluster(), pull, base=False),
+        "incomplete": lambda: write(pull, diagnostics=[_MODULE]),
+        "no workspace": lambda: write(pull, base=False),
+    }[what]()
+    (tmp_path / "policy.yaml").write_text(_QUIET, "utf-8")
+    chosen = ["--template", file, "--policy", tmp_path / "policy.yaml"]
+    for option, code in (([], default), (["--fail-on", "grant"], on_grant), (["--fail-on", "never"], never)):
+        assert planned(*chosen, *option, out=tmp_path / "plan.json")[0] == code, option
+
+
 def test_the_policy_chooses_workspaces_and_rules(write: Write, tmp_path: Path) -> None:
     policy, out = tmp_path / "policy.yaml", tmp_path / "plan.json"
     policy.write_text("rules: {AML-18: {enabled: false}, AML-19: {enabled: false}}\n", "utf-8")
@@ -204,7 +240,10 @@ def _template(tmp_path: Path, **parameters: Any) -> Path:
     ("script", "said"),
     [
         ("echo 'x(1,1) : Error BCP192: Unable to restore the module' >&2; exit 1", "modules that could not be fetched"),
-        ("echo 'x(1,1) : Error BCP057: The name is wrong' >&2; exit 1", "does not compile: The name is wrong (BCP057)"),
+        (
+            "echo 'x(1,1) : Error BCP057: The name is wrong [https://aka.ms/bicep/core-diagnostics#BCP057]' >&2; exit 1",
+            "does not compile: The name is wrong (BCP057)",
+        ),
         ("echo 'Unrecognized command' >&2; exit 1", "it is too old"),
         ("exit 0", "wrote no snapshot"),
     ],
