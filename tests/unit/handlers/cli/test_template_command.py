@@ -241,7 +241,7 @@ def _template(tmp_path: Path, **parameters: Any) -> Path:
     [
         ("echo 'x(1,1) : Error BCP192: Unable to restore the module' >&2; exit 1", "modules that could not be fetched"),
         (
-            "echo 'x(1,1) : Error BCP057: The name is wrong [https://aka.ms/bicep/core-diagnostics#BCP057]' >&2; exit 1",
+            "echo 'x(1,1) : Error BCP057: The name is wrong [https://aka.ms/bicep#BCP057]' >&2; exit 1",
             "does not compile: The name is wrong (BCP057)",
         ),
         ("echo 'Unrecognized command' >&2; exit 1", "it is too old"),
