@@ -35,11 +35,11 @@ class Providers:
     @classmethod
     def load(cls, tenant: Tenant, file: Path = Path(__file__).parents[1] / "data" / "providers.json") -> Self:
         types: dict[str, _Type] = {}
-        for namespace, provider in json.loads(file.read_text()).items():
-            for name in provider["types"]:
-                versions = provider.get("own", {}).get(name, provider["versions"])
-                full = f"{namespace}/{name}"
-                types[full.lower()] = _Type(full, tuple(versions))
+        for namespace, groups in json.loads(file.read_text()).items():
+            for group in groups:
+                for name in group["types"]:
+                    full = f"{namespace}/{name}"
+                    types[full.lower()] = _Type(full, tuple(group["versions"]))
         return cls(types, tenant)
 
     def canonical(self, kind: str) -> str:

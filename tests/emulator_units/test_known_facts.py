@@ -41,9 +41,10 @@ _NOT_READ = {
 
 def _served() -> Iterator[tuple[str, list[str]]]:
     """Every type that the local Azure knows, and its api-versions."""
-    for namespace, provider in json.loads((_EMULATOR / "providers.json").read_text("utf-8")).items():
-        for name in provider["types"]:
-            yield f"{namespace}/{name}", provider.get("own", {}).get(name, provider["versions"])
+    for namespace, groups in json.loads((_EMULATOR / "providers.json").read_text("utf-8")).items():
+        for group in groups:
+            for name in group["types"]:
+                yield f"{namespace}/{name}", group["versions"]
 
 
 def _sent(kind: str) -> str | None:
