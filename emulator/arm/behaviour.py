@@ -9,9 +9,6 @@ type Json = dict[str, Any]
 
 
 class Behaviour:
-    asynchronous = False
-    """A creation answers `Creating` first."""
-    created_status = 201
     identity_comes_late = False
     """The identity does not exist before provisioning is done."""
     identity_is_fixed = False
@@ -48,10 +45,6 @@ class Behaviour:
         """What can be read at `path` although nobody wrote it."""
         del path
         return None
-
-
-class Tracked(Behaviour):
-    asynchronous = True
 
 
 class Plain(Behaviour):

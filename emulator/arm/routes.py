@@ -12,6 +12,7 @@ from emulator.arm.changes import Changes
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import ManagementGroups
+from emulator.arm.manners import Manners
 from emulator.arm.policies import PolicyAssignments
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
@@ -48,9 +49,10 @@ def build(
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, clock, made_up))
     store.add_behaviours(registry_services(tenant))
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())
-    scopes = Scopes(tenant, rbac, authorizer, store)
+    manners = Manners.load()
+    scopes = Scopes(tenant, rbac, authorizer, store, manners)
     actions = Actions(tenant, clock, made_up)
-    resources = Resources(tenant, made_up, store, providers, provisioning, authorizer, actions)
+    resources = Resources(tenant, made_up, store, providers, provisioning, authorizer, actions, manners)
     groups = ManagementGroups(tenant, authorizer)
     return Arm(
         routes=_routes(tenant, rbac, scopes, groups, resources, role_assignments),

@@ -6,6 +6,7 @@ from typing import Any
 
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
+from emulator.arm.manners import Manners
 from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
 from emulator.identity.rbac import Rbac
@@ -23,11 +24,14 @@ _BELOW = ("microsoft.web/sites/slots",)
 
 
 class Scopes:
-    def __init__(self, tenant: Tenant, rbac: Rbac, authorizer: Authorizer, store: ResourceStore) -> None:
+    def __init__(
+        self, tenant: Tenant, rbac: Rbac, authorizer: Authorizer, store: ResourceStore, manners: Manners
+    ) -> None:
         self._tenant = tenant
         self._rbac = rbac
         self._authorizer = authorizer
         self._store = store
+        self._manners = manners
 
     def require(self, path: ResourcePath) -> None:
         """Refuses with 404 for an unknown subscription, and with 400 for what is not the id of one.
@@ -73,8 +77,11 @@ class Scopes:
         return Answer(200 if existed else 201, group, created=not existed)
 
     def delete_group(self, call: Call) -> Answer:
-        self._store.remove(call.path)
-        return Answer(200)
+        """Everything in it is gone when the operation is done."""
+        manner = self._manners.of(call.path, "delete", call.api_version)
+        self._group(call.path.key)
+        finish = self._store.remove_slowly(call.path, manner.state or "Deleting")
+        return Answer(manner.status, finish=finish, manner=manner)
 
     def resources(self, call: Call) -> Answer:
         """Top-level resources of a subscription or a group. `$filter=resourceType eq '…'` is the only known filter."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.behaviour import Behaviour, Plain
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
@@ -34,7 +34,7 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-class Registry(Tracked):
+class Registry(Behaviour):
     keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
 
     def __init__(self, clock: Clock) -> None:
@@ -87,7 +87,7 @@ class UserAssignedIdentity(Plain):
         return {**resource, "properties": {**(resource.get("properties") or {}), **fixed}}
 
 
-class Vault(Tracked):
+class Vault(Behaviour):
     keeps_when_replaced = ("tenantId", "vaultUri")
 
     def __init__(self, tenant: Tenant) -> None:
@@ -107,8 +107,6 @@ class AccessPolicies(Plain):
 
     Recorded for `add`: 200, an id that ends in `accessPolicies/`, no name, and the policies that were sent.
     """
-
-    created_status = 200
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.call import Finish
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.providers import Providers
@@ -36,7 +36,7 @@ class ResourceStore:
         self._providers = providers
         self._identities = identities
         self._behaviours = dict(behaviours)
-        self._tracked, self._plain = Tracked(), Plain()
+        self._tracked, self._plain = Behaviour(), Plain()
 
     def add_behaviours(self, behaviours: Mapping[str, Behaviour]) -> None:
         self._behaviours |= behaviours
@@ -52,18 +52,19 @@ class ResourceStore:
             raise not_found(path, self._providers.canonical(path.type))
         return found
 
-    def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Finish | None]:
-        """Writes the whole resource. Also returns what must run when a slow creation is done."""
+    def replace(
+        self, path: ResourcePath, body: Json, caller: Caller, *, state: str | None = None
+    ) -> tuple[Json, Finish | None]:
+        """Writes the whole resource. With a `state` until it is done, also returns what must run then."""
         before = self._tenant.resources.get(path.key)
         behaviour = self.behaviour(path)
         given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
         if before is not None:
             given = _keeping(before, given, behaviour.keeps_when_replaced)
-        slow = before is None and behaviour.asynchronous
-        return self._write(path, given, before, caller, behaviour, slow=slow)
+        return self._write(path, given, before, caller, behaviour, state=state)
 
     def merge(
-        self, path: ResourcePath, body: Json, caller: Caller, *, slow: bool = False
+        self, path: ResourcePath, body: Json, caller: Caller, *, state: str | None = None
     ) -> tuple[Json, Finish | None]:
         """PATCH: properties are merged, tags and identity are replaced, as Azure does it."""
         before = self.find(path)
@@ -75,7 +76,21 @@ class ResourceStore:
                 continue
             whole = key in ("identity", "tags") or not isinstance(value, dict)
             given[key] = deepcopy(value) if whole else _merged(given.get(key), value)
-        return self._write(path, given, before, caller, self.behaviour(path), slow=slow)
+        return self._write(path, given, before, caller, self.behaviour(path), state=state)
+
+    def remove_slowly(self, path: ResourcePath, state: str) -> Finish:
+        """Shows the state until the deletion is done."""
+        before = self._tenant.resources.get(path.key)
+        if before is not None and "provisioningState" in (before.get("properties") or {}):
+            self._tenant.resources[path.key] = _in_state(before, state)
+
+        def finish(end: str) -> None:
+            if end == SUCCEEDED:
+                self.remove(path)
+            elif before is not None:
+                self._tenant.resources[path.key] = before
+
+        return finish
 
     def remove(self, path: ResourcePath) -> bool:
         """Deletes the resource with everything below it. Returns whether there was anything."""
@@ -91,7 +106,14 @@ class ResourceStore:
         return bool(below)
 
     def _write(
-        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour, *, slow: bool
+        self,
+        path: ResourcePath,
+        given: Json,
+        before: Json | None,
+        caller: Caller,
+        behaviour: Behaviour,
+        *,
+        state: str | None,
     ) -> tuple[Json, Finish | None]:
         identity = self._identity(path, given, before, caller, behaviour)
         resource: Json = {"id": path.text, "name": path.name, "type": self._providers.canonical(path.type), **given}
@@ -104,9 +126,8 @@ class ResourceStore:
         if path.namespace.lower() in _WITH_SYSTEM_DATA:
             resource["systemData"] = self._system_data(before, caller)
         if behaviour.has_state:
-            underway = "Creating" if before is None else "Updating"
-            resource = _in_state(resource, underway if slow else SUCCEEDED)
-        if not slow:
+            resource = _in_state(resource, state or SUCCEEDED)
+        if state is None:
             self._tenant.resources[path.key] = resource
             behaviour.settled(resource, created=before is None)
             return resource, None
