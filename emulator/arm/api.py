@@ -68,8 +68,10 @@ class Arm:
         return answer if call.method != "HEAD" else Answer(204, None, answer.headers)
 
     def _handler(self, call: Call) -> Handler:
-        self.providers.check(call.path, call.query.get("api-version"), action=call.method == "POST")
-        if call.method == "POST":
+        own = self.routes.get("register" if call.path.types == ("register",) else call.path.type.lower())
+        posts = own is not None and "POST" in own
+        self.providers.check(call.path, call.query.get("api-version"), action=call.method == "POST" and not posts)
+        if call.method == "POST" and not posts:
             if self.actions.name(call.path) is None:
                 raise AzureError(
                     404,
@@ -78,9 +80,8 @@ class Arm:
                     f"'{call.path.namespace}' for api version '{call.api_version}'.",
                 )
             return self.resources.post
-        routes = self.routes.get(call.path.type.lower(), self.routes[""])
-        handler = routes.get(_READS.get(call.method, call.method))
-        if handler is None or (call.path.is_collection and call.method not in ("GET", "HEAD")):
+        handler = (own or self.routes[""]).get(_READS.get(call.method, call.method))
+        if handler is None or (call.path.is_collection and call.method not in ("GET", "HEAD", "POST")):
             message = f"The requested resource does not support http method '{call.method}'."
             raise AzureError(405, "UnsupportedHttpMethod", message)
         return handler
@@ -89,7 +90,7 @@ class Arm:
         """`namespace/type/verb` in Azure's casing."""
         if call.method == "POST":
             owner = self.providers.canonical(call.path.type.rpartition("/")[0])
-            return f"{owner}/{self.actions.name(call.path)}/action"
+            return f"{owner}/{self.actions.name(call.path) or call.path.types[-1]}/action"
         if call.path.type.lower() == _DESCENDANTS:
             return READ
         verb = _VERBS[_READS.get(call.method, call.method)]

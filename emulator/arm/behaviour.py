@@ -27,6 +27,9 @@ class Behaviour:
     def settled(self, resource: Json, *, created: bool) -> None:
         """Called when a write is complete."""
 
+    def removed(self, resource: Json) -> None:
+        """Called when it is deleted."""
+
     def changes_slowly(self, change: Json) -> bool:
         """Whether a PATCH with this body answers `Updating` first."""
         del change

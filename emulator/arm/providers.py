@@ -6,6 +6,7 @@ makes, it has those of the REST reference. tests/emulator_units/test_known_facts
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -46,6 +47,15 @@ class Providers:
         """The type `namespace/type` in Azure's casing."""
         known = self._types.get(kind.lower())
         return known.name if known else kind
+
+    def namespaces(self) -> list[str]:
+        return list(dict.fromkeys(self._namespaces.values()))
+
+    def types_of(self, namespace: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each type without its namespace, and its api-versions."""
+        for known in self._types.values():
+            if known.name.startswith(f"{namespace}/"):
+                yield known.name.partition("/")[2], known.versions
 
     def check(self, path: ResourcePath, version: str | None, *, action: bool) -> None:
         """Refuses a missing or unknown api-version, an unknown namespace and an unknown type."""

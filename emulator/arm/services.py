@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain
+from emulator.arm.deleted_vaults import DeletedVaults
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
@@ -90,13 +91,26 @@ class UserAssignedIdentity(Plain):
 class Vault(Behaviour):
     keeps_when_replaced = ("tenantId", "vaultUri")
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, deleted: DeletedVaults) -> None:
         self._tenant = tenant
+        self._deleted = deleted
+
+    def removed(self, resource: Json) -> None:
+        self._deleted.keep(resource)
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         del caller
         if before is not None:
             return resource
+        properties = resource.get("properties") or {}
+        if str(properties.get("createMode", "")).lower() == "recover":
+            return self._deleted.recovered(resource["name"])
+        if self._deleted.holds(resource["name"]):
+            message = (
+                "A vault with the same name already exists in deleted state. You need to either recover or purge "
+                "existing key vault."
+            )
+            raise AzureError(409, "ConflictError", message)
         uri = f"https://{resource['name'].lower()}.vault.azure.net/"
         defaults = {"tenantId": self._tenant.tenant_id, "vaultUri": uri, "enableSoftDelete": True}
         return {**resource, "properties": defaults | (resource.get("properties") or {})}
@@ -187,10 +201,10 @@ def _united(one: Json, other: Json) -> Json:
     return {kind: list(names.values()) for kind, names in spelled.items()}
 
 
-def behaviours(tenant: Tenant, clock: Clock, made_up: SeededValues) -> Mapping[str, Behaviour]:
+def behaviours(tenant: Tenant, clock: Clock, made_up: SeededValues, deleted: DeletedVaults) -> Mapping[str, Behaviour]:
     return {
         "microsoft.containerregistry/registries": Registry(clock),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
-        "microsoft.keyvault/vaults": Vault(tenant),
+        "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
     }

@@ -18,6 +18,21 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 SUCCEEDED = "Succeeded"
+# Types that say it in their own way, as recorded
+_NOT_FOUND = {
+    "microsoft.authorization/policysetdefinitions": (
+        "PolicySetDefinitionNotFound",
+        "The policy set definition '{}' could not be found.",
+    ),
+    "microsoft.authorization/policydefinitions": (
+        "PolicyDefinitionNotFound",
+        "The policy definition '{}' could not be found.",
+    ),
+    "microsoft.authorization/policyassignments": (
+        "PolicyAssignmentNotFound",
+        "The policy assignment '{}' is not found.",
+    ),
+}
 _WITH_SYSTEM_DATA = ("microsoft.machinelearningservices", "microsoft.containerregistry", "microsoft.keyvault")
 
 
@@ -96,7 +111,9 @@ class ResourceStore:
         """Deletes the resource with everything below it. Returns whether there was anything."""
         below = [key for key in self._tenant.resources if key == path.key or key.startswith(path.key + "/")]
         for key in below:
-            principal = own_principal_of(self._tenant.resources[key])
+            resource = self._tenant.resources[key]
+            self.behaviour(ResourcePath.parse(resource["id"])).removed(resource)
+            principal = own_principal_of(resource)
             if principal is not None:
                 self._tenant.principals.pop(principal, None)
             del self._tenant.resources[key]
@@ -168,6 +185,9 @@ class ResourceStore:
 
 
 def not_found(path: ResourcePath, canonical: str) -> AzureError:
+    own = _NOT_FOUND.get(canonical.lower())
+    if own is not None:
+        return AzureError(404, own[0], own[1].format(path.name))
     kind = canonical.split("/")
     full = "/".join((f"{kind[0]}/{kind[1]}", *(f"{name}" for name in _interleaved(path))))
     return AzureError(

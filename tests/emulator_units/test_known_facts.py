@@ -22,20 +22,37 @@ COMPILER = Compiler.found()
 # (learn.microsoft.com/rest/api: authorization/deny-assignments, azureml, managementgroups, resourcegraph, resources).
 _OF_THE_REST_REFERENCE = {
     "Microsoft.Authorization/denyAssignments",
+    "Microsoft.Authorization/permissions",
+    "Microsoft.ContainerRegistry/checkNameAvailability",
+    "Microsoft.Insights/eventtypes",
+    "Microsoft.Insights/eventtypes/values",
+    "Microsoft.KeyVault/checkNameAvailability",
+    "Microsoft.KeyVault/deletedVaults",
+    "Microsoft.KeyVault/locations/deletedVaults",
+    "Microsoft.KeyVault/locations/deletedVaults/purge",
     "Microsoft.MachineLearningServices/workspaces/privateLinkResources",
     "Microsoft.Management/managementGroups/descendants",
     "Microsoft.ResourceGraph/resources",
+    "Microsoft.Resources/providers",
     "Microsoft.Resources/subscriptions",
+    "Microsoft.Resources/subscriptions/locations",
+    "Microsoft.Resources/subscriptions/providers",
     "Microsoft.Resources/subscriptions/resourceGroups",
     "Microsoft.Resources/subscriptions/resources",
     "Microsoft.Resources/subscriptions/resourceGroups/resources",
+    "Microsoft.Resources/tenants",
+    "Microsoft.Storage/checkNameAvailability",
 }
 # Served for others: amlguard reads none of these, and their provider's api-version is none of theirs.
 _NOT_READ = {
     "Microsoft.ContainerInstance/containerGroupProfiles",
     "Microsoft.Insights/dataCollectionEndpoints",
     "Microsoft.Insights/dataCollectionRules",
+    "Microsoft.Insights/eventtypes",
+    "Microsoft.Insights/eventtypes/values",
     "Microsoft.MachineLearningServices/workspaces/labelingJobs",
+    "Microsoft.Resources/deployments",
+    "Microsoft.Resources/tags",
 }
 
 
