@@ -68,6 +68,7 @@ class Providers:
         if _DATE.fullmatch(version) is None:
             raise AzureError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
         owner = "/".join((path.namespace, *(path.types[:-1] if action else path.types)))
+        owner = "Microsoft.Resources/providers" if path.types == ("register",) else owner
         known = self._types.get(owner.lower())
         if known is None:
             self._require_in_tenant(path, owner, version)

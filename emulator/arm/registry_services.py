@@ -61,8 +61,8 @@ class _SiteConfig(Plain):
         return {"id": path.text, "name": "web", "type": kind, "properties": {**_CONFIG, **deepcopy(own)}}
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
-        del caller
-        known = (before or {}).get("properties") or {}
+        del before, caller
+        known = (self._tenant.resources.get(key_of(resource["id"])) or {}).get("properties") or {}
         return {**resource, "properties": {**_CONFIG, **known, **(resource.get("properties") or {})}}
 
 

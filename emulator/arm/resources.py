@@ -64,7 +64,7 @@ class Resources:
 
     def put(self, call: Call) -> Answer:
         self._require_parent(call.path)
-        existed = call.path.key in self._tenant.resources
+        existed = self._store.held(call.path) is not None
         if not existed:
             names.require(call.path.type.lower(), call.path.name)
         manner = self._manners.of(call.path, "replace" if existed else "create", call.api_version)

@@ -54,7 +54,7 @@ def build(
     announcer = Announcer(clock, made_up, tenant.tenant_id, publish, activity_log.add)
     role_assignments = RoleAssignments(tenant, rbac, clock, made_up, history)
     identities = IdentityBlocks(tenant, made_up, authorizer)
-    store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, clock, made_up, deleted_vaults))
+    store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, made_up, deleted_vaults))
     store.add_behaviours(registry_services(tenant))
     store.add_behaviours({"microsoft.network/virtualnetworks/subnets": Subnet(tenant)})
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())

@@ -6,6 +6,7 @@ from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.call import Finish
+from emulator.arm.defaults import Defaults
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.providers import Providers
 from emulator.clock import Clock
@@ -33,7 +34,12 @@ _NOT_FOUND = {
         "The policy assignment '{}' is not found.",
     ),
 }
-_WITH_SYSTEM_DATA = ("microsoft.machinelearningservices", "microsoft.containerregistry", "microsoft.keyvault")
+_WITH_SYSTEM_DATA = (
+    "microsoft.machinelearningservices/",
+    "microsoft.containerregistry/",
+    "microsoft.keyvault/",
+    "microsoft.authorization/policyassignments",
+)
 
 
 class ResourceStore:
@@ -52,6 +58,7 @@ class ResourceStore:
         self._identities = identities
         self._behaviours = dict(behaviours)
         self._tracked, self._plain = Behaviour(), Plain()
+        self._defaults = Defaults(tenant.tenant_id, self._time)
 
     def add_behaviours(self, behaviours: Mapping[str, Behaviour]) -> None:
         self._behaviours |= behaviours
@@ -60,9 +67,12 @@ class ResourceStore:
         default = self._tracked if len(path.types) == 1 and path.resource_group else self._plain
         return self._behaviours.get(path.type.lower(), default)
 
+    def held(self, path: ResourcePath) -> Json | None:
+        return self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
+
     def find(self, path: ResourcePath) -> Json:
         """Refuses with 404 in ARM's words."""
-        found = self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
+        found = self.held(path)
         if found is None:
             raise not_found(path, self._providers.canonical(path.type))
         return found
@@ -71,7 +81,7 @@ class ResourceStore:
         self, path: ResourcePath, body: Json, caller: Caller, *, state: str | None = None
     ) -> tuple[Json, Finish | None]:
         """Writes the whole resource. With a `state` until it is done, also returns what must run then."""
-        before = self._tenant.resources.get(path.key)
+        before = self.held(path)
         behaviour = self.behaviour(path)
         given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
         if before is not None:
@@ -140,7 +150,8 @@ class ResourceStore:
         if identity is not None:
             resource["identity"] = identity
         resource = behaviour.shaped(resource, before, caller)
-        if path.namespace.lower() in _WITH_SYSTEM_DATA:
+        resource = self._defaults.filled(resource, before, caller.object_id)
+        if path.type.lower().startswith(_WITH_SYSTEM_DATA):
             resource["systemData"] = self._system_data(before, caller)
         if behaviour.has_state:
             resource = _in_state(resource, state or SUCCEEDED)
@@ -175,8 +186,11 @@ class ResourceStore:
             raise AzureError(400, "BadRequest", f"The identity of '{path.text}' cannot be changed after its creation.")
         return filled
 
+    def _time(self) -> str:
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+
     def _system_data(self, before: Json | None, caller: Caller) -> Json:
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        now = self._time()
         kind = "User" if caller.kind == "User" else "Application"
         by = {"lastModifiedBy": caller.name, "lastModifiedByType": kind, "lastModifiedAt": now}
         if before is not None:
