@@ -5,7 +5,7 @@ https://learn.microsoft.com/rest/api/monitor/activity-logs/list
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from emulator.arm.call import Answer, Call, page
@@ -16,7 +16,7 @@ type Json = dict[str, Any]
 
 _TERM = re.compile(
     r"(?P<name>eventTimestamp|resourceGroupName|resourceUri|resourceProvider|correlationId|resourceId)"
-    r"\s+(?P<sign>ge|le|eq)\s+'(?P<value>[^']*)'",
+    r"\s+(?P<sign>ge|le|eq)\s+'?(?P<value>[^' ]*)'?",
     re.IGNORECASE,
 )
 _CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -51,6 +51,7 @@ def _terms(text: str) -> Iterator[tuple[str, str, str]]:
 def _holds(shown: Json, name: str, sign: str, value: str) -> bool:
     if name == "eventtimestamp":
         here, there = datetime.fromisoformat(shown["eventTimestamp"]), datetime.fromisoformat(value)
+        there = there if there.tzinfo else there.replace(tzinfo=UTC)
         return here >= there if sign == "ge" else here <= there
     held = {
         "resourcegroupname": shown["resourceGroupName"],

@@ -2,7 +2,7 @@
 
 `data/defaults.json` has, for each type, what recorded answers hold beyond what was sent (Azure CLI, Azure Service
 Operator; 2018 to 2026), the newest where they differ. `name[]` is about each element of the list, `name?` about an
-object that the client sent. What a resource already has is kept.
+object that the client sent, `type#sku` about one SKU. What a resource already has is kept.
 """
 
 import json
@@ -16,6 +16,8 @@ from emulator.ids import ResourcePath
 
 type Json = dict[str, Any]
 
+# learn.microsoft.com/azure/reliability/regions-paired
+_PAIRS = {"westeurope": "northeurope", "northeurope": "westeurope", "eastus": "westus", "eastus2": "centralus"}
 _WORD = re.compile(r"\{([a-z.]+)(?::(\w+))?\}")
 
 
@@ -33,20 +35,23 @@ class Defaults:
         if known is None:
             return resource
         sku = str((resource.get("sku") or {}).get("name", ""))
+        of_sku = self._types.get(f"{path.type}#{sku}".lower(), {})
+        region = str(resource.get("location", "")).replace(" ", "").lower()
         words = {
             "id": resource["id"],
             "name": path.name,
             "lower": path.name.lower(),
             "group": "/".join(resource["id"].split("/")[:5]),
             "scope": path.extends,
-            "region": str(resource.get("location", "")).replace(" ", "").lower(),
+            "region": region,
+            "paired": _PAIRS.get(region, region),
             "tenant": self._tenant_id,
             "caller": caller,
             "now": self._now(),
             "sku.name": sku,
             "sku.family": sku.partition("_")[0],
         }
-        filled: Json = _filled(resource, known, before or {}, words)
+        filled: Json = _filled(_filled(resource, known, before or {}, words), of_sku, before or {}, words)
         return filled
 
 

@@ -86,6 +86,7 @@ class Provisioning:
             "name": operation.name,
             "startTime": operation.started.isoformat(),
             "endTime": done.isoformat() if done else None,
+            "properties": {"events": []},
             "percentComplete": 100.0 if done and operation.end == SUCCEEDED else None,
         }
         shown = {"id" if name == "resource" else name: known[name] for name in operation.manner.poll.fields}

@@ -27,6 +27,7 @@ from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.role_definitions import Permissions, RoleDefinitions
 from emulator.arm.scopes import Scopes
 from emulator.arm.services import behaviours
+from emulator.arm.storage_services import behaviours as storage_services
 from emulator.arm.store import ResourceStore
 from emulator.arm.tags import Tags
 from emulator.clock import Clock
@@ -56,6 +57,7 @@ def build(
     identities = IdentityBlocks(tenant, made_up, authorizer)
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, made_up, deleted_vaults))
     store.add_behaviours(registry_services(tenant))
+    store.add_behaviours(storage_services(tenant))
     store.add_behaviours({"microsoft.network/virtualnetworks/subnets": Subnet(tenant)})
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())
     manners = Manners.load()

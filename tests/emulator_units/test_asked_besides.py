@@ -210,3 +210,39 @@ def test_paths_that_azure_takes(path: str, same: str) -> None:
 def test_paths_that_it_does_not(path: str) -> None:
     with pytest.raises(ValueError, match="in no name"):
         decoded(path)
+
+
+def test_a_password_stays_until_it_is_renewed() -> None:
+    one = azure(resource(VAULT))
+    one.ask("PATCH", f"{REGISTRY}?api-version=2025-11-01", {"properties": {"adminUserEnabled": True}})
+
+    def passwords() -> dict[str, str]:
+        shown = one.ask("POST", f"{REGISTRY}/listCredentials?api-version=2025-11-01").body["passwords"]
+        return {password["name"]: password["value"] for password in shown}
+
+    before = passwords()
+    assert passwords() == before
+    one.ask("POST", f"{REGISTRY}/regenerateCredential?api-version=2025-11-01", {"name": "password2"})
+    assert passwords()["password"] == before["password"]
+    assert passwords()["password2"] != before["password2"]
+
+
+def test_what_is_in_every_storage_account() -> None:
+    one, version = azure(), "?api-version=2023-01-01"
+    service = f"{STORAGE}/blobServices/default"
+    assert one.ask("GET", f"{service}{version}").body["properties"]["deleteRetentionPolicy"]["enabled"] is False
+    assert one.ask("PUT", f"{service}/containers/models{version}", {}).status == 201
+    assert one.refusal("GET", f"{STORAGE}2/blobServices/default{version}").status == 404
+
+
+def test_what_is_filled_in_and_what_is_kept() -> None:
+    one = Azure({"resources": [resource(f"{RG}2/providers/a.b/c/d"), resource(VAULT)]})
+    body = {"location": "westeurope", "sku": {"name": "Premium"}, "properties": {"adminUserEnabled": True}}
+    target = f"{REGISTRY}?api-version=2025-11-01"
+    made = one.ask("PUT", target, body).body
+    assert made["sku"] == {"name": "Premium", "tier": "Premium"}
+    assert made["properties"]["adminUserEnabled"] is True
+    assert made["properties"]["networkRuleSet"] == {"defaultAction": "Allow", "ipRules": []}
+    assert made["properties"]["loginServer"] == "reg.azurecr.io"
+    again = one.ask("PUT", target, body).body["properties"]
+    assert again["creationDate"] == made["properties"]["creationDate"]

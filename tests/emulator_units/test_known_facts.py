@@ -27,6 +27,7 @@ _OF_THE_REST_REFERENCE = {
     "Microsoft.Insights/eventtypes",
     "Microsoft.Insights/eventtypes/values",
     "Microsoft.KeyVault/checkNameAvailability",
+    "Microsoft.KeyVault/deletedManagedHSMs",
     "Microsoft.KeyVault/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults/purge",
