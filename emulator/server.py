@@ -14,6 +14,7 @@ from aiohttp import web
 
 from emulator import app_settings, metadata
 from emulator.arm import routes
+from emulator.authority import Authority, SignIn
 from emulator.clock import Clock
 from emulator.control import Control
 from emulator.deployment import deploy
@@ -28,7 +29,6 @@ from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
 from emulator.http.striking import Strikes
 from emulator.http.throttle import Throttle
-from emulator.identity.authority import Authority, SignIn
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
 from emulator.logs.logs import Logs

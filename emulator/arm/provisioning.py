@@ -80,7 +80,7 @@ class Provisioning:
 
     def _fields(self, call: Call, operation: _Operation) -> Json:
         done = operation.ended
-        known = {
+        known: Json = {
             "id": call.path.text,
             "resource": operation.resource.text,
             "name": operation.name,

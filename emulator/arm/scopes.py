@@ -81,7 +81,8 @@ class Scopes:
 
     def patch_group(self, call: Call) -> Answer:
         body = call.object_body()
-        group = {**self._group(call.path.key), **{key: body[key] for key in ("tags", "managedBy") if key in body}}
+        changed: Json = {key: body[key] for key in ("tags", "managedBy") if key in body}
+        group = {**self._group(call.path.key), **changed}
         self._tenant.resources[call.path.key] = group
         return Answer(200, group)
 
@@ -106,11 +107,7 @@ class Scopes:
         wanted = resource_filter(call.query.get("$filter"))
         held = self._resources(call.caller, key_of(call.path.parent))
         # this list leaves the properties out
-        shown = (
-            {key: value for key, value in one.items() if key != "properties"} | expanded(call.query.get("$expand"), one)
-            for one in held
-            if wanted(one)
-        )
+        shown = (_without_properties(one) | expanded(call.query.get("$expand"), one) for one in held if wanted(one))
         return page(call, shown)
 
     def _sees(self, caller: Caller, subscription: str) -> bool:
@@ -149,3 +146,7 @@ class Scopes:
             "location": inside.get("location", "westeurope"),
             "properties": {"provisioningState": "Succeeded"},
         }
+
+
+def _without_properties(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "properties"}

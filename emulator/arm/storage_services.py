@@ -22,7 +22,7 @@ class _Service(Plain):
         account = self._tenant.resources.get(key_of(path.text.rsplit("/", 2)[0]))
         if account is None or path.name.lower() != "default":
             return None
-        own = {"cors": {"corsRules": []}}
+        own: Json = {"cors": {"corsRules": []}}
         if self._kind == "blobServices":
             own |= {"deleteRetentionPolicy": {"allowPermanentDelete": False, "enabled": False}}
         kind = f"Microsoft.Storage/storageAccounts/{self._kind}"

@@ -17,7 +17,7 @@ from emulator.server import LocalAzure
 
 ME, CLIENT = principal(1), principal(2)
 SECRET = "not a real secret"
-TENANT = {
+TENANT: dict[str, Any] = {
     "tenantId": "11111111-1111-1111-1111-111111111111",
     "resources": [resource(REGISTRY)],
     "roleAssignments": [held(RG, READER, ME)],

@@ -68,11 +68,11 @@ class Authority:
 
     async def token(self, request: web.Request) -> web.Response:
         self._require_tenant(request)
-        form = await request.post()
+        form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         if form.get("grant_type") != "client_credentials":
             message = f"AADSTS70003: The app requested an unsupported grant type '{form.get('grant_type')}'."
             raise _refused(400, "unsupported_grant_type", message)
-        client = str(form.get("client_id", ""))
+        client = form.get("client_id", "")
         known = self._known.get(client.lower())
         if known is None:
             message = f"AADSTS700016: Application with identifier '{client}' was not found in the directory."
@@ -80,7 +80,7 @@ class Authority:
         if form.get("client_secret") != known.secret:
             message = f"AADSTS7000215: Invalid client secret provided for app '{client}'."
             raise _refused(401, "invalid_client", message)
-        resource = str(form.get("resource") or _resource(str(form.get("scope", ""))))
+        resource = form.get("resource") or _resource(form.get("scope", ""))
         issued = self._tokens.issue(known.caller, resource)
         body = {
             "token_type": "Bearer",
