@@ -37,6 +37,7 @@ from emulator.seeded_values import SeededValues
 from emulator.tenant import Tenant
 
 
+# long: one line for each part of Azure Resource Manager
 def build(
     tenant: Tenant,
     rbac: Rbac,
