@@ -101,7 +101,7 @@ class ResourceStore:
                 continue
             whole = key in ("identity", "tags") or not isinstance(value, dict)
             given[key] = deepcopy(value) if whole else _merged(given.get(key), value)
-        return self._write(path, given, before, caller, self.behaviour(path), state=state)
+        return self._write(path, given, before, caller, self.behaviour(path), state=state, fills=False)
 
     def remove_slowly(self, path: ResourcePath, state: str) -> Finish:
         """Shows the state until the deletion is done."""
@@ -141,7 +141,9 @@ class ResourceStore:
         behaviour: Behaviour,
         *,
         state: str | None,
+        fills: bool = True,
     ) -> tuple[Json, Finish | None]:
+        """A change of a part (not `fills`) leaves a resource of the tenant file as bare as it was."""
         identity = self._identity(path, given, before, caller, behaviour)
         resource: Json = {"id": path.text, "name": path.name, "type": self._providers.canonical(path.type), **given}
         if before is not None:
@@ -150,7 +152,8 @@ class ResourceStore:
         if identity is not None:
             resource["identity"] = identity
         resource = behaviour.shaped(resource, before, caller)
-        resource = self._defaults.filled(resource, before, caller.object_id)
+        if fills:
+            resource = self._defaults.filled(resource, before, caller.object_id)
         if path.type.lower().startswith(_WITH_SYSTEM_DATA):
             resource["systemData"] = self._system_data(before, caller)
         if behaviour.has_state:
