@@ -20,12 +20,12 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, guid, sai, terms
 
 from handlers import sweep
 from shared.access.actions import Grant
-from shared.access.intents import ENDED_EARLY, LOG_DELAY, LONGEST_RUN, OPEN_AFTER
+from shared.access.intents import ENDED_EARLY, LOG_DELAY, LONGEST_RUN, OPEN_AFTER, PAGE
 from shared.access.scope import Scope
 from shared.audit_file import AuditFile
 from shared.audit_rows import COLUMNS, Run
 from shared.ports import AuditLog, AzureFailureError, ReadFailedError
-from shared.writing.leftovers import Leftovers
+from shared.writing.leftovers import Leftovers, open_in_log
 
 ROOT = Path(__file__).parents[2]
 C1, C2 = sai("c1"), sai("c2")
@@ -324,6 +324,52 @@ async def test_a_row_that_amlguard_did_not_write_is_left_alone() -> None:
     await sweep.handle(one.services)
     assert await work_off(one, hours=0.1) == []
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}
+
+
+_JUNK: dict[str, dict[str, Any]] = {
+    "of no action": {"Action": "x"},
+    "of no assignment": {"Action": "Grant", "RoleAssignmentId": "x"},
+    "of no run": {"RunId": "x" * 36},
+    "of no id": {"ActionId": "x" * 36},
+    "of no length": {"ActionId": "x"},
+    "of no list": {"Action": "Setting", "Property": "adminUserEnabled", "NeededBy": "5"},
+}
+
+
+def _claims(one: App, number: int, **columns: Any) -> None:
+    """Intents that somebody who may write to the log has put there, before all others."""
+    when = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    rows = [
+        {"RunId": guid(f"run {at}"), "ActionId": guid(f"action {at}"), "ResourceId": str(REGISTRY), "Mode": "enforce"}
+        | {"Outcome": "Planned", "PrincipalId": "", "Code": "", "TimeGenerated": when}
+        | columns
+        | ({"RunId": f"{at:036}"} if "ActionId" in columns else {"ActionId": f"{at:036}"} if "RunId" in columns else {})
+        for at in range(number)
+    ]
+    one.azure.journal[:0] = [("AmlGuardRemediation_CL", row) for row in rows]
+    one.azure.accepted.update((id(row), one.azure.clock - timedelta(days=1)) for row in rows)
+
+
+@pytest.mark.parametrize("columns", _JUNK.values(), ids=_JUNK)
+async def test_rows_that_are_none_hide_none_that_is_right(columns: dict[str, Any]) -> None:
+    """More of them than are asked for at once."""
+    one = _app()
+    await _left_open(one)
+    one.queue.messages.clear()
+    one.store.documents.clear()
+    mine = {row["RunId"] for row in one.audit.rows()}
+    _claims(one, 2 * PAGE + 1, **columns)
+    await calm(one, sweeps=2)
+    assert open_intents([row for row in one.audit.rows() if row["RunId"] in mine]) == set()
+    assert unrecorded(one.azure) == []
+    assert await one.store.names("open/") == []
+
+
+async def test_a_full_page_of_right_ones_is_enough_for_one_sweep() -> None:
+    one = app()
+    one.azure.logged = True
+    _claims(one, PAGE + 1, Action="Setting", Property="adminUserEnabled", To="false")
+    assert len(await open_in_log(one.azure) or ()) == PAGE
 
 
 # The timer
