@@ -192,14 +192,39 @@ async def test_two_instances_say_it_once() -> None:
     assert len(told) == len(set(told))
 
 
-async def test_a_look_with_nothing_open_asks_neither_store_nor_queue() -> None:
-    one = _app()
-    for who in (C1, C2):
-        one.azure.assignments.append(assigned(who, "AcrPull", REGISTRY))
-    one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
-    one.troubles.down = {"store", "queue"}
+class _Kinds(Troubles):
+    """Which kinds of calls there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds = set[str]()
+
+    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
+        self.kinds.add(kind)
+        return await super().around(kind, effect)
+
+
+@dataclass(repr=False)
+class _Queried(FakeAzure):
+    queries: list[str] = field(default_factory=list)
+
+    async def logs(self, kql: str) -> list[raw.Raw]:
+        self.queries.append(kql)
+        return []
+
+
+async def test_a_look_with_nothing_open_costs_nothing_more() -> None:
+    """It reads the state, and nothing else."""
+    heard, azure = _Kinds(), _Queried()
+    one = _app(azure)
+    azure.troubles = heard
+    one = App(one.terms, azure)
+    azure.assignments += [assigned(who, "AcrPull", REGISTRY) for who in (C1, C2)]
+    azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
     result = await one.run()
     assert result.plan.compliant
+    assert heard.kinds - {"audit"} == {"read"}  # findings go to the log
+    assert azure.queries == []
 
 
 # What is said

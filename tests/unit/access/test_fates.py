@@ -100,6 +100,15 @@ def test_the_record_says_no_more_than_is_known(fate: Fate, says: str, found: boo
     assert ("another run" in row["Reason"]) is (fate is Fate.OF_OTHERS)
 
 
+@pytest.mark.parametrize("clock", [-60 * MINUTE, timedelta(), 60 * MINUTE], ids=str)
+def test_an_outcome_comes_after_its_intent_whatever_the_clock_says(clock: timedelta) -> None:
+    """By the latest row of an action the log tells whether it is open."""
+    told = _intent()
+    begun = datetime.fromisoformat(told.row["TimeGenerated"])
+    row = outcome(told, Fate.MADE, begun + clock)
+    assert datetime.fromisoformat(row["TimeGenerated"]) > begun
+
+
 @pytest.mark.parametrize(
     "columns",
     [

@@ -1,5 +1,7 @@
-"""A token is waited for no longer than any other answer, whatever the service that gives it asks for. Time is the loop's
-own."""
+"""A token is waited for no longer than any other answer, whatever the service that gives it asks for.
+
+Time is the loop's own.
+"""
 
 import asyncio
 from collections.abc import Callable
