@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from unit.build import LONG_AGO, NOW, REGISTRY, WORKSPACE, guid, sai
+from unit.build import LONG_AGO, NOW, REGISTRY, VAULT, WORKSPACE, guid, sai
 
-from shared.access.actions import Grant, Removal
+from shared.access.actions import Grant, Removal, Setting
+from shared.access.asks import Property
 from shared.access.intents import ENDED_EARLY, LONGEST_RUN, Fate, Intent, intent, outcome
 from shared.access.needs import PULL
 from shared.access.own_assignments import description
@@ -82,6 +83,68 @@ def test_what_does_not_exist_was_not_made() -> None:
 def test_what_was_made_after_a_removal_began_is_not_what_it_was_to_remove(created: datetime | None, fate: Fate) -> None:
     assert _intent(REMOVAL).fate(_shown(_marked(OTHER), created), NOW) is fate
     assert _intent(REMOVAL).fate(None, NOW) is Fate.FOUND
+
+
+def _setting(name: Property, to: str = "false", adds: tuple[str, ...] = ()) -> Intent:
+    target = {Property.ADMIN_USER: REGISTRY, Property.ACCESS_POLICY: VAULT, Property.CACHED_KEYS: WORKSPACE}[name]
+    holder = C1 if name is Property.ACCESS_POLICY else None
+    one = Setting(target, name, "true", to, "rule", (), "why", "source", holder, adds=adds)
+    return intent(planned(Run(RunMode.ENFORCE, id=MINE), one))
+
+
+@pytest.mark.parametrize("to", ["true", "false"])
+@pytest.mark.parametrize("on", [True, False])
+def test_of_an_admin_user_the_registry_tells(to: str, on: bool) -> None:
+    registry = {"properties": {"adminUserEnabled": on, "provisioningState": "Succeeded"}}
+    as_meant = on is (to == "true")
+    assert _setting(Property.ADMIN_USER, to).fate(registry, NOW) is (Fate.FOUND if as_meant else Fate.NOT_MADE)
+
+
+@pytest.mark.parametrize("state", ["Updating", "Creating", "", 5])
+def test_a_registry_that_is_being_changed_does_not_tell_yet(state: object) -> None:
+    """Azure shows the old value for a while."""
+    registry = {"properties": {"adminUserEnabled": True, "provisioningState": state}}
+    assert _setting(Property.ADMIN_USER).fate(registry, NOW) is Fate.UNKNOWN
+
+
+@pytest.mark.parametrize("state", ["Failed", "Canceled", None])
+def test_a_registry_at_rest_tells(state: str | None) -> None:
+    registry = {"properties": {"adminUserEnabled": True, "provisioningState": state}}
+    assert _setting(Property.ADMIN_USER).fate(registry, NOW) is Fate.NOT_MADE
+
+
+def test_a_registry_that_is_gone_has_no_admin_user_to_tell_of() -> None:
+    assert _setting(Property.ADMIN_USER).fate(None, NOW) is Fate.NOT_MADE
+
+
+def _vault(*permissions: str, holder: str = C1.id) -> dict[str, Any]:
+    policies = [{"objectId": holder, "permissions": {"secrets": list(permissions)}}]
+    return {"id": str(VAULT), "properties": {"accessPolicies": policies}}
+
+
+@pytest.mark.parametrize(
+    ("vault", "fate"),
+    [
+        (_vault("get", "list"), Fate.FOUND),
+        (_vault("Get", "List", "set"), Fate.FOUND),
+        (_vault("get"), Fate.NOT_MADE),
+        (_vault("get", "list", holder=guid("somebody")), Fate.NOT_MADE),
+        ({"id": str(VAULT), "properties": {}}, Fate.NOT_MADE),
+        (None, Fate.NOT_MADE),
+    ],
+)
+def test_of_an_access_policy_the_vault_tells(vault: dict[str, Any] | None, fate: Fate) -> None:
+    one = _setting(Property.ACCESS_POLICY, adds=("secrets/get", "secrets/list"))
+    assert one.fate(vault, NOW) is fate
+
+
+def test_without_what_it_added_nobody_can_tell_of_an_access_policy() -> None:
+    assert _setting(Property.ACCESS_POLICY).fate(_vault("get"), NOW) is Fate.UNKNOWN
+
+
+def test_cached_keys_never_show() -> None:
+    assert _setting(Property.CACHED_KEYS).fate({"id": str(WORKSPACE)}, NOW) is Fate.UNKNOWN
+    assert _setting(Property.CACHED_KEYS).fate(None, NOW) is Fate.NOT_MADE
 
 
 @pytest.mark.parametrize(

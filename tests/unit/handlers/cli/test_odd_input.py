@@ -32,6 +32,8 @@ PLANS: dict[str, str] = {
     "not a number": '{"grants":[{"principalId":NaN}],"settings":[]}',
     "a huge number": '{"grants":[{"principalId":' + "9" * 5000 + '}],"settings":[]}',
     "twice": '{"grants":[],"grants":[{"principalId":"a"}],"settings":[]}',
+    "an empty list for a text": '{"grants":[{"principalId":[],"roleDefinitionId":"x","scope":"y"}],"settings":[]}',
+    "a zero for a text": '{"grants":[],"settings":[{"resourceId":"x","property":"y","principalId":0}]}',
     "null": "null",
     "texts": '{"grants":"ab","settings":"cd"}',
     "numbers": '{"grants":[],"settings":[{"resourceId":5}]}',
