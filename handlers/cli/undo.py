@@ -22,7 +22,7 @@ from shared.audit_rows import Outcome, Phase, Run
 from shared.messages import Trigger
 from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
-from shared.undo import ALL_THE_SAME, Undo, Undoing
+from shared.undo import ALL_THE_SAME, Undo, Undoing, run_ids
 from shared.writing.journal import Journal
 
 _FORGOTTEN = (
@@ -122,6 +122,8 @@ def _sign(change: Grant | Setting | Removal) -> str:
 
 
 async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
+    """Raises as `Undo.prepare` does."""
+    runs = run_ids(runs)
     async with connected(os.environ, policy_file) as services:
         file = _file(audit_file)
         await audit_log("undo", services, file)
@@ -130,7 +132,8 @@ async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Pat
 
 
 async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
-    """Raises as `take_back` does."""
+    """Raises as `take_back` does, and `ValueError` before it asks anybody."""
+    runs = run_ids(runs)
     async with connected(os.environ, policy_file) as services:
         return await take_back(runs, services, audit_file, force=force)
 
