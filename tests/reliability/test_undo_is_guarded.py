@@ -587,7 +587,7 @@ def _silent(azure: FakeAzure, collection: str) -> FakeAzure:
             raise ReadFailedError(f"list {asked}", "ServiceUnavailable", "Azure answered 503")
         return await known(parent, asked, pages=pages)
 
-    azure.children = listed  # type: ignore[method-assign]  # as above
+    azure.children = listed  # type: ignore[method-assign, assignment]  # as above
     return azure
 
 
