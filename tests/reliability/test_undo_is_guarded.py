@@ -36,6 +36,7 @@ from shared.access.scope import Scope
 from shared.access.terms import Exemption, RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run
 from shared.ports import ReadFailedError
+from shared.state.undone import Undone
 from shared.undo import Undo
 from shared.writing.journal import Journal
 
@@ -288,6 +289,31 @@ class TestGrants:
         one.troubles.down.add("read")
         with pytest.raises(ReadFailedError):
             await Undo(one.azure, Journal(one.audit), one.store, one.terms).prepare([RUN])
+
+    async def test_that_the_workspace_cannot_be_read_now_is_a_failure_as_well(self) -> None:
+        """Nobody has forbidden it: the next try may know."""
+        one = _app()
+        _claim(one, **_removed(C1.id, "AcrPull", REGISTRY))
+        one.azure = _silent(one.azure, "computes")
+        with pytest.raises(ReadFailedError):
+            await Undo(one.azure, Journal(one.audit), one.store, one.terms).prepare([RUN])
+
+    async def test_what_a_row_names_where_nobody_may_read_keeps_no_other_from_being_taken_back(self) -> None:
+        one = _app()
+        _claim(one, **_removed(C1.id, "AcrPull", REGISTRY))
+        _claim(one, **_switched_off(ABROAD) | {"ActionId": guid("other")})
+        one.azure = _closed(one.azure, ABROAD)
+        undoing = await Undo(one.azure, Journal(one.audit), one.store, one.terms).prepare([RUN])
+        await undo(one, RUN)
+        assert _held(one, C1.id) == [("AcrPull", REGISTRY.name)]
+        assert [str(ABROAD) in said and "may not be read" in said for said in undoing.refused] == [True]
+
+    async def test_what_a_guard_keeps_back_is_not_remembered_as_undone(self) -> None:
+        """Otherwise a forged row would keep the app from a change that is right."""
+        one = _app(rules={"compute-pull": RuleTerms(mode=RuleMode.REPORT)})
+        row = _removed(C1.id, "AcrPull", REGISTRY)
+        assert await _refused(one, **row) == ("report-mode",)
+        assert await Undone(one.store).marks() == {}
 
 
 class TestTakingAway:
@@ -550,6 +576,19 @@ class TestAccessPolicies:
 async def test_what_no_row_holds_is_refused_and_said(odd: Mapping[str, Any]) -> None:
     one = _app()
     assert len(await _refused(one, **{**_removed(C1.id, "AcrPull", REGISTRY), **odd})) == 1
+
+
+def _silent(azure: FakeAzure, collection: str) -> FakeAzure:
+    """It does not answer to this list."""
+    known = azure.children
+
+    async def listed(parent: Scope, asked: str, *, pages: int | None = None) -> Any:
+        if asked == collection:
+            raise ReadFailedError(f"list {asked}", "ServiceUnavailable", "Azure answered 503")
+        return await known(parent, asked, pages=pages)
+
+    azure.children = listed  # type: ignore[method-assign, assignment]  # as above
+    return azure
 
 
 def _closed(azure: FakeAzure, scope: Scope) -> FakeAzure:

@@ -14,6 +14,7 @@ from shared.messages import (
     Reconcile,
     Record,
     Resync,
+    Shard,
     Sweep,
     Trigger,
     Work,
@@ -65,8 +66,23 @@ def test_what_is_not_ours_is_refused(message: bytes) -> None:
         decode(message)
 
 
-def test_a_later_versions_extra_keys_do_no_harm() -> None:
-    assert decode(b'{"type":"sweep","since":"2027"}') == Sweep()
+@pytest.mark.parametrize(
+    "work",
+    [
+        Reconcile(("/subscriptions/a",), TRIGGER, 1),
+        Dependency("/subscriptions/a", TRIGGER),
+        Sweep(TRIGGER, "s"),
+        Shard("s", "00000", ("/subscriptions/a",)),
+        Resync(("/subscriptions/a",), TRIGGER),
+        Record("AmlGuardRemediation_CL", ({"RunId": "r"},)),
+    ],
+    ids=lambda work: type(work).__name__,
+)
+def test_a_later_versions_extra_keys_do_no_harm(work: Work) -> None:
+    later = json.loads(encode(work)) | {"added_later": 1}
+    if "trigger" in later:
+        later["trigger"] |= {"added_later": {"x": [1]}}
+    assert decode(json.dumps(later)) == work
 
 
 def test_no_more_than_object_ids_is_kept_of_who_set_it_off() -> None:

@@ -2,15 +2,28 @@
 
 from dataclasses import replace
 
-from unit.build import GROUP, STORAGE, WORKSPACE, assigned, cluster, estate, sai, terms, workspace
+from unit.build import (
+    GROUP,
+    REGISTRY,
+    STORAGE,
+    WORKSPACE,
+    assigned,
+    cluster,
+    estate,
+    registry_id,
+    sai,
+    terms,
+    workspace,
+)
 
-from shared.access.actions import Grant, Refusal
-from shared.access.asks import RequiredGrant
+from shared.access.actions import Grant, Refusal, Setting
+from shared.access.asks import Property, RequiredGrant
 from shared.access.model import Estate
 from shared.access.own_assignments import assignment_name
 from shared.access.rules import RULES
+from shared.access.rules.rule import RuleKind
 from shared.access.scope import Scope
-from shared.access.undo_guards import again, asking
+from shared.access.undo_guards import again, asking, back
 from shared.access.undo_steps import Done
 
 READER = "Storage Blob Data Reader"
@@ -70,3 +83,26 @@ def test_a_rule_that_knows_no_teams_may_still_ask_for_it_and_asks_alone() -> Non
     made = again(done, [*kept, (other, ask)], one, policy)
     assert isinstance(made, Grant)
     assert (made.rule, made.requirements) == (other.name, ("AML-99",))
+
+
+def _switched_off(registry: Scope) -> tuple[Done, Setting]:
+    done = Done("run", "r", (), registry, "", setting=Property.ADMIN_USER, before="true", after="false")
+    return done, Setting(registry, Property.ADMIN_USER, "false", "true", "r", (), "why", "source")
+
+
+def test_the_admin_user_comes_back_only_where_a_workspace_has_it_for_its_own_registry() -> None:
+    """A workspace may use another registry besides, such as for the image of an environment."""
+    one, policy = estate(workspace()), terms()
+    assert back(*_switched_off(REGISTRY), one, policy) is None
+    said = back(*_switched_off(registry_id("beside")), one, policy)
+    assert said is not None
+    assert said.guard == "not-asked-for"
+    assert "does not use it" in said.reason
+
+
+def test_what_a_rule_only_finds_undo_does_not_make() -> None:
+    one, policy = _estate(apart=False), terms(allow=(GROUP,))
+    done = _read(one)
+    reporting = tuple(replace(rule, mode=RuleKind.AUDIT) for rule in policy.table)
+    assert asking(done, one, policy)
+    assert asking(done, one, replace(policy, table=reporting)) == []

@@ -1,6 +1,7 @@
 """Writes that take a while, as Azure was recorded to answer them and as it may: never Applied before Azure has done it,
 and what cannot be told is not told. Time is the loop's own."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -30,7 +31,8 @@ def change(name: Property, transport: Transport) -> str:
     ended: list[Outcome] = []
 
     async def carry_out() -> None:
-        ended.append(await Changes(live(transport), None).apply(setting(name), Run(RunMode.ENFORCE), None))
+        async with asyncio.timeout(10_000):  # of the loop's time: what never ends is a failure, and no test that hangs
+            ended.append(await Changes(live(transport), None).apply(setting(name), Run(RunMode.ENFORCE), None))
         assert seconds() < 300  # the host would have ended the function
 
     run(carry_out())
