@@ -61,6 +61,8 @@ class Tenant:
                 self._memberships.setdefault(member, []).append(group)
         self.synced_keys: dict[str, datetime] = {}
         """When each workspace (lower-cased id) last read its keys anew."""
+        self.deployments: dict[str, Json] = {}
+        """Of templates, each with its operations. By lower-cased id. No list of resources has them."""
         self.logs: dict[str, list[Json]] = document.get("logs") or {}
         self.role_definitions = built_in()
         for role in document.get("roleDefinitions") or []:

@@ -33,6 +33,8 @@ class _Operation:
     location: str = ""
     """The URL that tells of the resource, and not of the operation."""
     ended: datetime | None = None
+    error: AzureError | None = None
+    """Why it failed."""
 
     @property
     def state(self) -> str:
@@ -61,7 +63,7 @@ class Provisioning:
 
     def knows(self, path: ResourcePath) -> bool:
         """Whether the path can only be that of an operation."""
-        return path.name in self._operations or path.type.lower().endswith(_ENDINGS)
+        return path.name in self._operations or (path.type.lower().endswith(_ENDINGS) and not path.is_collection)
 
     def asks_for_result(self, call: Call) -> bool:
         """Asks for the resource, as a Location does, and not for the status of the operation."""
@@ -73,7 +75,8 @@ class Provisioning:
         operation = self._operation(call)
         body = {name: value for name, value in self._fields(call, operation).items() if value is not None}
         if operation.ended is not None and operation.end != SUCCEEDED:
-            body["error"] = {"code": f"Operation{operation.end}", "message": "The operation did not succeed."}
+            unknown = {"code": f"Operation{operation.end}", "message": "The operation did not succeed."}
+            body["error"] = operation.error.body()["error"] if operation.error else unknown
         # Container Registry repeats where it was asked
         headers = {"Azure-AsyncOperation": call.url} if operation.manner.poll.prefix else {}
         return Answer(200, body, headers | ({} if operation.ended else {"Retry-After": "1"}))
@@ -106,8 +109,8 @@ class Provisioning:
     def _end(self, operation: _Operation, finish: Finish) -> None:
         try:
             finish(operation.end)
-        except AzureError:
-            operation.end = "Failed"
+        except AzureError as error:
+            operation.end, operation.error = "Failed", error
         operation.ended = self._clock.now()
 
 
