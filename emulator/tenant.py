@@ -94,6 +94,22 @@ class Tenant:
         except TenantFileError as error:
             raise TenantFileError(f"{file}: {error}") from error
 
+    def document(self) -> Json:
+        """A tenant file of everything as it is now."""
+        custom = [one for one in self.role_definitions.values() if one["properties"].get("type") != "BuiltInRole"]
+        return {
+            "tenantId": self.tenant_id,
+            "resources": list(self.resources.values()),
+            "roleAssignments": list(self.role_assignments.values()),
+            "roleDefinitions": custom,
+            "denyAssignments": list(self.deny_assignments.values()),
+            "locks": list(self.locks.values()),
+            "managementGroups": self.management_groups,
+            "groups": self.groups,
+            "principals": list(self.principals.values()),
+            "logs": self.logs,
+        }
+
     def groups_of(self, principal: str) -> set[str]:
         """Every group (lower-case id) that the principal is in, directly or through other groups."""
         found: set[str] = set()

@@ -49,6 +49,7 @@ class Provisioning:
         self._made_up = made_up
         self._seconds = seconds
         self._operations: dict[str, _Operation] = {}
+        self._open: dict[str, Finish] = {}
 
     def begin(self, call: Call, manner: Manner, finish: Finish) -> dict[str, str]:
         """The headers that tell the caller where to look. `finish` runs when the operation is done."""
@@ -57,7 +58,7 @@ class Provisioning:
         operation = _Operation(name, manner, call.method, self._clock.now(), about, call.ends or SUCCEEDED)
         headers = rendered(manner.headers, call, about, name)
         operation.location = headers.get("Location", "")
-        self._operations[name] = operation
+        self._operations[name], self._open[name] = operation, finish
         asyncio.get_running_loop().call_later(self._seconds, self._end, operation, finish)
         return headers
 
@@ -106,7 +107,14 @@ class Provisioning:
             raise AzureError(404, "NotFound", f"The operation '{call.path.name}' was not found.")
         return found
 
+    def end_all(self) -> None:
+        """Ends now what is under way."""
+        for name in list(self._open):
+            self._end(self._operations[name], self._open[name])
+
     def _end(self, operation: _Operation, finish: Finish) -> None:
+        if self._open.pop(operation.name, None) is None:
+            return
         try:
             finish(operation.end)
         except AzureError as error:
