@@ -48,6 +48,7 @@ _INGESTION = "/ingestion"
 class LocalAzure:
     """Built without I/O except for the files that the options name. `start` opens the ports."""
 
+    # long: one line for each part of the local Azure
     def __init__(self, options: Options, run_dir: Path) -> None:
         self.options = options
         self.run_dir = run_dir
