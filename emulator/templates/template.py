@@ -80,11 +80,26 @@ class Template:
     def _declared(self) -> Iterator[tuple[str, Json]]:
         """Templates of language version 2.0 give each resource a symbol."""
         resources = self._document.get("resources") or []
-        yield from resources.items() if isinstance(resources, dict) else (("", one) for one in resources)
+        listed = resources.items() if isinstance(resources, dict) else [("", one) for one in resources]
+        for symbol, resource in listed:
+            yield symbol, {key: value for key, value in resource.items() if key != "resources"}
+            for child in resource.get("resources") or ():
+                yield "", self._below(resource, child)
+
+    def _below(self, parent: Json, child: Json) -> Json:
+        """A resource inside of another takes the start of its type and of its name, and the condition, from that."""
+        if "copy" in parent or child.get("resources"):
+            raise TemplateError(
+                "The local Azure takes no resources inside of a loop, and none two levels below another."
+            )
+        whole = {
+            "type": f"{parent['type']}/{child['type']}",
+            "name": f"{self.render(parent['name'])}/{self.render(child['name'])}",
+        }
+        held = self.render(parent.get("condition", True)) and self.render(child.get("condition", True))
+        return {**child, **whole, "condition": held}
 
     def _instances(self, symbol: str, resource: Json) -> Iterator[Planned]:
-        if "resources" in resource:
-            raise TemplateError("The local Azure takes no resources inside of resources.")
         loop = resource.get("copy")
         for _ in self._repeated(loop) if loop else (None,):
             path, version = self._path(resource), str(resource.get("apiVersion", ""))

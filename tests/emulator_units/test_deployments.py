@@ -207,6 +207,29 @@ async def test_nothing_is_made_for_a_condition_that_does_not_hold() -> None:
     assert names == ["yes"]
 
 
+async def test_a_resource_inside_of_another_lies_below_it() -> None:
+    one = azure()
+    container = {
+        "type": "blobServices/containers",
+        "apiVersion": "2023-05-01",
+        "name": "default/models",
+        "properties": {},
+    }
+    account = {
+        "type": "Microsoft.Storage/storageAccounts",
+        "apiVersion": "2023-05-01",
+        "name": "made",
+        "location": "westeurope",
+        "kind": "StorageV2",
+        "sku": {"name": "Standard_LRS"},
+        "resources": [{**container, "dependsOn": ["[resourceId('Microsoft.Storage/storageAccounts', 'made')]"]}],
+    }
+    shown = await deployed(one, template(account))
+    assert shown["properties"]["provisioningState"] == "Succeeded"
+    below = f"{RG}/providers/Microsoft.Storage/storageAccounts/made/blobServices/default/containers/models"
+    assert below.lower() in one.tenant.resources
+
+
 async def test_an_outer_template_is_worked_out_where_it_is_declared() -> None:
     one = azure()
     nested = module("nested", template(identity("[concat(parameters('word'), '-', resourceGroup().name)]")))
@@ -257,7 +280,10 @@ async def test_secrets_among_the_parameters_are_not_shown() -> None:
         (template(identity("[variables('none')]")), "The template variable 'none' is not found."),
         (template(parameters={"word": {"type": "string"}}), "'word' is not provided"),
         (template({**identity("a"), "type": "Microsoft.KeyVault/vaults/keys"}), "incorrect segment lengths"),
-        ({**template(), "resources": [{**identity("a"), "resources": []}]}, "no resources inside of resources"),
+        (
+            template({**identity("a"), "copy": {"name": "l", "count": 1}, "resources": [identity("b")]}),
+            "no resources inside of a loop",
+        ),
     ],
 )
 def test_what_cannot_be_worked_out_is_refused_before_anything_is_made(document: Json, said: str) -> None:
