@@ -14,10 +14,11 @@ from azure.cli.core import get_default_cli
 
 
 def main(lines: Iterable[str]) -> None:
+    answers = sys.stdout
     for line in lines:
         code, out, err = carried_out(json.loads(line))
-        sys.__stdout__.write(json.dumps([code, out, err]) + "\n")
-        sys.__stdout__.flush()
+        answers.write(json.dumps([code, out, err]) + "\n")
+        answers.flush()
 
 
 def carried_out(words: list[str]) -> tuple[int, str, str]:

@@ -2,6 +2,7 @@
 
 The first argument is the sign-in of the local Azure, as JSON. Each answer is one line: the operation and its error.
 """
+# long: one entry for each operation
 
 import contextlib
 import io
@@ -138,6 +139,7 @@ class Play:
             name="clientsuaiws", location=REGION, identity=self.identity, primary_user_assigned_identity=identity
         )
 
+    # long: one entry for each operation
     def computes(self) -> list[Operation]:
         ops = self.ml.compute
 
@@ -180,6 +182,7 @@ class Play:
             ("compute delete", lambda: done(ops.begin_delete("users"))),
         ]
 
+    # long: one entry for each operation
     def online(self) -> list[Operation]:
         ops, deployments = self.ml.online_endpoints, self.ml.online_deployments
 
@@ -248,6 +251,7 @@ class Play:
             ("batch endpoint delete", lambda: done(ops.begin_delete("clients-batch"))),
         ]
 
+    # long: one entry for each operation
     def stores(self) -> list[Operation]:
         ops, links = self.ml.datastores, self.ml.connections
         key = AccountKeyConfiguration(account_key="bm90IGEgc2VjcmV0")
@@ -316,6 +320,7 @@ class Play:
             ("connection delete", lambda: links.delete("registry")),
         ]
 
+    # long: one entry for each operation
     def assets(self) -> list[Operation]:
         ml = self.ml
         image = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:latest"
@@ -327,7 +332,7 @@ class Play:
         schedule = JobSchedule(
             name="clientsschedule",
             trigger=RecurrenceTrigger(frequency="day", interval=1),
-            create_job=command(command="echo hi", environment="azureml:clientsenv:1", compute="plain"),
+            create_job="azureml:clientsjob",
         )
         blob = "https://clientsstore.blob.core.windows.net/c/data"
         return [
@@ -403,6 +408,7 @@ def some(found: Any) -> list[Any]:
 def main(sign_in: dict[str, str]) -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
+    answers = sys.stdout
     for name, operation in Play(sign_in).operations():
         error = None
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -410,8 +416,8 @@ def main(sign_in: dict[str, str]) -> None:
                 operation()
             except BaseException as found:  # noqa: BLE001 - whatever a client says is what is asked
                 error = f"{type(found).__name__}: {found}"
-        sys.__stdout__.write(json.dumps([name, error]) + "\n")
-        sys.__stdout__.flush()
+        answers.write(json.dumps([name, error]) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from clients.local import CLIENTS, PRINCIPAL, Local
@@ -16,11 +17,12 @@ _HERE = Path(__file__).parent
 _PREPARES = "!"
 
 
-def carry_out(local: Local, results: Results) -> Results:
+def carry_out(local: Local, results: Results, most: int | None = None) -> Results:
+    """`most` ends after so many of the commands."""
     principal = PRINCIPAL
     subscription = f"/subscriptions/{local.sign_in['subscriptionId']}"
     with _process(local) as az:
-        for line in _lines(local):
+        for line in islice(_lines(local), most):
             mark = line[0] if line[0] in "!~-" else ""
             text = line.removeprefix(mark).replace("$ARM", local.ready["arm"]).replace("$S", subscription)
             words = [principal if word == "PID" else word for word in shlex.split(text)]

@@ -36,9 +36,9 @@ class Actions:
             (f"{_AML}/computes", "listnodes"): ("listNodes", lambda *_: Answer(200, {"nodes": []})),
             (_AML, "diagnose"): ("diagnose", self._diagnose),
             (_AML, "provisionmanagednetwork"): ("provisionManagedNetwork", self._provision_network),
-            (f"{_AML}/computes", "start"): ("start", done),
-            (f"{_AML}/computes", "stop"): ("stop", done),
-            (f"{_AML}/computes", "restart"): ("restart", done),
+            (f"{_AML}/computes", "start"): ("start", _accepted),
+            (f"{_AML}/computes", "stop"): ("stop", _accepted),
+            (f"{_AML}/computes", "restart"): ("restart", _accepted),
             (f"{_AML}/datastores", "listsecrets"): ("listSecrets", self._datastore_secrets),
             (f"{_AML}/connections", "listsecrets"): ("listSecrets", lambda _, __, found: Answer(200, found)),
             (f"{_AML}/jobs", "cancel"): ("cancel", done),
@@ -153,6 +153,10 @@ def _key(owner: ResourcePath, name: str) -> str:
 def _split(path: ResourcePath) -> tuple[str, str]:
     owner, _, action = path.type.lower().rpartition("/")
     return owner, action
+
+
+def _accepted(*_: object) -> Answer:
+    return Answer(202, finish=lambda _: None)
 
 
 def _done(*_: object) -> Answer:

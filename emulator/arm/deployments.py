@@ -6,6 +6,7 @@ learn.microsoft.com/azure/azure-resource-manager/templates/common-deployment-err
 local Azure ends.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,6 +27,7 @@ type Json = dict[str, Any]
 
 _READ = "Microsoft.Resources/deployments/read"
 _VERSION = "2022-09-01"
+_GROUPS = re.compile("/resourcegroups/", re.IGNORECASE)
 _SECRET = ("securestring", "secureobject")
 
 
@@ -189,7 +191,8 @@ class Deployments:
             return run.reference(*words)
 
         outside: Functions = {**self._outside(call), "reference": reference}
-        template = Template(document, properties.get("parameters") or {}, call.path.extends, outside)
+        scope = _GROUPS.sub("/resourceGroups/", call.path.extends)
+        template = Template(document, properties.get("parameters") or {}, scope, outside)
         run = _Run(call, self._carry_out, template, [])
         run.open += template.planned()
         return run

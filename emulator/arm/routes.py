@@ -149,6 +149,7 @@ def _asked_besides(offers: Offers, tags: Tags) -> Mapping[str, Mapping[str, Hand
         "microsoft.resources/providers": {"GET": offers.providers},
         "microsoft.resources/subscriptions/providers": {"GET": offers.providers},
         "microsoft.resources/subscriptions/locations": {"GET": offers.locations},
+        "microsoft.machinelearningservices/locations/vmsizes": {"GET": offers.sizes},
         "microsoft.resources/tenants": {"GET": offers.tenants},
         "microsoft.resources/tags": _methods(tags),
         "register": {"POST": offers.register},

@@ -31,6 +31,7 @@ _OF_THE_REST_REFERENCE = {
     "Microsoft.KeyVault/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults/purge",
+    "Microsoft.MachineLearningServices/locations/vmSizes",
     "Microsoft.MachineLearningServices/workspaces/privateLinkResources",
     "Microsoft.Management/managementGroups/descendants",
     "Microsoft.ResourceGraph/resources",
