@@ -154,7 +154,10 @@ class Resources:
         else:
             words = path.text.rsplit("/", 1 if path.is_collection else 2)
             missing = ResourcePath.parse(words[0])
-        if self._store.held(missing) is not None or self._store.behaviour(path).brings_its_parent:
+        if self._store.held(missing) is not None:
+            return
+        if self._store.behaviour(path).brings_its_parent:
+            self._require_parent(missing)
             return
         if path.is_collection:
             raise not_found(missing, self._providers.canonical(missing.type))
