@@ -12,7 +12,7 @@ PYTHON := $(shell for p in python3.13 python3 python; do \
 CLOCK = begun=$$(date +%s);
 TOOK = && echo "make $@ took $$(($$(date +%s) - begun)) s"
 
-.PHONY: help setup demo test soak check check-code check-types check-templates format bench mutants cover package docs pictures snapshots pins clean
+.PHONY: help setup demo test soak check check-code check-types check-templates format bench clients mutants cover package docs pictures snapshots pins clean
 
 help:            ## what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## */  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -89,6 +89,9 @@ check-templates:
 format: setup    ## formatter and safe fixes
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
+
+clients: setup $(AZ)/.ready  ## what the Azure CLI and azure-ai-ml can do on the local Azure
+	@$(CLOCK) $(BIN)/python -m clients $(TOOK)
 
 bench: setup     ## ratios and counts
 	@$(BIN)/python -m bench

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 MOST_IN_A_MODULE = 300
 MOST_IN_A_FUNCTION = 40
 # Tests may be long, because truth tables are.
-_SHORT = ("function_app.py", "handlers", "shared", "emulator", "demo", "infra", "bench", "docs", "checks")
+_SHORT = ("function_app.py", "handlers", "shared", "emulator", "demo", "infra", "bench", "docs", "checks", "clients")
 _ALL = (*_SHORT, "tests")
 _EMULATOR = ("emulator",)
 _PRODUCT = ("shared", "handlers", "function_app.py")

@@ -12,6 +12,7 @@ from emulator.app_settings import AppSettingsError
 from emulator.deployment import AccessFileError
 from emulator.faults.errors import FaultsError
 from emulator.functions.errors import HostSettingsError
+from emulator.kept import KeptError
 from emulator.options import Options, parse
 from emulator.server import LocalAzure
 from emulator.tenant import TenantFileError
@@ -19,7 +20,7 @@ from emulator.tenant import TenantFileError
 # RuntimeError: an app that does not load, or a webhook that Event Grid cannot validate
 _REFUSALS = (
     *(TenantFileError, FaultsError, AccessFileError, AppSettingsError, HostSettingsError),
-    *(OSError, RuntimeError),
+    *(KeptError, OSError, RuntimeError),
 )
 
 

@@ -14,6 +14,8 @@ from emulator.errors import AzureError
 _WORDS = re.compile(r"[0-9A-Za-z_.-]+")
 _GROUP_SIGN = re.compile(r"[\w.()-]")
 _NEVER = re.compile(r"[%\\?/\x00-\x1f\x7f]")
+# azure-ai-ml asks for the operations of a deployment in this older way.
+_SHORT_DEPLOYMENT = re.compile(r"^(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/deployments(?=/|$)", re.IGNORECASE)
 _ANY = re.compile(r"[^%&\\?/\x00-\x1f\x7f]+")
 
 
@@ -73,6 +75,7 @@ def decoded(path: str) -> str:
     if path.lower().startswith("/%2fsubscriptions%2f"):  # recorded: clients encode the scope as a whole
         scope, found, rest = path.lstrip("/").partition("/")
         path = "/" + re.sub("%2f", "/", scope, flags=re.IGNORECASE) + found + rest
+    path = _SHORT_DEPLOYMENT.sub(r"\1/providers/Microsoft.Resources/deployments", path)
     parts = [unquote(part, errors="strict") for part in re.sub("/{2,}", "/", path).split("/")]
     if any(part in (".", "..") or _NEVER.search(part) for part in parts):
         raise ValueError("what is encoded in it can be in no name")

@@ -34,6 +34,8 @@ class Options:
     """The operations about which Event Grid tells the app. None means all."""
     settings: tuple[tuple[str, str], ...] = ()
     """App settings in addition to those that the local Azure makes itself."""
+    state: Path | None = None
+    """The folder in which everything is kept for the next start."""
     verbose: bool = False
 
 
@@ -63,6 +65,9 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument(
         "--setting", dest="settings", type=_setting, action="append", default=[], help="an app setting, NAME=VALUE"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="FOLDER", help="keeps certificates, ports and the tenant for the next start"
     )
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     options = vars(parser.parse_args(arguments))

@@ -6,8 +6,10 @@ from collections import Counter
 
 
 class SeededValues:
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, starts: int = 0) -> None:
+        """`starts` is how often what these values are for was started before."""
         self._seed = seed
+        self._again = f" {starts}" if starts else ""
         self._made: Counter[str] = Counter()
 
     def guid(self, what: str) -> str:
@@ -17,7 +19,7 @@ class SeededValues:
     def another(self, what: str) -> str:
         """A new GUID each time, for things of which there are many."""
         self._made[what] += 1
-        return self.guid(f"{what} {self._made[what]}")
+        return self.guid(f"{what} {self._made[what]}{self._again}")
 
     def random(self, what: str) -> random.Random:
         return random.Random(f"{self._seed}:{what}")

@@ -1,6 +1,5 @@
 """The local Azure: everything put together, and served over TLS on 127.0.0.1."""
 
-import secrets
 import ssl
 import time
 from collections.abc import Iterator
@@ -8,8 +7,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import trustme
 from aiohttp import web
 
 from emulator import app_settings, metadata
@@ -18,6 +17,7 @@ from emulator.authority import Authority, SignIn
 from emulator.clock import Clock
 from emulator.control import Control
 from emulator.deployment import deploy
+from emulator.directory import Directory
 from emulator.events import EventGrid
 from emulator.faults.faults import Faults
 from emulator.fronts import ArmFront, LogsFront, managed_identity
@@ -31,6 +31,7 @@ from emulator.http.striking import Strikes
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
+from emulator.kept import Kept
 from emulator.logs.logs import Logs
 from emulator.logs.telemetry import TelemetryFront
 from emulator.options import Options
@@ -47,17 +48,26 @@ _INGESTION = "/ingestion"
 class LocalAzure:
     """Built without I/O except for the files that the options name. `start` opens the ports."""
 
+    # long: one line for each part of the local Azure
     def __init__(self, options: Options, run_dir: Path) -> None:
         self.options = options
         self.run_dir = run_dir
         self.clock = Clock()
-        self.made_up = SeededValues(options.seed)
-        self.tenant = Tenant.load(options.tenant)
+        self.kept = Kept(options.state)
+        kept = self.kept.secrets
+        self.made_up = SeededValues(options.seed, kept.starts)
+        self.tenant = Tenant.load(self.kept.tenant(options.tenant))
         self.faults = Faults.load(options.faults, self.made_up.random("faults"), kills=options.functions)
         self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
-        self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
-        self.sign_in = SignIn(operator, secrets.token_urlsafe(24))
+        self.tokens = Tokens(
+            self.tenant.tenant_id,
+            app=self.deployment.app,
+            operator=operator,
+            key=kept.tokens,
+            identity_header=kept.identity_header,
+        )
+        self.sign_in = SignIn(operator, kept.operator)
         self.history = History(self.tenant, self.clock, self.faults.lag)
         self.rbac = Rbac(self.tenant, self.history)
         self.requests = RequestLog()
@@ -80,7 +90,7 @@ class LocalAzure:
         self.strikes = Strikes(self.faults, self.clock, self.arm.changes.make, self._kill)
         self.functions: FunctionsHost | None = None
         self.url = self.identity_url = self.data_url = self.storage_connection = ""
-        self.ca = run_dir / "ca.pem"
+        self.ca = (options.state or run_dir) / "ca.pem"
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -94,7 +104,7 @@ class LocalAzure:
             identity = web.Application(middlewares=middlewares.without_latency())
             identity.add_routes([web.get("/msi/token", partial(managed_identity, self.tokens))])
             tls = self._certificate()
-            port = await _serve(stack, azure, self.options.port, tls)
+            port = await _serve(stack, azure, self.options.port or self.kept.secrets.port, tls)
             self.url = self.tokens.arm = f"https://{_HOST}:{port}"
             self.identity_url = f"http://{_HOST}:{await _serve(stack, identity, 0, None)}/msi/token"
             if self.options.functions:
@@ -102,10 +112,17 @@ class LocalAzure:
                 await self._start_functions(stack)
             await self.events.start()
             stack.push_async_callback(self.events.stop)
+            self.kept.started(port, urlsplit(self.functions.url).port or 0 if self.functions else 0)
+            stack.callback(self._keep)
             self._running = stack.pop_all()
 
     async def stop(self) -> None:
         await self._running.aclose()
+
+    def _keep(self) -> None:
+        """What is under way ends first."""
+        self.arm.provisioning.end_all()
+        self.kept.ended(self.tenant.document())
 
     async def _kill(self, what: str) -> None:
         if self.functions and what == "host":
@@ -180,6 +197,7 @@ class LocalAzure:
         return [
             *control.routes(),
             *authority.routes(),
+            *Directory(self.tenant, self.tokens).routes(),
             web.get("/metadata/endpoints", metadata.endpoints),
             web.post("/{_:(?i:providers/microsoft.resourcegraph/resources)}", front.resources_query),
             web.post(f"{_INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", logs.ingest),
@@ -198,7 +216,7 @@ class LocalAzure:
         return principal == self.tokens.operator.object_id or self.rbac.can_read(principal, resource)
 
     def _certificate(self) -> ssl.SSLContext:
-        authority = trustme.CA(organization_name="amlguard local Azure")
+        authority = self.kept.secrets.authority
         authority.cert_pem.write_to_path(str(self.ca))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert(_HOST, "localhost").configure_cert(context)
@@ -225,7 +243,12 @@ class LocalAzure:
         environment = self.environment()
         app_settings.check(environment)
         host = FunctionsHost(
-            options.app, environment, options.functions_port, self.clock, self.run_dir, options.workers
+            options.app,
+            environment,
+            options.functions_port or self.kept.secrets.functions_port,
+            self.clock,
+            self.run_dir,
+            options.workers,
         )
         await host.start()
         stack.push_async_callback(host.stop)

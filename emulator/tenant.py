@@ -61,6 +61,8 @@ class Tenant:
                 self._memberships.setdefault(member, []).append(group)
         self.synced_keys: dict[str, datetime] = {}
         """When each workspace (lower-cased id) last read its keys anew."""
+        self.deployments: dict[str, Json] = {}
+        """Of templates, each with its operations. By lower-cased id. No list of resources has them."""
         self.logs: dict[str, list[Json]] = document.get("logs") or {}
         self.role_definitions = built_in()
         for role in document.get("roleDefinitions") or []:
@@ -91,6 +93,22 @@ class Tenant:
             raise TenantFileError(f"{file} is not JSON: {error}") from error
         except TenantFileError as error:
             raise TenantFileError(f"{file}: {error}") from error
+
+    def document(self) -> Json:
+        """A tenant file of everything as it is now."""
+        custom = [one for one in self.role_definitions.values() if one["properties"].get("type") != "BuiltInRole"]
+        return {
+            "tenantId": self.tenant_id,
+            "resources": list(self.resources.values()),
+            "roleAssignments": list(self.role_assignments.values()),
+            "roleDefinitions": custom,
+            "denyAssignments": list(self.deny_assignments.values()),
+            "locks": list(self.locks.values()),
+            "managementGroups": self.management_groups,
+            "groups": self.groups,
+            "principals": list(self.principals.values()),
+            "logs": self.logs,
+        }
 
     def groups_of(self, principal: str) -> set[str]:
         """Every group (lower-case id) that the principal is in, directly or through other groups."""

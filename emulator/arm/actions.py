@@ -32,9 +32,13 @@ class Actions:
             (f"{_AML}/onlineendpoints", "regeneratekeys"): ("regenerateKeys", self._renewing("keyType", done)),
             (f"{_AML}/onlineendpoints", "token"): ("token", self._endpoint_token),
             (f"{_AML}/batchendpoints", "listkeys"): ("listKeys", keys("primaryKey", "secondaryKey")),
-            (f"{_AML}/computes", "start"): ("start", done),
-            (f"{_AML}/computes", "stop"): ("stop", done),
-            (f"{_AML}/computes", "restart"): ("restart", done),
+            (f"{_AML}/onlineendpoints/deployments", "getlogs"): ("getLogs", lambda *_: Answer(200, {"content": ""})),
+            (f"{_AML}/computes", "listnodes"): ("listNodes", lambda *_: Answer(200, {"nodes": []})),
+            (_AML, "diagnose"): ("diagnose", self._diagnose),
+            (_AML, "provisionmanagednetwork"): ("provisionManagedNetwork", self._provision_network),
+            (f"{_AML}/computes", "start"): ("start", _accepted),
+            (f"{_AML}/computes", "stop"): ("stop", _accepted),
+            (f"{_AML}/computes", "restart"): ("restart", _accepted),
             (f"{_AML}/datastores", "listsecrets"): ("listSecrets", self._datastore_secrets),
             (f"{_AML}/connections", "listsecrets"): ("listSecrets", lambda _, __, found: Answer(200, found)),
             (f"{_AML}/jobs", "cancel"): ("cancel", done),
@@ -64,6 +68,13 @@ class Actions:
                 self._tenant.synced_keys[owner.key] = self._clock.now()
 
         return Answer(202, finish=finish)
+
+    def _diagnose(self, *_: object) -> Answer:
+        """Nothing to say: the local Azure looks for nothing."""
+        return Answer(200, {"value": {}})
+
+    def _provision_network(self, _: Call, __: ResourcePath, ___: Json) -> Answer:
+        return Answer(200, {"status": "Active", "sparkReady": False})
 
     def _workspace_keys(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
         properties = resource.get("properties") or {}
@@ -142,6 +153,10 @@ def _key(owner: ResourcePath, name: str) -> str:
 def _split(path: ResourcePath) -> tuple[str, str]:
     owner, _, action = path.type.lower().rpartition("/")
     return owner, action
+
+
+def _accepted(*_: object) -> Answer:
+    return Answer(202, finish=lambda _: None)
 
 
 def _done(*_: object) -> Answer:

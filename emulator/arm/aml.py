@@ -29,6 +29,7 @@ _BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 _METRICS_WRITER = "635dd51f-9968-44d3-b7fb-6d9a6bd613ae"
 # learn.microsoft.com/azure/templates/microsoft.machinelearningservices/workspaces/jobs (2025-12-01)
 _JOB_TYPES = ("AutoML", "Command", "Pipeline", "Spark", "Sweep")
+_ASSETS = ("codes", "components", "data", "environments", "models")
 _FIRST_PARTY_APP = "0736f41a-0425-4b46-bdb5-1563eff02385"
 
 
@@ -59,6 +60,7 @@ class AzureMachineLearning:
             f"{_TYPE}/onlineendpoints": _OnlineEndpoint(self),
             f"{_TYPE}/batchendpoints": _BatchEndpoint(),
             f"{_TYPE}/jobs": _Job(self),
+            **{f"{_TYPE}/{kind}/versions": _Version(self._tenant) for kind in _ASSETS},
         }
 
     def workspace_of(self, resource: Json) -> Json:
@@ -160,6 +162,27 @@ class _OnlineEndpoint(Behaviour):
 
 class _BatchEndpoint(Behaviour):
     identity_is_fixed = True
+
+
+class _Version(Plain):
+    """The first version of an asset makes the asset: azure-ai-ml writes no other."""
+
+    brings_its_parent = True
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def settled(self, resource: Json, *, created: bool) -> None:
+        asset, version = resource["id"].rsplit("/", 2)[0], resource["name"]
+        held = self._tenant.resources.get(key_of(asset)) or {
+            "id": asset,
+            "name": asset.rpartition("/")[2],
+            "type": resource["type"].rpartition("/")[0],
+            "systemData": resource.get("systemData"),
+        }
+        properties = {"isArchived": False, **(held.get("properties") or {}), "latestVersion": version}
+        if created:
+            self._tenant.resources[key_of(asset)] = {**held, "properties": properties}
 
 
 class _Job(Plain):

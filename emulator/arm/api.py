@@ -48,6 +48,26 @@ class Arm:
         """Raises AzureError if ARM refuses. Then nothing is changed."""
         if self.provisioning.knows(call.path):
             return self._operation(call)
+        answer, announce = self._answered(call)
+        if call.method not in ("GET", "HEAD") and answer.status != 204:
+            if answer.finish is not None:
+                return self._begun(call, answer, answer.finish, announce)
+            announce()
+            if answer.manner is not None:
+                return replace(answer, headers=rendered(answer.manner.headers, call, call.path))
+        return answer if call.method != "HEAD" else Answer(204, None, answer.headers)
+
+    def carry_out(self, call: Call) -> Answer:
+        """As a deployment does it: what takes a while is done when this returns."""
+        answer, announce = self._answered(call)
+        if answer.finish is not None:
+            answer.finish(SUCCEEDED)
+        if call.method != "GET":
+            announce()
+        return answer
+
+    def _answered(self, call: Call) -> tuple[Answer, Callable[[], None]]:
+        """The answer, and what tells Event Grid of it."""
         handler = self._handler(call)
         self.scopes.require(call.path)
         operation = self._operation_name(call)
@@ -58,14 +78,7 @@ class Arm:
         if _is_filtered_list(call) and not answer.body["value"] and call.path.subscription:
             # Azure filters lists by what the caller may read, and refuses a caller who may read nothing of them
             self.authorizer.require(call.caller, operation, call.path.parent)
-        if call.method not in ("GET", "HEAD") and answer.status != 204:
-            announce = partial(self._announce, call, operation, evidence, created=answer.created)
-            if answer.finish is not None:
-                return self._begun(call, answer, answer.finish, announce)
-            announce()
-            if answer.manner is not None:
-                return replace(answer, headers=rendered(answer.manner.headers, call, call.path))
-        return answer if call.method != "HEAD" else Answer(204, None, answer.headers)
+        return answer, partial(self._announce, call, operation, evidence, created=answer.created)
 
     def _handler(self, call: Call) -> Handler:
         own = self.routes.get("register" if call.path.types == ("register",) else call.path.type.lower())

@@ -16,6 +16,8 @@ class Behaviour:
     """Its properties have a provisioningState."""
     keeps_when_replaced: tuple[str, ...] = ()
     """Properties that a PUT without them does not remove."""
+    brings_its_parent = False
+    """A write of it makes what it lies below, where that is not there."""
     newest_first = False
     """Lists are in the order of creation, the newest first. Other lists have no order."""
 

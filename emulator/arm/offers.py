@@ -27,6 +27,11 @@ _LOCATIONS = {
     "uksouth": "UK South",
     "southeastasia": "Southeast Asia",
 }
+# learn.microsoft.com/rest/api/azureml/virtual-machine-sizes/list; the sizes' own figures
+_SIZES = {
+    "STANDARD_DS3_V2": ("standardDSv2Family", 4, 0, 14),
+    "STANDARD_NC4AS_T4_V3": ("standardNCASv3_T4Family", 4, 1, 28),
+}
 _CHECKED = {
     "microsoft.storage": ("microsoft.storage/storageaccounts", "The storage account named {} is already taken."),
     "microsoft.containerregistry": (
@@ -82,6 +87,22 @@ class Offers:
                 "metadata": {"regionType": "Physical"},
             }
             for name, display in _LOCATIONS.items()
+        ]
+        return Answer(200, {"value": shown})
+
+    def sizes(self, call: Call) -> Answer:
+        """Some of the sizes that Azure Machine Learning has for computes."""
+        del call
+        shown = [
+            {
+                "name": name,
+                "family": family,
+                "vCPUs": cores,
+                "gpus": gpus,
+                "memoryGB": memory,
+                "lowPriorityCapable": True,
+            }
+            for name, (family, cores, gpus, memory) in _SIZES.items()
         ]
         return Answer(200, {"value": shown})
 

@@ -33,6 +33,8 @@ class _Operation:
     location: str = ""
     """The URL that tells of the resource, and not of the operation."""
     ended: datetime | None = None
+    error: AzureError | None = None
+    """Why it failed."""
 
     @property
     def state(self) -> str:
@@ -47,6 +49,7 @@ class Provisioning:
         self._made_up = made_up
         self._seconds = seconds
         self._operations: dict[str, _Operation] = {}
+        self._open: dict[str, Finish] = {}
 
     def begin(self, call: Call, manner: Manner, finish: Finish) -> dict[str, str]:
         """The headers that tell the caller where to look. `finish` runs when the operation is done."""
@@ -55,13 +58,13 @@ class Provisioning:
         operation = _Operation(name, manner, call.method, self._clock.now(), about, call.ends or SUCCEEDED)
         headers = rendered(manner.headers, call, about, name)
         operation.location = headers.get("Location", "")
-        self._operations[name] = operation
+        self._operations[name], self._open[name] = operation, finish
         asyncio.get_running_loop().call_later(self._seconds, self._end, operation, finish)
         return headers
 
     def knows(self, path: ResourcePath) -> bool:
         """Whether the path can only be that of an operation."""
-        return path.name in self._operations or path.type.lower().endswith(_ENDINGS)
+        return path.name in self._operations or (path.type.lower().endswith(_ENDINGS) and not path.is_collection)
 
     def asks_for_result(self, call: Call) -> bool:
         """Asks for the resource, as a Location does, and not for the status of the operation."""
@@ -73,7 +76,8 @@ class Provisioning:
         operation = self._operation(call)
         body = {name: value for name, value in self._fields(call, operation).items() if value is not None}
         if operation.ended is not None and operation.end != SUCCEEDED:
-            body["error"] = {"code": f"Operation{operation.end}", "message": "The operation did not succeed."}
+            unknown = {"code": f"Operation{operation.end}", "message": "The operation did not succeed."}
+            body["error"] = operation.error.body()["error"] if operation.error else unknown
         # Container Registry repeats where it was asked
         headers = {"Azure-AsyncOperation": call.url} if operation.manner.poll.prefix else {}
         return Answer(200, body, headers | ({} if operation.ended else {"Retry-After": "1"}))
@@ -103,11 +107,18 @@ class Provisioning:
             raise AzureError(404, "NotFound", f"The operation '{call.path.name}' was not found.")
         return found
 
+    def end_all(self) -> None:
+        """Ends now what is under way."""
+        for name in list(self._open):
+            self._end(self._operations[name], self._open[name])
+
     def _end(self, operation: _Operation, finish: Finish) -> None:
+        if self._open.pop(operation.name, None) is None:
+            return
         try:
             finish(operation.end)
-        except AzureError:
-            operation.end = "Failed"
+        except AzureError as error:
+            operation.end, operation.error = "Failed", error
         operation.ended = self._clock.now()
 
 

@@ -156,6 +156,9 @@ class Resources:
             missing = ResourcePath.parse(words[0])
         if self._store.held(missing) is not None:
             return
+        if self._store.behaviour(path).brings_its_parent:
+            self._require_parent(missing)
+            return
         if path.is_collection:
             raise not_found(missing, self._providers.canonical(missing.type))
         raise AzureError(

@@ -10,8 +10,10 @@ from emulator.arm.announcer import Announcer, Publish
 from emulator.arm.api import Arm, Handler
 from emulator.arm.authorization import DenyAssignments, LockRoutes
 from emulator.arm.authorizer import Authorizer
+from emulator.arm.call import Answer, Call
 from emulator.arm.changes import Changes
 from emulator.arm.deleted_vaults import DeletedVaults
+from emulator.arm.deployments import Deployments
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import ManagementGroups
@@ -66,11 +68,19 @@ def build(
     actions = Actions(tenant, clock, made_up)
     resources = Resources(tenant, made_up, store, providers, provisioning, authorizer, actions, manners)
     groups = ManagementGroups(tenant, authorizer)
-    return Arm(
+
+    def carry_out(call: Call) -> Answer:
+        return arm.carry_out(call)
+
+    deployments = Deployments(tenant, clock, authorizer, manners, carry_out)
+    arm = Arm(
         routes={
             **_routes(tenant, rbac, scopes, groups, resources, role_assignments),
             **_asked_besides(Offers(tenant, providers), Tags(tenant, store, scopes)),
             **_deleted_vaults(deleted_vaults),
+            "microsoft.resources/deployments": _methods(deployments),
+            "microsoft.resources/deployments/operations": {"GET": deployments.operations},
+            "microsoft.resources/deployments/validate": {"POST": deployments.validate},
             "microsoft.authorization/permissions": {"GET": Permissions(tenant, rbac).get},
             "microsoft.authorization/roledefinitions": _methods(RoleDefinitions(tenant, clock)),
             "microsoft.insights/eventtypes/values": {"GET": activity_log.get},
@@ -86,6 +96,7 @@ def build(
         announcer=announcer,
         changes=Changes(tenant, made_up, store),
     )
+    return arm
 
 
 def _routes(
@@ -138,6 +149,7 @@ def _asked_besides(offers: Offers, tags: Tags) -> Mapping[str, Mapping[str, Hand
         "microsoft.resources/providers": {"GET": offers.providers},
         "microsoft.resources/subscriptions/providers": {"GET": offers.providers},
         "microsoft.resources/subscriptions/locations": {"GET": offers.locations},
+        "microsoft.machinelearningservices/locations/vmsizes": {"GET": offers.sizes},
         "microsoft.resources/tenants": {"GET": offers.tenants},
         "microsoft.resources/tags": _methods(tags),
         "register": {"POST": offers.register},

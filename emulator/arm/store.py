@@ -127,7 +127,7 @@ class ResourceStore:
             if principal is not None:
                 self._tenant.principals.pop(principal, None)
             del self._tenant.resources[key]
-        for held in (self._tenant.role_assignments, self._tenant.locks):
+        for held in (self._tenant.role_assignments, self._tenant.locks, self._tenant.deployments):
             for key in [key for key in held if key.startswith(path.key + "/")]:
                 del held[key]
         return bool(below)

@@ -21,6 +21,7 @@ class Audience(Enum):
     """What a token is for. Each audience has several names."""
 
     ARM = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
+    GRAPH = frozenset({"https://graph.microsoft.com"})
     INGESTION = frozenset({"https://monitor.azure.com"})
     LOGS_QUERY = frozenset({"https://api.loganalytics.io"})
     STORAGE = frozenset({"https://storage.azure.com"})
@@ -38,13 +39,16 @@ class Caller:
 
 
 class Tokens:
-    def __init__(self, tenant_id: str, *, app: Caller, operator: Caller) -> None:
+    def __init__(
+        self, tenant_id: str, *, app: Caller, operator: Caller, key: str = "", identity_header: str = ""
+    ) -> None:
+        """The key and the header are new ones unless they are given."""
         self._tenant_id = tenant_id
         self._issuer = f"https://sts.windows.net/{tenant_id}/"
-        self._key = secrets.token_hex(32)
+        self._key = key or secrets.token_hex(32)
         self._app = app
         self.operator = operator
-        self.identity_header = secrets.token_hex(16).upper()
+        self.identity_header = identity_header or secrets.token_hex(16).upper()
         self._callers = {caller.object_id: caller for caller in (app, operator)}
         self.arm = ""
         """The local ARM's own URL, which is an audience, too."""
@@ -104,7 +108,7 @@ class Tokens:
             raise self._refused("InvalidAuthenticationToken", "The access token is invalid.") from None
         caller = self._caller(claims)
         if not caller.operator:
-            own = {self.arm} if audience is Audience.ARM and self.arm else set()
+            own = {self.arm} if audience in (Audience.ARM, Audience.GRAPH) and self.arm else set()
             self._require_audience(claims["aud"], audience.value | own)
         return caller
 

@@ -275,6 +275,9 @@ def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Comman
     parser.add_argument(
         "--setting", action="append", default=[], metavar="NAME=VALUE", help="a setting of the app; can be repeated"
     )
+    parser.add_argument(
+        "--state", type=Path, metavar="FOLDER", help="keep certificates, ports and the tenant for the next start"
+    )
     parser.add_argument("--no-functions", action="store_true", help="serve only Azure, without the app")
     parser.add_argument("--verbose", action="store_true", help="log to standard error")
     _policy_option(parser)

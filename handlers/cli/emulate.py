@@ -26,6 +26,8 @@ def emulate(options: argparse.Namespace) -> int:
     if not find_spec("trustme"):
         raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")
     arguments = [sys.executable, "-m", "emulator", *emulator_arguments(options)]
+    page = _CHECKOUT / "docs" / "emulator.md"
+    print(f"amlguard: {page} says how to use it with az, azure-ai-ml, curl and the SDKs", file=sys.stderr, flush=True)
     sys.stdout.flush()
     path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
     os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - our own module, no shell
@@ -37,7 +39,7 @@ def emulator_arguments(options: argparse.Namespace) -> list[str]:
     arguments = ["--condition", condition(terms)]
     for passed in batched(operations(terms.table), _FILTER_VALUES, strict=False):
         arguments += ["--operations", ",".join(passed)]
-    for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "workers"):
+    for name in ("tenant", "port", "functions_port", "latency_ms", "seed", "faults", "policy", "state", "workers"):
         value = getattr(options, name)
         if value is not None:
             arguments += [f"--{name.replace('_', '-')}", str(value)]

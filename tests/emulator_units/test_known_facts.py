@@ -31,9 +31,12 @@ _OF_THE_REST_REFERENCE = {
     "Microsoft.KeyVault/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults",
     "Microsoft.KeyVault/locations/deletedVaults/purge",
+    "Microsoft.MachineLearningServices/locations/vmSizes",
     "Microsoft.MachineLearningServices/workspaces/privateLinkResources",
     "Microsoft.Management/managementGroups/descendants",
     "Microsoft.ResourceGraph/resources",
+    "Microsoft.Resources/deployments/operations",
+    "Microsoft.Resources/deployments/validate",
     "Microsoft.Resources/providers",
     "Microsoft.Resources/subscriptions",
     "Microsoft.Resources/subscriptions/locations",
@@ -53,6 +56,8 @@ _NOT_READ = {
     "Microsoft.Insights/eventtypes/values",
     "Microsoft.MachineLearningServices/workspaces/labelingJobs",
     "Microsoft.Resources/deployments",
+    "Microsoft.Resources/deployments/operations",
+    "Microsoft.Resources/deployments/validate",
     "Microsoft.Resources/tags",
 }
 

@@ -29,7 +29,7 @@ def commands(name: str) -> list[str]:
 
 
 def test_there_are_workflows() -> None:
-    assert {path.stem for path in WORKFLOWS} == {"deploy", "infrastructure", "release", "test"}
+    assert {path.stem for path in WORKFLOWS} == {"clients", "deploy", "infrastructure", "release", "test"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)

@@ -1,0 +1,1 @@
+"""Real clients, unchanged, on the local Azure: `make clients` says what they can do there."""

@@ -1,0 +1,49 @@
+"""azure-ai-ml: the operations of `azureml.py`."""
+
+import json
+import ssl
+import subprocess
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from clients.local import CLIENTS, Local
+from clients.results import Expected, Results
+
+_HERE = Path(__file__).parent
+_GROUP = "clients"
+_EXPECTED = {
+    # the client sends `PublicNetworkAccessType.ENABLED`, which its own template does not allow
+    "project create": Expected.REFUSED,
+    # the scoring URI leads to a data plane, which is not served
+    "batch endpoint invoke": Expected.FAILS,
+}
+
+
+def carry_out(local: Local, results: Results) -> Results:
+    _prepare(local)
+    url = f"{local.ready['arm']}/metadata/endpoints?api-version=2019-05-01"
+    environment = {**local.environment(), "ARM_CLOUD_METADATA_URL": url}
+    sign_in = {**local.sign_in, "cloud": "AmlGuardLocal"}
+    command = [str(CLIENTS), str(_HERE / "azureml.py"), json.dumps(sign_in)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        assert process.stdout
+        for line in process.stdout:
+            name, error = json.loads(line)
+            results.add(name, error, _EXPECTED.get(name, Expected.WORKS))
+    return results
+
+
+def _prepare(local: Local) -> None:
+    """What is there before: a group and an identity."""
+    group = f"/subscriptions/{local.sign_in['subscriptionId']}/resourceGroups/{_GROUP}"
+    identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/clientsuai"
+    trusted = ssl.create_default_context(cafile=local.ready["ca"])
+    for path, version in ((group, "2022-09-01"), (identity, "2023-01-31")):
+        request = Request(  # noqa: S310 - the local Azure's own address
+            f"{local.ready['arm']}{path}?api-version={version}",
+            data=json.dumps({"location": "westeurope"}).encode(),
+            headers={"Authorization": f"Bearer {local.ready['operatorToken']}", "Content-Type": "application/json"},
+            method="PUT",
+        )
+        with urlopen(request, context=trusted):  # noqa: S310 - the local Azure's own address
+            pass
