@@ -126,7 +126,7 @@ def test_exit_codes_are_those_of_any_plan(
 ) -> None:
     pull = assigned(of_identity())
     base = [one for one in made.base() if "registries" not in one["type"]]
-    file = {
+    files: dict[str, Callable[[], Path]] = {
         "held": lambda: write(pull),
         "missing": write,
         "unknown": lambda: write(assigned(OBJECT_ID)),
@@ -134,7 +134,8 @@ def test_exit_codes_are_those_of_any_plan(
         "admin user": lambda: write(*base, made.registry(adminUserEnabled=True), made.cluster(), pull, base=False),
         "incomplete": lambda: write(pull, diagnostics=[_MODULE]),
         "no workspace": lambda: write(pull, base=False),
-    }[what]()
+    }
+    file = files[what]()
     (tmp_path / "policy.yaml").write_text(_QUIET, "utf-8")
     chosen = ["--template", file, "--policy", tmp_path / "policy.yaml"]
     for option, code in (([], default), (["--fail-on", "grant"], on_grant), (["--fail-on", "never"], never)):
