@@ -22,6 +22,8 @@ _REFUSALS = (
     *(TenantFileError, FaultsError, AccessFileError, AppSettingsError, HostSettingsError),
     *(KeptError, OSError, RuntimeError),
 )
+_PAGE = Path(__file__).parents[1] / "docs" / "emulator.md"
+_HOW_TO = f"amlguard: {_PAGE} says how to use it with az, azure-ai-ml, curl and the SDKs"
 
 
 async def run(options: Options, run_dir: Path) -> None:
@@ -40,6 +42,7 @@ async def run(options: Options, run_dir: Path) -> None:
     await starting
     try:
         print(json.dumps(azure.ready()), flush=True)  # noqa: T201 - the one line for which callers wait
+        print(_HOW_TO, file=sys.stderr, flush=True)  # noqa: T201 - what a command says
         await stopping
     finally:
         await azure.stop()

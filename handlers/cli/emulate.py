@@ -26,8 +26,6 @@ def emulate(options: argparse.Namespace) -> int:
     if not find_spec("trustme"):
         raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")
     arguments = [sys.executable, "-m", "emulator", *emulator_arguments(options)]
-    page = _CHECKOUT / "docs" / "emulator.md"
-    print(f"amlguard: {page} says how to use it with az, azure-ai-ml, curl and the SDKs", file=sys.stderr, flush=True)
     sys.stdout.flush()
     path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
     os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - our own module, no shell
