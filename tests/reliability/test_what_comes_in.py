@@ -13,6 +13,8 @@ from reliability.host import deliver
 from reliability.on_record import given
 from unit.build import REGISTRY, WORKSPACE, guid, sai
 
+from shared.azure import events
+
 C1 = sai("c1")
 
 
@@ -39,6 +41,7 @@ _OF_NO_SHAPE: tuple[object, ...] = ([], {}, False, 0)
     [
         *("true", "T", "now", "12:00", [1]),
         *_OF_NO_SHAPE,
+        *("2026-11-28", "20261128T120000Z", "2026-W48-6T10:00:00Z", "2026-11-28T12:00:00"),
         *("2026-13-45T99:99:99Z", "2026-11-20", "09:30:00Z", "yesterday at noon", "Z", 5, {"at": "noon"}),
     ],
     ids=str,
@@ -76,3 +79,28 @@ def _is_guid(text: str) -> bool:
         return str(UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+@pytest.mark.parametrize(("make", "key"), [(cloud_event, "source"), (cloud_event, "type"), (event, "eventType")])
+async def test_an_event_that_lacks_what_its_schema_asks_for_is_malformed(make: Any, key: str) -> None:
+    one = _app()
+    whole = make(str(WORKSPACE))
+    given(key in whole, "it has it otherwise")
+    assert await deliver({name: value for name, value in whole.items() if name != key}, one) is None
+    assert [row["RuleId"] for row in one.audit.findings()][:1] == ["malformed-event"]
+
+
+async def test_a_cloud_event_with_two_bodies_is_malformed() -> None:
+    one = _app()
+    assert await deliver(cloud_event(str(WORKSPACE)) | {"data_base64": "eyJ9"}, one) is None
+    assert [row["RuleId"] for row in one.audit.findings()] == ["malformed-event"]
+
+
+@pytest.mark.parametrize("text", _NOBODYS_ID, ids=ascii)
+def test_a_caller_is_an_object_id_or_nobody(text: str) -> None:
+    known = event(str(WORKSPACE))
+    known["data"]["claims"] = {"http://schemas.microsoft.com/identity/claims/objectidentifier": text}
+    known["data"].pop("authorization", None)
+    read = events.read(known)
+    assert read is not None
+    assert read.caller == ""

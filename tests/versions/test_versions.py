@@ -22,6 +22,7 @@ from shared.ports import ReadFailedError, Stored
 from shared.state.approvals import Approvals
 from shared.state.failing import Failures
 from shared.state.open_runs import OpenRuns
+from shared.state.sweep_documents import Tally
 from shared.state.sweep_progress import Sweeps
 
 FORMS = sorted((Path(__file__).parent / "forms").iterdir(), key=lambda folder: int(folder.name))
@@ -175,6 +176,18 @@ class TestGoingBack:
         shown = [await Sweeps(each.store, None).listed(each.azure.now()) for each in (one, same)]
         assert len(shown[0]) >= 2
         assert shown[0] == shown[1]
+
+    async def test_a_shard_that_is_done_counts(self) -> None:
+        one = tenant()
+        sweeps = Sweeps(one.store, None)
+        await sweeps.begin("2026", NOW, "enforce")
+        await sweeps.found("2026", 5, 2, NOW)
+        await sweeps.done("2026", "00000", Tally(3, 1, 2, 4), NOW)
+        (name,) = await one.store.names("sweeps/2026/done/")
+        before, stored = await sweeps.listed(NOW), one.store.documents[name]
+        one.store.documents[name] = Stored(_bytes(_of_later(name, json.loads(stored.data))), stored.etag)
+        assert before[0].tally.changes == 2
+        assert await sweeps.listed(NOW) == before
 
     async def test_what_a_run_left_open_is_found(self) -> None:
         found = tenant()

@@ -16,7 +16,7 @@ from unit.hurried import run, seconds
 from unit.scripted import ARM, Answer, Transport
 
 from shared.azure.azure import LiveAzure
-from shared.azure.session import PUBLIC, credential
+from shared.azure.session import PUBLIC, credential, transport
 from shared.ports import ReadFailedError
 
 _SCOPE = PUBLIC.arm_scope
@@ -92,3 +92,10 @@ def test_a_read_without_a_token_is_one_that_failed(answers: Answers) -> None:
         assert seconds() < 300  # the host would end the function after 600
 
     run(work())
+
+
+async def test_an_answer_may_not_be_silent_for_longer() -> None:
+    """The library's own limit is five minutes: longer than an event, a look or a write may take."""
+    made: Any = transport()
+    assert 0 < made.connection_config.read_timeout <= 60
+    await made.close()
