@@ -82,6 +82,7 @@ check-types:
 
 check-templates:
 	@$(BIN)/python -m infra.check --ages $(AGES)
+	@$(BIN)/python -m checks.example
 
 format: setup    ## formatter and safe fixes
 	@$(BIN)/ruff format --quiet .

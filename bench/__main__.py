@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from itertools import product
 
-from bench import alone, event, first_plan, report, sweep
+from bench import alone, event, first_plan, report, sweep, template
 from bench.figure import Figure, table
 
-_SECTIONS = ("cold", "plan", "event", "report", "first-plan", "sweep")
+_SECTIONS = ("cold", "plan", "template", "event", "report", "first-plan", "sweep")
 _PER_SUBSCRIPTION = 100
 _EVERYTHING = {"sizes": [100, 1000, 10_000], "workers": [1, 2, 4]}
 
@@ -18,6 +18,7 @@ def _figures(options: argparse.Namespace) -> list[Figure]:
     sections: dict[str, Callable[[], Iterable[Figure]]] = {
         "cold": alone.cold_start,
         "plan": alone.plan_cpu,
+        "template": template.figures,
         "event": event.event_path,
         "report": report.figures,
         "first-plan": lambda: first_plan.figures(options.first_plan_size),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shared import policy
+from handlers.policy_file import chosen_policy, read_policy
 from shared.access.terms import RunMode, Terms
 from shared.azure.audit_log import AuditReader, LiveAuditLog
 from shared.azure.azure import LiveAzure
@@ -22,7 +22,6 @@ from shared.azure.settings import Settings
 from shared.azure.store import LiveStore
 from shared.instructions import Instructions
 from shared.memory import Memory
-from shared.policy import Policy, PolicyError
 from shared.ports import AuditLog, Azure, AzureFailureError, Store, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
@@ -32,7 +31,6 @@ from shared.writing.leftovers import Leftovers
 
 BELIEVED_SECONDS = 12 * 3600.0
 _NOTE_SECONDS = 3
-DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,24 +171,6 @@ async def connected(environment: Mapping[str, str], policy_file: Path | None) ->
         yield services
     finally:
         await services.close()
-
-
-def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
-    """The chosen file, or else AMLGUARD_POLICY, or else `policy.yaml` beside the app, if it exists."""
-    if chosen is None and settings.policy_file:
-        return Path(settings.policy_file)
-    return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
-
-
-def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """Without a file, the defaults (report mode)."""
-    file = chosen_policy(chosen, settings)
-    try:
-        return policy.load(file) if file else Policy()
-    except PolicyError as error:
-        raise PolicyError(
-            f"AMLGUARD_POLICY: {error}" if chosen is None and settings.policy_file else str(error)
-        ) from error
 
 
 def claim(token: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
     AzureFailureError              Azure did not do what it was asked to do
     ├── ReadFailedError            the state is unknown: this reconcile stops and is retried (law 2)
+    │   └── NotShownError          what is looked at, a template, does not show it; the rest of it may be known
     ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
     ├── ConflictError              another instance has changed the same document: read it again
     └── WriteRefusedError          Azure refused a change
@@ -61,6 +62,10 @@ class ReadFailedError(AzureFailureError):
     ) -> None:
         super().__init__(operation, code, reason, lacks_right=lacks_right, wait=wait)
         self.forbidden = forbidden
+
+
+class NotShownError(ReadFailedError):
+    pass
 
 
 class AuditFailedError(AzureFailureError):

@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from handlers.cli import template_arguments
 from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
 
-FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
@@ -38,6 +39,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _printing(planning)
     _fresh_option(planning)
     _choosing(planning)
+    template_arguments.add(planning, at_once=True)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
     _applying(commands, run)
@@ -162,6 +164,7 @@ def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> N
     )
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
+    template_arguments.add(explaining, at_once=False)
     explaining.set_defaults(run=run["explain"])
 
 
@@ -185,6 +188,14 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
 def _printing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FORMAT=FILE",
+        type=as_utf8,
+        help="write the same in another format to a file as well. Can be repeated",
+    )
     parser.add_argument("--full", action="store_true", help="tell all of it, however long, with reasons and remedies")
 
 

@@ -18,6 +18,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "amlguard plan --severity high --workspace 'prod-*'",
         "amlguard plan --format sarif --out amlguard.sarif --fail-on high",
         "amlguard plan --rule AML-21 --format json --out plan.json",
+        "amlguard plan --template ml/main.bicepparam --fail-on grant",
+        f"amlguard plan --template ml/main.bicep --parameter prefix=demo --scope {_GROUP}",
     ),
     "report": (
         "amlguard report",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from handlers.cli import completion
+from handlers.cli import completion, planning, template_arguments
 from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
@@ -27,15 +27,14 @@ from handlers.cli.console import (
 )
 from handlers.cli.formats import mermaid
 from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
-from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import summary
+from handlers.cli.output import besides, write
 from handlers.cli.plan_file import actions_of
 from handlers.cli.present import render, result_document
 from handlers.cli.progress import begin
 from shared import policy
 from shared.access.condition import condition
-from shared.access.plan_json import Document
 from shared.access.rules import RULES
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "out", None):
             require_writable(options.out)
+        for _, file in besides(getattr(options, "also", ())):
+            require_writable(file)
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -73,14 +74,10 @@ def _failed(error: Exception) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
-
     require_rules(options.rule, RULES)
-    where = _where(options)
-    begin("plan")
-    document = result_document(asyncio.run(plan(where)))
+    document = planning.document(options, _where)
     choice = Choice(options.rule, options.severity, options.workspace, options.status)
-    _write(options, chosen(document, choice))
+    write(options, chosen(document, choice))
     return exit_code(document, options.fail_on)
 
 
@@ -100,7 +97,7 @@ def _apply(options: argparse.Namespace) -> int:
             return 2
     applied = asyncio.run(apply(_where(options), only, again=options.again, audit_file=options.audit_file))
     print(f"amlguard: {applied.in_short()}", file=sys.stderr)
-    _write(options, result_document(applied.report, applied))
+    write(options, result_document(applied.report, applied))
     return applied.exit_code
 
 
@@ -118,7 +115,7 @@ def _report(options: argparse.Namespace) -> int:
 def _where(options: argparse.Namespace) -> "Where":
     """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
     from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
-    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     for scope in options.scope:
@@ -155,9 +152,15 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
+    template = template_arguments.of(options)
+    if template:
+        from handlers.cli.template import explained_template  # noqa: PLC0415 - only this needs it
 
-    found = asyncio.run(explained(options.resource, options.policy))
+        found = explained_template(template, options.resource, os.environ)
+    else:
+        from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
+
+        found = asyncio.run(explained(options.resource, options.policy))
     match options.format:
         case "json":
             print(json.dumps(found.document(), indent=2))
@@ -249,7 +252,7 @@ def _not_there(options: argparse.Namespace, checked: policy.Policy) -> "Sequence
 
 
 def _policy_condition(options: argparse.Namespace) -> int:
-    from handlers.runtime import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))
@@ -265,16 +268,6 @@ def _emulate(options: argparse.Namespace) -> int:
     from handlers.cli.emulate import emulate  # noqa: PLC0415 - only this command needs it
 
     return emulate(options)
-
-
-def _write(options: argparse.Namespace, document: Document) -> None:
-    text = render(document, options.format, Screen.of_output(to_file=bool(options.out)), full=options.full)
-    if options.format == "sarif" and (note := left_out(document)):
-        print(f"amlguard: {note}", file=sys.stderr)
-    if options.out:
-        write_text(options.out, text + "\n")
-    else:
-        print(text)
 
 
 COMMANDS = {

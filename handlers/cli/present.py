@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from handlers.cli.formats import csv_file, markdown, sarif
+from handlers.cli.formats import bicep_file, csv_file, markdown, sarif
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import text
 from handlers.cli.formats.view import View, view
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FORMATS: Mapping[str, Callable[[View], str]] = {
     "json": lambda seen: json.dumps(seen.document, indent=2),
     "sarif": lambda seen: json.dumps(sarif.document(seen, RULES), indent=2),
+    "bicep": bicep_file.text,
     "csv": csv_file.text,
     "markdown": markdown.text,
     "html": page,

@@ -174,6 +174,15 @@ class Deferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something of which nobody can tell whether it is as it should be: neither held nor missing."""
+
+    resource: Scope
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`satisfied` counts the required grants that are already held. `missing` are dependencies that do not exist."""
 
@@ -186,6 +195,7 @@ class Plan:
     removals: tuple[Removal, ...] = ()
     leaning: tuple[Leaning, ...] = ()
     missing: frozenset[Scope] = frozenset()
+    unknown: tuple[Unknown, ...] = ()
 
     @property
     def actions(self) -> tuple[Grant | Setting | Removal, ...]:
@@ -204,4 +214,4 @@ class Plan:
 
     @property
     def compliant(self) -> bool:
-        return not (self.actions or self.findings or self.withheld or self.deferred)
+        return not (self.actions or self.findings or self.withheld or self.deferred or self.unknown)

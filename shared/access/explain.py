@@ -199,6 +199,8 @@ def _explained(asking: tuple[tuple[Rule, RequiredGrant], ...], estate: Estate, m
     known = estate.access[one.principal.id].roles if one.principal.id in estate.access else {}
     roles = ((a, known[a.role_id].name if a.role_id in known else a.role_id) for a in cover.through)
     verdict, reason = ("held", "") if cover.held else _verdict(one, estate, made)
+    if cover.perhaps and not cover.denied_by:
+        verdict, reason = NOT_KNOWN, "; ".join(dict.fromkeys(each.doubt for each in cover.perhaps))
     return Explained(asking, cover, tuple(roles), verdict, reason)
 
 

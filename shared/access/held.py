@@ -6,7 +6,7 @@ from shared.access.asks import (
     RequiredGrant,
 )
 from shared.access.model import Estate
-from shared.access.permissions import Access, Coverage, Permission, applies_at, coverage
+from shared.access.permissions import Access, Coverage, Permission, RoleAssignment, applies_at, coverage
 
 
 def held(ask: RequiredGrant, estate: Estate) -> Coverage:
@@ -42,7 +42,20 @@ def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
         and not (a.condition or a.misplaced)
         and applies_at(a.scope, ask.scope, a.within)
     )
-    return Coverage(() if found else (Permission(f"all of role {ask.need.role_id}"),), found)
+    whole = Permission(f"all of role {ask.need.role_id}")
+    if found:
+        return Coverage((), found)
+    near = (one for one in access.doubts if applies_at(one.scope, ask.scope, one.within))
+    perhaps = tuple(one for one in near if _gives_all(one, ask, access))
+    return Coverage((whole,), perhaps=perhaps)
+
+
+def _gives_all(one: RoleAssignment, ask: RequiredGrant, access: Access) -> bool:
+    """Whether it is of that role, or of one of which nobody can tell what it gives."""
+    role = access.roles.get(one.role_id)
+    return one.role_id == ask.need.role_id or (
+        role is not None and any("*" in each.actions for each in role.permissions)
+    )
 
 
 def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:

@@ -213,14 +213,14 @@ class Part(tuple[Raw, ...]):
 
 
 class Unreadable(Enum):
-    """The identity may not read it, no log workspace is configured, or Azure's answer is not a resource.
-
-    What it holds is unknown, and rules know that.
+    """The identity may not read it, no log workspace is configured, Azure's answer is no resource, or a template does
+    not show it. What it holds is unknown, and rules know that.
     """
 
     FORBIDDEN = "forbidden"
     NOT_CONFIGURED = "not configured"
     MISSHAPEN = "misshapen"
+    NOT_SHOWN = "not shown"
 
 
 type Fact = Raw | tuple[Raw, ...] | Unreadable | None

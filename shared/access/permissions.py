@@ -83,7 +83,8 @@ class RoleAssignment:
     """`principal_id` may be a group, because ARM's `assignedTo` filter also returns the assignments of groups.
 
     `within` is for an assignment at a management group: a subscription below it, as far as is known. `misplaced`:
-    nobody can tell where it is. So it gives nothing, and what its principal lacks is not known either.
+    nobody can tell where it is. So it gives nothing, and what its principal lacks is not known either. `doubt` says why
+    nobody can tell whether the principal has it. Without a doubt, it does.
     """
 
     id: str
@@ -95,6 +96,7 @@ class RoleAssignment:
     description: str | None = None
     within: Scope | None = None
     misplaced: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Access:
     `denies` holds only those that concern the principal, or may do so (`denies.concerning`). `partial`: only what is
     assigned to the principal itself, in some resource groups. What is held through that is held; the rest is unknown.
     `groups`, if it was read, is what groups are assigned there. Only membership of one of them can be unknown then.
+    `doubts` may be its assignments, and nobody can tell (`RoleAssignment.doubt`): they give nothing.
     """
 
     assignments: tuple[RoleAssignment, ...] = ()
@@ -131,6 +134,7 @@ class Access:
     denies: tuple[DenyAssignment, ...] = ()
     partial: bool = False
     groups: tuple[RoleAssignment, ...] | None = None
+    doubts: tuple[RoleAssignment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class Coverage:
     """The answer to "is it held?", with the evidence.
 
     `through` are the assignments that give it. `since` is when the last missing part was granted (None: unknown, so
-    long ago). `conditional` would give it without their condition. `denied_by` take it away, or may.
+    long ago). `conditional` would give it without their condition. `denied_by` take it away, or may. `perhaps` are
+    doubtful assignments that would give all that is missing: then nobody can tell whether it is held.
     """
 
     missing: tuple[Permission, ...]
@@ -146,6 +151,7 @@ class Coverage:
     since: datetime | None = None
     conditional: tuple[RoleAssignment, ...] = ()
     denied_by: tuple[DenyAssignment, ...] = ()
+    perhaps: tuple[RoleAssignment, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -175,9 +181,22 @@ def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Cov
             conditional.update((a.id, a) for a in here if _allows(a, permission, access.roles, conditioned=True))
     denied = tuple(found for deny in access.denies if (found := _denial(deny, target, wanted)))
     known = [time for time in since if time is not None]
+    perhaps = _perhaps(missing, target, access)
     return Coverage(
-        tuple(missing), tuple(through.values()), max(known, default=None), tuple(conditional.values()), denied
+        tuple(missing), tuple(through.values()), max(known, default=None), tuple(conditional.values()), denied, perhaps
     )
+
+
+def _perhaps(missing: Sequence[Permission], target: Scope, access: Access) -> tuple[RoleAssignment, ...]:
+    """The doubtful assignments that together would give everything that is missing. None if a part stays missing."""
+    near = [one for one in access.doubts if applies_at(one.scope, target, one.within)]
+    found: dict[RoleAssignment, None] = {}
+    for permission in missing:
+        giving = [one for one in near if _allows(one, permission, access.roles, conditioned=True)]
+        if not giving:
+            return ()
+        found.update(dict.fromkeys(giving))
+    return tuple(found)
 
 
 def applies_at(assigned: Scope, target: Scope, within: Scope | None = None) -> bool:

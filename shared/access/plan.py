@@ -4,8 +4,10 @@ Rules ask, coverage says what is already held, and guardrails object. The result
 carries it out, and mode report only records it.
 """
 
+from collections.abc import Iterable
+
 from shared.access import merge
-from shared.access.actions import Deferred, Grant, Leaning, Plan, Refusal, Removal, Setting, Wait, Withheld
+from shared.access.actions import Deferred, Grant, Leaning, Plan, Refusal, Removal, Setting, Unknown, Wait, Withheld
 from shared.access.admin_user import NOT_READY_AGAIN, Delay
 from shared.access.advice import Advised, advice, each_once
 from shared.access.ask_rules import WorkspaceAsks, ask_rules, fixes
@@ -17,6 +19,7 @@ from shared.access.guardrails import over_the_cap, refuse_grant, refuse_setting
 from shared.access.held import weakest
 from shared.access.model import Estate
 from shared.access.own_assignments import run_of
+from shared.access.permissions import Coverage
 from shared.access.removals import removals
 from shared.access.rules import Rule
 from shared.access.scope import Scope
@@ -28,7 +31,8 @@ def plan(estate: Estate, terms: Terms) -> Plan:
     """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` if something was not read."""
     asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     at, mine = Situation(asked, estate, terms), asked[0]
-    satisfied, leaning, grants, withheld, findings = _grants(at)
+    satisfied, leaning, unknown, asking = _held(mine, at)
+    grants, withheld, findings = _grants(at, asking)
     settings, more_withheld, deferred, more_findings = _settings(at, grants)
     deferred += [Deferred(Wait(one.resource), estate.now + NOT_READY_AGAIN, one.reason) for one in mine.not_ready]
     taken, untouched, left_behind = removals(asked, estate, terms)
@@ -47,23 +51,45 @@ def plan(estate: Estate, terms: Terms) -> Plan:
         tuple(action for action in kept if isinstance(action, Removal)),
         tuple(leaning),
         estate.missing,
+        tuple(unknown),
     )
 
 
-def _grants(at: Situation) -> tuple[int, list[Leaning], list[Grant], list[Withheld], list[Finding]]:
-    asked, estate, terms = at.asked[0], at.estate, at.terms
-    satisfied, leaning, grants, withheld = 0, [], [], []
-    advised: list[Advised] = []
-    apart, kept = kept_apart(asked, estate), []
+def _held(
+    asked: WorkspaceAsks, at: Situation
+) -> tuple[int, list[Leaning], list[Unknown], list[tuple[merge.Asking, Coverage]]]:
+    """How many needs are held, and which of them through amlguard; which nobody can tell of; and those that are not."""
+    estate, terms = at.estate, at.terms
+    satisfied, leaning, unknown, missing = 0, [], [], []
     for asking in merge.merged(asked).values():
-        acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
-        free = [(rule, one) for rule, one in acting if not levelled(rule, one, apart)]
         cover = weakest((each for _, each in asking), estate)
         if cover.held:
             satisfied += 1
             if runs := frozenset(run for each in cover.through if (run := run_of(each.description))):
                 leaning.append(Leaning(merge.grant(asking, asking, estate), runs))
-        elif acting and not free:
+        elif not cover.perhaps or cover.denied_by:
+            missing.append((asking, cover))
+        elif not all(_silenced(rule, one, terms) for rule, one in asking):
+            unknown.append(_not_known(asking[0][1], cover))
+    return satisfied, leaning, unknown, missing
+
+
+def _not_known(one: RequiredGrant, cover: Coverage) -> Unknown:
+    what = f"whether {one.principal.label} holds {one.need.role_name} on {one.scope}"
+    return Unknown(one.on, what, "; ".join(dict.fromkeys(each.doubt for each in cover.perhaps)))
+
+
+def _grants(
+    at: Situation, missing: Iterable[tuple[merge.Asking, Coverage]]
+) -> tuple[list[Grant], list[Withheld], list[Finding]]:
+    asked, estate, terms = at.asked[0], at.estate, at.terms
+    grants, withheld = [], []
+    advised: list[Advised] = []
+    apart, kept = kept_apart(asked, estate), []
+    for asking, cover in missing:
+        acting = [(rule, one) for rule, one in asking if fixes(rule) and terms.enabled(rule, one.requirements)]
+        free = [(rule, one) for rule, one in acting if not levelled(rule, one, apart)]
+        if acting and not free:
             kept += acting
         elif not acting:
             advised += [(rule, one) for rule, one in asking if not _silenced(rule, one, terms)]
@@ -77,7 +103,7 @@ def _grants(at: Situation) -> tuple[int, list[Leaning], list[Grant], list[Withhe
     findings = [advice(rule, one, needs, at, apart) for rule, one, needs in each_once(advised, grants)]
     findings += not_levelled(kept, apart, estate)
     grants = merge.fewest(grants)
-    return satisfied, leaning, grants, merge.once(withheld, grants), findings
+    return grants, merge.once(withheld, grants), findings
 
 
 def _silenced(rule: Rule, one: RequiredGrant, terms: Terms) -> bool:

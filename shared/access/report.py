@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from shared.access.actions import Plan
+from shared.access.actions import Grant, Plan, Unknown
 from shared.access.asks import Severity
 from shared.access.guards import Guard
 from shared.access.plan_json import Document, action, finding, in_words
@@ -24,7 +24,8 @@ class Report:
 
     `errors` are in words; those about one workspace are in `failed` as well, by what could not be read. `policy` is the
     file (None: the defaults), `identity` the object id that it was looked at with, `scopes` are those that were named;
-    `time` is ARM's. `as_of` is when Resource Graph was asked for the resources; None: ARM showed all of it.
+    `time` is ARM's. `as_of` is when Resource Graph was asked for the resources; None: ARM showed all of it. `template`
+    are the files of a plan of what is not there yet, `unknown` is what they leave open for all workspaces.
     """
 
     plans: list[Plan] = field(default_factory=list)
@@ -37,10 +38,12 @@ class Report:
     scopes: tuple[Scope, ...] = ()
     failed: dict[Scope, str] = field(default_factory=dict)
     as_of: datetime | None = None
+    template: list[str] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
 
     @property
     def compliant(self) -> bool:
-        return not self.errors and all(plan.compliant for plan in self.plans)
+        return not (self.errors or self.unknown) and all(plan.compliant for plan in self.plans)
 
     def fail(self, workspace: Scope, why: str) -> None:
         self.errors.append(f"{workspace}: {why}")
@@ -63,7 +66,20 @@ class Report:
             "satisfied": sum(plan.satisfied for plan in self.plans),
             "errors": self.errors,
         }
-        return made | {"counts": counts(made)}
+        said = {"template": {"files": self.template, "needs": self._needs()}} if self.template else {}
+        return made | said | {"counts": counts(made)}
+
+    def _needs(self) -> Document:
+        """How many needs of the template's identities are held and missing, and how much is unknown."""
+        grants = [one for plan in self.plans for one in plan.grants]
+        kept = [one.action for plan in self.plans for one in plan.withheld]
+        kept += [one.action for plan in self.plans for one in plan.deferred]
+        advised = [need for plan in self.plans for one in plan.findings for need in one.needs]
+        return {
+            "held": sum(plan.satisfied for plan in self.plans),
+            "missing": len({one.action_id for one in (*grants, *kept) if isinstance(one, Grant)}) + len(advised),
+            "unknown": len(self._items()["unknown"]),
+        }
 
     def _items(self) -> dict[str, list[Document]]:
         return {
@@ -91,6 +107,8 @@ class Report:
 
     def _unknown(self) -> Iterator[tuple[Scope | None, Document]]:
         """Workspaces that could not be read, and what could not be read of the others."""
+        for besides in self.unknown:
+            yield None, _open(besides)
         for at, why in self.failed.items():
             yield at, {"resourceId": str(at), "what": "the workspace", "reason": why}
         for workspace, plan in self._each():
@@ -98,9 +116,15 @@ class Report:
                 if kept.refusal.guard in NOT_KNOWN:
                     what, where = f"whether to {in_words(kept.action)}", str(kept.action.resource)
                     yield workspace, {"resourceId": where, "what": what, "reason": kept.refusal.reason}
+            for left_open in plan.unknown:
+                yield workspace, _open(left_open)
             for one in plan.findings:
                 if one.lacks_right:
                     yield workspace, {"resourceId": str(one.resource), "what": one.message, "reason": one.remedy}
+
+
+def _open(one: Unknown) -> Document:
+    return {"resourceId": str(one.resource), "what": one.what, "reason": one.reason}
 
 
 def distinct(documents: Iterable[tuple[Scope | None, Document]]) -> list[Document]:

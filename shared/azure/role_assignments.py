@@ -5,11 +5,9 @@ and they cost more CPU than everything else in reading a workspace. The SDK load
 """
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -24,6 +22,7 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.quoting import odata, url
 from shared.access.scope import Scope
 from shared.azure.arm import Arm
+from shared.azure.built_in_roles import built_in_roles
 from shared.azure.errors import code, reading, writing
 from shared.azure.pacer import Pace
 from shared.azure.session import Clock, arm_policies
@@ -59,7 +58,7 @@ class RoleAssignments:
         self._arm = arm
         self._endpoint, self._credential, self._scope = endpoint, credential, scope
         self._transport, self._clock, self._pace = transport, clock, pace
-        self._built_in = _built_in_roles()
+        self._built_in = built_in_roles()
         self._custom: dict[str, tuple[float, RoleDefinition]] = {}
 
     def fresh(self) -> "RoleAssignments":
@@ -144,8 +143,3 @@ class RoleAssignments:
         with writing(f"delete role assignment {assignment.name}", _ROLE):
             gone = await self._client.role_assignments.delete_by_id(url(assignment)[1:])
         return gone is not None
-
-
-def _built_in_roles() -> dict[str, RoleDefinition]:
-    raw = json.loads(files("shared.azure").joinpath("built_in_roles.json").read_text(encoding="utf-8"))
-    return {role.role_id: role for role in map(role_definition, raw)}

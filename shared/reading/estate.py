@@ -12,16 +12,7 @@ from dataclasses import replace
 from shared.access import parse
 from shared.access.ask_rules import WorkspaceAsks, ask_rules
 from shared.access.lost import without_lost
-from shared.access.model import (
-    Compute,
-    ComputeType,
-    Estate,
-    Fact,
-    Principal,
-    Unreadable,
-    Want,
-    Workspace,
-)
+from shared.access.model import Compute, ComputeType, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.permissions import RoleDefinition
 from shared.access.raw import get, misshapen
 from shared.access.rules import Rule, RuleKind
@@ -35,7 +26,7 @@ from shared.access.unasked import if_asked
 from shared.messages import Trigger
 from shared.ports import Reads
 from shared.reading.cached import CachedReads
-from shared.reading.facts import read_fact, read_facts
+from shared.reading.facts import read_dependency, read_fact, read_facts
 from shared.reading.neighbours import neighbours
 from shared.reading.role_holdings import ROLE_ASSIGNMENTS, access, at_hand
 from shared.reading.whom_to_read import holders_at_hand, unknown_holders
@@ -182,7 +173,7 @@ async def _read(
     named = {scope for workspace in estate.workspaces for scope in _named_by(workspace)}
     raws, held, locks = await asyncio.gather(
         asyncio.gather(
-            *(azure.resource(scope) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
+            *(read_dependency(scope, azure) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
         ),
         access(holders, subs, azure),
         _locks(subs, azure),
@@ -196,6 +187,8 @@ async def _read(
 def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
     if raw is None:
         return replace(estate, missing=estate.missing | {scope})
+    if raw is Unreadable.NOT_SHOWN:
+        return estate
     if misshapen(raw):
         raw = Unreadable.MISSHAPEN
         estate = replace(estate, facts={**estate.facts, Want(scope): raw})

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from shared.access.model import Fact, Part, Unreadable, Want
 from shared.access.raw import misshapen
-from shared.ports import ReadFailedError, Reads
+from shared.access.scope import Scope
+from shared.ports import NotShownError, ReadFailedError, Reads
 
 
 async def read_facts(wants: Iterable[Want], azure: Reads) -> dict[Want, Fact]:
@@ -24,7 +25,17 @@ async def read_fact(want: Want, azure: Reads) -> Fact:
             return listed if listed is None or isinstance(listed, Part) else tuple(listed)
         raw = await azure.resource(want.scope)
         return Unreadable.MISSHAPEN if misshapen(raw) else raw
+    except NotShownError:
+        return Unreadable.NOT_SHOWN
     except ReadFailedError as error:
         if error.forbidden:
             return Unreadable.FORBIDDEN
         raise
+
+
+async def read_dependency(scope: Scope, azure: Reads) -> Fact:
+    """Of what a workspace names everything must be known, but for what is not shown: then rules see nothing of it."""
+    try:
+        return await azure.resource(scope)
+    except NotShownError:
+        return Unreadable.NOT_SHOWN

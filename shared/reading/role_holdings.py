@@ -105,7 +105,12 @@ async def _access(
         assigned[principal].update(dict.fromkeys(_seen_from(subscription, one) for one in answer))
     roles = await _roles(held, azure)
     return {
-        principal: Access(tuple(one for one in mine if one.role_id in roles), roles, denied.get(principal, ()))
+        principal: Access(
+            tuple(one for one in mine if one.role_id in roles and not one.doubt),
+            roles,
+            denied.get(principal, ()),
+            doubts=tuple(one for one in mine if one.role_id in roles and one.doubt),
+        )
         for principal, mine in assigned.items()
     }
 

@@ -11,7 +11,7 @@ from shared.access.raw import principal_id, scope_or_none
 from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.access.touched import lists
-from shared.ports import Raw, ReadFailedError, Reads
+from shared.ports import NotShownError, Raw, ReadFailedError, Reads
 
 
 async def read_workspace(scope: Scope, azure: Reads, terms: Terms) -> Workspace | None:
@@ -56,6 +56,8 @@ async def _resolve(identities: Iterable[Scope], azure: Reads) -> dict[Scope, str
 async def _readable(scope: Scope, azure: Reads) -> Raw | None:
     try:
         return await azure.resource(scope)
+    except NotShownError:
+        return None
     except ReadFailedError as error:
         if error.forbidden:
             return None

@@ -74,10 +74,11 @@ def exit_code(document: Document, fail_on: str | None) -> int:
     """0 compliant, 1 error, 2 what `fail_on` names. None: anything that is left to do or to look at."""
     if document["errors"]:
         return 1
+    open_ends = ("findings", "withheld", "deferred", "unknown")
     changes = bool(document["grants"] or document["settings"] or document["removals"])
     match fail_on:
         case None:
-            return 2 if changes or document["findings"] or document["withheld"] or document["deferred"] else 0
+            return 2 if changes or any(document.get(name) for name in open_ends) else 0
         case "never":
             return 0
         case "grant":

@@ -29,11 +29,11 @@ def _holders(needs: Sequence[Document]) -> Iterator[Node]:
     """A branch for each identity, under the name of the resource whose it is."""
     by_holder: dict[tuple[str, str], list[Document]] = {}
     for one in needs:
-        by_holder.setdefault((one["resourceId"], one["principalId"]), []).append(one)
+        by_holder.setdefault((one["resourceId"], one["principalId"] or ""), []).append(one)
     for (on, principal), some in by_holder.items():
         who: Sequence[Piece] = (
             called(on),
-            (f"  as {short_guid(some[0]['identity'])} ({short_guid(principal)})", "dim"),
+            (f"  as {short_guid(some[0]['identity'])} ({short_guid(principal) or 'it does not exist yet'})", "dim"),
         )
         yield Node(who, [_need(one) for one in some])
 

@@ -47,7 +47,7 @@ def document(seen: View, rules: Sequence[Rule]) -> Document:
                 "tool": {"driver": driver},
                 "automationDetails": {"id": "amlguard/"},
                 "columnKind": "unicodeCodePoints",
-                "results": [_result(item, places[_rule_id(item)]) for item in kept],
+                "results": [_result(item, places[_rule_id(item)], _declared(item, said)) for item in kept],
                 "invocations": [_invocation(said, left_out)],
                 "properties": {"leftOut": left_out, "counts": said["counts"]},
             }
@@ -67,14 +67,14 @@ def _more(left: int, of: int) -> str:
     return f"GitHub shows {MOST_SHOWN} of {of} results, the worst first" if of > MOST_SHOWN else ""
 
 
-def _result(item: Item, place: int) -> Document:
+def _result(item: Item, place: int, declared: Document | None) -> Document:
     named = {name: value for name, value in (("guard", item.guard), ("workspace", item.workspace)) if value}
     return {
         "ruleId": _rule_id(item),
         "ruleIndex": place,
         "level": _LEVELS.get(item.severity) or _BY_STATUS[item.status],
         "message": {"text": _message(item)},
-        "locations": [_location(item)],
+        "locations": [_location(item, declared)],
         "partialFingerprints": {"primaryLocationLineHash": f"{_fingerprint(item)}:1"},
         "properties": {"status": str(item.status), "requirements": list(item.requirements), **named},
     }
@@ -85,9 +85,22 @@ def _message(item: Item) -> str:
     return " ".join(f"{safe(one).rstrip('.')}." for one in said if one.strip(". ")) or "."
 
 
-def _location(item: Item) -> Document:
-    """A virtual file: there is no other. Its path is the resource's id, so that an alert is found by it."""
+def _declared(item: Item, plan: Document) -> Document | None:
+    """Of a template: the file that was given, and the line where it declares what the item is about."""
+    template = plan.get("template")
+    if not template:
+        return None
+    known = template["places"]
+    file, line = known.get(item.resource) or known.get(item.workspace) or (template["files"][0], 1)
+    return {"artifactLocation": {"uri": quote(file.removeprefix("./"), safe="/")}, "region": {"startLine": line}}
+
+
+def _location(item: Item, declared: Document | None) -> Document:
+    """A virtual file if there is no other. Its path is the resource's id, so that an alert is found by it."""
     resource = item.resource or item.workspace or "/"
+    if declared:
+        logical = {"fullyQualifiedName": resource, "kind": "resource"}
+        return {"physicalLocation": declared, "logicalLocations": [logical]}
     path = "/".join(_quoted(part) for part in resource.split("/") if part) or "tenant"
     return {
         "physicalLocation": {"artifactLocation": {"uri": f"azure/{path}"}, "region": {"startLine": 1}},

@@ -12,7 +12,11 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Schema = {"type": "string"}
 _MAYBE: Schema = {"type": ["string", "null"]}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
-_ID: Schema = {"type": "string", "pattern": "^/", "description": "a resource id"}
+_ID: Schema = {
+    "type": "string",
+    "pattern": "^[/\\[]",
+    "description": "a resource id; the expression that gives it, where only the deployment of a template knows it",
+}
 _AS_OF: Schema = {
     "type": ["string", "null"],
     "format": "date-time",
@@ -44,6 +48,11 @@ def plan() -> Schema:
     for name in ("setting", "settingAction"):
         one = (placed | bare)[name]
         one["properties"] |= {"principalId": _MAYBE, "principalName": _MAYBE}
+    for name in ("grant", "grantAction"):
+        (placed | bare)[name]["properties"]["amlMayAdd"] = {
+            "type": "boolean",
+            "description": "of a template: Azure Machine Learning may grant it by itself",
+        }
     action = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in bare]}
     return {
         "$schema": _DRAFT,
@@ -54,7 +63,7 @@ def plan() -> Schema:
     }
 
 
-_OF_SOME = ("filter", "run", "stopped", "undo")
+_OF_SOME = ("filter", "run", "stopped", "template", "undo")
 
 
 def _document(action: Schema) -> Schema:
@@ -80,6 +89,7 @@ def _document(action: Schema) -> Schema:
         ),
         "counts": _counts(),
         "filter": {"type": "object", "description": "what `--rule` and the like chose; without it, this is all"},
+        "template": _template(),
         "grants": _list({"$ref": "#/$defs/grant"}),
         "settings": _list({"$ref": "#/$defs/setting"}),
         "removals": _list({"$ref": "#/$defs/removal"}),
@@ -93,6 +103,18 @@ def _document(action: Schema) -> Schema:
         "stopped": {"type": "boolean", "description": "of `apply`: Ctrl-C ended it"},
         "undo": {**_TEXT, "description": "of `apply`: the command that takes it back; empty if nothing was changed"},
     }
+
+
+def _template() -> Schema:
+    place = {"type": "array", "prefixItems": [_TEXT, {"type": "integer", "minimum": 1}], "minItems": 2, "maxItems": 2}
+    places = {
+        "type": "object",
+        "description": "by resource id: the file that makes it, and the line of its symbolic name",
+        "additionalProperties": place,
+    }
+    needs = _closed(dict.fromkeys(("held", "missing", "unknown"), _NUMBER))
+    closed = _closed({"files": {"type": "array", "items": _TEXT}, "needs": needs, "places": places})
+    return {**closed, "description": "of `--template`: the files, and what is held, missing and unknown in them"}
 
 
 def _actions() -> dict[str, Schema]:

@@ -95,7 +95,21 @@ def looked_at(document: Document) -> str:
     said = document["lookedAt"]
     policy = f"policy file {said['policy']}" if said["policy"] else "no policy file (the defaults)"
     much = f"{counted(said['workspaces'], 'workspace')} in {counted(said['subscriptions'], 'subscription')}"
+    if "template" in document:
+        return f"looked at {much} that {_files(document)} would make, by {policy}. {_needs(document)}"
     return f"looked at {much}, by {policy}, as {said['identity'] or 'an identity that its token does not name'}"
+
+
+def _files(document: Document) -> str:
+    files = document["template"]["files"]
+    return files[0] if len(files) == 1 else f"{len(files)} files"
+
+
+def _needs(document: Document) -> str:
+    """A green plan of a template is not a promise about what is there already."""
+    needs = document["template"]["needs"]
+    told = f"{counted(needs['held'], 'need')} held, {needs['missing']} missing, {needs['unknown']} unknown"
+    return f"{told}. This speaks only of what the template shows"
 
 
 def _would(seen: View) -> Sequence[Piece]:

@@ -20,7 +20,7 @@ from unit.build import (
     workspace_id,
 )
 
-from handlers.cli.explain import Explanation
+from handlers.cli.explanation import Explanation
 from handlers.cli.formats import mermaid
 from handlers.cli.formats.screen import Screen
 from shared.access.access_map import access_map

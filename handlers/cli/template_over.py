@@ -1,0 +1,32 @@
+"""`plan --template FILE --scope ID`: the estate as it will be after the deployment. It only reads."""
+
+import os
+from dataclasses import replace
+
+from handlers.cli.desk import Where, new_report, workspaces
+from handlers.cli.template import Looked, Template, object_ids, read, refuse_incomplete, run_each
+from handlers.runtime import connected
+from shared.access.users import is_container
+from shared.azure.built_in_roles import built_in_roles
+from shared.reading.shared_lists import SharedLists
+from shared.template.overlay import laid_over
+
+
+async def plan_over(template: Template, where: Where) -> Looked:
+    """Raises `UsageError`, and `AzureFailureError` when it cannot even find out where to look."""
+    snapshots, notes = read(template, os.environ)
+    async with connected(os.environ, where.policy_file) as services:
+        azure = SharedLists(services.azure)
+        reads = await laid_over(snapshots, azure, built_in_roles(), object_ids(template.identities))
+        seen, report = reads.estate, new_report(services, where)
+        report.template = [str(one) for one in template.files]
+        refuse_incomplete(seen, report)
+        scopes = report.scopes
+        planned = [one for one in seen.workspaces if any(not is_container(at) or at.contains(one) for at in scopes)]
+        there = await workspaces(replace(where, empty_is_fine=bool(planned) or where.empty_is_fine), services, report)
+        found = list(dict.fromkeys((*there, *planned)))
+        if not seen.incomplete:
+            terms = replace(services.terms, caller_must_hold=False)
+            await run_each(found, reads, terms, report, seen.unclear)
+        report.unknown += [*seen.unknown, *reads.template.not_shown()]
+    return Looked(report, seen, notes)
