@@ -10,6 +10,7 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
+from handlers.cli.from_snapshot import services_of
 from handlers.cli.many import FEW, Looks, in_turns
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
@@ -33,21 +34,27 @@ type Keys = frozenset[tuple[str, ...]] | None
 class Where:
     """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace.
 
-    `fresh`: by ARM alone, however many there are.
+    `fresh`: by ARM alone, however many there are. `snapshot` takes the place of Azure.
     """
 
     scopes: Sequence[str] = ()
     policy_file: Path | None = None
     empty_is_fine: bool = False
     fresh: bool = False
+    snapshot: Path | None = None
 
 
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
-    async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services, where)
-        looks = await looking(where, services, report, only)
-        await each(looks.workspaces, looks.preview, report, services)
+    async with services_of(where.policy_file, where.snapshot) as services:
+        return await planned(where, services, only)
+
+
+async def planned(where: Where, services: Runtime, only: Keys = None) -> Report:
+    """As `plan`, of services that are connected."""
+    report = new_report(services, where)
+    looks = await looking(where, services, report, only)
+    await each(looks.workspaces, looks.preview, report, services)
     return report
 
 

@@ -105,11 +105,23 @@ def _report(options: argparse.Namespace) -> int:
     from handlers.cli.report import posture  # noqa: PLC0415 - see _plan
 
     where = _where(options)
-    begin("report")
+    if not options.snapshot:
+        begin("report")
     made = asyncio.run(posture(where, options.audit_file))
     write_text(options.out, (made.json() if options.format == "json" else made.html()) + "\n")
     print(f"{options.out}: {summary(made.document)}")
     return 1 if made.document["errors"] else 0
+
+
+def _snapshot(options: argparse.Namespace) -> int:
+    from handlers.cli.snapshot import taken  # noqa: PLC0415 - see _plan
+
+    where = _where(options)
+    begin("snapshot")
+    made = asyncio.run(taken(where))
+    write_text(options.out, made.text())
+    print(f"{options.out}: {made.in_short()}")
+    return 1 if made.report.errors else 0
 
 
 def _where(options: argparse.Namespace) -> "Where":
@@ -120,6 +132,12 @@ def _where(options: argparse.Namespace) -> "Where":
 
     for scope in options.scope:
         scope_of(scope)
+    snapshot = getattr(options, "snapshot", None)
+    if snapshot:
+        from handlers.cli.from_snapshot import played  # noqa: PLC0415 - see _plan
+
+        scopes = options.scope or played(snapshot).about["scopes"]
+        return Where(scopes, options.policy, options.allow_empty, fresh=True, snapshot=snapshot)
     read_policy(options.policy, Settings.read(os.environ))
     return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
@@ -160,7 +178,7 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
 
-        found = asyncio.run(explained(options.resource, options.policy))
+        found = asyncio.run(explained(options.resource, options.policy, options.snapshot))
     match options.format:
         case "json":
             print(json.dumps(found.document(), indent=2))
@@ -283,6 +301,7 @@ COMMANDS = {
     "policy_condition": _policy_condition,
     "policy_schema": _policy_schema,
     "rules": _rules,
+    "snapshot": _snapshot,
     "status": _status,
     "sweeps": _sweeps,
     "undo": _undo,
