@@ -14,6 +14,8 @@ def answer(kql: str, journal: Sequence[tuple[str, Any]], is_old: Callable[[Row],
     if "arg_max" in kql:  # what is open
         last = {(row["RunId"], row["ActionId"]): row for row in remediations if row["Mode"] == "enforce"}
         return [row for row in last.values() if row["Outcome"] == "Planned" and is_old(row)]
+    if "Outcome in (" in kql:  # what the report tells
+        return [row for row in remediations if f"'{row['Outcome']}'" in kql]
     applied = [row for row in remediations if row["Outcome"] == "Applied"]
     if not kql.startswith("AmlGuardRemediation_CL"):
         return []  # nobody signs in as an admin user, or calls with a key

@@ -95,9 +95,9 @@ def _snapshot_commands(commands: "argparse._SubParsersAction[Parser]", run: Comm
     taking = commands.add_parser(
         "snapshot",
         help="write what plan, explain and report read to a file, to work from it without a connection",
-        description="Writes a tenant file with what was asked and what could not be read, the policy, ARM's time and the "
-        "object id of whoever took it. It only reads, by ARM alone. Secrets, texts that people wrote, and the values of "
-        "tags that the policy does not name are left out.",
+        description="Writes a tenant file with what was asked and what could not be read, the policy, ARM's time and "
+        "the object id of whoever took it. It only reads, by ARM alone. Secrets, texts that people wrote, and the values "
+        "of tags that the policy does not name are left out.",
         epilog="Exit code: 0 written, 1 error, also if a workspace could not be read; the file says so, too.",
     )
     _reporting(taking)
@@ -123,8 +123,8 @@ def _snapshot_option(parser: argparse.ArgumentParser) -> None:
         "--snapshot",
         type=Path,
         metavar="FILE",
-        help="work from a file that `amlguard snapshot` took: no Azure, and nobody signed in. The policy is the file's, "
-        "unless --policy names another one",
+        help="work from a file that `amlguard snapshot` took: no Azure, and nobody signed in. The policy is the "
+        "file's, unless --policy names another one",
     )
 
 

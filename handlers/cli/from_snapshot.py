@@ -35,11 +35,8 @@ def played(file: Path) -> Played:
 def opened(snapshot: Played, policy_file: Path | None) -> Runtime:
     """By the policy of that time, unless another one is named. Raises `PolicyError`."""
     about = snapshot.about
-    if policy_file:
-        rules, named = read_policy(policy_file, Settings()), policy_file
-    else:
-        rules = policy.convert(about["policy"])
-        named = Path(about["policyName"]) if about["policyName"] else None
+    rules = read_policy(policy_file, Settings()) if policy_file else policy.convert(about["policy"])
+    name = about["policyName"]
     return Runtime(
         azure=PlayedAzure(snapshot),
         audit=None,
@@ -51,5 +48,5 @@ def opened(snapshot: Played, policy_file: Path | None) -> Runtime:
         deadline_seconds=0,
         stopped=about["stopped"],
         tenant_id=about["tenantId"],
-        policy_file=named,
+        policy_file=policy_file or (Path(name) if name else None),
     )

@@ -43,7 +43,9 @@ class Taken:
     def in_short(self) -> str:
         asked = self.document["snapshot"]["asked"]
         failed = sum("failed" in one for one in asked)
-        said = f"{counted(len(self.report.looked_at), 'workspace')}, {counted(len(asked), 'question')} and their answers"
+        said = (
+            f"{counted(len(self.report.looked_at), 'workspace')}, {counted(len(asked), 'question')} and their answers"
+        )
         return f"{said}, {failed} of which could not be had" if failed else said
 
     def text(self) -> str:
@@ -101,7 +103,7 @@ def _used(prepared: Prepared | None) -> Sequence[Scope]:
     if prepared is None:
         return ()
     one = prepared.estate.subject
-    identities = [one.identity, *(each.identity for each in (*one.computes, *one.endpoints))]
+    identities = [one.identity, *(each.identity for each in one.computes), *(each.identity for each in one.endpoints)]
     named = [one.registry, one.storage, one.vault, one.app_insights, one.hub]
     named += [each.resource for identity in identities for each in identity.user]
     return list(dict.fromkeys(scope for scope in named if scope))
@@ -126,4 +128,6 @@ def _about(services: Runtime, where: Where, policy: Any) -> About:
 def _tags(terms: Terms) -> frozenset[str]:
     """Those by which the policy chooses: no others are kept."""
     of_exemptions = {one.tag[0] for one in terms.exemptions if one.tag}
-    return frozenset(name.casefold() for name in of_exemptions.union(name for one in terms.people for name, _ in one.tags))
+    return frozenset(
+        name.casefold() for name in of_exemptions.union(name for one in terms.people for name, _ in one.tags)
+    )

@@ -70,7 +70,9 @@ def add(parser: argparse.ArgumentParser, *, at_once: bool) -> None:
 def of(options: argparse.Namespace) -> "Template | None":
     """None where no template is named. Raises `UsageError`."""
     if options.template and options.snapshot:
-        raise UsageError("--template and --snapshot do not go together: a template is laid over what is there (--scope)")
+        raise UsageError(
+            "--template and --snapshot do not go together: a template is laid over what is there (--scope)"
+        )
     if options.snapshot and getattr(options, "fresh", False):
         raise UsageError("--fresh asks Azure, and --snapshot does not: use one of them")
     named = [name for name in (*_DEFAULTS, "parameter", "identity") if getattr(options, name)]

@@ -33,7 +33,17 @@ _PROSE = frozenset(
     {"description", "friendlyname", "displayname", "notes", "note", "comment", "comments", "condafile", "summary"}
 )
 _COMMANDS = frozenset(
-    {"command", "commandline", "commands", "commandoverride", "args", "arguments", "script", "scriptdata", "appcommandline"}
+    {
+        "command",
+        "commandline",
+        "commands",
+        "commandoverride",
+        "args",
+        "arguments",
+        "script",
+        "scriptdata",
+        "appcommandline",
+    }
     | {"startupscript", "creationscript", "customdata", "userdata", "inlinescript", "startuptask", "data", "entrypoint"}
 )
 _PEOPLE = frozenset(
@@ -77,9 +87,13 @@ class Keeping:
             return HIDDEN
         every = kind.casefold().endswith("/computes")
         wanted = {_TAG, *(one.casefold() for one in self.tags)}
-        return {name: _clean(value) if every or str(name).casefold() in wanted else HIDDEN for name, value in tags.items()}
+        return {
+            name: _clean(value) if every or str(name).casefold() in wanted else HIDDEN for name, value in tags.items()
+        }
 
-    def _any(self, name: str, value: Any, beside: Mapping[str, Any] | None, kind: str = "", *, hide: bool = False) -> Any:
+    def _any(
+        self, name: str, value: Any, beside: Mapping[str, Any] | None, kind: str = "", *, hide: bool = False
+    ) -> Any:
         low = name.casefold()
         if low == "permissions":  # of a role, or of an access policy: words
             return value
@@ -109,7 +123,7 @@ class Keeping:
             return isinstance(value, str | list | tuple)
         return low in _PEOPLE or _SECRET.search(low) is not None
 
-    def _text(self, low: str, value: str, beside: Mapping[str, Any] | None, *, hide: bool) -> str:
+    def _text(self, low: str, value: str, beside: Mapping[str, Any] | None, *, hide: bool) -> Any:  # noqa: PLR0911 - one line for each kind of text
         if low in ("linuxfxversion", "windowsfxversion"):
             return _images_of(value)
         if not hide:

@@ -188,9 +188,10 @@ class PlayedAzure:
         for role_id in sorted(role_ids):
             asked = questions.role_definition(role_id, scope)
             built_in = self.built_in(role_id, asked)
-            raw = None if built_in else self.played.ask(asked)
-            if built_in or raw is not None:
-                found[role_id] = built_in or parse.role_definition(raw)
+            if built_in:
+                found[role_id] = built_in
+            elif (raw := self.played.ask(asked)) is not None:
+                found[role_id] = parse.role_definition(raw)
         return found
 
     def built_in(self, role_id: str, asked: Question) -> RoleDefinition | None:
@@ -234,4 +235,3 @@ class PlayedStore:
 
 def _refuse() -> NoReturn:
     raise WriteRefusedError("change a snapshot", "ReadOnly", "a snapshot is only read")
-

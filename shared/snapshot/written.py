@@ -63,7 +63,9 @@ def document(notes: Notes, about: About, tags: frozenset[str], built_in: Mapping
 
 def _registries(asked: Sequence[tuple[Question, Any]]) -> frozenset[str]:
     found = {
-        one.at.name.casefold() for one, _ in asked if one.kind == "resource" and one.at and one.at.resource_type == _REGISTRY
+        one.at.name.casefold()
+        for one, _ in asked
+        if one.kind == "resource" and one.at and one.at.resource_type == _REGISTRY
     }
     return frozenset(found)
 
@@ -78,10 +80,14 @@ class _Objects:
     whole: set[str] = field(default_factory=set)
 
     def keep(self, question: Question, answer: Any) -> None:
-        for raw in _raws(question, answer):
+        for raw in _raws(answer):
             body = self.keeping.of(raw)
             key = _key(get(body, "id"))
-            if key is None or _section(key) is None or (question.kind == "roleDefinition" and self._is_built_in(answer)):
+            if (
+                key is None
+                or _section(key) is None
+                or (question.kind == "roleDefinition" and self._is_built_in(answer))
+            ):
                 continue
             whole = question.kind == "resource"
             if key not in self.by_id or (whole and key not in self.whole):
@@ -101,7 +107,7 @@ class _Objects:
                 return {"holds": _stored(answer)}
             case RoleDefinition() if self._is_built_in(answer):
                 return {"builtIn": True}
-        told = [self._told(raw) for raw in _raws(question, answer)]
+        told = [self._told(raw) for raw in _raws(answer)]
         if question.kind in ("resource", "roleDefinition"):
             return {"answer": told[0]}
         return {"answer": told} | ({"more": True} if isinstance(answer, Part) else {})
@@ -120,7 +126,7 @@ class _Objects:
         return found
 
 
-def _raws(question: Question, answer: Any) -> list[Any]:
+def _raws(answer: Any) -> list[Any]:
     """As ARM writes them. Empty for what is no list of objects."""
     match answer:
         case AzureFailureError() | None | Stored():
