@@ -97,10 +97,13 @@ class ResourcePath:
 
 
 def _last_provider(parts: list[str]) -> tuple[int, str]:
-    """Where the last provider's types start, and its namespace. `providers` may also be the name of a resource."""
+    """Where the last provider's types start, and its namespace.
+
+    `providers` may also be the name of a resource, or the type that a subscription offers.
+    """
     start, namespace, at = 0, "Microsoft.Resources", 0
     while at < len(parts):
-        if parts[at].lower() == "providers" and at + 1 < len(parts):
+        if parts[at].lower() == "providers" and at + 2 < len(parts):
             namespace, start = parts[at + 1], at + 2
         at += 2
     return start, namespace

@@ -36,7 +36,7 @@ def cloud(here: str) -> dict[str, Any]:
     return {
         "portal": "https://portal.azure.com",
         "authentication": {
-            "loginEndpoint": "https://login.microsoftonline.com",
+            "loginEndpoint": here,
             "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
             "tenant": "common",
             "identityProvider": "AAD",
@@ -51,7 +51,7 @@ def cloud(here: str) -> dict[str, Any]:
             "mhsmDns": "managedhsm.azure.net",
         },
         "resourceManager": f"{here}/",
-        "microsoftGraphResourceId": "https://graph.microsoft.com/",
+        "microsoftGraphResourceId": f"{here}/",
         "appInsightsResourceId": "https://api.applicationinsights.io",
         "logAnalyticsResourceId": "https://api.loganalytics.io",
     }

@@ -31,5 +31,7 @@ def as_resource(role: Json, kind: str = "BuiltInRole") -> Json:
             "description": role.get("description", ""),
             "assignableScopes": role.get("assignableScopes", ["/"]),
             "permissions": role.get("permissions", []),
+            # the file does not say them, and GET has them
+            **dict.fromkeys(("createdOn", "updatedOn", "createdBy", "updatedBy")),
         },
     }

@@ -1,7 +1,9 @@
 """The local Azure: everything put together, and served over TLS on 127.0.0.1."""
 
+import secrets
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from aiohttp import web
 
 from emulator import app_settings, metadata
 from emulator.arm import routes
+from emulator.authority import Authority, SignIn
 from emulator.clock import Clock
 from emulator.control import Control
 from emulator.deployment import deploy
@@ -54,6 +57,7 @@ class LocalAzure:
         self.deployment = deploy(self.tenant, self.made_up, options.access, options.condition, options.watched)
         operator = Caller(self.made_up.guid("operator"), self.made_up.guid("operator client"), "Operator", "User", True)
         self.tokens = Tokens(self.tenant.tenant_id, app=self.deployment.app, operator=operator)
+        self.sign_in = SignIn(operator, secrets.token_urlsafe(24))
         self.history = History(self.tenant, self.clock, self.faults.lag)
         self.rbac = Rbac(self.tenant, self.history)
         self.requests = RequestLog()
@@ -91,7 +95,7 @@ class LocalAzure:
             identity.add_routes([web.get("/msi/token", partial(managed_identity, self.tokens))])
             tls = self._certificate()
             port = await _serve(stack, azure, self.options.port, tls)
-            self.url = f"https://{_HOST}:{port}"
+            self.url = self.tokens.arm = f"https://{_HOST}:{port}"
             self.identity_url = f"http://{_HOST}:{await _serve(stack, identity, 0, None)}/msi/token"
             if self.options.functions:
                 await self._start_data_plane(stack, tls, middlewares)
@@ -122,6 +126,13 @@ class LocalAzure:
             "operatorToken": self.tokens.operator_token(),
             "storage": self.storage_connection,
             "env": self.environment(),
+            "signIn": {
+                "authority": self.url,
+                "tenantId": self.tenant.tenant_id,
+                "clientId": self.sign_in.caller.app_id,
+                "clientSecret": self.sign_in.secret,
+                "subscriptionId": next(iter(self.tenant.subscriptions)),
+            },
         }
 
     def environment(self) -> dict[str, str]:
@@ -165,14 +176,23 @@ class LocalAzure:
             self.events,
             lambda: self.functions.running if self.functions else 0,
         )
+        authority = Authority(self.tenant.tenant_id, self.tokens, [self.sign_in, *self._service_principals()])
         return [
             *control.routes(),
+            *authority.routes(),
             web.get("/metadata/endpoints", metadata.endpoints),
             web.post("/{_:(?i:providers/microsoft.resourcegraph/resources)}", front.resources_query),
             web.post(f"{_INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", logs.ingest),
             web.post("/v1/workspaces/{workspace}/query", logs.query),
             web.route("*", "/{_:.*}", front.arm),
         ]
+
+    def _service_principals(self) -> Iterator[SignIn]:
+        """Those of the tenant file that have an `appId` and a `secret`."""
+        for one in self.tenant.principals.values():
+            if one.get("appId") and one.get("secret"):
+                name = str(one.get("displayName") or one["appId"])
+                yield SignIn(Caller(one["id"], one["appId"], name), one["secret"])
 
     def _can_read(self, principal: str, resource: str) -> bool:
         return principal == self.tokens.operator.object_id or self.rbac.can_read(principal, resource)

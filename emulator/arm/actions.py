@@ -1,5 +1,6 @@
 """POST actions of resources that this local Azure knows. Any other is not found, as in Azure."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +23,13 @@ class Actions:
         self._tenant = tenant
         self._clock = clock
         self._made_up = made_up
+        self._renewed: Counter[str] = Counter()
         keys, done = self._two_keys, _done
         self._known: dict[tuple[str, str], tuple[str, _Action]] = {
             (_AML, "resynckeys"): ("resyncKeys", self._resync_keys),
             (_AML, "listkeys"): ("listKeys", self._workspace_keys),
             (f"{_AML}/onlineendpoints", "listkeys"): ("listKeys", keys("primaryKey", "secondaryKey")),
-            (f"{_AML}/onlineendpoints", "regeneratekeys"): ("regenerateKeys", done),
+            (f"{_AML}/onlineendpoints", "regeneratekeys"): ("regenerateKeys", self._renewing("keyType", done)),
             (f"{_AML}/onlineendpoints", "token"): ("token", self._endpoint_token),
             (f"{_AML}/batchendpoints", "listkeys"): ("listKeys", keys("primaryKey", "secondaryKey")),
             (f"{_AML}/computes", "start"): ("start", done),
@@ -39,10 +41,13 @@ class Actions:
             ("microsoft.containerregistry/registries", "listcredentials"): ("listCredentials", self._credentials),
             ("microsoft.containerregistry/registries", "regeneratecredential"): (
                 "regenerateCredential",
-                self._credentials,
+                self._renewing("name", self._credentials),
             ),
             ("microsoft.storage/storageaccounts", "listkeys"): ("listKeys", self._storage_keys),
-            ("microsoft.storage/storageaccounts", "regeneratekey"): ("regenerateKey", self._storage_keys),
+            ("microsoft.storage/storageaccounts", "regeneratekey"): (
+                "regenerateKey",
+                self._renewing("keyName", self._storage_keys),
+            ),
         }
 
     def name(self, path: ResourcePath) -> str | None:
@@ -60,25 +65,40 @@ class Actions:
 
         return Answer(202, finish=finish)
 
-    def _workspace_keys(self, _: Call, __: ResourcePath, resource: Json) -> Answer:
+    def _workspace_keys(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
         properties = resource.get("properties") or {}
-        body = {"userStorageResourceId": properties.get("storageAccount"), "userStorageKey": self._secret()}
+        body = {
+            "userStorageResourceId": properties.get("storageAccount"),
+            "userStorageKey": self._secret(owner, "storage"),
+        }
         return Answer(200, body)
 
-    def _datastore_secrets(self, _: Call, __: ResourcePath, resource: Json) -> Answer:
+    def _datastore_secrets(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
         credentials = (resource.get("properties") or {}).get("credentials") or {}
         kind = {"accountkey": "AccountKey", "sas": "Sas"}.get(str(credentials.get("credentialsType")).lower())
         if kind is None:
             raise AzureError(400, "UserError", "The datastore has no secrets.")
-        return Answer(200, {"secretsType": kind, "key": self._secret()})
+        return Answer(200, {"secretsType": kind, "key": self._secret(owner, "key")})
 
     def _two_keys(self, one: str, other: str) -> _Action:
-        return lambda *_: Answer(200, {one: self._secret(), other: self._secret()})
+        def keys(_: Call, owner: ResourcePath, __: Json) -> Answer:
+            return Answer(200, {name: self._secret(owner, name.removesuffix("Key")) for name in (one, other)})
+
+        return keys
+
+    def _renewing(self, field: str, then: _Action) -> _Action:
+        """The key that the body names is another one from now on."""
+
+        def renew(call: Call, owner: ResourcePath, resource: Json) -> Answer:
+            self._renewed[_key(owner, str(call.object_body().get(field)))] += 1
+            return then(call, owner, resource)
+
+        return renew
 
     def _endpoint_token(self, *_: object) -> Answer:
         soon = int(self._clock.now().timestamp()) + 3600
         body = {
-            "accessToken": self._secret(),
+            "accessToken": self._made_up.another("token"),
             "tokenType": "Bearer",
             "expiryTimeUtc": soon,
             "refreshAfterTimeUtc": soon,
@@ -93,15 +113,30 @@ class Actions:
                 f"Cannot perform credential operations for {owner.text} as admin user is disabled. Kindly enable admin "
                 "user as per docs: https://aka.ms/acr/authentication",
             )
-        passwords = [{"name": name, "value": self._secret()} for name in ("password", "password2")]
+        passwords = [{"name": name, "value": self._secret(owner, name)} for name in ("password", "password2")]
         return Answer(200, {"username": owner.name, "passwords": passwords})
 
-    def _storage_keys(self, *_: object) -> Answer:
-        keys = [{"keyName": name, "value": self._secret(), "permissions": "FULL"} for name in ("key1", "key2")]
+    def _storage_keys(self, _: Call, owner: ResourcePath, account: Json) -> Answer:
+        created = (account.get("properties") or {}).get("keyCreationTime") or {}
+        keys = [
+            {
+                "creationTime": created.get(name),
+                "keyName": name,
+                "value": self._secret(owner, name),
+                "permissions": "FULL",
+            }
+            for name in ("key1", "key2")
+        ]
         return Answer(200, {"keys": keys})
 
-    def _secret(self) -> str:
-        return self._made_up.another("secret").replace("-", "")
+    def _secret(self, owner: ResourcePath, name: str) -> str:
+        """The same until it is renewed."""
+        key = _key(owner, name)
+        return self._made_up.guid(f"secret {key} {self._renewed[key]}").replace("-", "")
+
+
+def _key(owner: ResourcePath, name: str) -> str:
+    return f"{owner.key} {name.lower()}"
 
 
 def _split(path: ResourcePath) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from emulator.arm.announcer import Announcer
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.role_assignments import RoleAssignments
-from emulator.arm.store import SUCCEEDED, ResourceStore
+from emulator.arm.store import ResourceStore
 from emulator.clock import Clock
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
@@ -96,9 +96,7 @@ class AzureMachineLearning:
             "tags": {},
             "properties": {"adminUserEnabled": True},
         }
-        _, finish = self._store.replace(path, body, self.caller)
-        if finish:
-            finish(SUCCEEDED)
+        self._store.replace(path, body, self.caller)
         self._announce(path, "Microsoft.ContainerRegistry/registries/write")
         here = ResourcePath.parse(workspace["id"])
         self._store.merge(here, {"properties": {"containerRegistry": path.text}}, self.caller)
@@ -114,7 +112,6 @@ class AzureMachineLearning:
 
 
 class _Workspace(Behaviour):
-    asynchronous = True
     keeps_when_replaced = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
 
     def __init__(self, aml: AzureMachineLearning) -> None:
@@ -129,8 +126,6 @@ class _Workspace(Behaviour):
 
 
 class _Compute(Behaviour):
-    asynchronous = True
-
     def __init__(self, aml: AzureMachineLearning, clock: Clock) -> None:
         self._aml = aml
         self._clock = clock
@@ -149,7 +144,6 @@ class _Compute(Behaviour):
 
 
 class _OnlineEndpoint(Behaviour):
-    asynchronous = True
     identity_comes_late = True
     identity_is_fixed = True
 
@@ -165,7 +159,6 @@ class _OnlineEndpoint(Behaviour):
 
 
 class _BatchEndpoint(Behaviour):
-    asynchronous = True
     identity_is_fixed = True
 
 

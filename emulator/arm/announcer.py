@@ -20,7 +20,7 @@ _PERSON = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 
 
 class Announcer:
-    def __init__(self, clock: Clock, made_up: SeededValues, tenant_id: str, publish: Publish) -> None:
+    def __init__(self, clock: Clock, made_up: SeededValues, tenant_id: str, *publish: Publish) -> None:
         self._clock = clock
         self._made_up = made_up
         self._tenant_id = tenant_id
@@ -54,18 +54,18 @@ class Announcer:
             method, url = request
             client = {"clientRequestId": self._made_up.another("client request"), "clientIpAddress": _ADDRESS}
             data["httpRequest"] = {**client, "method": method, "url": url}
-        self._publish(
-            {
-                "subject": path.text,
-                "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
-                "eventTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-                "id": self._made_up.another("event"),
-                "data": data,
-                "dataVersion": "2",
-                "metadataVersion": "1",
-                "topic": f"/subscriptions/{path.subscription}",
-            }
-        )
+        event = {
+            "subject": path.text,
+            "eventType": f"Microsoft.Resources.Resource{operation.rpartition('/')[2].capitalize()}Success",
+            "eventTime": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
+            "id": self._made_up.another("event"),
+            "data": data,
+            "dataVersion": "2",
+            "metadataVersion": "1",
+            "topic": f"/subscriptions/{path.subscription}",
+        }
+        for hears in self._publish:
+            hears(event)
 
     def _claims(self, caller: Caller) -> dict[str, str]:
         issued = int(self._clock.now().timestamp()) - 300

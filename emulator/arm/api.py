@@ -12,8 +12,9 @@ from emulator.arm.call import Answer, Call, Finish
 from emulator.arm.changes import Changes
 from emulator.arm.locks import Locks
 from emulator.arm.management_groups import READ
+from emulator.arm.manners import Manner
 from emulator.arm.providers import Providers
-from emulator.arm.provisioning import OPERATIONS, Provisioning, asks_for_result
+from emulator.arm.provisioning import Provisioning, rendered
 from emulator.arm.resources import Resources
 from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.scopes import Scopes
@@ -45,7 +46,7 @@ class Arm:
 
     def handle(self, call: Call) -> Answer:
         """Raises AzureError if ARM refuses. Then nothing is changed."""
-        if call.path.type.lower().endswith(OPERATIONS):
+        if self.provisioning.knows(call.path):
             return self._operation(call)
         handler = self._handler(call)
         self.scopes.require(call.path)
@@ -59,14 +60,18 @@ class Arm:
             self.authorizer.require(call.caller, operation, call.path.parent)
         if call.method not in ("GET", "HEAD") and answer.status != 204:
             announce = partial(self._announce, call, operation, evidence, created=answer.created)
-            announce()
             if answer.finish is not None:
                 return self._begun(call, answer, answer.finish, announce)
-        return answer
+            announce()
+            if answer.manner is not None:
+                return replace(answer, headers=rendered(answer.manner.headers, call, call.path))
+        return answer if call.method != "HEAD" else Answer(204, None, answer.headers)
 
     def _handler(self, call: Call) -> Handler:
-        self.providers.check(call.path, call.query.get("api-version"), action=call.method == "POST")
-        if call.method == "POST":
+        own = self.routes.get("register" if call.path.types == ("register",) else call.path.type.lower())
+        posts = own is not None and "POST" in own
+        self.providers.check(call.path, call.query.get("api-version"), action=call.method == "POST" and not posts)
+        if call.method == "POST" and not posts:
             if self.actions.name(call.path) is None:
                 raise AzureError(
                     404,
@@ -75,9 +80,8 @@ class Arm:
                     f"'{call.path.namespace}' for api version '{call.api_version}'.",
                 )
             return self.resources.post
-        routes = self.routes.get(call.path.type.lower(), self.routes[""])
-        handler = routes.get(_READS.get(call.method, call.method))
-        if handler is None or (call.path.is_collection and call.method not in ("GET", "HEAD")):
+        handler = (own or self.routes[""]).get(_READS.get(call.method, call.method))
+        if handler is None or (call.path.is_collection and call.method not in ("GET", "HEAD", "POST")):
             message = f"The requested resource does not support http method '{call.method}'."
             raise AzureError(405, "UnsupportedHttpMethod", message)
         return handler
@@ -86,7 +90,7 @@ class Arm:
         """`namespace/type/verb` in Azure's casing."""
         if call.method == "POST":
             owner = self.providers.canonical(call.path.type.rpartition("/")[0])
-            return f"{owner}/{self.actions.name(call.path)}/action"
+            return f"{owner}/{self.actions.name(call.path) or call.path.types[-1]}/action"
         if call.path.type.lower() == _DESCENDANTS:
             return READ
         verb = _VERBS[_READS.get(call.method, call.method)]
@@ -116,18 +120,25 @@ class Arm:
         self.announcer.announce(call.path, operation, call.caller, evidence, call.correlation_id, request=request)
 
     def _begun(self, call: Call, answer: Answer, finish: Finish, announce: Callable[[], None]) -> Answer:
-        """Event Grid hears of a slow creation when it is accepted, and again when it is done."""
+        """Event Grid hears of a slow creation when it is accepted, and again when it is done.
+
+        Of a slow deletion it hears when it is done.
+        """
+        deletes = call.method == "DELETE"
+        if not deletes:
+            announce()
 
         def done(end: str) -> None:
             finish(end)
-            if answer.created and end == SUCCEEDED:
+            if (answer.created or deletes) and end == SUCCEEDED:
                 announce()
 
-        return replace(answer, headers=self.provisioning.begin(call, done), finish=None)
+        headers = self.provisioning.begin(call, answer.manner or Manner(), done)
+        return replace(answer, headers=headers, finish=None)
 
     def _operation(self, call: Call) -> Answer:
         self.authorizer.require(call.caller, f"{call.path.type}/read", call.path.text)
-        if asks_for_result(call):
+        if self.provisioning.asks_for_result(call):
             return self.resources.operation_result(call)
         return self.provisioning.status(call)
 

@@ -1,7 +1,5 @@
-"""The rest of Microsoft.Authorization: role definitions, deny assignments and locks."""
+"""The rest of Microsoft.Authorization: deny assignments and locks."""
 
-import re
-from collections.abc import Iterator
 from typing import Any
 
 from emulator.arm.call import Answer, Call, page
@@ -12,47 +10,6 @@ from emulator.ids import ROOT, key_of
 from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
-
-_ROLE_TERM = re.compile(
-    r"(?P<at>atScopeAndBelow\(\)|atScope\(\))|type\s+eq\s+'(?P<type>\w+)'|roleName\s+eq\s+'(?P<name>[^']*)'",
-    re.IGNORECASE,
-)
-
-
-class RoleDefinitions:
-    def __init__(self, tenant: Tenant) -> None:
-        self._tenant = tenant
-
-    def get(self, call: Call) -> Answer:
-        if call.path.is_collection:
-            return page(call, self._listed(call.path.extends, call.query.get("$filter")))
-        role = self._tenant.role_definitions.get(call.path.name.lower())
-        if role is None:
-            message = f"The specified role definition with ID '{call.path.name}' does not exist."
-            raise AzureError(404, "RoleDefinitionDoesNotExist", message)
-        return Answer(200, _at(role, call.path.extends))
-
-    def _listed(self, scope: str, text: str | None) -> Iterator[Json]:
-        terms: dict[str, str] = {}
-        for term in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text and text.strip() else ():
-            found = _ROLE_TERM.fullmatch(term.strip())
-            if found is None:
-                raise AzureError(400, "UnsupportedQuery", f"The filter '{text}' is not supported.")
-            terms |= {key: value.lower() for key, value in found.groupdict().items() if value}
-        hierarchy = self._tenant.hierarchy
-        below = terms.get("at") == "atscopeandbelow()"
-        for role in self._tenant.role_definitions.values():
-            properties = role["properties"]
-            assignable = properties.get("assignableScopes") or [ROOT]
-            if (
-                terms.get("type") in (None, str(properties.get("type", "")).lower())
-                and terms.get("name") in (None, str(properties.get("roleName", "")).lower())
-                and any(
-                    hierarchy.contains(place, scope) or (below and hierarchy.contains(scope, place))
-                    for place in assignable
-                )
-            ):
-                yield _at(role, scope)
 
 
 class DenyAssignments:
@@ -117,12 +74,6 @@ class LockRoutes:
         if found is None:
             raise AzureError(404, "LockNotFound", f"The lock '{call.path.text}' could not be found.")
         return found
-
-
-def _at(role: Json, scope: str) -> Json:
-    """The id of a role definition begins with the subscription that was asked."""
-    subscription = "/".join(scope.split("/")[:3]) if key_of(scope).startswith("/subscriptions/") else ""
-    return {**role, "id": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role['name']}"}
 
 
 def _scope(item: Json) -> str:

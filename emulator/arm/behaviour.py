@@ -9,9 +9,6 @@ type Json = dict[str, Any]
 
 
 class Behaviour:
-    asynchronous = False
-    """A creation answers `Creating` first."""
-    created_status = 201
     identity_comes_late = False
     """The identity does not exist before provisioning is done."""
     identity_is_fixed = False
@@ -29,6 +26,9 @@ class Behaviour:
 
     def settled(self, resource: Json, *, created: bool) -> None:
         """Called when a write is complete."""
+
+    def removed(self, resource: Json) -> None:
+        """Called when it is deleted."""
 
     def changes_slowly(self, change: Json) -> bool:
         """Whether a PATCH with this body answers `Updating` first."""
@@ -48,10 +48,6 @@ class Behaviour:
         """What can be read at `path` although nobody wrote it."""
         del path
         return None
-
-
-class Tracked(Behaviour):
-    asynchronous = True
 
 
 class Plain(Behaviour):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from emulator.arm.manners import Manner
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath
@@ -59,6 +60,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     finish: Finish | None = None
     """What must happen when the operation that this answer began is done. None if it is done already."""
+    manner: Manner | None = None
+    """How the type answers this write. Not needed for what is done at once and gives no headers."""
     created: bool = False
     """The answer is about something new. The status does not say so."""
 

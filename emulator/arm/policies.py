@@ -12,7 +12,7 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 _TYPE = "microsoft.authorization/policyassignments"
-_FILTERS = {"": False, "atscope()": True}
+_FILTERS = ("", "atscope()", "atexactscope()")
 
 
 class PolicyAssignments:
@@ -21,16 +21,20 @@ class PolicyAssignments:
         self._resources = resources
 
     def get(self, call: Call) -> Answer:
-        """A list has what is assigned at the scope, above it and, unless it is filtered by atScope(), below it."""
+        """A list has what is assigned at the scope, above it and below it.
+
+        With atScope() nothing below it, with atExactScope() nothing above it either.
+        """
         if not call.path.is_collection:
             return self._resources.get(call)
         wanted = call.query.get("$filter", "").strip()
         if wanted.lower() not in _FILTERS:
             raise AzureError(400, "InvalidFilterInQueryString", f"The filter '{wanted}' is not supported.")
-        at_scope = _FILTERS[wanted.lower()]
         assigned = self._tenant.resources.where("type", _TYPE)
         scope, hierarchy = call.path.extends, self._tenant.hierarchy
-        return page(call, holding_at(assigned, _scope, scope, hierarchy, at_scope=at_scope))
+        found = holding_at(assigned, _scope, scope, hierarchy, at_scope=bool(wanted))
+        exactly = wanted.lower() == "atexactscope()"
+        return page(call, (one for one in found if not exactly or key_of(_scope(one)) == key_of(scope)))
 
 
 def _scope(assignment: Json) -> str:

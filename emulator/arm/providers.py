@@ -6,6 +6,7 @@ makes, it has those of the REST reference. tests/emulator_units/test_known_facts
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -35,17 +36,26 @@ class Providers:
     @classmethod
     def load(cls, tenant: Tenant, file: Path = Path(__file__).parents[1] / "data" / "providers.json") -> Self:
         types: dict[str, _Type] = {}
-        for namespace, provider in json.loads(file.read_text()).items():
-            for name in provider["types"]:
-                versions = provider.get("own", {}).get(name, provider["versions"])
-                full = f"{namespace}/{name}"
-                types[full.lower()] = _Type(full, tuple(versions))
+        for namespace, groups in json.loads(file.read_text()).items():
+            for group in groups:
+                for name in group["types"]:
+                    full = f"{namespace}/{name}"
+                    types[full.lower()] = _Type(full, tuple(group["versions"]))
         return cls(types, tenant)
 
     def canonical(self, kind: str) -> str:
         """The type `namespace/type` in Azure's casing."""
         known = self._types.get(kind.lower())
         return known.name if known else kind
+
+    def namespaces(self) -> list[str]:
+        return list(dict.fromkeys(self._namespaces.values()))
+
+    def types_of(self, namespace: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Each type without its namespace, and its api-versions."""
+        for known in self._types.values():
+            if known.name.startswith(f"{namespace}/"):
+                yield known.name.partition("/")[2], known.versions
 
     def check(self, path: ResourcePath, version: str | None, *, action: bool) -> None:
         """Refuses a missing or unknown api-version, an unknown namespace and an unknown type."""
@@ -58,6 +68,7 @@ class Providers:
         if _DATE.fullmatch(version) is None:
             raise AzureError(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
         owner = "/".join((path.namespace, *(path.types[:-1] if action else path.types)))
+        owner = "Microsoft.Resources/providers" if path.types == ("register",) else owner
         known = self._types.get(owner.lower())
         if known is None:
             self._require_in_tenant(path, owner, version)

@@ -1,15 +1,14 @@
-"""Operations that take a while: where to look for them, what they answer, and what happens when they are done.
-
-Each provider does it in its own way, as recorded. Container Registry gives an Azure-AsyncOperation below the registry,
-Azure Machine Learning both headers with one path and a type. The others give both headers, and say when to ask again.
-"""
+"""Operations that take a while: where to look for them, what they answer, and what happens when they are done."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from emulator.arm.call import Answer, Call, Finish
+from emulator.arm.manners import Manner
 from emulator.arm.store import SUCCEEDED
 from emulator.clock import Clock
 from emulator.errors import AzureError
@@ -19,27 +18,25 @@ from emulator.seeded_values import SeededValues
 
 type Json = dict[str, Any]
 
-OPERATIONS = ("/operationstatuses", "/operationresults", "/workspaceoperationsstatus")
-_REGISTRIES = "microsoft.containerregistry/registries"
-_WORKSPACES = "microsoft.machinelearningservices/workspaces"
-_UNDERWAY = {"PUT": "Creating", "PATCH": "Updating"}
-
-
-def asks_for_result(call: Call) -> bool:
-    """Asks for the resource, as a Location does, and not for the status of the operation."""
-    return call.path.type.lower().endswith("/operationresults") or call.query.get("type") == "location"
+_ENDINGS = ("operationstatuses", "operationresults", "operationsstatus", "asyncoperations", "/operations")
 
 
 @dataclass(slots=True)
 class _Operation:
     name: str
-    kind: str
+    manner: Manner
     method: str
     started: datetime
     resource: ResourcePath
     end: str
     """The end to which the operation will come."""
+    location: str = ""
+    """The URL that tells of the resource, and not of the operation."""
     ended: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        return self.manner.poll.underway(self.method) if self.ended is None else self.end
 
 
 class Provisioning:
@@ -51,37 +48,54 @@ class Provisioning:
         self._seconds = seconds
         self._operations: dict[str, _Operation] = {}
 
-    def begin(self, call: Call, finish: Finish) -> dict[str, str]:
+    def begin(self, call: Call, manner: Manner, finish: Finish) -> dict[str, str]:
         """The headers that tell the caller where to look. `finish` runs when the operation is done."""
         about = ResourcePath.parse(call.path.parent) if call.method == "POST" else call.path
-        name, kind = self._made_up.another("operation"), about.type.lower()
-        name = f"registries-{name}" if kind == _REGISTRIES else name
-        now = self._clock.now()
-        operation = _Operation(name, kind, call.method, now, about, call.ends or SUCCEEDED)
+        name = manner.poll.prefix + self._made_up.another("operation")
+        operation = _Operation(name, manner, call.method, self._clock.now(), about, call.ends or SUCCEEDED)
+        headers = rendered(manner.headers, call, about, name)
+        operation.location = headers.get("Location", "")
         self._operations[name] = operation
         asyncio.get_running_loop().call_later(self._seconds, self._end, operation, finish)
-        return _headers(call, operation)
+        return headers
+
+    def knows(self, path: ResourcePath) -> bool:
+        """Whether the path can only be that of an operation."""
+        return path.name in self._operations or path.type.lower().endswith(_ENDINGS)
+
+    def asks_for_result(self, call: Call) -> bool:
+        """Asks for the resource, as a Location does, and not for the status of the operation."""
+        location = urlsplit(self._operation(call).location)
+        kind = dict(parse_qsl(location.query)).get("type")
+        return location.path.lower() == encoded(call.path.text).lower() and call.query.get("type") == kind
 
     def status(self, call: Call) -> Answer:
         operation = self._operation(call)
-        state = _underway(operation) if operation.ended is None else operation.end
-        body: Json = {"status": state}
-        if state not in (SUCCEEDED, _underway(operation)):
-            body["error"] = {"code": f"Operation{state}", "message": "The operation did not succeed."}
-        match operation.kind:
-            case k if k == _REGISTRIES:
-                return Answer(200, body, {"Azure-AsyncOperation": call.url})
-            case k if k == _WORKSPACES:
-                return Answer(200, body | ({"percentComplete": 100.0} if state == SUCCEEDED else {}))
-        body = {"id": call.path.text, "name": operation.name, "startTime": operation.started.isoformat(), **body}
-        if operation.ended is None:
-            return Answer(200, body, {"Retry-After": "1"})
-        return Answer(200, body | {"endTime": operation.ended.isoformat()})
+        body = {name: value for name, value in self._fields(call, operation).items() if value is not None}
+        if operation.ended is not None and operation.end != SUCCEEDED:
+            body["error"] = {"code": f"Operation{operation.end}", "message": "The operation did not succeed."}
+        # Container Registry repeats where it was asked
+        headers = {"Azure-AsyncOperation": call.url} if operation.manner.poll.prefix else {}
+        return Answer(200, body, headers | ({} if operation.ended else {"Retry-After": "1"}))
 
-    def result(self, call: Call) -> tuple[ResourcePath, bool]:
-        """The resource that the operation is about, and whether the operation is done."""
+    def _fields(self, call: Call, operation: _Operation) -> Json:
+        done = operation.ended
+        known: Json = {
+            "id": call.path.text,
+            "resource": operation.resource.text,
+            "name": operation.name,
+            "startTime": operation.started.isoformat(),
+            "endTime": done.isoformat() if done else None,
+            "properties": {"events": []},
+            "percentComplete": 100.0 if done and operation.end == SUCCEEDED else None,
+        }
+        shown = {"id" if name == "resource" else name: known[name] for name in operation.manner.poll.fields}
+        return {"status": operation.state, **shown}
+
+    def result(self, call: Call) -> tuple[ResourcePath, Manner, bool]:
+        """The resource that the operation is about, how its type answers, and whether the operation is done."""
         operation = self._operation(call)
-        return operation.resource, operation.ended is not None
+        return operation.resource, operation.manner, operation.ended is not None
 
     def _operation(self, call: Call) -> _Operation:
         found = self._operations.get(call.path.name)
@@ -97,22 +111,18 @@ class Provisioning:
         operation.ended = self._clock.now()
 
 
-def _underway(operation: _Operation) -> str:
-    return _UNDERWAY.get(operation.method, "InProgress") if operation.kind == _REGISTRIES else "InProgress"
-
-
-def _headers(call: Call, operation: _Operation) -> dict[str, str]:
-    version = f"?api-version={call.api_version}"
-    place = f"{call.base}/subscriptions/{call.path.subscription}/providers/{call.path.namespace}/locations/local"
-    match operation.kind:
-        case k if k == _REGISTRIES:
-            own = f"{call.base}{encoded(operation.resource.text)}/operationStatuses/{operation.name}{version}"
-            return {"Azure-AsyncOperation": own}
-        case k if k == _WORKSPACES:
-            own = f"{place}/workspaceOperationsStatus/{operation.name}{version}"
-            return {"Location": f"{own}&type=location", "Azure-AsyncOperation": f"{own}&type=async"}
-    return {
-        "Azure-AsyncOperation": f"{place}/operationStatuses/{operation.name}{version}",
-        "Location": f"{place}/operationResults/{operation.name}{version}",
-        "Retry-After": "1",
+def rendered(headers: Mapping[str, str], call: Call, about: ResourcePath, operation: str = "") -> dict[str, str]:
+    """The headers of an answer about the resource."""
+    provider = f"/subscriptions/{call.path.subscription}/providers/{about.namespace}"
+    values = {
+        "base": call.base,
+        "resource": encoded(about.text),
+        "provider": provider,
+        "namespace": about.namespace,
+        "subscription": call.path.subscription,
+        "group": encoded("/".join(about.text.split("/")[:5])),
+        "region": "local",
+        "operation": operation,
+        "version": call.api_version,
     }
+    return {name: template.format(**values) for name, template in headers.items()}

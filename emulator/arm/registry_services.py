@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.behaviour import Behaviour, Plain
 from emulator.identity.tokens import Caller
 from emulator.ids import ResourcePath, key_of
 from emulator.tenant import Tenant
@@ -37,15 +37,11 @@ class _KeepingSecrets(Behaviour):
         return shown
 
 
-class _Tracked(_KeepingSecrets, Tracked):
-    pass
-
-
 class _Plain(_KeepingSecrets, Plain):
     pass
 
 
-class _Site(Tracked):
+class _Site(Behaviour):
     def listed(self, resource: Json, api_version: str) -> Json:
         shown = self.view(resource, api_version)
         return {**shown, "properties": {**(shown.get("properties") or {}), "siteConfig": None}}
@@ -65,8 +61,8 @@ class _SiteConfig(Plain):
         return {"id": path.text, "name": "web", "type": kind, "properties": {**_CONFIG, **deepcopy(own)}}
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
-        del caller
-        known = (before or {}).get("properties") or {}
+        del before, caller
+        known = (self._tenant.resources.get(key_of(resource["id"])) or {}).get("properties") or {}
         return {**resource, "properties": {**_CONFIG, **known, **(resource.get("properties") or {})}}
 
 
@@ -81,11 +77,11 @@ def _without_secrets(value: Any) -> Any:
 
 def behaviours(tenant: Tenant) -> Mapping[str, Behaviour]:
     return {
-        "microsoft.app/containerapps": _Tracked(),
-        "microsoft.app/jobs": _Tracked(),
-        "microsoft.app/sessionpools": _Tracked(),
+        "microsoft.app/containerapps": _KeepingSecrets(),
+        "microsoft.app/jobs": _KeepingSecrets(),
+        "microsoft.app/sessionpools": _KeepingSecrets(),
         "microsoft.batch/batchaccounts/pools": _Plain(),
-        "microsoft.containerinstance/containergroups": _Tracked(),
+        "microsoft.containerinstance/containergroups": _KeepingSecrets(),
         "microsoft.web/sites": _Site(),
         "microsoft.web/sites/config": _SiteConfig(tenant),
         "microsoft.web/sites/slots": _Site(),

@@ -1,12 +1,14 @@
 """CRUD for resources of any type, as ARM answers it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from emulator import names
 from emulator.arm.actions import Actions
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
+from emulator.arm.manners import Manners
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
 from emulator.arm.store import ResourceStore, not_found
@@ -31,6 +33,7 @@ class Resources:
         provisioning: Provisioning,
         authorizer: Authorizer,
         actions: Actions,
+        manners: Manners,
     ) -> None:
         self._tenant = tenant
         self._made_up = made_up
@@ -39,6 +42,7 @@ class Resources:
         self._provisioning = provisioning
         self._authorizer = authorizer
         self._actions = actions
+        self._manners = manners
 
     def get(self, call: Call) -> Answer:
         if not call.path.is_collection:
@@ -60,30 +64,46 @@ class Resources:
 
     def put(self, call: Call) -> Answer:
         self._require_parent(call.path)
-        existed = call.path.key in self._tenant.resources
+        existed = self._store.held(call.path) is not None
         if not existed:
             names.require(call.path.type.lower(), call.path.name)
-        resource, finish = self._store.replace(call.path, call.object_body(), call.caller)
-        status = 200 if existed else self._store.behaviour(call.path).created_status
-        return Answer(status, self._view(call, resource), finish=finish, created=not existed)
+        manner = self._manners.of(call.path, "replace" if existed else "create", call.api_version)
+        resource, finish = self._store.replace(call.path, call.object_body(), call.caller, state=manner.state)
+        shown = manner.shown(self._view(call, resource))
+        return Answer(manner.status, shown, finish=finish, manner=manner, created=not existed)
 
     def patch(self, call: Call) -> Answer:
         body = call.object_body()
         slow = call.ends is not None or self._store.behaviour(call.path).changes_slowly(body)
-        resource, finish = self._store.merge(call.path, body, call.caller, slow=slow)
-        return Answer(201 if finish else 200, self._view(call, resource), finish=finish)
+        manner = self._manners.of(call.path, "slow update" if slow else "update", call.api_version)
+        resource, finish = self._store.merge(call.path, body, call.caller, state=manner.state)
+        return Answer(manner.status, self._view(call, resource), finish=finish, manner=manner)
 
     def delete(self, call: Call) -> Answer:
-        return Answer(200 if self._store.remove(call.path) else 204)
+        held = self._tenant.resources.get(call.path.key)
+        if held is None:
+            return Answer(204)
+        manner = self._manners.of(call.path, "delete", call.api_version)
+        shown = self._view(call, held) if manner.body == "resource" else None
+        if manner.state is None:
+            self._store.remove(call.path)
+            return Answer(manner.status, shown)
+        return Answer(manner.status, shown, finish=self._store.remove_slowly(call.path, manner.state), manner=manner)
 
     def post(self, call: Call) -> Answer:
         owner = ResourcePath.parse(call.path.parent)
-        return self._actions.run(call, owner, self._store.find(owner))
+        answer = self._actions.run(call, owner, self._store.find(owner))
+        return replace(answer, manner=self._manners.of(owner, call.path.types[-1], call.api_version))
 
     def operation_result(self, call: Call) -> Answer:
-        path, done = self._provisioning.result(call)
+        """What a Location says."""
+        path, manner, done = self._provisioning.result(call)
+        if manner.result == "status":
+            return self._provisioning.status(call)
         if not done:
             return Answer(202, None, {"Retry-After": "1", "Location": call.url})
+        if isinstance(manner.result, int):
+            return Answer(manner.result)
         resource = self._tenant.resources.get(path.key)
         return Answer(204) if resource is None else Answer(200, self._view(call, resource))
 
@@ -134,7 +154,7 @@ class Resources:
         else:
             words = path.text.rsplit("/", 1 if path.is_collection else 2)
             missing = ResourcePath.parse(words[0])
-        if missing.key in self._tenant.resources:
+        if self._store.held(missing) is not None:
             return
         if path.is_collection:
             raise not_found(missing, self._providers.canonical(missing.type))

@@ -6,6 +6,8 @@ from typing import Any
 
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
+from emulator.arm.filters import OF_GROUPS, expanded, resource_filter
+from emulator.arm.manners import Manners
 from emulator.arm.store import ResourceStore
 from emulator.errors import AzureError
 from emulator.identity.rbac import Rbac
@@ -23,11 +25,14 @@ _BELOW = ("microsoft.web/sites/slots",)
 
 
 class Scopes:
-    def __init__(self, tenant: Tenant, rbac: Rbac, authorizer: Authorizer, store: ResourceStore) -> None:
+    def __init__(
+        self, tenant: Tenant, rbac: Rbac, authorizer: Authorizer, store: ResourceStore, manners: Manners
+    ) -> None:
         self._tenant = tenant
         self._rbac = rbac
         self._authorizer = authorizer
         self._store = store
+        self._manners = manners
 
     def require(self, path: ResourcePath) -> None:
         """Refuses with 404 for an unknown subscription, and with 400 for what is not the id of one.
@@ -58,7 +63,9 @@ class Scopes:
         within = key_of(call.path.parent) + "/resourcegroups/"
         keys = sorted(key for key in self._tenant.resource_groups() if key.startswith(within))
         action = "Microsoft.Resources/subscriptions/resourceGroups/read"
-        return page(call, (self._group(key) for key in keys if self._authorizer.may(call.caller, action, key)))
+        wanted = resource_filter(call.query.get("$filter"), OF_GROUPS)
+        seen = (self._group(key) for key in keys if self._authorizer.may(call.caller, action, key))
+        return page(call, (group for group in seen if wanted(group)))
 
     def put_group(self, call: Call) -> Answer:
         body = call.object_body()
@@ -72,19 +79,36 @@ class Scopes:
         self._tenant.resources[call.path.key] = group
         return Answer(200 if existed else 201, group, created=not existed)
 
+    def patch_group(self, call: Call) -> Answer:
+        body = call.object_body()
+        changed: Json = {key: body[key] for key in ("tags", "managedBy") if key in body}
+        group = {**self._group(call.path.key), **changed}
+        self._tenant.resources[call.path.key] = group
+        return Answer(200, group)
+
+    def found(self, path: ResourcePath) -> Json | None:
+        """The group or the subscription at the path. None if it is neither."""
+        match [kind.lower() for kind in path.types] if path.namespace == "Microsoft.Resources" else []:
+            case ["subscriptions"]:
+                return self._tenant.subscriptions[path.name.lower()]
+            case ["subscriptions", "resourcegroups"]:
+                return self._group(path.key)
+        return None
+
     def delete_group(self, call: Call) -> Answer:
-        self._store.remove(call.path)
-        return Answer(200)
+        """Everything in it is gone when the operation is done."""
+        manner = self._manners.of(call.path, "delete", call.api_version)
+        self._group(call.path.key)
+        finish = self._store.remove_slowly(call.path, manner.state or "Deleting")
+        return Answer(manner.status, finish=finish, manner=manner)
 
     def resources(self, call: Call) -> Answer:
-        """Top-level resources of a subscription or a group. `$filter=resourceType eq '…'` is the only known filter."""
-        wanted = call.query.get("$filter")
-        kind = wanted.partition(" eq ")[2].strip().strip("'").lower() if wanted else None
-        if wanted and (not wanted.lower().startswith("resourcetype eq '") or " and " in wanted.lower()):
-            raise AzureError(
-                400, "InvalidFilterInQueryString", f"Invalid $filter '{wanted}' specified in the query string."
-            )
-        return page(call, self._resources(call.caller, key_of(call.path.parent), kind))
+        """Top-level resources of a subscription or a group."""
+        wanted = resource_filter(call.query.get("$filter"))
+        held = self._resources(call.caller, key_of(call.path.parent))
+        # this list leaves the properties out
+        shown = (_without_properties(one) | expanded(call.query.get("$expand"), one) for one in held if wanted(one))
+        return page(call, shown)
 
     def _sees(self, caller: Caller, subscription: str) -> bool:
         """A subscription is listed for everybody who holds any role in it or above it."""
@@ -98,18 +122,16 @@ class Scopes:
         )
         return any(scope in lineage or scope.startswith(subscription + "/") for scope in held)
 
-    def _resources(self, caller: Caller, within: str, kind: str | None) -> Iterator[Json]:
+    def _resources(self, caller: Caller, within: str) -> Iterator[Json]:
         for key, resource in self._tenant.resources.items():
             path = ResourcePath.parse(key)
             if (
                 key.startswith(within + "/")
                 and (len(path.types) == 1 or path.type in _BELOW)
                 and path.extends == "/".join(key.split("/")[:5])
-                and kind in (None, path.type)
                 and self._authorizer.may(caller, f"{path.type}/read", key)
             ):
-                # this list leaves the properties out
-                yield {name: value for name, value in resource.items() if name != "properties"}
+                yield resource
 
     def _group(self, key: str) -> Json:
         own = self._tenant.resources.get(key)
@@ -124,3 +146,7 @@ class Scopes:
             "location": inside.get("location", "westeurope"),
             "properties": {"provisioningState": "Succeeded"},
         }
+
+
+def _without_properties(resource: Json) -> Json:
+    return {key: value for key, value in resource.items() if key != "properties"}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from emulator.arm.behaviour import Behaviour, Plain, Tracked
-from emulator.clock import Clock
+from emulator.arm.behaviour import Behaviour, Plain
+from emulator.arm.deleted_vaults import DeletedVaults
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import key_of
@@ -34,30 +34,12 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 }
 
 
-class Registry(Tracked):
+class Registry(Behaviour):
     keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
 
     def changes_slowly(self, change: Json) -> bool:
         """Recorded: 201 and `Updating` for anonymous pull; 200 for the network, tags and the admin user."""
         return "anonymousPullEnabled" in (change.get("properties") or {})
-
-    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
-        del caller
-        if before is not None:
-            return resource
-        defaults = {
-            "loginServer": f"{resource['name'].lower()}.azurecr.io",
-            "creationDate": self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-            "adminUserEnabled": False,
-            "anonymousPullEnabled": False,
-            "publicNetworkAccess": "Enabled",
-            "zoneRedundancy": "Disabled",
-            "roleAssignmentMode": "LegacyRegistryPermissions",
-        }
-        return {**resource, "properties": defaults | (resource.get("properties") or {})}
 
     def view(self, resource: Json, api_version: str) -> Json:
         properties = resource.get("properties")
@@ -87,19 +69,28 @@ class UserAssignedIdentity(Plain):
         return {**resource, "properties": {**(resource.get("properties") or {}), **fixed}}
 
 
-class Vault(Tracked):
+class Vault(Behaviour):
     keeps_when_replaced = ("tenantId", "vaultUri")
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, deleted: DeletedVaults) -> None:
         self._tenant = tenant
+        self._deleted = deleted
+
+    def removed(self, resource: Json) -> None:
+        self._deleted.keep(resource)
 
     def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
         del caller
-        if before is not None:
-            return resource
-        uri = f"https://{resource['name'].lower()}.vault.azure.net/"
-        defaults = {"tenantId": self._tenant.tenant_id, "vaultUri": uri, "enableSoftDelete": True}
-        return {**resource, "properties": defaults | (resource.get("properties") or {})}
+        properties = resource.get("properties") or {}
+        if before is None and self._deleted.holds(resource["name"]):
+            if str(properties.get("createMode", "")).lower() == "recover":
+                return self._deleted.recovered(resource["name"])
+            message = (
+                "A vault with the same name already exists in deleted state. You need to either recover or purge "
+                "existing key vault."
+            )
+            raise AzureError(409, "ConflictError", message)
+        return resource
 
 
 class AccessPolicies(Plain):
@@ -107,8 +98,6 @@ class AccessPolicies(Plain):
 
     Recorded for `add`: 200, an id that ends in `accessPolicies/`, no name, and the policies that were sent.
     """
-
-    created_status = 200
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
@@ -189,10 +178,10 @@ def _united(one: Json, other: Json) -> Json:
     return {kind: list(names.values()) for kind, names in spelled.items()}
 
 
-def behaviours(tenant: Tenant, clock: Clock, made_up: SeededValues) -> Mapping[str, Behaviour]:
+def behaviours(tenant: Tenant, made_up: SeededValues, deleted: DeletedVaults) -> Mapping[str, Behaviour]:
     return {
-        "microsoft.containerregistry/registries": Registry(clock),
+        "microsoft.containerregistry/registries": Registry(),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
-        "microsoft.keyvault/vaults": Vault(tenant),
+        "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
     }

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from emulator.arm.behaviour import Behaviour, Plain, Tracked
+from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.call import Finish
+from emulator.arm.defaults import Defaults
 from emulator.arm.identity_blocks import IdentityBlocks
 from emulator.arm.providers import Providers
 from emulator.clock import Clock
@@ -18,7 +19,27 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 SUCCEEDED = "Succeeded"
-_WITH_SYSTEM_DATA = ("microsoft.machinelearningservices", "microsoft.containerregistry", "microsoft.keyvault")
+# Types that say it in their own way, as recorded
+_NOT_FOUND = {
+    "microsoft.authorization/policysetdefinitions": (
+        "PolicySetDefinitionNotFound",
+        "The policy set definition '{}' could not be found.",
+    ),
+    "microsoft.authorization/policydefinitions": (
+        "PolicyDefinitionNotFound",
+        "The policy definition '{}' could not be found.",
+    ),
+    "microsoft.authorization/policyassignments": (
+        "PolicyAssignmentNotFound",
+        "The policy assignment '{}' is not found.",
+    ),
+}
+_WITH_SYSTEM_DATA = (
+    "microsoft.machinelearningservices/",
+    "microsoft.containerregistry/",
+    "microsoft.keyvault/",
+    "microsoft.authorization/policyassignments",
+)
 
 
 class ResourceStore:
@@ -36,7 +57,8 @@ class ResourceStore:
         self._providers = providers
         self._identities = identities
         self._behaviours = dict(behaviours)
-        self._tracked, self._plain = Tracked(), Plain()
+        self._tracked, self._plain = Behaviour(), Plain()
+        self._defaults = Defaults(tenant.tenant_id, self._time)
 
     def add_behaviours(self, behaviours: Mapping[str, Behaviour]) -> None:
         self._behaviours |= behaviours
@@ -45,25 +67,29 @@ class ResourceStore:
         default = self._tracked if len(path.types) == 1 and path.resource_group else self._plain
         return self._behaviours.get(path.type.lower(), default)
 
+    def held(self, path: ResourcePath) -> Json | None:
+        return self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
+
     def find(self, path: ResourcePath) -> Json:
         """Refuses with 404 in ARM's words."""
-        found = self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
+        found = self.held(path)
         if found is None:
             raise not_found(path, self._providers.canonical(path.type))
         return found
 
-    def replace(self, path: ResourcePath, body: Json, caller: Caller) -> tuple[Json, Finish | None]:
-        """Writes the whole resource. Also returns what must run when a slow creation is done."""
-        before = self._tenant.resources.get(path.key)
+    def replace(
+        self, path: ResourcePath, body: Json, caller: Caller, *, state: str | None = None
+    ) -> tuple[Json, Finish | None]:
+        """Writes the whole resource. With a `state` until it is done, also returns what must run then."""
+        before = self.held(path)
         behaviour = self.behaviour(path)
         given = {key: deepcopy(value) for key, value in body.items() if key not in ("id", "name", "type", "systemData")}
         if before is not None:
             given = _keeping(before, given, behaviour.keeps_when_replaced)
-        slow = before is None and behaviour.asynchronous
-        return self._write(path, given, before, caller, behaviour, slow=slow)
+        return self._write(path, given, before, caller, behaviour, state=state)
 
     def merge(
-        self, path: ResourcePath, body: Json, caller: Caller, *, slow: bool = False
+        self, path: ResourcePath, body: Json, caller: Caller, *, state: str | None = None
     ) -> tuple[Json, Finish | None]:
         """PATCH: properties are merged, tags and identity are replaced, as Azure does it."""
         before = self.find(path)
@@ -75,13 +101,29 @@ class ResourceStore:
                 continue
             whole = key in ("identity", "tags") or not isinstance(value, dict)
             given[key] = deepcopy(value) if whole else _merged(given.get(key), value)
-        return self._write(path, given, before, caller, self.behaviour(path), slow=slow)
+        return self._write(path, given, before, caller, self.behaviour(path), state=state, fills=False)
+
+    def remove_slowly(self, path: ResourcePath, state: str) -> Finish:
+        """Shows the state until the deletion is done."""
+        before = self._tenant.resources.get(path.key)
+        if before is not None and "provisioningState" in (before.get("properties") or {}):
+            self._tenant.resources[path.key] = _in_state(before, state)
+
+        def finish(end: str) -> None:
+            if end == SUCCEEDED:
+                self.remove(path)
+            elif before is not None:
+                self._tenant.resources[path.key] = before
+
+        return finish
 
     def remove(self, path: ResourcePath) -> bool:
         """Deletes the resource with everything below it. Returns whether there was anything."""
         below = [key for key in self._tenant.resources if key == path.key or key.startswith(path.key + "/")]
         for key in below:
-            principal = own_principal_of(self._tenant.resources[key])
+            resource = self._tenant.resources[key]
+            self.behaviour(ResourcePath.parse(resource["id"])).removed(resource)
+            principal = own_principal_of(resource)
             if principal is not None:
                 self._tenant.principals.pop(principal, None)
             del self._tenant.resources[key]
@@ -91,8 +133,17 @@ class ResourceStore:
         return bool(below)
 
     def _write(
-        self, path: ResourcePath, given: Json, before: Json | None, caller: Caller, behaviour: Behaviour, *, slow: bool
+        self,
+        path: ResourcePath,
+        given: Json,
+        before: Json | None,
+        caller: Caller,
+        behaviour: Behaviour,
+        *,
+        state: str | None,
+        fills: bool = True,
     ) -> tuple[Json, Finish | None]:
+        """A change of a part (not `fills`) leaves a resource of the tenant file as bare as it was."""
         identity = self._identity(path, given, before, caller, behaviour)
         resource: Json = {"id": path.text, "name": path.name, "type": self._providers.canonical(path.type), **given}
         if before is not None:
@@ -101,12 +152,13 @@ class ResourceStore:
         if identity is not None:
             resource["identity"] = identity
         resource = behaviour.shaped(resource, before, caller)
-        if path.namespace.lower() in _WITH_SYSTEM_DATA:
+        if fills:
+            resource = self._defaults.filled(resource, before, caller.object_id)
+        if path.type.lower().startswith(_WITH_SYSTEM_DATA):
             resource["systemData"] = self._system_data(before, caller)
         if behaviour.has_state:
-            underway = "Creating" if before is None else "Updating"
-            resource = _in_state(resource, underway if slow else SUCCEEDED)
-        if not slow:
+            resource = _in_state(resource, state or SUCCEEDED)
+        if state is None:
             self._tenant.resources[path.key] = resource
             behaviour.settled(resource, created=before is None)
             return resource, None
@@ -137,8 +189,11 @@ class ResourceStore:
             raise AzureError(400, "BadRequest", f"The identity of '{path.text}' cannot be changed after its creation.")
         return filled
 
+    def _time(self) -> str:
+        return self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+
     def _system_data(self, before: Json | None, caller: Caller) -> Json:
-        now = self._clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        now = self._time()
         kind = "User" if caller.kind == "User" else "Application"
         by = {"lastModifiedBy": caller.name, "lastModifiedByType": kind, "lastModifiedAt": now}
         if before is not None:
@@ -147,6 +202,9 @@ class ResourceStore:
 
 
 def not_found(path: ResourcePath, canonical: str) -> AzureError:
+    own = _NOT_FOUND.get(canonical.lower())
+    if own is not None:
+        return AzureError(404, own[0], own[1].format(path.name))
     kind = canonical.split("/")
     full = "/".join((f"{kind[0]}/{kind[1]}", *(f"{name}" for name in _interleaved(path))))
     return AzureError(

@@ -46,6 +46,8 @@ class Tokens:
         self.operator = operator
         self.identity_header = secrets.token_hex(16).upper()
         self._callers = {caller.object_id: caller for caller in (app, operator)}
+        self.arm = ""
+        """The local ARM's own URL, which is an audience, too."""
 
     def issue(self, caller: Caller, resource: str, *, lifetime: int = LIFETIME_SECONDS) -> dict[str, str]:
         """The managed identity endpoint's answer (api-version 2019-08-01)."""
@@ -102,7 +104,8 @@ class Tokens:
             raise self._refused("InvalidAuthenticationToken", "The access token is invalid.") from None
         caller = self._caller(claims)
         if not caller.operator:
-            self._require_audience(claims["aud"], audience.value)
+            own = {self.arm} if audience is Audience.ARM and self.arm else set()
+            self._require_audience(claims["aud"], audience.value | own)
         return caller
 
     def claimed(self, authorization: str | None) -> Caller | None:
@@ -127,6 +130,6 @@ class Tokens:
             )
 
     def _refused(self, code: str, message: str) -> AzureError:
-        authority = f"https://login.microsoftonline.com/{self._tenant_id}"
+        authority = f"{self.arm or 'https://login.microsoftonline.com'}/{self._tenant_id}"
         challenge = f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
         return AzureError(401, code, message, {"WWW-Authenticate": challenge})

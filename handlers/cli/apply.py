@@ -122,7 +122,8 @@ async def apply(
         try:
             file = AuditFile(audit_file) if audit_file else None
             audit = await stop.unless(audit_log("apply", services, file))
-            found = await stop.unless(workspaces(where, services, applied.report))
+            watched = services.terms.scopes
+            found = await stop.unless(workspaces(where, services.scopes, watched, applied.report))
             desk = at_a_desk(services, only)
             instructions = replace(desk.instructions, file=file, again=again, stop=stop)
             earlier = replace(services.leftovers, file=file)

@@ -22,7 +22,7 @@ from shared.pace import in_the_background
 from shared.ports import AzureFailureError
 from shared.reading.shared_lists import SharedLists
 from shared.reconcile import Reconciler
-from shared.scopes import Chosen, ScopeError
+from shared.scopes import Chosen, ScopeError, Scopes
 
 AT_ONCE = 4
 MANY_AT_ONCE = 20
@@ -60,7 +60,8 @@ async def planned(where: Where, services: Runtime, only: Keys = None) -> Report:
 
 async def looking(where: Where, services: Runtime, report: Report, only: Keys = None) -> Looks:
     """At what, and how. Raises as `workspaces` does."""
-    looks = Looks(at_a_desk(services, only), await workspaces(where, services, report), where.fresh)
+    found = await workspaces(where, services.scopes, services.terms.scopes, report)
+    looks = Looks(at_a_desk(services, only), found, where.fresh)
     if looks.by_resource_graph:
         report.as_of = services.azure.now()
     return looks
@@ -114,18 +115,17 @@ def new_report(services: Runtime, where: Where) -> Report:
     )
 
 
-async def workspaces(where: Where, services: Runtime, report: Report) -> Sequence[Scope]:
-    """Those that both `where` and the policy's scopes choose. If there are none, that is an error in the report.
+async def workspaces(where: Where, scopes: Scopes, watched: Sequence[Scope], report: Report) -> Sequence[Scope]:
+    """Those that both `where` and `watched`, the policy's, choose. If there are none, that is an error in the report.
 
     Raises `ReadFailedError` if a scope names nothing that can be looked at. That holds for the policy's scopes, too.
     """
     named = [scope_of(text) for text in where.scopes]
-    watched = services.terms.scopes
-    chosen = await _chosen(named or watched, services, of_policy=not named)
+    chosen = await _chosen(named or watched, scopes, of_policy=not named)
     found = chosen.workspaces
     if named and watched:
-        await _require_all(watched, services)
-        both = await asyncio.gather(*(services.scopes.any_chooses(watched, one) for one in found))
+        await _require_all(watched, scopes)
+        both = await asyncio.gather(*(scopes.any_chooses(watched, one) for one in found))
         found = tuple(one for one, chosen_by_both in zip(found, both, strict=True) if chosen_by_both)
     for scope in chosen.idle if found else ():
         print(f"no workspace lies in or uses {scope}", file=sys.stderr)
@@ -135,15 +135,15 @@ async def workspaces(where: Where, services: Runtime, report: Report) -> Sequenc
     return found
 
 
-async def _chosen(scopes: Sequence[Scope], services: Runtime, *, of_policy: bool) -> Chosen:
-    chosen = await services.scopes.choose(scopes)
+async def _chosen(wanted: Sequence[Scope], scopes: Scopes, *, of_policy: bool) -> Chosen:
+    chosen = await scopes.choose(wanted)
     for error in chosen.wrong:
         raise error.named(_IN_POLICY) if of_policy else error
     return chosen
 
 
-async def _require_all(watched: Sequence[Scope], services: Runtime) -> None:
-    answers = await asyncio.gather(*map(services.scopes.require, watched), return_exceptions=True)
+async def _require_all(watched: Sequence[Scope], scopes: Scopes) -> None:
+    answers = await asyncio.gather(*map(scopes.require, watched), return_exceptions=True)
     for answer in answers:
         if answer is not None:
             raise answer.named(_IN_POLICY) if isinstance(answer, ScopeError) else answer

@@ -1,11 +1,11 @@
 """The options of commands that look at a template."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.cli.console import UsageError, as_utf8
+from handlers.cli.console import UsageError, as_utf8, scope_of
 
 if TYPE_CHECKING:
     from handlers.cli.template import Template
@@ -19,6 +19,8 @@ _DEFAULTS: Mapping[str, str] = {
     "tenant": _TENANT,
     "location": "westeurope",
 }
+
+_IN_SCOPES = ("subscription", "resource_group", "management_group")
 
 _PLACES = (
     ("subscription", "ID", "the subscription it is for"),
@@ -47,7 +49,10 @@ def add(parser: argparse.ArgumentParser, *, at_once: bool) -> None:
     )
     for name, metavar, what in _PLACES:
         about.add_argument(
-            f"--{name.replace('_', '-')}", metavar=metavar, type=as_utf8, help=f"{what} (default: {_DEFAULTS[name]})"
+            f"--{name.replace('_', '-')}",
+            metavar=metavar,
+            type=as_utf8,
+            help=f"{what} (default: {'that of --scope, or ' if name in _IN_SCOPES else ''}{_DEFAULTS[name]})",
         )
     about.add_argument(
         "--parameter",
@@ -83,7 +88,8 @@ def of(options: argparse.Namespace) -> "Template | None":
     from handlers.cli.bicep import Deployment  # noqa: PLC0415 - only this needs it
     from handlers.cli.template import Template  # noqa: PLC0415 - as above
 
-    said = {name: getattr(options, name) or default for name, default in _DEFAULTS.items()}
+    defaults = {**_DEFAULTS, **_of_scopes(getattr(options, "scope", ()))}
+    said = {name: getattr(options, name) or default for name, default in defaults.items()}
     deployment = Deployment(
         said["subscription"],
         said["resource_group"],
@@ -95,3 +101,22 @@ def of(options: argparse.Namespace) -> "Template | None":
     deployment.check()
     empty_is_fine = getattr(options, "allow_empty", False)
     return Template(options.template, deployment, options.identity, options.policy, empty_is_fine)
+
+
+def _of_scopes(scopes: Sequence[str]) -> dict[str, str]:
+    """The subscription, resource group and management group in which all the scopes lie, as far as there is just one.
+
+    Raises `UsageError`.
+    """
+    found: dict[str, str] = {}
+    every = [scope_of(one) for one in scopes]
+    groups = {one for one in every if one.is_management_group}
+    for name, places in (
+        ("subscription", {one.subscription for one in every}),
+        ("resource_group", {one.resource_group for one in every}),
+        ("management_group", groups),
+    ):
+        (place, *more) = places or {None}
+        if place and not more:
+            found[name] = place.name
+    return found

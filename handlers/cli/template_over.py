@@ -6,9 +6,9 @@ from dataclasses import replace
 from handlers.cli.desk import Where, new_report, workspaces
 from handlers.cli.template import Looked, Template, object_ids, read, refuse_incomplete, run_each
 from handlers.runtime import connected
-from shared.access.users import is_container
 from shared.azure.built_in_roles import built_in_roles
 from shared.reading.shared_lists import SharedLists
+from shared.scopes import Scopes
 from shared.template.overlay import laid_over
 
 
@@ -21,12 +21,15 @@ async def plan_over(template: Template, where: Where) -> Looked:
         seen, report = reads.estate, new_report(services, where)
         report.template = [str(one) for one in template.files]
         refuse_incomplete(seen, report)
-        scopes = report.scopes
-        planned = [one for one in seen.workspaces if any(not is_container(at) or at.contains(one) for at in scopes)]
-        there = await workspaces(replace(where, empty_is_fine=bool(planned) or where.empty_is_fine), services, report)
-        found = list(dict.fromkeys((*there, *planned)))
         if not seen.incomplete:
+            scopes = Scopes(reads, services.memory, services.tenant_id)
+            found = await workspaces(where, scopes, services.terms.scopes, report)
             terms = replace(services.terms, caller_must_hold=False)
             await run_each(found, reads, terms, report, seen.unclear)
+            notes += [
+                f"{seen.symbols.shown(one)} is in the template, but not in the scopes, so it was not looked at"
+                for one in seen.workspaces
+                if one not in found
+            ]
         report.unknown += [*seen.unknown, *reads.template.not_shown()]
     return Looked(report, seen, notes)

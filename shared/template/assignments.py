@@ -33,7 +33,7 @@ class Assignments:
         if condition is False:
             return
         scope, why = (at.parent, []) if at else self._told_scope(raw)
-        role_id, unknown_role = self._role_of(raw)
+        role_id, unknown_role = self._role_of(raw, scope)
         if isinstance(principal, Person) or kind == "user":
             self._list(raw, scope, principal, role_id)
             return
@@ -84,13 +84,14 @@ class Assignments:
                 continue
         return ROOT, [f"nobody can tell where the role is assigned: {shown(raw.get('id'))}"]
 
-    def _role_of(self, raw: Raw) -> tuple[str, list[str]]:
+    def _role_of(self, raw: Raw, at: Scope) -> tuple[str, list[str]]:
         written = get(raw, "properties", "roleDefinitionId")
         found = self.reading.solver.value(written)
         role_id = found.rpartition("/")[2].casefold() if isinstance(found, str) else ""
         if role_id in self.made.roles or role_id in self.known_roles:
             return role_id, []
         if role_id and not has_symbol(role_id):
+            self.made.strange_roles.setdefault(role_id, at)
             return ANY_ROLE, [f"role {role_id} is not in the template, so nobody can tell what it gives"]
         return ANY_ROLE, [f"nobody can tell which role is assigned: {shown(written)}"]
 

@@ -4,7 +4,7 @@ Nothing that is not understood is left out. A resource whose id is not understoo
 a property that only the deployment can tell: each becomes a doubt or an entry of `unknown`, with its text (law 2).
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.access import parse
@@ -31,21 +31,21 @@ def estate(
     snapshots: Sequence[Snapshot],
     object_ids: Mapping[Scope, str] | None = None,
     known_roles: Iterable[str] = (),
-    there: Container[Scope] = (),
+    there: Mapping[Scope, Raw] | None = None,
 ) -> TemplateEstate:
-    """`object_ids` are those that are known of identities, `known_roles` the ids of the built-in roles.
+    """`object_ids` are those that are known of identities, `known_roles` the ids of roles that Azure has.
 
-    What AML gives a new workspace, one that is `there` already may have or not: Azure shows it.
+    `there` is what Azure has of what the template makes or names, if it is asked.
     """
     made = TemplateEstate(Symbols(), object_ids=object_ids or {})
-    _Filling(made, frozenset(known_roles), there).fill(snapshots)
+    _Filling(made, frozenset(known_roles), there or {}).fill(snapshots)
     return made
 
 
 class _Filling:
     """Goes through the snapshots: ids first, then conditions, then what each resource holds."""
 
-    def __init__(self, made: TemplateEstate, known_roles: frozenset[str], there: Container[Scope]) -> None:
+    def __init__(self, made: TemplateEstate, known_roles: frozenset[str], there: Mapping[Scope, Raw]) -> None:
         self.made, self.known_roles, self.there = made, known_roles, there
         self.identities: dict[Scope, bool] = {}
         self.reading = Reading(Solver(made.symbols, suffixes("")), made.object_ids)
@@ -195,8 +195,8 @@ class _Filling:
                 continue
             if hub is None:
                 continue
-            if hub in self.made.resources:
-                theirs = self.made.resources[hub]["properties"]
+            theirs = {**self._shown_by_azure(hub), **self._properties(self.made.resources.get(hub))}
+            if hub in self.made.resources or hub in self.there:
                 properties.update(
                     {name: theirs[name] for name in _OF_A_HUB if name in theirs and name not in properties}
                 )
@@ -204,12 +204,21 @@ class _Filling:
                 why = f"they are those of its hub, which is not in the template: {self.made.symbols.shown(hub)}"
                 self.made.say(at, "its registry, storage account and vault", why)
 
+    def _shown_by_azure(self, at: Scope) -> Mapping[str, Any]:
+        return self._properties(self.there.get(at))
+
+    @staticmethod
+    def _properties(raw: Raw | None) -> Mapping[str, Any]:
+        found = get(raw, "properties")
+        return found if isinstance(found, Mapping) else {}
+
     # what the template leaves open
 
     def _registries(self) -> None:
         for at in self.made.workspaces:
             properties = self.made.resources[at]["properties"]
-            if not properties.get("containerRegistry") and not properties.get("hubResourceId"):
+            known = {**self._shown_by_azure(at), **properties}
+            if not known.get("containerRegistry") and not known.get("hubResourceId"):
                 why = "the template names none: Azure Machine Learning makes one when it first builds an image"
                 self.made.say(at, "its container registry, and who pulls from it", why)
 
@@ -217,7 +226,7 @@ class _Filling:
         """Children of a workspace that the template does not make."""
         for at in list(self.made.resources):
             above = at.ancestor(WORKSPACE)
-            if above and above not in self.made.resources:
+            if above and above not in self.made.resources and above not in self.there:
                 why = f"its workspace is not in the template: {self.made.symbols.shown(above)}"
                 self.made.say(at, "what its identity needs", why)
 

@@ -36,6 +36,7 @@ class TemplateEstate:
 
     `listed` are the role assignments as ARM lists them, people's among them, and `custom` the template's own roles.
     `added` are access policies for vaults that the template does not make, `named` whose identities get roles.
+    `strange_roles` are neither in the template nor known, each with a scope where it is assigned.
     `incomplete` says why nothing may be called missing: the snapshot does not show everything. `holders` are the
     identities by object id, or by what stands for it.
     """
@@ -50,6 +51,7 @@ class TemplateEstate:
     roles: dict[str, RoleDefinition] = field(default_factory=dict)
     added: dict[Scope, list[Any]] = field(default_factory=dict)
     named: dict[Scope, None] = field(default_factory=dict)
+    strange_roles: dict[str, Scope] = field(default_factory=dict)
     custom: list[dict[str, Any]] = field(default_factory=list)
     listed: list[dict[str, Any]] = field(default_factory=list)
     locks: list[dict[str, Any]] = field(default_factory=list)

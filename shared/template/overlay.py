@@ -6,10 +6,11 @@ setting that it replaces is the default again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.access.model import Part
 from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefinition
 from shared.access.raw import get, object_id, scope_or_none
 from shared.access.scope import Scope
@@ -17,7 +18,7 @@ from shared.ports import NotShownError, Raw, ReadFailedError, Reads
 from shared.template.estate import estate
 from shared.template.made import TemplateEstate
 from shared.template.reads import TemplateReads, holders
-from shared.template.resources import REGISTRY, STORAGE, VAULT, policies
+from shared.template.resources import REGISTRY, STORAGE, VAULT, WORKSPACE, policies
 from shared.template.snapshot import Snapshot
 from shared.template.symbols import has_symbol, is_principal
 
@@ -30,21 +31,39 @@ async def laid_over(
 ) -> "LaidOver":
     """`known` are object ids that somebody named. Those of what is there come from Azure. Raises `ReadFailedError`."""
     first = estate(snapshots, known, built_in)
-    named = (*first.resources, *first.named, *(one.resource for one in holders(first)))
+    built_in = {**built_in, **await _roles(first, live)}
+    named = (*first.resources, *first.named, *_above(first), *(one.resource for one in holders(first)))
     asked = [one for one in dict.fromkeys(named) if not has_symbol(str(one))]
-    there = dict(zip(asked, await asyncio.gather(*(_there(one, live) for one in asked)), strict=True))
+    answers = dict(zip(asked, await asyncio.gather(*(_there(one, live) for one in asked)), strict=True))
+    there = {scope: raw for scope, raw in answers.items() if not isinstance(raw, ReadFailedError)}
     ids = {scope: found for scope, raw in there.items() if (found := _object_id(raw))}
-    made = estate(snapshots, {**ids, **known}, built_in, {scope for scope, raw in there.items() if raw is not None})
-    return LaidOver(made, live, TemplateReads(made, built_in, live.now(), "", connected=True), there)
+    shown = {scope: raw for scope, raw in there.items() if raw is not None}
+    made = estate(snapshots, {**ids, **known}, built_in, shown)
+    unreadable = frozenset(answers.keys() - there.keys())
+    return LaidOver(made, live, TemplateReads(made, built_in, live.now(), "", unreadable), there)
 
 
-async def _there(scope: Scope, live: Reads) -> Raw | None:
-    """Of what may not be read nobody knows the object id. It may be no secret to whoever deploys."""
+def _above(made: TemplateEstate) -> Iterator[Scope]:
+    """Workspaces of which the template makes only a part, and the hubs of its projects."""
+    for scope, raw in made.resources.items():
+        workspace, hub = scope.ancestor(WORKSPACE), scope_or_none(get(raw, "properties", "hubResourceId"))
+        yield from (one for one in (workspace, hub) if one)
+
+
+async def _roles(made: TemplateEstate, live: Reads) -> Mapping[str, RoleDefinition]:
+    """Custom roles that the template assigns and does not make."""
+    asked = [(role_id, scope) for role_id, scope in made.strange_roles.items() if not has_symbol(str(scope))]
+    answers = await asyncio.gather(*(live.role_definitions(frozenset({role}), scope) for role, scope in asked))
+    return {role_id: role for found in answers for role_id, role in found.items()}
+
+
+async def _there(scope: Scope, live: Reads) -> Raw | ReadFailedError | None:
+    """Of what may not be read nobody knows whether it is there. It may be no secret to whoever deploys."""
     try:
         return await live.resource(scope)
     except ReadFailedError as error:
         if error.forbidden:
-            return None
+            return error
         raise
 
 
@@ -54,7 +73,7 @@ def _object_id(raw: Raw | None) -> str | None:
 
 
 class LaidOver:
-    """See `shared.ports.Reads`. `there` is what Azure has of what the template makes."""
+    """See `shared.ports.Reads`. `there` is what Azure has of what the template makes or names, as far as it tells."""
 
     def __init__(
         self, made: TemplateEstate, live: Reads, template: TemplateReads, there: Mapping[Scope, Raw | None]
@@ -91,13 +110,15 @@ class LaidOver:
             made = self.template.below(parent, collection.partition("?")[0])
         if live is None or made is None:
             return live if made is None else made
+        complete = not isinstance(live, Part)
         listed = {at: one for one in live if (at := scope_or_none(one.get("id")))}
         strange = [one for one in live if scope_or_none(one.get("id")) is None]
         for one in made:
             at = scope_or_none(one.get("id"))
             if at:
                 listed[at] = _after(listed[at], one, at) if at in listed else one
-        return [*strange, *listed.values()]
+        both = [*strange, *listed.values()]
+        return both if complete else Part(both)
 
     async def _children(self, parent: Scope, collection: str, pages: int | None) -> Sequence[Raw] | None:
         """Below a group that is only about to be made there is nothing yet."""

@@ -32,14 +32,15 @@ _SETTINGS = (REGISTRY, STORAGE, VAULT)
 class TemplateReads:
     """See `shared.ports.Reads`. `built_in` are the roles that Azure has by itself.
 
-    `connected`: Azure is asked as well, so that the object ids of all identities that are there are known.
+    `unreadable`: Azure is asked as well, so that the object ids of all identities that are there are known, but for
+    these. None: it is not asked.
     """
 
     estate: TemplateEstate
     built_in: Mapping[str, RoleDefinition]
     time: datetime
     tenant: str
-    connected: bool = False
+    unreadable: frozenset[Scope] | None = None
     _asked: dict[Scope, None] = field(default_factory=dict)
     _holders: dict[str, Holder] = field(default_factory=dict)
 
@@ -124,19 +125,26 @@ class TemplateReads:
         return [*mine, *(replace(one, principal_id=principal_id) for one in self._doubts(principal_id))]
 
     def _doubts(self, principal_id: str) -> Iterable[RoleAssignment]:
-        explained = self.connected or principal_id in {object_id(one) for one in self.estate.object_ids.values()}
+        holder = self._holders.get(principal_id)
+        explained = principal_id in {object_id(one) for one in self.estate.object_ids.values()}
+        explained = explained or (self.unreadable is not None and not (holder and holder.resource in self.unreadable))
         for doubt in self.estate.doubts:
             theirs = doubt.principal == principal_id
             if theirs or (doubt.principal is None and not (explained and doubt.stranger)):
                 yield doubt.assignment
-        holder = self._holders.get(principal_id)
-        if holder and not self.connected and not self.estate.makes(holder.resource):
+        if holder and (unseen := self._unseen(holder.resource)):
             name = self.estate.symbols.shown(holder.resource)
-            why = f"{name} is not in the template, so what it holds already cannot be seen"
+            why = f"{name} {unseen}, so what it holds already cannot be seen"
             yield RoleAssignment(f"{name}#elsewhere", ROOT, principal_id, ANY_ROLE, doubt=why)
         for scope in self._nowhere():
             why = f"nobody can tell which resource it is: {self.estate.symbols.shown(scope)}"
             yield RoleAssignment(f"{scope}#somewhere", scope, principal_id, ANY_ROLE, doubt=why)
+
+    def _unseen(self, identity: Scope) -> str:
+        """Why nobody can tell what the identity holds already. Empty if it can be told."""
+        if self.unreadable is None:
+            return "" if self.estate.makes(identity) else "is not in the template"
+        return "may not be read" if identity in self.unreadable else ""
 
     def _nowhere(self) -> Iterable[Scope]:
         """Places that the template names by an expression and does not make."""

@@ -38,8 +38,9 @@ async def settled() -> None:
 async def test_workspace_with_its_own_identity() -> None:
     one = azure()
     body = {**SYSTEM, "properties": {"storageAccount": STORAGE}}
-    identity = one.ask("PUT", f"{WORKSPACE}{AML}", body).body["identity"]["principalId"]
+    one.ask("PUT", f"{WORKSPACE}{AML}", body)
     await settled()
+    identity = one.ask("GET", f"{WORKSPACE}{AML}").body["identity"]["principalId"]
     assert one.roles_of(identity, RG) == {AI_ADMINISTRATOR}
     assert one.roles_of(identity, STORAGE) == {BLOB_CONTRIBUTOR}
     callers = {event["data"]["authorization"]["evidence"]["role"] for event in one.events}
@@ -50,8 +51,9 @@ async def test_nothing_for_a_workspace_with_a_user_assigned_identity() -> None:
     one = azure(resource(UAI, properties={"principalId": principal(1), "clientId": principal(2)}))
     attached = {"type": "UserAssigned", "userAssignedIdentities": {UAI: {}}}
     body = {"location": "westeurope", "identity": attached, "properties": {"storageAccount": STORAGE}}
-    identity = one.ask("PUT", f"{WORKSPACE}{AML}", body).body["identity"]
+    one.ask("PUT", f"{WORKSPACE}{AML}", body)
     await settled()
+    identity = one.ask("GET", f"{WORKSPACE}{AML}").body["identity"]
     assert identity["userAssignedIdentities"] == {UAI: {"principalId": principal(1), "clientId": principal(2)}}
     assert one.tenant.role_assignments == {}
 

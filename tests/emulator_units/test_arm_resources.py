@@ -25,6 +25,8 @@ ACR, AML, KV, MI, RES = (
     f"?api-version={version}" for version in ("2025-11-01", "2025-12-01", "2026-02-01", "2024-11-30", "2021-04-01")
 )
 ME = principal(1)
+SERVER = f"{RG}/providers/Microsoft.Sql/servers/server"
+SQL = "?api-version=2023-08-01"
 TENANT = "aaaaaaaa-0000-0000-0000-000000000000"
 
 
@@ -141,7 +143,7 @@ def test_old_versions_know_no_role_assignment_mode() -> None:
 
 async def test_slow_creations() -> None:
     one = azure()
-    created = one.ask("PUT", f"{VAULT}{KV}", {"location": "westeurope", "properties": {}})
+    created = one.ask("PUT", f"{SERVER}{SQL}", {"location": "westeurope", "properties": {}})
     assert created.status == 201
     assert created.body["properties"]["provisioningState"] == "Creating"
     status = created.headers["Azure-AsyncOperation"].removeprefix("https://127.0.0.1:1")
@@ -149,9 +151,9 @@ async def test_slow_creations() -> None:
     assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).status == 202
     await asyncio.sleep(0.05)
     assert one.ask("GET", status).body["status"] == "Succeeded"
-    assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).body["name"] == "kv"
-    assert one.ask("GET", f"{VAULT}{KV}").body["properties"]["provisioningState"] == "Succeeded"
-    assert one.ask("PUT", f"{VAULT}{KV}", {"location": "westeurope"}).status == 200
+    assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).body["name"] == "server"
+    assert one.ask("GET", f"{SERVER}{SQL}").body["properties"]["provisioningState"] == "Succeeded"
+    assert one.ask("PUT", f"{SERVER}{SQL}", {"location": "westeurope"}).status == 200
 
 
 async def test_deleting_takes_what_is_below() -> None:
@@ -164,12 +166,18 @@ async def test_deleting_takes_what_is_below() -> None:
     assert one.roles_of(ME, RG) == {READER}
 
 
-def test_a_lock_below_blocks_deleting_the_group() -> None:
+async def test_a_lock_below_blocks_deleting_the_group() -> None:
     lock = {"id": f"{REGISTRY}/providers/Microsoft.Authorization/locks/l", "properties": {"level": "CanNotDelete"}}
     one = azure(locks=[lock])
     assert one.refusal("DELETE", f"{RG}{RES}").code == "ScopeLocked"
     assert one.ask("DELETE", f"{lock['id']}?api-version=2020-05-01").status == 200
-    assert one.ask("DELETE", f"{RG}{RES}").status == 200
+    deleting = one.ask("DELETE", f"{RG}{RES}")
+    assert (deleting.status, deleting.body) == (202, None)
+    location = deleting.headers["Location"].removeprefix("https://127.0.0.1:1")
+    assert one.ask("GET", location).status == 202
+    assert one.tenant.resources != {}
+    await asyncio.sleep(0.05)
+    assert one.ask("GET", location).status == 200
     assert one.tenant.resources == {}
 
 
@@ -282,7 +290,7 @@ async def test_events_of_every_success_and_of_no_failure() -> None:
     assert one.events == []
     one.ask("PATCH", f"{REGISTRY.lower()}{ACR}", {})
     one.ask("POST", f"{WORKSPACE}/listKeys{AML}")
-    one.ask("DELETE", f"{REGISTRY}{ACR}")
+    one.ask("DELETE", f"{REGISTRY}?api-version=2022-12-01")
     assert [(event["eventType"], event["data"]["operationName"]) for event in one.events] == [
         ("Microsoft.Resources.ResourceWriteSuccess", "Microsoft.ContainerRegistry/registries/write"),
         ("Microsoft.Resources.ResourceActionSuccess", "Microsoft.MachineLearningServices/workspaces/listKeys/action"),

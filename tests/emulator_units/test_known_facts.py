@@ -22,28 +22,47 @@ COMPILER = Compiler.found()
 # (learn.microsoft.com/rest/api: authorization/deny-assignments, azureml, managementgroups, resourcegraph, resources).
 _OF_THE_REST_REFERENCE = {
     "Microsoft.Authorization/denyAssignments",
+    "Microsoft.Authorization/permissions",
+    "Microsoft.ContainerRegistry/checkNameAvailability",
+    "Microsoft.Insights/eventtypes",
+    "Microsoft.Insights/eventtypes/values",
+    "Microsoft.KeyVault/checkNameAvailability",
+    "Microsoft.KeyVault/deletedManagedHSMs",
+    "Microsoft.KeyVault/deletedVaults",
+    "Microsoft.KeyVault/locations/deletedVaults",
+    "Microsoft.KeyVault/locations/deletedVaults/purge",
     "Microsoft.MachineLearningServices/workspaces/privateLinkResources",
     "Microsoft.Management/managementGroups/descendants",
     "Microsoft.ResourceGraph/resources",
+    "Microsoft.Resources/providers",
     "Microsoft.Resources/subscriptions",
+    "Microsoft.Resources/subscriptions/locations",
+    "Microsoft.Resources/subscriptions/providers",
     "Microsoft.Resources/subscriptions/resourceGroups",
     "Microsoft.Resources/subscriptions/resources",
     "Microsoft.Resources/subscriptions/resourceGroups/resources",
+    "Microsoft.Resources/tenants",
+    "Microsoft.Storage/checkNameAvailability",
 }
 # Served for others: amlguard reads none of these, and their provider's api-version is none of theirs.
 _NOT_READ = {
     "Microsoft.ContainerInstance/containerGroupProfiles",
     "Microsoft.Insights/dataCollectionEndpoints",
     "Microsoft.Insights/dataCollectionRules",
+    "Microsoft.Insights/eventtypes",
+    "Microsoft.Insights/eventtypes/values",
     "Microsoft.MachineLearningServices/workspaces/labelingJobs",
+    "Microsoft.Resources/deployments",
+    "Microsoft.Resources/tags",
 }
 
 
 def _served() -> Iterator[tuple[str, list[str]]]:
     """Every type that the local Azure knows, and its api-versions."""
-    for namespace, provider in json.loads((_EMULATOR / "providers.json").read_text("utf-8")).items():
-        for name in provider["types"]:
-            yield f"{namespace}/{name}", provider.get("own", {}).get(name, provider["versions"])
+    for namespace, groups in json.loads((_EMULATOR / "providers.json").read_text("utf-8")).items():
+        for group in groups:
+            for name in group["types"]:
+                yield f"{namespace}/{name}", group["versions"]
 
 
 def _sent(kind: str) -> str | None:

@@ -152,3 +152,13 @@ def test_a_workspace_that_is_not_there_yet_is_planned_beside_what_is() -> None:
     made = resource(new, named, identity={"type": "SystemAssigned"})
     train = resource(new.child("computes", "t"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"})
     assert missing(after(azure, made, train, workspace=new)) == {("t", "AcrPull", REGISTRY)}
+
+
+def test_a_project_of_a_hub_that_is_there_has_its_registry() -> None:
+    azure = there()
+    project = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "project")
+    made = resource(project, {"hubResourceId": str(WORKSPACE)}, identity={"type": "SystemAssigned"}, kind="Project")
+    train = resource(project.child("computes", "t"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"})
+    planned = after(azure, made, train, workspace=project)
+    assert ("t", "AcrPull", REGISTRY) in missing(planned)
+    assert not any("hub" in one.reason for one in planned.unknown)

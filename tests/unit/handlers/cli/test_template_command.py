@@ -1,5 +1,6 @@
 """`plan --template` and `explain --template`, as a person runs them: exit codes, formats, errors, the compiler."""
 
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 from unit.template import made
 from unit.template.made import CLUSTER, IDENTITY, OBJECT_ID, REGISTRY, WORKSPACE, assigned, of_identity
 
+from handlers.cli import template_arguments
 from handlers.cli.bicep import Deployment, snapshot_of
 from handlers.cli.bicep_text import assigned as assigned_in
 from handlers.cli.bicep_text import literal, overridden, using
@@ -144,6 +146,36 @@ def test_no_azure_sdk_is_loaded(write: Write, tmp_path: Path) -> None:
     )
     arguments = ["plan", "--template", str(write()), "--format", "json", "--out", str(tmp_path / "x")]
     assert subprocess.run([sys.executable, "-c", script, *arguments], check=False).returncode == 2
+
+
+_ANY = "11111111-1111-4111-8111-111111111111"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "subscription", "group"),
+    [
+        ([], _ANY, "rg-ml"),
+        ([made.GROUP], made.SUBSCRIPTION[15:], "rg-demo"),
+        ([made.SUBSCRIPTION.upper().replace("SUBSCRIPTIONS", "subscriptions")], made.SUBSCRIPTION[15:], "rg-ml"),
+        ([WORKSPACE, REGISTRY], made.SUBSCRIPTION[15:], "rg-demo"),
+        ([WORKSPACE, made.ELSEWHERE], made.SUBSCRIPTION[15:], "rg-ml"),
+        ([WORKSPACE, "/subscriptions/dddddddd-0000-4000-8000-000000000004"], _ANY, "rg-ml"),
+    ],
+)  # fmt: skip
+def test_with_a_connection_the_scope_says_where_the_template_goes(
+    scopes: list[str], subscription: str, group: str
+) -> None:
+    parser = argparse.ArgumentParser()
+    template_arguments.add(parser, at_once=True)
+    options = parser.parse_args(["--template", "x.bicep"])
+    options.scope, options.policy = scopes, None
+    found = template_arguments.of(options)
+    assert found
+    assert (found.deployment.subscription.casefold(), found.deployment.group) == (subscription, group)
+    options.subscription, options.resource_group = OBJECT_ID, "mine"
+    found = template_arguments.of(options)
+    assert found
+    assert (found.deployment.subscription, found.deployment.group) == (OBJECT_ID, "mine")
 
 
 DEPLOYMENT = Deployment(WORKSPACE.split("/")[2], "rg-demo", "mg", OBJECT_ID, "westeurope")
