@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from handlers.cli import template_arguments
+from handlers.cli import snapshot_arguments, template_arguments
 from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
@@ -40,10 +40,10 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _fresh_option(planning)
     _choosing(planning)
     template_arguments.add(planning, at_once=True)
-    _snapshot_option(planning)
+    snapshot_arguments.add(planning)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
-    _snapshot_commands(commands, run)
+    snapshot_arguments.commands(commands, run, (_reporting, _policy_option))
     _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
@@ -87,45 +87,8 @@ def _report_command(commands: "argparse._SubParsersAction[Parser]", run: Command
     reporting.add_argument("--out", type=Path, metavar="FILE", default=Path("amlguard-report.html"))
     _fresh_option(reporting)
     _audit_file_option(reporting, "the file in which `apply` recorded what it did")
-    _snapshot_option(reporting)
+    snapshot_arguments.add(reporting)
     reporting.set_defaults(run=run["report"])
-
-
-def _snapshot_commands(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
-    taking = commands.add_parser(
-        "snapshot",
-        help="write what plan, explain and report read to a file, to work from it without a connection",
-        description="Writes a tenant file with what was asked and what could not be read, the policy, ARM's time and "
-        "the object id of whoever took it. It only reads, by ARM alone. Secrets, texts that people wrote, and the values "
-        "of tags that the policy does not name are left out.",
-        epilog="Exit code: 0 written, 1 error, also if a workspace could not be read; the file says so, too.",
-    )
-    _reporting(taking)
-    taking.add_argument("--out", type=Path, metavar="FILE", required=True, help="the file to write")
-    taking.add_argument(
-        "--pseudonyms", action="store_true", help="replace names and ids by made-up ones, those in the policy, too"
-    )
-    taking.set_defaults(run=run["snapshot"])
-    comparing = commands.add_parser(
-        "diff",
-        help="show what changed between two snapshots: who holds what, what is needed, and findings",
-        epilog="Exit code: 0 nothing changed, 1 error, 2 something changed.",
-    )
-    comparing.add_argument("old", type=Path, metavar="OLD", help="the earlier snapshot")
-    comparing.add_argument("new", type=Path, metavar="NEW", help="the later one")
-    comparing.add_argument("--format", choices=("text", "json"), default="text")
-    _policy_option(comparing)
-    comparing.set_defaults(run=run.get("diff"))
-
-
-def _snapshot_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--snapshot",
-        type=Path,
-        metavar="FILE",
-        help="work from a file that `amlguard snapshot` took: no Azure, and nobody signed in. The policy is the "
-        "file's, unless --policy names another one",
-    )
 
 
 def _applying(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
@@ -205,7 +168,7 @@ def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> N
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
     template_arguments.add(explaining, at_once=False)
-    _snapshot_option(explaining)
+    snapshot_arguments.add(explaining)
     explaining.set_defaults(run=run["explain"])
 
 

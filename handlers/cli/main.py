@@ -22,7 +22,6 @@ from handlers.cli.console import (
     read_json,
     require_writable,
     says_yes,
-    scope_of,
     write_text,
 )
 from handlers.cli.formats import mermaid
@@ -114,32 +113,22 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _snapshot(options: argparse.Namespace) -> int:
-    from handlers.cli.snapshot import taken  # noqa: PLC0415 - see _plan
+    from handlers.cli.snapshot import take  # noqa: PLC0415 - see _plan
 
-    where = _where(options)
-    begin("snapshot")
-    made = asyncio.run(taken(where))
-    write_text(options.out, made.text())
-    print(f"{options.out}: {made.in_short()}")
-    return 1 if made.report.errors else 0
+    return take(_where(options), options.out)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from handlers.cli.difference import compare  # noqa: PLC0415 - see _plan
+
+    return compare(options.old, options.new, options.policy, options.format)
 
 
 def _where(options: argparse.Namespace) -> "Where":
     """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
-    from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
-    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
-    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+    from handlers.cli.desk import where_of  # noqa: PLC0415 - see _plan
 
-    for scope in options.scope:
-        scope_of(scope)
-    snapshot = getattr(options, "snapshot", None)
-    if snapshot:
-        from handlers.cli.from_snapshot import played  # noqa: PLC0415 - see _plan
-
-        scopes = options.scope or played(snapshot).about["scopes"]
-        return Where(scopes, options.policy, options.allow_empty, fresh=True, snapshot=snapshot)
-    read_policy(options.policy, Settings.read(os.environ))
-    return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
+    return where_of(options)
 
 
 def _confirmed(changes: int, command: str) -> bool:
@@ -292,6 +281,7 @@ COMMANDS = {
     "apply": _apply,
     "approve": _approve,
     "completion": _completion,
+    "diff": _diff,
     "emulate": _emulate,
     "event": _event,
     "explain": _explain,

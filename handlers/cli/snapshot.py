@@ -9,10 +9,12 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from handlers.cli.console import counted
+from handlers.cli.console import counted, write_text
 from handlers.cli.desk import Where, at_a_desk, each, looking, new_report
+from handlers.cli.progress import begin
 from handlers.cli.report import past, waiting
 from handlers.cli.version import installed
 from handlers.policy_file import policy_document
@@ -50,6 +52,14 @@ class Taken:
 
     def text(self) -> str:
         return json.dumps(self.document, indent=1) + "\n"
+
+
+def take(where: Where, file: Path) -> int:
+    begin("snapshot")
+    made = asyncio.run(taken(where))
+    write_text(file, made.text())
+    print(f"{file}: {made.in_short()}")
+    return 1 if made.report.errors else 0
 
 
 async def taken(where: Where) -> Taken:

@@ -12,12 +12,15 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from shared.access.own_assignments import run_of
 from shared.access.raw import is_guid, is_object_id, parsed, scope_or_none, text
 
 HIDDEN = "***"
+TIME = "$time"
+"""The key of a time in a row of a log, which is no text there."""
 
 _SECRET = re.compile(
     r"passw|pwd|passphrase|secret|token|credential|signature|connectionstring|instrumentationkey|keydata|certificate"
@@ -108,6 +111,8 @@ class Keeping:
                 return [self._any(name, one, beside, kind, hide=hide) for one in value]
             case str():
                 return self._text(low, value, beside, hide=hide)
+            case datetime():
+                return {TIME: value.isoformat()}
         return value
 
     def _hides(self, low: str, value: Any, beside: Mapping[str, Any] | None, kind: str) -> bool:

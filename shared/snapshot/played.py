@@ -18,6 +18,7 @@ from shared.access.scope import InvalidScopeError, Scope
 from shared.ports import NotShownError, Raw, ReadFailedError, Stored, WriteRefusedError
 from shared.reading.discover import WORKSPACES, asks_for_workspaces
 from shared.snapshot import questions
+from shared.snapshot.kept import TIME
 from shared.snapshot.questions import Key, Question
 from shared.snapshot.written import FORM, SECTIONS
 
@@ -100,6 +101,11 @@ def _about(document: object, source: str) -> Mapping[str, Any]:
     return about
 
 
+def _timed(value: Any) -> Any:
+    said = get(value, TIME)
+    return datetime.fromisoformat(said) if said else value
+
+
 def _is_known(told: str, known: Mapping[str, Raw]) -> bool:
     try:
         return Scope.parse(told).key in known
@@ -176,8 +182,8 @@ class PlayedAzure:
         """Without a log workspace then, there is none now."""
         if self.played.about.get("hasLogs") is False:
             return None
-        found: Sequence[Raw] | None = self.played.ask(questions.logs(kql))
-        return found
+        rows = self.played.ask(questions.logs(kql))
+        return None if rows is None else [{name: _timed(value) for name, value in row.items()} for row in rows]
 
     async def role_assignments(self, principal_id: str, subscription: Scope) -> Sequence[RoleAssignment]:
         rows = self.played.ask(questions.role_assignments(principal_id, subscription))
