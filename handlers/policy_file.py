@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from shared import policy
 from shared.azure.settings import Settings
 from shared.policy import Policy, PolicyError
@@ -29,6 +31,6 @@ def read_policy(chosen: Path | None, settings: Settings) -> Policy:
 
 
 def policy_document(chosen: Path | None, settings: Settings) -> Any:
-    """What the file says, as JSON has it. None without a file. Raises `PolicyError`."""
+    """What the file says, with texts for its dates. None without a file. Raises `PolicyError`."""
     file = chosen_policy(chosen, settings)
-    return policy.as_json(policy.document(file.read_text(encoding="utf-8-sig"))) if file else None
+    return msgspec.to_builtins(policy.document(file.read_text(encoding="utf-8-sig"))) if file else None

@@ -209,11 +209,6 @@ def document(text: str) -> Any:
         raise PolicyError(f"it holds a date, a number or a tag (!!) that is none{why}") from error
 
 
-def as_json(said: Any) -> Any:
-    """YAML has dates, and JSON has texts for them. `convert` takes both."""
-    return msgspec.to_builtins(said)
-
-
 def convert(said: Any) -> Policy:
     """Raises `PolicyError` at the first value that cannot stand where it stands."""
     try:

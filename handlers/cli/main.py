@@ -104,8 +104,6 @@ def _report(options: argparse.Namespace) -> int:
     from handlers.cli.report import posture  # noqa: PLC0415 - see _plan
 
     where = _where(options)
-    if not options.snapshot:
-        begin("report")
     made = asyncio.run(posture(where, options.audit_file))
     write_text(options.out, (made.json() if options.format == "json" else made.html()) + "\n")
     print(f"{options.out}: {summary(made.document)}")

@@ -13,6 +13,7 @@ from handlers.cli.formats.view import view
 from handlers.cli.from_snapshot import services_of
 from handlers.cli.page.build import Besides, page
 from handlers.cli.present import result_document
+from handlers.cli.progress import begin
 from handlers.runtime import Runtime
 from shared.access.access_map import access_map
 from shared.access.actions import Plan
@@ -51,6 +52,8 @@ class Posture:
 
 async def posture(where: Where, audit_file: Path | None) -> Posture:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
+    if not where.snapshot:
+        begin("report")
     async with services_of(where.policy_file, where.snapshot) as services:
         return await posture_by(where, services, audit_file)
 
