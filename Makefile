@@ -56,8 +56,10 @@ $(MUTANTS)/.ready: requirements-dev.txt requirements-mutants.txt pyproject.toml
 demo: setup      ## the whole story on the local Azure, narrated and checked
 	@$(CLOCK) $(BIN)/python -m demo $(TOOK)
 
+# Twice as many processes as cores, because tests wait for other processes more than they compute.
+WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests
-	@$(CLOCK) $(BIN)/pytest -n auto $(TOOK)
+	@$(CLOCK) $(BIN)/pytest -n $(WORKERS) $(TOOK)
 
 # MINUTES, SEED; LONG=1 with EVENTS, SWEEPS: is anything growing?
 MINUTES ?= 30

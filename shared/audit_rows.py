@@ -12,7 +12,6 @@ from shared.access.actions import Action, Grant, Refusal, Removal, Setting
 from shared.access.asks import Finding
 from shared.access.guards import Word
 from shared.access.quoting import visible
-from shared.access.raw import is_guid
 from shared.access.terms import RunMode
 from shared.messages import Trigger
 
@@ -207,10 +206,9 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _origin(run: Run) -> dict[str, Any]:
-    """A message of the queue may be of a version that took any text for a correlation id."""
-    time, correlation = run.trigger.event_time, run.trigger.correlation_id
+    time = run.trigger.event_time
     return {
-        "CorrelationId": correlation if is_guid(correlation) else "",
+        "CorrelationId": run.trigger.correlation_id,
         "CallerObjectId": run.trigger.caller_object_id,
         "EventTime": time.isoformat() if time else None,
     }

@@ -8,18 +8,27 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from shared.access.raw import is_guid
 
 
 class Trigger(Struct, frozen=True, omit_defaults=True):
     """What started a run, as far as amlguard may store it: object ids only, never names or addresses (law 11).
 
-    `resource` is the resource that the event is about.
+    `resource` is the resource that the event is about. A message of an older version may have any text for an id: what
+    is no GUID is left out.
     """
 
     correlation_id: str = ""
     caller_object_id: str = ""
     event_time: datetime | None = None
     resource: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("correlation_id", "caller_object_id"):
+            if not is_guid(getattr(self, name)):
+                force_setattr(self, name, "")
 
 
 class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):

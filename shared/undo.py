@@ -76,7 +76,7 @@ class Undo:
 
     async def prepare(self, runs: Sequence[str]) -> Undoing:
         """Changes nothing. Raises `ValueError` if it is not a run id, and `ReadFailedError` if the run is unknown."""
-        ids = tuple(dict.fromkeys(_run_id(run) for run in runs))
+        ids = run_ids(runs)
         known = past(await self._rows(ids), self.terms)
         once = CachedReads(self.azure)
         now, unread = await _as_they_are(known.done, once)
@@ -251,6 +251,11 @@ def _resynced(one: Done) -> Step:
     reason = f"undoes run {one.run}: the admin user is back"
     keys = Setting(one.on, Property.CACHED_KEYS, "cached", "resynced", one.rule, one.requirements, reason, "AML-71")
     return Step(one, keys, reason)
+
+
+def run_ids(runs: Sequence[str]) -> tuple[str, ...]:
+    """Each once. Raises `ValueError`."""
+    return tuple(dict.fromkeys(map(_run_id, runs)))
 
 
 def _run_id(text: str) -> str:

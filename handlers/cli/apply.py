@@ -13,7 +13,7 @@ from handlers.cli.desk import AT_ONCE, Keys, Where, at_a_desk, new_report, works
 from handlers.cli.interrupt import Heard, heeding
 from handlers.cli.progress import Progress
 from handlers.cli.recording import audit_log, finds_out, undo_command
-from handlers.runtime import connect, connected
+from handlers.runtime import Runtime, connect, connected
 from shared.access.actions import Plan
 from shared.access.report import Report
 from shared.access.scope import Scope
@@ -84,6 +84,15 @@ class Applied:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """`only` and `again` are as in `Instructions`. `stop` is how the person ends the command."""
+
+    only: Keys = None
+    again: bool = False
+    stop: Stop = field(default_factory=Stop)
+
+
 def _counts(one: Outcome) -> bool:
     return one.unclear or (one.phase is Phase.APPLIED and not one.found)
 
@@ -118,24 +127,29 @@ async def apply(
             services = await stop.unless(connect(os.environ, policy_file=where.policy_file))
         except StoppedError:
             return applied
-        applied.report = new_report(services, where)
         try:
-            file = AuditFile(audit_file) if audit_file else None
-            audit = await stop.unless(audit_log("apply", services, file))
-            watched = services.terms.scopes
-            found = await stop.unless(workspaces(where, services.scopes, watched, applied.report))
-            desk = at_a_desk(services, only)
-            instructions = replace(desk.instructions, file=file, again=again, stop=stop)
-            earlier = replace(services.leftovers, file=file)
-            reconciler = replace(desk, audit=audit, instructions=instructions, leftovers=earlier)
-            await _each(found, reconciler, run, applied, Progress(len(found), services.requests))
-            if earlier.failed:
-                print(f"amlguard: what earlier runs left open stays open: {earlier.failed}", file=sys.stderr)
+            await carry_out(where, services, run, applied, Asked(only, again, stop))
         except StoppedError:
             return applied
         finally:
             await services.close()
     return applied
+
+
+async def carry_out(where: Where, services: Runtime, run: Run, applied: Applied, asked: Asked) -> None:
+    """Raises `AzureFailureError` if nothing could begin, and `StoppedError`."""
+    applied.report = new_report(services, where)
+    file = AuditFile(applied.audit_file) if applied.audit_file else None
+    audit = await asked.stop.unless(audit_log("apply", services, file))
+    watched = services.terms.scopes
+    found = await asked.stop.unless(workspaces(where, services.scopes, watched, applied.report))
+    desk = at_a_desk(services, asked.only)
+    instructions = replace(desk.instructions, file=file, again=asked.again, stop=asked.stop)
+    earlier = replace(services.leftovers, file=file)
+    reconciler = replace(desk, audit=audit, instructions=instructions, leftovers=earlier)
+    await _each(found, reconciler, run, applied, Progress(len(found), services.requests))
+    if earlier.failed:
+        print(f"amlguard: what earlier runs left open stays open: {earlier.failed}", file=sys.stderr)
 
 
 async def _each(

@@ -101,7 +101,7 @@ def _find(environment: Mapping[str, str]) -> str:
     places = (environment.get("PATH", os.defpath), str(Path(folder) / "bin"))
     found = next((one for place in places if (one := shutil.which("bicep", path=place))), None)
     if found is None:
-        raise UsageError(f"there is no Bicep compiler on the PATH, nor has az one: {_GET_IT}")
+        raise UsageError(f"there is no Bicep compiler, neither on the PATH nor with the Azure CLI: {_GET_IT}")
     return found
 
 

@@ -5,11 +5,17 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from handlers.cli.bicep_text import quoted
 from shared.access.scope import Scope
 
-_DECLARED = re.compile(r"^\s*resource\s+[A-Za-z_]\w*\s+'([^'@]+)@[^']*'\s*=(?!\s*existing\b)", re.MULTILINE)
-_EXISTING = re.compile(r"^\s*resource\s+[A-Za-z_]\w*\s+'[^']*'\s+existing\b", re.MULTILINE)
+_EXPRESSION = r"\$\{(?:[^{}']|'(?:[^'\\]|\\.)*'|\{[^{}]*\})*\}"
+_QUOTED = rf"'(?:{_EXPRESSION}|[^'\\\n]|\\.)*'"
+_ANY = re.compile(r"^[ \t]*(?P<resource>resource)\s+[A-Za-z_]\w*\s+'[^']*'", re.MULTILINE)
+_DECLARED = re.compile(
+    r"^[ \t]*(?P<resource>resource)\s+[A-Za-z_]\w*\s+'([^'@]+)@[^']*'\s*=(?!\s*existing\b)", re.MULTILINE
+)
+_TOKEN = re.compile(rf"//[^\n]*|\bname\s*:\s*(?P<value>{_QUOTED}|[A-Za-z_]\w*(?![\w(.\[])|\S)|{_QUOTED}|[{{}}\[\]]")
+_HOLE = "\0"
+_DEEPEST = 5
 type Place = tuple[str, int]
 
 
@@ -31,19 +37,18 @@ def relative(file: str) -> str:
 
 
 def line_of(file: Path, scope: Scope) -> int:
+    """Of names with expressions in them it takes the declaration that has most of the name."""
     if file.suffix.casefold() != ".bicep":
         return 1
     text = _text(file)
-    ends = [one.start() for one in _DECLARED.finditer(text)] + [one.start() for one in _EXISTING.finditer(text)]
-    alike = [one for one in _DECLARED.finditer(text) if _is_of(one[1], scope)]
-    named = [one for one in alike if _says(text[one.start() : _end(one.start(), ends, text)], scope.name)]
-    chosen = next(iter(named or alike), None)
-    return text.count("\n", 0, _start(text, chosen)) + 1 if chosen else 1
-
-
-def _start(text: str, found: re.Match[str]) -> int:
-    """The line of the declaration itself: blank lines before it are part of the match."""
-    return found.start() + len(found[0]) - len(found[0].lstrip()) if text else 0
+    ends = [one.start() for one in _ANY.finditer(text)]
+    found = [one for one in _DECLARED.finditer(text) if _is_of(one[2], scope)]
+    fits = [(_fit(text, one.end(), _end(one.start(), ends, text), scope), one) for one in found]
+    fits.sort(key=lambda each: each[0], reverse=True)
+    if not fits or fits[0][0] < 0:
+        return 1
+    chosen = fits[0][1]
+    return text.count("\n", 0, chosen.start("resource")) + 1
 
 
 def _end(start: int, ends: list[int], text: str) -> int:
@@ -56,8 +61,34 @@ def _is_of(kind: str, scope: Scope) -> bool:
     return own == scope.resource_type or ("/" not in own and scope.resource_type.endswith(f"/{own}"))
 
 
-def _says(declaration: str, name: str) -> bool:
-    return f"name: {quoted(name)}" in declaration or f"/{name}'" in declaration
+def _fit(text: str, start: int, end: int, scope: Scope) -> int:
+    """How many characters of the resource's name the declaration says, or -1 if it is another's."""
+    pattern = _named(text, start, end)
+    if pattern is None:
+        return 0
+    segments = len([one for one in pattern if one == "/"]) + 1
+    names = str(scope).rpartition("/providers/")[2].split("/")[2::2][-segments:]
+    wanted = ".*".join(map(re.escape, "".join(pattern).split(_HOLE)))
+    fits = re.fullmatch(wanted, "/".join(names), re.IGNORECASE | re.DOTALL)
+    return len([one for one in pattern if one != _HOLE]) if fits else -1
+
+
+def _named(text: str, start: int, end: int) -> str | None:
+    """What stands after `name:` of the declaration itself. `_HOLE` is in place of each expression."""
+    least, written = end, ""
+    depth = 0
+    for one in _TOKEN.finditer(text, start, end):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(one[0], 0)
+        if one["value"] and depth < least:
+            least, written = depth, one["value"]
+    return _pattern(written, text) if written else None
+
+
+def _pattern(written: str, text: str, depth: int = 0) -> str:
+    if written.startswith("'"):
+        return re.sub(r"\\(.)", r"\1", re.sub(_EXPRESSION, _HOLE, written[1:-1]))
+    said = re.search(rf"^\s*(?:var|param)\s+{re.escape(written)}\b[^=\n]*=\s*({_QUOTED})\s*$", text, re.MULTILINE)
+    return _pattern(said[1], text, depth + 1) if said and depth < _DEEPEST else _HOLE
 
 
 @lru_cache(maxsize=64)

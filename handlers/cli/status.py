@@ -12,7 +12,7 @@ from handlers.cli.formats.names import in_short, utc
 from handlers.cli.formats.screen import Block, Line, Piece, Screen
 from handlers.cli.sweeps import sweeps_blocks, sweeps_document
 from handlers.runtime import Runtime, connected
-from shared.access.intents import query, workspaces_of
+from shared.access.intents import workspaces_of
 from shared.access.plan_json import Document
 from shared.messages import MalformedWorkError, decode
 from shared.ports import AzureFailureError, GivenUp
@@ -21,6 +21,7 @@ from shared.state.failing import Failure, Failures
 from shared.state.open_runs import OpenRun, OpenRuns
 from shared.state.sweep_documents import Summary
 from shared.state.sweep_progress import Sweeps
+from shared.writing.leftovers import open_in_log
 
 _WRONG: Piece = ("✗ ", "bold red")
 _OPEN: Piece = ("! ", "magenta")
@@ -127,7 +128,7 @@ async def found(services: Runtime) -> Status:
     told.sweeps = await _or(Sweeps(services.store, None).listed(told.now), (), told)
     told.approvals = len(await _or(Approvals(services.store).waiting(told.now), (), told))
     told.runs = [one.run for one in await _or(OpenRuns(services.store).all(), (), told)]
-    logged = await _or(services.azure.logs(query()), None, told)
+    logged = await _or(open_in_log(services.azure), None, told)
     told.open_in_log = None if logged is None else len(logged)
     if services.queue:
         told.waiting = await _or(services.queue.length(), None, told)

@@ -74,11 +74,12 @@ def add(parser: argparse.ArgumentParser, *, at_once: bool) -> None:
 
 def of(options: argparse.Namespace) -> "Template | None":
     """None where no template is named. Raises `UsageError`."""
-    if options.template and options.snapshot:
+    snapshot = getattr(options, "snapshot", None)
+    if options.template and snapshot:
         raise UsageError(
             "--template and --snapshot do not go together: a template is laid over what is there (--scope)"
         )
-    if options.snapshot and getattr(options, "fresh", False):
+    if snapshot and getattr(options, "fresh", False):
         raise UsageError("--fresh asks Azure, and --snapshot does not: use one of them")
     named = [name for name in (*_DEFAULTS, "parameter", "identity") if getattr(options, name)]
     if not options.template:

@@ -22,7 +22,7 @@ from shared.audit_rows import Outcome, Phase, Run
 from shared.messages import Trigger
 from shared.ports import AuditLog, AzureFailureError
 from shared.stop import Stop
-from shared.undo import ALL_THE_SAME, Undo, Undoing
+from shared.undo import ALL_THE_SAME, Undo, Undoing, run_ids
 from shared.writing.journal import Journal
 
 _FORGOTTEN = (
@@ -122,6 +122,8 @@ def _sign(change: Grant | Setting | Removal) -> str:
 
 
 async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
+    """Raises as `Undo.prepare` does."""
+    runs = run_ids(runs)
     async with connected(os.environ, policy_file) as services:
         file = _file(audit_file)
         await audit_log("undo", services, file)
@@ -130,28 +132,36 @@ async def prepare(runs: Sequence[str], policy_file: Path | None, audit_file: Pat
 
 
 async def undo(runs: Sequence[str], policy_file: Path | None, audit_file: Path | None, *, force: bool) -> Taken:
-    """Raises `AzureFailureError` only before the first change, also if the change could not be recorded."""
-    stop = Stop()
+    """Raises as `take_back` does, and `ValueError` before it asks anybody."""
+    runs = run_ids(runs)
     async with connected(os.environ, policy_file) as services:
-        file, mine = _file(audit_file), Run(RunMode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
-        audit = await audit_log("undo", services, file)
-        earlier = replace(services.leftovers, file=file)
-        await earlier.settle(runs=runs)
-        undoing_by = replace(_undo(services, file, audit, stop), written=earlier.written)
-        undoing = await undoing_by.prepare(runs)
-        taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
-        with heeding(stop, lambda: f"stopped at once; to go on, run: {undo_command(runs, audit_file)}") as taken.heard:
-            try:
-                await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
-            except AzureFailureError as error:
-                if not taken.outcomes:
-                    raise
-                taken.error = f"{error}; this says what was done, and its outcome is not on record: {finds_out()}"
-        if any(outcome.unclear for _, outcome in taken.outcomes):
-            taken.notes += (f"not all of it has an outcome on record: {finds_out()}",)
-        if taken.heard.number:
-            print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
-        return taken
+        return await take_back(runs, services, audit_file, force=force)
+
+
+async def take_back(runs: Sequence[str], services: Runtime, audit_file: Path | None, *, force: bool) -> Taken:
+    """Raises `AzureFailureError` only before the first change, also if the change could not be recorded."""
+    stop, file = Stop(), _file(audit_file)
+    mine = Run(RunMode.ENFORCE, Trigger(caller_object_id=services.own_object_id))
+    audit = await audit_log("undo", services, file)
+    earlier = replace(services.leftovers, file=file)
+    await earlier.settle(runs=runs)
+    undoing_by = replace(_undo(services, file, audit, stop), written=earlier.written)
+    undoing = await undoing_by.prepare(runs)
+    taken = Taken(undoing, [], mine.id, services.store is not None, force, _notes(file))
+    with heeding(stop, lambda: f"stopped at once; to go on, run: {undo_command(runs, audit_file)}") as taken.heard:
+        try:
+            await undoing_by.carry_out(undoing, mine, force=force, outcomes=taken.outcomes)
+        except AzureFailureError as error:
+            if not taken.outcomes:
+                raise
+            taken.error = f"{error}; this says what was done, and its outcome is not on record: {finds_out()}"
+    if earlier.failed:
+        taken.notes += (f"what earlier runs left open stays open: {earlier.failed}",)
+    if any(outcome.unclear for _, outcome in taken.outcomes):
+        taken.notes += (f"not all of it has an outcome on record: {finds_out()}",)
+    if taken.heard.number:
+        print(f"amlguard: stopped; to go on, run: {undo_command(runs, audit_file)}", file=sys.stderr)
+    return taken
 
 
 def _file(path: Path | None) -> AuditFile | None:

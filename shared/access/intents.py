@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from shared.access.asks import Property
 from shared.access.model import Raw
-from shared.access.own_assignments import own, unique
-from shared.access.raw import check_storable, get, object_id, parsed, scope_or_none
+from shared.access.own_assignments import OwnAssignment, own, unique
+from shared.access.quoting import kql
+from shared.access.raw import check_storable, get, object_id, parsed, scope_or_none, time
 from shared.access.routing import WORKSPACE
 from shared.access.scope import Scope
 from shared.access.vaults import vault
@@ -29,28 +31,40 @@ OPEN_AFTER = LONGEST_RUN + LOG_DELAY
 ENDED_EARLY = "EndedEarly"
 """The code of an outcome that a later look wrote because the run did not."""
 PLANNED = "Planned"
+PAGE = 500
+"""So many open intents are asked for at once, oldest first."""
 _DAYS = 7
-_MOST = 500
+_GUID_LENGTH = 36
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _AT_REST = {"succeeded", "failed", "canceled", "none"}
 _LISTS = ("Requirements", "NeededBy", "AddedPermissions")
 
 
-def query() -> str:
-    """KQL over the audit log: the intents of the last week that are open, oldest first."""
+def query(after: str = "") -> str:
+    """KQL over the audit log: a page of the intents of the last week that are open, oldest first.
+
+    `after` is the `Place` of the last row of the page before.
+    """
     minutes = OPEN_AFTER // timedelta(minutes=1)
+    ids = " and ".join(f"strlen({name}) == {_GUID_LENGTH}" for name in ("RunId", "ActionId"))
     return (
-        f"AmlGuardRemediation_CL | where TimeGenerated > ago({_DAYS}d) and Mode == 'enforce' "
+        f"AmlGuardRemediation_CL | where TimeGenerated > ago({_DAYS}d) and Mode == 'enforce' and {ids} "
         "| summarize arg_max(TimeGenerated, *) by RunId, ActionId "
         f"| where Outcome == '{PLANNED}' and TimeGenerated < ago({minutes}m) "
-        f"| order by TimeGenerated asc | take {_MOST}"
+        "| extend Place = strcat(TimeGenerated, ' ', RunId, ' ', ActionId) "
+        f"| where strcmp(Place, {kql(after)}) > 0 | order by Place asc | take {PAGE}"
     )
 
 
 class Fate(StrEnum):
-    """`MADE`: this run made it. `FOUND`: the state is as intended, and nobody can tell who made it."""
+    """`MADE`: this run made it. `FOUND`: the state is as intended, and nobody can tell who made it.
+
+    `OF_OTHERS`: the state is as intended, and this run did not make it so.
+    """
 
     MADE = "made"
     FOUND = "found"
+    OF_OTHERS = "of others"
     NOT_MADE = "not made"
     UNKNOWN = "unknown"
 
@@ -73,18 +87,30 @@ class Intent:
         granted = str(self.row["ActionId"]).casefold() == self.target.name.casefold()
         return granted if self.action == "Removal" else not granted
 
-    def fate(self, now: Raw | None) -> Fate:
-        """`now` is what `target` is at this moment. None: it does not exist. Nothing shows the cached keys."""
+    def fate(self, now: Raw | None, began: datetime | None = None) -> Fate:
+        """`now` is what `target` is at this moment. None: it does not exist. Nothing shows the cached keys.
+
+        `began` is when the run began. None: it is under way.
+        """
         if self.setting is Property.ADMIN_USER:
             return self._of_admin_user(now)
         if self.setting is Property.ACCESS_POLICY:
             return self._of_access_policy(now)
         if self.setting:
             return Fate.NOT_MADE if now is None else Fate.UNKNOWN
+        created = time(get(now, "properties", "createdOn"))
         if self.action == "Removal":
-            return Fate.FOUND if now is None else Fate.NOT_MADE
-        mark = own(now)
-        return _found(now is not None) if mark is None or mark.run != self.row["RunId"] else Fate.MADE
+            made_again = began and created and created > began
+            return Fate.FOUND if now is None or made_again else Fate.NOT_MADE
+        return Fate.NOT_MADE if now is None else self._of_assignment(own(now), created, began)
+
+    def _of_assignment(self, mark: OwnAssignment | None, created: datetime | None, began: datetime | None) -> Fate:
+        """The mark tells. Without it, people have changed the description, and the time may tell."""
+        if mark:
+            return Fate.MADE if mark.run == self.row["RunId"] else Fate.OF_OTHERS
+        if created and began and not began - _CLOCKS_DIFFER <= created <= began + LONGEST_RUN:
+            return Fate.OF_OTHERS
+        return Fate.FOUND
 
     def _of_admin_user(self, now: Raw | None) -> Fate:
         if str(get(now, "properties", "provisioningState")).casefold() not in _AT_REST:
@@ -106,6 +132,8 @@ def _found(there: bool) -> Fate:
 def intent(row: Row) -> Intent:
     """Raises `ValueError` for a row that amlguard did not write."""
     try:
+        for name in ("RunId", "ActionId"):
+            UUID(str(row[name]))
         action = str(row["Action"])
         if action == "Setting":
             return Intent(row, action, Scope.parse(row["ResourceId"]), Property(row["Property"]))
@@ -119,6 +147,7 @@ def intent(row: Row) -> Intent:
 _REASONS = {
     Fate.MADE: "the run ended before it could say so: the existing assignment names it",
     Fate.FOUND: "the run ended before it could say so: the state is as intended, and nobody can tell who made it",
+    Fate.OF_OTHERS: "the run ended before it could say so: the existing assignment is of another run",
     Fate.NOT_MADE: "the run ended before it could say so: nothing of it exists; amlguard looks again",
 }
 
@@ -127,7 +156,7 @@ def outcome(one: Intent, fate: Fate, now: datetime) -> dict[str, Any]:
     """The row that says what became of it."""
     done = "Undone" if one.is_undo else "Applied"
     return ended(one.row, now) | {
-        "Outcome": "Deferred" if fate is Fate.NOT_MADE else done,
+        "Outcome": done if fate in (Fate.MADE, Fate.FOUND) else "Deferred",
         "Reason": _REASONS[fate],
         "Found": fate is Fate.FOUND,
         "Code": ENDED_EARLY,

@@ -84,7 +84,6 @@ def _decoded(name: str, data: bytes) -> OpenRun:
         UUID(run.run)
         for row in (*run.intents, *run.outcomes):
             intent(as_recorded(row, COLUMNS))
-            UUID(str(row.get("ActionId")))
             Phase(str(row.get("Outcome")))
     except ValueError:
         raise malformed(name) from None

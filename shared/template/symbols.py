@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from shared.access.rules.az import az
 from shared.access.scope import InvalidScopeError, Scope
 
 _SPACE = uuid.UUID("6f1f6a3e-6a52-4f0c-9d55-6e1c6c0a7b1d")
@@ -23,9 +24,6 @@ _SYMBOL = re.compile(
 _NAME = re.compile(r"tplx[0-9a-f]{12}|7e3a91c0-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LISTS = re.compile(r"\blist[A-Za-z]*\s*\(", re.IGNORECASE)
 HIDDEN = "an expression that gives a secret"
-
-# What stands in a command: once the resource is there, it gives the object id.
-_SHOWS = "$(az resource show --ids '{id}' --query {where} --output tsv)"
 
 
 class Kind(StrEnum):
@@ -84,7 +82,11 @@ class Symbols:
 
     def holder(self, one: Holder) -> str:
         where = {Kind.SYSTEM: "identity.principalId", Kind.USER: "properties.principalId"}.get(one.kind)
-        self._texts[one.symbol] = _SHOWS.format(id=self.shown(one.resource), where=where) if where else "OBJECT-ID"
+        if where:  # stands in a command: once the resource is there, this gives its object id
+            shows = az("resource show", ids=self.shown(one.resource), query=where, output="tsv")
+            self._texts[one.symbol] = f"$({shows})"
+        else:
+            self._texts[one.symbol] = "OBJECT-ID"
         return one.symbol
 
     def somewhere(self, kind: str, text: str) -> Scope:

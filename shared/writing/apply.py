@@ -168,7 +168,7 @@ class Changes:
         Of an assignment the state says who made it. What else is as this run has just asked for, this run made.
         """
         fate = await self._fate(done, run)
-        if fate is Fate.FOUND and isinstance(done.action, Grant):
+        if fate in (Fate.FOUND, Fate.OF_OTHERS) and isinstance(done.action, Grant):
             return replace(done, reason=f"{THERE_ALREADY}: {done.reason}", found=True)
         return done if fate in (Fate.MADE, Fate.FOUND) else replace(unanswered, unclear=True)
 

@@ -1,20 +1,37 @@
 """What earlier runs left open: in documents, in the audit log, and in a person's audit file."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from shared.access.intents import OPEN_AFTER, as_recorded, intent, moment, query, workspaces_of
+from shared.access.intents import OPEN_AFTER, PAGE, as_recorded, intent, moment, query, workspaces_of
 from shared.access.scope import Scope
 from shared.audit_rows import COLUMNS
-from shared.ports import AuditLog, Azure, AzureFailureError, Row, RunRecords, Store
+from shared.ports import AuditLog, Azure, AzureFailureError, Reads, Row, RunRecords, Store
 from shared.state.open_runs import Kept, OpenRun, OpenRuns
 from shared.writing.settling import Settling
 
 _CLOCKS_DIFFER = timedelta(days=1)
+_MOST_PAGES = 20
+
+
+async def open_in_log(azure: Reads) -> Sequence[Row] | None:
+    """The intents that the log shows as open, the oldest of them. None without a log workspace.
+
+    A row is a claim. Rows that amlguard could not have written take no other row's place. Raises `ReadFailedError`.
+    """
+    found, after = list[Row](), ""
+    for _ in range(_MOST_PAGES):
+        rows = await azure.logs(query(after))
+        if rows is None:
+            return None
+        found += filter(None, map(_whole, rows))
+        if len(rows) < PAGE or len(found) >= PAGE:
+            break
+        after = str(rows[-1].get("Place"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +90,19 @@ class Leftovers:
         kept = await OpenRuns(self.store).all() if self.store else ()
         known = {one.run.run for one in kept}
         found = [self._kept(one, in_file if one.run.run in mine else self.settling) for one in kept]
-        found += self._grouped(filed, known, in_file)
-        logged = await self.azure.logs(query()) if self.log else ()
+        found += self._grouped(filter(None, map(_whole, filed)), known, in_file)
+        logged = await open_in_log(self.azure) if self.log else ()
         found += self._grouped(logged or (), known | mine, self.settling)
         return [one for one in found if one.settling.audit]
 
     def _kept(self, one: Kept, settling: Settling) -> Left:
         return Left(one.run, workspaces_of((*one.run.intents, *one.run.outcomes)), settling, one)
 
-    def _grouped(self, rows: Sequence[Row], known: Collection[str], settling: Settling) -> list[Left]:
+    def _grouped(self, rows: Iterable[Row], known: Collection[str], settling: Settling) -> list[Left]:
         runs: dict[str, list[Row]] = {}
-        for whole in filter(None, map(_whole, rows)):
-            if whole["RunId"] not in known:
-                runs.setdefault(whole["RunId"], []).append(whole)
+        for row in rows:
+            if row["RunId"] not in known:
+                runs.setdefault(row["RunId"], []).append(row)
         return [self._of_rows(run, found, settling) for run, found in runs.items()]
 
     def _of_rows(self, run: str, rows: Sequence[Row], settling: Settling) -> Left:
@@ -98,7 +115,6 @@ def _whole(row: Row) -> dict[str, Any] | None:
     """A row is a claim: a row that amlguard could not have written is left alone."""
     try:
         found = as_recorded(row, COLUMNS)
-        UUID(str(found["RunId"]))
         intent(found)
     except ValueError:
         return None

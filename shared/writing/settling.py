@@ -97,7 +97,7 @@ class Settling:
         """
         open_ones = [row for row in one.intents if not _is_answered(row, shown or ())]
         rows = [row for row in open_ones if shown is None or _is_shown(row, shown)]
-        switches = [await self._fate(each) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
+        switches = [await self._fate(each, one) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
         stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
         for row in rows:
@@ -107,7 +107,7 @@ class Settling:
             else:
                 found.append(became)
         for row in (each for each in open_ones if each not in rows):
-            if await self._fate(intent(row)) is Fate.MADE:
+            if await self._fate(intent(row), one) is Fate.MADE:
                 found.append(outcome(intent(row), Fate.MADE, _now()))
             elif not self._is_old(one):
                 left.append(row)
@@ -117,14 +117,14 @@ class Settling:
         """The row with its outcome. None while nobody can tell."""
         if one.setting is Property.CACHED_KEYS:
             return await self._resync(one, run, stays_on=stays_on)
-        fate = await self._fate(one)
+        fate = await self._fate(one, run)
         if fate is not Fate.UNKNOWN:
             return outcome(one, fate, _now())
         return _given_up(one, "Unknown") if self._is_old(run) else None
 
-    async def _fate(self, one: Intent) -> Fate:
+    async def _fate(self, one: Intent, run: OpenRun) -> Fate:
         try:
-            return one.fate(await self.azure.resource(one.target))
+            return one.fate(await self.azure.resource(one.target), run.began)
         except ReadFailedError:
             return Fate.UNKNOWN
 
@@ -133,7 +133,7 @@ class Settling:
         if stays_on:
             reason = "the admin user did not go off, so the cached keys are still right"
             return ended(one.row, _now()) | {"Outcome": Phase.WITHHELD, "Reason": reason, "Code": ENDED_EARLY}
-        if await self._fate(one) is Fate.NOT_MADE:
+        if await self._fate(one, run) is Fate.NOT_MADE:
             return outcome(one, Fate.NOT_MADE, _now())
         if not self.may_resync:
             return None

@@ -11,7 +11,7 @@ from unit.build import guid
 from emulator.kql.core import KUSTO, Column, Environment, Table
 from emulator.kql.evaluate import run
 from emulator.kql.values import Type, parse_datetime
-from shared.access.intents import OPEN_AFTER, query
+from shared.access.intents import OPEN_AFTER, PAGE, query
 
 NOW = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
 _TABLES = Path(__file__).parents[2] / "infra" / "tables.json"
@@ -24,6 +24,10 @@ def _row(outcome: str, ago: timedelta, action: str = "a", mode: str = "enforce")
 
 
 def _open(*rows: dict[str, Any]) -> list[str]:
+    return [str(row["ActionId"]) for row in _answer(*rows)]
+
+
+def _answer(*rows: dict[str, Any], after: str = "") -> list[dict[str, Any]]:
     columns = json.loads(_TABLES.read_text(encoding="utf-8"))["tables"]["AmlGuardRemediation_CL"]["columns"]
     kinds = tuple(Column(one["name"], Type(_KINDS.get(one["type"], one["type"]))) for one in columns)
     times = {one["name"] for one in columns if one["type"] == "datetime"}
@@ -33,9 +37,9 @@ def _open(*rows: dict[str, Any]) -> list[str]:
     ]
     now = parse_datetime(NOW.isoformat())
     assert now is not None
-    answer = run(query(), Environment({"AmlGuardRemediation_CL": Table(kinds, cells)}.get, now, KUSTO))
-    at = [column.name for column in answer.columns].index("ActionId")
-    return [str(row[at]) for row in answer.rows]
+    answer = run(query(after), Environment({"AmlGuardRemediation_CL": Table(kinds, cells)}.get, now, KUSTO))
+    names = [column.name for column in answer.columns]
+    return [dict(zip(names, row, strict=True)) for row in answer.rows]
 
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -58,3 +62,22 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 def test_an_intent_is_open_that_has_no_outcome_after_it(rows: list[dict[str, Any]], is_open: bool) -> None:
     others = [_row("Planned", HOUR, "b"), _row("Failed", HOUR - MINUTE, "b")]
     assert _open(*others, *rows) == ([guid("a")] if is_open else [])
+
+
+@pytest.mark.parametrize("ids", [{"RunId": "x"}, {"ActionId": "y" * 37}, {"RunId": ""}], ids=str)
+def test_what_amlguard_never_wrote_is_not_asked_for(ids: dict[str, str]) -> None:
+    assert _open(_row("Planned", HOUR) | ids) == []
+
+
+@pytest.mark.parametrize("apart", [timedelta(), timedelta(microseconds=1), MINUTE], ids=str)
+def test_pages_have_each_once_oldest_first(apart: timedelta) -> None:
+    """Also where all say that they are of one moment."""
+    rows = [_row("Planned", 24 * HOUR - at * apart, f"a{at}") for at in range(2 * PAGE + 7)]
+    pages = [_answer(*reversed(rows))]
+    while len(pages[-1]) == PAGE:
+        pages.append(_answer(*rows, after=str(pages[-1][-1]["Place"])))
+    found = [str(row["ActionId"]) for page in pages for row in page]
+    assert [len(page) for page in pages] == [PAGE, PAGE, 7]
+    assert sorted(found) == sorted(row["ActionId"] for row in rows)
+    if apart:
+        assert found == [row["ActionId"] for row in rows]

@@ -1,6 +1,6 @@
 """Azure does not say whether it made a change, and the state does not tell either: the intent stays work."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -196,3 +196,46 @@ async def test_undo_resyncs_no_keys_before_it_knows_that_the_admin_user_is_back(
     await calm(one)
     assert one.azure.stale_keys == set()
     assert open_intents(one.audit.rows()) == set()
+
+
+async def test_what_a_later_run_granted_is_not_said_of_one_that_died() -> None:
+    one = _app(C1.id, made=False)
+    dead = (await one.run()).run.id
+    one.azure.speaks()  # type: ignore[attr-defined]  # see _Silent
+    later = (await one.run()).run.id
+    given(one.azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}, "the later run has granted it")
+    await _speaks(one, dead)
+    rows = [row for row in one.audit.rows() if row["PrincipalId"] == C1.id and row["Outcome"] != "Planned"]
+    assert [(row["RunId"], row["Outcome"], row["Found"]) for row in rows] == [
+        (later, "Applied", False),
+        (dead, "Deferred", False),
+    ]
+    await undo(one, dead, force=True)
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
+async def test_a_grant_whose_description_people_changed_is_found() -> None:
+    one = _app(C1.id, made=True)
+    dead = (await one.run()).run.id
+    one.azure.assignments = [replace(each, description="for the team") for each in one.azure.assignments]
+    await _speaks(one, dead)
+    (told,) = [row for row in one.audit.rows() if row["Code"] == ENDED_EARLY]
+    assert (told["PrincipalId"], told["Outcome"], told["Found"]) == (C1.id, "Applied", True)
+
+
+async def test_a_removal_is_on_record_although_it_was_granted_again() -> None:
+    one = _app("nobody", made=True)
+    run = (await one.run()).run.id
+    one.azure.silent = {C1.id}  # type: ignore[attr-defined]  # see _Silent
+    since = len(one.audit.rows())
+    await undo(one, run)
+    given(C1.id not in one.azure.holders("AcrPull", REGISTRY), "it is taken away, and Azure did not say so")
+    one.azure.speaks()  # type: ignore[attr-defined]  # see _Silent
+    one.azure.advance(timedelta(hours=1))
+    one.store.documents.pop("undone")
+    await one.run()
+    given(C1.id in one.azure.holders("AcrPull", REGISTRY), "somebody wants it again")
+    undone_by = one.audit.rows()[since]["RunId"]
+    await _speaks(one, undone_by)
+    (told,) = [row for row in one.audit.rows() if row["Code"] == ENDED_EARLY]
+    assert (told["Action"], told["Outcome"], told["Found"]) == ("Removal", "Undone", True)

@@ -1,18 +1,20 @@
 """A switch-off ends with the resync of the cached keys, whatever interrupts it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 import raw
 from app import App, app
-from reliability.host import apply, calm
-from reliability.on_record import given
+from reliability.host import apply, at_a_desk, calm
+from reliability.on_record import given, open_intents
 from troubles import Crashed, Troubles
 from unit.build import REGISTRY, WORKSPACE, assigned, sai
 
+from shared.access.asks import Property
 from shared.access.scope import Scope
+from shared.audit_rows import Run
 from shared.ports import NotYetError
 
 
@@ -60,6 +62,21 @@ async def _interrupted(strike: Callable[[_AtTheSwitchOff], None]) -> App:
     await apply(one, WORKSPACE)
     given(not one.azure.admin_user(REGISTRY), "the admin user went off")
     return one
+
+
+@pytest.mark.parametrize("with_a_store", [True, False])
+async def test_a_resync_that_azure_refuses_is_done_when_azure_allows_it(with_a_store: bool) -> None:
+    """Nobody has the right at first. No queue remembers it, and without a store only the log does."""
+    one = _app(None)
+    one.azure.forbidden = {Property.CACHED_KEYS}
+    await replace(at_a_desk(one), store=one.store if with_a_store else None).run(WORKSPACE, Run(one.terms.mode))
+    given(
+        not one.azure.admin_user(REGISTRY) and one.azure.stale_keys, "the admin user went off, and the keys are stale"
+    )
+    one.azure.forbidden = set()
+    await calm(one)
+    assert _with_a_stale_password(one) == set()
+    assert open_intents(one.audit.rows()) == set()
 
 
 def _with_a_stale_password(one: App) -> set[Scope]:

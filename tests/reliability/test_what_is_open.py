@@ -20,12 +20,12 @@ from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, guid, sai, terms
 
 from handlers import sweep
 from shared.access.actions import Grant
-from shared.access.intents import ENDED_EARLY, LOG_DELAY, LONGEST_RUN, OPEN_AFTER
+from shared.access.intents import ENDED_EARLY, LOG_DELAY, LONGEST_RUN, OPEN_AFTER, PAGE
 from shared.access.scope import Scope
 from shared.audit_file import AuditFile
 from shared.audit_rows import COLUMNS, Run
 from shared.ports import AuditLog, AzureFailureError, ReadFailedError
-from shared.writing.leftovers import Leftovers
+from shared.writing.leftovers import Leftovers, open_in_log
 
 ROOT = Path(__file__).parents[2]
 C1, C2 = sai("c1"), sai("c2")
@@ -192,14 +192,39 @@ async def test_two_instances_say_it_once() -> None:
     assert len(told) == len(set(told))
 
 
-async def test_a_look_with_nothing_open_asks_neither_store_nor_queue() -> None:
-    one = _app()
-    for who in (C1, C2):
-        one.azure.assignments.append(assigned(who, "AcrPull", REGISTRY))
-    one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
-    one.troubles.down = {"store", "queue"}
+class _Kinds(Troubles):
+    """Which kinds of calls there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds = set[str]()
+
+    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
+        self.kinds.add(kind)
+        return await super().around(kind, effect)
+
+
+@dataclass(repr=False)
+class _Queried(FakeAzure):
+    queries: list[str] = field(default_factory=list)
+
+    async def logs(self, kql: str) -> list[raw.Raw]:
+        self.queries.append(kql)
+        return []
+
+
+async def test_a_look_with_nothing_open_costs_nothing_more() -> None:
+    """It reads the state, and nothing else."""
+    heard, azure = _Kinds(), _Queried()
+    one = _app(azure)
+    azure.troubles = heard
+    one = App(one.terms, azure)
+    azure.assignments += [assigned(who, "AcrPull", REGISTRY) for who in (C1, C2)]
+    azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
     result = await one.run()
     assert result.plan.compliant
+    assert heard.kinds - {"audit"} == {"read"}  # findings go to the log
+    assert azure.queries == []
 
 
 # What is said
@@ -324,6 +349,52 @@ async def test_a_row_that_amlguard_did_not_write_is_left_alone() -> None:
     await sweep.handle(one.services)
     assert await work_off(one, hours=0.1) == []
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}
+
+
+_JUNK: dict[str, dict[str, Any]] = {
+    "of no action": {"Action": "x"},
+    "of no assignment": {"Action": "Grant", "RoleAssignmentId": "x"},
+    "of no run": {"RunId": "x" * 36},
+    "of no id": {"ActionId": "x" * 36},
+    "of no length": {"ActionId": "x"},
+    "of no list": {"Action": "Setting", "Property": "adminUserEnabled", "NeededBy": "5"},
+}
+
+
+def _claims(one: App, number: int, **columns: Any) -> None:
+    """Intents that somebody who may write to the log has put there, before all others."""
+    when = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    rows = [
+        {"RunId": guid(f"run {at}"), "ActionId": guid(f"action {at}"), "ResourceId": str(REGISTRY), "Mode": "enforce"}
+        | {"Outcome": "Planned", "PrincipalId": "", "Code": "", "TimeGenerated": when}
+        | columns
+        | ({"RunId": f"{at:036}"} if "ActionId" in columns else {"ActionId": f"{at:036}"} if "RunId" in columns else {})
+        for at in range(number)
+    ]
+    one.azure.journal[:0] = [("AmlGuardRemediation_CL", row) for row in rows]
+    one.azure.accepted.update((id(row), one.azure.clock - timedelta(days=1)) for row in rows)
+
+
+@pytest.mark.parametrize("columns", _JUNK.values(), ids=_JUNK)
+async def test_rows_that_are_none_hide_none_that_is_right(columns: dict[str, Any]) -> None:
+    """More of them than are asked for at once."""
+    one = _app()
+    await _left_open(one)
+    one.queue.messages.clear()
+    one.store.documents.clear()
+    mine = {row["RunId"] for row in one.audit.rows()}
+    _claims(one, 2 * PAGE + 1, **columns)
+    await calm(one, sweeps=2)
+    assert open_intents([row for row in one.audit.rows() if row["RunId"] in mine]) == set()
+    assert unrecorded(one.azure) == []
+    assert await one.store.names("open/") == []
+
+
+async def test_a_full_page_of_right_ones_is_enough_for_one_sweep() -> None:
+    one = app()
+    one.azure.logged = True
+    _claims(one, PAGE + 1, Action="Setting", Property="adminUserEnabled", To="false")
+    assert len(await open_in_log(one.azure) or ()) == PAGE
 
 
 # The timer

@@ -38,7 +38,8 @@ class Answer:
 
     @property
     def content_type(self) -> str:
-        return "text/html" if isinstance(self.body, str) else "application/json"
+        told = self.headers.get("Content-Type")
+        return told or ("text/html" if isinstance(self.body, str) else "application/json")
 
     def text(self, _: str | None = None) -> str:
         return self.content.decode()

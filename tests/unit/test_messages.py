@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from unit.build import guid
 
 from shared.messages import (
     Dependency,
@@ -20,7 +21,7 @@ from shared.messages import (
     encode,
 )
 
-TRIGGER = Trigger("correlation", "caller", datetime(2026, 1, 2, tzinfo=UTC))
+TRIGGER = Trigger(guid("correlation"), guid("caller"), datetime(2026, 1, 2, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,13 @@ def test_a_version_that_does_not_know_of_runs_takes_the_message_for_a_look() -> 
     known = {"type", "workspaces", "trigger", "attempt"}
     old = {name: value for name, value in json.loads(new).items() if name in known}
     assert decode(json.dumps(old)) == Reconcile(("/subscriptions/a",), TRIGGER)
+
+
+@pytest.mark.parametrize(
+    "text", ["Jane Doe, jane@example.com", "../../x", "a" * 36, "\n", f"{guid('x')} or so"], ids=ascii
+)
+def test_an_id_that_is_none_ends_at_the_door(text: str) -> None:
+    """A version before took any text that a sender had made up."""
+    body = {"type": "resync", "workspaces": [], "trigger": {"correlation_id": text, "caller_object_id": text}}
+    assert decode(json.dumps(body)) == Resync(())
+    assert text not in encode(decode(json.dumps(body))).decode()

@@ -152,6 +152,7 @@ RESYNC: dict[str, tuple[str, dict[str, list[Any]]]] = {
         {"write": [Answer(404, {"error": {"code": "ResourceNotFound", "message": ""}})]},
     ),
     "an answer that is none": ("later: ", {"write": [by_operation()], "operation": [Answer(200, "no JSON")]}),
+    "an answer that is a list": ("later: ", {"write": [by_operation()], "operation": [Answer(200, [1])]}),
     "a status that is none": ("later: ", {"write": [by_operation()], "operation": [Answer(200, {"state": "?"})]}),
 }
 

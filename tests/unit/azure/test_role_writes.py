@@ -29,6 +29,7 @@ REMOVAL = Removal(
     "source",
 )
 MADE = {"id": f"{REGISTRY}/x", "name": NAME, "properties": {"principalId": ME.id, "createdOn": "2001-02-03T04:05:06Z"}}
+JSON = {"Content-Type": "application/json"}
 
 
 def _error(status: int, code: str, message: str = "") -> Answer:
@@ -63,6 +64,11 @@ PUTS: dict[str, tuple[Answer, str]] = {
     ),
     "denied": (_error(403, "DenyAssignmentAuthorizationFailed"), "failed: DenyAssignmentAuthorizationFailed"),
     "locked": (_error(409, "ScopeLocked"), "failed: ScopeLocked"),
+    "made, and the answer is cut short": (Answer(201, '{"id": "/subscr', JSON), "later: "),
+    "made, and the answer is a page": (Answer(201, "<html></html>", JSON), "later: "),
+    "made, and the answer is a list": (Answer(201, [MADE]), "later: "),
+    "made, and the answer is a text": (Answer(200, '"made"', JSON), "later: "),
+    "no time for it": (_error(408, "RequestTimeout"), "later: RequestTimeout"),
     "a gateway fails": (Answer(502, "<html></html>"), "later: "),
     "an error without a body": (Answer(500), "later: "),
 }

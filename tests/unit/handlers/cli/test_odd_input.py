@@ -32,6 +32,8 @@ PLANS: dict[str, str] = {
     "not a number": '{"grants":[{"principalId":NaN}],"settings":[]}',
     "a huge number": '{"grants":[{"principalId":' + "9" * 5000 + '}],"settings":[]}',
     "twice": '{"grants":[],"grants":[{"principalId":"a"}],"settings":[]}',
+    "an empty list for a text": '{"grants":[{"principalId":[],"roleDefinitionId":"x","scope":"y"}],"settings":[]}',
+    "a zero for a text": '{"grants":[],"settings":[{"resourceId":"x","property":"y","principalId":0}]}',
     "null": "null",
     "texts": '{"grants":"ab","settings":"cd"}',
     "numbers": '{"grants":[],"settings":[{"resourceId":5}]}',
@@ -70,10 +72,13 @@ def test_an_event(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("run", ["x", "", "9" * 100_000, "\x1b[2J"])
-def test_a_run_that_is_none(run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AMLGUARD_ARM_ENDPOINT", "http://nowhere")
-    assert main(["undo", "--yes", run]) == 1
-    assert _complaint(capsys).isprintable()
+@pytest.mark.parametrize("confirmed", [["--yes"], []], ids=["at once", "asking first"])
+def test_a_run_that_is_none(run: str, confirmed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said before anybody signs in."""
+    assert main(["undo", *confirmed, run]) == 1
+    said = _complaint(capsys)
+    assert said.isprintable()
+    assert "is not a run id, which looks like" in said
 
 
 def test_a_byte_order_mark_is_none_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

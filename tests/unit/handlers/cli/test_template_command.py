@@ -303,8 +303,57 @@ def test_a_resource_is_found_at_the_line_of_its_symbolic_name(tmp_path: Path) ->
         "utf-8",
     )
     assert line_of(file, Scope.parse(REGISTRY)) == 7
-    assert line_of(file, Scope.parse(f"{REGISTRY}x")) == 4
+    assert line_of(file, Scope.parse(REGISTRY.replace("crdemo", "crother"))) == 4
+    assert line_of(file, Scope.parse(f"{REGISTRY}x")) == 1
     assert line_of(file, Scope.parse(CLUSTER)) == 1
+
+
+_NAMED = """\
+var prefix = 'demo'
+@description('resource not here')
+param location string = resourceGroup().location
+param ws_name string = 'mlw-${prefix}'
+resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  sku: { name: 'demo' }
+  name: ws_name
+  resource gpu 'computes' = { name: 'gpu-${location}', location: location }
+  resource nested 'computes@2025-06-01' = { name: 'gpu-inner', location: location }
+}
+resource clusters 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = [for team in ['a', 'b']: {
+  // name: 'gpu-a'
+  name: 'cpu-${toLower('${team}')}'
+}]
+
+resource one 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = if (true) {
+  properties: { name: 'cpu-a' }
+  name: '${ws.name}/one'
+}
+resource any 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
+  name: toLower('ANY')
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("below", "line"),
+    [
+        ("", 5),
+        ("/computes/gpu-inner", 9),
+        ("/computes/cpu-a", 11),
+        ("/computes/cpu-b", 11),
+        ("/computes/one", 16),
+        ("/computes/something", 20),
+        ("/datastores/cpu-a", 1),
+    ],
+)
+def test_names_with_expressions_lead_to_the_declaration_that_fits_best(below: str, line: int, tmp_path: Path) -> None:
+    file = tmp_path / "main.bicep"
+    file.write_text(_NAMED, "utf-8")
+    workspace = f"{made.GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw-demo"
+    assert line_of(file, Scope.parse(f"{workspace}{below}")) == line
+    other = tmp_path / "windows.bicep"
+    other.write_bytes(_NAMED.replace("\n", "\r\n").encode())
+    assert line_of(other, Scope.parse(f"{workspace}{below}")) == line
 
 
 _MAIN = """\

@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import re
+import shutil
 import subprocess
 import unicodedata
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from handlers.cli.present import render, result_document
 from shared.access.plan_json import Document
 
 CLEAN = result_document(everything())
-FORMATS = ("text", "json", "csv", "markdown", "sarif", "html")
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep")
 
 
 @pytest.fixture(params=HOSTILE, ids=lambda name: str(name).replace(" ", "-"))
@@ -152,6 +154,42 @@ def test_sarif_has_no_links_and_no_placeholders(evil: str) -> None:
         uri = one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
         assert re.fullmatch(r"azure/[A-Za-z0-9._~%/-]+", uri), uri
         assert ".." not in uri.split("/")
+
+
+def _bare(bicep: str) -> list[str]:
+    """Without what is only for people."""
+    return [line for line in bicep.splitlines() if not re.match(r"//|    description: '(?:[^'\\]|\\.)*'$", line)]
+
+
+def test_bicep_makes_nothing_else(evil: str) -> None:
+    """Where the ids are sound; a grant at another id is not written."""
+    said = _rendered(_with_its_ids(poisoned(CLEAN, evil), CLEAN), "bicep")
+    assert _bare(said) == _bare(_rendered(CLEAN, "bicep"))
+    assert len(said.splitlines()) == len(_rendered(CLEAN, "bicep").splitlines())
+    assert _bare(_rendered(poisoned(CLEAN, evil), "bicep")) in ([], ["// No role assignment is missing."])
+
+
+def _with_its_ids(document: Any, clean: Any) -> Any:
+    if isinstance(document, list):
+        return [_with_its_ids(*both) for both in zip(document, clean, strict=True)]
+    if isinstance(document, dict):
+        ids = ("resourceId", "scope", "workspace", "principal")
+        return {name: clean[name] if name in ids else _with_its_ids(one, clean[name]) for name, one in document.items()}
+    return document
+
+
+@pytest.mark.skipif(shutil.which("bicep") is None, reason="there is no `bicep` on the PATH")
+def test_bicep_of_hostile_text_compiles(tmp_path: Path) -> None:
+    hostile = " ".join(one for key, one in HOSTILE.items() if key != "surrogate")
+    said = []
+    for number, document in enumerate((CLEAN, _with_its_ids(poisoned(CLEAN, hostile), CLEAN))):
+        file = tmp_path / f"{number}.bicep"
+        file.write_text(_rendered(document, "bicep"), "utf-8")
+        done = subprocess.run(["bicep", "build", str(file), "--stdout"], capture_output=True, check=True)
+        said.append(re.findall(r"BCP\d+", done.stderr.decode()))
+        made = [one["type"] for one in json.loads(done.stdout)["resources"]]
+        assert made == ["Microsoft.Authorization/roleAssignments"] * len(CLEAN["grants"])
+    assert said[0] == said[1], "of the names in the tests, which are too short for Azure, and of nothing else"
 
 
 def test_mermaid_labels_hold_no_syntax(evil: str) -> None:
