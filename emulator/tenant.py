@@ -256,6 +256,8 @@ def _name_of(scope: str, properties: Json) -> str:
 def _checked(document: Any) -> Json:
     if not isinstance(document, dict):
         raise TenantFileError("the tenant is not a JSON object")
+    if "predictedResources" in document:
+        raise TenantFileError("this is a snapshot of a template; `amlguard plan --template` takes it")
     for name in _LISTS:
         if document.get(name) is not None:
             _require_objects(name, document[name])

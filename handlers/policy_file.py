@@ -1,6 +1,9 @@
 """Which policy file a process reads. It needs no Azure."""
 
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from shared import policy
 from shared.azure.settings import Settings
@@ -25,3 +28,9 @@ def read_policy(chosen: Path | None, settings: Settings) -> Policy:
         raise PolicyError(
             f"AMLGUARD_POLICY: {error}" if chosen is None and settings.policy_file else str(error)
         ) from error
+
+
+def policy_document(chosen: Path | None, settings: Settings) -> Any:
+    """What the file says, with texts for its dates. None without a file. Raises `PolicyError`."""
+    file = chosen_policy(chosen, settings)
+    return msgspec.to_builtins(policy.document(file.read_text(encoding="utf-8-sig"))) if file else None

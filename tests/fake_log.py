@@ -13,6 +13,8 @@ def answer(kql: str, journal: Sequence[tuple[str, Any]], is_old: Callable[[Row],
         return [row for row in remediations if f'"{row["RunId"]}"' in runs[1]]
     if "arg_max" in kql:
         return _open(kql, remediations, is_old)
+    if "Outcome in (" in kql:  # what the report tells
+        return [row for row in remediations if f"'{row['Outcome']}'" in kql]
     applied = [row for row in remediations if row["Outcome"] == "Applied"]
     if not kql.startswith("AmlGuardRemediation_CL"):
         return []  # nobody signs in as an admin user, or calls with a key

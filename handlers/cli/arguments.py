@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from handlers.cli import template_arguments
+from handlers.cli import snapshot_arguments, template_arguments
 from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
@@ -40,8 +40,10 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     _fresh_option(planning)
     _choosing(planning)
     template_arguments.add(planning, at_once=True)
+    snapshot_arguments.add(planning)
     planning.set_defaults(run=run["plan"])
     _report_command(commands, run)
+    snapshot_arguments.commands(commands, run, (_reporting, _policy_option))
     _applying(commands, run)
     _taking_back(commands, run)
     _looking(commands, run)
@@ -85,6 +87,7 @@ def _report_command(commands: "argparse._SubParsersAction[Parser]", run: Command
     reporting.add_argument("--out", type=Path, metavar="FILE", default=Path("amlguard-report.html"))
     _fresh_option(reporting)
     _audit_file_option(reporting, "the file in which `apply` recorded what it did")
+    snapshot_arguments.add(reporting)
     reporting.set_defaults(run=run["report"])
 
 
@@ -165,6 +168,7 @@ def _looking(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> N
     _policy_option(explaining)
     explaining.add_argument("--format", choices=("text", "json", "mermaid"), default="text")
     template_arguments.add(explaining, at_once=False)
+    snapshot_arguments.add(explaining)
     explaining.set_defaults(run=run["explain"])
 
 

@@ -1,5 +1,6 @@
 """The commands that talk to Azure, for a person or a pipeline. They show progress on standard error."""
 
+import argparse
 import asyncio
 import os
 import sys
@@ -10,13 +11,16 @@ from typing import Any
 
 from handlers import resource_changed
 from handlers.cli.console import scope_of
+from handlers.cli.from_snapshot import played, services_of
 from handlers.cli.many import FEW, Looks, in_turns
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
+from handlers.policy_file import read_policy
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
 from shared.access.report import Report
 from shared.access.scope import Scope
+from shared.azure.settings import Settings
 from shared.pace import in_the_background
 from shared.ports import AzureFailureError
 from shared.reading.shared_lists import SharedLists
@@ -33,21 +37,39 @@ type Keys = frozenset[tuple[str, ...]] | None
 class Where:
     """What a command was told to look at. With `empty_is_fine` it is not an error if there is no workspace.
 
-    `fresh`: by ARM alone, however many there are.
+    `fresh`: by ARM alone, however many there are. `snapshot` takes the place of Azure.
     """
 
     scopes: Sequence[str] = ()
     policy_file: Path | None = None
     empty_is_fine: bool = False
     fresh: bool = False
+    snapshot: Path | None = None
+
+
+def where_of(options: argparse.Namespace) -> Where:
+    """Raises `UsageError` and `PolicyError`. A snapshot says itself which scopes it is about."""
+    for scope in options.scope:
+        scope_of(scope)
+    snapshot: Path | None = getattr(options, "snapshot", None)
+    if snapshot:
+        scopes = options.scope or played(snapshot).about["scopes"]
+        return Where(scopes, options.policy, options.allow_empty, fresh=True, snapshot=snapshot)
+    read_policy(options.policy, Settings.read(os.environ))
+    return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
 
 async def plan(where: Where, only: Keys = None) -> Report:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
-    async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services, where)
-        looks = await looking(where, services, report, only)
-        await each(looks.workspaces, looks.preview, report, services)
+    async with services_of(where.policy_file, where.snapshot) as services:
+        return await planned(where, services, only)
+
+
+async def planned(where: Where, services: Runtime, only: Keys = None) -> Report:
+    """As `plan`, of services that are connected."""
+    report = new_report(services, where)
+    looks = await looking(where, services, report, only)
+    await each(looks.workspaces, looks.preview, report, services)
     return report
 
 

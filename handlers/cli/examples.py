@@ -20,11 +20,17 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "amlguard plan --rule AML-21 --format json --out plan.json",
         "amlguard plan --template ml/main.bicepparam --fail-on grant",
         f"amlguard plan --template ml/main.bicep --parameter prefix=demo --scope {_GROUP}",
+        "amlguard plan --snapshot tenant.json",
     ),
     "report": (
         "amlguard report",
         f"amlguard report --scope {_SUBSCRIPTION} --out posture.html --audit-file amlguard.jsonl",
     ),
+    "snapshot": (
+        "amlguard snapshot --out tenant.json",
+        f"amlguard snapshot --scope {_GROUP} --out tenant.json --policy policy.yaml",
+    ),
+    "diff": ("amlguard diff monday.json friday.json", "amlguard diff monday.json friday.json --format json"),
     "apply": (
         f"amlguard apply --scope {_GROUP}",
         "amlguard apply --plan plan.json --audit-file amlguard.jsonl",

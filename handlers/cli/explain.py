@@ -1,14 +1,14 @@
 """`amlguard explain`: who needs what on a resource, through what they hold it, and why. It only reads."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from handlers.cli.console import scope_of
 from handlers.cli.desk import at_a_desk
 from handlers.cli.explanation import Explanation
-from handlers.runtime import Runtime, connected
+from handlers.cli.from_snapshot import services_of
+from handlers.runtime import Runtime
 from shared.access.asks import RegistryUser
 from shared.access.explain import Seen, explain, users
 from shared.access.scope import Scope
@@ -32,13 +32,18 @@ _KINDS = {
 }
 
 
-async def explained(resource: str, policy_file: Path | None) -> Explanation:
+async def explained(resource: str, policy_file: Path | None, snapshot: Path | None = None) -> Explanation:
     """Raises `UsageError` if `resource` is not an id, and `AzureFailureError`, also if the resource does not exist."""
     scope = scope_of(resource)
-    async with connected(os.environ, policy_file) as services:
-        found = await _leading_to(scope, services)
-        each = await asyncio.gather(*(_seen_from(workspace, scope, services) for workspace in found))
-        using = await _users(found, scope, services) if scope.resource_type == _REGISTRY else ()
+    async with services_of(policy_file, snapshot) as services:
+        return await explained_by(scope, services)
+
+
+async def explained_by(scope: Scope, services: Runtime) -> Explanation:
+    """As `explained`, of services that are connected."""
+    found = await _leading_to(scope, services)
+    each = await asyncio.gather(*(_seen_from(workspace, scope, services) for workspace in found))
+    using = await _users(found, scope, services) if scope.resource_type == _REGISTRY else ()
     return Explanation(scope, tuple(one for one in each if one), using)
 
 

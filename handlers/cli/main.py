@@ -22,7 +22,6 @@ from handlers.cli.console import (
     read_json,
     require_writable,
     says_yes,
-    scope_of,
     write_text,
 )
 from handlers.cli.formats import mermaid
@@ -105,23 +104,29 @@ def _report(options: argparse.Namespace) -> int:
     from handlers.cli.report import posture  # noqa: PLC0415 - see _plan
 
     where = _where(options)
-    begin("report")
     made = asyncio.run(posture(where, options.audit_file))
     write_text(options.out, (made.json() if options.format == "json" else made.html()) + "\n")
     print(f"{options.out}: {summary(made.document)}")
     return 1 if made.document["errors"] else 0
 
 
+def _snapshot(options: argparse.Namespace) -> int:
+    from handlers.cli.snapshot import take  # noqa: PLC0415 - see _plan
+
+    return take(_where(options), options.out)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from handlers.cli.difference import compare  # noqa: PLC0415 - see _plan
+
+    return compare(options.old, options.new, options.policy, options.format)
+
+
 def _where(options: argparse.Namespace) -> "Where":
     """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
-    from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
-    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
-    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
+    from handlers.cli.desk import where_of  # noqa: PLC0415 - see _plan
 
-    for scope in options.scope:
-        scope_of(scope)
-    read_policy(options.policy, Settings.read(os.environ))
-    return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
+    return where_of(options)
 
 
 def _confirmed(changes: int, command: str) -> bool:
@@ -160,7 +165,7 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         from handlers.cli.explain import explained  # noqa: PLC0415 - see _plan
 
-        found = asyncio.run(explained(options.resource, options.policy))
+        found = asyncio.run(explained(options.resource, options.policy, options.snapshot))
     match options.format:
         case "json":
             print(json.dumps(found.document(), indent=2))
@@ -274,6 +279,7 @@ COMMANDS = {
     "apply": _apply,
     "approve": _approve,
     "completion": _completion,
+    "diff": _diff,
     "emulate": _emulate,
     "event": _event,
     "explain": _explain,
@@ -283,6 +289,7 @@ COMMANDS = {
     "policy_condition": _policy_condition,
     "policy_schema": _policy_schema,
     "rules": _rules,
+    "snapshot": _snapshot,
     "status": _status,
     "sweeps": _sweeps,
     "undo": _undo,

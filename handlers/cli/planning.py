@@ -28,7 +28,8 @@ def _of_azure(options: argparse.Namespace, where: "Callable[[argparse.Namespace]
     from handlers.cli.desk import plan  # noqa: PLC0415 - the Azure SDKs load only for commands that need them
 
     chosen = where(options)
-    begin("plan")
+    if not options.snapshot:
+        begin("plan")
     return result_document(asyncio.run(plan(chosen)))
 
 

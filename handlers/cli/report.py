@@ -1,7 +1,6 @@
 """`amlguard report`: the posture as one page, with who reaches what, what amlguard did, and what waits for a person."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from handlers.cli.approve import Waiting
 from handlers.cli.desk import Where, each, looking, new_report
 from handlers.cli.formats.names import called, short_guid
 from handlers.cli.formats.view import view
+from handlers.cli.from_snapshot import services_of
 from handlers.cli.page.build import Besides, page
 from handlers.cli.present import result_document
-from handlers.runtime import Runtime, connected
+from handlers.cli.progress import begin
+from handlers.runtime import Runtime
 from shared.access.access_map import access_map
 from shared.access.actions import Plan
 from shared.access.explain import explain
@@ -51,28 +52,35 @@ class Posture:
 
 async def posture(where: Where, audit_file: Path | None) -> Posture:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
+    if not where.snapshot:
+        begin("report")
+    async with services_of(where.policy_file, where.snapshot) as services:
+        return await posture_by(where, services, audit_file)
+
+
+async def posture_by(where: Where, services: Runtime, audit_file: Path | None) -> Posture:
+    """As `posture`, of services that are connected."""
     maps: dict[str, Sequence[Document]] = {}
-    async with connected(os.environ, where.policy_file) as services:
-        report = new_report(services, where)
-        looks = await looking(where, services, report)
-        terms = looks.reconciler.terms
+    report = new_report(services, where)
+    looks = await looking(where, services, report)
+    terms = looks.reconciler.terms
 
-        async def look(workspace: Scope) -> Plan:
-            prepared = await looks.prepare(workspace)
-            if prepared is None:
-                return Plan()
-            made = await looks.braked(prepared.plan, workspace)
-            seen = explain(prepared.estate, terms, made, workspace)
-            maps[str(workspace)] = access_map(seen, prepared.estate)
-            return made
+    async def look(workspace: Scope) -> Plan:
+        prepared = await looks.prepare(workspace)
+        if prepared is None:
+            return Plan()
+        made = await looks.braked(prepared.plan, workspace)
+        seen = explain(prepared.estate, terms, made, workspace)
+        maps[str(workspace)] = access_map(seen, prepared.estate)
+        return made
 
-        await each(looks.workspaces, look, report, services)
-        past, no_past = await _past(services, audit_file)
-        waiting, no_waiting = await _waiting(services)
-    return Posture(result_document(report), Besides(maps, past, waiting, no_past, no_waiting, whole=True))
+    await each(looks.workspaces, look, report, services)
+    done, no_past = await past(services, audit_file)
+    pending, no_waiting = await waiting(services)
+    return Posture(result_document(report), Besides(maps, done, pending, no_past, no_waiting, whole=True))
 
 
-async def _past(services: Runtime, file: Path | None) -> tuple[list[Document], str]:
+async def past(services: Runtime, file: Path | None) -> tuple[list[Document], str]:
     """What was done in the last thirty days, the newest first; and why there is nothing."""
     if file:
         rows: Sequence[Any] = await AuditFile(file, must_be_there=True).of_outcomes(_OUTCOMES)
@@ -100,7 +108,7 @@ def _row(row: Document) -> Document:
     }
 
 
-async def _waiting(services: Runtime) -> tuple[list[Document], str]:
+async def waiting(services: Runtime) -> tuple[list[Document], str]:
     if services.store is None:
         return [], "The app's storage account is not set (AzureWebJobsStorage), so nobody knows what waits."
     now = services.azure.now()

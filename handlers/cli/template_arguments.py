@@ -74,6 +74,13 @@ def add(parser: argparse.ArgumentParser, *, at_once: bool) -> None:
 
 def of(options: argparse.Namespace) -> "Template | None":
     """None where no template is named. Raises `UsageError`."""
+    snapshot = getattr(options, "snapshot", None)
+    if options.template and snapshot:
+        raise UsageError(
+            "--template and --snapshot do not go together: a template is laid over what is there (--scope)"
+        )
+    if snapshot and getattr(options, "fresh", False):
+        raise UsageError("--fresh asks Azure, and --snapshot does not: use one of them")
     named = [name for name in (*_DEFAULTS, "parameter", "identity") if getattr(options, name)]
     if not options.template:
         if named:

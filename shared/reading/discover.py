@@ -21,6 +21,9 @@ WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
 # https://learn.microsoft.com/azure/azure-resource-manager/management/resource-providers-and-types
 _UNREGISTERED = "MissingSubscriptionRegistration"
 
+_ALL = f"resources | where type =~ '{WORKSPACES}' | project id | order by id asc"
+_NAMING = f"resources | where type in~ ('{WORKSPACES}', '{WORKSPACES}/onlineEndpoints') "
+
 # Each environment costs a request, and a workspace has dozens. With more workspaces an event reads only their lists.
 _MOST_THOROUGHLY = 50
 
@@ -106,7 +109,7 @@ async def all_workspaces(azure: Reads) -> AsyncIterator[Scope]:
     Resource Graph returns no rows to an identity without rights. That must not look like "no workspaces".
     """
     found = False
-    async for row in azure.query(f"resources | where type =~ '{WORKSPACES}' | project id | order by id asc"):
+    async for row in azure.query(_ALL):
         found = True
         scope = place(row)
         if scope:
@@ -133,11 +136,15 @@ async def _here(subscription: Scope, azure: Reads) -> Sequence[Raw]:
     return found
 
 
+def asks_for_workspaces(kql: str) -> bool:
+    """Whether it asks only where to look: more workspaces than it means do no harm, because each is looked at."""
+    return kql == _ALL or kql.startswith(_NAMING)
+
+
 def _naming(scope: Scope) -> str:
     itself, below = (kql_json_string("said", scope.key, then) for then in ('"', "/"))
     return (
-        f"resources | where type in~ ('{WORKSPACES}', '{WORKSPACES}/onlineEndpoints') "
-        "| extend said = tolower(strcat('\"', id, '\"', tostring(identity), tostring(properties))) "
+        f"{_NAMING}| extend said = tolower(strcat('\"', id, '\"', tostring(identity), tostring(properties))) "
         f"| where ({itself}) or ({below}) "
         "| project id | order by id asc"
     )

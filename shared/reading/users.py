@@ -80,6 +80,13 @@ async def used_by(workspace: Scope, those: Collection[Sought], azure: Reads) -> 
     return (*found, *await _used_below(raw, workspace, left, azure))
 
 
+async def read_below(workspace: Scope, azure: Reads) -> None:
+    """Everything by which somebody could ask whether the workspace uses something. For whoever keeps the answers."""
+    once = CachedReads(azure)
+    lists = (_read(namer, workspace, once) for namer in Namer if namer is not Namer.WORKSPACE)
+    await asyncio.gather(*lists, return_exceptions=True)
+
+
 async def _used_below(
     raw: Raw,
     workspace: Scope,

@@ -24,6 +24,10 @@ class Snapshot:
 
 def snapshot(document: object, source: str) -> Snapshot:
     """Raises `SnapshotError`."""
+    if isinstance(document, Mapping) and "snapshot" in document:
+        raise SnapshotError(
+            f"{source} is a snapshot of a tenant, which `amlguard snapshot` takes: give it with --snapshot"
+        )
     if not isinstance(document, Mapping) or not isinstance(document.get("predictedResources"), list):
         raise SnapshotError(
             f"{source} is no Bicep snapshot: `bicep snapshot` writes one, with `predictedResources` in it"

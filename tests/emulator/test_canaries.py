@@ -216,6 +216,15 @@ def test_nothing_in_what_the_other_commands_print(azure: LocalAzure, tmp_path: P
         assert _says(ran.out + ran.err) == [], command
 
 
+def test_nothing_in_a_snapshot(azure: LocalAzure, tmp_path: Path) -> None:
+    file = tmp_path / "tenant.json"
+    ran = azure.run("snapshot", "--out", str(file))
+    assert ran.code == 0, ran.err
+    kept = file.read_text(encoding="utf-8")
+    assert "link1" in kept, "what keeps a secret is there all the same"
+    assert _says(ran.out + ran.err + kept) == []
+
+
 def test_the_search_finds_what_is_there(azure: LocalAzure) -> None:
     """Or all of the above could not fail."""
     assert _says(azure.get(WORKSPACE))

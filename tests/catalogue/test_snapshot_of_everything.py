@@ -1,0 +1,77 @@
+"""A snapshot of the tenant in which everything is wrong: the commands say of it what they said of the tenant."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from catalogue.gathered import Placed, document, placed, policy
+from local_azure import LocalAzure, amlguard
+from wire import Json
+
+from emulator.tenant import Tenant
+
+# One case of each rule, so that it can be explained in a reasonable time.
+FIRST: dict[str, Placed] = {}
+for _one in placed():
+    if _one.case.acts and not _one.case.event:
+        FIRST.setdefault(_one.case.rule, _one)
+# What differs between two runs by itself.
+_OF_THE_RUN = ("time", "policy")
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
+    tenant = document(one.case.build(one.place) for one in FIRST.values())
+    started = LocalAzure.start(tmp_path_factory.mktemp("snapshot"), tenant, policy(), functions=False)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def file(azure: LocalAzure) -> Path:
+    ran = azure.run(
+        "snapshot", "--out", str(azure.folder / "tenant.json"), "--policy", str(azure.folder / "policy.yaml")
+    )
+    assert ran.code == 0, ran.err
+    return azure.folder / "tenant.json"
+
+
+def _said(told: Json) -> Json:
+    looked = {name: value for name, value in told["lookedAt"].items() if name not in _OF_THE_RUN}
+    return {name: value for name, value in told.items() if name not in _OF_THE_RUN} | {"lookedAt": looked}
+
+
+@pytest.mark.parametrize("command", ["plan", "report"])
+def test_it_says_what_the_connection_said(azure: LocalAzure, file: Path, command: str) -> None:
+    def told(name: str, *more: str, there: bool) -> Json:
+        out = azure.folder / f"{name}.json"
+        arguments = (command, "--format", "json", "--out", str(out), *more)
+        ran = azure.run(*arguments) if there else amlguard(azure.folder, *arguments)
+        assert ran.code in (0, 2), ran.err
+        found: Json = json.loads(out.read_text(encoding="utf-8"))
+        return _said(found)
+
+    live = told("live", "--fresh", "--policy", str(azure.folder / "policy.yaml"), there=True)
+    then = told("then", "--snapshot", str(file), there=False)
+    for name, said in live.items():
+        assert then[name] == said, name
+
+
+@pytest.mark.parametrize("rule", ["compute-pull", "encryption-key-access", "outbound-targets"])
+def test_it_explains_as_the_connection_did(azure: LocalAzure, file: Path, rule: str) -> None:
+    workspace = next(
+        one["id"]
+        for one in FIRST[rule].case.build(FIRST[rule].place).resources
+        if one["type"].lower() == "microsoft.machinelearningservices/workspaces"
+    )
+    live = azure.run("explain", workspace, "--format", "json", "--policy", str(azure.folder / "policy.yaml"))
+    then = amlguard(azure.folder, "explain", workspace, "--format", "json", "--snapshot", str(file))
+    assert live.code in (0, 2), live.err
+    assert (then.code, then.document) == (live.code, live.document)
+
+
+def test_the_local_azure_takes_it(file: Path) -> None:
+    told = json.loads(file.read_text(encoding="utf-8"))
+    served = Tenant(told)
+    assert served.resources.keys() >= {one["id"].lower() for one in told["resources"]}
