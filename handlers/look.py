@@ -43,7 +43,7 @@ async def look_now(
     every failure, including amlguard's own faults.
     """
     look = Look(deadline, attempt, touched)
-    runs = [_reconcile(scope, services, Run(services.terms.mode, trigger), look) for scope in workspaces]
+    runs = [_reconcile(scope, services, trigger, look) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
     failed = failures(workspaces, answers)
     for _, error in failed[:1]:
@@ -76,7 +76,9 @@ def said_of(error: Exception) -> str:
     return str(error) if isinstance(error, AzureFailureError) else type(error).__name__
 
 
-async def _reconcile(scope: Scope, services: Runtime, run: Run, look: Look) -> Result:
+async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, look: Look) -> Result:
+    services = await services.current()
+    run = Run(services.terms.mode, trigger)
     result = await services.reconciler.run(scope, run, look)
     _log.info(
         "run %s of %s: %d grants, %d settings, %d findings, %d withheld, %d deferred, %d satisfied (mode %s)",

@@ -10,14 +10,16 @@ DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
 def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
-    """The chosen file, or else AMLGUARD_POLICY, or else `policy.yaml` beside the app, if it exists."""
+    """The chosen file, or else AMLGUARD_POLICY, or else `policy.yaml` beside the app, if it exists. None for a blob."""
     if chosen is None and settings.policy_file:
         return Path(settings.policy_file)
+    if chosen is None and settings.policy_blob:
+        return None
     return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
 
 
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """Without a file, the defaults (report mode)."""
+    """Without a file, the defaults (report mode). They also stand where a blob was not read yet."""
     file = chosen_policy(chosen, settings)
     try:
         return policy.load(file) if file else Policy()

@@ -189,8 +189,11 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
         async with slots:
             if time.monotonic() > until:
                 raise TimeoutError
-            made = await services.reconciler.evaluate(scope, known) if known else None
-            return made if made is not None else (await look_now([scope], services, Trigger()))[0]
+            now = await services.current()  # a shard takes minutes
+            if now.terms is not services.terms and not await watched([scope], now):
+                return Plan()
+            made = await now.reconciler.evaluate(scope, known) if known else None
+            return made if made is not None else (await look_now([scope], now, Trigger()))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
     failed = failures(scopes, answers)

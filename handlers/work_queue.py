@@ -51,6 +51,7 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
     """
     try:
         async with asyncio.timeout(_MOST_SECONDS):
+            services = await services.current()
             await _do(message, services)
     except Exception as error:
         if services.queue and isinstance(error, AzureFailureError) and error.wait:

@@ -221,6 +221,10 @@ class Store(Protocol):
 
     async def read(self, name: str) -> Stored | None: ...
 
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        """The document as it is now. It is `known` itself if that is still the version: then nothing is sent."""
+        ...
+
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
         """Replaces the version `etag`, or makes the document if `etag` is None. Returns the etag of the new version.
 

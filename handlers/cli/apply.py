@@ -128,6 +128,7 @@ async def apply(
         except StoppedError:
             return applied
         try:
+            services = await stop.unless(services.current(records=False))
             await carry_out(where, services, run, applied, Asked(only, again, stop))
         except StoppedError:
             return applied

@@ -59,14 +59,14 @@ class Waiting:
 
 
 async def pending(policy_file: Path | None) -> Waiting:
-    async with connected(os.environ, policy_file) as services:
+    async with connected(os.environ, policy_file, by_policy=False) as services:
         approvals, now = await _approvals(services)
         return Waiting(now, await approvals.waiting(now))
 
 
 async def approve(run: str, policy_file: Path | None) -> Waiting:
     """Raises `AzureFailureError` for a run that is not on the list, or that has lapsed."""
-    async with connected(os.environ, policy_file) as services:
+    async with connected(os.environ, policy_file, by_policy=False) as services:
         approvals, now = await _approvals(services)
         found = [one for one in await approvals.waiting(now) if one.run == run.strip().casefold()]
         if not found:

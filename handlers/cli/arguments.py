@@ -236,7 +236,7 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
-    parts = commands.add_parser("policy", help="check a policy file, or print its condition or JSON Schema")
+    parts = commands.add_parser("policy", help="check a policy file, push it to the app, or print its condition")
     kinds = parts.add_subparsers(required=True, metavar="COMMAND")
     check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
     check.add_argument("file", type=Path, metavar="FILE")
@@ -253,6 +253,22 @@ def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Comman
     )
     _policy_option(printing)
     printing.set_defaults(run=run["policy_condition"])
+    pushing = kinds.add_parser(
+        "push",
+        help="put a policy into the app's storage account: it is in force within a minute",
+        description="Checks the file first, and pushes nothing that is wrong. AMLGUARD_POLICY=blob:NAME names the "
+        "blob, here and in the app (default: blob:policy.yaml). With AMLGUARD_PRINCIPAL_ID, the app's identity, it "
+        "says what the policy grants that the condition of the app's own role does not allow: Azure refuses that.",
+        epilog="Exit code: 0 pushed, 1 error: nothing was pushed, 2 pushed, and it grants more than the condition "
+        "allows, or nobody could tell.",
+    )
+    pushing.add_argument("file", type=Path, metavar="FILE")
+    pushing.set_defaults(run=run["policy_push"])
+    kinds.add_parser(
+        "show",
+        help="print the pushed policy that is in force",
+        epilog="Exit code: 0 it is what was pushed, 1 error: what was pushed is wrong, and the last good one is shown.",
+    ).set_defaults(run=run["policy_show"])
     kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
 
 

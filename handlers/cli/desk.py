@@ -98,9 +98,8 @@ def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
 
 
 def new_report(services: Runtime, where: Where) -> Report:
-    file = services.policy_file
     return Report(
-        policy=str(file) if file else None,
+        policy=services.policy_name,
         identity=services.own_object_id or None,
         time=services.azure.now(),
         version=installed(),
