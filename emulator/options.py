@@ -34,6 +34,8 @@ class Options:
     """The operations about which Event Grid tells the app. None means all."""
     settings: tuple[tuple[str, str], ...] = ()
     """App settings in addition to those that the local Azure makes itself."""
+    topic: bool = False
+    """Whether the app is told of a topic of Event Grid, to which it sends what it did."""
     verbose: bool = False
 
 
@@ -64,6 +66,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--setting", dest="settings", type=_setting, action="append", default=[], help="an app setting, NAME=VALUE"
     )
+    parser.add_argument("--topic", action="store_true", help="the app sends what it did to a topic of Event Grid")
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     options = vars(parser.parse_args(arguments))
     filters = options["operations"]

@@ -23,6 +23,7 @@ class Audience(Enum):
     ARM = frozenset({"https://management.azure.com", "https://management.core.windows.net"})
     INGESTION = frozenset({"https://monitor.azure.com"})
     LOGS_QUERY = frozenset({"https://api.loganalytics.io"})
+    EVENT_GRID = frozenset({"https://eventgrid.azure.net"})
     STORAGE = frozenset({"https://storage.azure.com"})
 
 

@@ -289,6 +289,9 @@ def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Comman
         "--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (default: 1)"
     )
     parser.add_argument(
+        "--topic", action="store_true", help="the app sends what it did to a topic: GET /_local/topics/amlguard"
+    )
+    parser.add_argument(
         "--setting", action="append", default=[], metavar="NAME=VALUE", help="a setting of the app; can be repeated"
     )
     parser.add_argument("--no-functions", action="store_true", help="serve only Azure, without the app")
