@@ -63,11 +63,7 @@ def deploy(
         insights_resource=f"{group}/providers/Microsoft.Insights/components/amlguard",
         insights_key=made_up.guid("application insights"),
     )
-    _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
-    _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
-    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
-    _add(tenant, deployment.topic_resource, {"inputSchema": "CloudEventSchemaV1_0", "disableLocalAuth": True})
-    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
+    _make(tenant, deployment)
     app = deployment.app
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
@@ -85,6 +81,14 @@ def deploy(
     text = condition or json.loads(_DERIVED.read_text("utf-8"))["condition"]
     _grant(tenant, made_up, app.object_id, _read(access), scopes, text)
     return deployment
+
+
+def _make(tenant: Tenant, deployment: Deployment) -> None:
+    _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
+    _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
+    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
+    _add(tenant, deployment.topic_resource, {"inputSchema": "CloudEventSchemaV1_0", "disableLocalAuth": True})
+    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
 
 
 def _read(access: Path) -> Json:

@@ -25,14 +25,17 @@ from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, discover, quiet_sdk_logging, transport
 from shared.azure.settings import BLOB, POLICIES, Settings
 from shared.azure.store import LiveStore
+from shared.azure.topic import LiveTopic
 from shared.instructions import Instructions
 from shared.memory import Memory
-from shared.ports import AuditLog, Azure, AzureFailureError, Store, WorkQueue
+from shared.policy import Policy
+from shared.ports import AuditLog, Azure, AzureFailureError, Store, Topic, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
 from shared.state.failing import Failures, dependency
 from shared.state.pushed_policy import PushedPolicy
 from shared.state.sweep_progress import Sweeps
+from shared.telling import Teller
 from shared.writing.leftovers import Leftovers
 
 BELIEVED_SECONDS = 12 * 3600.0
@@ -63,6 +66,7 @@ class Runtime:
     tenant_id: str = ""
     policy_file: Path | None = None
     pushed: PushedPolicy | None = None
+    topic: Topic | None = None
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     requests: Callable[[], int] = lambda: 0
@@ -83,7 +87,13 @@ class Runtime:
 
     @property
     def sweeps(self) -> Sweeps | None:
-        return Sweeps(self.store, self.audit) if self.store else None
+        teller = self.teller
+        return Sweeps(self.store, self.audit, teller.sweep if teller else None) if self.store else None
+
+    @property
+    def teller(self) -> Teller | None:
+        """None unless a topic is configured."""
+        return Teller(self.topic, self.queue, self.memory, self.tenant_id) if self.topic else None
 
     @property
     def policy_name(self) -> str | None:
@@ -196,6 +206,7 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         tenant_id=claim(token.token, "tid"),
         policy_file=chosen_policy(policy_file, settings),
         pushed=None if policy_file else _pushed(settings, partial(LiveStore, settings, identity, shared)),
+        topic=LiveTopic(settings.events_topic, identity, shared) if settings.events_topic else None,
         opened=(identity, shared),
         requests=lambda: azure.answers,
     )

@@ -180,10 +180,8 @@ def load(path: Path) -> Policy:
     """Raises `PolicyError`, also when the file cannot be read."""
     try:
         return parse(decoded(path.read_bytes()))
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror or error}") from error
-    except PolicyError as error:
-        raise PolicyError(f"{path}: {error}") from error
+    except (OSError, PolicyError) as error:
+        raise PolicyError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def decoded(data: bytes) -> str:

@@ -133,6 +133,8 @@ async def apply(
         except StoppedError:
             return applied
         finally:
+            if services.teller:
+                await replace(services.teller, queue=None).by_hand(run.id, applied.results)
             await services.close()
     return applied
 
