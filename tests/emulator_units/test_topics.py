@@ -50,7 +50,9 @@ async def send(
     http: TestClient[Any, Any], body: Any, kind: str = BATCH, url: str = URL, headers: dict[str, str] | None = None
 ) -> aiohttp.ClientResponse:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return await http.post(url, data=io.BytesIO(data), headers={"Content-Type": kind, **(bearer() if headers is None else headers)})
+    return await http.post(
+        url, data=io.BytesIO(data), headers={"Content-Type": kind, **(bearer() if headers is None else headers)}
+    )
 
 
 async def test_it_takes_a_batch_and_one(http: TestClient[Any, Any], topics: dict[str, Topic]) -> None:
