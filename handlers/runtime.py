@@ -126,7 +126,7 @@ class Runtime:
         """So that `amlguard status` can say what fails and since when. By itself it fails nothing."""
         if self.store is None or not isinstance(error, AzureFailureError):
             return
-        if self.memory.is_noted(dependency(error)):
+        if self.memory.is_noted(f"{dependency(error)} {error.code}"):
             return
         with suppress(AzureFailureError, TimeoutError):
             async with asyncio.timeout(_NOTE_SECONDS):

@@ -135,7 +135,7 @@ def _taking_back(commands: "argparse._SubParsersAction[Parser]", run: Commands) 
         "the app's storage account may release changes. Their object id goes on the record.",
         epilog="Exit code: 0 listed or released, 1 error (the run is unknown or has lapsed).",
     )
-    approving.add_argument("run_id", metavar="RUN_ID", nargs="?", help="from the list, or the audit log")
+    approving.add_argument("run_id", metavar="RUN_ID", nargs="?", help="from the list or the audit log; or the id of an action that waits")
     _policy_option(approving)
     approving.add_argument("--format", choices=("text", "json"), default="text")
     approving.set_defaults(run=run["approve"])
