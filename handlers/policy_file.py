@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared import policy
-from shared.azure.settings import Settings
+from shared.azure.settings import BLOB, Settings
 from shared.policy import Policy, PolicyError
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
@@ -13,13 +13,20 @@ def chosen_policy(chosen: Path | None, settings: Settings) -> Path | None:
     """The chosen file, or else AMLGUARD_POLICY, or else `policy.yaml` beside the app, if it exists. None for a blob."""
     if chosen is None and settings.policy_file:
         return Path(settings.policy_file)
-    if chosen is None and settings.policy_blob:
+    if is_a_blob(chosen, settings):
         return None
     return chosen or (DEFAULT_POLICY if DEFAULT_POLICY.exists() else None)
 
 
+def is_a_blob(chosen: Path | None, settings: Settings) -> bool:
+    """Then the storage account has the policy, and no file."""
+    return chosen is None and settings.policy_blob is not None
+
+
 def read_policy(chosen: Path | None, settings: Settings) -> Policy:
-    """Without a file, the defaults (report mode). They also stand where a blob was not read yet."""
+    """Without a file, the defaults (report mode). Raises `PolicyError`, also for a blob: nobody reads that offline."""
+    if is_a_blob(chosen, settings):
+        raise PolicyError(f"AMLGUARD_POLICY: {BLOB}{settings.policy_blob} cannot be read here: name a file (--policy)")
     file = chosen_policy(chosen, settings)
     try:
         return policy.load(file) if file else Policy()

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handlers.policy_file import chosen_policy, read_policy
+from handlers.policy_file import chosen_policy, is_a_blob, read_policy
 from shared.access.asks import Finding, Severity
 from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
@@ -176,7 +176,9 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
     """Raises `SettingsError` and `PolicyError`, and `ReadFailedError` if Azure cannot be reached."""
     settings = Settings.read(environment)
     quiet_sdk_logging()
-    terms = read_policy(policy_file, settings).terms()
+    # A blob is read by `Runtime.current`. Until then the defaults stand, and they change nothing.
+    rules = Policy() if is_a_blob(policy_file, settings) else read_policy(policy_file, settings)
+    terms = rules.terms()
     identity, shared = credential(), transport()
     try:
         cloud = await discover(settings.arm_endpoint, shared)

@@ -135,7 +135,9 @@ def _taking_back(commands: "argparse._SubParsersAction[Parser]", run: Commands) 
         "the app's storage account may release changes. Their object id goes on the record.",
         epilog="Exit code: 0 listed or released, 1 error (the run is unknown or has lapsed).",
     )
-    approving.add_argument("run_id", metavar="RUN_ID", nargs="?", help="from the list or the audit log; or the id of an action that waits")
+    approving.add_argument(
+        "run_id", metavar="RUN_ID", nargs="?", help="from the list or the audit log; or the id of an action that waits"
+    )
     _policy_option(approving)
     approving.add_argument("--format", choices=("text", "json"), default="text")
     approving.set_defaults(run=run["approve"])
@@ -264,11 +266,9 @@ def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Comman
     )
     pushing.add_argument("file", type=Path, metavar="FILE")
     pushing.set_defaults(run=run["policy_push"])
-    kinds.add_parser(
-        "show",
-        help="print the pushed policy that is in force",
-        epilog="Exit code: 0 it is what was pushed, 1 error: what was pushed is wrong, and the last good one is shown.",
-    ).set_defaults(run=run["policy_show"])
+    ended = "Exit code: 0 it is what was pushed, 1 error: what was pushed is wrong, and the last good one is shown."
+    showing = kinds.add_parser("show", help="print the pushed policy that is in force", epilog=ended)
+    showing.set_defaults(run=run["policy_show"])
     kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
 
 

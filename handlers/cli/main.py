@@ -111,12 +111,14 @@ def _report(options: argparse.Namespace) -> int:
 def _where(options: argparse.Namespace) -> "Where":
     """Raises `UsageError` and `PolicyError`: what is wrong on this machine is said before anything is asked."""
     from handlers.cli.desk import Where  # noqa: PLC0415 - see _plan
-    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
+    from handlers.policy_file import is_a_blob, read_policy  # noqa: PLC0415 - see _plan
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
 
     for scope in options.scope:
         scope_of(scope)
-    read_policy(options.policy, Settings.read(os.environ))
+    settings = Settings.read(os.environ)
+    if not is_a_blob(options.policy, settings):
+        read_policy(options.policy, settings)
     return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
 

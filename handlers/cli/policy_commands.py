@@ -52,11 +52,11 @@ def _not_there(options: argparse.Namespace, checked: policy.Policy) -> "Sequence
 
 def _condition(options: argparse.Namespace) -> int:
     from handlers.cli.policy_blob import terms_in_force  # noqa: PLC0415 - see _not_there
-    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _not_there
+    from handlers.policy_file import is_a_blob, read_policy  # noqa: PLC0415 - see _not_there
     from shared.azure.settings import Settings  # noqa: PLC0415 - see _not_there
 
     settings = Settings.read(os.environ)
-    online = options.policy is None and settings.policy_blob
+    online = is_a_blob(options.policy, settings)
     print(condition(asyncio.run(terms_in_force()) if online else read_policy(options.policy, settings).terms()))
     return 0
 

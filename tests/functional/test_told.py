@@ -10,8 +10,7 @@ import jsonschema
 import pytest
 import raw
 from app import C1, C2, App, app
-from fakes import ROLES
-from unit.build import REGISTRY, WORKSPACE, sai
+from unit.build import REGISTRY, ROLES, WORKSPACE, sai
 
 from handlers import work_queue
 from shared import told
