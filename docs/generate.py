@@ -14,7 +14,7 @@ from string import Formatter
 from docs import cli, guards, leading, rights
 from handlers.cli.formats import schemas
 from infra import derive
-from shared import policy
+from shared import policy, told
 from shared.access.condition import assignable, condition
 from shared.access.needs import Need
 from shared.access.permissions import Permission
@@ -85,6 +85,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/cli.md": cli.page(),
         "docs/schemas/plan.schema.json": json.dumps(schemas.plan(), indent=2) + "\n",
         "docs/schemas/plan-csv.schema.json": json.dumps(schemas.table(), indent=2) + "\n",
+        "docs/schemas/events.schema.json": json.dumps(told.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
         **derive.documents(replace(derive.deployed_terms(ROOT), table=tuple(rules))),

@@ -1,6 +1,6 @@
 """The control routes, which only the operator may use."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from emulator.http.request_log import RequestLog
 from emulator.http.striking import Handler
 from emulator.identity.tokens import Audience, Tokens
 from emulator.tenant import Tenant
+from emulator.topics import Topic
 
 
 class Control:
@@ -25,6 +26,7 @@ class Control:
         requests: RequestLog,
         faults: Faults,
         events: EventGrid,
+        topics: Mapping[str, Topic],
         running: Callable[[], int],
     ) -> None:
         """`running` says how many invocations of the app have not ended."""
@@ -34,6 +36,7 @@ class Control:
         self._requests = requests
         self._faults = faults
         self._events = events
+        self._topics = topics
         self._running = running
 
     def routes(self) -> list[web.RouteDef]:
@@ -42,6 +45,7 @@ class Control:
             web.delete("/_local/requests", self._guarded(self._clear_requests)),
             web.get("/_local/events", self._guarded(self._deliveries)),
             web.get("/_local/running", self._guarded(self._under_way)),
+            web.get("/_local/topics/{topic}", self._guarded(self._sent)),
             web.get("/_local/logs/{table}", self._guarded(self._rows)),
             web.post("/_local/faults", self._guarded(self._replace_faults)),
             web.post("/_local/clock", self._guarded(self._advance)),
@@ -75,6 +79,11 @@ class Control:
 
     async def _rows(self, request: web.Request) -> web.Response:
         return json_response(200, self._tenant.logs.get(request.match_info["table"], []))
+
+    async def _sent(self, request: web.Request) -> web.Response:
+        """The CloudEvents that were sent to a topic, oldest first."""
+        topic = self._topics.get(request.match_info["topic"])
+        return json_response(200, list(topic.events) if topic else [])
 
     async def _replace_faults(self, request: web.Request) -> web.Response:
         try:

@@ -34,6 +34,7 @@ class Deployment:
     workspace_id: str
     """The log workspace's own GUID, which log queries use."""
     storage_resource: str
+    topic_resource: str
     insights_resource: str
     insights_key: str
     """Application Insights' instrumentation key.
@@ -58,13 +59,11 @@ def deploy(
         workspace_resource=f"{group}/providers/Microsoft.OperationalInsights/workspaces/amlguard",
         workspace_id=made_up.guid("log workspace"),
         storage_resource=f"{group}/providers/Microsoft.Storage/storageAccounts/amlguard",
+        topic_resource=f"{group}/providers/Microsoft.EventGrid/topics/amlguard",
         insights_resource=f"{group}/providers/Microsoft.Insights/components/amlguard",
         insights_key=made_up.guid("application insights"),
     )
-    _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
-    _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
-    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
-    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
+    _make(tenant, deployment)
     app = deployment.app
     named = {"id": app.object_id, "type": "ServicePrincipal", "displayName": app.name}
     tenant.principals[app.object_id] = named
@@ -77,10 +76,19 @@ def deploy(
         "logAnalyticsWorkspace": [deployment.workspace_resource],
         "storageAccount": [deployment.storage_resource],
         "applicationInsights": [deployment.insights_resource],
+        "topic": [deployment.topic_resource],
     }
     text = condition or json.loads(_DERIVED.read_text("utf-8"))["condition"]
     _grant(tenant, made_up, app.object_id, _read(access), scopes, text)
     return deployment
+
+
+def _make(tenant: Tenant, deployment: Deployment) -> None:
+    _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
+    _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
+    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
+    _add(tenant, deployment.topic_resource, {"inputSchema": "CloudEventSchemaV1_0", "disableLocalAuth": True})
+    _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
 
 
 def _read(access: Path) -> Json:

@@ -36,6 +36,8 @@ class Options:
     """App settings in addition to those that the local Azure makes itself."""
     state: Path | None = None
     """The folder in which everything is kept for the next start."""
+    topic: bool = False
+    """Whether the app is told of a topic of Event Grid, to which it sends what it did."""
     verbose: bool = False
 
 
@@ -69,6 +71,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--state", type=Path, metavar="FOLDER", help="keeps certificates, ports and the tenant for the next start"
     )
+    parser.add_argument("--topic", action="store_true", help="the app sends what it did to a topic of Event Grid")
     parser.add_argument("--verbose", action="store_true", help="says on stderr what it does")
     options = vars(parser.parse_args(arguments))
     filters = options["operations"]

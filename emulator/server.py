@@ -39,6 +39,7 @@ from emulator.resource_graph.graph import ResourceGraph
 from emulator.seeded_values import SeededValues
 from emulator.storage import StorageFront
 from emulator.tenant import Tenant
+from emulator.topics import Topic, TopicFront
 
 _HOST = "127.0.0.1"
 _MOST_BYTES = 4 * 1024 * 1024
@@ -88,6 +89,8 @@ class LocalAzure:
             history=self.history,
         )
         self.strikes = Strikes(self.faults, self.clock, self.arm.changes.make, self._kill)
+        topics = {"amlguard": Topic(self.deployment.topic_resource)}
+        self.topics = TopicFront(topics, self.tokens, self.rbac)
         self.functions: FunctionsHost | None = None
         self.url = self.identity_url = self.data_url = self.storage_connection = ""
         self.ca = (options.state or run_dir) / "ca.pem"
@@ -158,6 +161,7 @@ class LocalAzure:
         local = {
             "AMLGUARD_LOGS_QUERY_ENDPOINT": f"{self.url}/v1",
             "AMLGUARD_POLICY": str(self.options.policy.resolve()) if self.options.policy else "",
+            "AMLGUARD_EVENTS_TOPIC": f"{self.url}/topics/amlguard/api/events" if self.options.topic else "",
             "IDENTITY_ENDPOINT": self.identity_url,
             "IDENTITY_HEADER": self.tokens.identity_header,
             "SSL_CERT_FILE": str(self.ca),
@@ -191,6 +195,7 @@ class LocalAzure:
             self.requests,
             self.faults,
             self.events,
+            self.topics.topics,
             lambda: self.functions.running if self.functions else 0,
         )
         authority = Authority(self.tenant.tenant_id, self.tokens, [self.sign_in, *self._service_principals()])
@@ -202,6 +207,7 @@ class LocalAzure:
             web.post("/{_:(?i:providers/microsoft.resourcegraph/resources)}", front.resources_query),
             web.post(f"{_INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", logs.ingest),
             web.post("/v1/workspaces/{workspace}/query", logs.query),
+            *self.topics.routes(),
             web.route("*", "/{_:.*}", front.arm),
         ]
 

@@ -36,14 +36,15 @@ async def look_now(
     deadline: float | None = None,
     attempt: int = 0,
     touched: List | None = None,
+    tells: bool = True,
 ) -> list[Result]:
     """Reconciles all, then raises the first failure, so that one broken workspace does not stop the others.
 
     If there are several workspaces, a failed one is tried again alone, because the others are done. This applies to
-    every failure, including amlguard's own faults.
+    every failure, including amlguard's own faults. `tells`: what came of it is told to the topic, if there is one.
     """
     look = Look(deadline, attempt, touched)
-    runs = [_reconcile(scope, services, Run(services.terms.mode, trigger), look) for scope in workspaces]
+    runs = [_reconcile(scope, services, trigger, look, tells=tells) for scope in workspaces]
     answers = await asyncio.gather(*runs, return_exceptions=True)
     failed = failures(workspaces, answers)
     for _, error in failed[:1]:
@@ -76,7 +77,9 @@ def said_of(error: Exception) -> str:
     return str(error) if isinstance(error, AzureFailureError) else type(error).__name__
 
 
-async def _reconcile(scope: Scope, services: Runtime, run: Run, look: Look) -> Result:
+async def _reconcile(scope: Scope, services: Runtime, trigger: Trigger, look: Look, *, tells: bool) -> Result:
+    services = await services.current()
+    run = Run(services.terms.mode, trigger)
     result = await services.reconciler.run(scope, run, look)
     _log.info(
         "run %s of %s: %d grants, %d settings, %d findings, %d withheld, %d deferred, %d satisfied (mode %s)",
@@ -90,6 +93,8 @@ async def _reconcile(scope: Scope, services: Runtime, run: Run, look: Look) -> R
         result.plan.satisfied,
         run.mode,
     )
+    if tells and services.teller:
+        await services.teller.run(result)
     return result
 
 

@@ -28,7 +28,8 @@ async def handle(raw: object, services: Runtime) -> None:
 
     Acknowledges events that do not concern amlguard, and records malformed events, too.
 
-    Raises `AzureFailureError` if the state could not be read or recorded. Event Grid then delivers the event again.
+    Raises `AzureFailureError` if the policy or the state could not be read, or the state not recorded. Event Grid then
+    delivers the event again.
     """
     try:
         event = read(raw)
@@ -40,6 +41,7 @@ async def handle(raw: object, services: Runtime) -> None:
     look = route(event.scope, event.kind, services.terms.table)
     if look is None:
         return
+    services = await services.current()
     trigger = Trigger(event.correlation_id, event.caller, event.time, str(event.scope))
     if look.workspace:
         await _within_deadline([look.workspace], services, trigger, services.deadline(), look.touched)

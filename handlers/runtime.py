@@ -3,42 +3,54 @@
 import asyncio
 import base64
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handlers.policy_file import chosen_policy, read_policy
+from handlers.policy_file import chosen_policy, is_a_blob, read_policy
+from shared.access.asks import Finding, Severity
+from shared.access.scope import Scope
 from shared.access.terms import RunMode, Terms
+from shared.audit_rows import FINDINGS, Run, finding
 from shared.azure.audit_log import AuditReader, LiveAuditLog
 from shared.azure.azure import LiveAzure
 from shared.azure.errors import reading
 from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import credential, discover, quiet_sdk_logging, transport
-from shared.azure.settings import Settings
+from shared.azure.settings import BLOB, POLICIES, Settings
 from shared.azure.store import LiveStore
+from shared.azure.topic import LiveTopic
 from shared.instructions import Instructions
 from shared.memory import Memory
-from shared.ports import AuditLog, Azure, AzureFailureError, Store, WorkQueue
+from shared.policy import Policy
+from shared.ports import AuditLog, Azure, AzureFailureError, Store, Topic, WorkQueue
 from shared.reconcile import Reconciler
 from shared.scopes import Scopes
 from shared.state.failing import Failures, dependency
+from shared.state.pushed_policy import PushedPolicy
 from shared.state.sweep_progress import Sweeps
+from shared.telling import Teller
 from shared.writing.leftovers import Leftovers
 
 BELIEVED_SECONDS = 12 * 3600.0
 _NOTE_SECONDS = 3
+BROKEN_POLICY = "policy-broken"
+_log = logging.getLogger("amlguard")
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """`own_object_id` is the identity that amlguard itself runs as. It ignores events that this identity caused.
 
-    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults apply. `requests`
-    says how many requests ARM has answered.
+    `tenant_id` is its tenant. `policy_file` is where the policy was read. Without a file the defaults apply. If the
+    policy is a blob, `pushed` reads it, and `current` gives the runtime with the `terms` that are in force now.
+    `requests` says how many requests ARM has answered.
     """
 
     azure: Azure
@@ -53,6 +65,8 @@ class Runtime:
     stopped: bool = False
     tenant_id: str = ""
     policy_file: Path | None = None
+    pushed: PushedPolicy | None = None
+    topic: Topic | None = None
     opened: tuple[AbstractAsyncContextManager[Any], ...] = ()
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
     requests: Callable[[], int] = lambda: 0
@@ -73,13 +87,46 @@ class Runtime:
 
     @property
     def sweeps(self) -> Sweeps | None:
-        return Sweeps(self.store, self.audit) if self.store else None
+        teller = self.teller
+        return Sweeps(self.store, self.audit, teller.sweep if teller else None) if self.store else None
+
+    @property
+    def teller(self) -> Teller | None:
+        """None unless a topic is configured."""
+        return Teller(self.topic, self.queue, self.memory, self.tenant_id) if self.topic else None
+
+    @property
+    def policy_name(self) -> str | None:
+        """Of the file or the blob."""
+        if self.pushed:
+            return f"{BLOB}{self.pushed.name}"
+        return str(self.policy_file) if self.policy_file else None
+
+    async def current(self, *, records: bool = True) -> "Runtime":
+        """Raises `AzureFailureError` while nobody can tell which policy is in force.
+
+        A policy that is not in force because it is wrong is a finding, on record unless the caller only reads.
+        """
+        if self.pushed is None:
+            return self
+        now = await self.pushed.current()
+        if now.wrong and self.pushed.is_news(now.wrong):
+            await self._say_broken(now.wrong, self.audit if records else None)
+        return replace(self, terms=now.terms)
+
+    async def _say_broken(self, wrong: str, audit: AuditLog | None) -> None:
+        """The app goes on by the last good policy, so a log that takes nothing stops nothing here."""
+        _log.error("the policy %s is not in force: %s", self.policy_name, wrong)
+        if audit:
+            with suppress(AzureFailureError):
+                one = broken_policy(str(self.policy_name), wrong)
+                await audit.record(FINDINGS, [finding(Run(RunMode.REPORT), one)])
 
     async def note(self, error: Exception) -> None:
         """So that `amlguard status` can say what fails and since when. By itself it fails nothing."""
         if self.store is None or not isinstance(error, AzureFailureError):
             return
-        if self.memory.is_noted(dependency(error)):
+        if self.memory.is_noted(f"{dependency(error)} {error.code}"):
             return
         with suppress(AzureFailureError, TimeoutError):
             async with asyncio.timeout(_NOTE_SECONDS):
@@ -129,7 +176,9 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
     """Raises `SettingsError` and `PolicyError`, and `ReadFailedError` if Azure cannot be reached."""
     settings = Settings.read(environment)
     quiet_sdk_logging()
-    rules = read_policy(policy_file, settings)
+    # A blob is read by `Runtime.current`. Until then the defaults stand, and they change nothing.
+    rules = Policy() if is_a_blob(policy_file, settings) else read_policy(policy_file, settings)
+    terms = rules.terms()
     identity, shared = credential(), transport()
     try:
         cloud = await discover(settings.arm_endpoint, shared)
@@ -152,25 +201,45 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
         reader,
         LiveWorkQueue(settings, identity, shared) if settings.has_queue else None,
         LiveStore(settings, identity, shared) if settings.has_store else None,
-        rules.terms(),
+        terms,
         claim(token.token, "oid"),
         settings.deadline_seconds,
         stopped=settings.stopped,
         tenant_id=claim(token.token, "tid"),
         policy_file=chosen_policy(policy_file, settings),
+        pushed=None if policy_file else _pushed(settings, partial(LiveStore, settings, identity, shared)),
+        topic=LiveTopic(settings.events_topic, identity, shared) if settings.events_topic else None,
         opened=(identity, shared),
         requests=lambda: azure.answers,
     )
 
 
 @asynccontextmanager
-async def connected(environment: Mapping[str, str], policy_file: Path | None) -> AsyncIterator[Runtime]:
-    """For a command: a runtime that is closed at its end."""
+async def connected(
+    environment: Mapping[str, str], policy_file: Path | None, *, by_policy: bool = True
+) -> AsyncIterator[Runtime]:
+    """For a command: a runtime that is closed at its end. Who may approve need not read a policy that is a blob."""
     services = await connect(environment, policy_file=policy_file)
     try:
-        yield services
+        yield await services.current(records=False) if by_policy else services
     finally:
         await services.close()
+
+
+def _pushed(settings: Settings, store: Callable[[str], Store]) -> PushedPolicy | None:
+    return PushedPolicy(store(POLICIES), settings.policy_blob) if settings.policy_blob else None
+
+
+def broken_policy(name: str, wrong: str) -> Finding:
+    return Finding(
+        Scope.parse("/"),
+        BROKEN_POLICY,
+        (),
+        Severity.HIGH,
+        f"The policy {name} (container {POLICIES}) is not in force: {wrong}.",
+        "Push a policy that is right (`amlguard policy push FILE` checks it). Until then the last good one stays in "
+        "force, or, if there never was one, the defaults, which change nothing.",
+    )
 
 
 def claim(token: str, name: str) -> str:

@@ -189,8 +189,11 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
         async with slots:
             if time.monotonic() > until:
                 raise TimeoutError
-            made = await services.reconciler.evaluate(scope, known) if known else None
-            return made if made is not None else (await look_now([scope], services, Trigger()))[0]
+            now = await services.current()  # a shard takes minutes
+            if now.terms is not services.terms and not await watched([scope], now):
+                return Plan()
+            made = await now.reconciler.evaluate(scope, known) if known else None
+            return made if made is not None else (await look_now([scope], now, Trigger(), tells=not work.sweep))[0]
 
     answers = await asyncio.gather(*map(one, scopes), return_exceptions=True)
     failed = failures(scopes, answers)
@@ -206,7 +209,8 @@ async def _look_over(work: Shard, services: Runtime) -> Tally:
     applied = sum(outcome.phase is Phase.APPLIED for each in results for outcome in each.outcomes)
     reported = sum(len(each.plan.findings) for each in results)
     late = sum(isinstance(answer, TimeoutError) for answer in answers)
-    return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported)
+    said = dict(services.teller.digests(results)) if services.teller and work.sweep else {}
+    return Tally(len(scopes), len(failed) - late, applied, len(findings) + reported, told=said)
 
 
 async def give_up(work: Sweep | Shard, services: Runtime) -> None:

@@ -17,7 +17,7 @@ from handlers.runtime import Runtime
 from shared.access.asks import Finding, Severity
 from shared.access.scope import InvalidScopeError, Scope
 from shared.access.terms import RunMode
-from shared.audit_rows import FINDINGS, Phase, Run, finding
+from shared.audit_rows import FINDINGS, Phase, Run, finding, remediation
 from shared.azure.settings import QUEUE
 from shared.messages import (
     Dependency,
@@ -27,18 +27,20 @@ from shared.messages import (
     Resync,
     Shard,
     Sweep,
+    Tell,
     Work,
     decode,
     encode,
 )
 from shared.pace import in_the_background
-from shared.ports import AuditFailedError, AzureFailureError, WriteRefusedError
+from shared.ports import AuditFailedError, AzureFailureError, TellFailedError, WriteRefusedError
 from shared.reading.discover import workspaces_at
 from shared.waiting import MOST_ATTEMPTS, backoff
 
 MOST_TRIES = 5  # host.json: maxDequeueCount
 # Ends before the host would end the function, because that would end the whole process and everything else in it.
 _MOST_SECONDS = 570
+_MOST_TELLING = 25
 _WHILE_STOPPED = timedelta(hours=1)
 _WHILE_THE_LOG_IS_DOWN = timedelta(minutes=5)
 _log = logging.getLogger("amlguard")
@@ -51,6 +53,7 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
     """
     try:
         async with asyncio.timeout(_MOST_SECONDS):
+            services = await services.current()
             await _do(message, services)
     except Exception as error:
         if services.queue and isinstance(error, AzureFailureError) and error.wait:
@@ -79,6 +82,8 @@ async def _do(message: bytes, services: Runtime) -> None:
             await _resync(work, services)
         case Record() as work:
             await _record(work, services)
+        case Tell() as work:
+            await _tell(work, services)
 
 
 async def _look(work: Reconcile, services: Runtime) -> None:
@@ -94,12 +99,15 @@ async def _is_settled(work: Reconcile, services: Runtime) -> bool:
 
     Nothing is left to do if the run has said by itself what became of it.
     """
+    leftovers = services.leftovers
     try:
-        found, left = await services.leftovers.settling.of_run(work.run)
+        found, left = await leftovers.settling.of_run(work.run)
     except AzureFailureError as error:
         _log.warning("what became of run %s cannot be recorded yet: %s", work.run, error)
         await services.note(error)
         found = left = 1
+    if services.teller:
+        await services.teller.rows(leftovers.written)
     if left and services.queue and work.attempt < MOST_ATTEMPTS:
         again = msgspec.structs.replace(work, attempt=work.attempt + 1)
         await services.queue.put(encode(again), backoff(work.attempt))
@@ -130,7 +138,10 @@ async def _resync(work: Resync, services: Runtime) -> None:
         _log.warning("the policy says report: the cached keys of %s are left as they are", ", ".join(work.workspaces))
         return
     for text in work.workspaces:
-        outcome = await services.reconciler.resync(Scope.parse(text), _run_of(work, services))
+        run = _run_of(work, services)
+        outcome = await services.reconciler.resync(Scope.parse(text), run)
+        if services.teller:
+            await services.teller.rows([remediation(run, outcome)])
         if outcome.phase is not Phase.APPLIED:
             code = outcome.code or "ResyncFailed"
             raise WriteRefusedError("resync keys", code, outcome.reason, lacks_right=outcome.lacks_right)
@@ -150,6 +161,20 @@ async def _record(work: Record, services: Runtime) -> None:
                 raise
             # Five tries are two minutes: nothing else would write these.
             await services.queue.put(encode(Record(work.table, tuple(rows))), _WHILE_THE_LOG_IS_DOWN)
+
+
+async def _tell(work: Tell, services: Runtime) -> None:
+    """A topic that is down gets the event later. After half a day people look at the cause instead."""
+    if services.topic is None:
+        return
+    try:
+        await services.topic.send(work.event)
+    except TellFailedError as error:
+        if services.queue is None or error.lacks_right or work.attempt >= _MOST_TELLING:
+            raise
+        await services.note(error)
+        later = max(error.wait, backoff(work.attempt))
+        await services.queue.put(encode(msgspec.structs.replace(work, attempt=work.attempt + 1)), later)
 
 
 async def _give_up(message: bytes, error: Exception, services: Runtime) -> None:

@@ -23,7 +23,7 @@ type Scan = Callable[[Mapping[str, Json], Sequence[Mapping[str, str]]], list[str
 
 INFRA = Path(__file__).parent
 ROOT = INFRA.parent
-TEMPLATES = ("main.bicep", "management-group.bicep")
+TEMPLATES = ("main.bicep", "management-group.bicep", "examples/topic-subscriptions.bicep")
 _AZD = "main.parameters.json"
 _ERROR = " : Error "
 _UNCHECKED = (

@@ -25,12 +25,17 @@ _EVENT_TYPES = {
 
 # The title, the query (a file of infra/queries) and the visualization of each part of the workbook.
 WORKBOOK: Sequence[tuple[str, str, str]] = (
+    ("Open findings, and what to do", "open-findings", "table"),
+    ("Waiting for approval, with the command that releases it", "pending-approvals", "table"),
+    ("Open findings by workspace", "open-by-workspace", "table"),
+    ("Open findings by subscription", "open-by-subscription", "table"),
+    ("Open findings by rule", "open-by-rule", "table"),
     ("Open findings a day", "posture-over-time", "barchart"),
+    ("Changes a day", "changes-over-time", "barchart"),
     ("Remediations by rule and outcome", "remediations-by-rule", "table"),
     ("Seconds from event to grant", "event-to-grant", "linechart"),
     ("Withheld and contested", "withheld-and-contested", "table"),
     ("Contested changes", "contested-change", "table"),
-    ("Waiting for approval", "pending-approvals", "table"),
     ("Endpoints still called with keys", "endpoints-called-with-keys", "table"),
     ("Registries whose admin user is still used", "admin-users-still-used", "table"),
     ("Changes that Azure refused", "remediation-failed", "table"),

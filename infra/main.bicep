@@ -39,8 +39,17 @@ param appPrefix string = '10.90.0.0/26'
 @description('The part of it for private endpoints.')
 param endpointsPrefix string = '10.90.0.64/26'
 
-@description('The policy file in the deployed package. If empty, the app uses policy.yaml if the package has one.')
+@description('The policy file in the deployed package, or blob:policy.yaml for what `amlguard policy push` puts into the storage account. If empty, the app uses policy.yaml if the package has one.')
 param policyFile string = ''
+
+@description('Object ids of who may release changes that wait for a person (`amlguard approve`), best of groups.')
+param approvers string[] = []
+
+@description('Object ids of who may push a policy (`amlguard policy push`), best of groups. Nobody may be in both lists.')
+param policyWriters string[] = []
+
+@description('Makes an Event Grid topic to which amlguard sends what it did and what waits for people. See infra/examples.')
+param eventsTopic bool = false
 
 @description('Stops all changes. amlguard still reads and records.')
 param killSwitch bool = false
@@ -101,6 +110,9 @@ module app 'modules/app.bicep' = {
     appPrefix: appPrefix
     endpointsPrefix: endpointsPrefix
     policyFile: policyFile
+    approvers: approvers
+    policyWriters: policyWriters
+    eventsTopic: eventsTopic
     killSwitch: killSwitch
     alertEmail: alertEmail
     alertWebhook: alertWebhook
@@ -157,6 +169,8 @@ output AZURE_FUNCTION_APP_NAME string = app.outputs.functionAppName
 output AMLGUARD_PRINCIPAL_ID string = app.outputs.principalId
 output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.dataCollectionRuleId
 output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.storageAccountId
+// Its name, for infra/examples. Empty if there is none.
+output AMLGUARD_TOPIC string = app.outputs.topicName
 
 // The settings that the command line needs, under their own names (docs/deploy.md).
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.logWorkspaceId

@@ -30,8 +30,17 @@ param eventsEnabled bool = false
 @description('Puts the app into a virtual network and closes its storage, audit log and telemetry to everything else.')
 param networkIsolated bool = false
 
-@description('The policy file in the deployed package. If empty, the app uses policy.yaml if the package has one.')
+@description('The policy file in the deployed package, or blob:policy.yaml for what `amlguard policy push` puts into the storage account. If empty, the app uses policy.yaml if the package has one.')
 param policyFile string = ''
+
+@description('Object ids of who may release changes that wait for a person (`amlguard approve`), best of groups.')
+param approvers string[] = []
+
+@description('Object ids of who may push a policy (`amlguard policy push`), best of groups. Nobody may be in both lists.')
+param policyWriters string[] = []
+
+@description('Makes an Event Grid topic to which amlguard sends what it did and what waits for people. See infra/examples.')
+param eventsTopic bool = false
 
 @description('Mail addresses that get alerts, separated by commas. If this and alertWebhook are empty, alerts show in the portal only.')
 param alertEmail string = ''
@@ -65,6 +74,9 @@ module app 'main.bicep' = {
     eventsEnabled: eventsEnabled
     networkIsolated: networkIsolated
     policyFile: policyFile
+    approvers: approvers
+    policyWriters: policyWriters
+    eventsTopic: eventsTopic
     alertEmail: alertEmail
     alertWebhook: alertWebhook
     zoneRedundantStorage: zoneRedundantStorage
@@ -102,6 +114,7 @@ output AMLGUARD_PRINCIPAL_ID string = app.outputs.AMLGUARD_PRINCIPAL_ID
 output functionAppId string = app.outputs.functionAppId
 output AMLGUARD_DATA_COLLECTION_RULE string = app.outputs.AMLGUARD_DATA_COLLECTION_RULE
 output AMLGUARD_STORAGE_ACCOUNT string = app.outputs.AMLGUARD_STORAGE_ACCOUNT
+output AMLGUARD_TOPIC string = app.outputs.AMLGUARD_TOPIC
 
 // The settings that the command line needs, under their own names (docs/deploy.md).
 output AMLGUARD_LOG_WORKSPACE_ID string = app.outputs.AMLGUARD_LOG_WORKSPACE_ID

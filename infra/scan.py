@@ -45,7 +45,8 @@ def scanned(snapshots: Mapping[str, Json], excused: Sequence[Mapping[str, str]])
     except (ValueError, KeyError, TypeError):
         said = "\n".join((done.stdout + done.stderr).splitlines()[-_MOST_LINES:])
         return [f"checkov read nothing: {said}"]
-    return [*_unread(snapshots, summary), *_found(failed, excused)]
+    there = {one["type"] for snapshot in snapshots.values() for one in snapshot["predictedResources"]}
+    return [*_unread(snapshots, summary), *_found(failed, [one for one in excused if one["type"] in there])]
 
 
 def _flat(snapshot: Json) -> Json:

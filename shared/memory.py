@@ -34,6 +34,7 @@ class Memory:
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
         self._told: dict[_Subject, frozenset[Finding]] = {}
         self._told_on: date | None = None
+        self._said: dict[Hashable, tuple[object, date]] = {}
 
     @asynccontextmanager
     async def exclusively(self, scope: Scope) -> AsyncIterator[None]:
@@ -90,6 +91,14 @@ class Memory:
         if len(self._told) >= _MOST_REMEMBERED:
             self._told.clear()
         self._told |= _by_subject(found)
+
+    def is_untold(self, about: Hashable, said: object, today: date) -> bool:
+        """Whether this process did not say the same of it today; if so, it does now."""
+        if len(self._said) >= _MOST_REMEMBERED:
+            self._said.clear()
+        news = self._said.get(about) != (said, today)
+        self._said[about] = said, today
+        return news
 
     def recall(self, name: str) -> Stored | None:
         """The last version of a shared document that this process wrote.

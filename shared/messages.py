@@ -84,9 +84,18 @@ class Record(Struct, frozen=True, tag="record"):
     rows: tuple[dict[str, Any], ...]
 
 
-type Work = Reconcile | Dependency | Sweep | Shard | Resync | Record
+class Tell(Struct, frozen=True, tag="tell", omit_defaults=True):
+    """An event to be sent to the topic. `attempt` counts how often that was put off."""
 
-_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(Reconcile | Dependency | Sweep | Shard | Resync | Record)
+    event: dict[str, Any]
+    attempt: int = 0
+
+
+type Work = Reconcile | Dependency | Sweep | Shard | Resync | Record | Tell
+
+_decoder: msgspec.json.Decoder[Work] = msgspec.json.Decoder(
+    Reconcile | Dependency | Sweep | Shard | Resync | Record | Tell
+)
 
 
 class MalformedWorkError(ValueError):

@@ -179,15 +179,16 @@ class Loader(yaml.SafeLoader):
 def load(path: Path) -> Policy:
     """Raises `PolicyError`, also when the file cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise PolicyError(f"{path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"{path}: not UTF-8 (byte {error.start}): save it as UTF-8") from error
+        return parse(decoded(path.read_bytes()))
+    except (OSError, PolicyError) as error:
+        raise PolicyError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def decoded(data: bytes) -> str:
     try:
-        return parse(text)
-    except PolicyError as error:
-        raise PolicyError(f"{path}: {error}") from error
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"not UTF-8 (byte {error.start}): save it as UTF-8") from error
 
 
 def parse(text: str) -> Policy:

@@ -4,6 +4,7 @@
     ├── ReadFailedError            the state is unknown: this reconcile stops and is retried (law 2)
     │   └── NotShownError          what is looked at, a template, does not show it; the rest of it may be known
     ├── AuditFailedError           the audit log did not accept a record: nothing is written (law 4)
+    ├── TellFailedError            the topic did not take an event: it is sent again later, and nothing waits for it
     ├── ConflictError              another instance has changed the same document: read it again
     └── WriteRefusedError          Azure refused a change
         └── NotYetError            it may accept the same change later, and may have made it without saying so
@@ -69,6 +70,10 @@ class NotShownError(ReadFailedError):
 
 
 class AuditFailedError(AzureFailureError):
+    pass
+
+
+class TellFailedError(AzureFailureError):
     pass
 
 
@@ -181,6 +186,12 @@ class RunRecords(AuditLog, Protocol):
         ...
 
 
+class Topic(Protocol):
+    async def send(self, event: Mapping[str, Any]) -> None:
+        """One CloudEvent. Raises `TellFailedError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GivenUp:
     message: bytes
@@ -220,6 +231,10 @@ class Store(Protocol):
     """
 
     async def read(self, name: str) -> Stored | None: ...
+
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        """The document as it is now. It is `known` itself if that is still the version: then nothing is sent."""
+        ...
 
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
         """Replaces the version `etag`, or makes the document if `etag` is None. Returns the etag of the new version.

@@ -18,7 +18,7 @@ from shared.access.terms import Terms
 from shared.audit_rows import Run
 from shared.memory import Memory
 from shared.messages import Trigger, Work, decode
-from shared.ports import AzureFailureError
+from shared.ports import AzureFailureError, Topic
 from shared.progress import Look, Result
 
 C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
@@ -36,6 +36,7 @@ class App:
     memory: Memory = field(default_factory=Memory)
     poison: list[bytes] = field(default_factory=list)
     stopped: bool = False
+    topic: Topic | None = None
 
     def __post_init__(self) -> None:
         self.audit = FakeAuditLog(self.azure)
@@ -61,6 +62,7 @@ class App:
             self.memory,
             stopped=self.stopped,
             pause=self._pause,
+            topic=self.topic,
         )
 
     async def _pause(self, seconds: float) -> None:

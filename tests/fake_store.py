@@ -17,6 +17,10 @@ class FakeStore:
     async def read(self, name: str) -> Stored | None:
         return await self.troubles.around("store", lambda: self.documents.get(name))
 
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        now = await self.read(name)
+        return known if now and now.etag == known.etag else now
+
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
         return await self.troubles.around("store", lambda: self._write(name, data, etag))
 

@@ -12,7 +12,7 @@ from emulator.faults import act
 from emulator.faults.act import Act
 from emulator.faults.errors import FaultsError
 
-ENDPOINTS = ("arm", "graph", "query", "ingestion", "token", "metadata", "queue", "blob", "telemetry", "events")
+ENDPOINTS = ("arm", "graph", "query", "ingestion", "token", "metadata", "queue", "blob", "telemetry", "events", "topic")
 LAGS = ("assignmentsActAfterSeconds", "principalsAfterSeconds", "graphBehindSeconds")
 _MATCH: Mapping[str, type | tuple[type, ...]] = {
     "method": str,

@@ -27,6 +27,7 @@ _ENDPOINTS = (
     ("/ingestion/", "ingestion"),
     ("/msi/", "token"),
     ("/metadata/", "metadata"),
+    ("/topics/", "topic"),
     ("/queue/", "queue"),
     ("/blob/", "blob"),
     ("/v2", "telemetry"),

@@ -24,6 +24,7 @@ class Audience(Enum):
     GRAPH = frozenset({"https://graph.microsoft.com"})
     INGESTION = frozenset({"https://monitor.azure.com"})
     LOGS_QUERY = frozenset({"https://api.loganalytics.io"})
+    EVENT_GRID = frozenset({"https://eventgrid.azure.net"})
     STORAGE = frozenset({"https://storage.azure.com"})
 
 

@@ -128,10 +128,13 @@ async def apply(
         except StoppedError:
             return applied
         try:
+            services = await stop.unless(services.current(records=False))
             await carry_out(where, services, run, applied, Asked(only, again, stop))
         except StoppedError:
             return applied
         finally:
+            if services.teller:
+                await replace(services.teller, queue=None).by_hand(run.id, applied.results)
             await services.close()
     return applied
 

@@ -59,23 +59,27 @@ class Waiting:
 
 
 async def pending(policy_file: Path | None) -> Waiting:
-    async with connected(os.environ, policy_file) as services:
+    async with connected(os.environ, policy_file, by_policy=False) as services:
         approvals, now = await _approvals(services)
         return Waiting(now, await approvals.waiting(now))
 
 
 async def approve(run: str, policy_file: Path | None) -> Waiting:
-    """Raises `AzureFailureError` for a run that is not on the list, or that has lapsed."""
-    async with connected(os.environ, policy_file) as services:
+    """`run` may also be the id of an action that waits: it stands for the run that asks for it.
+
+    Raises `AzureFailureError` for a run that is not on the list, or that has lapsed.
+    """
+    async with connected(os.environ, policy_file, by_policy=False) as services:
         approvals, now = await _approvals(services)
-        found = [one for one in await approvals.waiting(now) if one.run == run.strip().casefold()]
+        asked = run.strip().casefold()
+        found = [one for one in await approvals.waiting(now) if one.run == asked or asked in one.actions]
         if not found:
             raise AzureFailureError(
                 "approve",
                 "NotPending",
                 f"nothing waits for approval under run {run}: run `amlguard approve` for the list",
             )
-        (one,) = found
+        one, *_ = found
         if now >= one.lapses_at:
             reason = f"it lapsed at {utc(one.lapses_at)}; amlguard asks again if the change is still needed"
             raise AzureFailureError("approve", "Lapsed", reason)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from handlers.cli import snapshot_arguments, template_arguments
+from handlers.cli import policy_arguments, snapshot_arguments, template_arguments
 from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
@@ -57,7 +57,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     sweeps.add_argument("--format", choices=("text", "json"), default="text")
     sweeps.add_argument("--start", action="store_true", help="put a sweep on the app's queue, as the timer does")
     sweeps.set_defaults(run=run["sweeps"])
-    _policy_commands(commands, run)
+    policy_arguments.commands(commands, run, _policy_option)
     _emulate_command(commands, run)
     completing = commands.add_parser("completion", help="print what makes a shell complete amlguard's arguments")
     completing.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
@@ -138,7 +138,9 @@ def _taking_back(commands: "argparse._SubParsersAction[Parser]", run: Commands) 
         "the app's storage account may release changes. Their object id goes on the record.",
         epilog="Exit code: 0 listed or released, 1 error (the run is unknown or has lapsed).",
     )
-    approving.add_argument("run_id", metavar="RUN_ID", nargs="?", help="from the list, or the audit log")
+    approving.add_argument(
+        "run_id", metavar="RUN_ID", nargs="?", help="from the list or the audit log; or the id of an action that waits"
+    )
     _policy_option(approving)
     approving.add_argument("--format", choices=("text", "json"), default="text")
     approving.set_defaults(run=run["approve"])
@@ -239,27 +241,6 @@ def _policy_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--policy", type=Path, metavar="FILE", help="policy file (default: AMLGUARD_POLICY)")
 
 
-def _policy_commands(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
-    parts = commands.add_parser("policy", help="check a policy file, or print its condition or JSON Schema")
-    kinds = parts.add_subparsers(required=True, metavar="COMMAND")
-    check = kinds.add_parser("check", help="show what is wrong in a policy file, and where")
-    check.add_argument("file", type=Path, metavar="FILE")
-    check.add_argument("--online", action="store_true", help="also ask Azure whether the scopes are there")
-    check.set_defaults(run=run["policy_check"])
-    printing = kinds.add_parser(
-        "condition",
-        help="print the ABAC condition for amlguard's own role",
-        description="Prints the condition (version 2.0) for the Role Based Access Control Administrator assignment of "
-        "amlguard's identity. It can then assign and take back the roles of the rules that the policy enables, and no "
-        "others. Renew the condition when the policy changes: `az role assignment create … --condition-version 2.0 "
-        "--condition "
-        '"$(amlguard policy condition --policy FILE)"`',
-    )
-    _policy_option(printing)
-    printing.set_defaults(run=run["policy_condition"])
-    kinds.add_parser("schema", help="print the JSON Schema, for editors").set_defaults(run=run["policy_schema"])
-
-
 def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> None:
     parser = commands.add_parser(
         "emulate",
@@ -275,6 +256,9 @@ def _emulate_command(commands: "argparse._SubParsersAction[Parser]", run: Comman
     parser.add_argument("--faults", type=Path, metavar="FILE", help="failures to inject (JSON)")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="instances of the app, as after a scale-out (default: 1)"
+    )
+    parser.add_argument(
+        "--topic", action="store_true", help="the app sends what it did to a topic: GET /_local/topics/amlguard"
     )
     parser.add_argument(
         "--setting", action="append", default=[], metavar="NAME=VALUE", help="a setting of the app; can be repeated"

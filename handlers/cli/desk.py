@@ -15,7 +15,7 @@ from handlers.cli.from_snapshot import played, services_of
 from handlers.cli.many import FEW, Looks, in_turns
 from handlers.cli.progress import Progress
 from handlers.cli.version import installed
-from handlers.policy_file import read_policy
+from handlers.policy_file import is_a_blob, read_policy
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
 from shared.access.report import Report
@@ -55,7 +55,9 @@ def where_of(options: argparse.Namespace) -> Where:
     if snapshot:
         scopes = options.scope or played(snapshot).about["scopes"]
         return Where(scopes, options.policy, options.allow_empty, fresh=True, snapshot=snapshot)
-    read_policy(options.policy, Settings.read(os.environ))
+    settings = Settings.read(os.environ)
+    if not is_a_blob(options.policy, settings):
+        read_policy(options.policy, settings)
     return Where(options.scope, options.policy, options.allow_empty, getattr(options, "fresh", False))
 
 
@@ -120,9 +122,8 @@ def at_a_desk(services: Runtime, only: Keys) -> Reconciler:
 
 
 def new_report(services: Runtime, where: Where) -> Report:
-    file = services.policy_file
     return Report(
-        policy=str(file) if file else None,
+        policy=services.policy_name,
         identity=services.own_object_id or None,
         time=services.azure.now(),
         version=installed(),

@@ -43,5 +43,6 @@ def emulator_arguments(options: argparse.Namespace) -> list[str]:
             arguments += [f"--{name.replace('_', '-')}", str(value)]
     arguments += [part for one in options.setting for part in ("--setting", one)]
     arguments += ["--no-functions"] if options.no_functions else []
+    arguments += ["--topic"] if options.topic else []
     arguments += ["--verbose"] if options.verbose else []
     return arguments

@@ -52,6 +52,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "policy": ("amlguard policy check policy.yaml", "amlguard policy schema"),
     "policy check": ("amlguard policy check policy.yaml", "amlguard policy check policy.yaml --online"),
     "policy condition": ("amlguard policy condition --policy policy.yaml",),
+    "policy push": ("amlguard policy push policy.yaml",),
+    "policy show": ("amlguard policy show",),
     "policy schema": ("amlguard policy schema",),
     "emulate": ("amlguard emulate --port 0", "amlguard emulate --tenant tenant.json --no-functions"),
     "completion": ('eval "$(amlguard completion bash)"', "amlguard completion zsh"),

@@ -7,10 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from handlers.cli import completion, planning, template_arguments
+from handlers.cli import completion, planning, policy_commands, template_arguments
 from handlers.cli.arguments import parser
 from handlers.cli.complaints import in_words
 from handlers.cli.console import (
@@ -32,13 +31,10 @@ from handlers.cli.output import besides, write
 from handlers.cli.plan_file import actions_of
 from handlers.cli.present import render, result_document
 from handlers.cli.progress import begin
-from shared import policy
-from shared.access.condition import condition
 from shared.access.rules import RULES
 
 if TYPE_CHECKING:
     from handlers.cli.desk import Where
-    from handlers.cli.policy_check import Remark
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -235,40 +231,6 @@ def _approve(options: argparse.Namespace) -> int:
     return 0
 
 
-def _policy_check(options: argparse.Namespace) -> int:
-    from handlers.cli.policy_check import check  # noqa: PLC0415 - only this command needs it
-
-    found = check(options.file, datetime.now(UTC).date())
-    for fault in found.faults:
-        print(f"amlguard: {one_line(fault.of(options.file))}", file=sys.stderr)
-    if found.policy is None:
-        return 1
-    for warning in (*found.warnings, *(_not_there(options, found.policy) if options.online else ())):
-        print(f"amlguard: warning: {one_line(warning.of(options.file))}", file=sys.stderr)
-    said = f"mode {found.policy.mode}, settings for {counted(len(found.policy.rules), 'rule')}"
-    print(f"{options.file} is valid: {said}")
-    return 0
-
-
-def _not_there(options: argparse.Namespace, checked: policy.Policy) -> "Sequence[Remark]":
-    from handlers.cli.policy_scopes import missing  # noqa: PLC0415 - see _plan
-
-    return asyncio.run(missing(options.file, checked))
-
-
-def _policy_condition(options: argparse.Namespace) -> int:
-    from handlers.policy_file import read_policy  # noqa: PLC0415 - see _plan
-    from shared.azure.settings import Settings  # noqa: PLC0415 - see _plan
-
-    print(condition(read_policy(options.policy, Settings.read(os.environ)).terms()))
-    return 0
-
-
-def _policy_schema(_: argparse.Namespace) -> int:
-    print(json.dumps(policy.schema(), indent=2))
-    return 0
-
-
 def _emulate(options: argparse.Namespace) -> int:
     from handlers.cli.emulate import emulate  # noqa: PLC0415 - only this command needs it
 
@@ -285,9 +247,7 @@ COMMANDS = {
     "explain": _explain,
     "plan": _plan,
     "report": _report,
-    "policy_check": _policy_check,
-    "policy_condition": _policy_condition,
-    "policy_schema": _policy_schema,
+    **policy_commands.COMMANDS,
     "rules": _rules,
     "snapshot": _snapshot,
     "status": _status,

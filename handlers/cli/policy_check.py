@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from handlers.cli.console import read_text
 from shared import policy
 from shared.access.rules import RULES
 from shared.access.rules.rule import Rule, RuleKind
@@ -62,9 +61,7 @@ class Checked:
     policy: Policy | None = None
 
 
-def check(file: Path, today: date) -> Checked:
-    """Raises `UsageError` if the file cannot be read."""
-    text = read_text(file)
+def check(text: str, today: date) -> Checked:
     try:
         document, root = policy.document(text), yaml.compose(text, policy.Loader)
     except PolicyError as error:

@@ -114,7 +114,7 @@ def _kind(one: GivenUp) -> str:
 
 async def status(policy_file: Path | None) -> Status:
     """Raises `AzureFailureError` only if nobody can sign in, or without a storage account."""
-    async with connected(os.environ, policy_file) as services:
+    async with connected(os.environ, policy_file, by_policy=False) as services:
         return await found(services)
 
 

@@ -64,6 +64,14 @@ var alerts = [
     query: loadTextContent('../queries/poison-work.kql')
   }
   {
+    name: 'policy-broken'
+    severity: 2
+    evaluationFrequency: 'PT15M'
+    windowSize: 'P1D'
+    summary: 'The policy in the storage account is not in force, because it is wrong.'
+    query: loadTextContent('../queries/policy-broken.kql')
+  }
+  {
     name: 'sweep-overdue'
     severity: 2
     evaluationFrequency: 'PT1H'

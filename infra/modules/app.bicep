@@ -8,6 +8,9 @@ param addressPrefix string
 param appPrefix string
 param endpointsPrefix string
 param policyFile string
+param approvers string[]
+param policyWriters string[]
+param eventsTopic bool
 param killSwitch bool
 param alertEmail string
 @secure()
@@ -52,6 +55,19 @@ module storage 'storage.bicep' = {
   }
 }
 
+module topic 'topic.bicep' = if (eventsTopic) {
+  name: 'topic'
+  params: {
+    name: 'evgt-amlguard-${environmentName}-${suffix}'
+    environmentName: environmentName
+    location: location
+    networkIsolated: networkIsolated
+    networkId: network.?outputs.networkId ?? ''
+    subnetId: network.?outputs.endpointsSubnetId ?? ''
+    tags: tags
+  }
+}
+
 module private 'private-endpoints.bicep' = if (networkIsolated) {
   name: 'private-endpoints'
   params: {
@@ -81,6 +97,7 @@ module functionApp 'function-app.bicep' = {
     ingestionRuleId: monitoring.outputs.ingestionRuleId
     logWorkspaceId: monitoring.outputs.logWorkspaceId
     policyFile: policyFile
+    topicEndpoint: topic.?outputs.endpoint ?? ''
     killSwitch: killSwitch
     tags: tags
   }
@@ -104,6 +121,23 @@ module access 'own-access.bicep' = {
     dataCollectionRuleName: monitoring.outputs.dataCollectionRuleName
     logWorkspaceName: monitoring.outputs.logWorkspaceName
     applicationInsightsName: monitoring.outputs.applicationInsightsName
+  }
+}
+
+module topicAccess 'topic-access.bicep' = if (eventsTopic) {
+  name: 'topic-access'
+  params: {
+    principalId: functionApp.outputs.principalId
+    topicName: topic.?outputs.name ?? ''
+  }
+}
+
+module people 'people-access.bicep' = {
+  name: 'people-access'
+  params: {
+    storageAccountName: storage.outputs.name
+    approvers: approvers
+    policyWriters: policyWriters
   }
 }
 
@@ -132,6 +166,7 @@ output principalId string = functionApp.outputs.principalId
 output functionAppId string = functionApp.outputs.id
 output functionAppName string = functionApp.outputs.name
 output storageAccountId string = storage.outputs.id
+output topicName string = topic.?outputs.name ?? ''
 output actionGroupId string = alerts.outputs.actionGroupId
 output logWorkspaceId string = monitoring.outputs.logWorkspaceId
 output ingestionEndpoint string = monitoring.outputs.ingestionEndpoint

@@ -12,6 +12,7 @@ param ingestionEndpoint string
 param ingestionRuleId string
 param logWorkspaceId string
 param policyFile string
+param topicEndpoint string
 param killSwitch bool
 param tags tagsOf
 
@@ -128,6 +129,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         {
           name: 'AMLGUARD_POLICY'
           value: policyFile
+        }
+        {
+          name: 'AMLGUARD_EVENTS_TOPIC'
+          value: topicEndpoint
         }
         {
           name: 'AMLGUARD_KILL_SWITCH'

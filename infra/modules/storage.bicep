@@ -52,6 +52,7 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-08-01' = {
 resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-08-01' = [for container in [
   'app-package'
   'amlguard-state'
+  'amlguard-policy'
   'dead-letters'
 ]: {
   parent: blobs

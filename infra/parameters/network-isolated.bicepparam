@@ -7,3 +7,4 @@ param addressPrefix = '10.90.0.0/24'
 param appPrefix = '10.90.0.0/26'
 param endpointsPrefix = '10.90.0.64/26'
 param zoneRedundantStorage = true
+param eventsTopic = true

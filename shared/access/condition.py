@@ -5,6 +5,7 @@ identities and service principals only. To groups it can assign only the roles t
 (azure-facts §7). If a broad rule is turned on and the condition is not renewed, Azure itself refuses the grant.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from shared.access.needs import Need
@@ -12,6 +13,12 @@ from shared.access.terms import Terms
 
 _WRITE = "Microsoft.Authorization/roleAssignments/write"
 _DELETE = "Microsoft.Authorization/roleAssignments/delete"
+_ALLOWED = re.compile(
+    r"@Request\[Microsoft\.Authorization/roleAssignments:RoleDefinitionId\]\s+ForAnyOfAnyValues:GuidEquals\s+"
+    r"\{([^}]*)\}\s+AND\s+@Request\[Microsoft\.Authorization/roleAssignments:PrincipalType\]\s+"
+    r"ForAnyOfAnyValues:StringEqualsIgnoreCase\s+\{'(\w+)'\}",
+    re.IGNORECASE,
+)
 
 
 def assignable(terms: Terms) -> tuple[Need, ...]:
@@ -36,6 +43,21 @@ def condition(terms: Terms) -> str:
     identities = [need.role_id for need in assignable(terms)]
     holders = [("ServicePrincipal", identities), ("Group", for_groups(terms))]
     return f"{_clause(_WRITE, '@Request', holders)} AND {_clause(_DELETE, '@Resource', holders)}"
+
+
+def lacking(terms: Terms, in_force: str) -> tuple[tuple[str, str], ...]:
+    """What the policy may want to assign and a condition in force does not allow: kinds of principals, and role GUIDs.
+
+    A condition in another form than amlguard's own allows nothing that can be read in it.
+    """
+    allowed = {
+        (kind.casefold(), role.strip().casefold())
+        for roles, kind in _ALLOWED.findall(in_force)
+        for role in roles.split(",")
+    }
+    wanted = [("ServicePrincipal", need.role_id) for need in assignable(terms)]
+    wanted += [("Group", role) for role in for_groups(terms)]
+    return tuple(one for one in wanted if (one[0].casefold(), one[1].casefold()) not in allowed)
 
 
 def _clause(operation: str, source: str, holders: Iterable[tuple[str, Sequence[str]]]) -> str:

@@ -17,6 +17,7 @@ from shared.ports import (
     NotBegunError,
     NotYetError,
     ReadFailedError,
+    TellFailedError,
     WriteRefusedError,
 )
 
@@ -109,6 +110,20 @@ def storing(operation: str, role: str = "Storage Blob Data Owner") -> Iterator[N
         raise AzureFailureError(operation, code(error), reason, **_beside(error)) from None
     except _MALFORMED:
         raise AzureFailureError(operation, "MalformedAnswer", _NOT_AZURES) from None
+
+
+@contextmanager
+def telling(operation: str, role: str = "EventGrid Data Sender") -> Iterator[None]:
+    """A topic answers 401 to an identity without the role (github.com/Azure/azure-sdk-for-net/issues/22831)."""
+    try:
+        yield
+    except AzureError as error:
+        if status(error) == 401 and code(error) == "Unauthorized":
+            reason = f"the topic takes no events of amlguard's identity: it lacks the right to send them ({role})"
+            raise TellFailedError(operation, code(error), reason, lacks_right=True) from None
+        raise TellFailedError(operation, code(error), _explain(error, role), **_beside(error)) from None
+    except _MALFORMED:
+        raise TellFailedError(operation, "MalformedAnswer", _NOT_AZURES) from None
 
 
 @contextmanager

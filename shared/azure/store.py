@@ -1,16 +1,21 @@
-"""The state that instances share: blobs in the app's storage account. Every change depends on the ETag.
+"""What instances share: blobs in a container of the app's storage account. Every change depends on the ETag.
 
 The SDK loads with the first document, because most events need none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ResourceNotModifiedError,
+)
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.azure.errors import storing
@@ -24,12 +29,17 @@ if TYPE_CHECKING:
 
 class LiveStore:
     def __init__(
-        self, settings: Settings, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
+        self,
+        settings: Settings,
+        credential: AsyncTokenCredential,
+        transport: AsyncHttpTransport[Any, Any],
+        container: str = CONTAINER,
     ) -> None:
         """Raises `SettingsError` if no storage account is configured."""
         if not settings.has_store:
             raise SettingsError("no shared state: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri")
         self._settings, self._credential, self._transport = settings, credential, transport
+        self._name = container
 
     @cached_property
     def _container(self) -> "ContainerClient":
@@ -37,14 +47,22 @@ class LiveStore:
 
         options: dict[str, Any] = {"transport": self._transport, **STORAGE_RETRY}
         if self._settings.storage_connection:
-            return ContainerClient.from_connection_string(self._settings.storage_connection, CONTAINER, **options)
-        return ContainerClient(str(self._settings.blob_url), CONTAINER, credential=self._credential, **options)
+            return ContainerClient.from_connection_string(self._settings.storage_connection, self._name, **options)
+        return ContainerClient(str(self._settings.blob_url), self._name, credential=self._credential, **options)
 
     async def read(self, name: str) -> Stored | None:
+        return await self._read(name, {}, None)
+
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        return await self._read(name, {"etag": known.etag, "match_condition": MatchConditions.IfModified}, known)
+
+    async def _read(self, name: str, condition: Mapping[str, Any], known: Stored | None) -> Stored | None:
         with storing(f"read {name}"):
             try:
-                answer = await self._container.download_blob(name)
+                answer = await self._container.download_blob(name, **condition)
                 return Stored(await answer.readall(), str(answer.properties.etag))
+            except ResourceNotModifiedError:
+                return known
             except ResourceNotFoundError:
                 return None
 

@@ -228,6 +228,10 @@ class PlayedStore:
         said = self.played.ask(questions.document(name))
         return None if said is None else Stored(json.dumps(get(said, "holds")).encode(), "then")
 
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        now = await self.read(name)
+        return known if now == known else now
+
     async def write(self, name: str, data: bytes, etag: str | None) -> str:  # noqa: ARG002 - see `_refuse`
         _refuse()
 

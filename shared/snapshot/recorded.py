@@ -109,6 +109,9 @@ class RecordedStore:
     async def read(self, name: str) -> Stored | None:
         return await self.notes.ask(questions.document(name), lambda: self.store.read(name))
 
+    async def newer(self, name: str, known: Stored) -> Stored | None:
+        return await self.notes.ask(questions.document(name), lambda: self.store.newer(name, known))
+
     async def write(self, name: str, data: bytes, etag: str | None) -> str:  # noqa: ARG002 - see the class
         _refuse()
 

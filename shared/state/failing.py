@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError, Store, WriteRefusedError
+from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError, Store, TellFailedError, WriteRefusedError
 from shared.state.document import decoded, update
 
 _FOLDER = "failing/"
@@ -58,6 +58,8 @@ def dependency(error: AzureFailureError) -> str:
             return "audit-log"
         case ReadFailedError():
             return "reading-azure"
+        case TellFailedError():
+            return "event-topic"
         case WriteRefusedError():
             return "changing-azure"
         case _:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shared.ports import AzureFailureError
 from shared.state.document import decoded
+from shared.told import Digest, merged
 
 _log = logging.getLogger("amlguard")
 
@@ -32,7 +33,8 @@ class Found(Struct, frozen=True):
 class Tally(Struct, frozen=True, omit_defaults=True):
     """The count of one shard or of all.
 
-    `failed` are workspaces that amlguard could not look at. `at` is when the shard was done.
+    `failed` are workspaces that amlguard could not look at. `at` is when the shard was done. `told` is what people are
+    told of it, by kind.
     """
 
     workspaces: int = 0
@@ -40,6 +42,7 @@ class Tally(Struct, frozen=True, omit_defaults=True):
     changes: int = 0
     findings: int = 0
     at: datetime | None = None
+    told: dict[str, Digest] = {}
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -48,6 +51,7 @@ class Tally(Struct, frozen=True, omit_defaults=True):
             self.changes + other.changes,
             self.findings + other.findings,
             max((at for at in (self.at, other.at) if at), default=None),
+            merged(self.told, other.told),
         )
 
 

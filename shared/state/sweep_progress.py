@@ -9,7 +9,7 @@ sweeps/ID/ended           the summary
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,10 +34,11 @@ type Shards = Sequence[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Sweeps:
-    """Raises `AzureFailureError` if the store or the audit log fails."""
+    """Raises `AzureFailureError` if the store or the audit log fails. `tell` hears of the end of a sweep."""
 
     store: Store
     audit: AuditLog | None
+    tell: Callable[[Summary], Awaitable[None]] | None = None
 
     async def begin(self, sweep: str, now: datetime, mode: str) -> bool:
         """Records the beginning once, however often it is tried.
@@ -163,7 +164,8 @@ class Sweeps:
         whole = found is not None and found.whole and so_far.done >= found.shards and not so_far.tally.failed
         summary = so_far if whole else msgspec.structs.replace(so_far, outcome="Incomplete")
         await self._record(summary)
-        await self._once(_name(begun.id, "ended"), summary)
+        if await self._once(_name(begun.id, "ended"), summary) and self.tell:
+            await self.tell(summary)
 
     async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
         found = await self._found(begun.id)

@@ -71,6 +71,10 @@ FIRES: Mapping[str, Mapping[str, Rows]] = {
         "the app found it": poisoned(),
         "the queue saw it": {"StorageQueueLogs": [_put("amlguard-work-poison")]},
     },
+    "policy-broken": {
+        "now": {FINDINGS: [finding(5, "policy-broken")]},
+        "at the last sweep": {FINDINGS: [finding(380, "policy-broken")]},
+    },
     "sweep-overdue": {
         "never": _NOTHING,
         "the last one is 14 hours old": {SWEEPS: [sweep(14 * 60, "Completed")]},
@@ -123,6 +127,10 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "work": {"StorageQueueLogs": [_put("amlguard-work")]},
         "poison taken away": {"StorageQueueLogs": [_put("amlguard-work-poison", "DeleteMessage")]},
         "other findings": {FINDINGS: [finding(5, "compute-settings")]},
+    },
+    "policy-broken": {
+        "another finding": {FINDINGS: [finding(5, "policy-scope")]},
+        "long ago": {FINDINGS: [finding(430, "policy-broken")]},
     },
     "sweep-overdue": {
         "one was completed": swept(),

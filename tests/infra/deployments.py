@@ -28,6 +28,7 @@ _PLACES = {
     "Microsoft.Insights/dataCollectionRules": "dataCollectionRule",
     "Microsoft.Insights/components": "applicationInsights",
     "Microsoft.OperationalInsights/workspaces": "logAnalyticsWorkspace",
+    "Microsoft.EventGrid/topics": "topic",
 }
 
 
@@ -108,7 +109,9 @@ def _place(where: str) -> str:
     return _PLACES.get(kind, "watched")
 
 
-def written_access() -> Json:
-    """`infra/app_access.json` itself."""
+def written_access(name: str = WHOLE) -> Json:
+    """`infra/app_access.json` itself, without what is on a topic that the parameter file does not make."""
     found: Json = json.loads((INFRA / "app_access.json").read_text("utf-8"))
+    if not made(name, "Microsoft.EventGrid/topics"):
+        found["roleAssignments"] = [one for one in found["roleAssignments"] if one["on"] != "topic"]
     return found

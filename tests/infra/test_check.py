@@ -13,8 +13,8 @@ import pytest
 
 from infra.check import INFRA, ROOT, committed, compiled, main, worked_out
 from infra.compiler import Bicep, Compiler, CompilerError
-from infra.scan import scanned
-from infra.snapshots import write
+from infra.scan import accepted, scanned
+from infra.snapshots import made, names, write
 
 COMPILER = Compiler.found()
 UNCHECKED = "there is no bicep on the PATH: not checked: the templates' syntax and types"
@@ -256,3 +256,9 @@ def test_the_gate_takes_the_compiler_that_is_provided_beside_the_checkout(tmp_pa
     ended = subprocess.run([checkout / ".ci" / "run"], env=environment, capture_output=True, text=True, check=True)
     said = [line for line in ended.stdout.splitlines() if line.startswith(("check:", "test:", "demo:"))]
     assert said == [f"{target}: {tools / 'bicep' if provided else ''}" for target in ("check", "test", "demo")]
+
+
+def test_every_exception_is_of_a_type_that_is_deployed() -> None:
+    """A scan cannot tell of an exception whose type it does not see."""
+    there = {one["type"] for name in names() for one in made(name)}
+    assert {one["type"] for one in accepted()} <= there

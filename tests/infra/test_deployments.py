@@ -18,7 +18,7 @@ from infra.snapshots import load, made, names, parameter_files, scope, snapshot_
 from shared.access import routing
 from shared.access.rules import RULES
 from shared.access.terms import Terms
-from shared.azure.settings import CONTAINER, QUEUE, Settings
+from shared.azure.settings import CONTAINER, POLICIES, QUEUE, Settings
 
 ROOT = INFRA.parent
 NAMES = names()
@@ -120,7 +120,7 @@ def test_storage_has_what_the_code_uses(name: str) -> None:
     queues = made(name, "Microsoft.Storage/storageAccounts/queueServices/queues")
     containers = made(name, "Microsoft.Storage/storageAccounts/blobServices/containers")
     assert {one["name"].rpartition("/")[2] for one in queues} == {QUEUE, f"{QUEUE}-poison"}
-    assert CONTAINER in {one["name"].rpartition("/")[2] for one in containers}
+    assert {CONTAINER, POLICIES} <= {one["name"].rpartition("/")[2] for one in containers}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -177,14 +177,15 @@ def _rights(document: Json) -> set[tuple[str, str, bool]]:
 
 @pytest.mark.parametrize("name", [one for one in NAMES if one != "read-only"])
 def test_every_right_of_the_access_file_is_deployed(name: str) -> None:
-    assert _rights(access(name)) == _rights(written_access())
+    assert _rights(access(name)) == _rights(written_access(name))
     (definition,) = made(name, "Microsoft.Authorization/roleDefinitions")
     assert definition["properties"]["permissions"] == written_access()["roleDefinition"]["permissions"]
 
 
 def test_roles_of_the_access_file_are_azures() -> None:
     roles = json.loads((ROOT / "emulator" / "data" / "roles.json").read_text("utf-8"))
-    written = written_access()
+    written = written_access("many-subscriptions")
+    assert "topic" in {one["on"] for one in written["roleAssignments"]}
     known = {role["name"]: role["roleName"] for role in [*roles, written["roleDefinition"]]}
     assert {one["id"]: one["role"] for one in written["roleAssignments"]}.items() <= known.items()
 

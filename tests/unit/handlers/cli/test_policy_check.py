@@ -31,7 +31,7 @@ caps: {per_run: -1}
 def checked(tmp_path: Path, request: pytest.FixtureRequest) -> Checked:
     file = tmp_path / "policy.yaml"
     file.write_text(request.param, encoding="utf-8")
-    return check(file, TODAY)
+    return check(file.read_text("utf-8"), TODAY)
 
 
 @pytest.mark.parametrize("checked", [WRONG], indirect=True)
@@ -96,9 +96,7 @@ def test_what_does_nothing_is_a_warning(checked: Checked) -> None:
     assert "stops every change" in said[10]
 
 
-def test_the_example_and_every_default_are_without_remarks(tmp_path: Path) -> None:
-    example = check(Path(__file__).parents[4] / "policy.example.yaml", TODAY)
+def test_the_example_and_every_default_are_without_remarks() -> None:
+    example = check((Path(__file__).parents[4] / "policy.example.yaml").read_text("utf-8"), TODAY)
     assert example.faults == []
-    empty = tmp_path / "policy.yaml"
-    empty.write_text("", encoding="utf-8")
-    assert check(empty, TODAY) == Checked([], [], policy.Policy())
+    assert check("", TODAY) == Checked([], [], policy.Policy())

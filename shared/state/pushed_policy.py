@@ -1,0 +1,148 @@
+"""The policy as a blob, so that it changes without a deployment: what is pushed is in force within a minute.
+
+NAME             what people push
+last-good/NAME   the last version that was right, which the app keeps
+
+A version that is wrong never comes into force. The last good one stays, also after a restart. While the store cannot be
+read, what this process read before stays for a while. A process that has read nothing has no policy at all: it fails.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from shared import policy
+from shared.access.terms import Terms
+from shared.policy import Policy, PolicyError
+from shared.ports import AzureFailureError, Store, Stored
+
+KEPT_SECONDS = 60.0
+_AGAIN_SECONDS = 10.0
+# Event Grid waits 30 s for its answer, and the work itself takes most of that.
+_PATIENCE_SECONDS = 8.0
+# A policy that nobody could read for so long may have been replaced by one that stops everything.
+_LONGEST_SECONDS = 600.0
+_TOLD_SECONDS = 3600.0
+_log = logging.getLogger("amlguard")
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """`text` is the policy as it was written. `version` is the ETag of what was pushed.
+
+    `wrong` says why what was pushed is not in force. Empty: it is.
+    """
+
+    terms: Terms
+    text: str = ""
+    version: str = ""
+    wrong: str = ""
+
+
+def last_good(name: str) -> str:
+    return f"last-good/{name}"
+
+
+class PushedPolicy:
+    """One process's view of it."""
+
+    def __init__(self, store: Store, name: str, seconds: Callable[[], float] = time.monotonic) -> None:
+        self.store, self.name, self._seconds = store, name, seconds
+        self._line = asyncio.Lock()
+        self._pushed: Stored | None = None
+        self._known: InForce | None = None
+        self._good: InForce | None = None
+        self._is_kept = False
+        self._asked = self._read_at = 0.0
+        self._told = ("", 0.0)
+
+    async def current(self) -> InForce:
+        """Reads it at most once a minute. Raises `AzureFailureError` if nobody can tell which policy is in force."""
+        async with self._line:
+            if self._known is None or self._seconds() - self._asked >= KEPT_SECONDS:
+                self._known = await self._asked_for(self._known)
+            return self._known
+
+    def is_news(self, wrong: str) -> bool:
+        """Whether this process did not say so within the last hour; if so, it does now."""
+        said, at = self._told
+        if said == wrong and self._seconds() - at < _TOLD_SECONDS:
+            return False
+        self._told = (wrong, self._seconds())
+        return True
+
+    async def _asked_for(self, known: InForce | None) -> InForce:
+        began = self._seconds()
+        try:
+            found = await self._in_time(known)
+        except AzureFailureError as error:
+            if known is None or began - self._read_at >= _LONGEST_SECONDS:
+                raise
+            _log.warning("the policy cannot be read, and what was read before stays in force: %s", error)
+            self._asked = began - KEPT_SECONDS + _AGAIN_SECONDS
+            return known
+        self._asked = self._read_at = began
+        return found
+
+    async def _in_time(self, known: InForce | None) -> InForce:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._read(known)
+        except TimeoutError:
+            raise AzureFailureError(
+                "read the policy", "Timeout", "the storage account did not answer in time"
+            ) from None
+
+    async def _read(self, known: InForce | None) -> InForce:
+        before = self._pushed
+        now = await self.store.newer(self.name, before) if before and known else await self.store.read(self.name)
+        if known and now and now is before:
+            await self._keep(now, known)
+            return known
+        found = await self._judged(now)
+        self._pushed, self._is_kept = now, False
+        if now:
+            await self._keep(now, found)
+        return found
+
+    async def _judged(self, pushed: Stored | None) -> InForce:
+        if pushed is None:
+            return await self._instead(f"nothing is there: `amlguard policy push FILE` puts {self.name} there")
+        try:
+            self._good = replace(_read(pushed), version=pushed.etag)
+        except PolicyError as error:
+            return replace(await self._instead(str(error)), version=pushed.etag)
+        return self._good
+
+    async def _instead(self, wrong: str) -> InForce:
+        """The last good one of all instances, or else of this process. Without any, the defaults: they change nothing.
+
+        This process may have missed the last good one, so the blob counts first.
+        """
+        kept = await self.store.read(last_good(self.name))
+        if kept:
+            with suppress(PolicyError):  # of an older version of amlguard
+                return replace(_read(kept), wrong=wrong)
+        return replace(self._good, wrong=wrong) if self._good else InForce(Policy().terms(), wrong=wrong)
+
+    async def _keep(self, pushed: Stored, found: InForce) -> None:
+        """Of two instances one writes. What cannot be written now is tried again a minute later."""
+        if found.wrong or self._is_kept:
+            return
+        name = last_good(self.name)
+        try:
+            kept = await self.store.read(name)
+            if kept is None or kept.data != pushed.data:
+                await self.store.write(name, pushed.data, kept.etag if kept else None)
+            self._is_kept = True
+        except AzureFailureError as error:
+            _log.warning("the last good policy could not be kept: %s", error)
+
+
+def _read(stored: Stored) -> InForce:
+    """Raises `PolicyError`."""
+    text = policy.decoded(stored.data)
+    return InForce(policy.parse(text).terms(), text)
