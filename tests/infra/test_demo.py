@@ -17,9 +17,9 @@ from infra.snapshots import made, names
 
 
 def test_the_local_azure_has_the_rights_and_tables_of_infra() -> None:
-    """Unless a test says otherwise; the demo does not."""
+    """Those of a deployment with a topic, unless a test says otherwise; the demo does not."""
     options = Options()
-    assert json.loads(options.access.read_text("utf-8")) == written_access()
+    assert json.loads(options.access.read_text("utf-8")) == written_access("many-subscriptions")
     assert [path.parent for path in options.tables] == [INFRA, INFRA]
 
 

@@ -269,11 +269,17 @@ def test_what_it_writes_for_the_compiler_goes_when_it_is_ended(
     writes = "" if beside == ".bicepparam" else 'echo "{}" > "${2%.bicepparam}.snapshot.json"; '
     environment = os.environ | _compiler(tmp_path, f'{writes}exec cat "{tmp_path}/pipe"')
     command = [sys.executable, "-m", "handlers.cli.main", "plan", "--template", str(file)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
-    with (tmp_path / "pipe").open("w"):  # waits until the compiler reads
-        assert [one for one in file.parent.iterdir() if one.name.endswith(beside)]
-        process.send_signal(number)
-        assert process.wait(timeout=60) not in (0, 2)
+    # What a shell starts in the background ignores SIGINT, and so would all that the tests start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        signal.signal(signal.SIGINT, before)
+        with (tmp_path / "pipe").open("w"):  # waits until the compiler reads
+            assert [one for one in file.parent.iterdir() if one.name.endswith(beside)]
+            process.send_signal(number)
+            try:
+                assert process.wait(timeout=60) not in (0, 2)
+            finally:
+                process.kill()
     assert [one.name for one in file.parent.iterdir()] == ["main.json"]
 
 
