@@ -46,9 +46,12 @@ _OF_NO_SHAPE: tuple[object, ...] = ([], {}, False, 0)
     ],
     ids=str,
 )
-async def test_a_cloud_event_whose_time_is_none_is_malformed(time: object) -> None:
+@pytest.mark.parametrize(
+    ("make", "key"), [(cloud_event, "time"), (event, "eventTime")], ids=["CloudEvent", "Event Grid"]
+)
+async def test_an_event_whose_time_is_none_is_malformed(make: Any, key: str, time: object) -> None:
     one = _app()
-    given(await deliver(cloud_event(str(WORKSPACE)) | {"time": time}, one) is None, "it is taken")
+    given(await deliver(make(str(WORKSPACE)) | {key: time}, one) is None, "it is taken")
     assert [row["RuleId"] for row in one.audit.findings()] == ["malformed-event"]
     assert one.azure.assignments == []
 
