@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 _TICK = 1e-6  # whoever waits for less than the clock can tell would wait for ever
+_PATIENCE = 60.0
 
 
 class _Hurried(asyncio.SelectorEventLoop):
@@ -15,13 +16,19 @@ class _Hurried(asyncio.SelectorEventLoop):
         select = selector.select
 
         def at_once(timeout: float | None = None) -> Any:
-            self._seconds += (timeout or 0) + _TICK
+            if timeout is None:  # nothing is planned, so only another thread could go on
+                return select(_PATIENCE) or _fail("everybody waits, and nobody for a time")
+            self._seconds += timeout + _TICK
             return select(0)
 
         selector.select = at_once
 
     def time(self) -> float:
         return self._seconds
+
+
+def _fail(why: str) -> NoReturn:
+    raise AssertionError(why)
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
