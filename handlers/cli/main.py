@@ -109,7 +109,7 @@ def _report(options: argparse.Namespace) -> int:
 def _snapshot(options: argparse.Namespace) -> int:
     from handlers.cli.snapshot import take  # noqa: PLC0415 - see _plan
 
-    return take(_where(options), options.out)
+    return take(_where(options), options.out, options.pseudonyms)
 
 
 def _diff(options: argparse.Namespace) -> int:

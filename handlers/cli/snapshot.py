@@ -16,6 +16,7 @@ from handlers.cli.console import counted, write_text
 from handlers.cli.desk import Where, at_a_desk, each, looking, new_report
 from handlers.cli.progress import begin
 from handlers.cli.report import past, waiting
+from handlers.cli.snapshot_key import key_of
 from handlers.cli.version import installed
 from handlers.policy_file import policy_document
 from handlers.runtime import Runtime, connected
@@ -25,13 +26,21 @@ from shared.access.scope import Scope
 from shared.access.terms import Terms
 from shared.azure.built_in_roles import built_in_roles
 from shared.azure.settings import Settings
+from shared.memory import Memory
+from shared.policy import convert
 from shared.ports import AzureFailureError
 from shared.prepare import Prepared, prepare, prepare_for_everybody
 from shared.reading.discover import WORKSPACES
 from shared.reading.users import read_below
+from shared.snapshot.disguise import Disguise
+from shared.snapshot.disguised import DisguisedAzure, DisguisedStore, Disguising
+from shared.snapshot.kept import Keeping
+from shared.snapshot.pseudonyms import Pseudonyms
 from shared.snapshot.recorded import Notes, RecordedAzure, RecordedStore
-from shared.snapshot.written import About, Document, document
+from shared.snapshot.words import Words
+from shared.snapshot.written import About, Document, document, registries
 
+_POLICY = Path("policy.yaml")
 _ML_REGISTRIES = "Microsoft.MachineLearningServices/registries"
 
 
@@ -54,25 +63,40 @@ class Taken:
         return json.dumps(self.document, indent=1) + "\n"
 
 
-def take(where: Where, file: Path) -> int:
+def take(where: Where, file: Path, pseudonyms: Path | None = None) -> int:
+    """`pseudonyms` is a file with a key, or `ONE_KEY`. Raises `UsageError` for another file."""
+    key = None if pseudonyms is None else key_of(pseudonyms)
     begin("snapshot")
-    made = asyncio.run(taken(where))
+    made = asyncio.run(taken(where, key))
     write_text(file, made.text())
     print(f"{file}: {made.in_short()}")
     return 1 if made.report.errors else 0
 
 
-async def taken(where: Where) -> Taken:
+async def taken(where: Where, key: bytes | None = None) -> Taken:
     """Raises `AzureFailureError` when it cannot even find out where to look."""
     said = policy_document(where.policy_file, Settings.read(os.environ))
     async with connected(os.environ, where.policy_file) as services:
-        return await taken_by(services, where, said)
+        return await taken_by(services, where, said, key)
 
 
-async def taken_by(services: Runtime, where: Where, policy: Any) -> Taken:
-    """As `taken`, of services that are connected. `policy` is what the policy file says."""
+async def taken_by(services: Runtime, where: Where, policy: Any, key: bytes | None = None) -> Taken:
+    """As `taken`, of services that are connected. `policy` is what the policy file says. `key` is for pseudonyms."""
     with suppress(AzureFailureError):
         await services.azure.children(Scope.parse("/"), "subscriptions")  # so that the clock is ARM's
+    looked = await _look(services, where, policy)
+    return (await _look(*_disguised(looked, policy, key))).taken if key else looked.taken
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    taken: Taken
+    services: Runtime
+    where: Where
+    notes: Notes
+
+
+async def _look(services: Runtime, where: Where, policy: Any) -> _Looked:
     notes = Notes()
     azure = RecordedAzure(services.azure, notes, services.azure.now())
     store = RecordedStore(services.store, notes) if services.store else None
@@ -89,8 +113,29 @@ async def taken_by(services: Runtime, where: Where, policy: Any) -> Taken:
 
     await each(looks.workspaces, look, report, recorded)
     await asyncio.gather(past(recorded, None), waiting(recorded))
-    about = _about(recorded, where, policy)
-    return Taken(document(notes, about, _tags(services.terms), built_in_roles()), report)
+    made = document(notes, _about(recorded, where, policy), _tags(services.terms), built_in_roles())
+    return _Looked(Taken(made, report), recorded, where, notes)
+
+
+def _disguised(looked: _Looked, policy: Any, key: bytes) -> tuple[Runtime, Where, Any]:
+    """The same tenant with other names. What was read once is not read again."""
+    services, where = looked.services, looked.where
+    disguise = Disguise(Pseudonyms(key), Words.of(tuple(built_in_roles().values())))
+    names = registries([(one, answer) for one, answer in looked.notes.asked.values()])
+    disguising = Disguising(disguise, Keeping(_tags(services.terms), names))
+    disguising.learn(looked.notes, looked.taken.report.plans)
+    said = disguise.of(policy)
+    hidden = replace(
+        services,
+        azure=DisguisedAzure(services.azure, disguising),
+        store=DisguisedStore(services.store, disguising) if services.store else None,
+        terms=services.terms if policy is None else convert(said).terms(),
+        own_object_id=disguise.object_id(services.own_object_id),
+        tenant_id=disguise.object_id(services.tenant_id),
+        policy_file=_POLICY if services.policy_file else None,
+        memory=Memory(),
+    )
+    return hidden, replace(where, scopes=[disguise.path(one) for one in where.scopes]), said
 
 
 async def _besides(workspace: Scope, prepared: Prepared | None, services: Runtime) -> None:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from handlers.cli.snapshot_key import ONE_KEY
 from handlers.cli.usage import Parser
 
 
@@ -24,6 +25,15 @@ def commands(
     )
     reporting(taking)
     taking.add_argument("--out", type=Path, metavar="FILE", required=True, help="the file to write")
+    taking.add_argument(
+        "--pseudonyms",
+        type=Path,
+        metavar="KEY-FILE",
+        nargs="?",
+        const=ONE_KEY,
+        help="put pseudonyms in the place of all names, ids and texts of the tenant. Snapshots that are taken with the "
+        "same key file (`openssl rand -hex 32`) have the same ones. Without a file, nobody can tell them again",
+    )
     taking.set_defaults(run=run["snapshot"])
     comparing = known.add_parser(
         "diff",

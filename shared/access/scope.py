@@ -63,7 +63,7 @@ class Scope:
         names = text.removesuffix("/").split("/")[1:]
         if any(name in _NO_NAMES for name in names):
             raise InvalidScopeError("an ARM id holds no empty or relative segment")
-        segments = tuple(_fold(name) for name in names)
+        segments = tuple(fold(name) for name in names)
         _check_shape(segments)
         if not _PLAINLY.fullmatch(text) or max(map(len, names)) > _LONGEST_OF_ALL:
             _check_names(names, segments)
@@ -152,7 +152,7 @@ def _is_scope(text: str) -> bool:
     return True
 
 
-def _fold(name: str) -> str:
+def fold(name: str) -> str:
     """Lower case, letter by letter as ARM does it: `ß` is not `ss`, and the Kelvin sign is not `k`.
 
     The names of resource groups may have any letter, and resource groups are the trust boundary. No two of them may be

@@ -1,14 +1,37 @@
 """What the seam gives as values, written as ARM writes it: a snapshot holds raw objects, like a tenant file."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from shared.access.permissions import EVERYONE, DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
+from shared.ports import AzureFailureError, Stored
 
 type Written = dict[str, Any]
 
 ASSIGNMENTS, DENIES = "Microsoft.Authorization/roleAssignments", "Microsoft.Authorization/denyAssignments"
 DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 _NOBODY_SAID = "NotTold"
+
+
+def of(answer: Any) -> list[Any]:
+    """As ARM writes them. Empty for what is no list of objects."""
+    match answer:
+        case AzureFailureError() | None | Stored():
+            return []
+        case RoleDefinition():
+            return [definition(answer)]
+        case Mapping():
+            return [answer]
+    return [_written(one) for one in answer]
+
+
+def _written(one: Any) -> Any:
+    match one:
+        case RoleAssignment():
+            return assignment(one)
+        case DenyAssignment():
+            return denial(one)
+    return one
 
 
 def assignment(one: RoleAssignment) -> Written:

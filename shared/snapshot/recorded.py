@@ -90,13 +90,13 @@ class RecordedAzure:
         return await self.notes.ask(asked, lambda: self.azure.deny_assignments(subscription, principal_id))
 
     async def grant(self, grant: Grant, description: str) -> bool:  # noqa: ARG002 - see the class
-        _refuse()
+        refuse()
 
     async def revoke(self, removal: Removal) -> bool:  # noqa: ARG002 - see the class
-        _refuse()
+        refuse()
 
     async def change(self, setting: Setting) -> None:  # noqa: ARG002 - see the class
-        _refuse()
+        refuse()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class RecordedStore:
         return await self.notes.ask(questions.document(name), lambda: self.store.newer(name, known))
 
     async def write(self, name: str, data: bytes, etag: str | None) -> str:  # noqa: ARG002 - see the class
-        _refuse()
+        refuse()
 
     async def delete(self, name: str) -> None:
         """What has lapsed is for the app to tidy up."""
@@ -122,5 +122,5 @@ class RecordedStore:
         return await self.notes.ask(questions.documents(prefix), lambda: self.store.names(prefix))
 
 
-def _refuse() -> NoReturn:
+def refuse() -> NoReturn:
     raise WriteRefusedError("take a snapshot", "ReadOnly", "a snapshot is taken without changing anything")

@@ -52,7 +52,7 @@ class About:
 def document(notes: Notes, about: About, tags: frozenset[str], built_in: Mapping[str, RoleDefinition]) -> Document:
     """`tags` are those that the policy names. `built_in` roles are not written: everybody has them."""
     ordered = [asked for _, asked in sorted(notes.asked.items(), key=lambda one: json.dumps(one[0]))]
-    objects = _Objects(Keeping(tags, _registries(ordered)), built_in)
+    objects = _Objects(Keeping(tags, registries(ordered)), built_in)
     for question, answer in ordered:
         objects.keep(question, answer)
     asked = [question.written() | objects.answer(question, answer) for question, answer in ordered]
@@ -61,7 +61,8 @@ def document(notes: Notes, about: About, tags: frozenset[str], built_in: Mapping
     return {"tenantId": about.tenantId, **objects.sections(), **more, "snapshot": head}
 
 
-def _registries(asked: Sequence[tuple[Question, Any]]) -> frozenset[str]:
+def registries(asked: Sequence[tuple[Question, Any]]) -> frozenset[str]:
+    """Their names: an admin user is called like its registry."""
     found = {
         one.at.name.casefold()
         for one, _ in asked
@@ -80,7 +81,7 @@ class _Objects:
     whole: set[str] = field(default_factory=set)
 
     def keep(self, question: Question, answer: Any) -> None:
-        for raw in _raws(answer):
+        for raw in raws.of(answer):
             body = self.keeping.of(raw)
             key = _key(get(body, "id"))
             if (
@@ -107,7 +108,7 @@ class _Objects:
                 return {"holds": _stored(answer)}
             case RoleDefinition() if self._is_built_in(answer):
                 return {"builtIn": True}
-        told = [self._told(raw) for raw in _raws(answer)]
+        told = [self._told(raw) for raw in raws.of(answer)]
         if question.kind in ("resource", "roleDefinition"):
             return {"answer": told[0]}
         return {"answer": told} | ({"more": True} if isinstance(answer, Part) else {})
@@ -124,27 +125,6 @@ class _Objects:
         for key, body in sorted(self.by_id.items()):
             found[_section(key) or ""].append(body)
         return found
-
-
-def _raws(answer: Any) -> list[Any]:
-    """As ARM writes them. Empty for what is no list of objects."""
-    match answer:
-        case AzureFailureError() | None | Stored():
-            return []
-        case RoleDefinition():
-            return [raws.definition(answer)]
-        case Mapping():
-            return [answer]
-    return [_written(one) for one in answer]
-
-
-def _written(one: Any) -> Any:
-    match one:
-        case RoleAssignment():
-            return raws.assignment(one)
-        case DenyAssignment():
-            return raws.denial(one)
-    return one
 
 
 def _same(known: Document, body: Any) -> bool:

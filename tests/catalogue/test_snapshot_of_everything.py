@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from catalogue.gathered import Placed, document, placed, policy
 from local_azure import LocalAzure, amlguard
+from undisguised import KEY, differences, plain, pseudonyms, undisguised
 from wire import Json
 
 from emulator.tenant import Tenant
@@ -37,6 +38,18 @@ def file(azure: LocalAzure) -> Path:
     return azure.folder / "tenant.json"
 
 
+@pytest.fixture(scope="module")
+def disguised(azure: LocalAzure) -> Path:
+    key = azure.folder / "key"
+    key.write_bytes(KEY)
+    out = azure.folder / "disguised.json"
+    ran = azure.run(
+        *("snapshot", "--out", str(out), "--policy", str(azure.folder / "policy.yaml"), "--pseudonyms", str(key))
+    )
+    assert ran.code == 0, ran.err
+    return out
+
+
 def _said(told: Json) -> Json:
     looked = {name: value for name, value in told["lookedAt"].items() if name not in _OF_THE_RUN}
     return {name: value for name, value in told.items() if name not in _OF_THE_RUN} | {"lookedAt": looked}
@@ -56,6 +69,21 @@ def test_it_says_what_the_connection_said(azure: LocalAzure, file: Path, command
     then = told("then", "--snapshot", str(file), there=False)
     for name, said in live.items():
         assert then[name] == said, name
+
+
+@pytest.mark.parametrize("command", ["plan", "report"])
+def test_in_pseudonyms_it_says_the_same(azure: LocalAzure, file: Path, disguised: Path, command: str) -> None:
+    def told(snapshot: Path) -> Json:
+        out = azure.folder / f"{command}-{snapshot.stem}.json"
+        ran = amlguard(azure.folder, command, "--format", "json", "--out", str(out), "--snapshot", str(snapshot))
+        assert ran.code in (0, 2), ran.err
+        return _said(json.loads(out.read_text(encoding="utf-8")))
+
+    made = pseudonyms(json.loads(file.read_text(encoding="utf-8")))
+    live = told(file)
+    assert live["grants"]
+    assert live["removals"], "own assignments are recognised"
+    assert differences(plain(live), undisguised(told(disguised), made)) == []
 
 
 @pytest.mark.parametrize("rule", ["compute-pull", "encryption-key-access", "outbound-targets"])
