@@ -54,15 +54,15 @@ $(SDKS)/.ready: requirements-clients.txt
 	@$(SDKS)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-clients.txt
 	@touch $@
 
-# Cloud Custodian's pinned packages are those for Python 3.11.
+# Cloud Custodian's pinned packages are those for Python 3.11, whose own pip may be too old for them.
 OLDER := $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
-$(CUSTODIAN)/.ready: requirements-custodian.txt
+$(CUSTODIAN)/.ready: requirements-custodian.txt $(VENV)/.ready
 	@mkdir -p $(CUSTODIAN)
 ifneq ($(OLDER),)
 	@echo "Setting up $(CUSTODIAN): Cloud Custodian, with $$($(OLDER) --version) ..."
-	@$(OLDER) -m venv --clear $(CUSTODIAN)
-	@$(CUSTODIAN)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-custodian.txt
+	@$(OLDER) -m venv --clear --without-pip $(CUSTODIAN)
+	@$(BIN)/python -m pip --python $(CUSTODIAN)/bin/python install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-custodian.txt
 endif
 	@touch $@
 
