@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INFRA := .venv-infra
 AZ := .venv-az
+SDKS := .venv-clients
+CUSTODIAN := .venv-custodian
 MUTANTS := .venv-mutants
 PYTHON := $(shell for p in python3.13 python3 python; do \
     if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
@@ -43,6 +45,25 @@ $(AZ)/.ready: requirements-az.txt
 	@echo "Setting up $(AZ): the Azure CLI, whose parser az commands are held against ..."
 	@$(PYTHON) -m venv --clear $(AZ)
 	@$(AZ)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-az.txt
+	@touch $@
+
+# The newest SDKs of Azure: azure-cli pins older ones.
+$(SDKS)/.ready: requirements-clients.txt
+	@echo "Setting up $(SDKS): Azure's SDKs in their newest versions ..."
+	@$(PYTHON) -m venv --clear $(SDKS)
+	@$(SDKS)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-clients.txt
+	@touch $@
+
+# Cloud Custodian's pinned packages are those for Python 3.11, whose own pip may be too old for them.
+OLDER := $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python; do \
+    if "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
+$(CUSTODIAN)/.ready: requirements-custodian.txt $(VENV)/.ready
+	@mkdir -p $(CUSTODIAN)
+ifneq ($(OLDER),)
+	@echo "Setting up $(CUSTODIAN): Cloud Custodian, with $$($(OLDER) --version) ..."
+	@$(OLDER) -m venv --clear --without-pip $(CUSTODIAN)
+	@$(BIN)/python -m pip --python $(CUSTODIAN)/bin/python install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-custodian.txt
+endif
 	@touch $@
 
 $(MUTANTS)/.ready: requirements-dev.txt requirements-mutants.txt pyproject.toml
@@ -90,7 +111,7 @@ format: setup    ## formatter and safe fixes
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --quiet --fix .
 
-clients: setup $(AZ)/.ready  ## what the Azure CLI and azure-ai-ml can do on the local Azure
+clients: setup $(AZ)/.ready $(SDKS)/.ready $(CUSTODIAN)/.ready  ## what Azure's own clients can do on the local Azure
 	@$(CLOCK) $(BIN)/python -m clients $(TOOK)
 
 bench: setup     ## ratios and counts
@@ -122,7 +143,9 @@ pins: setup      ## moves the pinned packages to the newest that requirements*.i
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-infra.in -o requirements-infra.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-az.in -o requirements-az.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-clients.in -o requirements-clients.txt
+	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.11 requirements-custodian.in -o requirements-custodian.txt
 	@$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-header -p 3.13 requirements-mutants.in -o requirements-mutants.txt
 
 clean:           ## removes everything that was set up or built
-	rm -rf $(VENV) $(INFRA) $(AZ) $(MUTANTS) node_modules .mutants .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(INFRA) $(AZ) $(SDKS) $(CUSTODIAN) $(MUTANTS) node_modules .mutants .run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

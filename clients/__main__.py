@@ -1,16 +1,43 @@
-"""`python -m clients [az|azureml]…`: carries out the operations of real clients, and prints how many work.
+"""`python -m clients [az|azureml|…]…`: carries out the operations of real clients, and prints how many work.
 
 Exits 1 where an operation does otherwise than its list says: one that should work does not, or one works that should
 not. So the lists are always what docs/emulator.md says of them.
 """
 
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from clients import cli, machine_learning
+from clients import cli, machine_learning, packages
 from clients.local import running
 from clients.results import Results
 
-_KINDS = {"az": cli.carry_out, "azureml": machine_learning.carry_out}
+
+def _az() -> Iterator[Results]:
+    with running() as local:
+        yield cli.carry_out(local, Results("az"))
+
+
+def _azureml() -> Iterator[Results]:
+    with running() as local:
+        yield machine_learning.carry_out(local)
+
+
+def _management() -> Iterator[Results]:
+    with running() as local:
+        yield from packages.management(local)
+
+
+def _data() -> Iterator[Results]:
+    with running("--topic") as local:
+        yield from packages.data(local)
+
+
+_KINDS: Mapping[str, Callable[[], Iterable[Results]]] = {
+    "az": _az,
+    "azureml": _azureml,
+    "management": _management,
+    "data": _data,
+}
 
 
 def main(wanted: list[str]) -> int:
@@ -20,10 +47,9 @@ def main(wanted: list[str]) -> int:
         return 2
     surprises = 0
     for name in wanted or _KINDS:
-        with running() as local:
-            results = _KINDS[name](local, Results(name))
-        print(results.summary())
-        surprises += results.surprises
+        for results in _KINDS[name]():
+            print(results.summary(), flush=True)
+            surprises += results.surprises
     return 1 if surprises else 0
 
 

@@ -1,10 +1,8 @@
 """azure-ai-ml: the operations of `azureml.py`."""
 
 import json
-import ssl
 import subprocess
 from pathlib import Path
-from urllib.request import Request, urlopen
 
 from clients.local import CLIENTS, Local
 from clients.results import Expected, Results
@@ -19,7 +17,8 @@ _EXPECTED = {
 }
 
 
-def carry_out(local: Local, results: Results) -> Results:
+def carry_out(local: Local) -> Results:
+    results = Results("azureml")
     _prepare(local)
     url = f"{local.ready['arm']}/metadata/endpoints?api-version=2019-05-01"
     environment = {**local.environment(), "ARM_CLOUD_METADATA_URL": url}
@@ -36,14 +35,5 @@ def carry_out(local: Local, results: Results) -> Results:
 def _prepare(local: Local) -> None:
     """What is there before: a group and an identity."""
     group = f"/subscriptions/{local.sign_in['subscriptionId']}/resourceGroups/{_GROUP}"
-    identity = f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/clientsuai"
-    trusted = ssl.create_default_context(cafile=local.ready["ca"])
-    for path, version in ((group, "2022-09-01"), (identity, "2023-01-31")):
-        request = Request(  # noqa: S310 - the local Azure's own address
-            f"{local.ready['arm']}{path}?api-version={version}",
-            data=json.dumps({"location": "westeurope"}).encode(),
-            headers={"Authorization": f"Bearer {local.ready['operatorToken']}", "Content-Type": "application/json"},
-            method="PUT",
-        )
-        with urlopen(request, context=trusted):  # noqa: S310 - the local Azure's own address
-            pass
+    local.put(group, "2022-09-01")
+    local.put(f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/clientsuai", "2023-01-31")

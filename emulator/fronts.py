@@ -1,5 +1,7 @@
 """HTTP in front of Azure Resource Manager, Resource Graph, logs and the managed identity endpoint."""
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from emulator.arm.api import Arm
@@ -12,12 +14,14 @@ from emulator.http.striking import OPERATION_ENDS, TOKEN_SECONDS
 from emulator.http.throttle import Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import LIFETIME_SECONDS, Audience, Caller, Tokens
-from emulator.ids import ResourcePath
-from emulator.logs.logs import Logs
+from emulator.ids import ResourcePath, key_of
+from emulator.logs.logs import About, Logs
 from emulator.names import decoded
 from emulator.resource_graph.graph import ResourceGraph
+from emulator.tenant import Tenant
 
 _GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")
+INGESTION = "/ingestion"
 _INGESTION_VERSION = "2023-01-01"
 
 
@@ -74,11 +78,19 @@ class ArmFront:
 
 
 class LogsFront:
-    def __init__(self, logs: Logs, deployment: Deployment, tokens: Tokens, rbac: Rbac) -> None:
+    def __init__(self, logs: Logs, tenant: Tenant, deployment: Deployment, tokens: Tokens, rbac: Rbac) -> None:
         self._logs = logs
+        self._tenant = tenant
         self._deployment = deployment
         self._tokens = tokens
         self._rbac = rbac
+
+    def routes(self) -> list[web.AbstractRouteDef]:
+        return [
+            web.post(f"{INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", self.ingest),
+            web.post("/v1/workspaces/{workspace}/query", self.query),
+            web.post("/v1/{resource:(?i:subscriptions)/.+}/query", self.query_resource),
+        ]
 
     async def ingest(self, request: web.Request) -> web.Response:
         caller = self._tokens.verify(request.headers.get("Authorization"), Audience.INGESTION)
@@ -107,9 +119,38 @@ class LogsFront:
         if not caller.operator and not self._rbac.allowed(
             caller.object_id, "Microsoft.OperationalInsights/workspaces/query/read", self._deployment.workspace_resource
         ):
-            message = "The provided credentials have insufficient access to perform the requested operation"
-            raise AzureError(403, "InsufficientAccessError", message)
+            raise _insufficient_access()
         return json_response(200, self._logs.query(workspace, await json_body(request)))
+
+    async def query_resource(self, request: web.Request) -> web.Response:
+        """https://learn.microsoft.com/azure/azure-monitor/logs/api/azure-resource-queries has the address, the rights
+        (`microsoft.insights/logs/<table>/read`, a table at a time) and both refusals. The logs of a resource group or a
+        subscription are those of what lies in it.
+        """
+        caller = self._tokens.verify(request.headers.get("Authorization"), Audience.LOGS_QUERY)
+        resource = f"/{request.match_info['resource'].strip('/')}"
+        if not self._exists(key_of(resource)):
+            raise AzureError(404, "ResourceNotFoundError", f"The resource {resource} was not found")
+
+        def may(action: str) -> bool:
+            return caller.operator or self._rbac.allowed(caller.object_id, action, resource)
+
+        if not may("Microsoft.Insights/logs/read"):
+            raise _insufficient_access()
+        about = About(key_of(resource), lambda table: may(f"Microsoft.Insights/logs/{table}/read"))
+        if about.resource == key_of(self._deployment.workspace_resource):
+            about = replace(about, resource="/")
+        return json_response(200, self._logs.query(self._deployment.workspace_id, await json_body(request), about))
+
+    def _exists(self, key: str) -> bool:
+        subscription, _, below = key.removeprefix("/subscriptions/").partition("/")
+        here = subscription in self._tenant.subscriptions
+        return here and (not below or key in self._tenant.resources or self._tenant.resource_group_exists(key))
+
+
+def _insufficient_access() -> AzureError:
+    message = "The provided credentials have insufficient access to perform the requested operation"
+    return AzureError(403, "InsufficientAccessError", message)
 
 
 async def managed_identity(tokens: Tokens, request: web.Request) -> web.Response:

@@ -81,6 +81,11 @@ class ResourcePath:
         return len(self.types) > len(self.names)
 
     @property
+    def is_top_level(self) -> bool:
+        """Whether it lies in a resource group, and neither below another resource nor on one."""
+        return len(self.types) == 1 and self.resource_group is not None and self.extends.count("/") == 4
+
+    @property
     def parent(self) -> str:
         """For a collection or an action: the scope or resource of which it is asked."""
         return self.extends if len(self.types) == 1 else self.text.rpartition("/")[0]

@@ -20,7 +20,7 @@ from emulator.deployment import deploy
 from emulator.directory import Directory
 from emulator.events import EventGrid
 from emulator.faults.faults import Faults
-from emulator.fronts import ArmFront, LogsFront, managed_identity
+from emulator.fronts import INGESTION, ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
@@ -43,7 +43,6 @@ from emulator.topics import Topic, TopicFront
 
 _HOST = "127.0.0.1"
 _MOST_BYTES = 4 * 1024 * 1024
-_INGESTION = "/ingestion"
 
 
 class LocalAzure:
@@ -179,7 +178,7 @@ class LocalAzure:
             "Microsoft.Storage/storageAccounts primaryEndpoints.queue": f"{data}/queue/{ACCOUNT}/" if data else "",
             "Microsoft.Insights/components ConnectionString": telemetry,
             "environment().resourceManager": self.url,
-            "Microsoft.Insights/dataCollectionEndpoints logsIngestion.endpoint": self.url + _INGESTION,
+            "Microsoft.Insights/dataCollectionEndpoints logsIngestion.endpoint": self.url + INGESTION,
             "Microsoft.Insights/dataCollectionRules immutableId": self.deployment.rule_id,
             "Microsoft.OperationalInsights/workspaces customerId": self.deployment.workspace_id,
         }
@@ -187,7 +186,7 @@ class LocalAzure:
     def _routes(self) -> list[web.AbstractRouteDef]:
         throttle = Throttle(time.monotonic) if self.options.throttle else None
         front = ArmFront(self.arm, self.graph, self.tokens, throttle)
-        logs = LogsFront(self.logs, self.deployment, self.tokens, self.rbac)
+        logs = LogsFront(self.logs, self.tenant, self.deployment, self.tokens, self.rbac)
         control = Control(
             self.tenant,
             self.clock,
@@ -205,8 +204,7 @@ class LocalAzure:
             *Directory(self.tenant, self.tokens).routes(),
             web.get("/metadata/endpoints", metadata.endpoints),
             web.post("/{_:(?i:providers/microsoft.resourcegraph/resources)}", front.resources_query),
-            web.post(f"{_INGESTION}/dataCollectionRules/{{rule}}/streams/{{stream}}", logs.ingest),
-            web.post("/v1/workspaces/{workspace}/query", logs.query),
+            *logs.routes(),
             *self.topics.routes(),
             web.route("*", "/{_:.*}", front.arm),
         ]

@@ -16,6 +16,7 @@ type Json = dict[str, Any]
 type _Action = Callable[[Call, ResourcePath, Json], Answer]
 
 _AML = "microsoft.machinelearningservices/workspaces"
+_CONTAINERS = "microsoft.containerinstance/containergroups"
 
 
 class Actions:
@@ -42,6 +43,9 @@ class Actions:
             (f"{_AML}/datastores", "listsecrets"): ("listSecrets", self._datastore_secrets),
             (f"{_AML}/connections", "listsecrets"): ("listSecrets", lambda _, __, found: Answer(200, found)),
             (f"{_AML}/jobs", "cancel"): ("cancel", done),
+            (_CONTAINERS, "start"): ("start", self._turned("Running", 202)),
+            (_CONTAINERS, "stop"): ("stop", self._turned("Stopped", 204)),
+            (_CONTAINERS, "restart"): ("restart", self._turned("Running", 204)),
             ("microsoft.containerregistry/registries", "listcredentials"): ("listCredentials", self._credentials),
             ("microsoft.containerregistry/registries", "regeneratecredential"): (
                 "regenerateCredential",
@@ -73,8 +77,34 @@ class Actions:
         """Nothing to say: the local Azure looks for nothing."""
         return Answer(200, {"value": {}})
 
-    def _provision_network(self, _: Call, __: ResourcePath, ___: Json) -> Answer:
-        return Answer(200, {"status": "Active", "sparkReady": False})
+    def _provision_network(self, call: Call, owner: ResourcePath, workspace: Json) -> Answer:
+        """As the specification's example says (stable/2024-04-01/examples/ManagedNetwork/provision.json): 202, and the
+        status where the Location leads.
+        """
+        properties = workspace.get("properties") or {}
+        asked = call.body if isinstance(call.body, dict) else {}
+        status = {"status": "Active", "sparkReady": bool(asked.get("includeSpark"))}
+
+        def finish(end: str) -> None:
+            network = {**(properties.get("managedNetwork") or {}), "status": status}
+            if end == SUCCEEDED and owner.key in self._tenant.resources:
+                self._tenant.resources[owner.key] = {
+                    **workspace,
+                    "properties": {**properties, "managedNetwork": network},
+                }
+
+        return Answer(202, status, finish=finish)
+
+    def _turned(self, state: str, status: int) -> _Action:
+        """A container group has another state from now on."""
+
+        def turned(_: Call, owner: ResourcePath, group: Json) -> Answer:
+            properties = group.get("properties") or {}
+            view = {**(properties.get("instanceView") or {}), "state": state}
+            self._tenant.resources[owner.key] = {**group, "properties": {**properties, "instanceView": view}}
+            return Answer(status, finish=(lambda _: None) if status == 202 else None)
+
+        return turned
 
     def _workspace_keys(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
         properties = resource.get("properties") or {}

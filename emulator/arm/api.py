@@ -146,8 +146,10 @@ class Arm:
             if (answer.created or deletes) and end == SUCCEEDED:
                 announce()
 
-        headers = self.provisioning.begin(call, answer.manner or Manner(), done)
-        return replace(answer, headers=headers, finish=None)
+        acts = call.method == "POST"
+        result = answer.body if acts else None
+        headers = self.provisioning.begin(call, answer.manner or Manner(), done, result)
+        return replace(answer, body=None if acts else answer.body, headers=headers, finish=None)
 
     def _operation(self, call: Call) -> Answer:
         self.authorizer.require(call.caller, f"{call.path.type}/read", call.path.text)

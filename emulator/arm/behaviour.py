@@ -18,6 +18,8 @@ class Behaviour:
     """Properties that a PUT without them does not remove."""
     brings_its_parent = False
     """A write of it makes what it lies below, where that is not there."""
+    needs_no_body = False
+    """A PUT of it may have no body at all."""
     newest_first = False
     """Lists are in the order of creation, the newest first. Other lists have no order."""
 

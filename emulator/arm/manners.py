@@ -1,8 +1,9 @@
 """In which manner each type answers a write: the status, a body or none, and where to look until it is done.
 
 `data/manners.json` has what Azure was recorded to answer real clients (Azure CLI, Azure Service Operator, Cloud
-Custodian, Azure PowerShell; 2018 to 2026). What is not in it answers at once, with 201 or 200. Only a top-level
-resource of a type that is not there is made slowly, with both headers. `type@version` holds from that version on.
+Custodian, Azure PowerShell; 2018 to 2026), and of alerts and collection rules what the REST reference says. What is not
+in it answers at once, with 201 or 200. Only a top-level resource of a type that is not there is made slowly, with both
+headers. `type@version` holds from that version on.
 
 Azure asks clients to come back after 10 to 30 seconds. Operations are shorter here, so it is one second.
 """
@@ -85,7 +86,7 @@ class Manners:
         """`write` is create, replace, update, slow update, delete or the name of an action."""
         kind = path.type.lower()
         if kind not in self._since:
-            kind = "top-level" if len(path.types) == 1 and path.resource_group else "nested"
+            kind = "top-level" if path.is_top_level else "nested"
         for since in self._since[kind]:
             known = self._types[f"{kind}@{since}" if since else kind].get(write.lower())
             if known is not None and version >= since:

@@ -30,6 +30,8 @@ class _Operation:
     resource: ResourcePath
     end: str
     """The end to which the operation will come."""
+    result: Json | None
+    """What it has to say besides what became of the resource."""
     location: str = ""
     """The URL that tells of the resource, and not of the operation."""
     ended: datetime | None = None
@@ -51,11 +53,14 @@ class Provisioning:
         self._operations: dict[str, _Operation] = {}
         self._open: dict[str, Finish] = {}
 
-    def begin(self, call: Call, manner: Manner, finish: Finish) -> dict[str, str]:
-        """The headers that tell the caller where to look. `finish` runs when the operation is done."""
+    def begin(self, call: Call, manner: Manner, finish: Finish, result: Json | None = None) -> dict[str, str]:
+        """The headers that tell the caller where to look. `finish` runs when the operation is done.
+
+        `result` is what an action has to say then.
+        """
         about = ResourcePath.parse(call.path.parent) if call.method == "POST" else call.path
         name = manner.poll.prefix + self._made_up.another("operation")
-        operation = _Operation(name, manner, call.method, self._clock.now(), about, call.ends or SUCCEEDED)
+        operation = _Operation(name, manner, call.method, self._clock.now(), about, call.ends or SUCCEEDED, result)
         headers = rendered(manner.headers, call, about, name)
         operation.location = headers.get("Location", "")
         self._operations[name], self._open[name] = operation, finish
@@ -96,10 +101,12 @@ class Provisioning:
         shown = {"id" if name == "resource" else name: known[name] for name in operation.manner.poll.fields}
         return {"status": operation.state, **shown}
 
-    def result(self, call: Call) -> tuple[ResourcePath, Manner, bool]:
-        """The resource that the operation is about, how its type answers, and whether the operation is done."""
+    def result(self, call: Call) -> tuple[ResourcePath, Manner, bool, Json | None]:
+        """The resource that the operation is about, how its type answers, whether the operation is done, and what it
+        has to say.
+        """
         operation = self._operation(call)
-        return operation.resource, operation.manner, operation.ended is not None
+        return operation.resource, operation.manner, operation.ended is not None, operation.result
 
     def _operation(self, call: Call) -> _Operation:
         found = self._operations.get(call.path.name)

@@ -64,11 +64,12 @@ class Resources:
 
     def put(self, call: Call) -> Answer:
         self._require_parent(call.path)
-        existed = self._store.held(call.path) is not None
+        existed, behaviour = self._store.held(call.path) is not None, self._store.behaviour(call.path)
         if not existed:
             names.require(call.path.type.lower(), call.path.name)
         manner = self._manners.of(call.path, "replace" if existed else "create", call.api_version)
-        resource, finish = self._store.replace(call.path, call.object_body(), call.caller, state=manner.state)
+        body = {} if call.body is None and behaviour.needs_no_body else call.object_body()
+        resource, finish = self._store.replace(call.path, body, call.caller, state=manner.state)
         shown = manner.shown(self._view(call, resource))
         return Answer(manner.status, shown, finish=finish, manner=manner, created=not existed)
 
@@ -97,13 +98,13 @@ class Resources:
 
     def operation_result(self, call: Call) -> Answer:
         """What a Location says."""
-        path, manner, done = self._provisioning.result(call)
+        path, manner, done, said = self._provisioning.result(call)
         if manner.result == "status":
             return self._provisioning.status(call)
         if not done:
             return Answer(202, None, {"Retry-After": "1", "Location": call.url})
         if isinstance(manner.result, int):
-            return Answer(manner.result)
+            return Answer(manner.result, said)
         resource = self._tenant.resources.get(path.key)
         return Answer(204) if resource is None else Answer(200, self._view(call, resource))
 

@@ -20,7 +20,9 @@ from emulator.arm.management_groups import ManagementGroups
 from emulator.arm.manners import Manners
 from emulator.arm.network import Subnet
 from emulator.arm.offers import Offers
+from emulator.arm.own_identity import IdentityOf
 from emulator.arm.policies import PolicyAssignments
+from emulator.arm.private_links import PrivateLinks
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
 from emulator.arm.registry_services import behaviours as registry_services
@@ -32,6 +34,7 @@ from emulator.arm.services import behaviours
 from emulator.arm.storage_services import behaviours as storage_services
 from emulator.arm.store import ResourceStore
 from emulator.arm.tags import Tags
+from emulator.arm.usages import Usages
 from emulator.clock import Clock
 from emulator.history import History
 from emulator.identity.rbac import Rbac
@@ -78,6 +81,7 @@ def build(
             **_routes(tenant, rbac, scopes, groups, resources, role_assignments),
             **_asked_besides(Offers(tenant, providers), Tags(tenant, store, scopes)),
             **_deleted_vaults(deleted_vaults),
+            **_told_of(PrivateLinks(store), Usages(tenant, store), IdentityOf(tenant, made_up, store)),
             "microsoft.resources/deployments": _methods(deployments),
             "microsoft.resources/deployments/operations": {"GET": deployments.operations},
             "microsoft.resources/deployments/validate": {"POST": deployments.validate},
@@ -156,6 +160,17 @@ def _asked_besides(offers: Offers, tags: Tags) -> Mapping[str, Mapping[str, Hand
         "microsoft.storage/checknameavailability": free,
         "microsoft.containerregistry/checknameavailability": free,
         "microsoft.keyvault/checknameavailability": free,
+    }
+
+
+def _told_of(links: PrivateLinks, usages: Usages, identity: IdentityOf) -> Mapping[str, Mapping[str, Handler]]:
+    """What Azure knows of a resource, and nobody writes."""
+    return {
+        **{kind: {"GET": links.get} for kind in links.types()},
+        **{kind: {"GET": usages.of_a_region} for kind in usages.types()},
+        "microsoft.containerregistry/registries/listusages": {"GET": usages.of_a_registry},
+        "microsoft.containerinstance/containergroups/containers/logs": {"GET": usages.container_logs},
+        "microsoft.managedidentity/identities": {"GET": identity.get},
     }
 
 

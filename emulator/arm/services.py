@@ -14,6 +14,7 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
+_WITHOUT_STATE = ("actiongroups", "activitylogalerts", "metricalerts", "scheduledqueryrules")
 _MOST_POLICIES = 1024
 _COMMON = "all get list delete backup restore recover purge "
 _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
@@ -184,4 +185,5 @@ def behaviours(tenant: Tenant, made_up: SeededValues, deleted: DeletedVaults) ->
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
         "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
+        **{f"microsoft.insights/{kind}": Plain() for kind in _WITHOUT_STATE},
     }

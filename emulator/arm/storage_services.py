@@ -29,5 +29,11 @@ class _Service(Plain):
         return {"id": path.text, "name": "default", "type": kind, "sku": account.get("sku"), "properties": own}
 
 
+class _Table(Plain):
+    needs_no_body = True
+
+
 def behaviours(tenant: Tenant) -> Mapping[str, Behaviour]:
-    return {f"microsoft.storage/storageaccounts/{kind.lower()}": _Service(tenant, kind) for kind in _KINDS}
+    own: Mapping[str, Behaviour] = {"microsoft.storage/storageaccounts/tableservices/tables": _Table()}
+    services = {f"microsoft.storage/storageaccounts/{kind.lower()}": _Service(tenant, kind) for kind in _KINDS}
+    return {**own, **services}

@@ -64,7 +64,7 @@ class ResourceStore:
         self._behaviours |= behaviours
 
     def behaviour(self, path: ResourcePath) -> Behaviour:
-        default = self._tracked if len(path.types) == 1 and path.resource_group else self._plain
+        default = self._tracked if path.is_top_level else self._plain
         return self._behaviours.get(path.type.lower(), default)
 
     def held(self, path: ResourcePath) -> Json | None:

@@ -8,13 +8,15 @@ import json
 import re
 import uuid
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from emulator.clock import Clock
 from emulator.errors import AzureError
-from emulator.kql.core import Environment
+from emulator.kql.core import Environment, Table
 from emulator.kql.errors import KqlError, KqlSemanticError, KqlSyntaxError
 from emulator.kql.evaluate import run
 from emulator.kql.values import Type, converter, parse_datetime, to_string
@@ -26,6 +28,16 @@ _OLDEST, _NEWEST = timedelta(days=2), timedelta(days=1)
 _DURATION = re.compile(
     r"P(?:(\d+)W)?(?:(\d+(?:\.\d+)?)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a query by resource is about."""
+
+    resource: str
+    """Its lower-case id, or "/" for all rows."""
+    may_read: Callable[[str], bool]
+    """Whether the caller may read the table. Others are unknown to the query."""
 
 
 class Logs:
@@ -63,14 +75,20 @@ class Logs:
         at = parse_datetime(given) if isinstance(given, str) else None
         return timestamp(at if at is not None and now - _OLDEST <= at <= now + _NEWEST else now)
 
-    def query(self, workspace_id: str, body: object) -> Json:
+    def query(self, workspace_id: str, body: object, about: About | None = None) -> Json:
         """The v1 answer to `{"query", "timespan"?}`. Raises LogsQueryError for what the service refuses."""
         asked, now = body if isinstance(body, dict) else {}, self._clock.now()
         text = asked.get("query")
         if not isinstance(text, str) or not text.strip():
             raise LogsQueryError("SyntaxError", "The query is missing.")
         within = _interval(asked.get("timespan"), now)
-        environment = Environment(lambda name: self._tables.table(name, workspace_id, within), now)
+
+        def table(name: str) -> Table | None:
+            if about is None:
+                return self._tables.table(name, workspace_id, within)
+            return self._tables.table(name, workspace_id, within, about.resource) if about.may_read(name) else None
+
+        environment = Environment(table, now)
         try:
             return {"tables": [rendered(run(text, environment))]}
         except KqlError as error:

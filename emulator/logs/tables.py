@@ -13,6 +13,7 @@ from emulator.kql.values import Type, converter, null_of, parse_datetime, to_str
 type Json = dict[str, Any]
 
 TIME = "TimeGenerated"
+RESOURCE = "_ResourceId"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,13 @@ class LogsTables:
         self._declared = declared
         self._typed: dict[str, tuple[tuple[Column, ...], list[Row]]] = {}
 
-    def table(self, name: str, workspace_id: str, within: tuple[datetime, datetime] | None) -> Table | None:
-        """None for an unknown table. Every table has `TenantId` (the workspace) and `Type` (its own name)."""
+    def table(
+        self, name: str, workspace_id: str, within: tuple[datetime, datetime] | None, about: str = "/"
+    ) -> Table | None:
+        """None for an unknown table. Every table has `TenantId` (the workspace) and `Type` (its own name).
+
+        `about` is the lower-case id of what the rows are about or lie in.
+        """
         if name not in self._stored and name not in self._declared:
             return None
         columns, rows = self._rows(name)
@@ -57,6 +63,9 @@ class LogsTables:
         if within is not None and at is not None:
             start, end = within
             rows = [row for row in rows if row[at] is not None and start <= row[at] <= end]
+        if about != "/":
+            of = next((i for i, column in enumerate(columns) if column.name == RESOURCE), None)
+            rows = [] if of is None else [row for row in rows if f"{row[of]}/".lower().startswith(f"{about}/")]
         first, last = Column("TenantId", Type.STRING), Column("Type", Type.STRING)
         return Table((first, *columns, last), [(workspace_id, *row, name) for row in rows])
 
