@@ -119,7 +119,7 @@ bench: setup     ## ratios and counts
 
 # ONLY=shared/access/plan.py chooses modules, MOST=100 stops after so many, JOBS=1 judges one at a time.
 mutants: $(MUTANTS)/.ready  ## changes the code and sees whether a test notices; resumes where it stopped
-	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(JOBS),--jobs $(JOBS))
+	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(if $(JOBS),--jobs $(JOBS))
 
 cover: $(MUTANTS)/.ready node_modules/.ready  ## branch coverage of each package, its goal, and what is missing
 	@nice -n 19 $(MUTANTS)/bin/python -m checks.cover

@@ -29,32 +29,39 @@ ROOT = Path(__file__).parents[2]
 RESULTS = Path(".mutants") / "results.jsonl"
 EXPLAINED = ROOT / "checks" / "mutants" / "explained.toml"
 MEASURED = Path(".mutants") / "measured"
+_TELL_EVERY = 100
 
 
 def main() -> int:
     os.chdir(ROOT)
-    asked = _arguments()
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["amlguard"]["mutants"]
-    verdicts = Verdicts(RESULTS, digest(["tests"]))
+    asked = _arguments(settings)
+    verdicts = Verdicts(RESULTS, digest(["tests"]), asked.slowest)
     if not asked.figures:
         measure(settings["tests"], digest(["tests", *settings["elsewhere"]]))
     found = list(chosen(settings, asked.only))
     known = verdicts.known()
-    # What an import runs takes a pytest of its own, and what ends in an exception tells least: both come last.
-    left = sorted((one for one in found if one.key not in known), key=lambda one: (one.plain, one.where == "module"))
+    left = [one for one in found if one.key not in known]
     print(f"{len(found):,} mutants, {len(found) - len(left):,} judged before", flush=True)
     if left and not asked.figures:
-        judge(left[: asked.most], settings["tests"], verdicts, asked.jobs)
+        judge(left, settings, verdicts, asked)
     told = figures(found, verdicts.known(), EXPLAINED)
     print("\n".join(told.lines()))
     return 1 if told.open else 0
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(settings: Mapping[str, Any]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m checks.mutants", description=__doc__)
     parser.add_argument("--only", default="", metavar="PATTERN", help="modules, such as shared/access/p*.py")
     parser.add_argument("--most", type=int, default=None, metavar="N", help="judge so many, and stop")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="judge so many at once")
+    parser.add_argument(
+        "--slowest",
+        type=float,
+        default=settings["slowest"],
+        metavar="SECONDS",
+        help="tests that take longer judge nothing; more judges again what survived the others (default: %(default)s)",
+    )
     parser.add_argument("--figures", action="store_true", help="only print what is known")
     return parser.parse_args()
 
@@ -90,19 +97,29 @@ def chosen(settings: Mapping[str, Any], only: str) -> Iterator[Mutant]:
     yield from random.Random(settings["seed"]).sample(pool, min(settings["sample"], len(pool)))  # noqa: S311 - a sample
 
 
-def judge(left: Sequence[Mutant], tests: Sequence[str], verdicts: Verdicts, jobs: int) -> None:
-    covering = Covering(ROOT)
+def judge(left: Iterable[Mutant], settings: Mapping[str, Any], verdicts: Verdicts, asked: argparse.Namespace) -> None:
+    covering = Covering(ROOT, asked.slowest)
+    # What an import runs takes a pytest of its own, and what ends in an exception tells least: both come last.
+    left = sorted(left, key=lambda one: (covering.at_import(one.path, one.lines), one.plain))[: asked.most]
     count = 0
 
     def told(verdict: Verdict) -> None:
         nonlocal count
         count += 1
         verdicts.add(verdict)
-        if verdict.word in ALIVE:
+        if verdict.word in ALIVE or not count % _TELL_EVERY:
             os.write(2, f"{count}/{len(left)} {verdict.word}: {verdict.mutant}\n".encode())
 
-    plugin = Judge(ROOT, left, lambda one: covering.tests(one.path, one.lines), covering.seconds, told, jobs)
-    code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:cov", "-o", "addopts=", *tests], [plugin])
+    plugin = Judge(
+        ROOT,
+        left,
+        lambda one: covering.tests(one.path, one.lines),
+        lambda one: covering.at_import(one.path, one.lines),
+        covering.seconds,
+        told,
+        asked.jobs,
+    )
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:cov", "-o", "addopts=", *settings["tests"]], [plugin])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest ended with {code}")
 

@@ -13,11 +13,14 @@ FILE = Path(".mutants") / "coverage"
 
 
 class Covering:
-    def __init__(self, root: Path) -> None:
+    """`slowest`: a test that takes longer, in seconds, judges nothing. It would take hours for what survives it."""
+
+    def __init__(self, root: Path, slowest: float) -> None:
         self._root = root
         self._data = CoverageData(str(FILE))
         self._data.read()
-        self._times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
+        times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
+        self._times = {test: seconds for test, seconds in times.items() if seconds <= slowest}
 
     def tests(self, path: str, lines: Iterable[int]) -> Sequence[str]:
         """Those that run a line of `lines`, the quickest first. If only imports do, all tests that run the module.
@@ -28,6 +31,11 @@ class Covering:
         found = {test for line in lines for test in known.get(line, ())}
         found = found or {test for each in known.values() for test in each}
         return sorted(found & self._times.keys(), key=lambda test: (self._times[test], test))
+
+    def at_import(self, path: str, lines: Iterable[int]) -> bool:
+        """Whether an import runs a line of `lines`, and no test does: what is imported already is past it."""
+        known = self._of(path)
+        return not any(known.get(line) for line in lines) and any(line in known for line in lines)
 
     def seconds(self, tests: Iterable[str]) -> float:
         return sum(self._times[test] for test in tests)

@@ -26,14 +26,19 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """`tests` is the digest of the tests as they are. That something survived them says nothing of other tests."""
+    """`tests` is the digest of the tests as they are. That something survived them says nothing of other tests.
+
+    Nor does it of slower ones than `slowest`, in seconds.
+    """
 
     file: Path
     tests: str
+    slowest: float
 
     def add(self, verdict: Verdict) -> None:
         one = verdict.mutant
-        row = {"key": one.key, "word": verdict.word, "by": verdict.by, "tests": self.tests, "mutant": str(one)}
+        row = {"key": one.key, "word": verdict.word, "by": verdict.by, "mutant": str(one)}
+        row |= {"tests": self.tests, "slowest": self.slowest}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -45,7 +50,7 @@ class Verdicts:
                 row = json.loads(line)
             except ValueError:
                 continue
-            if row["word"] not in ALIVE or row["tests"] == self.tests:
+            if row["word"] not in ALIVE or (row["tests"] == self.tests and row["slowest"] >= self.slowest):
                 found[row["key"]] = row["word"]
         return found
 
