@@ -21,6 +21,7 @@ from emulator.resource_graph.graph import ResourceGraph
 from emulator.tenant import Tenant
 
 _GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")
+_DEPLOYMENTS = "microsoft.resources/deployments"
 INGESTION = "/ingestion"
 _INGESTION_VERSION = "2023-01-01"
 
@@ -45,7 +46,7 @@ class ArmFront:
             method=request.method,
             path=path,
             query={name.lower(): value for name, value in request.query.items()},
-            body=await json_body(request),
+            body=await json_body(request, lenient=path.type.lower().startswith(_DEPLOYMENTS)),
             caller=caller,
             correlation_id=request[CORRELATION_ID],
             base=f"https://{request.host}",

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from xml.sax.saxutils import escape
@@ -10,19 +11,33 @@ from aiohttp import web
 
 from emulator.errors import AzureError
 
+# texts, comments, and names without quotation marks
+_LENIENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|[A-Za-z_$][\w$]*(?=\s*:)', re.DOTALL)
+
 _LOG = logging.getLogger(__name__)
 
 
-async def json_body(request: web.Request) -> Any:
-    """None without a body. Refuses with 400 if it is not JSON."""
+async def json_body(request: web.Request, *, lenient: bool = False) -> Any:
+    """None without a body. Refuses with 400 if it is not JSON.
+
+    `lenient` takes what the Azure CLI sends for a deployment and Azure understands, as azure-cli's JsonCTemplatePolicy
+    says: comments, a name without quotation marks, and texts of several lines.
+    """
     text = await request.read()
     if not text:
         return None
     try:
-        return json.loads(text)
+        return json.loads(_LENIENT.sub(_strict, text.decode()), strict=False) if lenient else json.loads(text)
     except (ValueError, RecursionError):
         message = "The request content was invalid and could not be deserialized."
         raise AzureError(400, "InvalidRequestContent", message) from None
+
+
+def _strict(found: re.Match[str]) -> str:
+    word = found[0]
+    if word.startswith('"'):
+        return word
+    return " " if word.startswith("/") else json.dumps(word)
 
 
 def json_response(status: int, body: Any, headers: Any = None) -> web.Response:
