@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from clients import cli, machine_learning, packages
 from clients.local import running
 from clients.results import Results
+from clients.walks import play
 
 
 def _az() -> Iterator[Results]:
@@ -32,11 +33,16 @@ def _data() -> Iterator[Results]:
         yield from packages.data(local)
 
 
+def _walks() -> Iterator[Results]:
+    yield play.played()
+
+
 _KINDS: Mapping[str, Callable[[], Iterable[Results]]] = {
     "az": _az,
     "azureml": _azureml,
     "management": _management,
     "data": _data,
+    "walks": _walks,
 }
 
 

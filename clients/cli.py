@@ -21,7 +21,7 @@ def carry_out(local: Local, results: Results, most: int | None = None) -> Result
     """`most` ends after so many of the commands."""
     principal = PRINCIPAL
     subscription = f"/subscriptions/{local.sign_in['subscriptionId']}"
-    with _process(local) as az:
+    with process(local) as az:
         for line in islice(_lines(local), most):
             mark = line[0] if line[0] in "!~-" else ""
             text = line.removeprefix(mark).replace("$ARM", local.ready["arm"]).replace("$S", subscription)
@@ -45,7 +45,7 @@ def _lines(local: Local) -> Iterator[str]:
 
 
 @contextmanager
-def _process(local: Local) -> Iterator[Command]:
+def process(local: Local) -> Iterator[Command]:
     with subprocess.Popen(  # noqa: S603 - our own module in the clients' environment
         [CLIENTS, _HERE / "az.py"],
         env=local.environment(),
@@ -53,16 +53,16 @@ def _process(local: Local) -> Iterator[Command]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as process:
+    ) as running:
 
         def az(words: list[str]) -> tuple[int, str, str]:
-            assert process.stdin
-            assert process.stdout
-            print(json.dumps(words), file=process.stdin, flush=True)
-            code, out, err = json.loads(process.stdout.readline())
+            assert running.stdin
+            assert running.stdout
+            print(json.dumps(words), file=running.stdin, flush=True)
+            code, out, err = json.loads(running.stdout.readline())
             return code, out, err
 
         try:
             yield az
         finally:
-            process.kill()
+            running.kill()

@@ -13,18 +13,24 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+type Json = dict[str, Any]
+
 ROOT = Path(__file__).parents[1]
 CLIENTS = ROOT / ".venv-az" / "bin" / "python"
 SDKS = ROOT / ".venv-clients" / "bin" / "python"
 CUSTODIAN = ROOT / ".venv-custodian" / "bin" / "custodian"
 REGION = "westeurope"
 PRINCIPAL = "99999999-2222-4333-8444-555555555555"
-_SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 _TENANT = {
     "tenantId": "22222222-2222-4222-8222-222222222222",
-    "resources": [{"id": f"/subscriptions/{_SUBSCRIPTION}", "type": "Microsoft.Resources/subscriptions"}],
+    "resources": [{"id": f"/subscriptions/{SUBSCRIPTION}", "type": "Microsoft.Resources/subscriptions"}],
     "principals": [{"id": PRINCIPAL, "type": "ServicePrincipal", "displayName": "somebody"}],
 }
+
+
+class NotStartedError(Exception):
+    """The local Azure did not start. The message has what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,33 @@ class Local:
     def sign_in(self) -> dict[str, str]:
         return dict(self.ready["signIn"])
 
-    def put(self, path: str, version: str, body: dict[str, Any] | None = None) -> None:
-        """As the operator, and without a client: what an operation needs to be there."""
+    def put(self, path: str, version: str, body: Json | None = None) -> None:
+        """What an operation needs to be there."""
+        self._send("PUT", f"{self.ready['arm']}{path}?api-version={version}", {"location": REGION, **(body or {})})
+
+    def get(self, path: str, version: str, query: str = "") -> Json:
+        found: Json = self._send("GET", f"{self.ready['arm']}{path}?api-version={version}{query and '&'}{query}")
+        return found
+
+    def control(self, method: str, route: str, body: Json | None = None) -> Any:
+        """The routes that steer the local Azure."""
+        return self._send(method, f"{self.ready['arm']}/_local/{route}", body)
+
+    def sweep(self) -> None:
+        self._send("POST", f"{self.ready['functions']}/admin/functions/sweep", {"input": ""})
+
+    def _send(self, method: str, url: str, body: Json | None = None) -> Any:
+        """As the operator, and without a client."""
         request = Request(  # noqa: S310 - the local Azure's own address
-            f"{self.ready['arm']}{path}?api-version={version}",
-            data=json.dumps({"location": REGION, **(body or {})}).encode(),
+            url,
+            data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.ready['operatorToken']}", "Content-Type": "application/json"},
-            method="PUT",
+            method=method,
         )
         trusted = ssl.create_default_context(cafile=self.ready["ca"])
-        with urlopen(request, context=trusted):  # noqa: S310 - the local Azure's own address
-            pass
+        with urlopen(request, context=trusted) as answer:  # noqa: S310 - the local Azure's own address
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def environment(self) -> dict[str, str]:
         """As docs/emulator.md tells people to set it."""
@@ -73,9 +95,18 @@ def running(*wanted: str) -> Iterator[Local]:
         tenant.write_text(json.dumps(_TENANT), "utf-8")
         command = [sys.executable, "-m", "emulator", "--tenant", str(tenant)]
         options = ["--no-throttle", "--operation-ms", "50", *(wanted or ("--no-functions",))]
-        with subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        log = folder / "emulate.log"
+        with (
+            log.open("wb") as said,
+            subprocess.Popen(  # noqa: S603 - our own module
+                [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=said, text=True
+            ) as process,
+        ):
             try:
                 assert process.stdout
-                yield Local(json.loads(process.stdout.readline()), folder)
+                ready = process.stdout.readline()
+                if not ready:
+                    raise NotStartedError(log.read_text("utf-8", errors="replace"))
+                yield Local(json.loads(ready), folder)
             finally:
                 process.terminate()

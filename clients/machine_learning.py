@@ -8,6 +8,7 @@ from clients.local import CLIENTS, Local
 from clients.results import Expected, Results
 
 _HERE = Path(__file__).parent
+CLOUD = "AmlGuardLocal"
 _GROUP = "clients"
 _EXPECTED = {
     # the client sends `PublicNetworkAccessType.ENABLED`, which its own template does not allow
@@ -20,16 +21,20 @@ _EXPECTED = {
 def carry_out(local: Local) -> Results:
     results = Results("azureml")
     _prepare(local)
-    url = f"{local.ready['arm']}/metadata/endpoints?api-version=2019-05-01"
-    environment = {**local.environment(), "ARM_CLOUD_METADATA_URL": url}
-    sign_in = {**local.sign_in, "cloud": "AmlGuardLocal"}
+    sign_in = {**local.sign_in, "cloud": CLOUD}
     command = [str(CLIENTS), str(_HERE / "azureml.py"), json.dumps(sign_in)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+    with subprocess.Popen(command, env=environment(local), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
         assert process.stdout
         for line in process.stdout:
             name, error = json.loads(line)
             results.add(name, error, _EXPECTED.get(name, Expected.WORKS))
     return results
+
+
+def environment(local: Local) -> dict[str, str]:
+    """As docs/emulator.md tells people to set it for azure-ai-ml."""
+    url = f"{local.ready['arm']}/metadata/endpoints?api-version=2019-05-01"
+    return {**local.environment(), "ARM_CLOUD_METADATA_URL": url}
 
 
 def _prepare(local: Local) -> None:
