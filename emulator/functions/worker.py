@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -129,6 +130,7 @@ def _error(result: protos.StatusResult) -> dict[str, str] | None:
 
 def main(arguments: list[str]) -> int:
     descriptor, app_directory = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the local Azure ends this one in order
     os.chdir(app_directory)
     sys.path[0] = app_directory  # replaces the directory in which -m found this module
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -62,7 +62,7 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=ready["ca"])) as answer:
             assert json.load(answer)["name"] == "reg"
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")
         assert (

@@ -108,13 +108,17 @@ async def test_a_function_that_blocks_its_worker_is_stopped_too(tmp_path: Path) 
         await invoke(pool, functions["wait"], "0")
 
 
-async def test_a_worker_that_is_killed_while_idle_is_replaced(tmp_path: Path) -> None:
+async def test_a_worker_that_is_killed_while_idle_is_replaced_and_ctrl_c_ends_none(tmp_path: Path) -> None:
     async with running(tmp_path, INVOKED_BY_TEXT) as (pool, functions):
         [worker] = pool.workers
         os.kill(worker.pid, signal.SIGKILL)
         await eventually(worker.ended.is_set)
         await invoke(pool, functions["wait"], "0")
         assert [other.pid for other in pool.workers] != [worker.pid]
+        [worker] = pool.workers
+        os.kill(worker.pid, signal.SIGINT)  # Ctrl-C reaches all processes; whoever started them ends them in order
+        await invoke(pool, functions["wait"], "0.1")
+        assert [other.pid for other in pool.workers] == [worker.pid]
 
 
 async def invoke(pool: WorkerPool, function: Function, text: str) -> None:
