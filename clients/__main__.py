@@ -7,7 +7,7 @@ not. So the lists are always what docs/emulator.md says of them.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from clients import cli, machine_learning, packages
+from clients import cli, machine_learning, packages, snippets
 from clients.local import running
 from clients.results import Results
 from clients.walks import play
@@ -37,12 +37,17 @@ def _walks() -> Iterator[Results]:
     yield play.played()
 
 
+def _snippets() -> Iterator[Results]:
+    yield snippets.played(Results("snippets"))
+
+
 _KINDS: Mapping[str, Callable[[], Iterable[Results]]] = {
     "az": _az,
     "azureml": _azureml,
     "management": _management,
     "data": _data,
     "walks": _walks,
+    "snippets": _snippets,
 }
 
 
