@@ -29,8 +29,8 @@ IN_ONE_GO = f"mode: enforce\nsettle_minutes: 0\n{GRANTS_ONLY}"
 
 
 def state(azure: LocalAzure) -> dict[str, Json]:
-    """Role assignments of the subscription as ARM gives them, whether each registry's admin user is on, and what vaults
-    give to whom. Any write adds to a registry what its service fills in, and changes the spelling of a vault's entries.
+    """Role assignments and registries of the subscription, as ARM gives them, but not who wrote last; and what vaults
+    give to whom, whose spelling an entry that is written anew does not keep.
     """
     found: dict[str, Json] = {}
     link = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments"
@@ -40,9 +40,8 @@ def state(azure: LocalAzure) -> dict[str, Json]:
         link = page.get("nextLink", "").partition(azure.ready["arm"])[2].replace("api-version=", "x=")
     for one in azure.get(f"/subscriptions/{SUBSCRIPTION}/resources")["value"]:
         if one["type"].lower() == "microsoft.containerregistry/registries":
-            registry = azure.get(one["id"])
-            found[one["id"].lower()] = {**registry, "properties": registry["properties"].get("adminUserEnabled")}
-            found[one["id"].lower()].pop("systemData", None)
+            whole = azure.get(one["id"])
+            found[one["id"].lower()] = {key: whole[key] for key in whole if key != "systemData"}
         if one["type"].lower() == "microsoft.keyvault/vaults":
             entries = azure.get(one["id"])["properties"].get("accessPolicies", ())
             found[one["id"].lower()] = {entry["objectId"]: _permissions(entry) for entry in entries}
