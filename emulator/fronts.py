@@ -20,7 +20,9 @@ from emulator.names import decoded
 from emulator.resource_graph.graph import ResourceGraph
 from emulator.tenant import Tenant
 
-_GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01")
+# Those that answer with tables: 2019-04-01 was recorded, 2020-04-01-preview is specified (resourcegraph.json: data)
+_WITH_TABLES = ("2020-04-01-preview", "2019-04-01")
+_GRAPH_VERSIONS = ("2024-04-01", "2022-10-01", "2021-03-01", *_WITH_TABLES)
 _DEPLOYMENTS = "microsoft.resources/deployments"
 INGESTION = "/ingestion"
 _INGESTION_VERSION = "2023-01-01"
@@ -66,7 +68,8 @@ class ArmFront:
             message = f"The api-version '{given}' is invalid. The supported versions are '{','.join(_GRAPH_VERSIONS)}'."
             raise AzureError(400, "InvalidApiVersionParameter", message)
         asked = await json_body(request)
-        body, headers = self._graph.query(caller.object_id, asked)
+        as_table = request.query["api-version"] in _WITH_TABLES
+        body, headers = self._graph.query(caller.object_id, asked, as_table=as_table)
         shown = {name: asked.get(name) or [] for name in ("subscriptions", "managementGroups")}
         rows = body["data"] if isinstance(body["data"], list) else []
         request[QUERIED] = {**shown, "rows": [row.get("id") for row in rows]}

@@ -75,13 +75,16 @@ class ResourceGraph:
         self._quotas = _Quotas(seconds) if throttles else None
         self._results: OrderedDict[Question, Table] = OrderedDict()
 
-    def query(self, principal_id: str, body: object) -> tuple[Json, dict[str, str]]:
-        """The answer to a `POST …/resources` body and its quota headers. Raises GraphError for what Azure refuses."""
+    def query(self, principal_id: str, body: object, *, as_table: bool = False) -> tuple[Json, dict[str, str]]:
+        """The answer to a `POST …/resources` body and its quota headers. Raises GraphError for what Azure refuses.
+
+        `as_table` is what the body may say otherwise.
+        """
         now = self._clock.now()
         headers = self._quotas.spend(principal_id.lower(), now) if self._quotas else {}
         request = Request(body, now)
         question = request.question(principal_id)
-        page = request.page(question)
+        page = request.page(question, as_table=as_table)
         table = self._results.get(question) if page.by_token else None
         if table is None:
             table = self.run(question, now)

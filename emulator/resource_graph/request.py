@@ -62,8 +62,8 @@ class Request:
             raise bad_request(self._now, "InvalidFacets", "Facets are not known here.")
         return Question(principal_id.lower(), query, self._scopes(), self._scope_filter())
 
-    def page(self, question: Question) -> Page:
-        result_format = self._options.get("resultFormat", "objectArray")
+    def page(self, question: Question, *, as_table: bool = False) -> Page:
+        result_format = self._options.get("resultFormat", "table" if as_table else "objectArray")
         if result_format not in {"objectArray", "table"}:
             raise bad_request(self._now, "InvalidResultFormat", f"'{result_format}' is not a result format.")
         token = self._options.get("$skipToken")

@@ -232,6 +232,10 @@ def test_skip_is_ignored_with_take() -> None:
 def test_table_format() -> None:
     query = "resources | where name == 'acr1' | project name, sku, n = 1, b = true"
     answer, _ = graph().query(CALLER, {"query": query, "options": {"resultFormat": "table"}})
+    assert graph().query(CALLER, {"query": query}, as_table=True)[0] == answer
+    assert (
+        graph().query(CALLER, {"query": query, "options": {"resultFormat": "objectArray"}}, as_table=True)[0] != answer
+    )
     assert answer["data"] == {
         "columns": [
             {"name": "name", "type": "string"},
