@@ -7,7 +7,7 @@ not. So the lists are always what docs/emulator.md says of them.
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from clients import cli, machine_learning, packages, snippets
+from clients import cli, custodian, machine_learning, packages, snippets
 from clients.local import running
 from clients.results import Results
 from clients.walks import play
@@ -41,11 +41,21 @@ def _snippets() -> Iterator[Results]:
     yield snippets.played(Results("snippets"))
 
 
+def _custodian() -> Iterator[Results]:
+    with running() as local:
+        found = custodian.carry_out(local)
+    if found:
+        yield found
+    else:
+        print("custodian: not played, there is no Python 3.11 for it")
+
+
 _KINDS: Mapping[str, Callable[[], Iterable[Results]]] = {
     "az": _az,
     "azureml": _azureml,
     "management": _management,
     "data": _data,
+    "custodian": _custodian,
     "walks": _walks,
     "snippets": _snippets,
 }

@@ -25,7 +25,7 @@ WALKS: dict[str, Callable[[Stage], None]] = {
 
 def _condition(policy: Path) -> str:
     """Which roles the app may assign: what a deployment with this policy sets."""
-    command = [Path(sys.executable).with_name("amlguard"), "policy", "condition", "--policy", policy]
+    command = [str(Path(sys.executable).with_name("amlguard")), "policy", "condition", "--policy", str(policy)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603 - our own module
 
 
