@@ -191,5 +191,5 @@ class TestWhatFollowsASwitchOff:
         """The access policy of the workspace's vault is one."""
         assert self.OFF in self._planned(terms(report=("AML-07", "AML-10")), vault(rbac=False))[0]
         for scope in (vault(rbac=False).id, WORKSPACE):
-            exempt = Exemption(scope, frozenset({"AML-07", "AML-10"}), date(2030, 1, 1), "because")
+            exempt = Exemption(scope, frozenset({"aml-07", "aml-10"}), date(2030, 1, 1), "because")
             assert self.OFF in self._planned(terms(exemptions=(exempt,)), vault(rbac=False))[0]
