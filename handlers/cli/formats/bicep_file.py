@@ -58,7 +58,8 @@ def files(seen: View, name: str) -> dict[str, str]:
     for one in code.grants:
         target = _target(one)
         if target is None:
-            left.append(f"// Not written, because Bicep cannot name it: {shortened(one.why)}. {SCRIPT} does it.")
+            then = f"{SCRIPT} can" if one.holder.id else "plan again when the identity exists"
+            left.append(f"// Not written, because Bicep cannot name whose or where: {shortened(one.why)} ({then})")
         else:
             parts.setdefault(target, _Part(target)).wanted.append(one)
     said = [*_told(code), *left]

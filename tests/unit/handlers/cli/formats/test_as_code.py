@@ -195,6 +195,20 @@ def test_each_group_has_a_module_whose_name_stays() -> None:
     assert set(bicep_file.files(view(fewer), "missing.bicep")) == set(found) - {"missing-22222222-rg-far.bicep"}
 
 
+def test_what_bicep_cannot_name_is_told_and_in_the_other_code() -> None:
+    """An extension of a resource, and a management group."""
+    far = Scope.parse(f"{REGISTRY}/providers/Contoso.Odd/things/x")
+    above = Scope.parse("/providers/Microsoft.Management/managementGroups/research")
+    grants = (changes.grant(SHARED, far, "far"), changes.grant(SHARED, above, "above"))
+    document = result_document(Report([Plan(grants=grants)]))
+    bicep = rendered(document, "bicep")
+    assert bicep.count("// Not written, because Bicep cannot name whose or where") == 2
+    assert "resource grant" not in bicep
+    assert rendered(document, "az").count("az role assignment create") == 2
+    made = _terraform(document)["resource"]["azurerm_role_assignment"].values()
+    assert {one["scope"] for one in made} == {str(far), str(above)}
+
+
 # Terraform
 
 

@@ -189,6 +189,21 @@ def test_bicep_of_hostile_text_compiles(tmp_path: Path) -> None:
     assert made == ["Microsoft.Authorization/roleAssignments"] * len(CLEAN["grants"])
 
 
+def _without_words(terraform: str) -> Any:
+    """Without what is only for people."""
+
+    def plain(one: Document) -> Document:
+        return {name: value for name, value in one.items() if name not in {"//", "description"}}
+
+    return json.loads(terraform, object_hook=plain)
+
+
+def test_terraform_makes_nothing_else(evil: str) -> None:
+    said = _rendered(_with_its_ids(poisoned(CLEAN, evil), CLEAN), "terraform")
+    assert _without_words(said) == _without_words(_rendered(CLEAN, "terraform"))
+    assert "resource" not in _without_words(_rendered(poisoned(CLEAN, evil), "terraform"))
+
+
 def test_mermaid_labels_hold_no_syntax(evil: str) -> None:
     assert not re.search(r"[\"'\[\](){}<>|%`\n]|--", safe.mermaid(evil))
     assert re.fullmatch(r"(?:[\w\s.\-]|#\d+;)*", safe.mermaid(evil))
