@@ -1,7 +1,7 @@
 """What the command line takes, and what its help says."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from handlers.cli import policy_arguments, snapshot_arguments, template_arguments
@@ -9,7 +9,8 @@ from handlers.cli.console import as_utf8
 from handlers.cli.formats.view import SEVERITIES, Status
 from handlers.cli.usage import Parser, Version
 
-FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep")
+_TOLD = ("text", "json", "csv", "markdown", "sarif", "html")
+FORMATS = (*_TOLD, "bicep", "az", "terraform")
 _EXIT_CODES = "Exit code: 0 compliant or done, 1 error, 2 changes, findings, or something withheld or deferred."
 
 type Commands = Mapping[str, Callable[[argparse.Namespace], int]]
@@ -36,7 +37,7 @@ def parser(run: Commands) -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     planning = commands.add_parser("plan", help="show what is missing or wrong; only reads", epilog=_EXIT_CODES)
     _reporting(planning)
-    _printing(planning)
+    _printing(planning, FORMATS)
     _fresh_option(planning)
     _choosing(planning)
     template_arguments.add(planning, at_once=True)
@@ -102,7 +103,7 @@ def _applying(commands: "argparse._SubParsersAction[Parser]", run: Commands) -> 
         "changed.",
     )
     _reporting(applying)
-    _printing(applying)
+    _printing(applying, _TOLD)
     applying.add_argument("--plan", type=Path, metavar="FILE", help="do only what this plan (JSON) names")
     applying.add_argument("--yes", action="store_true", help="do not ask")
     _audit_file_option(applying, "record in this file (JSON lines), and in the app's audit log where one is set")
@@ -191,8 +192,9 @@ def _reporting(parser: argparse.ArgumentParser) -> None:
     _policy_option(parser)
 
 
-def _printing(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, default="text")
+def _printing(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    parser.add_argument("--format", choices=formats, default="text")
+    parser.set_defaults(formats=formats)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write to this file instead of standard output")
     parser.add_argument(
         "--also",

@@ -21,6 +21,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "amlguard plan --template ml/main.bicepparam --fail-on grant",
         f"amlguard plan --template ml/main.bicep --parameter prefix=demo --scope {_GROUP}",
         "amlguard plan --snapshot tenant.json",
+        "amlguard plan --format bicep --out missing.bicep",
+        "amlguard plan --format az --out missing.sh",
     ),
     "report": (
         "amlguard report",

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if getattr(options, "out", None):
             require_writable(options.out)
-        for _, file in besides(getattr(options, "also", ())):
+        for _, file in besides(getattr(options, "also", ()), getattr(options, "formats", ())):
             require_writable(file)
         code: int = options.run(options)
         sys.stdout.flush()

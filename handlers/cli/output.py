@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from handlers.cli.arguments import FORMATS
 from handlers.cli.console import UsageError, write_text
 from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
@@ -20,7 +19,7 @@ def write(options: argparse.Namespace, document: Document) -> None:
         _write(options, document, options.format, options.out)
     else:
         print(render(document, options.format, Screen.of_output(to_file=False), full=options.full))
-    for form, file in besides(options.also):
+    for form, file in besides(options.also, options.formats):
         _write(options, document, form, file)
 
 
@@ -29,10 +28,10 @@ def _write(options: argparse.Namespace, document: Document, form: str, file: Pat
         write_text(path, text + "\n")
 
 
-def besides(named: Sequence[str]) -> list[tuple[str, Path]]:
+def besides(named: Sequence[str], formats: Sequence[str]) -> list[tuple[str, Path]]:
     """Raises `UsageError`."""
     found = [one.partition("=") for one in named]
     for form, sign, file in found:
-        if form not in FORMATS or not sign or not file:
-            raise UsageError(f"--also {form}{sign}{file}: FORMAT=FILE is wanted; the formats are {', '.join(FORMATS)}")
+        if form not in formats or not sign or not file:
+            raise UsageError(f"--also {form}{sign}{file}: FORMAT=FILE is wanted; the formats are {', '.join(formats)}")
     return [(form, Path(file)) for form, _, file in found]

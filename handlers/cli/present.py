@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.cli.formats import bicep_file, csv_file, markdown, sarif
+from handlers.cli.formats import az_script, bicep_file, csv_file, markdown, sarif, terraform_file
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import text
 from handlers.cli.formats.view import View, view
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 _FORMATS: Mapping[str, Callable[[View], str]] = {
     "json": lambda seen: json.dumps(seen.document, indent=2),
     "sarif": lambda seen: json.dumps(sarif.document(seen, RULES), indent=2),
+    "az": az_script.text,
     "bicep": bicep_file.text,
     "csv": csv_file.text,
     "markdown": markdown.text,
     "html": page,
+    "terraform": terraform_file.text,
 }
 
 

@@ -43,8 +43,7 @@ def action(one: Action) -> Document:
                 "reason": one.reason,
                 "source": one.source,
             }
-            holder = {"principalId": one.principal.id, "principalName": name_of(one.principal)} if one.principal else {}
-            return document | holder
+            return document | _holder(one)
         case Removal():
             return {
                 "roleAssignmentId": str(one.assignment),
@@ -59,6 +58,18 @@ def action(one: Action) -> Document:
             }
         case _:
             return {"resourceId": str(one.resource), "rule": one.rule, "requirements": list(one.requirements)}
+
+
+def _holder(one: Setting) -> Document:
+    """Of an access policy: whose it is."""
+    if one.principal is None:
+        return {}
+    resource = one.principal.resource or one.needed_by
+    return {
+        "principalId": one.principal.id,
+        "principalName": name_of(one.principal),
+        "principal": str(resource) if resource else None,
+    }
 
 
 def name_of(one: Principal) -> str | None:

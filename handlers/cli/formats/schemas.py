@@ -11,6 +11,7 @@ type Schema = dict[str, Any]
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Schema = {"type": "string"}
 _MAYBE: Schema = {"type": ["string", "null"]}
+_HOLDER: Schema = {**_MAYBE, "description": "id of the resource whose identity it is"}
 _NUMBER: Schema = {"type": "integer", "minimum": 0}
 _ID: Schema = {
     "type": "string",
@@ -47,7 +48,7 @@ def plan() -> Schema:
     bare["wait"] = _closed({"resourceId": _ID, "rule": _TEXT, "requirements": _ASKED["requirements"]})
     for name in ("setting", "settingAction"):
         one = (placed | bare)[name]
-        one["properties"] |= {"principalId": _MAYBE, "principalName": _MAYBE}
+        one["properties"] |= {"principalId": _MAYBE, "principalName": _MAYBE, "principal": _HOLDER}
     for name in ("grant", "grantAction"):
         (placed | bare)[name]["properties"]["amlMayAdd"] = {
             "type": "boolean",
@@ -123,7 +124,7 @@ def _actions() -> dict[str, Schema]:
             "principalId": _MAYBE,
             "principalType": _TEXT,
             "principalName": {**_MAYBE, "description": "what ARM calls the identity; people have no name here"},
-            "principal": {**_MAYBE, "description": "id of the resource whose identity it is"},
+            "principal": _HOLDER,
             "roleDefinitionId": _TEXT,
             "roleName": _TEXT,
             "scope": _ID,

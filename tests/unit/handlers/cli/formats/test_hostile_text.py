@@ -21,7 +21,7 @@ from handlers.cli.present import render, result_document
 from shared.access.plan_json import Document
 
 CLEAN = result_document(everything())
-FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep")
+FORMATS = ("text", "json", "csv", "markdown", "sarif", "html", "bicep", "az", "terraform")
 
 
 @pytest.fixture(params=HOSTILE, ids=lambda name: str(name).replace(" ", "-"))
@@ -173,7 +173,7 @@ def _with_its_ids(document: Any, clean: Any) -> Any:
     if isinstance(document, list):
         return [_with_its_ids(*both) for both in zip(document, clean, strict=True)]
     if isinstance(document, dict):
-        ids = ("resourceId", "scope", "workspace", "principal")
+        ids = ("resourceId", "scope", "workspace", "workspaces", "principal", "property")
         return {name: clean[name] if name in ids else _with_its_ids(one, clean[name]) for name, one in document.items()}
     return document
 
@@ -181,15 +181,27 @@ def _with_its_ids(document: Any, clean: Any) -> Any:
 @pytest.mark.skipif(shutil.which("bicep") is None, reason="there is no `bicep` on the PATH")
 def test_bicep_of_hostile_text_compiles(tmp_path: Path) -> None:
     hostile = " ".join(one for key, one in HOSTILE.items() if key != "surrogate")
-    said = []
-    for number, document in enumerate((CLEAN, _with_its_ids(poisoned(CLEAN, hostile), CLEAN))):
-        file = tmp_path / f"{number}.bicep"
-        file.write_text(_rendered(document, "bicep"), "utf-8")
-        done = subprocess.run(["bicep", "build", str(file), "--stdout"], capture_output=True, check=True)
-        said.append(re.findall(r"BCP\d+", done.stderr.decode()))
-        made = [one["type"] for one in json.loads(done.stdout)["resources"]]
-        assert made == ["Microsoft.Authorization/roleAssignments"] * len(CLEAN["grants"])
-    assert said[0] == said[1], "of the names in the tests, which are too short for Azure, and of nothing else"
+    file = tmp_path / "hostile.bicep"
+    file.write_text(_rendered(_with_its_ids(poisoned(CLEAN, hostile), CLEAN), "bicep"), "utf-8")
+    done = subprocess.run(["bicep", "build", str(file), "--stdout"], capture_output=True, check=True)
+    assert done.stderr == b""
+    made = [one["type"] for one in json.loads(done.stdout)["resources"]]
+    assert made == ["Microsoft.Authorization/roleAssignments"] * len(CLEAN["grants"])
+
+
+def _without_words(terraform: str) -> Any:
+    """Without what is only for people."""
+
+    def plain(one: Document) -> Document:
+        return {name: value for name, value in one.items() if name not in {"//", "description"}}
+
+    return json.loads(terraform, object_hook=plain)
+
+
+def test_terraform_makes_nothing_else(evil: str) -> None:
+    said = _rendered(_with_its_ids(poisoned(CLEAN, evil), CLEAN), "terraform")
+    assert _without_words(said) == _without_words(_rendered(CLEAN, "terraform"))
+    assert "resource" not in _without_words(_rendered(poisoned(CLEAN, evil), "terraform"))
 
 
 def test_mermaid_labels_hold_no_syntax(evil: str) -> None:
