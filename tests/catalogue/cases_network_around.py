@@ -67,6 +67,17 @@ def _custom(condition: Raw, *, at: str = "{place.subscription}") -> Build:
     return build
 
 
+def _in_a_set(condition: Raw) -> Build:
+    def build(place: Place) -> Tenant:
+        rule_ = definition(place.subscription, condition)
+        kind = "Microsoft.Authorization/policySetDefinitions"
+        members: Raw = {"policyType": "Custom", "policyDefinitions": [{"policyDefinitionId": rule_["id"]}]}
+        group = resource(f"{place.subscription}/providers/{kind}/set", kind, members)
+        return Tenant([*_in_vnet()(place).resources, rule_, group, assigned(place.subscription, group["id"])])
+
+    return build
+
+
 def _cross(*, peered: bool = True, unlinked: str = "", own_dns: bool = False, **account: Any) -> Build:
     """A cluster in a spoke; the workspace's private endpoint in the hub."""
 
@@ -179,6 +190,12 @@ CASES: tuple[Case, ...] = (
         _custom({"allOf": [{"field": "type", "equals": _NSG}, {"field": "tags['owner']", "exists": False}]}),
         "may forbid",
         "a policy of one's own that denies some of them",
+    ),
+    acts(
+        "network-group-obstacles",
+        _in_a_set({"field": "type", "equals": "Microsoft.Network/networkSecurityGroups"}),
+        "forbids network security groups",
+        "a policy in a set",
     ),
     leaves("network-group-obstacles", _locked(public_ip=False)),
     leaves(

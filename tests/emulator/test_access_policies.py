@@ -7,6 +7,8 @@ import pytest
 from local_azure import FINDINGS, LocalAzure, Start
 from tenants import CONTRIBUTOR, TENANT_ID, Tenant, child, group_id, oid, user_assigned
 
+from docs import fidelity
+
 POLICY = "mode: enforce\nrules: {AML-07: {enabled: true}}\n"
 VAULTS = "Microsoft.KeyVault/vaults"
 _OURS = "RuleId == 'workspace-vault-policies'"
@@ -102,3 +104,16 @@ def test_a_full_vault_is_a_finding(world: World) -> None:
     (row,) = world.azure.rows(FINDINGS, _OURS)
     assert row["ResourceId"].lower() == world.vaults["full"].lower()
     assert "az keyvault update" in row["Remedy"]
+
+
+def test_an_undo_takes_back_what_was_added_and_no_more(world: World) -> None:
+    """It comes last, because it changes what the others look at."""
+    runs = {row["RunId"] for row in world.azure.rows(where=f"{_OURS} and Outcome == 'Applied'")}
+    for run in runs:
+        assert world.azure.run("undo", run, "--yes").code == 0
+    assert world.policies("nothing") == [PERSON, ROBOT]
+    assert {name.lower(): len(held) for name, held in world.policies("some")[2]["permissions"].items() if held} == {
+        "secrets": 3,
+        "storage": 1,
+    }
+    assert fidelity.listed("emulator/test_access_policies.py") <= world.azure.sent()
