@@ -73,7 +73,8 @@ def _found(resources: Sequence[tuple[Json, str]], bicep: Bicep) -> Iterator[Diff
 
 def _written(number: int, one: Json, version: str, seen: set[tuple[str, str]]) -> list[str]:
     kind = _type(one)
-    name = "/".join(ResourcePath.parse(one["id"]).names) if "id" in one else str(one.get("name"))
+    path = ResourcePath.parse(one["id"]) if "id" in one else None
+    name = "/".join(path.names[-kind.count("/") :]) if path else str(one.get("name"))
     name = next(each for each in _names(name) if (kind.lower(), each.lower()) not in seen)
     seen.add((kind.lower(), name.lower()))
     body = {key: value for key, value in one.items() if key not in _ENVELOPE} | {"name": name}
@@ -127,13 +128,24 @@ def _versions() -> Mapping[str, Sequence[str]]:
 
 
 @cache
-def _sourced() -> Sequence[tuple[re.Pattern[str], re.Pattern[str]]]:
+def _sourced() -> Sequence[tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]]:
+    """Type, what is said, and id: an entry without one of them is about any."""
     rows = json.loads(_SOURCED.read_text("utf-8"))["differences"]
-    return [(re.compile(row["type"], re.IGNORECASE), re.compile(row["said"])) for row in rows]
+    return [
+        (
+            re.compile(row.get("type", ".*"), re.IGNORECASE),
+            re.compile(row.get("said", "")),
+            re.compile(row.get("id", ""), re.IGNORECASE),
+        )
+        for row in rows
+    ]
 
 
 def _is_sourced(one: Difference) -> bool:
-    return any(kind.fullmatch(one.type) and said.search(one.said) for kind, said in _sourced())
+    return any(
+        kind.fullmatch(one.type) and said.search(one.said) and named.search(one.name)
+        for kind, said, named in _sourced()
+    )
 
 
 def resources(path: Path) -> list[Json]:

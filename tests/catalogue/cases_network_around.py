@@ -114,7 +114,8 @@ def _databricks(region: str = "westeurope", *, injected: bool = True, let_in: bo
         data = storage(place, **acls)
         kind = "Microsoft.Databricks/workspaces"
         own = {"customVirtualNetworkId": {"type": "String", "value": network["id"]}} if injected else {}
-        dbx = resource(place.id(kind, "dbx"), kind, {"parameters": own}) | {"location": region}
+        body = {"parameters": own, "managedResourceGroupId": f"{place.subscription}/resourceGroups/dbx"}
+        dbx = resource(place.id(kind, "dbx"), kind, body) | {"location": region}
         ws = workspace(place, storageAccount=data["id"])
         attached = compute(ws, "dbx", "Databricks", resourceId=dbx["id"], isAttachedCompute=True)
         return Tenant([ws, data, network, dbx, attached])
@@ -142,7 +143,10 @@ def _machine(*rules: Raw, image: Raw | None = None, gated: bool = True) -> Build
         nic_kind, kind = "Microsoft.Network/networkInterfaces", "Microsoft.Compute/virtualMachines"
         nic = resource(place.id(nic_kind, "nic"), nic_kind, {"ipConfigurations": [{"properties": configuration}]})
         body = {
-            "storageProfile": {"imageReference": image or _UBUNTU, "osDisk": {"osType": "Linux"}},
+            "storageProfile": {
+                "imageReference": image or _UBUNTU,
+                "osDisk": {"osType": "Linux", "createOption": "FromImage"},
+            },
             "networkProfile": {"networkInterfaces": [{"id": nic["id"]}]},
         }
         vm = resource(place.id(kind, "vm"), kind, body)

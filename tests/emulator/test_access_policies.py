@@ -8,6 +8,7 @@ from local_azure import FINDINGS, LocalAzure, Start
 from tenants import CONTRIBUTOR, TENANT_ID, Tenant, child, group_id, oid, user_assigned
 
 from docs import fidelity
+from emulator import tenant_builder
 
 POLICY = "mode: enforce\nrules: {AML-07: {enabled: true}}\n"
 VAULTS = "Microsoft.KeyVault/vaults"
@@ -50,13 +51,9 @@ def world(start_azure: Start) -> World:
         mine = [_entry(me.upper(), **permissions)] if permissions else []
         others = [_entry(oid(f"holder {n}"), keys=["get"]) for n in range(1024)] if name == "full" else [PERSON, ROBOT]
         vault = tenant.add(
-            {
-                "id": child(group, VAULTS, f"kv-{name}"),
-                "name": f"kv-{name}",
-                "type": VAULTS,
-                "location": "westeurope",
-                "properties": {"tenantId": TENANT_ID, "accessPolicies": [*others, *mine]},
-            }
+            tenant_builder.vault(
+                child(group, VAULTS, f"kv-{name}"), TENANT_ID, rbac=False, accessPolicies=[*others, *mine]
+            )
         )
         kept = {"keyVault": vault["id"].replace("KeyVault", "Keyvault"), "primaryUserAssignedIdentity": uai["id"]}
         tenant.workspace(group, identity=user_assigned(uai), **kept)
