@@ -1,9 +1,10 @@
-"""`python -m checks.shapes FILE…`: holds ARM resources against Microsoft's published types, by Microsoft's compiler.
+"""`python -m checks.shapes [FILE…]`: holds ARM resources against Microsoft's published types, by Microsoft's compiler.
 
-A FILE is a tenant file, a list of resources, or lines of resources, as the local Azure writes them into the folder that
-AMLGUARD_SEEN names. A name that Azure allows nobody, a wrong type, an unknown value, a required property that is
-missing and a property that the type does not know are differences. checks/sourced.json has those that Azure's own
-answers show, each with its source. Without `bicep` on the PATH nothing is checked.
+Without a FILE it holds the tenants of the demo and of the benchmark. A FILE is a tenant file, a list of resources, or
+lines of resources, as the local Azure writes them into the folder that AMLGUARD_SEEN names. A name that Azure allows
+nobody, a wrong type, an unknown value, a required property that is missing and a property that the type does not know
+are differences. checks/sourced.json has those that Azure's own answers show, each with its source. Without `bicep` on
+the PATH nothing is checked.
 """
 
 import json
@@ -17,6 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bench import tenant as bench
+from demo import tenant as demo
 from emulator.ids import ResourcePath
 from infra.compiler import Bicep, Compiler
 
@@ -158,12 +161,17 @@ def resources(path: Path) -> list[Json]:
     return list(document)
 
 
-def check(files: Iterable[Path], say: Callable[[str], None] = print) -> int:
+def _own() -> list[Json]:
+    tenants = (demo.tenant(), bench.tenant(5, 2, lacking=1))
+    return [one for tenant in tenants for key in ("resources", "roleAssignments") for one in tenant[key]]
+
+
+def check(files: Sequence[Path], say: Callable[[str], None] = print) -> int:
     compiler = Compiler.found()
     if compiler is None:
         say("no resource was held against Microsoft's types: there is no `bicep` on the PATH")
         return 0
-    every = [one for path in files for one in resources(path)]
+    every = [one for path in files for one in resources(path)] if files else _own()
     with compiler.running() as bicep:
         found = list(differences(every, bicep))
     for one in found:
@@ -173,4 +181,4 @@ def check(files: Iterable[Path], say: Callable[[str], None] = print) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(check(map(Path, sys.argv[1:])))
+    sys.exit(check([*map(Path, sys.argv[1:])]))
