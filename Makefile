@@ -102,6 +102,7 @@ check-code:
 
 check-types:
 	@$(BIN)/mypy
+	@$(BIN)/python -m checks.shapes
 
 check-templates:
 	@$(BIN)/python -m infra.check --ages $(AGES)

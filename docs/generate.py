@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
-from docs import cli, guards, leading, rights
+from docs import cli, fidelity, guards, leading, rights
 from handlers.cli.formats import schemas
 from infra import derive
 from shared import policy, told
@@ -87,6 +87,7 @@ def documents(rules: Sequence[Rule] = RULES) -> dict[str, str]:
         "docs/schemas/plan-csv.schema.json": json.dumps(schemas.table(), indent=2) + "\n",
         "docs/schemas/events.schema.json": json.dumps(told.schema(), indent=2) + "\n",
         "docs/rights.md": rights.page(),
+        "docs/fidelity.md": fidelity.page(),
         "docs/deploy.md": rights.within((ROOT / "docs" / "deploy.md").read_text("utf-8")),
         **derive.documents(replace(derive.deployed_terms(ROOT), table=tuple(rules))),
     }

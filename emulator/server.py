@@ -25,6 +25,7 @@ from emulator.functions.azurite import ACCOUNT, Azurite
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
 from emulator.history import History
+from emulator.http import seen
 from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
 from emulator.http.striking import Strikes
@@ -99,7 +100,13 @@ class LocalAzure:
         """Opens everything, or nothing if something fails."""
         async with AsyncExitStack() as stack:
             middlewares = Middlewares(
-                self.clock, self.made_up, self.tokens, self.requests, self.strikes, self.options.latency_ms
+                self.clock,
+                self.made_up,
+                self.tokens,
+                self.requests,
+                self.strikes,
+                self.options.latency_ms,
+                seen.wanted(),
             )
             azure = web.Application(middlewares=middlewares.all(), client_max_size=_MOST_BYTES)
             azure.add_routes(self._routes())

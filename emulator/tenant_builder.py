@@ -48,10 +48,11 @@ _PLACELESS = re.compile(
     r"microsoft\.machinelearningservices/workspaces/(connections|datastores|environments|jobs).*"
     r"|microsoft\.authorization/.*|microsoft\.insights/diagnosticsettings"
     r"|microsoft\.network/privateendpoints/privatednszonegroups|microsoft\.keyvault/vaults/.*"
+    r"|microsoft\.web/sites/(slots/)?(config|sitecontainers)|microsoft\.batch/batchaccounts/pools"
 )
 _STATELESS = re.compile(
     rf"{_PLACELESS.pattern}|microsoft\.machinelearningservices/registries"
-    r"|microsoft\.managedidentity/userassignedidentities"
+    r"|microsoft\.managedidentity/userassignedidentities|microsoft\.web/sites(/.*)?|microsoft\.sql/servers"
 )
 _OF_COMPUTE = (
     *("computeLocation", "createdOn", "disableLocalAuth", "isAttachedCompute", "modifiedOn"),

@@ -140,9 +140,12 @@ class Resources:
         return kind
 
     def require_extended(self, path: ResourcePath) -> None:
-        """Refuses with 404 if the top-level resource does not exist that an extension resource extends."""
+        """Refuses with 404 if the top-level resource does not exist that an extension resource extends.
+
+        One below it that exists stands for it, as a tenant file may leave out what lies between.
+        """
         words = path.extends.split("/")
-        if path.resource_group is not None and len(words) > 8:
+        if path.resource_group is not None and len(words) > 8 and path.extends.lower() not in self._tenant.resources:
             top = ResourcePath.parse("/".join(words[:9]))
             if top.key not in self._tenant.resources:
                 raise not_found(top, self._providers.canonical(top.type))

@@ -11,6 +11,7 @@ from aiohttp import web
 from emulator.clock import Clock
 from emulator.http.bodies import handled
 from emulator.http.request_log import LoggedRequest, RequestLog
+from emulator.http.seen import Seen
 from emulator.http.striking import SENT, SKEW, Handler, Strikes
 from emulator.identity.tokens import Tokens
 from emulator.seeded_values import SeededValues
@@ -29,6 +30,7 @@ class Middlewares:
         requests: RequestLog,
         strikes: Strikes,
         latency_ms: float,
+        seen: Seen | None = None,
     ) -> None:
         self._clock = clock
         self._made_up = made_up
@@ -36,6 +38,7 @@ class Middlewares:
         self._requests = requests
         self._strikes = strikes
         self._latency = latency_ms / 1000
+        self._seen = seen
 
     def all(self) -> tuple[Any, ...]:
         """In the order in which a request meets them."""
@@ -59,6 +62,13 @@ class Middlewares:
             response.headers["x-ms-request-id"] = self._made_up.another("request")
             response.headers["x-ms-correlation-request-id"] = correlation
             response.headers["Date"] = format_datetime(self._clock.now() + request.get(SKEW, timedelta()), usegmt=True)
+        if (
+            self._seen
+            and isinstance(response, web.Response)
+            and isinstance(response.body, bytes)
+            and response.status < 300
+        ):
+            self._seen.note(response.body, request.query.get("api-version", ""))
         if not request.path.startswith(CONTROL):
             cut = request.transport is None or request.transport.is_closing()
             status = 0 if cut and not request.get(SENT) else response.status

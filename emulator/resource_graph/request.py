@@ -16,6 +16,7 @@ _MOST_ROWS = 1000
 _MOST_SUBSCRIPTIONS = 1000
 _MOST_MANAGEMENT_GROUPS = 10
 _GROUPS = "/providers/microsoft.management/managementgroups/"
+_OUR_CLUSTERS = ".arg.localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Page:
 
 
 def skip_token(question: Question, offset: int, size: int) -> str:
-    token = json.dumps([offset, size, question.fingerprint()])
-    return base64.urlsafe_b64encode(token.encode()).decode()
+    """In the form of recorded tokens (azure-cli-extensions, resource-graph, test_skip_token_query)."""
+    cluster = f"https://{question.fingerprint()}{_OUR_CLUSTERS}"
+    token = json.dumps({"$id": "1", "MaxRows": size, "RowsToSkip": offset, "KustoClusterUrl": cluster}, indent=2)
+    return base64.b64encode(token.encode()).decode()
 
 
 class Request:
@@ -99,14 +102,19 @@ class Request:
         raise bad_request(self._now, "InvalidAuthorizationScopeFilter", message)
 
     def _unpacked(self, token: Any, question: Question) -> tuple[int, int]:
+        """A token of Azure's own only says where to go on, as recorded. One that was made here is held to its query."""
         try:
-            offset, size, of = json.loads(base64.urlsafe_b64decode(str(token)))
-        except (ValueError, TypeError):
-            of = None
-        if of != question.fingerprint():
+            told = json.loads(base64.b64decode(str(token)))
+            offset, size, cluster = int(told["RowsToSkip"]), int(told["MaxRows"]), str(told["KustoClusterUrl"])
+        except (ValueError, TypeError, KeyError):
+            offset = size = -1
+            cluster = ""
+        of = cluster.removeprefix("https://").removesuffix(_OUR_CLUSTERS)
+        foreign = not cluster.endswith(_OUR_CLUSTERS)
+        if offset < 0 or not 1 <= size <= _MOST_ROWS or not (foreign or of == question.fingerprint()):
             message = "The skip token is not one of this query and these scopes."
             raise bad_request(self._now, "InvalidSkipToken", message)
-        return int(offset), int(size)
+        return offset, size
 
     def _number(self, key: str, least: int, most: int | None) -> int | None:
         value = self._options.get(key)

@@ -85,7 +85,10 @@ def command(**more: Any) -> Raw:
 def datastore(
     of: Raw, name: str, account: str, *, kind: str = "AzureBlob", credentials: str = "None", **more: Any
 ) -> Raw:
-    where = {"accountName": account, "containerName": "data"}
+    within = {"AzureFile": "fileShareName", "AzureDataLakeGen2": "filesystem"}.get(kind, "containerName")
+    where: Raw = {"accountName": account, within: "data"}
+    if kind == "OneLake":
+        where = {"artifact": {"artifactType": "LakeHouse", "artifactName": "data"}, "oneLakeWorkspaceName": "lake"}
     return build.datastore(of["id"], name, kind, credentials=credentials, **{**where, **more})
 
 

@@ -25,6 +25,7 @@ type Build = Callable[[Place], Tenant]
 
 _JOBS = "Microsoft.MachineLearningServices/workspaces/jobs"
 _ACCOUNTS = "Microsoft.Storage/storageAccounts"
+_KIND: Raw = {"kind": "StorageV2", "sku": {"name": "Standard_LRS", "tier": "Standard"}}
 _DENY: Raw = {"networkAcls": {"defaultAction": "Deny", "bypass": "AzureServices", "virtualNetworkRules": []}}
 
 
@@ -46,7 +47,7 @@ def _data_of(group: str, *held: str, tenant: str = "", named: bool = True) -> Bu
         subscription = f"/subscriptions/{place.object_id('abroad')}"
         where = f"{subscription}/resourceGroups/data" if tenant or not group else group
         scope = f"{where}/providers/{_ACCOUNTS}/data{place.unique}"
-        account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": True}) | {"kind": "StorageV2"}
+        account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": True}) | _KIND
         parts = where.split("/")
         ws = workspace(place)
         said: Raw = {"subscriptionId": parts[2], **({"resourceGroup": parts[4]} if named else {})}
@@ -70,7 +71,7 @@ def _apart(*readers: tuple[str, ...]) -> Build:
         grants = []
         for number, accounts in enumerate(readers):
             scope = f"{ALLOWED_GROUP}/providers/{_ACCOUNTS}/data{number}{place.unique}"
-            account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": False}) | {"kind": "StorageV2"}
+            account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": False}) | _KIND
             parts = scope.split("/")
             where = {"subscriptionId": parts[2], "resourceGroup": parts[4]}
             me = place.object_id(f"c{number}")

@@ -6,6 +6,7 @@ from catalogue.build import (
     ACR_PULL,
     REPOSITORY_READER,
     assign,
+    command,
     compute,
     connection,
     datastore,
@@ -94,7 +95,7 @@ def _in_a_job(name: str) -> Build:
         one = compute(ws, "c1", identity=system(place.object_id("c1")))
         uri = f"azureml://registries/{name or mine}/models/m/versions/1"
         inputs = {"model": {"jobInputType": "mlflow_model", "uri": uri}}
-        body = {"jobType": "Command", "computeId": one["id"], "inputs": inputs, "status": "Completed"}
+        body = command(computeId=one["id"], inputs=inputs, status="Completed")
         job = resource(f"{ws['id']}/jobs/j1", f"{_AML}/workspaces/jobs", body)
         store = datastore(ws, "d1", blobs["name"], credentials="AccountKey")
         return Tenant([blobs, ws, one, job, store, resource(place.id(kind, mine), kind, {})])

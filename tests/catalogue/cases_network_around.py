@@ -67,6 +67,17 @@ def _custom(condition: Raw, *, at: str = "{place.subscription}") -> Build:
     return build
 
 
+def _in_a_set(condition: Raw) -> Build:
+    def build(place: Place) -> Tenant:
+        rule_ = definition(place.subscription, condition)
+        kind = "Microsoft.Authorization/policySetDefinitions"
+        members: Raw = {"policyType": "Custom", "policyDefinitions": [{"policyDefinitionId": rule_["id"]}]}
+        group = resource(f"{place.subscription}/providers/{kind}/set", kind, members)
+        return Tenant([*_in_vnet()(place).resources, rule_, group, assigned(place.subscription, group["id"])])
+
+    return build
+
+
 def _cross(*, peered: bool = True, unlinked: str = "", own_dns: bool = False, **account: Any) -> Build:
     """A cluster in a spoke; the workspace's private endpoint in the hub."""
 
@@ -103,7 +114,8 @@ def _databricks(region: str = "westeurope", *, injected: bool = True, let_in: bo
         data = storage(place, **acls)
         kind = "Microsoft.Databricks/workspaces"
         own = {"customVirtualNetworkId": {"type": "String", "value": network["id"]}} if injected else {}
-        dbx = resource(place.id(kind, "dbx"), kind, {"parameters": own}) | {"location": region}
+        body = {"parameters": own, "managedResourceGroupId": f"{place.subscription}/resourceGroups/dbx"}
+        dbx = resource(place.id(kind, "dbx"), kind, body) | {"location": region}
         ws = workspace(place, storageAccount=data["id"])
         attached = compute(ws, "dbx", "Databricks", resourceId=dbx["id"], isAttachedCompute=True)
         return Tenant([ws, data, network, dbx, attached])
@@ -131,7 +143,10 @@ def _machine(*rules: Raw, image: Raw | None = None, gated: bool = True) -> Build
         nic_kind, kind = "Microsoft.Network/networkInterfaces", "Microsoft.Compute/virtualMachines"
         nic = resource(place.id(nic_kind, "nic"), nic_kind, {"ipConfigurations": [{"properties": configuration}]})
         body = {
-            "storageProfile": {"imageReference": image or _UBUNTU, "osDisk": {"osType": "Linux"}},
+            "storageProfile": {
+                "imageReference": image or _UBUNTU,
+                "osDisk": {"osType": "Linux", "createOption": "FromImage"},
+            },
             "networkProfile": {"networkInterfaces": [{"id": nic["id"]}]},
         }
         vm = resource(place.id(kind, "vm"), kind, body)
@@ -179,6 +194,12 @@ CASES: tuple[Case, ...] = (
         _custom({"allOf": [{"field": "type", "equals": _NSG}, {"field": "tags['owner']", "exists": False}]}),
         "may forbid",
         "a policy of one's own that denies some of them",
+    ),
+    acts(
+        "network-group-obstacles",
+        _in_a_set({"field": "type", "equals": "Microsoft.Network/networkSecurityGroups"}),
+        "forbids network security groups",
+        "a policy in a set",
     ),
     leaves("network-group-obstacles", _locked(public_ip=False)),
     leaves(

@@ -15,6 +15,8 @@ from catalogue.build import (
 from catalogue.case import Case, Place, Raw, Tenant
 from catalogue.documented import acts, leaves
 
+from docs.fidelity import known
+
 type Build = Callable[[Place], Tenant]
 
 _AI_ADMINISTRATOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94"
@@ -23,6 +25,13 @@ _OPENAI = "Microsoft.CognitiveServices/accounts"
 _AKS = "Microsoft.ContainerService/managedClusters"
 _ARC = "Microsoft.Kubernetes/connectedClusters"
 _RELAY = "Microsoft.Relay/namespaces"
+_ANY = "GET /subscriptions/{}/resourcegroups/{}/providers/"
+_APPROVABLE = (
+    *("Microsoft.Cache/redis", "Microsoft.Cache/redisEnterprise", "Microsoft.DBforMySQL/flexibleServers"),
+    *("Microsoft.DBforPostgreSQL/flexibleServers", "Microsoft.DBforPostgreSQL/serverGroupsv2"),
+    *("Microsoft.EventHub/namespaces", "Microsoft.Insights/privateLinkScopes", "Microsoft.Network/privateLinkServices"),
+)
+_OTHERS = ("Microsoft.ApiManagement/service", "Microsoft.DataFactory/factories", "Microsoft.Web/sites")
 
 
 def _managed(place: Place, target: str) -> Raw:
@@ -44,6 +53,32 @@ def _leading_to(kind: str = "", *, role: str = "", there: bool = True, shouted: 
         return Tenant([ws, *([target] if there else [])], held, aml=False)
 
     return build
+
+
+def _leading_to_each(*kinds: str) -> Build:
+    """To one of each kind, as Azure answers with it (tests/answers)."""
+
+    def build(place: Place) -> Tenant:
+        targets = [_answered(place, kind) for kind in kinds]
+        rules = {
+            f"to-{number}": {
+                "type": "PrivateEndpoint",
+                "category": "UserDefined",
+                "destination": {"serviceResourceId": one["id"], "subresourceTarget": "any", "sparkEnabled": False},
+            }
+            for number, one in enumerate(targets)
+        }
+        network = {"isolationMode": "AllowInternetOutbound", "outboundRules": rules}
+        return Tenant([workspace(place, managedNetwork=network), *targets], aml=False)
+
+    return build
+
+
+def _answered(place: Place, kind: str) -> Raw:
+    type_ = f"{_ANY}{kind.lower()}/{{}} "
+    one: Raw = next(one.answer for one in known() if one.type.startswith(type_))
+    name = f"to{place.unique}"
+    return {**one, "id": place.id(kind, name), "name": name}
 
 
 def _attached(kind: str, *, by_uai: bool = True, relays: int = 0) -> Build:
@@ -83,8 +118,21 @@ CASES: tuple[Case, ...] = (
         "a SQL server whose id is shouted",
         outcome="Applied",
     ),
+    acts(
+        "outbound-target-approver",
+        _leading_to_each(*_APPROVABLE),
+        "private endpoint to",
+        "targets of other kinds",
+        outcome="Applied",
+    ),
     leaves("outbound-target-approver", _leading_to()),
     acts("outbound-targets", _leading_to(_OPENAI), "no action for microsoft.cognitiveservices/accounts"),
+    acts(
+        "outbound-targets",
+        _leading_to_each(*_OTHERS),
+        "no action for microsoft.apimanagement/service",
+        "targets of kinds that the role does not approve",
+    ),
     acts(
         "outbound-targets",
         _leading_to("Microsoft.DocumentDB/databaseAccounts", there=False),

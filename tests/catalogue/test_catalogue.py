@@ -9,6 +9,7 @@ from catalogue.gathered import Placed, document, placed, policy, requirements, t
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
+from docs import fidelity
 from shared.access.guards import Guard
 from shared.access.rules import RULES, RuleKind
 
@@ -18,8 +19,9 @@ _SWEEP_SECONDS = 420
 
 @dataclass
 class Swept:
-    """The local Azure after the sweep; rows by the case's subscription."""
+    """The local Azure after the sweep; rows by the case's subscription, and the types of what it was asked."""
 
+    sent: set[str]
     rows: dict[str, list[Json]] = field(default_factory=dict)
 
     def add(self, row: Json) -> None:
@@ -62,7 +64,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
     try:
         _sweep(azure)
         _tell(azure)
-        seen = Swept()
+        seen = Swept(azure.sent())
         for row in (*azure.rows(), *azure.rows(FINDINGS)):
             seen.add(row)
         yield seen
@@ -109,6 +111,10 @@ def test_case(one: Placed, swept: Swept) -> None:
     fitting = [row for row in rows if not case.outcome or _outcome(row) == case.outcome]
     assert [row for row in fitting if case.says in _text(row)], rows or swept.rows.get(one.place.subscription.lower())
     assert all(row["Remedy"] for row in fitting if _outcome(row) == "Finding")
+
+
+def test_it_asks_for_what_the_papers_list(swept: Swept) -> None:
+    assert fidelity.listed("catalogue/test_catalogue.py") <= swept.sent
 
 
 def test_every_guard_is_one_that_the_papers_name(swept: Swept) -> None:

@@ -113,6 +113,13 @@ def _attached(kind: str) -> Use:
     return use
 
 
+def _encrypted(**key: str) -> Json:
+    return {
+        "status": "Enabled",
+        "keyVaultProperties": {"keyIdentifier": "https://keys.vault.azure.net/keys/k/1", **key},
+    }
+
+
 def _says(of: Callable[[str], Json]) -> Use:
     def use(_: Tenant, workspace: Json, resource: Json) -> None:
         workspace["properties"] |= of(resource["id"])
@@ -154,7 +161,7 @@ KINDS: dict[str, Kind] = {
     "registry of an outbound rule": Kind(_ACR, _says(_outbound), watched=True, asks=False),
     "key of the encryption": Kind(
         _VAULT,
-        _says(lambda vault: {"encryption": {"keyVaultProperties": {"keyVaultArmId": vault.upper()}}}),
+        _says(lambda vault: {"encryption": _encrypted(keyVaultArmId=vault.upper())}),
         watched=True,
         asks=False,
     ),
@@ -163,7 +170,7 @@ KINDS: dict[str, Kind] = {
         _UAI, _connection(lambda one: {"credentials": {"resourceId": one["id"].upper(), "clientId": oid("client")}})
     ),
     "identity of the encryption": Kind(
-        _UAI, _says(lambda one: {"encryption": {"identity": {"userAssignedIdentity": one}}}), asks=False
+        _UAI, _says(lambda one: {"encryption": {**_encrypted(), "identity": {"userAssignedIdentity": one}}}), asks=False
     ),
     "identity of a compute": Kind(_UAI, _compute),
     "identity of an endpoint": Kind(_UAI, _endpoint, asks=False),
@@ -201,19 +208,18 @@ def registry(kind: str) -> str:
 
 
 def _resource(tenant: Tenant, kind: str) -> Json:
-    name = resource(kind).rpartition("/")[2]
-    match KINDS[kind].type:
-        case one if one == _ACR:
-            return tenant.registry(SHARED, name)
-        case one if one == _STORAGE:
-            return tenant.storage(SHARED, name)
-        case one if one == _UAI:
-            return tenant.uai(SHARED, name)
-        case one if one == _VAULT:
-            return tenant.add(build.vault(resource(kind), TENANT_ID))
-        case one if one == _INSIGHTS:
-            return tenant.add(build.component(resource(kind)))
-    return tenant.add(build.resource(resource(kind)))
+    name, named = resource(kind).rpartition("/")[2], resource(kind)
+    own: dict[str, Callable[[], Json]] = {
+        _ACR: lambda: tenant.registry(SHARED, name),
+        _STORAGE: lambda: tenant.storage(SHARED, name),
+        _UAI: lambda: tenant.uai(SHARED, name),
+        _VAULT: lambda: tenant.add(build.vault(named, TENANT_ID)),
+        _INSIGHTS: lambda: tenant.add(build.component(named)),
+        _ARC: lambda: tenant.add(
+            build.resource(named, {"agentPublicKeyCertificate": ""}, identity=system_assigned(kind))
+        ),
+    }
+    return own.get(KINDS[kind].type, lambda: tenant.add(build.resource(named)))()
 
 
 def document() -> Json:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Self
+from urllib.parse import unquote
 
 import forked
 import requests
@@ -20,6 +21,8 @@ from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.queue import QueueClient
 from forked import Forked, Ran
 from wire import Json, claims, clean, is_write, version_of
+
+from docs import fidelity
 
 _WITHOUT_TIMER = ("--setting", "AzureWebJobs.sweep.Disabled=true")
 
@@ -115,10 +118,12 @@ class LocalAzure:
         return azure
 
     def stop(self) -> None:
+        unlisted = self._unlisted()
         self.http.close()
         self._logs.close()
         self.process.signal(signal.SIGTERM)
         self.process.ended(_STOP_SECONDS)
+        assert not unlisted, f"docs/fidelity.md does not list what amlguard sends: {sorted(unlisted)}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -198,6 +203,17 @@ class LocalAzure:
     def asked(self) -> list[Json]:
         logged: list[Json] = self.control("GET", "requests").json()
         return logged
+
+    def sent(self) -> set[str]:
+        """The types of the app's requests, as docs/fidelity.md lists them. Anybody may ask for the cloud's metadata."""
+        mine = [one for one in self.asked() if one["caller"] == self.app or one["path"].startswith("/metadata/")]
+        return {fidelity.request_type(one["method"], unquote(one["path"])) for one in mine}
+
+    def _unlisted(self) -> set[str]:
+        if not self.process.runs:
+            return set()
+        self.faults()
+        return self.sent() - fidelity.listed()
 
     def writes(self) -> list[Json]:
         """What the app asked ARM to change, in order, whatever the answer."""

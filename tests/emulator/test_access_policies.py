@@ -7,6 +7,9 @@ import pytest
 from local_azure import FINDINGS, LocalAzure, Start
 from tenants import CONTRIBUTOR, TENANT_ID, Tenant, child, group_id, oid, user_assigned
 
+from docs import fidelity
+from emulator import tenant_builder
+
 POLICY = "mode: enforce\nrules: {AML-07: {enabled: true}}\n"
 VAULTS = "Microsoft.KeyVault/vaults"
 _OURS = "RuleId == 'workspace-vault-policies'"
@@ -48,13 +51,9 @@ def world(start_azure: Start) -> World:
         mine = [_entry(me.upper(), **permissions)] if permissions else []
         others = [_entry(oid(f"holder {n}"), keys=["get"]) for n in range(1024)] if name == "full" else [PERSON, ROBOT]
         vault = tenant.add(
-            {
-                "id": child(group, VAULTS, f"kv-{name}"),
-                "name": f"kv-{name}",
-                "type": VAULTS,
-                "location": "westeurope",
-                "properties": {"tenantId": TENANT_ID, "accessPolicies": [*others, *mine]},
-            }
+            tenant_builder.vault(
+                child(group, VAULTS, f"kv-{name}"), TENANT_ID, rbac=False, accessPolicies=[*others, *mine]
+            )
         )
         kept = {"keyVault": vault["id"].replace("KeyVault", "Keyvault"), "primaryUserAssignedIdentity": uai["id"]}
         tenant.workspace(group, identity=user_assigned(uai), **kept)
@@ -102,3 +101,16 @@ def test_a_full_vault_is_a_finding(world: World) -> None:
     (row,) = world.azure.rows(FINDINGS, _OURS)
     assert row["ResourceId"].lower() == world.vaults["full"].lower()
     assert "az keyvault update" in row["Remedy"]
+
+
+def test_an_undo_takes_back_what_was_added_and_no_more(world: World) -> None:
+    """It comes last, because it changes what the others look at."""
+    runs = {row["RunId"] for row in world.azure.rows(where=f"{_OURS} and Outcome == 'Applied'")}
+    for run in runs:
+        assert world.azure.run("undo", run, "--yes").code == 0
+    assert world.policies("nothing") == [PERSON, ROBOT]
+    assert {name.lower(): len(held) for name, held in world.policies("some")[2]["permissions"].items() if held} == {
+        "secrets": 3,
+        "storage": 1,
+    }
+    assert fidelity.listed("emulator/test_access_policies.py") <= world.azure.sent()

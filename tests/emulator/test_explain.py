@@ -15,6 +15,8 @@ from tenants import (
 )
 from wire import Json
 
+from emulator import tenant_builder
+
 GROUP, FAR, WIDE = group_id("rg-one"), group_id("rg-far"), group_id("rg-wide")
 REGISTRY = child(GROUP, "Microsoft.ContainerRegistry/registries", "acrone")
 FOREIGN = child(FAR, "Microsoft.ContainerRegistry/registries", "acrfar")
@@ -63,9 +65,9 @@ def _services(tenant: Tenant) -> None:
     """A container app that pulls with its identity, and a site that does not."""
     named = {"server": "acrone.azurecr.io", "identity": "system"}
     app = {"configuration": {"registries": [named]}}
-    tenant.add({"id": child(FAR, "Microsoft.App/containerApps", "chat"), "properties": app})
+    tenant.add(tenant_builder.resource(child(FAR, "Microsoft.App/containerApps", "chat"), app))
     site = {"siteConfig": {"linuxFxVersion": "DOCKER|acrone.azurecr.io/portal:1"}}
-    tenant.add({"id": child(FAR, "Microsoft.Web/sites", "portal"), "kind": "app,linux,container", "properties": site})
+    tenant.add(tenant_builder.resource(child(FAR, "Microsoft.Web/sites", "portal"), site, kind="app,linux,container"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from event_grid import event
 from local_azure import FINDINGS, LocalAzure, Start
 from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
 
+from docs import fidelity
+
 BLOB = "blob:policy.yaml"
 ENFORCE = "mode: enforce\nsettle_minutes: 0\n"
 FIRST, SECOND = group_id("rg-first"), group_id("rg-second")
@@ -83,6 +85,7 @@ def test_what_is_pushed_is_in_force_and_shown(azure: LocalAzure, tmp_path: Path)
     assert granted(azure, FIRST)
     again = azure.run("policy", "push", str(tmp_path / "policy.yaml"), env={"AMLGUARD_PRINCIPAL_ID": azure.app})
     assert "nothing changed" in again.out
+    assert fidelity.listed("emulator/test_policy_in_storage.py") <= azure.sent()
 
 
 def test_a_broken_one_is_never_in_force_and_the_last_good_one_survives_a_restart(

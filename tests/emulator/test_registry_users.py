@@ -30,6 +30,7 @@ from tenants import (
 )
 from wire import Json
 
+from docs import fidelity
 from emulator import tenant_builder
 
 HOME = "11111111-1111-4111-8111-111111111111"
@@ -109,10 +110,12 @@ def site(fx: str, *, managed: bool | None = False, slot: bool = False, kind: str
     return build
 
 
-def sidecar(**properties: str) -> Build:
+def sidecar(*, slot: bool = False, **properties: str) -> Build:
     def build(tenant: Tenant, place: Place) -> None:
         kind = "app,linux"
         made = resource(tenant, place.group, "Microsoft.Web/sites", f"site-{place.name}", {}, kind=kind)
+        if slot:
+            made = below(tenant, made, "slots/staging", {}, kind=kind, location="westeurope")
         below(tenant, made, "config/web", {"linuxFxVersion": "sitecontainers"})
         own = {key: value.format(place=place) for key, value in properties.items()}
         below(tenant, made, "sitecontainers/main", {"image": f"{place.server}/app:1", "isMain": True, **own})
@@ -291,6 +294,7 @@ CASES = (
     Case("slot identity", "", site(DOCKER, slot=True, managed=True)),
     Case("sidecar", "registry-services", sidecar(authType="UserCredentials", userName="{place.registry[name]}")),
     Case("sidecar identity", "", sidecar(authType="SystemIdentity")),
+    Case("sidecar of a slot", "registry-services", sidecar(slot=True, authType="UserCredentials")),
     Case("pool", "registry-services", pool(userName="{place.registry[name]}")),
     Case("pool identity", "", pool(identityReference={"resourceId": "/subscriptions/x"})),
     Case("pool abroad", "registry-services", pool(APPS, username="{place.registry[name]}")),
@@ -379,3 +383,7 @@ def _planned(azure: LocalAzure, there: dict[str, Place]) -> Seen:
 def test_the_admin_user_stays_on_for_whoever_still_needs_it(seen: Seen, name: str) -> None:
     case = BY_NAME[name]
     assert (seen.on[name], seen.guard[name]) == (bool(case.guard), case.guard)
+
+
+def test_it_asks_for_what_the_papers_list(seen: Seen) -> None:
+    assert fidelity.listed("emulator/test_registry_users.py") <= seen.azure.sent()

@@ -37,6 +37,8 @@ from scope_world import (
 )
 from tenants import TENANT_ID, child
 
+from docs import fidelity
+
 ACCESS = json.loads((Path(__file__).parents[2] / "infra" / "app_access.json").read_text(encoding="utf-8"))
 CHOOSES = {
     "management group": (management_group("ml"), {"one", "prod", "nested"}),
@@ -126,6 +128,11 @@ def test_plan_looks_at_what_the_scope_chooses(world: World, azure: LocalAzure, w
     assert looked["identity"] == world.azure.app
     assert world.strays(_allowed(scope, names), lists=searches(scope)) == []
     assert world.azure.writes() == []
+
+
+def test_it_asks_for_what_the_papers_list(azure: LocalAzure) -> None:
+    azure.run("plan", "--scope", management_group("ml"), "--scope", RG)
+    assert fidelity.listed("emulator/test_scopes.py") <= azure.sent()
 
 
 @pytest.mark.parametrize("what", CHOOSES)

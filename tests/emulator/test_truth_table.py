@@ -11,6 +11,8 @@ from truth_cases import built
 from truth_needs import CASES, Case, Need
 from wire import Json
 
+from docs import fidelity
+
 POLICY = "mode: enforce\n"
 _DELIVERY = 20  # more at once get in each other's way at the caps, and Event Grid would have to come again
 
@@ -132,6 +134,9 @@ class TestApply:
             withheld = [one["guard"] for one in said["withheld"] if _is_about(need, one["action"])]
             assert len(grants) == (case.outcome == "granted")
             assert withheld == ([need.guard] if case.outcome == "withheld" else [])
+
+    def test_it_asks_for_what_the_papers_list(self, through_apply: World) -> None:
+        assert fidelity.listed("emulator/test_truth_table.py") <= through_apply.azure.sent()
 
 
 def _is_about(need: Need, action: Json) -> bool:

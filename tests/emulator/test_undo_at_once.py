@@ -22,6 +22,7 @@ from wire import Json
 
 from demo.tenant import POLICY as DEMO_POLICY
 from demo.tenant import tenant as demo_tenant
+from docs import fidelity
 from emulator import tenant_builder as build
 
 WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
@@ -116,6 +117,7 @@ def test_everything_that_one_run_did_in_all_workspaces_at_once(world: World) -> 
     assert state(azure) == before
     assert [one["reliedOnBy"] for one in taken.document["steps"] if one["reliedOnBy"]] == []
     assert taken.document["refused"] == []
+    assert fidelity.listed("emulator/test_undo_at_once.py") <= azure.sent()
 
 
 def test_what_a_workspace_outside_the_run_needs_stays_until_forced(world: World) -> None:

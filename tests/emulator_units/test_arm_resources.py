@@ -181,6 +181,16 @@ async def test_a_lock_below_blocks_deleting_the_group() -> None:
     assert one.tenant.resources == {}
 
 
+def test_a_lock_lies_on_what_is_there() -> None:
+    """Also on what lies below something that the tenant file leaves out. Recorded on a collection of a database."""
+    below = f"{RG}/providers/Microsoft.DocumentDB/databaseAccounts/db/mongodbDatabases/one"
+    lock = "providers/Microsoft.Authorization/locks/l?api-version=2016-09-01"
+    one = azure(resources=[resource(below)])
+    body = {"properties": {"level": "CanNotDelete"}}
+    assert one.ask("PUT", f"{below}/{lock}", body).status == 201
+    assert one.refusal("PUT", f"{below.replace('/db/', '/none/')}/{lock}", body).code == "ResourceNotFound"
+
+
 def test_what_cannot_be_written() -> None:
     one = azure()
     assert one.refusal("PUT", f"{WORKSPACE}2/computes/c{AML}", {}).code == "ParentResourceNotFound"

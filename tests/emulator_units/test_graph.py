@@ -1,5 +1,7 @@
 """Resource Graph over a tenant, as one caller sees it."""
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -331,3 +333,18 @@ def test_rows_that_a_where_drops_are_not_checked_for_access() -> None:
 
     rows("resources | where name == 'acr10042' | project id", graph(can_read, registries(10_000)))
     assert calls == [f"{ACR}0042"]
+
+
+def test_a_skip_token_of_another_cluster_says_only_where_to_go_on() -> None:
+    """Recorded: azure-cli-extensions, resource-graph, test_skip_token_query."""
+    cluster = "https://arg-weu-four-sf.arg.core.windows.net"
+    told = {"$id": "1", "MaxRows": 2, "RowsToSkip": 1, "KustoClusterUrl": cluster}
+    token = base64.b64encode(json.dumps(told).encode()).decode()
+    body = {"query": "resources | project id", "options": {"$skipToken": token}}
+    service = graph(document=registries(4))
+    answer = service.query(CALLER, body)[0]
+    every = service.query(CALLER, {"query": "resources | project id"})[0]["data"]
+    assert answer["data"] == every[1:3]
+    for wrong in ({"RowsToSkip": -1}, {"MaxRows": 0}, {"MaxRows": 1001}, {"RowsToSkip": "x"}):
+        spoilt = base64.b64encode(json.dumps(told | wrong).encode()).decode()
+        assert details(service, {**body, "options": {"$skipToken": spoilt}})[2][0]["code"] == "InvalidSkipToken"
