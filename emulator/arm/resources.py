@@ -11,7 +11,7 @@ from emulator.arm.call import Answer, Call, page
 from emulator.arm.manners import Manners
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
-from emulator.arm.store import ResourceStore, not_found
+from emulator.arm.store import SUCCEEDED, ResourceStore, not_found
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath, key_of
 from emulator.seeded_values import SeededValues
@@ -92,9 +92,14 @@ class Resources:
         return Answer(manner.status, shown, finish=self._store.remove_slowly(call.path, manner.state), manner=manner)
 
     def post(self, call: Call) -> Answer:
+        """What a type's manner does not make slow is done at once."""
         owner = ResourcePath.parse(call.path.parent)
         answer = self._actions.run(call, owner, self._store.find(owner))
-        return replace(answer, manner=self._manners.of(owner, call.path.types[-1], call.api_version))
+        manner = self._manners.of(owner, call.path.types[-1], call.api_version)
+        if answer.finish is None or manner.slow or call.ends is not None:
+            return replace(answer, manner=manner)
+        answer.finish(SUCCEEDED)
+        return replace(answer, status=manner.status, finish=None)
 
     def operation_result(self, call: Call) -> Answer:
         """What a Location says."""

@@ -10,12 +10,13 @@ from emulator_units.eventually import eventually
 GROUP = f"{RG}/providers/Microsoft.ContainerInstance/containerGroups/cg"
 TABLE = f"{STORAGE}/tableServices/default/tables/runs"
 AML_REGISTRY = f"{RG}/providers/Microsoft.MachineLearningServices/registries/shared"
+COMPUTE = f"{WORKSPACE}/computes/ci"
 DCR = f"{RG}/providers/Microsoft.Insights/dataCollectionRules/dcr"
 
 
 def azure() -> Azure:
     workspace = resource(WORKSPACE, identity={"type": "SystemAssigned", "principalId": "p1"})
-    others = [resource(one) for one in (STORAGE, VAULT, GROUP, UAI, AML_REGISTRY)]
+    others = [resource(one) for one in (STORAGE, VAULT, GROUP, UAI, AML_REGISTRY, COMPUTE)]
     return Azure({"resources": [workspace, resource(REGISTRY, sku={"name": "Standard"}), *others]})
 
 
@@ -112,6 +113,26 @@ async def test_a_registry_of_aml_answers_as_its_version_says(version: str, statu
     """Recorded: 202 without a body. From 2023-04-01 on the specification has 200 and 201 only."""
     made = azure().ask("PUT", f"{AML_REGISTRY}2?api-version={version}", {"location": "westeurope", "properties": {}})
     assert (made.status, made.body is None) == (status, status == 202)
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "status"),
+    [
+        (f"{WORKSPACE}/resyncKeys", "2020-08-01", 200),
+        (f"{WORKSPACE}/resyncKeys", "2024-04-01", 202),
+        (f"{COMPUTE}/start", "2020-08-01", 200),
+        (f"{COMPUTE}/start", "2021-04-01", 202),
+        (f"{COMPUTE}/restart", "2021-04-01", 200),
+        (f"{COMPUTE}/restart", "2023-04-01", 202),
+    ],
+)
+async def test_older_versions_act_at_once(action: str, version: str, status: int) -> None:
+    """As their specifications say (azure-rest-api-specs, machineLearningServices.json); 2024-04-01 was recorded."""
+    one = azure()
+    answer = one.ask("POST", f"{action}?api-version={version}")
+    assert (answer.status, "Location" in answer.headers) == (status, status == 202)
+    if "resync" in action:
+        assert bool(one.tenant.synced_keys) is (status == 200)
 
 
 def test_an_alert_has_no_provisioning_state() -> None:
