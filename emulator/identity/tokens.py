@@ -4,10 +4,13 @@ Tokens follow real time, not the local Azure's clock, because clients cache them
 """
 
 import secrets
+import sys
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import Any
 
 import jwt
 
@@ -37,6 +40,30 @@ class Caller:
     """ServicePrincipal or User."""
     operator: bool = False
     """May do everything. Nobody else may use the control routes."""
+
+
+# Every request's token is looked at three times, and clients use one for hours.
+@lru_cache(maxsize=1024)
+def _signed(token: str, key: str) -> dict[str, Any]:
+    """The claims, which were valid when this token was first seen. Raises `jwt.InvalidTokenError`."""
+    found: dict[str, Any] = jwt.decode(
+        token, key, algorithms=["HS256"], options={"verify_aud": False, "verify_iat": False}
+    )
+    return found
+
+
+def _valid(token: str, key: str) -> dict[str, Any]:
+    claims = _signed(token, key)
+    if int(claims.get("exp", sys.maxsize)) <= time.time():
+        raise jwt.ExpiredSignatureError
+    return claims
+
+
+@lru_cache(maxsize=1024)
+def _read(token: str) -> dict[str, Any]:
+    """The claims, whoever signed them. Raises `jwt.InvalidTokenError`."""
+    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return found
 
 
 class Tokens:
@@ -100,9 +127,7 @@ class Tokens:
         if scheme.lower() != "bearer" or not token:
             raise self._refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
         try:
-            claims = jwt.decode(
-                token, self._key, algorithms=["HS256"], options={"verify_aud": False, "verify_iat": False}
-            )
+            claims = _valid(token, self._key)
         except jwt.ExpiredSignatureError:
             raise self._refused("ExpiredAuthenticationToken", "The access token expiry is in the past.") from None
         except jwt.InvalidTokenError:
@@ -116,9 +141,7 @@ class Tokens:
     def claimed(self, authorization: str | None) -> Caller | None:
         """Who calls, whatever the token is for. None if nobody can tell."""
         try:
-            return self._caller(
-                jwt.decode((authorization or "").rpartition(" ")[2], options={"verify_signature": False})
-            )
+            return self._caller(_read((authorization or "").rpartition(" ")[2]))
         except (jwt.InvalidTokenError, KeyError):
             return None
 
