@@ -207,11 +207,8 @@ def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
 
 def _that_want(terms: Terms) -> Sequence[Rule]:
     """The rules that may want to see more than the workspace and its lists."""
-    return [
-        rule
-        for rule in terms.table
-        if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
-    ]
+    able = (rule for rule in terms.table if rule.wants is not nothing)
+    return [rule for rule in able if terms.enabled(rule) or _reports_while_off(rule, terms)]
 
 
 def _wants(estate: Estate, rules: Iterable[Rule]) -> set[Want]:
