@@ -1,5 +1,7 @@
 # Every target sets up what it needs. Python 3.13, make and the package registries are enough.
 .DEFAULT_GOAL := help
+# Else each of the hundreds of processes compiles all that it loads anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 INFRA := .venv-infra

@@ -37,10 +37,11 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """One process for all visits; each has a profile of its own."""
+    """One process for all visits; each has a profile of its own. Those that leave nothing behind may `keep_tabs`."""
 
-    def __init__(self, chromium: str) -> None:
+    def __init__(self, chromium: str, *, keep_tabs: bool = False) -> None:
         env = {**os.environ, "AMLGUARD_CHROMIUM": chromium, "NODE_PATH": str(_ROOT / "node_modules")}
+        env["AMLGUARD_KEEP_TABS"] = "yes" if keep_tabs else ""
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [str(NODE), str(Path(__file__).with_name("visit.cjs"))],
             stdin=subprocess.PIPE,

@@ -3,16 +3,19 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 ROOT = "/"
 _MANAGEMENT_GROUPS = ("providers", "microsoft.management", "managementgroups")
 
 
+@lru_cache(maxsize=1 << 16)  # a list compares the scopes of all assignments, the same at each request
 def segments(scope: str) -> tuple[str, ...]:
     return tuple(part for part in scope.lower().split("/") if part)
 
 
+@lru_cache(maxsize=1 << 16)
 def key_of(scope: str) -> str:
     """The form in which ids are compared and stored: lower-case, one leading slash, none at the end."""
     return "/" + "/".join(segments(scope))

@@ -11,44 +11,46 @@ settings.load_profile("amlguard")
 
 _TESTS = Path(__file__).parent
 # These modules take longest. They begin first, so that no process works on one of them when the others are done.
-_LONGEST = tuple(
-    _TESTS / name
-    for name in (
-        "reports/test_reports.py",
-        "catalogue/test_catalogue.py",
-        "emulator/test_registry_users.py",
-        "properties/test_hostile_tenants.py",
-        "browser/test_report_page.py",
-        "properties/test_narrow_and_full_looks.py",
-        "emulator/test_what_leads_here.py",
-        "infra/test_played.py",
-        "infra/test_check.py",
-        "emulator/test_scopes.py",
-        "emulator/test_scopes_of_sweeps.py",
-        "emulator/test_sweeping.py",
-        "reliability/test_fault_matrix.py",
-        "emulator/test_encodings.py",
-        "catalogue/test_new_rule.py",
-        "infra/test_rights.py",
-        "properties/test_malformed_ids.py",
-        "az/test_az_parser.py",
-        "emulator/test_guardrails_stop.py",
-        "emulator/test_undo_at_once.py",
-        "emulator/test_odd_names.py",
-        "emulator/test_failing_reads.py",
-        "emulator/test_teams.py",
-        "package/test_wheel.py",
-        "unit/handlers/cli/formats/test_hostile_text.py",
-        "infra/test_kql_literals.py",
+_LONGEST = {
+    _TESTS / name: place
+    for place, name in enumerate(
+        (
+            "reports/test_reports.py",
+            "catalogue/test_catalogue.py",
+            "emulator/test_registry_users.py",
+            "properties/test_hostile_tenants.py",
+            "browser/test_report_page.py",
+            "properties/test_narrow_and_full_looks.py",
+            "emulator/test_what_leads_here.py",
+            "infra/test_played.py",
+            "infra/test_check.py",
+            "emulator/test_scopes.py",
+            "emulator/test_scopes_of_sweeps.py",
+            "emulator/test_sweeping.py",
+            "reliability/test_fault_matrix.py",
+            "emulator/test_encodings.py",
+            "catalogue/test_new_rule.py",
+            "infra/test_rights.py",
+            "properties/test_malformed_ids.py",
+            "az/test_az_parser.py",
+            "emulator/test_guardrails_stop.py",
+            "emulator/test_undo_at_once.py",
+            "emulator/test_odd_names.py",
+            "emulator/test_failing_reads.py",
+            "emulator/test_teams.py",
+            "package/test_wheel.py",
+            "unit/handlers/cli/formats/test_hostile_text.py",
+            "infra/test_kql_literals.py",
+        )
     )
-)
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """xdist gives modules to its processes in this order (`--no-loadscope-reorder`)."""
     if gone := [str(path) for path in _LONGEST if not path.exists()]:
         raise pytest.UsageError(f"tests/conftest.py names modules that are not there: {', '.join(gone)}")
-    items.sort(key=lambda item: _LONGEST.index(item.path) if item.path in _LONGEST else len(_LONGEST))
+    items.sort(key=lambda item: _LONGEST.get(item.path, len(_LONGEST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -4,10 +4,13 @@ Tokens follow real time, not the local Azure's clock, because clients cache them
 """
 
 import secrets
+import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import Any
 
 import jwt
 
@@ -39,11 +42,36 @@ class Caller:
     """May do everything. Nobody else may use the control routes."""
 
 
+# Every request's token is looked at three times, and clients use one for hours.
+@lru_cache(maxsize=1024)
+def _signed(token: str, key: str) -> dict[str, Any]:
+    """The claims, which were valid when this token was first seen. Raises `jwt.InvalidTokenError`."""
+    found: dict[str, Any] = jwt.decode(
+        token, key, algorithms=["HS256"], options={"verify_aud": False, "verify_iat": False}
+    )
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _read(token: str) -> dict[str, Any]:
+    """The claims, whoever signed them. Raises `jwt.InvalidTokenError`."""
+    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return found
+
+
 class Tokens:
     def __init__(
-        self, tenant_id: str, *, app: Caller, operator: Caller, key: str = "", identity_header: str = ""
+        self,
+        tenant_id: str,
+        *,
+        app: Caller,
+        operator: Caller,
+        key: str = "",
+        identity_header: str = "",
+        now: Callable[[], float] = time.time,
     ) -> None:
         """The key and the header are new ones unless they are given."""
+        self._now = now
         self._tenant_id = tenant_id
         self._issuer = f"https://sts.windows.net/{tenant_id}/"
         self._key = key or secrets.token_hex(32)
@@ -56,7 +84,7 @@ class Tokens:
 
     def issue(self, caller: Caller, resource: str, *, lifetime: int = LIFETIME_SECONDS) -> dict[str, str]:
         """The managed identity endpoint's answer (api-version 2019-08-01)."""
-        now = int(time.time())
+        now = int(self._now())
         claims = {
             "aud": resource,
             "iss": self._issuer,
@@ -100,9 +128,7 @@ class Tokens:
         if scheme.lower() != "bearer" or not token:
             raise self._refused("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
         try:
-            claims = jwt.decode(
-                token, self._key, algorithms=["HS256"], options={"verify_aud": False, "verify_iat": False}
-            )
+            claims = self._valid(token)
         except jwt.ExpiredSignatureError:
             raise self._refused("ExpiredAuthenticationToken", "The access token expiry is in the past.") from None
         except jwt.InvalidTokenError:
@@ -113,12 +139,16 @@ class Tokens:
             self._require_audience(claims["aud"], audience.value | own)
         return caller
 
+    def _valid(self, token: str) -> dict[str, Any]:
+        claims = _signed(token, self._key)
+        if int(claims.get("exp", sys.maxsize)) <= self._now():
+            raise jwt.ExpiredSignatureError
+        return claims
+
     def claimed(self, authorization: str | None) -> Caller | None:
         """Who calls, whatever the token is for. None if nobody can tell."""
         try:
-            return self._caller(
-                jwt.decode((authorization or "").rpartition(" ")[2], options={"verify_signature": False})
-            )
+            return self._caller(_read((authorization or "").rpartition(" ")[2]))
         except (jwt.InvalidTokenError, KeyError):
             return None
 

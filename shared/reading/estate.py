@@ -128,6 +128,7 @@ async def _complete(
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
+    rules = _that_want(terms)
     while True:
         asked = [*(ask_rules(workspace, estate, terms) for workspace in estate.workspaces), *besides]
         subscriptions = _subscriptions(asked)
@@ -140,7 +141,7 @@ async def _complete(
         # it, and such an identity is never in `found`.
         estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
-        wants = _wants(estate, terms) - estate.facts.keys()
+        wants = _wants(estate, rules) - estate.facts.keys()
         principals = unknown_holders(asked, estate, terms)
         if not dependencies and not principals and not wants and subscriptions <= known:
             return await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
@@ -204,11 +205,16 @@ def _with(estate: Estate, scope: Scope, raw: Fact) -> Estate:
             return replace(estate, clusters={**estate.clusters, scope: kubelet}) if kubelet else estate
 
 
-def _wants(estate: Estate, terms: Terms) -> set[Want]:
+def _that_want(terms: Terms) -> Sequence[Rule]:
+    """The rules that may want to see more than the workspace and its lists."""
+    able = (rule for rule in terms.table if rule.wants is not nothing)
+    return [rule for rule in able if terms.enabled(rule) or _reports_while_off(rule, terms)]
+
+
+def _wants(estate: Estate, rules: Iterable[Rule]) -> set[Want]:
     return {
         want
-        for rule in terms.table
-        if rule.wants is not nothing and (terms.enabled(rule) or _reports_while_off(rule, terms))
+        for rule in rules
         for workspace in estate.workspaces
         if rule.examines(workspace) and (workspace is estate.subject or _bears_on_registry(rule))
         for want in rule.needs_to_see(workspace, estate)

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from az.parse import documents_commands, faults, remedies_commands
 
 _ROOT = Path(__file__).parents[2]
 _CODE = sorted(path for folder in ("handlers", "infra", "shared") for path in _ROOT.glob(f"{folder}/**/*.py"))
-_TREES = [ast.parse(path.read_text(encoding="utf-8")) for path in _CODE]
 _OF_DOCUMENTS = {
     path.relative_to(_ROOT).as_posix(): commands
     for path in sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")])
@@ -44,13 +44,24 @@ def _said(value: ast.expr) -> str:
     return "" if value.value is True else f"'{value.value!s}'"
 
 
-_PRINTED = [command for tree in _TREES for text in _texts(tree) for command in remedies_commands(text)]
-_MADE = [command for tree in _TREES for command in _made(tree)]
+@cache
+def _trees() -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in _CODE]
 
 
 @pytest.fixture(scope="module")
-def wrong() -> dict[str, str]:
-    every = [*(command for commands in _OF_DOCUMENTS.values() for command in commands), *_PRINTED, *_MADE]
+def printed() -> list[str]:
+    return [command for tree in _trees() for text in _texts(tree) for command in remedies_commands(text)]
+
+
+@pytest.fixture(scope="module")
+def made() -> list[str]:
+    return [command for tree in _trees() for command in _made(tree)]
+
+
+@pytest.fixture(scope="module")
+def wrong(printed: list[str], made: list[str]) -> dict[str, str]:
+    every = [*(command for commands in _OF_DOCUMENTS.values() for command in commands), *printed, *made]
     return faults(every, naming=True)
 
 
@@ -63,15 +74,15 @@ def test_documents(document: str, wrong: dict[str, str]) -> None:
     assert _wrong_of(_OF_DOCUMENTS[document], wrong) == {}
 
 
-def test_messages_in_code(wrong: dict[str, str]) -> None:
-    """Of errors and help. A command that no backquotes set off is an error when this module is loaded."""
-    assert "az login" in _PRINTED
-    assert _wrong_of(_PRINTED, wrong) == {}
+def test_messages_in_code(printed: list[str], wrong: dict[str, str]) -> None:
+    """Of errors and help. A command that no backquotes set off is an error of `remedies_commands`."""
+    assert "az login" in printed
+    assert _wrong_of(printed, wrong) == {}
 
 
-def test_commands_that_rules_make(wrong: dict[str, str]) -> None:
+def test_commands_that_rules_make(made: list[str], wrong: dict[str, str]) -> None:
     """All of them, the branches that no case of the catalogue takes included; values are held there, as printed."""
-    assert len(_MADE) > 50
+    assert len(made) > 50
     about_values = ("not a valid value", "invalid", "InvalidArgumentValueError", "none of")
-    said = _wrong_of(_MADE, wrong)
+    said = _wrong_of(made, wrong)
     assert {command: why for command, why in said.items() if not any(one in why for one in about_values)} == {}

@@ -50,7 +50,7 @@ WHOLE = Besides({WORKSPACE: EDGES}, PAST, WAITING, "nothing", "nothing", whole=T
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     assert CHROMIUM, "CI has a Chromium"
-    with Browser(CHROMIUM) as one:
+    with Browser(CHROMIUM, keep_tabs=True) as one:  # the page stores nothing
         yield one
 
 

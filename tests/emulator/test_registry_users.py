@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ APPS = "22222222-2222-4222-8222-222222222222"
 BARE = "33333333-3333-4333-8333-333333333333"  # of which no provider of services is registered
 TASKS_CONTRIBUTOR = "fb382eab-e894-4461-af04-94435c366c3f"
 AI_ADMINISTRATOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94"
+_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -351,8 +353,8 @@ def seen(request: pytest.FixtureRequest, start_azure: Start) -> Seen:
     if request.param == "plan":
         return _planned(azure, there)
     if request.param == "event":
-        for place in there.values():
-            assert azure.deliver(event(place.workspace["id"])).ok
+        for batch in batched(there.values(), _BATCH, strict=False):
+            assert azure.deliver(*(event(place.workspace["id"]) for place in batch)).ok
     else:
         azure.sweep()
     azure.until(lambda: len(_outcomes(azure)) == len(CASES), "every registry is decided about", 300)

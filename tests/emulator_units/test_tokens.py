@@ -1,5 +1,7 @@
 """Tokens: who gets them, and who is let in with them."""
 
+import time
+
 import pytest
 
 from emulator.errors import AzureError
@@ -67,6 +69,19 @@ def test_refusals() -> None:
     assert code(bearer(mine), Audience.INGESTION) == "InvalidAuthenticationTokenAudience"
     assert code(bearer(one.issue(APP, MONITOR)["access_token"])) == "InvalidAuthenticationTokenAudience"
     assert code(bearer(one.issue(APP, ARM, lifetime=-10)["access_token"])) == "ExpiredAuthenticationToken"
+
+
+def test_a_token_that_was_let_in_is_refused_once_it_has_expired() -> None:
+    moment = time.time()
+    one = Tokens("tenant", app=APP, operator=OPERATOR, now=lambda: moment)
+    mine = bearer(one.issue(APP, ARM, lifetime=3600)["access_token"])
+    moment += 3599
+    assert one.verify(mine, Audience.ARM) == APP
+    moment += 1
+    with pytest.raises(AzureError) as refused:
+        one.verify(mine, Audience.ARM)
+    assert refused.value.code == "ExpiredAuthenticationToken"
+    assert one.claimed(mine) == APP, "who it was is still told"
 
 
 @pytest.mark.parametrize("audience", list(Audience))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from fakes import FakeAzure
@@ -20,7 +21,12 @@ _WHAT_FOR = {
 
 def same(text: object) -> str:
     """An id as ARM compares it: letters of ASCII without regard to case, nothing else."""
-    return str(text).translate(_ASCII).rstrip("/") + "/"
+    return _same(str(text))
+
+
+@cache
+def _same(text: str) -> str:
+    return text.translate(_ASCII).rstrip("/") + "/"
 
 
 def within(text: str, outer: str) -> bool:
