@@ -104,7 +104,7 @@ class Judge:
         if by:
             before = self._killers.get(_place(trial.mutant), [])
             self._killers[_place(trial.mutant)] = [by, *(one for one in before if one != by)][:8]
-        self.told(Verdict(trial.mutant, word, by or f"exit {code}"))
+        self.told(Verdict(trial.mutant, word, by or (f"exit {code}" if word == KILLED else "")))
 
 
 def _place(mutant: Mutant) -> str:

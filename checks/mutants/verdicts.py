@@ -37,8 +37,8 @@ class Verdicts:
 
     def add(self, verdict: Verdict) -> None:
         one = verdict.mutant
-        row = {"key": one.key, "word": verdict.word, "by": verdict.by, "mutant": str(one)}
-        row |= {"tests": self.tests, "slowest": self.slowest}
+        judged = {"key": one.key, "word": verdict.word, "by": verdict.by, "mutant": str(one)}
+        row = judged | {"tests": self.tests, "slowest": self.slowest}
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 

@@ -20,23 +20,30 @@ def _mutant(key: str, path: str = "shared/one.py", before: str = "a < b") -> Mut
 class TestVerdicts:
     def test_what_was_killed_stays_killed_and_what_survived_other_tests_is_judged_again(self, tmp_path: Path) -> None:
         file = tmp_path / "results.jsonl"
-        first = Verdicts(file, "then")
+        first = Verdicts(file, "then", 1.0)
         for key, word in zip("abcd", (KILLED, SURVIVED, TIMED_OUT, UNCOVERED), strict=True):
             first.add(Verdict(_mutant(key), word))
         assert set(first.known()) == {"a", "b", "c", "d"}
-        assert Verdicts(file, "now").known() == {"a": KILLED, "c": TIMED_OUT}
+        assert Verdicts(file, "now", 1.0).known() == {"a": KILLED, "c": TIMED_OUT}
 
     def test_the_last_word_counts_and_a_line_that_was_cut_off_does_not(self, tmp_path: Path) -> None:
         file = tmp_path / "results.jsonl"
-        one = Verdicts(file, "now")
+        one = Verdicts(file, "now", 1.0)
         one.add(Verdict(_mutant("a"), SURVIVED))
         one.add(Verdict(_mutant("a"), KILLED, "test_a"))
         whole = file.read_text("utf-8")
         file.write_text(whole + json.dumps({"key": "b", "word": KILLED})[:-4], "utf-8")
         assert one.known() == {"a": KILLED}
 
+    def test_what_survived_quick_tests_is_judged_again_when_slower_ones_are_asked(self, tmp_path: Path) -> None:
+        file = tmp_path / "results.jsonl"
+        for key, word in zip("ab", (KILLED, SURVIVED), strict=True):
+            Verdicts(file, "now", 0.1).add(Verdict(_mutant(key), word))
+        assert Verdicts(file, "now", 1.0).known() == {"a": KILLED}
+        assert Verdicts(file, "now", 0.1).known() == {"a": KILLED, "b": SURVIVED}
+
     def test_before_the_first_run_nothing_is_known(self, tmp_path: Path) -> None:
-        assert Verdicts(tmp_path / "none", "now").known() == {}
+        assert Verdicts(tmp_path / "none", "now", 1.0).known() == {}
 
 
 class TestFigures:
@@ -89,14 +96,22 @@ def under(a: int) -> bool:
 
 def unused(a: int) -> int:
     return a + 1
+
+
+def doubled(a: int) -> int:
+    return 2 * a
+
+
+SIX = doubled(LIMIT)
 """
 _TESTS = """\
-from shared.one import LIMIT, under
+from shared.one import LIMIT, SIX, under
 
 
 def test_it() -> None:
     assert under(LIMIT - 1)
     assert not under(LIMIT + 1)
+    assert SIX == 2 * LIMIT
 """
 _JUDGE = """\
 import json
@@ -113,7 +128,8 @@ changes = [
     ("a < LIMIT", "a > LIMIT", [TEST]),
     ("return a < LIMIT", "return a <= LIMIT", [TEST]),
     ("a + 1", "a - 1", []),
-    ("LIMIT = 3", "LIMIT = None", [TEST]),
+    ("LIMIT = 3", "LIMIT = 'a'", [TEST]),
+    ("2 * a", "3 * a", [TEST]),
 ]
 mutants = [
     Mutant("shared/one.py", "f", n, range(n, n + 1), before, after, str(n), False, code.replace(before, after))
@@ -124,6 +140,7 @@ judge = Judge(
     Path.cwd(),
     mutants,
     lambda one: changes[one.line][2],
+    lambda one: one.before == "2 * a",
     lambda _: 0.1,
     lambda one: words.update({one.mutant.key: one.word}),
     1,
@@ -148,4 +165,4 @@ def test_it_judges_in_forks_and_what_imports_run_in_a_process_of_its_own(tmp_pat
     command = [sys.executable, "judge.py"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     told = json.loads(ran.stdout.splitlines()[-1]) if ran.stdout else ran.stderr
-    assert told == {"0": KILLED, "1": SURVIVED, "2": UNCOVERED, "3": KILLED}
+    assert told == {"0": KILLED, "1": SURVIVED, "2": UNCOVERED, "3": KILLED, "4": KILLED}
