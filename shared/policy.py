@@ -20,6 +20,9 @@ from shared.access.terms import Boundary, Caps, Exemption, RuleMode, RuleTerms, 
 _GUID = re.compile(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
+_MOST_BYTES = 1024 * 1024
+
+
 class PolicyError(ValueError):
     """The policy file is wrong. The message names the file, the path in it, and what would be right."""
 
@@ -163,7 +166,18 @@ _NO_VALUE = (ValueError, LookupError, AttributeError)
 
 
 class Loader(yaml.SafeLoader):
-    """Refuses a key that occurs twice, because the second would silently replace the first."""
+    """Refuses a key that occurs twice, because the second would silently replace the first.
+
+    It also refuses aliases: a few lines of them may stand for more than any memory holds.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                None, None, f"*{event.anchor} refers to another place: write out what stands there", event.start_mark
+            )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -185,6 +199,8 @@ def load(path: Path) -> Policy:
 
 
 def decoded(data: bytes) -> str:
+    if len(data) > _MOST_BYTES:
+        raise PolicyError(f"it has {len(data):,} bytes, and a policy has at most {_MOST_BYTES:,}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -16,14 +16,17 @@ _ADDRESS = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
 _SHORT = re.compile(r"\b[0-9a-f]{8}…")
 
 
-def pseudonyms(document: Any) -> Pseudonyms:
-    """Those of everything in the document, a snapshot with the names."""
-    made = Pseudonyms(KEY)
-    disguise = Disguise(made, Words.of(tuple(built_in_roles().values())))
+def disguise(document: Any) -> Disguise:
+    """What has learnt everything in the document, a snapshot with the names."""
+    made = Disguise(Pseudonyms(KEY), Words.of(tuple(built_in_roles().values())))
     for one in document["roleAssignments"]:
-        disguise.learn(one)
-    disguise.of(document)
+        made.learn(one)
+    made.of(document)
     return made
+
+
+def pseudonyms(document: Any) -> Pseudonyms:
+    return disguise(document).pseudonyms
 
 
 def plain(said: Any) -> Any:

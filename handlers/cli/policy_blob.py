@@ -13,7 +13,7 @@ from shared.access.terms import Terms
 from shared.azure.settings import BLOB
 from shared.policy import Policy
 from shared.ports import AzureFailureError
-from shared.state.pushed_policy import InForce, PushedPolicy
+from shared.state.pushed_policy import InForce, PushedPolicy, right
 
 _DEFAULT = "policy.yaml"
 _PRINCIPAL = "AMLGUARD_PRINCIPAL_ID"
@@ -38,7 +38,11 @@ class Pushed:
 
 
 async def push(checked: Policy, text: str) -> Pushed:
-    """Raises `AzureFailureError` if it could not be written, also because somebody else pushed one meanwhile."""
+    """Raises `AzureFailureError` if it could not be written, also because somebody else pushed one meanwhile.
+
+    Raises `PolicyError` for one that the app would not take, such as an empty one.
+    """
+    right(text.encode())
     async with _connected() as (services, pushed):
         needs = [one async for one in _needs(services, checked.terms())]
         data, known = text.encode(), await pushed.store.read(pushed.name)

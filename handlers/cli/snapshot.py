@@ -21,6 +21,7 @@ from handlers.cli.version import installed
 from handlers.policy_file import policy_document
 from handlers.runtime import Runtime, connected
 from shared.access.actions import Plan
+from shared.access.ids import HUB, INSIGHTS, REGISTRY, STORAGE, VAULT
 from shared.access.report import Report
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -28,7 +29,7 @@ from shared.azure.built_in_roles import built_in_roles
 from shared.azure.settings import Settings
 from shared.memory import Memory
 from shared.policy import convert
-from shared.ports import AzureFailureError
+from shared.ports import Azure, AzureFailureError
 from shared.prepare import Prepared, prepare, prepare_for_everybody
 from shared.reading.discover import WORKSPACES
 from shared.reading.users import read_below
@@ -106,10 +107,12 @@ async def _look(services: Runtime, where: Where, policy: Any) -> _Looked:
     looks = await looking(where, recorded, report)
 
     async def look(workspace: Scope) -> Plan:
-        prepared = await looks.prepare(workspace)
-        made = await looks.braked(prepared.plan if prepared else Plan(), workspace)
-        await _besides(workspace, prepared, recorded)
-        return made
+        prepared = None
+        try:
+            prepared = await looks.prepare(workspace)
+            return await looks.braked(prepared.plan if prepared else Plan(), workspace)
+        finally:  # whoever explains it asks for more, also where a part of it could not be read
+            await _besides(workspace, prepared, recorded)
 
     await each(looks.workspaces, look, report, recorded)
     await asyncio.gather(past(recorded, None), waiting(recorded))
@@ -144,7 +147,9 @@ async def _besides(workspace: Scope, prepared: Prepared | None, services: Runtim
     subscription, group = workspace.subscription, workspace.resource_group
     near = [scope for scope in (subscription, group) if scope]
     asked: list[Any] = [prepare(workspace, azure, terms), read_below(workspace, azure)]
-    asked += [azure.resource(scope) for scope in (workspace, *near, *_used(prepared))]
+    asked += [
+        azure.resource(scope) for scope in (workspace, *near, *(_used(prepared) or await _named(workspace, azure)))
+    ]
     asked += [azure.children(scope, WORKSPACES) for scope in near]
     asked += [azure.children(scope, _ML_REGISTRIES) for scope in near[:1]]
     if prepared and prepared.estate.subject.registry:
@@ -162,6 +167,15 @@ def _used(prepared: Prepared | None) -> Sequence[Scope]:
     named = [one.registry, one.storage, one.vault, one.app_insights, one.hub]
     named += [each.resource for identity in identities for each in identity.user]
     return list(dict.fromkeys(scope for scope in named if scope))
+
+
+async def _named(workspace: Scope, azure: Azure) -> Sequence[Scope]:
+    """What the workspace itself names, where not all of it could be read."""
+    with suppress(AzureFailureError):
+        raw = await azure.resource(workspace)
+        found = (field.of(raw) for field in (REGISTRY, STORAGE, VAULT, INSIGHTS, HUB))
+        return [scope for scope in found if scope]
+    return ()
 
 
 def _about(services: Runtime, where: Where, policy: Any) -> About:

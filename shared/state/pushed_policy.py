@@ -112,7 +112,7 @@ class PushedPolicy:
         if pushed is None:
             return await self._instead(f"nothing is there: `amlguard policy push FILE` puts {self.name} there")
         try:
-            self._good = replace(_read(pushed), version=pushed.etag)
+            self._good = replace(right(pushed.data), version=pushed.etag)
         except PolicyError as error:
             return replace(await self._instead(str(error)), version=pushed.etag)
         return self._good
@@ -125,7 +125,7 @@ class PushedPolicy:
         kept = await self.store.read(last_good(self.name))
         if kept:
             with suppress(PolicyError):  # of an older version of amlguard
-                return replace(_read(kept), wrong=wrong)
+                return replace(right(kept.data), wrong=wrong)
         return replace(self._good, wrong=wrong) if self._good else InForce(Policy().terms(), wrong=wrong)
 
     async def _keep(self, pushed: Stored, found: InForce) -> None:
@@ -142,7 +142,9 @@ class PushedPolicy:
             _log.warning("the last good policy could not be kept: %s", error)
 
 
-def _read(stored: Stored) -> InForce:
-    """Raises `PolicyError`."""
-    text = policy.decoded(stored.data)
+def right(data: bytes) -> InForce:
+    """Raises `PolicyError`, also for an empty blob: an upload that broke off must not become the defaults."""
+    text = policy.decoded(data)
+    if policy.document(text) is None:
+        raise PolicyError("it is empty: a pushed policy says at least its mode, such as `mode: report`")
     return InForce(policy.parse(text).terms(), text)

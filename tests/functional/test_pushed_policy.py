@@ -122,7 +122,19 @@ async def test_nor_does_it_change_in_the_middle_of_a_shard_without_notice(first:
 
 @pytest.mark.parametrize(
     "text",
-    [BROKEN, "mode: [", "rules: {AML-999: {enabled: true}}", "scopes: [nowhere]", "just words", "- mode: report"],
+    [
+        *(BROKEN, "mode: [", "rules: {AML-999: {enabled: true}}", "scopes: [nowhere]", "just words", "- mode: report"),
+        *(
+            "",
+            "\ufeff",
+            "# nothing\n---\n...\n",
+            "null",
+            "mode: report\n---\nmode: enforce",
+            "mode: report\nmode: enforce",
+        ),
+        *("a: &a [x]\nscopes: *a", "a: &a {mode: enforce}\n<<: *a", "[" * 5000, "mode: !!python/name:os.system ''"),
+        *("# " + "x" * 1024 * 1024, "mode: report\nsome_later_key: 1", "mode: \x00"),
+    ],
 )
 async def test_a_wrong_one_is_never_in_force_and_is_a_finding(first: Instance, blobs: FakeStore, text: str) -> None:
     await push(blobs, ENFORCE)
@@ -144,6 +156,84 @@ async def test_nor_is_one_that_is_no_text(first: Instance, blobs: FakeStore) -> 
     first.seconds += KEPT_SECONDS
     assert await first.message()
     assert pulls(first)
+
+
+async def test_aliases_that_stand_for_more_than_any_memory_are_refused_at_once(
+    first: Instance, blobs: FakeStore
+) -> None:
+    lists = "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]" for n in range(30))
+    merged = "\n".join(
+        f"m{n}: &m{n} {{{'<<: [' + ', '.join([f'*m{n - 1}'] * 9) + ']' if n else 'x: 1'}}}" for n in range(30)
+    )
+    await push(blobs, ENFORCE)
+    await first.services.current()
+    for text in (lists, merged):
+        await push(blobs, text)
+        first.seconds += KEPT_SECONDS
+        now = await first.pushed.current()
+        assert "write out what stands there" in now.wrong
+        assert now.terms.mode == "enforce"
+
+
+async def test_where_the_last_good_one_is_gone_too_a_process_stays_by_what_it_read(
+    first: Instance, blobs: FakeStore
+) -> None:
+    await push(blobs, ENFORCE)
+    await first.services.current()
+    await push(blobs, BROKEN)
+    await blobs.delete(last_good(NAME))
+    first.seconds += KEPT_SECONDS
+    assert (await first.services.current()).terms.mode == "enforce"
+    first.start()
+    assert (await first.services.current()).terms.mode == "report", "one that starts then knows of none"
+
+
+@pytest.mark.parametrize("kept", ["", BROKEN, "mode: enforce\nkey_of_another_version: 1"])
+async def test_a_last_good_one_that_is_wrong_now_is_not_in_force_either(
+    first: Instance, blobs: FakeStore, kept: str
+) -> None:
+    await push(blobs, BROKEN)
+    await push(blobs, kept, last_good(NAME))
+    assert await first.message()
+    assert not pulls(first)
+    assert broken(first)
+
+
+async def test_a_broken_one_is_never_kept_as_the_last_good_one(first: Instance, blobs: FakeStore) -> None:
+    await push(blobs, ENFORCE)
+    await first.services.current()
+    for text in (BROKEN, "", "mode: ["):
+        await push(blobs, text)
+        first.seconds += KEPT_SECONDS
+        await first.services.current()
+    kept = await blobs.read(last_good(NAME))
+    assert kept
+    assert kept.data == ENFORCE.encode()
+
+
+async def test_a_policy_that_may_not_be_read_is_not_one_that_is_gone(first: Instance, blobs: FakeStore) -> None:
+    """403 is unknown: nothing is done by the defaults, and by none at all after a start."""
+    await push(blobs, ENFORCE)
+    blobs.troubles.down.add("store")
+    for look in (first.message(), first.message()):
+        assert not await look
+    assert not broken(first)
+    assert not first.one.audit.rows()
+
+
+async def test_it_changes_between_the_look_and_the_keeping(first: Instance, second: Instance, blobs: FakeStore) -> None:
+    """Two instances, of which one read the version before: the last good one is a good one all the same."""
+    await push(blobs, REPORT)
+    await first.services.current()
+    await push(blobs, ENFORCE)
+    await second.services.current()
+    first.seconds += KEPT_SECONDS
+    second.seconds += KEPT_SECONDS
+    for each in (first, second):
+        assert (await each.services.current()).terms.mode == "enforce"
+    kept = await blobs.read(last_good(NAME))
+    assert kept
+    assert kept.data == ENFORCE.encode()
 
 
 async def test_the_finding_is_recorded_once_an_hour(first: Instance, blobs: FakeStore) -> None:
