@@ -67,13 +67,18 @@ def unbound(texts: Mapping[str, str]) -> list[str]:
 def committed(folder: Path) -> tuple[dict[str, Json], list[str]]:
     """The committed snapshots, by the name of their parameter file, and a complaint about each that cannot be read."""
     found, unread = {}, []
-    for parameters in parameter_files(folder / "parameters"):
+    for parameters in _parameters(folder):
         path = snapshot_of(parameters)
         try:
             found[parameters.stem] = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError) as error:
-            unread.append(f"parameters/{path.name} cannot be read: {error}")
+            unread.append(f"{path.relative_to(folder)} cannot be read: {error}")
     return found, unread
+
+
+def _parameters(folder: Path) -> Sequence[Path]:
+    """Of the app's deployments, and of the examples."""
+    return (*parameter_files(folder / "parameters"), *parameter_files(folder / "examples"))
 
 
 def disabled(folder: Path) -> list[str]:
@@ -97,7 +102,7 @@ def compiled(bicep: Bicep, folder: Path, then: Mapping[str, Json]) -> tuple[list
     lines = dict.fromkeys(line for one in templates.values() for line in one.findings)
     found = [line.replace(f"{folder}/", "") for line in lines]
     try:
-        now = {path.stem: bicep.snapshot(path) for path in parameter_files(folder / "parameters")}
+        now = {path.stem: bicep.snapshot(path) for path in _parameters(folder)}
     except CompilerError as error:
         said = any(_ERROR in line for line in found)  # The snapshots then fail for the same reason.
         return [*found, *([] if said else [str(error)])], then
@@ -108,7 +113,7 @@ def drifted(now: Mapping[str, Json], then: Mapping[str, Json]) -> Iterator[str]:
     """Snapshots that the templates no longer give. The compiler's own `--mode validate` does not compare outputs."""
     for name, snapshot in now.items():
         if snapshot != then.get(name):
-            yield f"parameters/{name}.snapshot.json is not what the templates give: run `make snapshots`"
+            yield f"{name}.snapshot.json is not what the templates give: run `make snapshots`"
 
 
 def unknown_to_azd(taken: Collection[str], folder: Path) -> list[str]:

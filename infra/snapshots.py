@@ -1,4 +1,4 @@
-"""Snapshots of infra/parameters: what each deployment would make, as Microsoft's own compiler works it out.
+"""Snapshots of infra/parameters and infra/examples: what each deployment would make, by Microsoft's own compiler.
 
 `python -m infra.snapshots` makes them anew and needs `bicep` on the PATH. Reading them does not need it.
 """
@@ -15,6 +15,7 @@ from infra.compiler import Bicep, Compiler, CompilerError
 type Json = dict[str, Any]
 
 PARAMETERS = Path(__file__).parent / "parameters"
+EXAMPLES = Path(__file__).parent / "examples"
 _SUFFIX = ".snapshot.json"
 # An id that depends on a value that only Azure knows stays an expression. Its arguments tell where the resource lies.
 _PLACES = (
@@ -42,9 +43,9 @@ def names(folder: Path = PARAMETERS) -> list[str]:
     return [path.stem for path in parameter_files(folder)]
 
 
-def load(name: str) -> Json:
+def load(name: str, folder: Path = PARAMETERS) -> Json:
     """The snapshot of a parameter file."""
-    found: Json = json.loads((PARAMETERS / f"{name}{_SUFFIX}").read_text("utf-8"))
+    found: Json = json.loads((folder / f"{name}{_SUFFIX}").read_text("utf-8"))
     return found
 
 
@@ -88,7 +89,7 @@ def main() -> int:
         return 1
     try:
         with compiler.running() as bicep:
-            for path in renew(bicep):
+            for path in (*renew(bicep), *renew(bicep, EXAMPLES)):
                 print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     except CompilerError as error:
         print(f"infra: {error}", file=sys.stderr)

@@ -134,7 +134,7 @@ def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path,
     _edit(folder / "main.parameters.json", '"readOnly"', '"readonly"')
     found, _ = compiled(bicep, folder, committed(folder)[0])
     assert found == [
-        "parameters/one-subscription.snapshot.json is not what the templates give: run `make snapshots`",
+        "one-subscription.snapshot.json is not what the templates give: run `make snapshots`",
         "main.parameters.json: main.bicep has no parameter readonly",
     ]
 
