@@ -37,7 +37,7 @@ class Planted:
 def folder(tmp_path: Path) -> Path:
     """infra/ with one parameter file: one is enough to see what is noticed."""
     place = tmp_path / "infra"
-    shutil.copytree(INFRA, place, ignore=shutil.ignore_patterns("*.py", "__pycache__", "parameters"))
+    shutil.copytree(INFRA, place, ignore=shutil.ignore_patterns("*.py", "__pycache__", "parameters", "*.bicepparam"))
     (place / "parameters").mkdir()
     for name in (PARAMETERS, SNAPSHOT):
         shutil.copy(INFRA / name, place / name)
