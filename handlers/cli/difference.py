@@ -106,7 +106,7 @@ async def _side(snapshot: Played, policy_file: Path | None) -> _Side:
     return _Side(
         str(snapshot.about["time"]),
         {
-            "holds": _entries(_holds(snapshot), lambda one: (one["principalId"], one["role"], one["scope"])),
+            "holds": _entries(_holds(snapshot), _holding),
             "needs": _entries(map(_need, needs), lambda one: (one["principalId"], one["roleName"], one["scope"])),
             "findings": _entries(told["findings"], lambda one: (one["rule"], one["resourceId"], one["message"])),
             "unknown": _entries(told["unknown"], lambda one: (one["resourceId"], one["what"])),
@@ -118,6 +118,11 @@ def _entries(told: Iterable[Document], key: Callable[[Document], Iterable[object
     """In the order of their keys, so that the same snapshots are always compared in the same words."""
     found = {tuple(str(part).casefold() for part in key(one)): one for one in told}
     return dict(sorted(found.items()))
+
+
+def _holding(one: Document) -> tuple[object, ...]:
+    """A vault may have several policies for one identity, each for another application that it acts through."""
+    return one["principalId"], one["role"], one["scope"], one.get("applicationId")
 
 
 def _need(one: Document) -> Document:
@@ -144,6 +149,7 @@ def _holds(snapshot: Played) -> Iterator[Document]:
                     yield {
                         "principalId": object_id(get(one, "objectId")),
                         "role": "access policy",
+                        **({"applicationId": app} if (app := get(one, "applicationId")) else {}),
                         "scope": str(raw["id"]),
                         "permissions": sorted(
                             f"{each}/{name}".lower() for each, all_ in granted.items() for name in all_ or ()

@@ -7,8 +7,13 @@ from typing import Any
 import jsonschema
 import pytest
 from event_grid import event
+from forked import Forked
 from local_azure import LocalAzure, Start
+from telling import tell
 from tenants import ACR_PULL, Json, Tenant, group_id, oid, system_assigned
+from wire import clean
+
+from shared import told
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "events.schema.json").read_text("utf-8"))
 POLICY = "mode: enforce\nsettle_minutes: 0\nrules: {AML-29: {mode: approve}}\n"
@@ -59,6 +64,48 @@ def test_a_topic_that_is_down_delays_no_remediation_and_gets_the_event_later(azu
 def test_a_sweep_tells_how_it_ended(azure: LocalAzure) -> None:
     azure.sweep_all([WORKSPACE])
     azure.until(lambda: any(one["type"].startswith("amlguard.sweep.") for one in sent(azure)), "the end is told")
+
+
+def _told(azure: LocalAzure, tmp_path: Path, *arguments: str) -> list[Json]:
+    env = clean(azure.folder, {**azure.env, "HOME": str(azure.folder)})
+    ran = Forked.start(tmp_path, tell, [*arguments], env).ended(180)
+    assert ran.code == 0, ran.err
+    ends: list[Json] = json.loads(ran.out)
+    return ends
+
+
+def test_each_kind_of_event_arrives(azure: LocalAzure, tmp_path: Path) -> None:
+    """Of a run and of a sweep, sent by the app's own client."""
+    before = len(sent(azure))
+    assert not any(_told(azure, tmp_path))
+    arrived = [one for one in sent(azure)[before:] if one["source"] == "urn:amlguard:t"]
+    assert len(arrived) == 12
+    assert {one["type"] for one in arrived} == set(told.types())
+    for one in arrived:
+        jsonschema.validate(one, SCHEMA, cls=jsonschema.Draft202012Validator)
+        if one["type"].startswith("amlguard.remediation."):
+            assert (len(one["data"]["actions"]), one["data"]["notNamed"]) == (50, 10)
+
+
+@pytest.mark.parametrize(
+    ("fault", "lacks_right"),
+    [
+        ({"status": 500}, False),
+        ({"status": 503}, False),
+        ({"status": 401, "code": "Unauthorized"}, True),
+        ({"status": 401, "code": "InvalidAuthenticationToken"}, False),
+        ({"status": 403}, True),
+        ({"drop": True}, False),
+    ],
+)
+def test_a_topic_that_does_not_take_it_is_a_failure_that_comes_again(
+    azure: LocalAzure, tmp_path: Path, fault: Json, lacks_right: bool
+) -> None:
+    azure.faults({"endpoint": "topic", **fault})
+    (end,) = _told(azure, tmp_path, "one")
+    azure.faults()
+    assert end["failed"]
+    assert end["lacksRight"] is lacks_right
 
 
 def test_what_arrived_is_valid_by_the_published_schema(azure: LocalAzure) -> None:

@@ -1,5 +1,6 @@
 """What people are told by events: one for each run and kind, one for each sweep and kind, and nothing waits for it."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,15 +29,19 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 @dataclass
 class FakeTopic:
-    """What arrived, each valid by the published schema; `down` refuses."""
+    """What arrived, each valid by the published schema; `down` refuses. `hangs` is set when it begins to."""
 
     events: list[Mapping[str, Any]] = field(default_factory=list)
     down: bool = False
     lacks_right: bool = False
     tries: int = 0
+    hangs: asyncio.Event | None = None
 
     async def send(self, event: Mapping[str, Any]) -> None:
         self.tries += 1
+        if self.hangs:
+            self.hangs.set()
+            await asyncio.Event().wait()
         if self.down:
             raise TellFailedError("send", "Down", "the topic is down", lacks_right=self.lacks_right)
         jsonschema.validate({"specversion": "1.0", **event}, SCHEMA, cls=jsonschema.Draft202012Validator)
@@ -165,6 +170,21 @@ async def test_a_topic_that_is_down_delays_no_remediation_and_loses_no_record(to
     topic.down = False
     await one.settle(hours=2)
     assert "remediation.applied" in topic.types()
+
+
+async def test_a_topic_that_never_answers_holds_up_nobody(topic: FakeTopic) -> None:
+    one = telling(topic, raw.compute("c1", C1))
+    topic.hangs = asyncio.Event()
+    await one.event(WORKSPACE)
+    (message,) = [each for each in one.queue.messages if isinstance(decode(each.body), Tell)][:1]
+    sending = asyncio.create_task(work_queue.handle(message.body, one.services))
+    await topic.hangs.wait()
+    one.azure.have(raw.compute("c2", C2))
+    assert await one.event(WORKSPACE)
+    assert pulls(one) == {C1.id, C2.id}
+    assert len([row for row in one.audit.rows("Applied") if row["RuleId"] == "compute-pull"]) == 2
+    assert not sending.done()
+    sending.cancel()
 
 
 async def test_nor_does_a_queue_that_is_down(topic: FakeTopic) -> None:
