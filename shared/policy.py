@@ -1,5 +1,6 @@
 """The policy file: YAML. Every key is optional. An unknown key is an error that names its path."""
 
+# long: the keys of the policy file, each with what it means, and how the file is read, are one form
 import re
 from collections.abc import Hashable, Mapping
 from datetime import date, timedelta
@@ -173,7 +174,7 @@ class Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]  # types-PyYAML leaves the parser out
             raise yaml.composer.ComposerError(
                 None, None, f"*{event.anchor} refers to another place: write out what stands there", event.start_mark
             )

@@ -83,7 +83,7 @@ async def _all(control: _Control, where: Where, folder: Path, resources: Sequenc
     _write(disguised, (await taken(where, KEY)).text())
     then = await _said(opened(played(names), None), where, resources)
     hidden = [Scope.parse(one) for one in resources]
-    made = {"live": live, "then": then, "disguised": {}, "forbidden": {}, "kinds": kinds}
+    made: Json = {"live": live, "then": then, "disguised": {}, "forbidden": {}, "kinds": kinds}
     made["disguised"] = await _said(opened(played(disguised), None), where, _disguised(names, hidden))
     for kind in kinds if forbid else ():
         control.faults({"path": kind, "status": 403, "code": "AuthorizationFailed"})
