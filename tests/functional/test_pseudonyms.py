@@ -17,7 +17,20 @@ from app import App
 from catalogue.gathered import document, placed
 from fakes import FakeAzure
 from undisguised import KEY, differences, plain, pseudonyms, undisguised
-from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, guid, sai, uai
+from unit.build import (
+    GROUP,
+    MANAGEMENT_GROUP,
+    NOW,
+    REGISTRY,
+    ROLES,
+    STORAGE,
+    VAULT,
+    WORKSPACE,
+    assigned,
+    guid,
+    sai,
+    uai,
+)
 
 from handlers.cli.desk import Where, planned
 from handlers.cli.explain import explained_by
@@ -28,6 +41,7 @@ from handlers.cli.snapshot_key import ONE_KEY, key_of
 from handlers.runtime import Runtime
 from shared import policy
 from shared.access.own_assignments import assignment_name
+from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
 from shared.azure.built_in_roles import built_in_roles
 from shared.ports import ReadFailedError
@@ -38,6 +52,7 @@ from shared.snapshot.pseudonyms import Pseudonyms
 from shared.snapshot.words import Words
 
 CANARY = "zqcanary"
+READ = ROLES["Storage Blob Data Reader"].role_id
 WORDS = Words.of(tuple(built_in_roles().values()))
 OTHER = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "ws-other")
 C0 = sai("ws/computes/c0")
@@ -131,6 +146,94 @@ def test_plan_report_and_explanations_are_the_same_but_for_the_names(files: tupl
         one = asyncio.run(explained_by(resource, live)).document()
         other = asyncio.run(explained_by(hidden, then)).document()
         assert differences(plain(one), undisguised(other, made)) == []
+
+
+def _above() -> FakeAzure:
+    """With all that is said of names elsewhere: management groups, custom roles, denies, conditions, locks."""
+    azure = _tenant()
+    azure.have(raw.vault(rbac=False))
+    azure.resources[VAULT]["properties"]["accessPolicies"] = [
+        {"objectId": uai("one").id.upper(), "tenantId": guid("tenant"), "permissions": {"secrets": ["get"], "keys": []}}
+    ]
+    azure.resources[STORAGE]["properties"]["networkAcls"] = {
+        "defaultAction": "Deny",
+        "ipRules": [{"value": "20.30.40.0/24", "action": "Allow"}],
+    }
+    role = RoleDefinition(
+        guid("custom"), f"{CANARY} pullers", (PermissionBlock(("Microsoft.ContainerRegistry/*/read",)),)
+    )
+    azure.roles[role.role_id] = role
+    pull, ours = ROLES["AcrPull"].role_id, assignment_name(STORAGE, uai("one").id, READ)
+    azure.assignments = [
+        RoleAssignment(
+            f"{MANAGEMENT_GROUP}/providers/Microsoft.Authorization/roleAssignments/{guid('a')}",
+            MANAGEMENT_GROUP,
+            guid("pullers"),
+            pull,
+        ),
+        RoleAssignment(
+            f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{guid('b')}", REGISTRY, C0.id, role.role_id
+        ),
+        RoleAssignment(
+            f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/{guid('c')}",
+            GROUP,
+            C0.id,
+            pull,
+            f"((@Resource[Microsoft.ContainerRegistry/registries/repositories:name] StringEquals '{CANARY}'))",
+        ),
+        RoleAssignment(
+            f"{STORAGE}/providers/Microsoft.Authorization/roleAssignments/{ours}",
+            STORAGE,
+            uai("one").id,
+            READ,
+            None,
+            NOW,
+            f"amlguard: compute-reads-blobs (AML-10), run {guid('run')}, for {WORKSPACE}, as {uai('one').resource}",
+        ),
+    ]
+    block = PermissionBlock(("Microsoft.ContainerRegistry/registries/pull/read",))
+    azure.denies = [
+        DenyAssignment(
+            f"{GROUP}/providers/Microsoft.Authorization/denyAssignments/{guid('d')}",
+            f"{CANARY} no",
+            GROUP,
+            (block,),
+            frozenset({C0.id}),
+        )
+    ]
+    azure.locks = [
+        {
+            "id": f"{REGISTRY}/providers/Microsoft.Authorization/locks/{CANARY}",
+            "name": CANARY,
+            "properties": {"level": "ReadOnly", "notes": CANARY},
+        }
+    ]
+    return azure
+
+
+def test_what_lies_above_and_beside_is_the_same_too(tmp_path: Path) -> None:
+    azure = _above()
+    names, disguised = _taken(azure, tmp_path / "a.json", None), _taken(azure, tmp_path / "b.json", KEY)
+    document, text = json.loads(names.read_text(encoding="utf-8")), disguised.read_text(encoding="utf-8")
+    made = pseudonyms(document)
+    live, then = (
+        asyncio.run(planned(Where(fresh=True), opened(played(one), None))).document() for one in (names, disguised)
+    )
+    assert differences(plain(live), undisguised(then, made)) == []
+    assert CANARY not in text
+    assert "20.30.40.0" not in text
+    assert _left(document, text) == set()
+    ours = [
+        one
+        for one in json.loads(text)["roleAssignments"]
+        if str(one["properties"].get("description")).startswith("aml")
+    ]
+    assert ours
+    for one in ours:
+        body = one["properties"]
+        assert one["name"] == assignment_name(Scope.parse(body["scope"]), body["principalId"], READ)
+    (group,) = json.loads(text)["managementGroups"]
+    assert group["name"] != MANAGEMENT_GROUP.name
 
 
 def test_what_could_not_be_read_is_unknown_in_pseudonyms_too(tmp_path: Path) -> None:
