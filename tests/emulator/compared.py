@@ -87,7 +87,7 @@ async def _all(control: _Control, where: Where, folder: Path, resources: Sequenc
     made["disguised"] = await _said(opened(played(disguised), None), where, _disguised(names, hidden))
     for kind in kinds if forbid else ():
         control.faults({"path": kind, "status": 403, "code": "AuthorizationFailed"})
-        made["forbidden"][kind] = await _forbidden(where, folder / "forbidden.json", resources)
+        made["forbidden"][kind] = await _forbidden(where, folder / "forbidden.json", resources[:2])
         control.faults()
     return made
 
