@@ -22,6 +22,7 @@ from local_azure import AMLGUARD, LocalAzure, amlguard
 from wire import Json, clean
 
 from clients.local import CLIENTS, Local
+from docs import fidelity
 from shared.access.own_assignments import assignment_name
 from shared.access.scope import Scope
 
@@ -131,6 +132,13 @@ def test_every_kind_of_change_is_in_the_plan(played: Played) -> None:
     assert {one["principalType"] for one in played.plan["grants"]} == {"ServicePrincipal", "Group"}
     assert {one["property"] for one in played.plan["settings"]} == {"accessPolicies", "adminUserEnabled", "cachedKeys"}
     assert len(played.plan["removals"]) == 1
+
+
+def test_what_only_this_asks_is_asked(played: Played) -> None:
+    """The snapshot reads Application Insights, for `explain`."""
+    asked = fidelity.listed("catalogue/test_everything_as_code.py")
+    assert asked
+    assert asked <= played.azure.sent()
 
 
 def test_terraforms_assignments_lead_to_a_plan_without_grants(played: Played) -> None:
