@@ -15,6 +15,7 @@ from local_azure import LocalAzure, Start
 from tenants import ACR_PULL, TENANT_ID, Tenant, child, group_id, oid, user_assigned
 from wire import Json, is_write
 
+from docs import fidelity
 from emulator.tenant_builder import role_definition
 
 _AML = "Microsoft.MachineLearningServices/workspaces"
@@ -282,3 +283,4 @@ def test_a_snapshot_that_does_not_show_all_is_an_error(azure: LocalAzure) -> Non
     assert ran.code == 1
     assert ran.document["grants"] == []
     assert "it vanished" in ran.document["errors"][0]
+    assert fidelity.listed("emulator/test_templates_laid_over.py") <= azure.sent()
