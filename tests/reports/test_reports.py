@@ -19,6 +19,7 @@ from reports.played import Parts, answer, done, held, planned, was_on
 from reports.report import Answer, Report
 from wire import Json
 
+from docs import fidelity
 from shared.access.rules import RULES
 
 REPORTS: tuple[Report, ...] = tuple(
@@ -61,6 +62,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         else:
             _sweep(azure)
         _settle(azure)
+        assert fidelity.listed("reports/test_reports.py") <= azure.sent()
         parts = done(azure, before, TOGETHER.values())
         return {name: answer(one, parts, azure=azure) for name, one in TOGETHER.items()}
     finally:
