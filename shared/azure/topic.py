@@ -13,15 +13,21 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.azure.errors import telling
+from shared.ports import TellFailedError
 
 if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient
 
-_PATIENCE: Mapping[str, Any] = {"retry_total": 1, "connection_timeout": 5, "read_timeout": 20}
+# What takes longer comes again from the queue.
+PATIENCE_SECONDS = 30
+_SENDING = "send an event to the topic"
 
 
 class LiveTopic:
-    """The SDK knows one audience, https://eventgrid.azure.net, for every cloud."""
+    """The SDK knows one audience, https://eventgrid.azure.net, for every cloud.
+
+    A topic redirects nobody. So an answer that does is a failure, and no other host gets the event.
+    """
 
     def __init__(
         self, endpoint: str, credential: AsyncTokenCredential, transport: AsyncHttpTransport[Any, Any]
@@ -42,13 +48,22 @@ class LiveTopic:
             time=datetime.fromisoformat(event["time"]),
             datacontenttype="application/json",
         )
-        with telling("send an event to the topic"):
-            await client.send(made)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                with telling(_SENDING):
+                    await client.send(made)
+        except TimeoutError:
+            raise TellFailedError(_SENDING, "Timeout", "the topic did not answer in time") from None
 
     async def _client(self) -> "EventGridPublisherClient":
         if self._made is None:
             sdk = await asyncio.to_thread(import_module, "azure.eventgrid.aio")
             self._made = sdk.EventGridPublisherClient(
-                self._endpoint, self._credential, transport=self._transport, **_PATIENCE
+                self._endpoint,
+                self._credential,
+                transport=self._transport,
+                # The SDK would sleep for however long the topic asks. The queue tries again, and later.
+                retry_total=0,
+                permit_redirects=False,
             )
         return self._made
