@@ -105,11 +105,12 @@ class Runtime:
     async def current(self, *, records: bool = True) -> "Runtime":
         """Raises `AzureFailureError` while nobody can tell which policy is in force.
 
-        A policy that is not in force because it is wrong is a finding, on record unless the caller only reads.
+        A policy that is not in force because it is wrong is a finding, on record unless the caller only reads. The last
+        good one is kept by those who record.
         """
         if self.pushed is None:
             return self
-        now = await self.pushed.current()
+        now = await self.pushed.current(keeps=records)
         if now.wrong and self.pushed.is_news(now.wrong):
             await self._say_broken(now.wrong, self.audit if records else None)
         return replace(self, terms=now.terms)

@@ -17,6 +17,7 @@ from shared.state.pushed_policy import InForce, PushedPolicy, right
 
 _DEFAULT = "policy.yaml"
 _PRINCIPAL = "AMLGUARD_PRINCIPAL_ID"
+_UNTOLD = "nobody could tell whether the condition of the app's own role allows what this policy grants"
 _MAY_ASSIGN = "f58310d9-a9f6-439a-9e8d-f62e7b41a168"  # Role Based Access Control Administrator
 
 
@@ -55,7 +56,7 @@ async def push(checked: Policy, text: str) -> Pushed:
 async def show() -> tuple[str, InForce]:
     """The blob's name, and the policy in force."""
     async with _connected() as (_, pushed):
-        return f"{BLOB}{pushed.name}", await pushed.current()
+        return f"{BLOB}{pushed.name}", await pushed.current(keeps=False)
 
 
 async def terms_in_force() -> Terms:
@@ -79,28 +80,32 @@ async def _needs(services: Runtime, terms: Terms) -> AsyncIterator[str]:
     """A policy cannot widen what Azure lets the app assign, so whoever pushes it hears what it would need."""
     principal = os.environ.get(_PRINCIPAL, "").strip()
     if not is_guid(principal):
-        yield (
-            f"nobody could tell whether the condition of the app's own role allows what this policy grants: set "
-            f"{_PRINCIPAL}, an output of the deployment, and push it again"
-        )
+        yield (f"{_UNTOLD}: set {_PRINCIPAL}, an output of the deployment, and push it again")
         return
     try:
         found = await _in_force(services, principal)
     except AzureFailureError as error:
-        yield f"nobody could tell whether the condition of the app's own role allows what this policy grants: {error}"
+        yield f"{_UNTOLD}: {error}"
         return
-    if not found:
-        yield "the app's identity may assign no role anywhere, so it can only report"
-    for where, text in found.items():
+    if found is None:
+        yield f"{_UNTOLD}: you can read no subscription"
+    elif not found:
+        yield "the app's identity may assign no role in the subscriptions that you can read, so it only reports there"
+    for where, text in (found or {}).items():
         for line in _outside(terms, where, text):
             yield line
 
 
-async def _in_force(services: Runtime, principal: str) -> dict[str, str]:
-    """The condition of each assignment that lets the app assign roles, by where it is. Empty text: no condition."""
+async def _in_force(services: Runtime, principal: str) -> dict[str, str] | None:
+    """The condition of each assignment that lets the app assign roles, by where it is. Empty text: no condition.
+
+    None for people who can read no subscription: ARM lists none then, which says nothing of the app.
+    """
     listed = await services.azure.children(Scope.parse("/"), "subscriptions")
+    if not listed:
+        return None
     found: dict[str, str] = {}
-    for one in listed or ():
+    for one in listed:
         held = await services.azure.role_assignments(principal, Scope.parse(str(one["id"])))
         found |= {str(each.scope): each.condition or "" for each in held if each.role_id == _MAY_ASSIGN}
     return found

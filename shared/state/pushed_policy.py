@@ -20,9 +20,11 @@ from shared.policy import Policy, PolicyError
 from shared.ports import AzureFailureError, Store, Stored
 
 KEPT_SECONDS = 60.0
+MOST_BYTES = 256 * 1024
 _AGAIN_SECONDS = 10.0
 # Event Grid waits 30 s for its answer, and the work itself takes most of that.
 _PATIENCE_SECONDS = 8.0
+_KEEPING_SECONDS = 3.0
 # A policy that nobody could read for so long may have been replaced by one that stops everything.
 _LONGEST_SECONDS = 600.0
 _TOLD_SECONDS = 3600.0
@@ -58,12 +60,24 @@ class PushedPolicy:
         self._is_kept = False
         self._asked = self._read_at = 0.0
         self._told = ("", 0.0)
+        self._failed: AzureFailureError | None = None
 
-    async def current(self) -> InForce:
-        """Reads it at most once a minute. Raises `AzureFailureError` if nobody can tell which policy is in force."""
+    async def current(self, *, keeps: bool = True) -> InForce:
+        """Reads it at most once a minute. Raises `AzureFailureError` if nobody can tell which policy is in force.
+
+        Whoever waited while another could not read it hears the same: each would wait as long again.
+
+        `keeps`: a good one is kept. Only the app does that. A command may be newer than the app: then
+        it calls a policy good that the app cannot read.
+        """
+        before = self._failed
         async with self._line:
+            if self._failed and self._failed is not before:
+                raise self._failed
             if self._known is None or self._seconds() - self._asked >= KEPT_SECONDS:
                 self._known = await self._asked_for(self._known)
+                if keeps:
+                    await self._keep(self._known)
             return self._known
 
     def is_news(self, wrong: str) -> bool:
@@ -80,6 +94,7 @@ class PushedPolicy:
             found = await self._in_time(known)
         except AzureFailureError as error:
             if known is None or began - self._read_at >= _LONGEST_SECONDS:
+                self._failed = error
                 raise
             _log.warning("the policy cannot be read, and what was read before stays in force: %s", error)
             self._asked = began - KEPT_SECONDS + _AGAIN_SECONDS
@@ -100,12 +115,9 @@ class PushedPolicy:
         before = self._pushed
         now = await self.store.newer(self.name, before) if before and known else await self.store.read(self.name)
         if known and now and now is before:
-            await self._keep(now, known)
             return known
         found = await self._judged(now)
         self._pushed, self._is_kept = now, False
-        if now:
-            await self._keep(now, found)
         return found
 
     async def _judged(self, pushed: Stored | None) -> InForce:
@@ -128,22 +140,36 @@ class PushedPolicy:
                 return replace(right(kept.data), wrong=wrong)
         return replace(self._good, wrong=wrong) if self._good else InForce(Policy().terms(), wrong=wrong)
 
-    async def _keep(self, pushed: Stored, found: InForce) -> None:
-        """Of two instances one writes. What cannot be written now is tried again a minute later."""
-        if found.wrong or self._is_kept:
+    async def _keep(self, found: InForce) -> None:
+        """Of two instances one writes. What cannot be written now is tried again a minute later.
+
+        What was pushed meanwhile may already be kept by another instance: it is the later one, and stays.
+        """
+        if found.wrong or self._is_kept or self._pushed is None:
             return
-        name = last_good(self.name)
         try:
-            kept = await self.store.read(name)
-            if kept is None or kept.data != pushed.data:
-                await self.store.write(name, pushed.data, kept.etag if kept else None)
-            self._is_kept = True
-        except AzureFailureError as error:
-            _log.warning("the last good policy could not be kept: %s", error)
+            async with asyncio.timeout(_KEEPING_SECONDS):
+                await self._write(self._pushed, last_good(self.name))
+        except (AzureFailureError, TimeoutError) as error:
+            said = str(error) if isinstance(error, AzureFailureError) else "no answer in time"
+            _log.warning("the last good policy could not be kept: %s", said)
+
+    async def _write(self, pushed: Stored, name: str) -> None:
+        kept = await self.store.read(name)
+        if kept is None or kept.data != pushed.data:
+            if await self.store.newer(self.name, pushed) is not pushed:
+                return
+            await self.store.write(name, pushed.data, kept.etag if kept else None)
+        self._is_kept = True
 
 
 def right(data: bytes) -> InForce:
-    """Raises `PolicyError`, also for an empty blob: an upload that broke off must not become the defaults."""
+    """Raises `PolicyError`, also for an empty blob: an upload that broke off must not become the defaults.
+
+    YAML takes long: 256 KiB cost a process two seconds or more, in which it does nothing else.
+    """
+    if len(data) > MOST_BYTES:
+        raise PolicyError(f"it has {len(data):,} bytes, and a pushed policy has at most {MOST_BYTES:,}")
     text = policy.decoded(data)
     if policy.document(text) is None:
         raise PolicyError("it is empty: a pushed policy says at least its mode, such as `mode: report`")

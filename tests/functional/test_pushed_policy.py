@@ -1,5 +1,7 @@
 """A policy that is a blob: in force within a minute; a wrong one never; none at all until one was read."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,8 +15,8 @@ from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE
 from handlers import resource_changed, sweep, work_queue
 from handlers.runtime import BROKEN_POLICY, Runtime
 from shared.messages import Reconcile, Shard, encode
-from shared.ports import AzureFailureError, Row, Store
-from shared.state.pushed_policy import KEPT_SECONDS, PushedPolicy, last_good
+from shared.ports import AzureFailureError, Row, Store, Stored
+from shared.state.pushed_policy import KEPT_SECONDS, MOST_BYTES, PushedPolicy, last_good
 
 NAME = "policy.yaml"
 ENFORCE = "mode: enforce\nsettle_minutes: 0\n"
@@ -49,6 +51,21 @@ class Instance:
         except AzureFailureError:
             return False
         return True
+
+
+@dataclass
+class Slow(FakeStore):
+    """What `meanwhile` does comes between the read of the policy and that of the last good one."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    asked: int = 0
+
+    async def read(self, name: str) -> Stored | None:
+        self.asked += 1
+        if name == last_good(NAME) and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return await super().read(name)
 
 
 @pytest.fixture
@@ -133,7 +150,7 @@ async def test_nor_does_it_change_in_the_middle_of_a_shard_without_notice(first:
             "mode: report\nmode: enforce",
         ),
         *("a: &a [x]\nscopes: *a", "a: &a {mode: enforce}\n<<: *a", "[" * 5000, "mode: !!python/name:os.system ''"),
-        *("# " + "x" * 1024 * 1024, "mode: report\nsome_later_key: 1", "mode: \x00"),
+        *("mode: report\n# " + "x" * MOST_BYTES, "mode: report\nsome_later_key: 1", "mode: \x00"),
     ],
 )
 async def test_a_wrong_one_is_never_in_force_and_is_a_finding(first: Instance, blobs: FakeStore, text: str) -> None:
@@ -334,6 +351,46 @@ async def test_a_last_good_one_that_cannot_be_kept_now_is_kept_later(first: Inst
     kept = await blobs.read(last_good(NAME))
     assert kept
     assert kept.data == ENFORCE.encode()
+
+
+async def test_whoever_waited_while_it_could_not_be_read_does_not_wait_again() -> None:
+    """A delivery of Event Grid has 30 s, and each read of a storage account that hangs takes eight."""
+    blobs = Slow(Troubles())
+    one = Instance(app(), blobs)
+    await push(blobs, ENFORCE)
+    blobs.troubles.down.add("store")
+    blobs.asked = 0
+    ends = await asyncio.gather(*(one.pushed.current() for _ in range(10)), return_exceptions=True)
+    assert all(isinstance(end, AzureFailureError) for end in ends)
+    assert blobs.asked == 1
+    blobs.troubles.heal()
+    assert (await one.pushed.current()).terms.mode == "enforce"
+
+
+async def test_a_command_keeps_nothing(first: Instance, blobs: FakeStore) -> None:
+    """It may be newer than the app, to which the last good one must stay readable; and `plan` writes nothing."""
+    await push(blobs, ENFORCE)
+    assert (await first.services.current(records=False)).terms.mode == "enforce"
+    assert await blobs.read(last_good(NAME)) is None
+    first.seconds += KEPT_SECONDS
+    await first.services.current()
+    assert await blobs.read(last_good(NAME))
+
+
+async def test_a_slow_instance_does_not_keep_an_older_one_over_a_newer() -> None:
+    one, blobs = app(raw.compute("c1", C1)), Slow(Troubles())
+    slow, quick = Instance(one, blobs), Instance(one, blobs)
+    await push(blobs, ENFORCE)
+
+    async def overtake() -> None:
+        await push(blobs, REPORT)
+        await quick.services.current()
+
+    blobs.meanwhile = overtake
+    assert (await slow.services.current()).terms.mode == "enforce", "for a minute"
+    await push(blobs, BROKEN)
+    slow.start()
+    assert (await slow.services.current()).terms.mode == "report"
 
 
 def _event() -> dict[str, Any]:
