@@ -83,7 +83,7 @@ class SweepEnd(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
 class _Event(Struct, frozen=True, tag_field="type", kw_only=True):
     """A CloudEvent. What carries it adds `specversion` and may add other attributes."""
 
-    id: Annotated[str, Meta(description="the same for the same run and kind: whoever gets it twice may drop one")]
+    id: Annotated[str, Meta(description="the same if it comes twice: whoever gets it again may drop it")]
     source: Annotated[str, Meta(description="urn:amlguard: and the tenant's id")]
     subject: Annotated[str, Meta(description="the workspace, the run or the sweep")]
     time: datetime
@@ -149,9 +149,13 @@ def merged(one: Mapping[str, Digest], other: Mapping[str, Digest]) -> dict[str, 
 
 
 def of_run(run: str, workspace: str, mode: str, some: Mapping[str, Digest], tenant: str) -> Iterator[OfRun]:
+    """A run may have something to tell later: how a change ended that was open, or the resync of keys. That is an event
+    of its own, with an id of its own, since whoever drops what comes twice must not drop it.
+    """
     for kind, one in some.items():
         data = Remediations(mode, one.total, one.actions, 0, run, "", workspace)
-        yield _fitting(kind, run, workspace or f"runs/{run}", data, tenant)
+        about = "|".join((run, *sorted(each.action_id for each in one.actions)))
+        yield _fitting(kind, about, workspace or f"runs/{run}", data, tenant)
 
 
 def of_sweep(sweep: str, mode: str, some: Mapping[str, Digest], tenant: str) -> Iterator[OfRun]:

@@ -216,6 +216,17 @@ async def test_an_event_that_comes_twice_has_the_same_id(topic: FakeTopic) -> No
     assert first["id"] == second["id"]
 
 
+async def test_what_a_run_tells_later_has_an_id_of_its_own(topic: FakeTopic) -> None:
+    """The resync after a switch-off, and changes that were open: whoever drops what comes twice must not drop these."""
+    teller = Teller(topic, None, Memory(), TENANT)
+    first, second, third = ({**row, "Guard": ""} for row in rows(3, "Applied"))
+    await teller.rows([first])
+    await teller.rows([second, third])
+    await teller.rows([third, second])
+    before, later, again = (event["id"] for event in topic.events)
+    assert before != later == again
+
+
 def rows(count: int, outcome: str = "Withheld", guard: str = "cap") -> Iterator[dict[str, Any]]:
     for n in range(count):
         yield {
