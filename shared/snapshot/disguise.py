@@ -154,9 +154,13 @@ class Disguise:
         named = (low in _NAMES and not prose) or (low == "name" and self._is_resource(beside))
         if named and said != HIDDEN:
             return self._structured(said) or "/".join(map(self._name, said.split("/")))
-        if said == HIDDEN or _is_plain(said) or self._is_said(low, said):
+        if said == HIDDEN or self._is_number(said) or self._is_said(low, said):
             return said
         return self._structured(said) or self.pseudonyms.network(said) or self._composed(low, said, prose=prose)
+
+    def _is_number(self, said: str) -> bool:
+        """Or a time, or only signs. Resources may be called like that, too."""
+        return _is_plain(said) and fold(said) not in self.known
 
     def _is_said(self, low: str, said: str) -> bool:
         """A word, and not the name of something, unless only words can stand there."""
@@ -214,13 +218,18 @@ class Disguise:
             return token
         if fold(token) in self.known:
             return self.pseudonyms.of(token)
-        made = self._structured(token) or self.pseudonyms.network(token)
+        made = self._structured(token) or self._networks(token)
         return made or (self._host(token) if "." in token else self.pseudonyms.of(token))
+
+    def _networks(self, token: str) -> str | None:
+        """One, or from one to another."""
+        made = [self.pseudonyms.network(one) for one in token.split("-")]
+        return "-".join(one for one in made if one) if all(made) else None
 
     def _is_word(self, token: str, *, prose: bool) -> bool:
         low = token.casefold()
-        if _is_plain(token) or fold(token) in self.known:
-            return _is_plain(token)
+        if self._is_number(token) or fold(token) in self.known:
+            return fold(token) not in self.known
         return low in self.words.whole or low in self.words.pieces or (prose and low in self.words.prose)
 
     def _host(self, host: str) -> str:

@@ -22,15 +22,22 @@ HIDDEN = "***"
 TIME = "$time"
 """The key of a time in a row of a log, which is no text there."""
 
+# All names without their `-` and `_`.
 _SECRET = re.compile(
-    r"passw|pwd|passphrase|secret|token|credential|signature|connectionstring|instrumentationkey|keydata|certificate"
-    r"|(api|access|account|shared|primary|secondary|private|public|storage|master|admin|host|function|ssh|auth)_?keys?$"
-    r"|^(sas|pat|keys?\d*)$"
+    r"passw|pwd|passphrase|secret|token|credential|signature|conn(ection)?str|instrumentationkey|keydata|certificate"
+    r"|protectedsettings|authorization|webhook|cookie|jwt|sas(ur[il])?$|^(user|db|admin)?(pass|pw)$|^(pat|pin|otp|pfx)$"
+    r"|(api|access|account|shared|primary|secondary|private|public|storage|master|admin|host|function|system|ssh|auth)"
+    r"keys?\d*$|^keys?\d*$"
 )
+# Of other keys: what stands there itself. What is below one may be a key of a vault, which has a name.
+_KEY = re.compile(r"keys?\d*$")
+# No id, no GUID and no number makes one of these harmless.
+_PASSWORD = re.compile(r"passw|pwd|passphrase|instrumentationkey|appinsightskey|^pin$")
 # Words, not secrets, under such names.
 _WORDS = frozenset({"credentialstype", "secretstype", "authtype", "category", "type", "secretname"})
 _VARIABLES = frozenset(
-    {"environmentvariables", "env", "environment_variables", "appsettings", "connectionstrings", "app_settings"}
+    {"environmentvariables", "env", "appsettings", "connectionstrings", "variables", "headers", "httpheaders"}
+    | {"customheaders", "sparkconf"}
 )
 _PROSE = frozenset(
     {"description", "friendlyname", "displayname", "notes", "note", "comment", "comments", "condafile", "summary"}
@@ -48,6 +55,7 @@ _COMMANDS = frozenset(
         "appcommandline",
     }
     | {"startupscript", "creationscript", "customdata", "userdata", "inlinescript", "startuptask", "data", "entrypoint"}
+    | {"runcommand", "additionalunattendcontent"}
 )
 _PEOPLE = frozenset(
     {"createdby", "lastmodifiedby", "updatedby", "owner", "owners", "username", "useremail", "email", "mail", "upn"}
@@ -56,9 +64,23 @@ _PEOPLE = frozenset(
 _POLICY = re.compile(r"^microsoft\.authorization/policy", re.IGNORECASE)
 _CONNECTION_SECRET = re.compile(r"\$\{\{\s*azureml://connections/[^}]*\}\}")
 _MAIL = re.compile(r"[A-Za-z0-9._%+#-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_NAMED = (
+    r"(?:account|access|shared|api|subscription|private|primary|secondary|function|storage|master|admin)[_-]?key"
+    r"|instrumentationkey|password|passwd|passphrase|pwd"
+)
 _LOOKS_SECRET = re.compile(
-    r"(?i)(account_?key|access_?key|shared_?key|api_?key|password|passwd|pwd|secret|signature|token|instrumentationkey)"
-    r"\s*(=\s*|:\s+)\S|\beyJ[\w-]{8,}\.|-----BEGIN|[?&](sig|code|sv|key)=|\bBearer\s+\S"
+    rf"(?i)(?:{_NAMED}|secret|signature|token)(?:\s*=\s*|:\s+|\\*[\"']\s*[:=]\s*)\S"
+    rf"|(?<![/\w.-])(?:{_NAMED}):\S"  # not the tag of an image
+    rf"|--(?:[\w-]*key|password|secret|token)\s+\S|<\w*(?:key|password|secret|token)>[^<]"
+    r"|\beyJ[\w-]{8,}\.|-----BEGIN|(?:[?&]|%3F|%26)(?:sig|code|sv|key)(?:=|%3D)"
+    r"|\bBearer\s+\S|\bauthorization[\"']?\s*[:=]\s*\S"
+    r"|hooks\.slack\.com/services/|webhook\.office\.com/|discord(?:app)?\.com/api/webhooks/"
+)
+# What those who issue keys let them begin or end with, so that they are found.
+_ISSUED = re.compile(
+    r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[a-z]-[\w-]{10,}|AKIA[0-9A-Z]{16}|hf_[A-Za-z]{30,}"
+    r"|sk-(?:[a-z]+-)?[A-Za-z0-9]{32,}|dapi[0-9a-f]{32})|[78]Q~[\w~.-]{31}"
+    r"|(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{86}==|[A-Za-z0-9+/]{43}=)(?!=)"
 )
 _URL = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)([^\s/?#\"']*@)?([^\s?#\"']*)([?#][^\s\"']*)?")
 _HOST = re.compile(r"(?i)(https?://)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[\w./-]*)?")
@@ -97,7 +119,7 @@ class Keeping:
     def _any(
         self, name: str, value: Any, beside: Mapping[str, Any] | None, kind: str = "", *, hide: bool = False
     ) -> Any:
-        low = name.casefold()
+        low = re.sub("[-_]", "", name.casefold())
         if low == "permissions":  # of a role, or of an access policy: words
             return value
         hide = hide or self._hides(low, value, beside, kind)
@@ -113,7 +135,8 @@ class Keeping:
                 return self._text(low, value, beside, hide=hide)
             case datetime():
                 return {TIME: value.isoformat()}
-        return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return HIDDEN if is_number and _PASSWORD.search(low) else value
 
     def _hides(self, low: str, value: Any, beside: Mapping[str, Any] | None, kind: str) -> bool:
         """Whether texts here are left out, unless they only name something."""
@@ -126,6 +149,8 @@ class Keeping:
             return False
         if low in _PROSE | _COMMANDS:
             return isinstance(value, str | list | tuple)
+        if isinstance(value, str | list | tuple) and _KEY.search(low):
+            return True
         return low in _PEOPLE or _SECRET.search(low) is not None
 
     def _text(self, low: str, value: str, beside: Mapping[str, Any] | None, *, hide: bool) -> Any:  # noqa: PLR0911 - one line for each kind of text
@@ -155,8 +180,10 @@ class Keeping:
 
 def _only_names(low: str, value: str) -> bool:
     """An id, or the host that something signs in to: no secret looks like that."""
-    if value == "" or is_guid(value) or scope_or_none(value):
+    if value == "":
         return True
+    if is_guid(value) or scope_or_none(value):
+        return not _PASSWORD.search(low)
     if low in ("createdby", "lastmodifiedby", "updatedby"):
         return is_object_id(value) and len(value) == _DIGITS
     return low in ("server", "registryserver", "identity", "loginserver") and _HOST.fullmatch(value) is not None
@@ -172,7 +199,7 @@ def _clean(value: Any) -> Any:
     cleaned = _URL.sub(lambda found: f"{found[1]}{found[3]}", value) if "://" in value else value
     if "?" in cleaned and "=" in cleaned.partition("?")[2] and " " not in cleaned:
         cleaned = cleaned.partition("?")[0]
-    if _LOOKS_SECRET.search(cleaned):
+    if _LOOKS_SECRET.search(cleaned) or _ISSUED.search(cleaned):
         return HIDDEN
     return _MAIL.sub(HIDDEN, cleaned) if "@" in cleaned else cleaned
 

@@ -19,6 +19,8 @@ from shared.access.permissions import RoleDefinition
 from shared.access.raw import is_guid
 
 _PIECE = re.compile(r"[A-Za-z0-9_]+")
+# No URL, no host and no file.
+_OF_PROVIDER = re.compile(r"(microsoft\.[a-z0-9.-]+)(?:/|$)")
 _RUN = re.compile(r"[A-Za-z0-9_.-]+")
 # In what Azure says when it refuses. So people can read which right somebody lacks.
 _OF_AZURE = (
@@ -52,7 +54,9 @@ class Words:
             whole=frozenset((*plain, *said, *runs, *(role.name.casefold() for role in built_in))),
             pieces=frozenset(piece for one in (*plain, *actions) for piece in _PIECE.findall(one)),
             prose=frozenset(piece for one in (*said, _OF_AZURE.casefold()) for piece in _PIECE.findall(one)),
-            providers=frozenset(action.partition("/")[0] for action in (*actions, *plain) if "." in action),
+            providers=frozenset(
+                found[1] for action in (*actions, *plain) if (found := _OF_PROVIDER.match(action.casefold()))
+            ),
             guids=frozenset((*(one for one in runs if is_guid(one)), *(role.role_id for role in built_in))),
         )
 

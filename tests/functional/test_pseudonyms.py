@@ -361,6 +361,8 @@ def test_a_name_is_the_same_wherever_it_stands() -> None:
                 "loginServer": "premium.azurecr.io",
                 "image": "PREMIUM.azurecr.io/a/b:1",
                 "registry": "premium",
+                "vaultUri": "https://premium.vault.azure.net/keys/premium/1",
+                "docker": "docker://premium.azurecr.io/a/premium:1",
             },
         }
     )
@@ -371,6 +373,29 @@ def test_a_name_is_the_same_wherever_it_stands() -> None:
     assert body["loginServer"].casefold() == f"{name}.azurecr.io".casefold()
     assert body["image"].casefold().startswith(f"{name}.azurecr.io/".casefold())
     assert body["registry"].casefold() == name.casefold()
+    assert body["vaultUri"].casefold() == f"https://{name}.vault.azure.net/keys/{name}/1".casefold()
+    assert f"://{name}.azurecr.io/".casefold() in body["docker"].casefold()
+
+
+@pytest.mark.parametrize("name", ["20241", "90210-2", "2024-05-01", "12.34567.8"])
+def test_a_name_that_is_a_number_is_a_name_wherever_it_stands(name: str) -> None:
+    disguise = _disguise()
+    body = {
+        "id": str(GROUP.child("providers", "Microsoft.Storage", "storageAccounts", name)),
+        "a": name,
+        "b": f"x {name}",
+    }
+    disguise.of(body)
+    assert name not in json.dumps(disguise.of(body))
+    assert disguise.of(body)["a"] == disguise.pseudonyms.of(name)
+    assert _disguise().of({"a": name}) == {"a": name}, "a number of nothing stays"
+
+
+@pytest.mark.parametrize("form", ["{}", "{}-{}", "{},{}", "https://{}/x", "tcp:{}:443", "allow {} and {}-{}"])
+def test_an_address_is_gone_wherever_it_stands(form: str) -> None:
+    told = _disguise().of({"any": form.replace("{}", "20.30.40.50")})["any"]
+    assert "30.40" not in told
+    assert "40.50" not in told
 
 
 def test_names_that_hold_each_other_stay_apart() -> None:

@@ -153,12 +153,36 @@ def test_diff_says_what_changed_and_nothing_else(tmp_path: Path) -> None:
         {"linuxFxVersion": "COMPOSE|c2VydmljZXM6CiAgYToKICAgIGltYWdlOiB4L3kKICAgIGVudjogUFc9Y2FuYXJ5Cg=="},
         {"tags": {"owner": "canary"}},
         {"imageRegistryCredentials": [{"server": "x.azurecr.io", "username": "canary", "password": "canary"}]},
+        {"diagnostics": {"logAnalytics": {"workspaceId": "x", "workspaceKey": "canary"}}},
+        {"queryKeys": ["canary"], "api-key": "canary", "Client_Secret": "canary", "authKey2": "canary"},
+        {"systemKeys": {"one": "canary"}, "sasUri": "canary", "protectedSettings": {"x": "canary"}},
+        {"headers": {"x": "canary"}, "environment": {"variables": {"A": "canary"}}, "sparkConf": {"x": "canary"}},
+        {"any": json.dumps({"password": "canary"}), "deep": json.dumps(json.dumps({"api-key": "canary"}))},
+        {"any": "{'accountKey': 'canary'}"},
+        {"any": "password:canary"},
+        {"any": "account-key=canary"},
+        {"any": "--password canary"},
+        {"any": "<adminPassword>canary</adminPassword>"},
+        {"any": "Authorization: Basic canary"},
+        {"any": "https%3A%2F%2Fx%3Fsv%3D1%26sig%3Dcanary"},
+        {"any": "Ocp-Apim-Subscription-Key: canary"},
+        {"any": "https://hooks.slack.com/services/T0/B0/canary"},
+        {"any": "ghp_canary0123456789canary0123456789"},
+        {"any": "sk-proj-canary0123456789canary0123456789"},
+        {"any": "abc8Q~canary.0123456789-canary~01234567"},
+        {"any": f"{'canary0123' * 8}canary=="},
     ],
 )
 def test_a_secret_is_left_out_wherever_it_stands(body: dict[str, Any]) -> None:
     kept = json.dumps(Keeping().of({"id": str(STORAGE), "type": "Microsoft.Storage/storageAccounts", **body}))
     assert "canary" not in kept
     assert "PW" not in kept
+
+
+@pytest.mark.parametrize("name", ["password", "adminPassword", "InstrumentationKey", "sdkTelemetryAppInsightsKey"])
+@pytest.mark.parametrize("value", [guid("canary"), 12345678, str(WORKSPACE)])
+def test_a_password_is_none_that_looks_like_something_else(name: str, value: str | int) -> None:
+    assert Keeping().of({"properties": {name: value}}) == {"properties": {name: HIDDEN}}
 
 
 def test_what_rules_read_stays() -> None:
@@ -169,6 +193,11 @@ def test_what_rules_read_stays() -> None:
             "credentials": {"credentialsType": "None", "resourceId": str(WORKSPACE), "clientId": guid("c")},
             "registries": [{"server": "acr.azurecr.io", "username": "acr"}],
             "image": "acr.azurecr.io/team/token:3",
+            "images": ["acr.azurecr.io/password:3", "acr.azurecr.io/sk-learn-of-the-whole-team-2026:1"],
+            "networkAcls": {"bypass": "AzureServices"},
+            "customerManagedKey": {"keyIdentifier": "https://kv.vault.azure.net/keys/one/0123456789abcdef"},
+            "encryption": {"keyvaultproperties": {"keyname": "one", "keyvaulturi": "https://kv.vault.azure.net"}},
+            "enforced": {"passwordAuthentication": False, "passwordDays": None},
             "accessPolicies": [{"permissions": {"keys": ["get"], "secrets": ["list"]}}],
             "environmentVariables": {"S": "${{azureml://connections/c/credentials/key}}"},
         },

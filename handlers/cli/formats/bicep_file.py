@@ -65,7 +65,7 @@ def files(seen: View, name: str) -> dict[str, str]:
     said = [*_told(code), *left]
     written = {target: "\n".join(parts[target].lines()) for target in sorted(parts, key=lambda one: one.key)}
     if not written:
-        return {name: "\n".join(("// No role assignment is missing.", *said))}
+        return {name: "\n".join(("// There is no role assignment and no access policy to make here.", *said))}
     if len(written) == 1:
         return {name: "\n\n".join((*written.values(), *(["\n".join(said)] if said else [])))}
     named = _module_names(name, written)
@@ -215,7 +215,7 @@ class _Part:
         nested = written.count("/") > 1
         parent = self._existing(scope.parent) if nested else ""
         short = written.rpartition("/")[2]
-        name = f"{short}_{re.sub(r'[^0-9A-Za-z]', '_', scope.name)}"
+        name = re.sub(r"[^0-9A-Za-z]", "_", f"{short}_{scope.name}")
         name = self.symbols[scope] = _free(name, self.symbols.values())
         where = f"  parent: {parent}" if nested else self._elsewhere(scope)
         self.existing += [

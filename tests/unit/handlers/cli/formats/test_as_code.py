@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.build import OTHER_SUBSCRIPTION, REGISTRY, TENANT, VAULT, guid, sai
+from unit.build import GROUP, OTHER_SUBSCRIPTION, REGISTRY, TENANT, VAULT, guid, sai
 from unit.handlers.cli.formats import changes
 from unit.handlers.cli.formats.changes import SEARCH, SHARED
 
@@ -20,7 +20,8 @@ from handlers.cli.formats.as_code import as_code
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.view import View, view
 from handlers.cli.present import files, render, result_document
-from shared.access.actions import Plan
+from shared.access.actions import Plan, Refusal, Withheld
+from shared.access.guards import Guard
 from shared.access.model import Principal
 from shared.access.needs import ACCESS_POLICY, PULL
 from shared.access.own_assignments import assignment_name, own, run_of
@@ -132,6 +133,17 @@ def test_an_empty_plan_is_code_that_does_nothing(form: str) -> None:
     assert "az role" not in said
 
 
+@pytest.mark.parametrize("form", CODE)
+def test_code_with_nothing_in_it_does_not_say_that_nothing_is_missing(form: str) -> None:
+    """What is withheld or not known may be missing all the same."""
+    kept = Withheld(changes.grant(SHARED, REGISTRY, "ep pulls"), Refusal(Guard.UNREADABLE, "nobody can read it"))
+    document = result_document(Report([Plan(withheld=(kept,))])) | {"errors": ["one could not be read"]}
+    said = rendered(document, form)
+    assert "withheld: 1" in said
+    assert "errors: 1" in said
+    assert "No role assignment is missing" not in said
+
+
 # Bicep
 
 
@@ -193,6 +205,16 @@ def test_each_group_has_a_module_whose_name_stays() -> None:
     fewer = changes.document()
     fewer["grants"] = [one for one in fewer["grants"] if one["scope"] != str(SEARCH)]
     assert set(bicep_file.files(view(fewer), "missing.bicep")) == set(found) - {"missing-22222222-rg-far.bicep"}
+
+
+@pytest.mark.parametrize("kind", ["my-things", "v2.things", "-x"])
+def test_a_symbol_is_a_word_of_bicep_whatever_the_type_is_called(kind: str) -> None:
+    odd = GROUP.child("providers", "Contoso.Odd", kind, "x")
+    bicep = rendered(result_document(Report([Plan(grants=(changes.grant(SHARED, odd, "odd"),))])), "bicep")
+    symbols = re.findall(r"(?m)^resource (.+?) '", bicep)
+    assert len(symbols) == 2
+    assert all(re.fullmatch(r"[A-Za-z_]\w*", one) for one in symbols)
+    assert f"scope: {symbols[0]}\n" in bicep
 
 
 def test_what_bicep_cannot_name_is_told_and_in_the_other_code() -> None:
