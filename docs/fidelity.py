@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 type Json = dict[str, Any]
 
@@ -54,7 +54,8 @@ _END = """
 ## Besides
 
 The storage account (state, policy and the work queue) is asked through Microsoft's storage SDKs. In tests it is
-Azurite, Microsoft's own emulator of it. Tokens come from azure-identity.
+Azurite, Microsoft's own emulator of it. Tokens come from azure-identity, and events go to a topic through
+azure-eventgrid. Where a long write is followed, Azure says (`operationStatuses`, `operationResults`).
 """
 
 
@@ -96,7 +97,9 @@ def request_type(method: str, url: str) -> str:
     parts = urlsplit(url)
     query = {name.lower(): value for name, value in parse_qsl(parts.query)}
     asked = f"?$filter={_filter(query['$filter'])}" if "$filter" in query else ""
-    return f"{method} {_template(parts.path.lower())}{asked} {query.get('api-version', '-')}".replace(" -", "", 1)
+    return f"{method} {_template(unquote(parts.path).lower())}{asked} {query.get('api-version', '-')}".replace(
+        " -", "", 1
+    )
 
 
 def _filter(text: str) -> str:

@@ -5,6 +5,7 @@ Both rules of `catalogue.added` are added to a copy of this repository, and noth
 
 import filecmp
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from catalogue.added import IDENTITIES, METRICS_WRITER, MONITORING_READER, RULES, SYNAPSE
+from local_azure import ANY_REQUEST
 
 from shared.access.routing import route
 from shared.access.rules import RULES as KNOWN
@@ -58,8 +60,15 @@ def _environment(copy: Path) -> Path:
 
 
 def _run(python: Path, *arguments: str) -> str:
-    copy = python.parents[2]
-    ran = subprocess.run([python, *arguments], cwd=copy, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    ran = subprocess.run(
+        [python, *arguments],
+        cwd=python.parents[2],
+        env={**os.environ, ANY_REQUEST: "yes"},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
     assert ran.returncode == 0, f"{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}"
     return ran.stdout
 

@@ -110,7 +110,7 @@ def test_it_holds_what_is_deployed_and_nothing_else(installed: Installed) -> Non
     with zipfile.ZipFile(installed.wheel) as opened:
         names = {name for name in opened.namelist() if ".dist-info/" not in name}
     sources = (one for folder in package.FOLDERS for one in (_ROOT / folder).rglob("*"))
-    kept = {".py", ".json", ".css", ".j2", ".js"}
+    kept = {".py", ".json", ".css", ".j2", ".js", ".sh"}
     assert names == {one.relative_to(_ROOT).as_posix() for one in sources if one.suffix in kept}
 
 
