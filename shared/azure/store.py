@@ -5,7 +5,7 @@ The SDK loads with the first document, because most events need none.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -40,6 +40,9 @@ class LiveStore:
             raise SettingsError("no shared state: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri")
         self._settings, self._credential, self._transport = settings, credential, transport
         self._name = container
+        # On the whole account, the role that the app needs would let whoever writes a policy release changes as well.
+        at = "Storage Blob Data Owner" if container == CONTAINER else f"Storage Blob Data Contributor on {container}"
+        self._storing = partial(storing, role=at)
 
     @cached_property
     def _container(self) -> "ContainerClient":
@@ -57,7 +60,7 @@ class LiveStore:
         return await self._read(name, {"etag": known.etag, "match_condition": MatchConditions.IfModified}, known)
 
     async def _read(self, name: str, condition: Mapping[str, Any], known: Stored | None) -> Stored | None:
-        with storing(f"read {name}"):
+        with self._storing(f"read {name}"):
             try:
                 answer = await self._container.download_blob(name, **condition)
                 return Stored(await answer.readall(), str(answer.properties.etag))
@@ -68,7 +71,7 @@ class LiveStore:
 
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
         operation = f"write {name}"
-        with storing(operation):
+        with self._storing(operation):
             try:
                 return await self._upload(name, data, etag)
             except (ResourceExistsError, ResourceModifiedError) as error:
@@ -90,14 +93,14 @@ class LiveStore:
         return str(answer["etag"])
 
     async def delete(self, name: str) -> None:
-        with storing(f"delete {name}"):
+        with self._storing(f"delete {name}"):
             try:
                 await self._container.delete_blob(name)
             except ResourceNotFoundError:
                 return
 
     async def names(self, prefix: str) -> Sequence[str]:
-        with storing(f"list {prefix}"):
+        with self._storing(f"list {prefix}"):
             try:
                 return [str(blob.name) async for blob in self._container.list_blobs(name_starts_with=prefix)]
             except ResourceNotFoundError:
