@@ -37,7 +37,16 @@ OPEN: dict[str, Any] = {
         opened(20, "f4", OTHER),
         opened(20, "f4", OTHER),
         opened(800, "gone", OTHER, "high"),
-    ]
+    ],
+    REMEDIATIONS: [
+        remediation(800, "Withheld", ActionId="gone", Guard="approval"),
+        remediation(40, "Withheld", ActionId="a3", Guard="cap"),
+        remediation(40, "Withheld", ActionId="a4", Guard="approval"),
+        remediation(40, "Withheld", ActionId="a5", Guard="approval"),
+        remediation(20, "Applied", ActionId="a5"),
+        remediation(20, "Applied", ActionId="a6"),
+        remediation(10, "Withheld", ActionId="a6", Guard="approval"),
+    ],
 }
 ROWS: dict[str, Any] = {
     REMEDIATIONS: [
@@ -79,7 +88,6 @@ WANTED: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
         [("approval", "compute-pull", 3), ("admin-login", "registry-admin-user", 1), ("cap", "compute-pull", 1)],
     ),
     "changes-over-time": (("Outcome", "Actions"), [("Applied", 5), ("Failed", 1), ("Withheld", 6)]),
-    "pending-approvals": (("ActionId", "Command"), [("a4", "amlguard approve a4"), ("a6", "amlguard approve a6")]),
     "endpoints-called-with-keys": (("ResourceId", "Message"), [("/e", "called with keys 3 times")]),
     "admin-users-still-used": (("ResourceId", "Guard"), [("/r", "admin-login")]),
 }
@@ -104,6 +112,7 @@ WANTED_OF_OPEN: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
         ("RuleId", "Severity", "Findings", "Resources"),
         [("rule-low", "low", 3, 3), ("rule-high", "high", 1, 2)],
     ),
+    "pending-approvals": (("ActionId", "Command"), [("a4", "amlguard approve a4"), ("a6", "amlguard approve a6")]),
 }
 
 
