@@ -64,8 +64,8 @@ class LiveStore:
             try:
                 answer = await self._container.download_blob(name, **condition)
                 return Stored(await answer.readall(), str(answer.properties.etag))
-            except ResourceNotModifiedError:
-                return known
+            except (ResourceNotModifiedError, ResourceModifiedError):
+                return known  # 304, for which the SDK raises the second: its body says ConditionNotMet
             except ResourceNotFoundError:
                 return None
 

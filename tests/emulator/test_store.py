@@ -44,6 +44,19 @@ async def test_a_document_is_made_read_replaced_and_deleted(store: Store) -> Non
     await store.delete("a/one")
 
 
+async def test_only_what_is_newer_is_read_again(store: Store) -> None:
+    await store.write("n/one", b"1", None)
+    read = await store.read("n/one")
+    assert read is not None
+    assert await store.newer("n/one", read) is read
+    await store.write("n/one", b"2", read.etag)
+    newer = await store.newer("n/one", read)
+    assert newer is not None
+    assert newer.data == b"2"
+    await store.delete("n/one")
+    assert await store.newer("n/one", read) is None
+
+
 async def test_what_another_instance_changed_is_a_conflict(store: Store) -> None:
     etag = await store.write("b/one", b"1", None)
     await store.write("b/one", b"2", etag)
