@@ -127,7 +127,10 @@ async def test_a_registry_of_aml_answers_as_its_version_says(version: str, statu
     ],
 )
 async def test_older_versions_act_at_once(action: str, version: str, status: int) -> None:
-    """As their specifications say (azure-rest-api-specs, machineLearningServices.json); 2024-04-01 was recorded."""
+    """As the examples of azure-rest-api-specs say: resyncKeys.json and restart.json have 202 from 2021-07-01 on.
+
+    The answer of resyncKeys in 2024-04-01 was recorded.
+    """
     one = azure()
     answer = one.ask("POST", f"{action}?api-version={version}")
     assert (answer.status, "Location" in answer.headers) == (status, status == 202)
