@@ -34,16 +34,6 @@ from shared.azure.settings import PUBLIC_ARM
 # For how many seconds an answer may send nothing, before its first byte or within it. The default is five minutes.
 _LONGEST_SILENCE = 60
 
-# The storage libraries' own patience (15 s before their first retry) is longer than Event Grid's.
-STORAGE_RETRY: Mapping[str, Any] = {
-    "retry_total": 2,
-    "initial_backoff": 0.4,
-    "increment_base": 1,  # 1.4 s, twice
-    "random_jitter_range": 0.2,
-    "connection_timeout": 4,
-    "read_timeout": 8,
-}
-
 
 class Clock(SansIOHTTPPolicy[Any, Any]):
     """ARM's clock: the Date of its last answer. `answers` is how many there were."""

@@ -18,9 +18,8 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from shared.azure.errors import storing
-from shared.azure.session import STORAGE_RETRY
 from shared.azure.settings import CONTAINER, Settings, SettingsError
+from shared.azure.storage import PATIENCE, Patience, operating, options
 from shared.ports import ConflictError, Stored
 
 if TYPE_CHECKING:
@@ -34,24 +33,25 @@ class LiveStore:
         credential: AsyncTokenCredential,
         transport: AsyncHttpTransport[Any, Any],
         container: str = CONTAINER,
+        patience: Patience = PATIENCE,
     ) -> None:
         """Raises `SettingsError` if no storage account is configured."""
         if not settings.has_store:
             raise SettingsError("no shared state: set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri")
         self._settings, self._credential, self._transport = settings, credential, transport
-        self._name = container
+        self._name, self._patience = container, patience
         # On the whole account, the role that the app needs would let whoever writes a policy release changes as well.
         at = "Storage Blob Data Owner" if container == CONTAINER else f"Storage Blob Data Contributor on {container}"
-        self._storing = partial(storing, role=at)
+        self._operating = partial(operating, role=at, patience=patience)
 
     @cached_property
     def _container(self) -> "ContainerClient":
         from azure.storage.blob.aio import ContainerClient  # noqa: PLC0415 - see the module's docstring
 
-        options: dict[str, Any] = {"transport": self._transport, **STORAGE_RETRY}
+        given = options(self._transport, self._patience)
         if self._settings.storage_connection:
-            return ContainerClient.from_connection_string(self._settings.storage_connection, self._name, **options)
-        return ContainerClient(str(self._settings.blob_url), self._name, credential=self._credential, **options)
+            return ContainerClient.from_connection_string(self._settings.storage_connection, self._name, **given)
+        return ContainerClient(str(self._settings.blob_url), self._name, credential=self._credential, **given)
 
     async def read(self, name: str) -> Stored | None:
         return await self._read(name, {}, None)
@@ -60,7 +60,7 @@ class LiveStore:
         return await self._read(name, {"etag": known.etag, "match_condition": MatchConditions.IfModified}, known)
 
     async def _read(self, name: str, condition: Mapping[str, Any], known: Stored | None) -> Stored | None:
-        with self._storing(f"read {name}"):
+        async with self._operating(f"read {name}"):
             try:
                 answer = await self._container.download_blob(name, **condition)
                 return Stored(await answer.readall(), str(answer.properties.etag))
@@ -71,7 +71,7 @@ class LiveStore:
 
     async def write(self, name: str, data: bytes, etag: str | None) -> str:
         operation = f"write {name}"
-        with self._storing(operation):
+        async with self._operating(operation):
             try:
                 return await self._upload(name, data, etag)
             except (ResourceExistsError, ResourceModifiedError) as error:
@@ -93,14 +93,14 @@ class LiveStore:
         return str(answer["etag"])
 
     async def delete(self, name: str) -> None:
-        with self._storing(f"delete {name}"):
+        async with self._operating(f"delete {name}"):
             try:
                 await self._container.delete_blob(name)
             except ResourceNotFoundError:
                 return
 
     async def names(self, prefix: str) -> Sequence[str]:
-        with self._storing(f"list {prefix}"):
+        async with self._operating(f"list {prefix}"):
             try:
                 return [str(blob.name) async for blob in self._container.list_blobs(name_starts_with=prefix)]
             except ResourceNotFoundError:
