@@ -135,7 +135,7 @@ def says_yes() -> bool:
     return sys.stdin.buffer.readline().decode("utf-8", "replace").strip().casefold() in {"y", "yes"}
 
 
-def require_writable(path: Path) -> None:
+def require_writable(option: str, path: Path) -> None:
     """Before the work is done, not after. Raises `UsageError`."""
     there = path.exists()
     try:
@@ -144,7 +144,7 @@ def require_writable(path: Path) -> None:
     except OSError as error:
         folder = path.parent
         why = f"there is no folder {folder}: make it first" if not folder.is_dir() else error.strerror or str(error)
-        raise UsageError(f"--out {path} cannot be written: {why}") from error
+        raise UsageError(f"{option} {path} cannot be written: {why}") from error
     if not there:
         path.unlink()
 

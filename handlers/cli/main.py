@@ -19,7 +19,6 @@ from handlers.cli.console import (
     one_line,
     prepare_streams,
     read_json,
-    require_writable,
     says_yes,
     write_text,
 )
@@ -27,7 +26,7 @@ from handlers.cli.formats import mermaid
 from handlers.cli.formats.choose import Choice, chosen, exit_code, require_rules
 from handlers.cli.formats.screen import Screen
 from handlers.cli.formats.text import summary
-from handlers.cli.output import besides, write
+from handlers.cli.output import require_free, write
 from handlers.cli.plan_file import actions_of
 from handlers.cli.present import render, result_document
 from handlers.cli.progress import begin
@@ -43,10 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     completion.answer(known)
     options = known.parse_args(arguments)
     try:
-        if getattr(options, "out", None):
-            require_writable(options.out)
-        for _, file in besides(getattr(options, "also", ()), getattr(options, "formats", ())):
-            require_writable(file)
+        require_free(options)
         code: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -2,14 +2,45 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from handlers.cli.console import UsageError, write_text
+from handlers.cli.console import UsageError, require_writable, write_text
 from handlers.cli.formats.sarif import left_out
 from handlers.cli.formats.screen import Screen
 from handlers.cli.present import files, render
 from shared.access.plan_json import Document
+
+
+def require_free(options: argparse.Namespace) -> None:
+    """Before the work is done, not after: each file can be written, and is none that the command reads.
+
+    Raises `UsageError`.
+    """
+    taken = {path.resolve(): option for option, path in _inputs(options)}
+    for option, path in _outputs(options):
+        if str(path) == "-":
+            raise UsageError(f"{option} - is no file name here: ./- is one")
+        require_writable(option, path)
+        if path.exists() and not path.is_file():
+            continue  # such as /dev/null
+        if other := taken.get(path.resolve()):
+            raise UsageError(f"{option} {path} would overwrite the file of {other}: choose another one")
+        taken[path.resolve()] = option
+
+
+def _inputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    for name, value in vars(options).items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, Path) and name != "out":
+                yield f"--{name.replace('_', '-')}", one
+
+
+def _outputs(options: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    if out := getattr(options, "out", None):
+        yield "--out", out
+    for form, file in besides(getattr(options, "also", ()), getattr(options, "formats", ())):
+        yield f"--also {form}", file
 
 
 def write(options: argparse.Namespace, document: Document) -> None:

@@ -20,10 +20,13 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 from shared.azure.settings import CONTAINER, Settings, SettingsError
 from shared.azure.storage import PATIENCE, Patience, operating, options
-from shared.ports import ConflictError, Stored
+from shared.ports import AzureFailureError, ConflictError, Stored
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
+
+# Many times what the app, or a person's policy, can fill. More would only fill the app's memory.
+MOST_BYTES = 16 * 2**20
 
 
 class LiveStore:
@@ -60,9 +63,14 @@ class LiveStore:
         return await self._read(name, {"etag": known.etag, "match_condition": MatchConditions.IfModified}, known)
 
     async def _read(self, name: str, condition: Mapping[str, Any], known: Stored | None) -> Stored | None:
-        async with self._operating(f"read {name}"):
+        operation = f"read {name}"
+        async with self._operating(operation):
             try:
                 answer = await self._container.download_blob(name, **condition)
+                if answer.size > MOST_BYTES:
+                    raise AzureFailureError(
+                        operation, "TooLarge", f"it has {answer.size:,} bytes, and is not amlguard's"
+                    )
                 return Stored(await answer.readall(), str(answer.properties.etag))
             except (ResourceNotModifiedError, ResourceModifiedError):
                 return known  # 304, for which the SDK raises the second: its body says ConditionNotMet

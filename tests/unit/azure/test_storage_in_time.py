@@ -2,7 +2,8 @@
 but for one server that really says nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from shared.azure.queue import LiveWorkQueue
 from shared.azure.session import transport
 from shared.azure.settings import Settings
 from shared.azure.storage import PATIENCE, Patience
-from shared.azure.store import LiveStore
+from shared.azure.store import MOST_BYTES, LiveStore
 from shared.ports import AzureFailureError, Stored
 
 CREDENTIAL: Any = Credential()
@@ -111,20 +112,30 @@ def test_one_silence_is_tried_again(name: str, value: object) -> None:
     assert took < 11
 
 
-async def test_a_server_that_takes_a_connection_and_says_nothing() -> None:
+@asynccontextmanager
+async def _server(said: bytes | None) -> AsyncIterator[Settings]:
+    """Says this to whoever asks, or nothing until everybody has gone."""
     released = asyncio.Event()
 
-    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await released.wait()
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if said is None:
+            await released.wait()
+        else:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(said)
         writer.close()
 
-    server = await asyncio.start_server(say_nothing, "127.0.0.1")
-    port = server.sockets[0].getsockname()[1]
-    address = f"http://127.0.0.1:{port}/devstoreaccount1"
+    server = await asyncio.start_server(say, "127.0.0.1")
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/devstoreaccount1"
     connection = f"AccountName=devstoreaccount1;AccountKey=QUJD;BlobEndpoint={address};QueueEndpoint={address}"
-    settings = Settings.read({"AzureWebJobsStorage": connection})
+    async with server:
+        yield Settings.read({"AzureWebJobsStorage": connection})
+        released.set()
+
+
+async def test_a_server_that_takes_a_connection_and_says_nothing() -> None:
     hasty = Patience(connection=0.2, silence=0.2, operation=60)
-    async with server, transport() as shared:
+    async with _server(None) as settings, transport() as shared:
         outcomes = await asyncio.wait_for(
             asyncio.gather(
                 LiveStore(settings, CREDENTIAL, shared, patience=hasty).read("a"),
@@ -133,7 +144,19 @@ async def test_a_server_that_takes_a_connection_and_says_nothing() -> None:
             ),
             30,
         )
-        released.set()
     for one in outcomes:
         assert isinstance(one, AzureFailureError)
         assert "Azure did not answer" in str(one)
+
+
+@pytest.mark.parametrize(("more", "read"), [(0, True), (1, False)])
+async def test_what_is_far_too_large_is_not_read(more: int, *, read: bool) -> None:
+    head = f"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-{MOST_BYTES + more - 1}/{MOST_BYTES + more}\r\n"
+    head += f'ETag: "1"\r\nContent-Type: application/json\r\nContent-Length: {MOST_BYTES + more}\r\n\r\n'
+    async with _server(head.encode() + b" " * (MOST_BYTES + more)) as settings, transport() as shared:
+        store = LiveStore(settings, CREDENTIAL, shared)
+        if read:
+            assert await store.read("a") == Stored(b" " * MOST_BYTES, '"1"')
+        else:
+            with pytest.raises(AzureFailureError, match="it has 16,777,217 bytes, and is not amlguard's"):
+                await store.read("a")
