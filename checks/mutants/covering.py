@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 from coverage import CoverageData
@@ -12,14 +13,21 @@ from checks.mutants.timing import TIMES
 FILE = Path(".mutants") / "coverage"
 
 
+_MOST = 100
+
+
 class Covering:
-    """`slowest`: a test that takes longer, in seconds, judges nothing. It would take hours for what survives it."""
+    """`slowest`: a test that takes longer, in seconds, judges nothing. It would take hours for what survives it.
+
+    All tests that judge a change together take at most a hundred times as long.
+    """
 
     def __init__(self, root: Path, slowest: float) -> None:
         self._root = root
         self._data = CoverageData(str(FILE))
         self._data.read()
         times: dict[str, float] = json.loads(TIMES.read_text("utf-8"))
+        self._most = slowest * _MOST
         self._times = {test: seconds for test, seconds in times.items() if seconds <= slowest}
 
     def tests(self, path: str, lines: Iterable[int]) -> Sequence[str]:
@@ -30,7 +38,9 @@ class Covering:
         known = self._of(path)
         found = {test for line in lines for test in known.get(line, ())}
         found = found or {test for each in known.values() for test in each}
-        return sorted(found & self._times.keys(), key=lambda test: (self._times[test], test))
+        ordered = sorted(found & self._times.keys(), key=lambda test: (self._times[test], test))
+        together = accumulate(self._times[test] for test in ordered)
+        return [test for test, seconds in zip(ordered, together, strict=True) if seconds <= self._most]
 
     def at_import(self, path: str, lines: Iterable[int]) -> bool:
         """Whether an import runs a line of `lines`, and no test does: what is imported already is past it."""
