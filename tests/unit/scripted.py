@@ -60,7 +60,26 @@ class Answer:
         pass
 
 
-class Transport:
+class Open:
+    """What azure-core asks of a transport besides sending."""
+
+    async def sleep(self, duration: float) -> None:
+        await asyncio.sleep(duration)
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+
+class Transport(Open):
     """Answers each path in turn, the last answer over and over; `asked` is what it was asked."""
 
     def __init__(self, **answers: Iterable[Answer | Exception]) -> None:
@@ -79,21 +98,6 @@ class Transport:
             raise answer
         answer.request = request
         return answer
-
-    async def sleep(self, duration: float) -> None:
-        await asyncio.sleep(duration)
-
-    async def open(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
 
 
 class Credential:

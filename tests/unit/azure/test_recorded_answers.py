@@ -4,16 +4,15 @@
 than amlguard's: docs/fidelity.md says of which.
 """
 
-import asyncio
 import json
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from unit.azure.understood import understood
 from unit.build import WORKSPACE
 from unit.hurried import run
-from unit.scripted import Answer, Credential, live
+from unit.scripted import Answer, Credential, Open, live
 
 from checks import shapes
 from docs.fidelity import Known, known, request_type, unknown
@@ -38,7 +37,7 @@ class Told(Answer):
         assert self.status_code < 400
 
 
-class Recorded:
+class Recorded(Open):
     """Azure that knows the answers of tests/answers, by the type of the request. `first` goes before others."""
 
     def __init__(self, first: Known) -> None:
@@ -53,21 +52,6 @@ class Recorded:
         answer = Told(one.status, one.answer, one.headers)
         answer.request = request
         return answer
-
-    async def sleep(self, duration: float) -> None:
-        await asyncio.sleep(duration)
-
-    async def open(self) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
 
 
 def came_of(one: Known) -> Any:
