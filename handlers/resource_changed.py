@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 from handlers.look import INLINE, look_later, look_now, pause_after, said_of, watched
 from handlers.runtime import Runtime
@@ -21,6 +23,8 @@ _log = logging.getLogger("amlguard")
 
 # How many workspaces the delivery asks for what lies below them. Each of them costs a few lists.
 _ASKED_INLINE = 5
+# Event Grid waits 30 s. What has begun by the deadline may end within the rest of it.
+_ANSWERED_SECONDS = 27
 
 
 async def handle(raw: object, services: Runtime) -> None:
@@ -41,17 +45,17 @@ async def handle(raw: object, services: Runtime) -> None:
     look = route(event.scope, event.kind, services.terms.table)
     if look is None:
         return
+    deadline = services.deadline()
     services = await services.current()
     trigger = Trigger(event.correlation_id, event.caller, event.time, str(event.scope))
     if look.workspace:
-        await _within_deadline([look.workspace], services, trigger, services.deadline(), look.touched)
+        await _within_deadline([look.workspace], services, trigger, deadline, look.touched)
     else:
-        await _look_at_users(look.scope, services, trigger)
+        await _look_at_users(look.scope, services, trigger, deadline)
 
 
-async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger) -> None:
+async def _look_at_users(scope: Scope, services: Runtime, trigger: Trigger, deadline: float) -> None:
     """For a dependency, or a scope where a role was taken away: looks at the workspaces that use it or lie in it."""
-    deadline = services.deadline()
     if scope.subscription is None or scope.resource_group is None:
         # For a whole subscription or more, finding out where to look is a task of its own.
         await _leave_to_queue(scope, services, trigger)
@@ -104,12 +108,27 @@ async def _within_deadline(
         if len(chosen) > INLINE:
             await look_later(chosen, services, trigger)
         else:
-            await look_now(chosen, services, trigger, deadline=deadline, touched=touched)
+            look = look_now(chosen, services, trigger, deadline=deadline, touched=touched)
+            await _while_it_may(look, services, deadline)
     except (TimeoutError, AzureFailureError) as error:
         if not _is_for_later(error):
             raise
         _log.warning("%d workspaces go to the queue: %s", len(chosen), said_of(error))
         await look_later(chosen, services, trigger, _pause(error))
+
+
+async def _while_it_may(look: Coroutine[Any, Any, object], services: Runtime, deadline: float) -> None:
+    """Waits for a look until Event Grid must have its answer. Raises `TimeoutError` if the look takes longer.
+
+    What the look has begun to change then goes on to its end and its record, by itself: nothing is cut off.
+    """
+    going_on = asyncio.ensure_future(look)
+    rest = max(0.0, _ANSWERED_SECONDS - services.deadline_seconds)
+    await asyncio.wait((going_on,), timeout=_left(deadline) + rest)
+    if not going_on.done():
+        services.memory.keep(going_on)
+        raise TimeoutError
+    await going_on
 
 
 def _is_for_later(error: TimeoutError | AzureFailureError) -> bool:

@@ -116,12 +116,13 @@ class Runtime:
         return replace(self, terms=now.terms)
 
     async def _say_broken(self, wrong: str, audit: AuditLog | None) -> None:
-        """The app goes on by the last good policy, so a log that takes nothing stops nothing here."""
+        """The app goes on by the last good policy, so a log that takes nothing, or takes long, stops nothing here."""
         _log.error("the policy %s is not in force: %s", self.policy_name, wrong)
         if audit:
-            with suppress(AzureFailureError):
-                one = broken_policy(str(self.policy_name), wrong)
-                await audit.record(FINDINGS, [finding(Run(RunMode.REPORT), one)])
+            with suppress(AzureFailureError, TimeoutError):
+                async with asyncio.timeout(_NOTE_SECONDS):
+                    one = broken_policy(str(self.policy_name), wrong)
+                    await audit.record(FINDINGS, [finding(Run(RunMode.REPORT), one)])
 
     async def note(self, error: Exception) -> None:
         """So that `amlguard status` can say what fails and since when. By itself it fails nothing."""
@@ -167,9 +168,10 @@ class Kept:
 
     async def _renewed(self, old: Runtime | None) -> Runtime:
         anew = await self._connect()
-        if self._before:
-            await self._before.close()
-        self._before, self._since = old, self._seconds()
+        older, self._before, self._since = self._before, old, self._seconds()
+        if older:
+            with suppress(Exception):  # nobody works with it any more
+                await older.close()
         return replace(anew, memory=old.memory) if old else anew
 
 

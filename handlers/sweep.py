@@ -42,8 +42,8 @@ _WORTH_A_QUERY = 3
 _SECONDS = 300.0
 _AT_ONCE = 10
 POISON = "poison-work"
-# Seven minutes in all. With the time-outs of the tries that is less than `functionTimeout`.
-_PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0)
+# Five minutes in all. With what each try may take (`shared.azure.storage`) that is less than `functionTimeout`.
+_PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0)
 
 
 async def handle(services: Runtime) -> None:

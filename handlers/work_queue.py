@@ -56,11 +56,11 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
             services = await services.current()
             await _do(message, services)
     except Exception as error:
+        await services.note(error)
         if services.queue and isinstance(error, AzureFailureError) and error.wait:
             _log.warning("%s; the work comes again then", error)
             await services.queue.put(message, pause_after(error))
             return
-        await services.note(error)
         if tries >= MOST_TRIES:
             _log.error("work is given up after %d tries and goes to the poison queue: %s", tries, type(error).__name__)
             await _give_up(message, error, services)
@@ -136,6 +136,10 @@ async def _resync(work: Resync, services: Runtime) -> None:
         return
     if services.terms.mode is RunMode.REPORT:
         _log.warning("the policy says report: the cached keys of %s are left as they are", ", ".join(work.workspaces))
+        return
+    if len(work.workspaces) > 1 and services.queue:  # so that one that fails, or takes long, keeps no other waiting
+        for text in work.workspaces:
+            await services.queue.put(encode(msgspec.structs.replace(work, workspaces=(text,))), timedelta())
         return
     for text in work.workspaces:
         run = _run_of(work, services)

@@ -32,6 +32,7 @@ class Memory:
         self._wakes: dict[Scope, datetime] = {}
         self._documents: dict[str, Stored] = {}
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
+        self._going_on: set[asyncio.Future[Any]] = set()
         self._told: dict[_Subject, frozenset[Finding]] = {}
         self._told_on: date | None = None
         self._said: dict[Hashable, tuple[object, date]] = {}
@@ -59,6 +60,12 @@ class Memory:
             waiting.add_done_callback(lambda _: begin())
         answer: T = await asyncio.shield(waiting)
         return answer
+
+    def keep(self, work: asyncio.Future[Any]) -> None:
+        """For work that goes on although nobody waits for it any more. How it ends is on record, or on the queue."""
+        self._going_on.add(work)
+        work.add_done_callback(self._going_on.discard)
+        work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def is_noted(self, failure: str) -> bool:
         """Whether this process said within the last minute that it fails; if not, it does now."""

@@ -73,6 +73,11 @@ _GRAPH_API = "2024-04-01"
 # What a subscription answers for a provider that it does not use: nothing of that kind exists there. See
 # learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider
 _UNREGISTERED = {"MissingSubscriptionRegistration", "SubscriptionNotRegistered"}
+_ACCEPTED = (200, 201, 202, 204)
+"""What ARM answers a change with.
+
+https://learn.microsoft.com/azure/azure-resource-manager/management/async-operations
+"""
 _PAGE = 1000
 _POLL_SECONDS = 2
 _PATIENCE_SECONDS = 240  # ends before the host ends the function, so that the outcome is recorded
@@ -185,7 +190,7 @@ class Arm:
     async def _change(self, request: HttpRequest, operation: str) -> None:
         with writing(operation):
             answer = await self._client.send_request(request, _return_pipeline_response=True)
-            _check(answer.http_response)
+            _check(answer.http_response, *_ACCEPTED)
         await self.follow(answer, operation)
 
     async def follow(self, answer: Any, operation: str) -> None:
@@ -212,16 +217,17 @@ class Arm:
             raise
 
     async def _send(self, request: HttpRequest) -> AsyncHttpResponse:
+        """An answer with all of it: 206 and 207, say, are about a part."""
         response: AsyncHttpResponse = await self._client.send_request(request)
-        _check(response)
+        _check(response, 200)
         return response
 
     def _url(self, path: str, api_version: str) -> str:
         return f"{self._endpoint}{quoting.url(path)}?api-version={api_version}"
 
 
-def _check(response: AsyncHttpResponse) -> None:
-    if not 200 <= response.status_code < 300:
+def _check(response: AsyncHttpResponse, *right: int) -> None:
+    if response.status_code not in right:
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
 
 

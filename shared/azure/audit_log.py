@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import HttpRequest
 from azure.monitor.ingestion.aio import LogsIngestionClient
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _API_VERSION = "2023-01-01"
-_BAD_BODY = 400
+_TAKEN, _BAD_BODY = 204, 400
 
 
 class LiveAuditLog:
@@ -56,8 +57,8 @@ class LiveAuditLog:
         request = HttpRequest("POST", url, params={"api-version": _API_VERSION}, json=[])
         with recording("ask whether the audit log takes records"):
             answer = await self._ingestion.send_request(request)
-            if answer.status_code != _BAD_BODY:
-                answer.raise_for_status()
+            if answer.status_code not in (_TAKEN, _BAD_BODY):
+                raise HttpResponseError(response=answer)
 
 
 class AuditReader:

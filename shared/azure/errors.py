@@ -2,6 +2,7 @@
 
 import math
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,9 @@ from shared.ports import (
     WriteRefusedError,
 )
 
-# How the SDKs, and amlguard's own readers, fail on an answer that is not JSON, or JSON of another shape.
-_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
+# How the SDKs, and amlguard's own readers, fail on an answer that is not JSON, or JSON of another shape. What zlib says of
+# a body that is not compressed as its header says, azure-core lets through.
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError, zlib.error)
 
 # What may well succeed on another try: the identity is still replicating, or Azure is busy.
 _LATER = {"PrincipalNotFound", "SubscriptionRequestsThrottled", "TooManyRequests"}
@@ -35,6 +37,8 @@ _UNTOLD = "whether it is done is not known yet"
 # aiohttp's words, also where azure-identity repeats them; and Microsoft Entra's error codes.
 _HOST = re.compile(r"Cannot connect to host ([\w.-]+)(?:(:\d+))? ")
 _ENTRA = re.compile(r"AADSTS\d+")
+# A code goes on record and to the screen as it is, so it is a word. Only Azure's own answers have one.
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 _REFUSALS = {
     "RoleAssignmentLimitExceeded": "the subscription has as many role assignments as Azure allows",
@@ -53,8 +57,8 @@ _GONE_FOR_GOOD = {"RoleDefinitionDoesNotExist"}
 
 def code(error: AzureError) -> str:
     """Azure's error code, or else the exception's name."""
-    inner = getattr(error, "error", None)
-    return str(getattr(inner, "code", None) or type(error).__name__)
+    told = str(getattr(getattr(error, "error", None), "code", None) or "")
+    return told if _CODE.fullmatch(told) else type(error).__name__
 
 
 class _Beside(TypedDict):
@@ -164,12 +168,15 @@ def _lacks_right(error: AzureError) -> bool:
 
 
 def _kind(error: AzureError) -> type[WriteRefusedError]:
-    """Only a status of 400 to 499 says that nothing was done. An answer of 2xx that cannot be read says that it was."""
+    """Only a status of 400 to 499 says that nothing was done. An answer of 2xx that cannot be read says that it was.
+
+    A gateway's 408 and 499 only say that somebody did not wait for the answer.
+    """
     answered = status(error)
-    if answered is None or answered == 408 or not 400 <= answered < 500:
+    if answered is None or answered in (408, 499) or not 400 <= answered < 500:
         return NotYetError
     passing = (
-        answered == 429
+        answered in (425, 429)
         or code(error) in _LATER
         # What is gone for good, the next look finds gone: ARM answers so for a moment as well.
         or (answered == 404 and code(error) not in _GONE_FOR_GOOD)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,24 +31,31 @@ from shared.azure.pacer import Pace, Pacer
 from shared.azure.retries import Retries
 from shared.azure.settings import PUBLIC_ARM
 
-# For how many seconds an answer may send nothing, before its first byte or within it. The default is five minutes.
-_LONGEST_SILENCE = 60
+# For how many seconds an answer may take, or send nothing. The SDKs' own limit is five minutes of silence, and none for
+# an answer that comes byte by byte.
+_LONGEST_ANSWER = 60.0
 
 
 class Clock(SansIOHTTPPolicy[Any, Any]):
-    """ARM's clock: the Date of its last answer. `answers` is how many there were."""
+    """ARM's clock: the Date of its last answer. `answers` is how many there were.
+
+    A gateway's answer has no id of a request, and its clock may be any.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._date = ""
+        self._told: datetime | None = None
         self.answers = 0
 
     def on_response(self, request: Any, response: Any) -> None:  # noqa: ARG002 - azure-core's signature
         self.answers += 1
-        self._date = response.http_response.headers.get("Date") or self._date
+        headers = response.http_response.headers
+        if headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id"):
+            with suppress(ValueError, OverflowError):  # what is no time says nothing
+                self._told = parsedate_to_datetime(headers.get("Date") or "").astimezone(UTC)
 
     def now(self) -> datetime:
-        return parsedate_to_datetime(self._date).astimezone(UTC) if self._date else datetime.now(UTC)
+        return self._told or datetime.now(UTC)
 
 
 def policies(credential: AsyncTokenCredential, scope: str, *before_retry: Any) -> list[Any]:
@@ -109,22 +116,22 @@ class _Credential(DefaultAzureCredential):
     """Waits for a token no longer than for any other answer. The SDK would wait for as long as the service asks."""
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        with _in_time():
-            async with asyncio.timeout(_LONGEST_SILENCE):
+        with _in_time("no token"):
+            async with asyncio.timeout(_LONGEST_ANSWER):
                 return await super().get_token(*scopes, **options)
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        with _in_time():
-            async with asyncio.timeout(_LONGEST_SILENCE):
+        with _in_time("no token"):
+            async with asyncio.timeout(_LONGEST_ANSWER):
                 return await super().get_token_info(*scopes, options=options)
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
+def _in_time(missing: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise ServiceResponseError("no token") from None
+        raise ServiceResponseError(missing) from None
 
 
 def credential() -> AsyncTokenCredential:
@@ -132,14 +139,23 @@ def credential() -> AsyncTokenCredential:
     return _Credential(process_timeout=30)
 
 
-def transport() -> AsyncHttpTransport[Any, Any]:
-    """Uses a proxy from the environment.
+class _InTime(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late, so that it has no type
+    """Waits for a whole answer, and for a connection to be free, no longer than `longest` seconds."""
 
-    Without one, aiohttp must not look for one, which it would do at each request.
-    """
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
-        use_env_settings=bool(getproxies()), read_timeout=_LONGEST_SILENCE
-    )
+    def __init__(self, longest: float) -> None:
+        # Without a proxy in the environment, aiohttp must not look for one, which it would do at each request.
+        super().__init__(use_env_settings=bool(getproxies()), read_timeout=longest)
+        self._longest = longest
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        with _in_time("no whole answer"):
+            async with asyncio.timeout(self._longest):
+                return await super().send(request, **options)
+
+
+def transport(longest: float = _LONGEST_ANSWER) -> AsyncHttpTransport[Any, Any]:
+    """Uses a proxy from the environment."""
+    made: AsyncHttpTransport[Any, Any] = _InTime(longest)
     return made
 
 

@@ -17,7 +17,7 @@ from shared.access.permissions import DenyAssignment, RoleAssignment, RoleDefini
 from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.services import SERVICES
-from shared.ports import Azure, AzureFailureError, Raw
+from shared.ports import Azure, Raw
 
 _COLLECTIONS = frozenset((*(service.collection for service in SERVICES), List.CONNECTIONS.value))
 _KINDS = frozenset(service.kind for service in SERVICES)
@@ -86,8 +86,9 @@ class SharedLists:
         if begun is None or now - begun.at > self._oldest:
             begun = self._begun[key] = _Begun(now, asyncio.ensure_future(read()))
         try:
-            answer: T = await begun.answer
-        except AzureFailureError:
+            # Whoever gives up waiting must not take the answer from the others.
+            answer: T = await asyncio.shield(begun.answer)
+        except Exception:
             if self._begun.get(key) is begun:
                 del self._begun[key]
             raise

@@ -59,14 +59,17 @@ class Sweeps:
         return True
 
     async def _under_way(self, begun: Begun, now: datetime) -> bool:
-        """The instance that did the last shard may have failed to record the end."""
+        """The instance that did the last shard may have failed to record the end.
+
+        One that began hours from now was begun by a clock that was wrong, and keeps nothing out.
+        """
         if await self.store.read(_name(begun.id, "ended")):
             return False
         await self._end_if_done(begun.id, now, again=True)
-        if now - begun.started >= _STALE or await self.store.read(_name(begun.id, "ended")):
+        if abs(now - begun.started) >= _STALE or await self.store.read(_name(begun.id, "ended")):
             return False
         tally, _ = await self._so_far(begun.id)
-        return now - (tally.at or begun.started) < _SILENT
+        return abs(now - (tally.at or begun.started)) < _SILENT
 
     async def abandoned(self, sweep: str, now: datetime) -> Shards | None:
         """What is left of a sweep before `sweep` on which nobody works any more.

@@ -148,7 +148,7 @@ class Settling:
         return outcome(one, Fate.MADE, _now())
 
     def _is_old(self, run: OpenRun) -> bool:
-        return self.azure.now() - run.began >= _GIVEN_UP_AFTER
+        return run.age(self.azure.now()) >= _GIVEN_UP_AFTER
 
     async def _record(self, rows: Sequence[Row], shown: Sequence[Row]) -> None:
         """The log may have taken some rows although it reported a failure."""

@@ -9,7 +9,7 @@ from app import App
 from fakes import FakeAzure
 from reliability.host import at_a_desk, calm, work_off
 from reliability.on_record import given, open_intents
-from unit.build import REGISTRY, WORKSPACE, assigned, guid, sai, terms
+from unit.build import REGISTRY, WORKSPACE, assigned, guid, sai, terms, workspace_id
 
 from shared.access.asks import Property
 from shared.access.intents import ENDED_EARLY, OPEN_AFTER
@@ -92,6 +92,15 @@ async def test_what_fails_comes_again(refused: bool) -> None:
     await work_off(one, hours=0.1)
     assert one.azure.stale_keys == set()
     assert one.poison == []
+
+
+async def test_one_that_cannot_be_done_keeps_no_other_waiting() -> None:
+    """A registry has many workspaces, and one message names all of them."""
+    one, gone = _app(), workspace_id("gone")
+    one.azure.stale_keys.add(WORKSPACE)
+    await one.queue.put(encode(Resync((str(gone), str(WORKSPACE)), run=guid("the run"))), timedelta())
+    await work_off(one, hours=0.1)
+    assert one.azure.stale_keys == set()
 
 
 async def test_while_the_kill_switch_is_on_it_waits() -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import raw
 from app import App
 from fakes import FakeAzure
@@ -20,6 +21,7 @@ from shared.access.intents import ENDED_EARLY, OPEN_AFTER
 from shared.access.scope import Scope
 from shared.messages import Reconcile, encode
 from shared.ports import NotYetError, ReadFailedError
+from shared.state.open_runs import OpenRuns
 
 C1, C2 = sai("c1"), sai("c2")
 
@@ -67,6 +69,15 @@ async def test_of_two_at_once_one_records() -> None:
     await asyncio.gather(*settled)
     assert _told(one)
     assert len(_told(one)) == len(set(_told(one)))
+    assert open_intents(one.audit.rows()) == set()
+
+
+async def test_what_a_wrong_clock_began_in_the_future_is_open_all_the_same() -> None:
+    one, azure, run = await _dead()
+    (kept,) = await OpenRuns(one.store).all()
+    await OpenRuns(one.store).replace(kept, msgspec.structs.replace(kept.run, began=NOW + timedelta(days=365)))
+    azure.advance(OPEN_AFTER)
+    await one.services.leftovers.settling.of_run(run)
     assert open_intents(one.audit.rows()) == set()
 
 

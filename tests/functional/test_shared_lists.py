@@ -1,5 +1,6 @@
 """What the workspaces of one shard share: lists of a subscription's services, and nothing else."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -96,3 +97,25 @@ async def test_a_list_is_believed_for_ten_minutes() -> None:
         one.azure.clock += timedelta(minutes=minutes)
         await shared.children(SUBSCRIPTION, COLLECTIONS[0])
         assert one.azure.asked[COLLECTIONS[0]] == asked
+
+
+async def test_who_gives_up_waiting_takes_the_answer_from_nobody() -> None:
+    goes_on = asyncio.Event()
+
+    class Slow(FakeAzure):
+        async def children(
+            self, parent: Scope, collection: str, *, pages: int | None = None
+        ) -> Sequence[raw.Raw] | None:
+            await goes_on.wait()
+            return await super().children(parent, collection, pages=pages)
+
+    azure = Slow()
+    azure.have(raw.workspace(sai("ws")))
+    shared = SharedLists(azure)
+    impatient, patient = (asyncio.ensure_future(shared.children(SUBSCRIPTION, COLLECTIONS[0])) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    await asyncio.wait((impatient,))
+    goes_on.set()
+    assert await patient == []
+    assert impatient.cancelled()

@@ -1,17 +1,21 @@
 """`amlguard status`: what fails and since when, what waits, what was given up, and what is open."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import raw
-from app import App, app
-from unit.build import REGISTRY, WORKSPACE, assigned, sai
+from app import App, app, waiting
+from fakes import FakeAzure
+from reliability.on_record import given
+from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, sai
 
 from handlers import sweep, work_queue
 from handlers.cli.formats.screen import Screen
 from handlers.cli.status import Status, found
 from shared.access.intents import OPEN_AFTER
-from shared.messages import Reconcile, Resync, Trigger, encode
+from shared.access.scope import Scope
+from shared.messages import Dependency, Reconcile, Resync, Trigger, encode
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError
 from shared.state.failing import Failures
 
@@ -23,6 +27,11 @@ def _calm() -> App:
     one = app(raw.compute("c1", C1))
     one.azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return one
+
+
+class _Busy(FakeAzure):
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:  # noqa: ARG002 - as the port has it
+        raise ReadFailedError(f"list {collection} of {parent}", "TooManyRequests", "429", wait=timedelta(minutes=1))
 
 
 async def _status(one: App) -> Status:
@@ -73,6 +82,14 @@ async def test_a_read_that_fails_is_told_and_a_calm_hour_ends_it() -> None:
         await work_queue.handle(encode(Reconcile((str(WORKSPACE),))), one.services)
     assert await Failures(one.store).all(NOW + timedelta(hours=2)) == []
     one.troubles.heal()
+    assert [each.dependency for each in (await _status(one)).failing] == ["reading-azure"]
+
+
+async def test_a_dependency_that_asks_to_wait_fails_as_well() -> None:
+    """Its work comes again for as long as it takes, and never to the poison queue."""
+    one = App(azure=_Busy())
+    await work_queue.handle(encode(Dependency(str(SUBSCRIPTION))), one.services, 5)
+    given([each for each in waiting(one) if isinstance(each, Dependency)], "it comes again")
     assert [each.dependency for each in (await _status(one)).failing] == ["reading-azure"]
 
 

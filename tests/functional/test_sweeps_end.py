@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import msgspec
+import pytest
 from fake_store import FakeStore
-from hypothesis import given
+from hypothesis import given as drawn
 from hypothesis import strategies as st
+from reliability.on_record import given
 from troubles import Troubles
 
 from shared.state.sweep_documents import Summary, Tally
@@ -38,7 +40,7 @@ def _ended(store: FakeStore, sweep: str) -> Summary | None:
     return msgspec.json.decode(stored.data, type=Summary) if stored else None
 
 
-@given(st.integers(1, 230), st.randoms(use_true_random=False))
+@drawn(st.integers(1, 230), st.randoms(use_true_random=False))
 def test_it_ends_with_the_last_shard_and_not_before(shards: int, random: Random) -> None:
     async def sweep() -> None:
         store = FakeStore(Troubles())
@@ -56,7 +58,7 @@ def test_it_ends_with_the_last_shard_and_not_before(shards: int, random: Random)
     asyncio.run(sweep())
 
 
-@given(st.integers(1, 60), st.integers(0, 59), st.randoms(use_true_random=False))
+@drawn(st.integers(1, 60), st.integers(0, 59), st.randoms(use_true_random=False))
 def test_shards_that_are_done_before_all_are_counted_count(shards: int, early: int, random: Random) -> None:
     async def sweep() -> None:
         store = FakeStore(Troubles())
@@ -86,3 +88,23 @@ def test_what_is_listed_grows_with_the_shards_and_not_with_their_square() -> Non
         assert store.listed < 20 * 1000
 
     asyncio.run(sweep())
+
+
+@pytest.mark.parametrize(
+    "begun", [NOW + timedelta(days=365), NOW - timedelta(hours=5)], ids=["by a wrong clock", "old"]
+)
+async def test_a_sweep_that_began_at_another_time_keeps_no_other_out(begun: datetime) -> None:
+    store = FakeStore(Troubles())
+    sweeps = Sweeps(store, None)
+    given(await sweeps.begin("other", begun, "enforce"), "another sweep is under way")
+    assert await sweeps.begin("next", NOW, "enforce")
+    ended = _ended(store, "other")
+    assert ended
+    assert ended.outcome == "Incomplete"
+
+
+async def test_clocks_of_instances_may_differ_by_a_little() -> None:
+    store = FakeStore(Troubles())
+    sweeps = Sweeps(store, None)
+    given(await sweeps.begin("other", NOW + timedelta(minutes=2), "enforce"), "it is under way")
+    assert not await sweeps.begin("next", NOW, "enforce")

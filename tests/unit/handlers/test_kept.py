@@ -15,6 +15,7 @@ class _Opened:
 
     async def __aexit__(self, *_: object) -> None:
         self.closed = True
+        raise OSError("it does not close")
 
 
 class _Process:
@@ -43,8 +44,9 @@ async def test_it_is_made_anew_in_time_and_remembers_what_it_did() -> None:
     assert second.memory is first.memory
     assert [each.closed for each in one.made] == [False, False]  # some may still work with the first
     one.clock = 2 * BELIEVED_SECONDS
-    await one.kept.get()
+    third = await one.kept.get()
     assert [each.closed for each in one.made] == [True, False, False]
+    assert await one.kept.get() is third  # how the first one closed is nobody's business any more
 
 
 async def test_a_failure_is_not_kept() -> None:

@@ -2,20 +2,26 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import raw
-from app import App
+from app import C1, App, waiting
 from event_grid import event
-from fakes import FakeAzure
+from fakes import FakeAuditLog, FakeAzure
 from raw import Raw
+from reliability.on_record import open_intents
 from unit.build import MANAGEMENT_GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, sai, terms
 from unit.hurried import run, seconds
 
-from handlers import resource_changed, work_queue
+from handlers import resource_changed, sweep, work_queue
+from shared.access.actions import Grant
 from shared.access.intents import LONGEST_RUN
 from shared.access.scope import Scope
-from shared.messages import Dependency, encode
+from shared.azure.storage import PATIENCE
+from shared.messages import Dependency, Reconcile, encode
+from shared.ports import AzureFailureError, Row
 
 
 class _Silent(FakeAzure):
@@ -82,5 +88,60 @@ def test_an_event_is_answered_in_time_while_nobody_says_what_the_policy_watches(
         await resource_changed.handle(event(str(about)), one.services)
         assert seconds() < one.services.deadline_seconds + 1
         assert len(one.queue.messages) == 1
+
+    run(work())
+
+
+class _Storage:
+    """Whatever is asked of it takes as long as it may, and fails."""
+
+    def __getattr__(self, _: str) -> Any:
+        return self._fail
+
+    async def _fail(self, *_: object, **__: object) -> None:
+        await asyncio.sleep(PATIENCE.operation)
+        raise AzureFailureError("ask the storage account", "Timeout", "it did not answer in time")
+
+
+def test_the_timer_ends_before_the_host_would_end_it_whatever_the_storage_account_does() -> None:
+    async def fire() -> None:
+        silent: Any = _Storage()
+        with pytest.raises(AzureFailureError):
+            await sweep.handle(replace(App().services, queue=silent, store=silent, pause=asyncio.sleep))
+        assert LONGEST_RUN.total_seconds() / 2 < seconds() < LONGEST_RUN.total_seconds() * 0.95
+
+    run(fire())
+
+
+class _SlowLog(FakeAuditLog):
+    async def record(self, table: str, rows: Sequence[Row]) -> None:
+        await asyncio.sleep(200)
+        await super().record(table, rows)
+
+
+class _SlowWrites(FakeAzure):
+    async def grant(self, grant: Grant, description: str) -> bool:
+        await asyncio.sleep(200)
+        return await super().grant(grant, description)
+
+
+@pytest.mark.parametrize("slow", ["the log", "the change"])
+def test_an_event_is_answered_in_time_and_what_has_begun_goes_on_to_its_end(slow: str) -> None:
+    """Event Grid waits 30 s. What is still under way then is not cut off, and the queue looks again."""
+
+    async def work() -> None:
+        one = App(azure=_SlowWrites() if slow == "the change" else FakeAzure())
+        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        if slow == "the log":
+            one.audit = _SlowLog(one.azure)
+        await resource_changed.handle(event(str(WORKSPACE)), one.services)
+        assert seconds() < 29
+        assert [each for each in waiting(one) if isinstance(each, Reconcile) and not each.run]
+        assert not one.audit.rows("Applied")
+        await asyncio.sleep(1000)
+        if slow == "the change":
+            assert one.azure.holders("AcrPull", REGISTRY)
+        assert one.audit.rows("Planned")
+        assert open_intents(one.audit.rows()) == set()
 
     run(work())
