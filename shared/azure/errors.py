@@ -22,8 +22,8 @@ from shared.ports import (
     WriteRefusedError,
 )
 
-# How the SDKs, and amlguard's own readers, fail on an answer that is not JSON, or JSON of another shape. What zlib says of
-# a body that is not compressed as its header says, azure-core lets through.
+# How the SDKs, and amlguard's own readers, fail on an answer that is not JSON, or JSON of another shape. zlib's
+# error is that of a body that is not compressed as its header says, and azure-core lets it out.
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, RecursionError, zlib.error)
 
 # What may well succeed on another try: the identity is still replicating, or Azure is busy.
