@@ -43,7 +43,7 @@ _SECONDS = 300.0
 _AT_ONCE = 10
 POISON = "poison-work"
 # Five minutes in all. With what each try may take (`shared.azure.storage`) that is less than `functionTimeout`.
-_PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0)
+_PAUSES = (1.0, 5.0, 15.0, 30.0, 30.0, 40.0, 40.0, 40.0, 40.0, 40.0)
 
 
 async def handle(services: Runtime) -> None:
