@@ -10,6 +10,7 @@ from shared.access.plan_json import in_words
 from shared.access.scope import Scope
 from shared.audit_rows import Outcome, Phase, Run
 from shared.ports import Store
+from shared.progress import Progress
 from shared.state.approvals import Approvals, Pending
 
 _NOBODY = "nobody can, set AzureWebJobsStorage or AzureWebJobsStorage__blobServiceUri to keep what waits"
@@ -41,11 +42,15 @@ class Approval:
         known = await approvals.ask(workspace, run.id, asked, now, self.lapses)
         return _saying(made, f"amlguard approve {known.run}"), None
 
-    async def used(self, released: Pending | None, workspace: Scope, done: Iterable[Outcome]) -> None:
-        """A release counts once: it ends when a change that it released was made."""
-        applied = {one.action.action_id for one in done if one.phase is Phase.APPLIED}
-        if released and self.store and not applied.isdisjoint(released.actions):
-            await Approvals(self.store).done(workspace)
+    async def used(self, one: Progress, outcomes: Iterable[Outcome]) -> None:
+        """A release counts once: it ends with the record of a change that it released, whatever becomes of the run.
+
+        What the run asks for after that is another request, and stays.
+        """
+        applied = {each.action.action_id for each in outcomes if each.phase is Phase.APPLIED}
+        if one.released and self.store and not one.is_used and not applied.isdisjoint(one.released.actions):
+            await Approvals(self.store).done(one.workspace)
+            one.is_used = True
 
 
 def _saying(made: Plan, how: str) -> Plan:

@@ -41,7 +41,8 @@ EVERYTHING = Look()
 class Progress:
     """How far one run has come: `made` and `outcomes` belong to the last pass, `done` to all passes.
 
-    `recorded` is what is on record already. `released` is what a person has released for this run.
+    `recorded` is what is on record already. `released` is what a person has released for this run, and `is_used`
+    whether that has ended.
     """
 
     workspace: Scope
@@ -49,6 +50,7 @@ class Progress:
     look: Look
     recorded: set[tuple[str, str]] = field(default_factory=set)
     released: Pending | None = None
+    is_used: bool = False
     made: Plan = field(default_factory=Plan)
     outcomes: list[Outcome] = field(default_factory=list)
     done: list[Outcome] = field(default_factory=list)

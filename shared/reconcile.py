@@ -142,7 +142,6 @@ class Reconciler:
             await self._pass(one)
             if not self._goes_on(one):
                 break
-        await self.approval.used(one.released, one.workspace, one.done)
         await self._put_off(one)
         return Result(one.workspace, one.run, one.made, tuple(one.done))
 
@@ -205,7 +204,7 @@ class Reconciler:
             allowed, one.run, one.look.deadline, notes, _stopped(made, held), held.reversed_by
         )
         one.recorded -= {(action.action_id, Phase.PLANNED) for action in made.actions}
-        await self.journal.outcomes(outcomes, one.run, reminder)
+        await in_full(self.journal.outcomes(outcomes, one.run, reminder), self.approval.used(one, outcomes))
         if self.instructions.again and self.store:
             applied = [outcome.action.action_id for outcome in outcomes if outcome.phase is Phase.APPLIED]
             await Undone(self.store).lift(applied)

@@ -6,7 +6,7 @@ place of an id that is not an id goes to `Workspace.no_ids`. If it were left out
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from shared.access import ids
 from shared.access.connections import connection, of_connection
@@ -196,10 +196,16 @@ def role_assignment(raw: Raw) -> RoleAssignment | None:
         object_id(body.get("principalId")),
         role.rpartition("/")[2].casefold(),
         _condition(body),
-        datetime.fromisoformat(created) if created else None,
+        _moment(created) if created else None,
         body.get("description"),
         misplaced=misplaced,
     )
+
+
+def _moment(told: str) -> datetime:
+    """ARM's times are in UTC, also one that does not say so. Raises `TypeError` and `ValueError`."""
+    found = datetime.fromisoformat(told)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def role_definition(raw: Raw) -> RoleDefinition:

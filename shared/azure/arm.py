@@ -98,7 +98,7 @@ class _Polling(AsyncARMPolling):
         asked = asked_to_wait(answer.headers).total_seconds()
         if asked >= _PATIENCE_SECONDS:
             raise HttpResponseError(response=answer)
-        return asked or float(self._timeout)
+        return max(asked, 1.0) if asked else float(self._timeout)
 
 
 class Arm:
@@ -168,7 +168,10 @@ class Arm:
         while True:
             with reading(operation):
                 page = answers.document(await self._send(HttpRequest("POST", url, json=body)))
-            for row in way.rows(page, "data"):
+            found = way.rows(page, "data")
+            if page.get("count", len(found)) != len(found):
+                raise ReadFailedError(operation, "PartialPage", "a page has not as many rows as it says")
+            for row in found:
                 yield row
             token = way.token(page, "$skipToken")
             if not token:

@@ -167,8 +167,9 @@ class Sweeps:
         whole = found is not None and found.whole and so_far.done >= found.shards and not so_far.tally.failed
         summary = so_far if whole else msgspec.structs.replace(so_far, outcome="Incomplete")
         await self._record(summary)
-        if await self._once(_name(begun.id, "ended"), summary) and self.tell:
+        if self.tell:  # first, because nobody would tell of a sweep that has ended; the same event may come twice
             await self.tell(summary)
+        await self._once(_name(begun.id, "ended"), summary)
 
     async def _summary(self, begun: Begun, now: datetime, outcome: str) -> Summary:
         found = await self._found(begun.id)

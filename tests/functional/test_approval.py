@@ -1,19 +1,22 @@
 """Approval: what the policy marks waits for a person, is looked at again when it is released, and lapses."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import raw
 from app import C1, C2, App, app
+from reliability.on_record import given
+from troubles import Troubles
 from unit.build import GROUP, REGISTRY, WORKSPACE, assigned, uai
 
 from shared.access.terms import RuleMode, RuleTerms, RunMode
 from shared.audit_rows import Run
 from shared.instructions import Instructions
 from shared.memory import Memory
+from shared.ports import ReadFailedError
 from shared.state.approvals import Approvals, Pending
 
 PERSON = "5a0f3c1e-0000-4000-8000-00000000000b"
@@ -202,3 +205,31 @@ async def test_it_says_how_where_the_admin_user_goes_off_in_the_same_run_as_well
     assert asked
     assert len(rows) == len(asked)
     assert all(row["Reason"].endswith(f"amlguard approve {pending.run}") for row in rows)
+
+
+@dataclass
+class _UnreadAfterTheWrite(Troubles):
+    """Nothing can be read any more once a change was made."""
+
+    async def around[T](self, kind: str, effect: Callable[[], T]) -> T:
+        result = await super().around(kind, effect)
+        if kind == "write":
+            self.down.add("read")
+        return result
+
+
+async def test_a_release_counts_once_although_the_run_ends_early() -> None:
+    """The grant is made, and then the look that would turn the admin user off fails."""
+    one = careful(raw.compute("c1", C1), settle=timedelta())
+    await one.run()
+    await release(one)
+    one.azure.troubles = _UnreadAfterTheWrite()
+    with pytest.raises(ReadFailedError):
+        await one.run()
+    given(pulls(one) == {C1.id}, "it was made")
+    one.azure.troubles = Troubles()
+    one.azure.assignments.clear()
+    await one.run()
+    assert pulls(one) == set()
+    (pending,) = await waiting(one)
+    assert not pending.approved

@@ -11,7 +11,7 @@ from fake_store import FakeStore
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 from reliability.on_record import given
-from troubles import Troubles
+from troubles import Crashed, Troubles
 
 from shared.state.sweep_documents import Summary, Tally
 from shared.state.sweep_progress import Sweeps, new_sweep
@@ -108,3 +108,27 @@ async def test_clocks_of_instances_may_differ_by_a_little() -> None:
     sweeps = Sweeps(store, None)
     given(await sweeps.begin("other", NOW + timedelta(minutes=2), "enforce"), "it is under way")
     assert not await sweeps.begin("next", NOW, "enforce")
+
+
+async def test_what_ends_is_told_although_the_process_dies_with_it() -> None:
+    """Nobody would tell of a sweep that has ended."""
+
+    class Dies(FakeStore):
+        async def write(self, name: str, data: bytes, etag: str | None) -> str:
+            written = await super().write(name, data, etag)
+            if name.endswith("/ended"):
+                raise Crashed
+            return written
+
+    told: list[Summary] = []
+
+    async def tell(one: Summary) -> None:
+        told.append(one)
+
+    store = Dies(Troubles())
+    sweeps = Sweeps(store, None, tell)
+    await sweeps.begin("one", NOW, "enforce")
+    with pytest.raises(Crashed):
+        await sweeps.found("one", 0, 0, NOW)
+    await Sweeps(store, None, tell).begin("two", NOW, "enforce")
+    assert [one.id for one in told] == ["one"]

@@ -316,3 +316,12 @@ def test_role_definitions_as_arm_returns_them_and_as_they_ship() -> None:
     assert found.permissions[0].condition == "c"
     assert not found.permissions[1].allows(Permission("a/read"))
     assert ROLES["AcrPull"].role_id == "7f951dda-4ed3-4680-a7ca-43fe172d538d"
+
+
+def test_a_time_of_an_assignment_that_names_no_zone_is_utc() -> None:
+    """A time without a zone cannot be compared with any other."""
+    for zone in ("", "Z"):
+        body = {"scope": ACR, "principalId": "x", "roleDefinitionId": "/a/b", "createdOn": f"2026-11-02T12:00:00{zone}"}
+        made = parse.role_assignment({"id": "/", "properties": body})
+        assert made
+        assert made.created_on == datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from azure.core.exceptions import ServiceResponseError
 from azure.core.rest import HttpRequest
 from unit.build import REGISTRY, WORKSPACE
-from unit.hurried import run
-from unit.scripted import Answer, Credential, Transport, live
+from unit.hurried import run, seconds
+from unit.scripted import RESULT, Answer, Credential, Transport, live
 
 from shared.access.actions import Setting
 from shared.access.asks import Property
@@ -40,6 +40,28 @@ def test_a_read_is_answered_by_200_or_not_at_all(status: int) -> None:
             await anext(aiter(azure.query("resources")))
 
     run(read())
+
+
+@pytest.mark.parametrize("count", [0, 2, "1"])
+def test_a_page_of_resource_graph_has_as_many_rows_as_it_says(count: object) -> None:
+    async def read() -> None:
+        with pytest.raises(ReadFailedError, match="PartialPage"):
+            await anext(aiter(live(Transport(write=[Answer(200, {"data": [{"id": "/"}], "count": count})])).query("q")))
+        rows = live(Transport(write=[Answer(200, {"data": [{"id": "/"}], "count": 1})])).query("q")
+        assert [row async for row in rows] == [{"id": "/"}]
+
+    run(read())
+
+
+@pytest.mark.parametrize("told", ["0.001", "0", "1", "nonsense"])
+def test_nobody_asks_for_the_state_of_a_change_without_a_pause(told: str) -> None:
+    async def change() -> None:
+        under_way = Answer(202, None, {"Location": RESULT, "Retry-After": told})
+        transport = Transport(write=[under_way], result=[*[under_way] * 9, Answer(200, {"id": "ws"})])
+        await live(transport).change(RESYNC)
+        assert seconds() >= 9
+
+    run(change())
 
 
 @pytest.mark.parametrize(
