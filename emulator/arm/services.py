@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.deleted_vaults import DeletedVaults
+from emulator.arm.identity_blocks import identity_key
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import key_of
@@ -38,9 +39,27 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 class Registry(Behaviour):
     keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
 
-    def changes_slowly(self, change: Json) -> bool:
-        """Recorded: 201 and `Updating` for anonymous pull; 200 for the network, tags and the admin user."""
-        return "anonymousPullEnabled" in (change.get("properties") or {})
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def changes_slowly(self, change: Json, before: Json | None) -> bool:
+        """Recorded: 201 and `Updating` for anonymous pull, the identity and the key; 200 for the network, tags and the
+        admin user. Before 2021 a registry with zones or a key was made slowly, any other at once.
+        """
+        wanted = change.get("properties") or {}
+        if before is None:
+            return wanted.get("zoneRedundancy") == "Enabled" or _encrypted(wanted) is not None
+        held = before.get("properties") or {}
+        pull = "anonymousPullEnabled"
+        return (
+            (pull in wanted and bool(wanted[pull]) != bool(held.get(pull)))
+            or ("encryption" in wanted and _encrypted(wanted) != _encrypted(held))
+            or ("identity" in change and identity_key(change["identity"]) != identity_key(before.get("identity")))
+        )
+
+    def leaves_slowly(self, resource: Json) -> bool:
+        """Recorded of one with replications."""
+        return self._tenant.resources.count("collection", f"{key_of(resource['id'])}/replications") > 0
 
     def view(self, resource: Json, api_version: str) -> Json:
         properties = resource.get("properties")
@@ -130,6 +149,11 @@ class AccessPolicies(Plain):
         return {"id": identifier, "type": resource["type"], "properties": resource["properties"]}
 
 
+def _encrypted(properties: Json) -> Any:
+    """The key with which a registry is encrypted."""
+    return (properties.get("encryption") or {}).get("keyVaultProperties")
+
+
 def _bad(message: str) -> AzureError:
     return AzureError(400, "BadRequest", message)
 
@@ -181,7 +205,7 @@ def _united(one: Json, other: Json) -> Json:
 
 def behaviours(tenant: Tenant, made_up: SeededValues, deleted: DeletedVaults) -> Mapping[str, Behaviour]:
     return {
-        "microsoft.containerregistry/registries": Registry(),
+        "microsoft.containerregistry/registries": Registry(tenant),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
         "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
