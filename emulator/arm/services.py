@@ -15,7 +15,21 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
-_WITHOUT_STATE = ("actiongroups", "activitylogalerts", "metricalerts", "scheduledqueryrules")
+# Neither Microsoft's types nor its models give these a provisioningState
+_WITHOUT_STATE = (
+    "microsoft.authorization/policyassignments",
+    "microsoft.authorization/policydefinitions",
+    "microsoft.authorization/policysetdefinitions",
+    "microsoft.containerinstance/containergroupprofiles",
+    "microsoft.dbformysql/flexibleservers",
+    "microsoft.dbforpostgresql/flexibleservers",
+    "microsoft.insights/actiongroups",
+    "microsoft.insights/activitylogalerts",
+    "microsoft.insights/metricalerts",
+    "microsoft.insights/scheduledqueryrules",
+    "microsoft.machinelearningservices/registries",
+    "microsoft.sql/servers",
+)
 _MOST_POLICIES = 1024
 _COMMON = "all get list delete backup restore recover purge "
 _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
@@ -67,6 +81,15 @@ class Registry(Behaviour):
             return resource
         shown = {key: value for key, value in properties.items() if key != "roleAssignmentMode"}
         return {**resource, "properties": shown}
+
+
+class Webhook(Plain):
+    def view(self, resource: Json, api_version: str) -> Json:
+        """Where it calls, and with which headers, only `getCallbackConfig` says. Recorded so."""
+        del api_version
+        properties = resource.get("properties") or {}
+        kept = {name: value for name, value in properties.items() if name not in ("serviceUri", "customHeaders")}
+        return {**resource, "properties": kept}
 
 
 class UserAssignedIdentity(Plain):
@@ -206,8 +229,9 @@ def _united(one: Json, other: Json) -> Json:
 def behaviours(tenant: Tenant, made_up: SeededValues, deleted: DeletedVaults) -> Mapping[str, Behaviour]:
     return {
         "microsoft.containerregistry/registries": Registry(tenant),
+        "microsoft.containerregistry/registries/webhooks": Webhook(),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
         "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
-        **{f"microsoft.insights/{kind}": Plain() for kind in _WITHOUT_STATE},
+        **{kind: Plain() for kind in _WITHOUT_STATE},
     }

@@ -180,11 +180,12 @@ class ResourceStore:
         now = self._tenant.resources.get(path.key)
         if now is None:
             return
-        if end != SUCCEEDED:
-            self._tenant.resources[path.key] = _in_state(before or now, end)
-            return
-        resource = _in_state({**now, **late}, SUCCEEDED)
+        resource = {**now, **late} if end == SUCCEEDED else before or now
+        if self.behaviour(path).has_state or "provisioningState" in (now.get("properties") or {}):
+            resource = _in_state(resource, end)
         self._tenant.resources[path.key] = resource
+        if end != SUCCEEDED:
+            return
         self.behaviour(path).settled(resource, created=before is None)
 
     def _identity(
