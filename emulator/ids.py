@@ -125,11 +125,19 @@ class Hierarchy:
         self._root_group = _group_scope(tenant_id)
         self._parents: dict[str, str] = {}
         for group in management_groups:
-            scope = _group_scope(group["name"])
-            if scope != self._root_group:
-                self._parents[scope] = _group_scope(group.get("parent") or tenant_id)
-            for subscription in group.get("subscriptions") or ():
-                self._parents["/subscriptions/" + guid_at_end(subscription)] = scope
+            self.place(group)
+
+    def place(self, group: dict[str, Any]) -> None:
+        """Puts a group where it says, wherever it was."""
+        scope = _group_scope(group["name"])
+        if scope != self._root_group:
+            self._parents[scope] = _group_scope(group.get("parent") or self._root_group)
+        for subscription in group.get("subscriptions") or ():
+            self._parents["/subscriptions/" + guid_at_end(subscription)] = scope
+
+    def remove(self, name: str) -> None:
+        """Takes out a group that has nothing below it."""
+        self._parents.pop(_group_scope(name), None)
 
     def lineage(self, scope: str) -> list[str]:
         """The scope itself, then every scope above it, nearest first, "/" last. In lower case.

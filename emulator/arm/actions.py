@@ -51,6 +51,7 @@ class Actions:
                 "regenerateCredential",
                 self._renewing("name", self._credentials),
             ),
+            ("microsoft.containerregistry/registries/webhooks", "getcallbackconfig"): ("getCallbackConfig", _callback),
             ("microsoft.storage/storageaccounts", "listkeys"): ("listKeys", self._storage_keys),
             ("microsoft.storage/storageaccounts", "regeneratekey"): (
                 "regenerateKey",
@@ -106,13 +107,11 @@ class Actions:
 
         return turned
 
-    def _workspace_keys(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
-        properties = resource.get("properties") or {}
-        body = {
-            "userStorageResourceId": properties.get("storageAccount"),
-            "userStorageKey": self._secret(owner, "storage"),
-        }
-        return Answer(200, body)
+    def _workspace_keys(self, call: Call, owner: ResourcePath, resource: Json) -> Answer:
+        """Microsoft's types call the account by another name since 2025-10-01-preview."""
+        account = (resource.get("properties") or {}).get("storageAccount")
+        name = "userStorageArmId" if call.api_version >= "2025-10" else "userStorageResourceId"
+        return Answer(200, {name: account, "userStorageKey": self._secret(owner, "storage")})
 
     def _datastore_secrets(self, _: Call, owner: ResourcePath, resource: Json) -> Answer:
         credentials = (resource.get("properties") or {}).get("credentials") or {}
@@ -191,3 +190,9 @@ def _accepted(*_: object) -> Answer:
 
 def _done(*_: object) -> Answer:
     return Answer(200)
+
+
+def _callback(_: Call, __: ResourcePath, webhook: Json) -> Answer:
+    """Recorded with the Azure CLI, acr_create_webhook."""
+    properties = webhook.get("properties") or {}
+    return Answer(200, {"serviceUri": properties.get("serviceUri"), "customHeaders": properties.get("customHeaders")})

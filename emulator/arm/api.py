@@ -147,7 +147,7 @@ class Arm:
                 announce()
 
         acts = call.method == "POST"
-        result = answer.body if acts else None
+        result = answer.body if acts else answer.said
         headers = self.provisioning.begin(call, answer.manner or Manner(), done, result)
         return replace(answer, body=None if acts else answer.body, headers=headers, finish=None)
 

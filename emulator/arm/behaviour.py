@@ -20,6 +20,8 @@ class Behaviour:
     """A write of it makes what it lies below, where that is not there."""
     needs_no_body = False
     """A PUT of it may have no body at all."""
+    lies_in_its_parent = False
+    """What is always there was written with the parent, and can be deleted."""
     newest_first = False
     """Lists are in the order of creation, the newest first. Other lists have no order."""
 
@@ -34,9 +36,14 @@ class Behaviour:
     def removed(self, resource: Json) -> None:
         """Called when it is deleted."""
 
-    def changes_slowly(self, change: Json) -> bool:
-        """Whether a PATCH with this body answers `Updating` first."""
-        del change
+    def changes_slowly(self, change: Json, before: Json | None) -> bool:
+        """Whether a write with this body takes a while, although others of its type are done at once."""
+        del change, before
+        return False
+
+    def leaves_slowly(self, resource: Json) -> bool:
+        """The same of its deletion."""
+        del resource
         return False
 
     def view(self, resource: Json, api_version: str) -> Json:
@@ -49,7 +56,7 @@ class Behaviour:
         return self.view(resource, api_version)
 
     def always_there(self, path: ResourcePath) -> Json | None:
-        """What can be read at `path` although nobody wrote it."""
+        """What can be read at `path` although nobody wrote it there."""
         del path
         return None
 

@@ -64,6 +64,8 @@ class Answer:
     """How the type answers this write. Not needed for what is done at once and gives no headers."""
     created: bool = False
     """The answer is about something new. The status does not say so."""
+    said: Any = None
+    """What its operation has to say when it is done, where that is not the resource. Of an action it is the body."""
 
 
 def page(call: Call, items: Iterable[Json]) -> Answer:

@@ -69,3 +69,10 @@ class IdentityBlocks:
             )
         properties = identity.get("properties") or {}
         return {key: properties[key] for key in ("principalId", "clientId") if key in properties}
+
+
+def identity_key(identity: Json | None) -> tuple[str, frozenset[str]]:
+    """The form in which blocks are compared: the kinds, and the ids of those that users assigned."""
+    block = identity or {}
+    kinds = ",".join(sorted(kind.strip().lower() for kind in str(block.get("type", "None")).split(",")))
+    return kinds, frozenset(name.lower() for name in block.get("userAssignedIdentities") or ())

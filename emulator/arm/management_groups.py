@@ -10,6 +10,8 @@ from typing import Any
 
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call, page
+from emulator.arm.manners import Manners
+from emulator.arm.store import SUCCEEDED
 from emulator.errors import AzureError
 from emulator.ids import guid_at_end, key_of
 from emulator.tenant import Tenant
@@ -21,12 +23,14 @@ READ = "Microsoft.Management/managementGroups/read"
 _TYPE = "Microsoft.Management/managementGroups"
 _SCOPE = f"/providers/{_TYPE}/"
 _KNOWN_OPTIONS = {"api-version", "$expand", "$recurse", "$top", "$skiptoken"}
+_NOT_STARTED = {"status": "NotStarted"}
 
 
 class ManagementGroups:
-    def __init__(self, tenant: Tenant, authorizer: Authorizer) -> None:
+    def __init__(self, tenant: Tenant, authorizer: Authorizer, manners: Manners) -> None:
         self._tenant = tenant
         self._authorizer = authorizer
+        self._manners = manners
 
     def get(self, call: Call) -> Answer:
         """One group, or those that the caller may read."""
@@ -35,13 +39,55 @@ class ManagementGroups:
             seen = (one for one in self._groups() if self._authorizer.may(call.caller, READ, _SCOPE + one))
             return page(call, (self._group(name) for name in seen))
         name = self._found(call.path.name)
-        group = self._group(name)
-        parent = self._parent(_SCOPE + name)
-        group["properties"]["details"] = {"parent": parent} if parent else {}
+        group = self._detailed(name)
         if call.query.get("$expand") == "children":
             deep = call.query.get("$recurse", "false").lower() == "true"
             group["properties"]["children"] = list(self._children((name,), deep=deep))
         return Answer(200, group)
+
+    def put(self, call: Call) -> Answer:
+        """Recorded: a new group takes a while, and one that is there is answered with at once."""
+        wanted = call.object_body().get("properties") or {}
+        parent = ((wanted.get("details") or {}).get("parent") or {}).get("id")
+        known = self._named(call.path.name)
+        name = known or call.path.name
+        self._write(name, {"displayName": wanted.get("displayName"), "parent": parent})
+        group = self._detailed(name)
+        if known:
+            return Answer(200, group)
+        manner = self._manners.of(call.path, "create", call.api_version)
+        said = {**group, "status": SUCCEEDED}
+        return Answer(manner.status, _brief(group), finish=_nothing, manner=manner, created=True, said=said)
+
+    def patch(self, call: Call) -> Answer:
+        body, name = call.object_body(), self._found(call.path.name)
+        self._write(name, {"displayName": body.get("displayName"), "parent": body.get("parentId")})
+        return Answer(200, self._detailed(name))
+
+    def delete(self, call: Call) -> Answer:
+        """Only an empty group goes: learn.microsoft.com/azure/governance/management-groups/manage"""
+        name = self._found(call.path.name)
+        group = self._group(name)
+        if next(self._children((name,), deep=False), None) is not None:
+            raise AzureError(400, "BadRequest", f"The management group '{name}' still has children.")
+        manner = self._manners.of(call.path, "delete", call.api_version)
+        self._tenant.management_groups[:] = [one for one in self._tenant.management_groups if one["name"] != name]
+        self._tenant.hierarchy.remove(name)
+        for held in (self._tenant.role_assignments, self._tenant.locks):
+            for key in [key for key in held if key.startswith(f"{call.path.key}/")]:
+                del held[key]
+        said = {**_brief(group), "status": SUCCEEDED}
+        return Answer(manner.status, _brief(group), finish=_nothing, manner=manner, said=said)
+
+    def _write(self, name: str, change: Json) -> None:
+        """What is None stays as it is."""
+        wanted = {key: value for key, value in change.items() if value is not None}
+        if "parent" in wanted:
+            wanted["parent"] = self._found(guid_at_end(str(wanted["parent"])))
+        groups = self._tenant.management_groups
+        held: Json = next((one for one in groups if one["name"] == name), {"name": name})
+        groups[:] = [*(one for one in groups if one is not held), {**held, **wanted}]
+        self._tenant.hierarchy.place(groups[-1])
 
     def descendants(self, call: Call) -> Answer:
         """Groups and subscriptions at any depth."""
@@ -79,12 +125,20 @@ class ManagementGroups:
                 **({"children": below} if below else {}),
             }
 
-    def _found(self, wanted: str) -> str:
+    def _named(self, wanted: str) -> str | None:
         """The name as the tenant spells it."""
-        for name in self._groups():
-            if name.lower() == wanted.lower():
-                return name
-        raise AzureError(404, "NotFound", f"'{_SCOPE}{wanted}' not found")
+        return next((name for name in self._groups() if name.lower() == wanted.lower()), None)
+
+    def _found(self, wanted: str) -> str:
+        name = self._named(wanted)
+        if name is None:
+            raise AzureError(404, "NotFound", f"'{_SCOPE}{wanted}' not found")
+        return name
+
+    def _detailed(self, name: str) -> Json:
+        group, parent = self._group(name), self._parent(_SCOPE + name)
+        group["properties"]["details"] = {"parent": parent} if parent else {}
+        return group
 
     def _group(self, name: str) -> Json:
         shown = {"tenantId": self._tenant.tenant_id, "displayName": self._shown(_SCOPE + name)}
@@ -113,6 +167,15 @@ class ManagementGroups:
             return None
         name = next(name for name in self._groups() if name.lower() == guid_at_end(above[0]))
         return {"id": _SCOPE + name, "name": name, "displayName": self._shown(_SCOPE + name)}
+
+
+def _brief(group: Json) -> Json:
+    """A group of which something is under way."""
+    return {**{key: group[key] for key in ("id", "type", "name")}, **_NOT_STARTED}
+
+
+def _nothing(_: str) -> None:
+    """What is written here is so at once. Only its operation takes a while."""
 
 
 def _require_known(call: Call) -> None:

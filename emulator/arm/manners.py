@@ -61,7 +61,9 @@ class Manner:
 
 class Manners:
     def __init__(self, types: Mapping[str, Mapping[str, Manner]]) -> None:
-        """By lower-case type, `type@version` or, for all others, `top-level` and `nested`; then by kind of write."""
+        """By lower-case type, `type@version` or, for all others, namespace, `top-level` and `nested`; then by kind of
+        write.
+        """
         self._types = types
         self._since: dict[str, list[str]] = {}
         for kind, _, version in sorted(name.partition("@") for name in types):
@@ -83,10 +85,9 @@ class Manners:
         return cls(types)
 
     def of(self, path: ResourcePath, write: str, version: str) -> Manner:
-        """`write` is create, replace, update, slow update, delete or the name of an action."""
-        kind = path.type.lower()
-        if kind not in self._since:
-            kind = "top-level" if path.is_top_level else "nested"
+        """`write` is create, replace, update or delete, each but replace also slow, or the name of an action."""
+        rest = "top-level" if path.is_top_level else "nested"
+        kind = next(name for name in (path.type.lower(), path.namespace.lower(), rest) if name in self._since)
         for since in self._since[kind]:
             known = self._types[f"{kind}@{since}" if since else kind].get(write.lower())
             if known is not None and version >= since:

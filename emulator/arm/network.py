@@ -12,6 +12,8 @@ _SUBNETS = "Microsoft.Network/virtualNetworks/subnets"
 
 
 class Subnet(Behaviour):
+    lies_in_its_parent = True
+
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
 

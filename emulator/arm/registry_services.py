@@ -41,7 +41,7 @@ class _Plain(_KeepingSecrets, Plain):
     pass
 
 
-class _Site(Behaviour):
+class _Site(Plain):
     def listed(self, resource: Json, api_version: str) -> Json:
         shown = self.view(resource, api_version)
         return {**shown, "properties": {**(shown.get("properties") or {}), "siteConfig": None}}

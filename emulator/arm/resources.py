@@ -67,29 +67,36 @@ class Resources:
         existed, behaviour = self._store.held(call.path) is not None, self._store.behaviour(call.path)
         if not existed:
             names.require(call.path.type.lower(), call.path.name)
-        manner = self._manners.of(call.path, "replace" if existed else "create", call.api_version)
         body = {} if call.body is None and behaviour.needs_no_body else call.object_body()
+        write = "replace" if existed else "create"
+        if behaviour.changes_slowly(body, self._store.held(call.path)):
+            write = "slow update" if existed else "slow create"
+        manner = self._manners.of(call.path, write, call.api_version)
         resource, finish = self._store.replace(call.path, body, call.caller, state=manner.state)
         shown = manner.shown(self._view(call, resource))
         return Answer(manner.status, shown, finish=finish, manner=manner, created=not existed)
 
     def patch(self, call: Call) -> Answer:
         body = call.object_body()
-        slow = call.ends is not None or self._store.behaviour(call.path).changes_slowly(body)
+        held = self._store.held(call.path)
+        slow = call.ends is not None or self._store.behaviour(call.path).changes_slowly(body, held)
         manner = self._manners.of(call.path, "slow update" if slow else "update", call.api_version)
         resource, finish = self._store.merge(call.path, body, call.caller, state=manner.state)
         return Answer(manner.status, self._view(call, resource), finish=finish, manner=manner)
 
     def delete(self, call: Call) -> Answer:
-        held = self._tenant.resources.get(call.path.key)
+        held = self._store.written(call.path)
         if held is None:
             return Answer(204)
-        manner = self._manners.of(call.path, "delete", call.api_version)
-        shown = self._view(call, held) if manner.body == "resource" else None
+        slow = self._store.behaviour(call.path).leaves_slowly(held)
+        manner = self._manners.of(call.path, "slow delete" if slow else "delete", call.api_version)
+        shows = manner.body == "resource"
         if manner.state is None:
             self._store.remove(call.path)
-            return Answer(manner.status, shown)
-        return Answer(manner.status, shown, finish=self._store.remove_slowly(call.path, manner.state), manner=manner)
+            return Answer(manner.status, self._view(call, held) if shows else None)
+        finish = self._store.remove_slowly(call.path, manner.state)
+        shown = self._view(call, self._store.find(call.path)) if shows else None
+        return Answer(manner.status, shown, finish=finish, manner=manner)
 
     def post(self, call: Call) -> Answer:
         """What a type's manner does not make slow is done at once."""

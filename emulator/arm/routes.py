@@ -70,7 +70,7 @@ def build(
     scopes = Scopes(tenant, rbac, authorizer, store, manners)
     actions = Actions(tenant, clock, made_up)
     resources = Resources(tenant, made_up, store, providers, provisioning, authorizer, actions, manners)
-    groups = ManagementGroups(tenant, authorizer)
+    groups = ManagementGroups(tenant, authorizer, manners)
 
     def carry_out(call: Call) -> Answer:
         return arm.carry_out(call)
@@ -136,7 +136,7 @@ def _routes(
         },
         "microsoft.resources/subscriptions/resources": {"GET": scopes.resources},
         "microsoft.resources/subscriptions/resourcegroups/resources": {"GET": scopes.resources},
-        "microsoft.management/managementgroups": {"GET": management_groups.get},
+        "microsoft.management/managementgroups": _methods(management_groups),
         "microsoft.management/managementgroups/descendants": {"GET": management_groups.descendants},
     }
 

@@ -68,11 +68,12 @@ class Scopes:
         return page(call, (group for group in seen if wanted(group)))
 
     def put_group(self, call: Call) -> Answer:
+        """One that only its resources in the tenant file imply is made by its first PUT."""
         body = call.object_body()
         if not isinstance(body.get("location"), str):
             raise AzureError(400, "LocationRequired", "The location property is required for this definition.")
         require_group(call.path.name)
-        existed = self._tenant.resource_group_exists(call.path.key)
+        existed = call.path.key in self._tenant.resources
         kept: Json = {key: body[key] for key in ("location", "tags", "managedBy") if key in body}
         named = {"id": call.path.text, "name": call.path.name, "type": _GROUP_TYPE}
         group = {**named, **kept, "properties": {"provisioningState": "Succeeded"}}

@@ -5,6 +5,7 @@ from typing import Any
 
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.deleted_vaults import DeletedVaults
+from emulator.arm.identity_blocks import identity_key
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
 from emulator.ids import key_of
@@ -14,7 +15,21 @@ from emulator.tenant import Tenant
 type Json = dict[str, Any]
 
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
-_WITHOUT_STATE = ("actiongroups", "activitylogalerts", "metricalerts", "scheduledqueryrules")
+# Neither Microsoft's types nor its models give these a provisioningState
+_WITHOUT_STATE = (
+    "microsoft.authorization/policyassignments",
+    "microsoft.authorization/policydefinitions",
+    "microsoft.authorization/policysetdefinitions",
+    "microsoft.containerinstance/containergroupprofiles",
+    "microsoft.dbformysql/flexibleservers",
+    "microsoft.dbforpostgresql/flexibleservers",
+    "microsoft.insights/actiongroups",
+    "microsoft.insights/activitylogalerts",
+    "microsoft.insights/metricalerts",
+    "microsoft.insights/scheduledqueryrules",
+    "microsoft.machinelearningservices/registries",
+    "microsoft.sql/servers",
+)
 _MOST_POLICIES = 1024
 _COMMON = "all get list delete backup restore recover purge "
 _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
@@ -38,9 +53,27 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 class Registry(Behaviour):
     keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
 
-    def changes_slowly(self, change: Json) -> bool:
-        """Recorded: 201 and `Updating` for anonymous pull; 200 for the network, tags and the admin user."""
-        return "anonymousPullEnabled" in (change.get("properties") or {})
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def changes_slowly(self, change: Json, before: Json | None) -> bool:
+        """Recorded: 201 and `Updating` for anonymous pull, the identity and the key; 200 for the network, tags and the
+        admin user. Before 2021 a registry with zones or a key was made slowly, any other at once.
+        """
+        wanted = change.get("properties") or {}
+        if before is None:
+            return wanted.get("zoneRedundancy") == "Enabled" or _encrypted(wanted) is not None
+        held = before.get("properties") or {}
+        pull = "anonymousPullEnabled"
+        return (
+            (pull in wanted and bool(wanted[pull]) != bool(held.get(pull)))
+            or ("encryption" in wanted and _encrypted(wanted) != _encrypted(held))
+            or ("identity" in change and identity_key(change["identity"]) != identity_key(before.get("identity")))
+        )
+
+    def leaves_slowly(self, resource: Json) -> bool:
+        """Recorded of one with replications."""
+        return self._tenant.resources.count("collection", f"{key_of(resource['id'])}/replications") > 0
 
     def view(self, resource: Json, api_version: str) -> Json:
         properties = resource.get("properties")
@@ -48,6 +81,15 @@ class Registry(Behaviour):
             return resource
         shown = {key: value for key, value in properties.items() if key != "roleAssignmentMode"}
         return {**resource, "properties": shown}
+
+
+class Webhook(Plain):
+    def view(self, resource: Json, api_version: str) -> Json:
+        """Where it calls, and with which headers, only `getCallbackConfig` says. Recorded so."""
+        del api_version
+        properties = resource.get("properties") or {}
+        kept = {name: value for name, value in properties.items() if name not in ("serviceUri", "customHeaders")}
+        return {**resource, "properties": kept}
 
 
 class UserAssignedIdentity(Plain):
@@ -130,6 +172,11 @@ class AccessPolicies(Plain):
         return {"id": identifier, "type": resource["type"], "properties": resource["properties"]}
 
 
+def _encrypted(properties: Json) -> Any:
+    """The key with which a registry is encrypted."""
+    return (properties.get("encryption") or {}).get("keyVaultProperties")
+
+
 def _bad(message: str) -> AzureError:
     return AzureError(400, "BadRequest", message)
 
@@ -181,9 +228,10 @@ def _united(one: Json, other: Json) -> Json:
 
 def behaviours(tenant: Tenant, made_up: SeededValues, deleted: DeletedVaults) -> Mapping[str, Behaviour]:
     return {
-        "microsoft.containerregistry/registries": Registry(),
+        "microsoft.containerregistry/registries": Registry(tenant),
+        "microsoft.containerregistry/registries/webhooks": Webhook(),
         "microsoft.managedidentity/userassignedidentities": UserAssignedIdentity(tenant, made_up),
         "microsoft.keyvault/vaults": Vault(tenant, deleted),
         "microsoft.keyvault/vaults/accesspolicies": AccessPolicies(tenant),
-        **{f"microsoft.insights/{kind}": Plain() for kind in _WITHOUT_STATE},
+        **{kind: Plain() for kind in _WITHOUT_STATE},
     }

@@ -7,7 +7,7 @@ from typing import Any
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.arm.call import Finish
 from emulator.arm.defaults import Defaults
-from emulator.arm.identity_blocks import IdentityBlocks
+from emulator.arm.identity_blocks import IdentityBlocks, identity_key
 from emulator.arm.providers import Providers
 from emulator.clock import Clock
 from emulator.errors import AzureError
@@ -70,6 +70,12 @@ class ResourceStore:
     def held(self, path: ResourcePath) -> Json | None:
         return self._tenant.resources.get(path.key) or self.behaviour(path).always_there(path)
 
+    def written(self, path: ResourcePath) -> Json | None:
+        """What somebody wrote at the path, or in its parent."""
+        found = self._tenant.resources.get(path.key)
+        behaviour = self.behaviour(path)
+        return found or (behaviour.always_there(path) if behaviour.lies_in_its_parent else None)
+
     def find(self, path: ResourcePath) -> Json:
         """Refuses with 404 in ARM's words."""
         found = self.held(path)
@@ -119,6 +125,9 @@ class ResourceStore:
 
     def remove(self, path: ResourcePath) -> bool:
         """Deletes the resource with everything below it. Returns whether there was anything."""
+        inside = self.written(path)
+        if inside is not None and path.key not in self._tenant.resources:
+            self.behaviour(path).removed(inside)
         below = [key for key in self._tenant.resources if key == path.key or key.startswith(path.key + "/")]
         for key in below:
             resource = self._tenant.resources[key]
@@ -171,11 +180,12 @@ class ResourceStore:
         now = self._tenant.resources.get(path.key)
         if now is None:
             return
-        if end != SUCCEEDED:
-            self._tenant.resources[path.key] = _in_state(before or now, end)
-            return
-        resource = _in_state({**now, **late}, SUCCEEDED)
+        resource = {**now, **late} if end == SUCCEEDED else before or now
+        if self.behaviour(path).has_state or "provisioningState" in (now.get("properties") or {}):
+            resource = _in_state(resource, end)
         self._tenant.resources[path.key] = resource
+        if end != SUCCEEDED:
+            return
         self.behaviour(path).settled(resource, created=before is None)
 
     def _identity(
@@ -185,7 +195,7 @@ class ResourceStore:
         if given.get("identity") in (None, held):
             return held
         filled = self._identities.filled(given["identity"], held, caller, path.text)
-        if before is not None and behaviour.identity_is_fixed and _identity_key(filled) != _identity_key(held):
+        if before is not None and behaviour.identity_is_fixed and identity_key(filled) != identity_key(held):
             raise AzureError(400, "BadRequest", f"The identity of '{path.text}' cannot be changed after its creation.")
         return filled
 
@@ -218,12 +228,6 @@ def not_found(path: ResourcePath, canonical: str) -> AzureError:
 def _interleaved(path: ResourcePath) -> list[str]:
     words = [word for pair in zip(path.types, path.names, strict=False) for word in pair]
     return words[1:]
-
-
-def _identity_key(identity: Json | None) -> tuple[str, frozenset[str]]:
-    block = identity or {}
-    kinds = ",".join(sorted(kind.strip().lower() for kind in str(block.get("type", "None")).split(",")))
-    return kinds, frozenset(name.lower() for name in block.get("userAssignedIdentities") or ())
 
 
 def _keeping(before: Json, given: Json, names: tuple[str, ...]) -> Json:

@@ -120,6 +120,13 @@ def _encrypted(**key: str) -> Json:
     }
 
 
+def _encrypting(tenant: Tenant, workspace: Json, resource: Json) -> None:
+    """With a key of a vault beside the workspace."""
+    vault = tenant.add(build.vault(child(workspace["id"].partition("/providers/")[0], _VAULT, "one-key"), TENANT_ID))
+    identity = {"userAssignedIdentity": resource["id"]}
+    workspace["properties"] |= {"encryption": {**_encrypted(keyVaultArmId=vault["id"]), "identity": identity}}
+
+
 def _says(of: Callable[[str], Json]) -> Use:
     def use(_: Tenant, workspace: Json, resource: Json) -> None:
         workspace["properties"] |= of(resource["id"])
@@ -169,9 +176,7 @@ KINDS: dict[str, Kind] = {
     "identity of a connection": Kind(
         _UAI, _connection(lambda one: {"credentials": {"resourceId": one["id"].upper(), "clientId": oid("client")}})
     ),
-    "identity of the encryption": Kind(
-        _UAI, _says(lambda one: {"encryption": {**_encrypted(), "identity": {"userAssignedIdentity": one}}}), asks=False
-    ),
+    "identity of the encryption": Kind(_UAI, _encrypting, asks=False),
     "identity of a compute": Kind(_UAI, _compute),
     "identity of an endpoint": Kind(_UAI, _endpoint, asks=False),
     "component of a connection": Kind(_INSIGHTS, _connection(lambda one: {"target": one["id"]})),

@@ -142,8 +142,8 @@ def test_old_versions_know_no_role_assignment_mode() -> None:
 
 
 async def test_slow_creations() -> None:
-    one = azure()
-    created = one.ask("PUT", f"{SERVER}{SQL}", {"location": "westeurope", "properties": {}})
+    one, target = azure(), f"{RG}/providers/Microsoft.Search/searchServices/search?api-version=2025-05-01"
+    created = one.ask("PUT", target, {"location": "westeurope", "properties": {}})
     assert created.status == 201
     assert created.body["properties"]["provisioningState"] == "Creating"
     status = created.headers["Azure-AsyncOperation"].removeprefix("https://127.0.0.1:1")
@@ -151,9 +151,9 @@ async def test_slow_creations() -> None:
     assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).status == 202
     await asyncio.sleep(0.05)
     assert one.ask("GET", status).body["status"] == "Succeeded"
-    assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).body["name"] == "server"
-    assert one.ask("GET", f"{SERVER}{SQL}").body["properties"]["provisioningState"] == "Succeeded"
-    assert one.ask("PUT", f"{SERVER}{SQL}", {"location": "westeurope"}).status == 200
+    assert one.ask("GET", created.headers["Location"].removeprefix("https://127.0.0.1:1")).body["name"] == "search"
+    assert one.ask("GET", target).body["properties"]["provisioningState"] == "Succeeded"
+    assert one.ask("PUT", target, {"location": "westeurope"}).status == 200
 
 
 async def test_deleting_takes_what_is_below() -> None:
@@ -331,3 +331,40 @@ def test_hubs_have_operations_of_their_own() -> None:
         "workspaces/hubs/write",
         "workspaces/write",
     ]
+
+
+def test_only_get_callback_config_says_where_a_webhook_calls() -> None:
+    """Recorded with the Azure CLI, acr_create_webhook (2020-11-01-preview): the headers may hold a secret."""
+    one, target = azure(), f"{REGISTRY}/webhooks/hook"
+    calls = {"serviceUri": "https://example.org", "customHeaders": {"key": "value"}}
+    body = {"location": "westeurope", "properties": {**calls, "actions": ["push"]}}
+    answers = [one.ask(method, f"{target}{ACR}", sent).body for method, sent in (("PUT", body), ("GET", None))]
+    answers += one.ask("GET", f"{REGISTRY}/webhooks{ACR}").body["value"]
+    assert [answer["properties"] for answer in answers] == [{"actions": ["push"]}] * 3
+    assert one.ask("POST", f"{target}/getCallbackConfig{ACR}").body == calls
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [("2024-04-01", "userStorageResourceId"), ("2025-12-01", "userStorageArmId")]
+)
+def test_the_keys_of_a_workspace_name_its_account_as_the_version_does(version: str, name: str) -> None:
+    """Microsoft's types, asked through its compiler for each version."""
+    keys = azure().ask("POST", f"{WORKSPACE}/listKeys?api-version={version}").body
+    assert keys.keys() == {name, "userStorageKey"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [
+        ("Microsoft.Web/sites", "2024-04-01"),
+        ("Microsoft.Sql/servers", "2021-11-01"),
+        ("Microsoft.DBforMySQL/flexibleServers", "2023-12-30"),
+    ],
+)
+async def test_some_types_have_no_provisioning_state(kind: str, version: str) -> None:
+    """Neither in Microsoft's types nor in its models, whether they are made slowly or not."""
+    one, target = azure(), f"{RG}/providers/{kind}/some?api-version={version}"
+    assert one.ask("PUT", target, {"location": "westeurope", "properties": {}}).status == 201
+    assert "provisioningState" not in one.ask("GET", target).body["properties"]
+    await asyncio.sleep(0.05)
+    assert "provisioningState" not in one.ask("GET", target).body["properties"]

@@ -4,10 +4,13 @@ Shapes are those of the REST specification's examples (Microsoft.Management, 202
 to all but who may read at the root is https://github.com/Azure/azure-rest-api-specs/issues/9549.
 """
 
+import asyncio
 from typing import Any
 
 import pytest
 from emulator_units.arm_calls import OPERATOR, READER, SUB, Azure, caller, held, principal
+
+from emulator.arm.call import Answer
 
 VERSION = "?api-version=2023-04-01"
 OTHER = SUB.replace("aaaaaaaa", "bbbbbbbb")
@@ -144,3 +147,69 @@ def test_what_is_not_known_is_refused() -> None:
     for option in ("$expand=path", "$filter=children.childType ne Subscription", "$search=x"):
         assert azure().refusal("GET", f"{group('ml')}{VERSION}&{option}").status == 400
     assert azure().refusal("GET", f"{group('ml')}/descendants?api-version=2016-01-01").status == 400
+
+
+async def finished(one: Azure, answer: Answer) -> Answer:
+    await asyncio.sleep(0.05)
+    return one.ask("GET", answer.headers["Location"].removeprefix("https://127.0.0.1:1"))
+
+
+def parent_of(one: Azure, name: str) -> str:
+    return str(one.ask("GET", f"{group(name)}{VERSION}").body["properties"]["details"]["parent"]["name"])
+
+
+async def test_a_group_is_made_moved_and_deleted() -> None:
+    """Recorded with the Azure CLI: update_managementgroup_with_displayname_and_parentid (2018-03-01-preview)."""
+    one = azure()
+    made = one.ask("PUT", f"{group('new')}{VERSION}", {"name": "new", "properties": {"details": {"parent": {}}}})
+    assert (made.status, made.body["status"], set(made.headers)) == (202, "NotStarted", {"Location"})
+    done = await finished(one, made)
+    assert (done.status, done.body["status"], done.body["properties"]["displayName"]) == (200, "Succeeded", "new")
+    assert parent_of(one, "new") == ROOT
+    moved = one.ask("PATCH", f"{group('new')}{VERSION}", {"displayName": "New", "parentId": group("ML")})
+    assert (moved.status, moved.body["properties"]["displayName"], parent_of(one, "new")) == (200, "New", "ml")
+    assert "new" in below("company", one)
+    gone = one.ask("DELETE", f"{group('new')}{VERSION}")
+    assert (gone.status, gone.body["status"]) == (202, "NotStarted")
+    assert (await finished(one, gone)).body["status"] == "Succeeded"
+    assert one.refusal("GET", f"{group('new')}{VERSION}").status == 404
+    assert "new" not in below("company", one)
+
+
+async def test_who_holds_a_role_on_a_group_holds_it_where_the_group_is() -> None:
+    """A move changes who may do what below, at once. A deletion takes the roles on the group with it."""
+    one = azure(held(group("ml"), READER, ME))
+    one.ask("PUT", f"{group('new')}{VERSION}", {"properties": {"details": {"parent": {"id": group("ml")}}}})
+    assert one.ask("GET", f"{group('new')}{VERSION}", caller=caller(ME)).status == 200
+    one.assign(group("new"), READER, ME)
+    again = one.ask(
+        "PUT", f"{group('NEW')}{VERSION}", {"properties": {"details": {"parent": {"id": group("company")}}}}
+    )
+    assert (again.status, again.body["name"], parent_of(one, "new")) == (200, "new", "Company")
+    assert one.roles_of(ME, group("new")) == {READER}
+    one.ask("DELETE", f"{group('new')}{VERSION}")
+    assert one.roles_of(ME, group("new")) == set()
+    assert one.roles_of(ME, group("ml")) == {READER}
+
+
+@pytest.mark.parametrize("name", ["company", "ml", "ml-prod", "implied"])
+def test_a_group_with_children_stays(name: str) -> None:
+    one = azure()
+    assert one.refusal("DELETE", f"{group(name)}{VERSION}").status == 400
+    assert below(name, one) == below(name)
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [("PUT", {"properties": {"details": {"parent": {"id": group("nowhere")}}}}), ("PATCH", {"parentId": "nowhere"})],
+)
+def test_a_group_has_a_parent_that_exists(method: str, body: dict[str, Any]) -> None:
+    one = azure()
+    assert one.refusal(method, f"{group('ml')}{VERSION}", body).status == 404
+    assert parent_of(one, "ml") == "Company"
+
+
+@pytest.mark.parametrize(("method", "body"), [("PUT", {}), ("PATCH", {"displayName": "mine"}), ("DELETE", None)])
+def test_a_reader_changes_no_group(method: str, body: dict[str, Any] | None) -> None:
+    one = azure(held(group("company"), READER, ME))
+    assert one.refusal(method, f"{group('ml-prod')}{VERSION}", body, caller=caller(ME)).status == 403
