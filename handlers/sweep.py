@@ -42,8 +42,9 @@ _WORTH_A_QUERY = 3
 _SECONDS = 300.0
 _AT_ONCE = 10
 POISON = "poison-work"
-# Five minutes in all. With what each try may take (`shared.azure.storage`) that is less than `functionTimeout`.
-_PAUSES = (1.0, 5.0, 15.0, 30.0, 30.0, 40.0, 40.0, 40.0, 40.0, 40.0)
+# Eight minutes in all, but together with the tries, each of which may take a third of one, less than `functionTimeout`.
+_PAUSES = (1.0, 5.0, 15.0, 40.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0)
+_MOST_SECONDS = 520.0
 
 
 async def handle(services: Runtime) -> None:
@@ -55,7 +56,11 @@ async def handle(services: Runtime) -> None:
     if services.queue is None:
         raise AzureFailureError("sweep", "NoQueue", "no work queue is configured")
     message = encode(Sweep(id=new_sweep(services.azure.now()) if services.sweeps else ""))
+    clock = asyncio.get_running_loop().time
+    until = clock() + _MOST_SECONDS
     for pause in _PAUSES:
+        if clock() + pause > until:
+            break
         try:
             await services.queue.put(message, timedelta())
         except AzureFailureError as error:

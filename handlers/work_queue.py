@@ -7,6 +7,7 @@ finding says so.
 import asyncio
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -41,6 +42,7 @@ MOST_TRIES = 5  # host.json: maxDequeueCount
 # Ends before the host would end the function, because that would end the whole process and everything else in it.
 _MOST_SECONDS = 570
 _MOST_TELLING = 25
+_MOST_OUTAGES = 5
 _WHILE_STOPPED = timedelta(hours=1)
 _WHILE_THE_LOG_IS_DOWN = timedelta(minutes=5)
 _log = logging.getLogger("amlguard")
@@ -62,9 +64,27 @@ async def handle(message: bytes, services: Runtime, tries: int = 1) -> None:
             await services.queue.put(message, pause_after(error))
             return
         if tries >= MOST_TRIES:
+            if await _outlasts(message, error, services):
+                return
             _log.error("work is given up after %d tries and goes to the poison queue: %s", tries, type(error).__name__)
             await _give_up(message, error, services)
         raise
+
+
+async def _outlasts(message: bytes, error: Exception, services: Runtime) -> bool:
+    """Whether a look is tried for another half an hour: five tries take two minutes, and the next sweep comes in six
+    hours.
+    """
+    if services.queue is None or not isinstance(error, AzureFailureError) or error.lacks_right:
+        return False
+    with suppress(MalformedWorkError):
+        work = decode(message)
+        if isinstance(work, Sweep | Shard | Dependency | Reconcile) and work.attempt < _MOST_OUTAGES:
+            _log.warning("the look comes again later: %s", error)
+            again = msgspec.structs.replace(work, attempt=work.attempt + 1)
+            await services.queue.put(encode(again), backoff(work.attempt))
+            return True
+    return False
 
 
 async def _do(message: bytes, services: Runtime) -> None:

@@ -45,10 +45,14 @@ class Reconcile(Struct, frozen=True, tag="reconcile", omit_defaults=True):
 
 
 class Dependency(Struct, frozen=True, tag="dependency", omit_defaults=True):
-    """Look at the workspaces that use this scope or lie in it."""
+    """Look at the workspaces that use this scope or lie in it.
+
+    `attempt`, here and below, counts how often an outage put it off.
+    """
 
     scope: str
     trigger: Trigger = Trigger()
+    attempt: int = 0
 
 
 class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
@@ -56,6 +60,7 @@ class Sweep(Struct, frozen=True, tag="sweep", omit_defaults=True):
 
     trigger: Trigger = Trigger()
     id: str = ""
+    attempt: int = 0
 
 
 class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
@@ -64,6 +69,7 @@ class Shard(Struct, frozen=True, tag="shard", omit_defaults=True):
     sweep: str
     number: str
     workspaces: tuple[str, ...]
+    attempt: int = 0
 
 
 class Resync(Struct, frozen=True, tag="resync", omit_defaults=True):

@@ -1,18 +1,19 @@
 """The sweep: in shards, by what Resource Graph knows, one at a time, with an end."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import raw
 from app import C1, App, app, waiting
+from fakes import FakeAzure
 from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai, workspace_id
 
 from handlers import sweep as handler
 from shared.access.scope import Scope
 from shared.messages import Shard, Sweep
-from shared.ports import Row
+from shared.ports import ReadFailedError, Row
 
 
 def swept(one: App) -> list[Row]:
@@ -257,6 +258,40 @@ class TestOneAtATime:
         await one.sweep()
         await one.settle()
         assert outcomes(one)[2:] == ["Started", "Completed"]
+
+    @pytest.mark.parametrize(
+        "found", [False, True], ids=["before it finds its workspaces", "before they are looked at"]
+    )
+    @pytest.mark.parametrize("number", [1, 5], ids=["one workspace", "a shard of five"])
+    async def test_it_outlasts_an_outage_of_some_minutes(self, number: int, found: bool) -> None:
+        """Five tries take two minutes, and the next sweep comes in six hours."""
+        one = compliant() if number == 1 else many(number)
+        one.azure.assignments = []
+        await one.sweep()
+        if found:
+            await one.work()
+        one.troubles.down = {"read"}
+        await one.settle(hours=0.2)
+        one.troubles.heal()
+        await one.settle()
+        assert one.poison == []
+        if number > 1 or not found:
+            assert outcomes(one) == ["Started", "Completed"]
+        if number == 1:  # one workspace is looked at again alone
+            assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+    async def test_nobody_waits_for_a_right_that_is_missing(self) -> None:
+        class Closed(FakeAzure):
+            async def query(self, kql: str, subscription: Scope | None = None) -> AsyncIterator[raw.Raw]:
+                if not subscription:
+                    raise ReadFailedError("query", "AuthorizationFailed", "403", forbidden=True, lacks_right=True)
+                async for row in super().query(kql, subscription):
+                    yield row
+
+        one = App(azure=Closed())
+        await one.sweep()
+        await one.settle(hours=0.05)
+        assert len(one.poison) == 1
 
     async def test_a_message_that_comes_after_the_end_begins_nothing(self) -> None:
         one = many(2)
