@@ -120,11 +120,12 @@ async def _within_deadline(
 async def _while_it_may(look: Coroutine[Any, Any, object], services: Runtime, deadline: float) -> None:
     """Waits for a look until Event Grid must have its answer. Raises `TimeoutError` if the look takes longer.
 
-    What the look has begun to change then goes on to its end and its record, by itself: nothing is cut off.
+    What the look has begun to change then goes on to its end and its record, by itself: nothing is cut off. Without a
+    queue there is nobody who could look again.
     """
     going_on = asyncio.ensure_future(look)
     rest = max(0.0, _ANSWERED_SECONDS - services.deadline_seconds)
-    await asyncio.wait((going_on,), timeout=_left(deadline) + rest)
+    await asyncio.wait((going_on,), timeout=_left(deadline) + rest if services.queue else None)
     if not going_on.done():
         services.memory.keep(going_on)
         raise TimeoutError

@@ -226,6 +226,7 @@ async def connected(
     try:
         yield await services.current(records=False) if by_policy else services
     finally:
+        await services.memory.ended()
         await services.close()
 
 

@@ -67,6 +67,11 @@ class Memory:
         work.add_done_callback(self._going_on.discard)
         work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
+    async def ended(self) -> None:
+        """Returns when nothing goes on any more."""
+        while self._going_on:
+            await asyncio.wait(self._going_on)
+
     def is_noted(self, failure: str) -> bool:
         """Whether this process said within the last minute that it fails; if not, it does now."""
         now = time.monotonic()

@@ -80,7 +80,7 @@ class Approvals:
         found: list[Pending] = []
         for name in await self.store.names(_FOLDER):
             stored = await self.store.read(name)
-            known = _decode(stored.data) if stored else None
+            known = decoded(name, stored.data, Pending) if stored else None
             if known and now >= known.lapses_at + timedelta(days=30):
                 await self.store.delete(name)
             elif known:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import batched
 
 from shared.access.actions import Action, Grant, Plan, Removal, Setting
 from shared.access.asks import Property
@@ -35,6 +36,7 @@ from shared.stop import STOPPED
 _log = logging.getLogger("amlguard")
 
 _REMINDER = timedelta(minutes=5)
+_A_MESSAGE = 50
 _CONCURRENT_GRANTS = 8
 _BEGUN_WITHIN = LONGEST_RUN / 2
 """What Azure goes on with is followed for four minutes more: a run is over when its intents count as open."""
@@ -81,7 +83,7 @@ class Changes:
         """In order. Keys are resynced only after the admin user is off. Until then, the queue remembers them."""
         outcomes: list[Outcome] = []
         try:
-            reminder = await self._remind(settings, run)
+            reminders = await self._remind(settings, run)
         except AzureFailureError as error:
             reason = f"the queue must remember the resync before the admin user goes off: {error.reason}"
             return [_not_done(setting, Phase.DEFERRED, reason, error) for setting in settings]
@@ -93,8 +95,8 @@ class Changes:
             outcomes.append(await self.apply(setting, run, deadline))
             if setting.name is Property.ADMIN_USER:
                 switch_off = outcomes[-1]
-        if reminder and not any(one.unclear for one in outcomes):
-            await self._forget(reminder)
+        if not any(one.unclear for one in outcomes):
+            await self._forget(reminders)
         return outcomes
 
     async def _resync(self, setting: Setting, switch_off: Outcome | None, run: Run, deadline: float | None) -> Outcome:
@@ -105,16 +107,18 @@ class Changes:
             return Outcome(setting, Phase.WITHHELD, "the admin user did not go off, so the cached keys are still right")
         return await self.apply(setting, run, deadline)
 
-    async def _remind(self, settings: Sequence[Setting], run: Run) -> Receipt | None:
-        resyncs = tuple(str(one.resource) for one in settings if one.name is Property.CACHED_KEYS)
-        if not resyncs or self.queue is None:
-            return None
-        return await self.queue.put(encode(Resync(resyncs, run.trigger, run.id)), _REMINDER)
+    async def _remind(self, settings: Sequence[Setting], run: Run) -> Sequence[Receipt]:
+        """Hundreds of workspaces may use one registry, and a message holds 64 KB."""
+        resyncs = [str(one.resource) for one in settings if one.name is Property.CACHED_KEYS]
+        if self.queue is None:
+            return ()
+        some = batched(resyncs, _A_MESSAGE, strict=False)
+        return [await self.queue.put(encode(Resync(each, run.trigger, run.id)), _REMINDER) for each in some]
 
-    async def _forget(self, reminder: Receipt) -> None:
-        if self.queue:
+    async def _forget(self, reminders: Sequence[Receipt]) -> None:
+        for one in reminders:
             with suppress(AzureFailureError):  # another resync does no harm
-                await self.queue.withdraw(reminder)
+                await self.queue.withdraw(one) if self.queue else None
 
     async def apply(self, action: Grant | Setting | Removal, run: Run, deadline: float | None) -> Outcome:
         # The second half of something that was begun: its intent stays open until it is done.

@@ -9,8 +9,10 @@ from app import App
 from fakes import FakeAzure
 from reliability.host import at_a_desk, calm, work_off
 from reliability.on_record import given, open_intents
+from troubles import Crashed
 from unit.build import REGISTRY, WORKSPACE, assigned, guid, sai, terms, workspace_id
 
+from shared.access.actions import Plan, Setting
 from shared.access.asks import Property
 from shared.access.intents import ENDED_EARLY, OPEN_AFTER
 from shared.access.terms import RunMode
@@ -52,6 +54,24 @@ async def test_a_person_who_stops_amid_the_switch_off_waits_for_the_resync() -> 
     given(stop.asked and not one.azure.admin_user(REGISTRY), "it went off while somebody stopped the command")
     assert one.azure.stale_keys == set()
     assert open_intents(one.audit.rows()) == set()
+
+
+async def test_the_queue_remembers_the_keys_of_as_many_workspaces_as_use_the_registry() -> None:
+    """A message holds 64 KB."""
+    one, many = _app(), [workspace_id(f"{'long-name-' * 3}{number}") for number in range(400)]
+    for each in many:
+        one.azure.have(raw.workspace(sai(each.name), on=each))
+    off = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "rule", (), "why", "source")
+    keys = [Setting(each, KEYS, "cached", "resynced", "rule", (), "why", "source") for each in many]
+    one.troubles.crash_in = 10  # among the resyncs
+    changes, run = one.services.reconciler.changes, Run(one.terms.mode)
+    with pytest.raises(Crashed):
+        await changes.carry_out(Plan((), (off, *keys)), run, None, {}, (), {})
+    one.restart()
+    given(not one.azure.admin_user(REGISTRY), "it went off")
+    given(many[-1] in one.azure.stale_keys, "the keys of the last are stale")
+    await work_off(one, hours=0.2)
+    assert one.azure.stale_keys.isdisjoint(many)
 
 
 # The message of the queue

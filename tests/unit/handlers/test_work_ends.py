@@ -138,10 +138,23 @@ def test_an_event_is_answered_in_time_and_what_has_begun_goes_on_to_its_end(slow
         assert seconds() < 29
         assert [each for each in waiting(one) if isinstance(each, Reconcile) and not each.run]
         assert not one.audit.rows("Applied")
-        await asyncio.sleep(1000)
+        await one.memory.ended()  # so does a command before it closes its connections
         if slow == "the change":
             assert one.azure.holders("AcrPull", REGISTRY)
         assert one.audit.rows("Planned")
+        assert open_intents(one.audit.rows()) == set()
+
+    run(work())
+
+
+def test_without_a_queue_an_event_is_handled_to_its_end() -> None:
+    """On the command line nobody waits for an answer, and nobody would look again."""
+
+    async def work() -> None:
+        one = App(azure=_SlowWrites())
+        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        await resource_changed.handle(event(str(WORKSPACE)), replace(one.services, queue=None))
+        assert one.azure.holders("AcrPull", REGISTRY)
         assert open_intents(one.audit.rows()) == set()
 
     run(work())
