@@ -5,6 +5,7 @@ is `application/json`, and every 404 of a GET is an object that has `error` or `
 """
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -64,10 +65,15 @@ def parsed(data: bytes) -> Any:
     """JSON. Half of a UTF-16 pair, which an author may have written anywhere, is replaced. Raises `ValueError`."""
     text = data.decode("utf-8-sig")
     try:
-        found = json.loads(text, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=_no_number, parse_float=_number)
     except RecursionError:
         raise MalformedAnswerError("the answer is nested too deeply") from None
     return _whole(found) if _SPELLED.search(text) else found
+
+
+def _number(told: str) -> float:
+    found = float(told)
+    return found if math.isfinite(found) else _no_number(told)
 
 
 def _no_number(_: str) -> NoReturn:
@@ -98,7 +104,8 @@ class Pages:
     def rows(self, page: Raw | None, key: str = "value") -> Sequence[Raw]:
         """Raises `ReadFailedError`."""
         found = page.get(key) if page else None
-        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        wrong = page is not None and bool(page.get("error"))
+        if wrong or not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
             raise ReadFailedError(self._operation, "PartialPage", "a page of the answer is missing or malformed")
         ids = {str(row.get("id", row)) for row in found}
         self._in_vain = 0 if ids - self._seen else self._in_vain + 1

@@ -28,6 +28,7 @@ NO_RESOURCES: tuple[Any, ...] = (
     '{"error": {"code": "Busy"}}',
     '{"id": "/subscriptions/11111111',
     '{"id": "/x", "properties": NaN}',
+    '{"id": "/x", "properties": {"nodes": -1e999}}',
     "[" * 100_000,
     "<html></html>",
 )

@@ -42,6 +42,18 @@ def test_a_read_is_answered_by_200_or_not_at_all(status: int) -> None:
     run(read())
 
 
+def test_a_list_with_an_error_in_it_is_unknown() -> None:
+    async def read() -> None:
+        page = {"value": [], "data": [], "error": {"code": "Timeout", "message": "some rows are missing"}}
+        azure = live(Transport(look=[Answer(200, page)], write=[Answer(200, page)]))
+        with pytest.raises(ReadFailedError, match="PartialPage"):
+            await azure.children(WORKSPACE, "computes")
+        with pytest.raises(ReadFailedError, match="PartialPage"):
+            await anext(aiter(azure.query("q")))
+
+    run(read())
+
+
 @pytest.mark.parametrize("count", [0, 2, "1"])
 def test_a_page_of_resource_graph_has_as_many_rows_as_it_says(count: object) -> None:
     async def read() -> None:
