@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from handlers.cli.desk import Where
 
 
+# As a shell tells of a program that wrote to a closed pipe. Nobody heard how the command ended: it is not 0.
+_NOBODY_READS = 141
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     known = parser(COMMANDS)
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         let_go_of_output()
-        return 0
+        return _NOBODY_READS
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - people get one line, never a traceback

@@ -26,7 +26,7 @@ class Failure(Struct, frozen=True):
     said: str
 
     def goes_on(self, now: datetime) -> bool:
-        return now - self.last < _SAME
+        return abs(now - self.last) < _SAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ async def test_a_failure_goes_on_as_long_as_it_comes_again_within_the_hour() -> 
         await failures.note(AuditFailedError("record", "X", "y"), NOW + timedelta(minutes=minutes))
     (known,) = await failures.all(NOW + timedelta(minutes=101))
     assert (known.since, known.last) == (NOW, NOW + timedelta(minutes=100))
+    assert await failures.all(NOW - timedelta(days=365)) == []  # noted by a clock that was wrong
     await failures.note(AuditFailedError("record", "X", "y"), NOW + timedelta(hours=4))
     (again,) = await failures.all(NOW + timedelta(hours=4))
     assert again.since == NOW + timedelta(hours=4)

@@ -109,3 +109,12 @@ def test_the_catalogue_explains_its_letters() -> None:
     assert "acts: " in one
     assert "source: " in one
     assert text([], Screen(), whole=False) == "no rule is like that"
+
+
+def test_an_output_that_nobody_reads_is_no_success() -> None:
+    """As in `amlguard apply --yes | head -1`: nobody heard that something was refused."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as closed:
+        ended = subprocess.run([AMLGUARD, "rules"], stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (141, b"")
