@@ -13,7 +13,7 @@ from msgspec import Struct
 from shared.access.own_assignments import unique
 from shared.access.scope import Scope
 from shared.ports import Store
-from shared.state.document import decoded, update
+from shared.state.document import Moment, decoded, update
 
 _FOLDER = "approvals/"
 
@@ -27,10 +27,10 @@ class Pending(Struct, frozen=True):
     run: str
     workspace: str
     actions: dict[str, str]
-    asked_at: datetime
-    lapses_at: datetime
+    asked_at: Moment
+    lapses_at: Moment
     approved_by: str = ""
-    approved_at: datetime | None = None
+    approved_at: Moment | None = None
 
     @property
     def approved(self) -> bool:
@@ -81,7 +81,7 @@ class Approvals:
         for name in await self.store.names(_FOLDER):
             stored = await self.store.read(name)
             known = decoded(name, stored.data, Pending) if stored else None
-            if known and now >= known.lapses_at + timedelta(days=30):
+            if known and now - known.lapses_at >= timedelta(days=30):
                 await self.store.delete(name)
             elif known:
                 found.append(known)

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from random import uniform
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from shared.ports import AzureFailureError, ConflictError, Store, Stored
 
 _MOST_CONFLICTS = 12
+
+type Moment = Annotated[datetime, Meta(tz=True)]
+"""In a document. A time without a zone cannot be compared with any other, so no version wrote it."""
 
 
 class MalformedDocumentError(AzureFailureError):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError, Store, TellFailedError, WriteRefusedError
-from shared.state.document import decoded, update
+from shared.state.document import Moment, decoded, update
 
 _FOLDER = "failing/"
 _SAME = timedelta(hours=1)
@@ -21,8 +21,8 @@ class Failure(Struct, frozen=True):
     """`said` is the error's own text, which names no person."""
 
     dependency: str
-    since: datetime
-    last: datetime
+    since: Moment
+    last: Moment
     said: str
 
     def goes_on(self, now: datetime) -> bool:

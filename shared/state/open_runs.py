@@ -19,7 +19,7 @@ from msgspec import Struct
 from shared.access.intents import OPEN_AFTER, as_recorded, intent
 from shared.audit_rows import COLUMNS, Phase
 from shared.ports import Store
-from shared.state.document import MalformedDocumentError, decoded, malformed
+from shared.state.document import MalformedDocumentError, Moment, decoded, malformed
 
 _FOLDER = "open/"
 
@@ -28,7 +28,7 @@ class OpenRun(Struct, frozen=True):
     """`began` is by ARM's clock. `intents` and `outcomes` are rows of the audit log."""
 
     run: str
-    began: datetime
+    began: Moment
     intents: tuple[Mapping[str, Any], ...]
     outcomes: tuple[Mapping[str, Any], ...] = ()
 

@@ -5,12 +5,11 @@ removed.
 """
 
 import logging
-from datetime import datetime
 
 from msgspec import Struct
 
 from shared.ports import AzureFailureError
-from shared.state.document import decoded
+from shared.state.document import Moment, decoded
 from shared.told import Digest, merged
 
 _log = logging.getLogger("amlguard")
@@ -18,7 +17,7 @@ _log = logging.getLogger("amlguard")
 
 class Begun(Struct, frozen=True):
     id: str
-    started: datetime
+    started: Moment
     mode: str
 
 
@@ -41,7 +40,7 @@ class Tally(Struct, frozen=True, omit_defaults=True):
     failed: int = 0
     changes: int = 0
     findings: int = 0
-    at: datetime | None = None
+    at: Moment | None = None
     told: dict[str, Digest] = {}
 
     def __add__(self, other: "Tally") -> "Tally":
@@ -59,7 +58,7 @@ class Summary(Struct, frozen=True):
     """`shards` is 0 while they are still being counted."""
 
     id: str
-    started: datetime
+    started: Moment
     mode: str
     outcome: str
     shards: int

@@ -8,7 +8,7 @@ import raw
 from app import App, app, waiting
 from fakes import FakeAzure
 from reliability.on_record import given
-from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, sai
+from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, guid, sai
 
 from handlers import sweep, work_queue
 from handlers.cli.formats.screen import Screen
@@ -16,7 +16,7 @@ from handlers.cli.status import Status, found
 from shared.access.intents import OPEN_AFTER
 from shared.access.scope import Scope
 from shared.messages import Dependency, Reconcile, Resync, Trigger, encode
-from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError
+from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, Stored
 from shared.state.failing import Failures
 
 C1 = sai("c1")
@@ -140,3 +140,25 @@ async def test_what_cannot_be_read_keeps_nothing_else_back() -> None:
     assert len(told.given_up) == 1
     assert told.errors
     assert told.exit_code == 1
+
+
+@pytest.mark.parametrize("time", ["2026-11-02T12:00:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:00"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sweeps/current", '{{"id": "one", "started": "{0}", "mode": "enforce"}}'),
+        ("sweeps/one/done/1", '{{"at": "{0}"}}'),
+        (f"open/{guid('run')}/1", f'{{{{"run": "{guid("run")}", "began": "{{0}}", "intents": []}}}}'),
+        ("approvals/x", '{{"run": "", "workspace": "/", "actions": {{}}, "asked_at": "{0}", "lapses_at": "{0}"}}'),
+        ("failing/audit-log", '{{"dependency": "audit-log", "since": "{0}", "last": "{0}", "said": ""}}'),
+    ],
+)
+async def test_no_time_in_a_document_ends_the_status_or_a_sweep(name: str, text: str, time: str) -> None:
+    """One without a zone cannot be compared, and to one at the end of time nothing can be added."""
+    one = _calm()
+    one.store.documents["sweeps/current"] = Stored(b'{"id": "one", "started": "2026-11-02T12:00:00Z", "mode": ""}', "")
+    one.store.documents[name] = Stored(text.format(time).encode(), "")
+    await _status(one)
+    assert await one.sweep()
+    await one.settle()
+    assert not one.poison
