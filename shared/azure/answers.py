@@ -118,7 +118,7 @@ class Pages:
         if told is None:
             return None
         link = urljoin(self._endpoint, told)
-        if _host(link) != _host(self._endpoint):
+        if not is_at(self._endpoint, link):
             raise self._wrong("ForeignPage", "its next page is not at Azure Resource Manager")
         return link
 
@@ -136,6 +136,11 @@ class Pages:
 
     def _wrong(self, code: str, reason: str) -> ReadFailedError:
         return ReadFailedError(self._operation, code, reason)
+
+
+def is_at(endpoint: str, link: str) -> bool:
+    """Whether the link leads to the endpoint's own host."""
+    return _host(urljoin(endpoint, link)) == _host(endpoint)
 
 
 def _host(url: str) -> tuple[str, str | None, int | None]:

@@ -8,7 +8,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.polling import AsyncLROPoller
-from azure.core.polling.base_polling import LocationPolling
+from azure.core.polling.base_polling import BadResponse, LocationPolling
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core import AsyncARMPipelineClient
 from azure.mgmt.core.exceptions import ARMErrorFormat
@@ -91,7 +91,19 @@ class _Status(AzureAsyncOperationPolling[Any, Any]):
 
 
 class _Polling(AsyncARMPolling):
-    """Between two looks at an operation, it sleeps no longer than the time for which the change is followed."""
+    """Between two looks at an operation, it sleeps no longer than the time for which the change is followed.
+
+    As with the pages of a list, a link to another place than ARM is not followed: amlguard's token would go there.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
+        self._endpoint = endpoint
+
+    async def request_status(self, status_link: str) -> Any:
+        if not answers.is_at(self._endpoint, status_link):
+            raise BadResponse("its operation is not at Azure Resource Manager")
+        return await super().request_status(status_link)
 
     def _extract_delay(self) -> float:
         answer = self._pipeline_response.http_response
@@ -206,7 +218,7 @@ class Arm:
         patched = response.request.method == "PATCH"
         if response.status_code != 202 and "Azure-AsyncOperation" not in response.headers and not patched:
             return
-        polling = _Polling(_POLL_SECONDS, lro_algorithms=[_Status(), LocationPolling(), BodyContentPolling()])
+        polling = _Polling(self._endpoint)
         with finishing(operation):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await AsyncLROPoller(self._client, answer, lambda response: response, polling).result()

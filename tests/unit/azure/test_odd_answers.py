@@ -42,6 +42,20 @@ def test_a_read_is_answered_by_200_or_not_at_all(status: int) -> None:
     run(read())
 
 
+@pytest.mark.parametrize("name", ["Azure-AsyncOperation", "Location", "Operation-Location"])
+@pytest.mark.parametrize(
+    "link", ["https://elsewhere.example/operations/1", "https://management.azure.com.elsewhere.example/", "http://[::1"]
+)
+def test_no_token_goes_where_an_operation_is_elsewhere(name: str, link: str) -> None:
+    async def change() -> None:
+        transport = Transport(write=[Answer(202, None, {name: link})], look=[Answer(200, {"status": "Succeeded"})])
+        with pytest.raises(NotYetError):
+            await live(transport).change(RESYNC)
+        assert transport.asked == ["write"]
+
+    run(change())
+
+
 def test_a_list_with_an_error_in_it_is_unknown() -> None:
     async def read() -> None:
         page = {"value": [], "data": [], "error": {"code": "Timeout", "message": "some rows are missing"}}
