@@ -51,7 +51,7 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 
 
 class Registry(Behaviour):
-    keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
+    keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode", "privateEndpointConnections")
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
@@ -97,7 +97,7 @@ class UserAssignedIdentity(Plain):
         self._tenant = tenant
         self._made_up = made_up
 
-    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+    def shaped(self, resource: Json, before: Json | None, caller: Caller | None) -> Json:
         del caller
         held = (before or {}).get("properties") or {}
         name = resource["name"]
@@ -113,7 +113,7 @@ class UserAssignedIdentity(Plain):
 
 
 class Vault(Behaviour):
-    keeps_when_replaced = ("tenantId", "vaultUri")
+    keeps_when_replaced = ("tenantId", "vaultUri", "privateEndpointConnections")
 
     def __init__(self, tenant: Tenant, deleted: DeletedVaults) -> None:
         self._tenant = tenant
