@@ -14,7 +14,9 @@ from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
 
+# By Microsoft's types
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
+_PREVIEWED_SINCE = "2025-03-01-preview"
 # Neither Microsoft's types nor its models give these a provisioningState
 _WITHOUT_STATE = (
     "microsoft.authorization/policyassignments",
@@ -77,7 +79,8 @@ class Registry(Behaviour):
 
     def view(self, resource: Json, api_version: str) -> Json:
         properties = resource.get("properties")
-        if api_version >= _ROLE_ASSIGNMENT_MODE_SINCE or not isinstance(properties, dict):
+        since = _PREVIEWED_SINCE if api_version.endswith("preview") else _ROLE_ASSIGNMENT_MODE_SINCE
+        if api_version >= since or not isinstance(properties, dict):
             return resource
         shown = {key: value for key, value in properties.items() if key != "roleAssignmentMode"}
         return {**resource, "properties": shown}
