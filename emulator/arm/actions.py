@@ -157,7 +157,12 @@ class Actions:
         return Answer(200, {"username": owner.name, "passwords": passwords})
 
     def _storage_keys(self, _: Call, owner: ResourcePath, account: Json) -> Answer:
-        created = (account.get("properties") or {}).get("keyCreationTime") or {}
+        properties = account.get("properties") or {}
+        if properties.get("provisioningState", SUCCEEDED) != SUCCEEDED:
+            # Recorded with Azure Service Operator, CreateStorageAccountWithSkipReconcile
+            message = "The storage account provisioning state must be 'Succeeded' before executing the operation."
+            raise AzureError(409, "StorageAccountIsNotProvisioned", message)
+        created = properties.get("keyCreationTime") or {}
         keys = [
             {
                 "creationTime": created.get(name),

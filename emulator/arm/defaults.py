@@ -42,6 +42,8 @@ class Defaults:
             "name": path.name,
             "lower": path.name.lower(),
             "group": "/".join(resource["id"].split("/")[:5]),
+            "group.name": path.resource_group or "",
+            "subscription": path.subscription or "",
             "scope": path.extends,
             "region": region,
             "paired": _PAIRS.get(region, region),
@@ -75,7 +77,10 @@ def _filled(value: Any, default: Json, before: Any, words: dict[str, str]) -> An
 
 
 def _about(element: Any, words: dict[str, str]) -> dict[str, str]:
-    return {**words, "element": str(element.get("name", ""))} if isinstance(element, dict) else words
+    if not isinstance(element, dict):
+        return words
+    image = (element.get("properties") or {}).get("image", "")
+    return {**words, "element": str(element.get("name", "")), "image": str(image)}
 
 
 def _rendered(known: Any, words: dict[str, str]) -> Any:

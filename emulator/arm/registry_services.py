@@ -7,6 +7,7 @@ Microsoft.ContainerInstance. A list of sites leaves their configuration out. `co
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
+from zlib import crc32
 
 from emulator.arm.behaviour import Behaviour, Plain
 from emulator.identity.tokens import Caller
@@ -39,6 +40,20 @@ class _KeepingSecrets(Behaviour):
 
 class _Plain(_KeepingSecrets, Plain):
     pass
+
+
+class _ContainerGroup(_KeepingSecrets):
+    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+        """A public address is one of those that RFC 5737 keeps for documents."""
+        del before, caller
+        properties = resource.get("properties") or {}
+        address = properties.get("ipAddress")
+        if not isinstance(address, dict) or address.get("type") != "Public":
+            return resource
+        label, region = address.get("dnsNameLabel"), str(resource.get("location", "")).replace(" ", "").lower()
+        own = {"ip": f"203.0.113.{crc32(key_of(resource['id']).encode()) % 254 + 1}"}
+        named = {"fqdn": f"{label}.{region}.azurecontainer.io"} if label else {}
+        return {**resource, "properties": {**properties, "ipAddress": {**own, **named, **address}}}
 
 
 class _Site(Plain):
@@ -81,7 +96,7 @@ def behaviours(tenant: Tenant) -> Mapping[str, Behaviour]:
         "microsoft.app/jobs": _KeepingSecrets(),
         "microsoft.app/sessionpools": _KeepingSecrets(),
         "microsoft.batch/batchaccounts/pools": _Plain(),
-        "microsoft.containerinstance/containergroups": _KeepingSecrets(),
+        "microsoft.containerinstance/containergroups": _ContainerGroup(),
         "microsoft.web/sites": _Site(),
         "microsoft.web/sites/config": _SiteConfig(tenant),
         "microsoft.web/sites/slots": _Site(),

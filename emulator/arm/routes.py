@@ -12,6 +12,7 @@ from emulator.arm.authorization import DenyAssignments, LockRoutes
 from emulator.arm.authorizer import Authorizer
 from emulator.arm.call import Answer, Call
 from emulator.arm.changes import Changes
+from emulator.arm.clusters import Cluster
 from emulator.arm.deleted_vaults import DeletedVaults
 from emulator.arm.deployments import Deployments
 from emulator.arm.identity_blocks import IdentityBlocks
@@ -22,6 +23,7 @@ from emulator.arm.network import Subnet
 from emulator.arm.offers import Offers
 from emulator.arm.own_identity import IdentityOf
 from emulator.arm.policies import PolicyAssignments
+from emulator.arm.private_endpoints import PrivateEndpoint
 from emulator.arm.private_links import PrivateLinks
 from emulator.arm.providers import Providers
 from emulator.arm.provisioning import Provisioning
@@ -30,7 +32,7 @@ from emulator.arm.resources import Resources
 from emulator.arm.role_assignments import RoleAssignments
 from emulator.arm.role_definitions import Permissions, RoleDefinitions
 from emulator.arm.scopes import Scopes
-from emulator.arm.services import behaviours
+from emulator.arm.services import UserAssignedIdentity, behaviours
 from emulator.arm.storage_services import behaviours as storage_services
 from emulator.arm.store import ResourceStore
 from emulator.arm.tags import Tags
@@ -64,7 +66,13 @@ def build(
     store = ResourceStore(tenant, clock, providers, identities, behaviours(tenant, made_up, deleted_vaults))
     store.add_behaviours(registry_services(tenant))
     store.add_behaviours(storage_services(tenant))
-    store.add_behaviours({"microsoft.network/virtualnetworks/subnets": Subnet(tenant)})
+    store.add_behaviours(
+        {
+            "microsoft.containerservice/managedclusters": Cluster(tenant, UserAssignedIdentity(tenant, made_up)),
+            "microsoft.network/privateendpoints": PrivateEndpoint(tenant),
+            "microsoft.network/virtualnetworks/subnets": Subnet(tenant),
+        }
+    )
     store.add_behaviours(AzureMachineLearning(tenant, clock, made_up, store, role_assignments, announcer).behaviours())
     manners = Manners.load()
     scopes = Scopes(tenant, rbac, authorizer, store, manners)

@@ -14,7 +14,9 @@ from emulator.tenant import Tenant
 
 type Json = dict[str, Any]
 
+# By Microsoft's types
 _ROLE_ASSIGNMENT_MODE_SINCE = "2025-11-01"
+_PREVIEWED_SINCE = "2025-03-01-preview"
 # Neither Microsoft's types nor its models give these a provisioningState
 _WITHOUT_STATE = (
     "microsoft.authorization/policyassignments",
@@ -51,7 +53,7 @@ _POLICY_PERMISSIONS: Mapping[str, frozenset[str]] = {
 
 
 class Registry(Behaviour):
-    keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode")
+    keeps_when_replaced = ("loginServer", "creationDate", "roleAssignmentMode", "privateEndpointConnections")
 
     def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
@@ -77,7 +79,8 @@ class Registry(Behaviour):
 
     def view(self, resource: Json, api_version: str) -> Json:
         properties = resource.get("properties")
-        if api_version >= _ROLE_ASSIGNMENT_MODE_SINCE or not isinstance(properties, dict):
+        since = _PREVIEWED_SINCE if api_version.endswith("preview") else _ROLE_ASSIGNMENT_MODE_SINCE
+        if api_version >= since or not isinstance(properties, dict):
             return resource
         shown = {key: value for key, value in properties.items() if key != "roleAssignmentMode"}
         return {**resource, "properties": shown}
@@ -97,7 +100,7 @@ class UserAssignedIdentity(Plain):
         self._tenant = tenant
         self._made_up = made_up
 
-    def shaped(self, resource: Json, before: Json | None, caller: Caller) -> Json:
+    def shaped(self, resource: Json, before: Json | None, caller: Caller | None) -> Json:
         del caller
         held = (before or {}).get("properties") or {}
         name = resource["name"]
@@ -113,7 +116,7 @@ class UserAssignedIdentity(Plain):
 
 
 class Vault(Behaviour):
-    keeps_when_replaced = ("tenantId", "vaultUri")
+    keeps_when_replaced = ("tenantId", "vaultUri", "privateEndpointConnections")
 
     def __init__(self, tenant: Tenant, deleted: DeletedVaults) -> None:
         self._tenant = tenant

@@ -29,11 +29,18 @@ class _Service(Plain):
         return {"id": path.text, "name": "default", "type": kind, "sku": account.get("sku"), "properties": own}
 
 
+class _Account(Behaviour):
+    keeps_when_replaced = ("privateEndpointConnections",)
+
+
 class _Table(Plain):
     needs_no_body = True
 
 
 def behaviours(tenant: Tenant) -> Mapping[str, Behaviour]:
-    own: Mapping[str, Behaviour] = {"microsoft.storage/storageaccounts/tableservices/tables": _Table()}
+    own: Mapping[str, Behaviour] = {
+        "microsoft.storage/storageaccounts": _Account(),
+        "microsoft.storage/storageaccounts/tableservices/tables": _Table(),
+    }
     services = {f"microsoft.storage/storageaccounts/{kind.lower()}": _Service(tenant, kind) for kind in _KINDS}
     return {**own, **services}

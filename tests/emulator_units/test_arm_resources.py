@@ -137,8 +137,10 @@ def test_patch_merges_properties() -> None:
 
 def test_old_versions_know_no_role_assignment_mode() -> None:
     one = azure()
-    assert "roleAssignmentMode" not in one.ask("GET", f"{REGISTRY}?api-version=2023-07-01").body["properties"]
-    assert "roleAssignmentMode" in one.ask("GET", f"{REGISTRY}{ACR}").body["properties"]
+    for version in ("2023-07-01", "2024-11-01-preview", "2025-04-01"):
+        assert "roleAssignmentMode" not in one.ask("GET", f"{REGISTRY}?api-version={version}").body["properties"]
+    for version in ("2025-03-01-preview", "2025-11-01"):
+        assert "roleAssignmentMode" in one.ask("GET", f"{REGISTRY}?api-version={version}").body["properties"]
 
 
 async def test_slow_creations() -> None:

@@ -235,7 +235,7 @@ def test_what_is_in_every_storage_account() -> None:
     assert one.refusal("GET", f"{STORAGE}2/blobServices/default{version}").status == 404
 
 
-def test_what_is_filled_in_and_what_is_kept() -> None:
+async def test_what_is_filled_in_and_what_is_kept() -> None:
     one = Azure({"resources": [resource(f"{RG}2/providers/a.b/c/d"), resource(VAULT)]})
     body = {"location": "westeurope", "sku": {"name": "Premium"}, "properties": {"adminUserEnabled": True}}
     target = f"{REGISTRY}?api-version=2025-11-01"

@@ -22,6 +22,7 @@ _MADE: list[tuple[str, str, int, str | None, set[str]]] = [
     (REGISTRY, "2020-11-01-preview", 200, "Succeeded", set()),
     (REGISTRY, "2022-02-01-preview", 201, "Creating", {"Azure-AsyncOperation"}),
     (REGISTRY, "2023-07-01", 200, "Succeeded", set()),
+    (REGISTRY, "2025-03-01-preview", 201, "Creating", {"Azure-AsyncOperation"}),
     (_NETWORK, "2022-01-01", 201, "Updating", {"Azure-AsyncOperation"}),
     (_ADDRESS, "2020-05-01", 201, "Updating", {"Azure-AsyncOperation"}),
     (_GROUP, "2018-10-01", 201, "Pending", {"Azure-AsyncOperation"}),
@@ -56,6 +57,16 @@ async def test_the_location_of_a_storage_account_ends_with_the_account() -> None
     assert _poll(one, location).status == 202
     await asyncio.sleep(0.05)
     assert _poll(one, location).body["id"] == STORAGE
+
+
+async def test_an_account_has_no_keys_before_it_is_there() -> None:
+    """Recorded with Azure Service Operator, CreateStorageAccountWithSkipReconcile (2021-04-01)."""
+    one, version = Azure({"resources": [resource(f"{RG}/providers/Microsoft.Sql/servers/other")]}), "2024-01-01"
+    one.ask("PUT", f"{STORAGE}?api-version={version}", _BODY)
+    error = one.refusal("POST", f"{STORAGE}/listKeys?api-version={version}")
+    assert (error.status, error.code) == (409, "StorageAccountIsNotProvisioned")
+    await asyncio.sleep(0.05)
+    assert len(one.ask("POST", f"{STORAGE}/listKeys?api-version={version}").body["keys"]) == 2
 
 
 async def test_a_zone_answers_with_nothing_until_it_is_there() -> None:
