@@ -29,8 +29,7 @@ _INGESTION_VERSION = "2023-01-01"
 
 
 class ArmFront:
-    def __init__(self, arm: Arm, graph: ResourceGraph, tokens: Tokens, throttle: Throttle | None) -> None:
-        """Without a throttle ARM never answers 429."""
+    def __init__(self, arm: Arm, graph: ResourceGraph, tokens: Tokens, throttle: Throttle) -> None:
         self._arm = arm
         self._graph = graph
         self._tokens = tokens
@@ -76,9 +75,7 @@ class ArmFront:
         return json_response(200, body, headers)
 
     def _take(self, method: str, subscription: str | None, caller: Caller) -> dict[str, str]:
-        if self._throttle is None or caller.operator:
-            return {}
-        return self._throttle.take(method, subscription, caller.object_id)
+        return {} if caller.operator else self._throttle.take(method, subscription, caller.object_id)
 
 
 class LogsFront:

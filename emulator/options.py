@@ -59,7 +59,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         type=_lower,
         help="what the app gets rights in; default: all subscriptions",
     )
-    parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="ARM never answers 429")
+    parser.add_argument("--no-throttle", dest="throttle", action="store_false", help="limits that nobody reaches")
     parser.add_argument("--operation-ms", type=_milliseconds, default=200, help="how long a slow creation takes")
     parser.add_argument("--workers", type=_count, default=1, help="instances of the function app")
     parser.add_argument(

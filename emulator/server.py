@@ -29,7 +29,7 @@ from emulator.http import seen
 from emulator.http.middlewares import Middlewares
 from emulator.http.request_log import RequestLog
 from emulator.http.striking import Strikes
-from emulator.http.throttle import Throttle
+from emulator.http.throttle import LIMITS, WIDE, Throttle
 from emulator.identity.rbac import Rbac
 from emulator.identity.tokens import Caller, Tokens
 from emulator.kept import Kept
@@ -191,7 +191,7 @@ class LocalAzure:
         }
 
     def _routes(self) -> list[web.AbstractRouteDef]:
-        throttle = Throttle(time.monotonic) if self.options.throttle else None
+        throttle = Throttle(time.monotonic, LIMITS if self.options.throttle else WIDE)
         front = ArmFront(self.arm, self.graph, self.tokens, throttle)
         logs = LogsFront(self.logs, self.tenant, self.deployment, self.tokens, self.rbac)
         control = Control(

@@ -13,7 +13,7 @@ from emulator.functions.node import NODE
 
 _ROOT = Path(__file__).parents[2]
 _PROGRAM = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-_PRELOAD = Path(__file__).with_name("azurite_clock.cjs")
+_PRELOAD = Path(__file__).with_name("azurite_preload.cjs")
 _LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (http://\S+)")
 _READY_SECONDS = 60
 _STOP_SECONDS = 5

@@ -22,6 +22,7 @@ from emulator.resource_graph.tables import GraphTables, View
 from emulator.tenant import Tenant
 
 _QUOTA = 15
+_WIDE_QUOTA = 1000 * _QUOTA
 _WINDOW = 5.0
 _KEPT_RESULTS = 16
 
@@ -54,7 +55,8 @@ _TABLE_TYPES = {
 class ResourceGraph:
     """`can_read(principal_id, resource_id)` says whether the caller may see a row.
 
-    With `throttles` a caller has 15 queries in 5 seconds of real time. By the `history`, it sees changes late.
+    With `throttles` a caller has 15 queries in 5 seconds of real time; else so many that it never waits. By the
+    `history`, it sees changes late.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class ResourceGraph:
         self._history = history
         self._can_read = can_read
         self._clock = clock or Clock()
-        self._quotas = _Quotas(seconds) if throttles else None
+        self._quotas = _Quotas(seconds, _QUOTA if throttles else _WIDE_QUOTA)
         self._results: OrderedDict[Question, Table] = OrderedDict()
 
     def query(self, principal_id: str, body: object, *, as_table: bool = False) -> tuple[Json, dict[str, str]]:
@@ -81,7 +83,7 @@ class ResourceGraph:
         `as_table` is what the body may say otherwise.
         """
         now = self._clock.now()
-        headers = self._quotas.spend(principal_id.lower(), now) if self._quotas else {}
+        headers = self._quotas.spend(principal_id.lower(), now)
         request = Request(body, now)
         question = request.question(principal_id)
         page = request.page(question, as_table=as_table)
@@ -153,8 +155,9 @@ def _as_table(table: Table, rows: Sequence[Row]) -> Json:
 class _Quotas:
     """A caller's window opens with its first query and closes five seconds later."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
+    def __init__(self, seconds: Callable[[], float], quota: int) -> None:
         self._seconds = seconds
+        self._quota = quota
         self._windows: dict[str, tuple[float, int]] = {}
 
     def spend(self, caller: str, now: datetime) -> dict[str, str]:
@@ -162,7 +165,7 @@ class _Quotas:
         at = self._seconds()
         if not spent or at - started >= _WINDOW:
             started, spent = at, 0
-        if spent == _QUOTA:
+        if spent == self._quota:
             raise throttled(now, self._headers(started, spent))
         self._windows[caller] = started, spent + 1
         return self._headers(started, spent + 1)
@@ -170,6 +173,6 @@ class _Quotas:
     def _headers(self, started: float, spent: int) -> dict[str, str]:
         left = math.ceil(started + _WINDOW - self._seconds())
         return {
-            "x-ms-user-quota-remaining": str(_QUOTA - spent),
+            "x-ms-user-quota-remaining": str(self._quota - spent),
             "x-ms-user-quota-resets-after": timespan_text(timedelta(seconds=left)),
         }

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shared.access.permissions import RoleAssignment
 from shared.access.raw import get, object_id, scope_or_none, text
@@ -18,6 +19,7 @@ _LONGEST = 2048
 _DESCRIPTION = re.compile(r"amlguard: [^\n]*, run (?P<run>[0-9a-f-]{36}), for (?P<on>/\S+?)(?:, as (?P<shared>/\S+))?")
 
 
+@lru_cache(maxsize=4096)  # rules and guards ask for the names of the same assignments again and again
 def unique(*parts: str) -> str:
     """The same GUID for the same parts, in every run."""
     return str(uuid.uuid5(_NAMESPACE, "|".join(parts)))

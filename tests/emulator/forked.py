@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -111,14 +111,14 @@ def amlguard(arguments: list[str]) -> int:
     return command.main(arguments)
 
 
-def amlguard_emulate(arguments: list[str]) -> int:
-    """Says the same to the emulator as `amlguard emulate`, which becomes another program."""
+def amlguard_emulate(besides: Sequence[str], arguments: list[str]) -> int:
+    """Says the same to the emulator as `amlguard emulate`, which becomes another program, and what is `besides`."""
     options = parser(defaultdict(lambda: lambda _: 0)).parse_args(["emulate", *arguments])
-    return emulator.main(emulator_arguments(options))
+    return emulator.main([*emulator_arguments(options), *besides])
 
 
-def local_azure(arguments: list[str]) -> int:
-    return emulator.main(arguments)
+def local_azure(besides: Sequence[str], arguments: list[str]) -> int:
+    return emulator.main([*arguments, *besides])
 
 
 def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:

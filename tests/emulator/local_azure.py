@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Self
@@ -96,10 +96,12 @@ class LocalAzure:
         functions: bool = True,
         access: Mapping[str, Any] | None = None,
         condition: str | None = None,
+        throttle: bool = False,
     ) -> Self:
         """`folder` is for this local Azure alone; `options` are more of `amlguard emulate`.
 
-        Sweeps begin when a test says so, whatever the time of day.
+        Sweeps begin when a test says so, whatever the time of day. Without `throttle` Azure's limits are so wide that
+        nobody waits for them: many workspaces in one subscription would take minutes.
         AssertionError, with what it said, when it does not come up.
         """
         arguments, program = [*(_WITHOUT_TIMER if functions else ()), *options], forked.amlguard_emulate
@@ -114,7 +116,8 @@ class LocalAzure:
             arguments += ["--access", str(folder / "access.json")]
         if condition is not None:
             arguments += ["--condition", condition]
-        process = Forked.start(folder, program, arguments, clean(folder))
+        besides = () if throttle else ("--no-throttle",)
+        process = Forked.start(folder, partial(program, besides), arguments, clean(folder))
         azure = cls(folder, process, _ready(process))
         azure.http.verify = azure.ready["ca"]
         azure.http.trust_env = False

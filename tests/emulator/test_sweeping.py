@@ -26,7 +26,7 @@ def azure(start_azure: Start) -> LocalAzure:
         registry = tenant.registry(group_id(f"rg-{number}"), f"acr{number}", admin=False)
         workspace = tenant.workspace(group_id(f"rg-{number}"), containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(f"cluster {number}"))
-    return start_azure(tenant.document(), "mode: enforce\n")
+    return start_azure(tenant.document(), "mode: enforce\n", throttle=True)
 
 
 def _lacking(azure: LocalAzure) -> list[int]:

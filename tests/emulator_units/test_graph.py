@@ -324,6 +324,12 @@ def test_fifteen_queries_in_five_seconds() -> None:
     assert service.query(CALLER, {"query": "resources"})[1]["x-ms-user-quota-remaining"] == "14"
 
 
+def test_without_throttling_the_quota_says_that_nobody_has_to_wait() -> None:
+    service = graph(throttles=False, seconds=lambda: 100.0)
+    left = [service.query(CALLER, {"query": "resources"})[1]["x-ms-user-quota-remaining"] for _ in range(30)]
+    assert (left[0], left[-1]) == ("14999", "14970")
+
+
 def test_rows_that_a_where_drops_are_not_checked_for_access() -> None:
     calls: list[str] = []
 

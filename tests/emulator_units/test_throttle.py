@@ -3,7 +3,7 @@
 import pytest
 
 from emulator.errors import AzureError
-from emulator.http.throttle import Throttle
+from emulator.http.throttle import WIDE, Throttle
 
 
 class Time:
@@ -42,3 +42,9 @@ def test_writes_are_fewer() -> None:
     with pytest.raises(AzureError) as refused:
         throttle.take("POST", None, "me")
     assert refused.value.code == "TenantRequestsThrottled"
+
+
+def test_wide_limits_say_that_nobody_has_to_wait() -> None:
+    throttle = Throttle(Time(), WIDE)
+    for taken in range(1, 1000):
+        assert throttle.take("GET", "s", "me") == {"x-ms-ratelimit-remaining-subscription-reads": str(250_000 - taken)}

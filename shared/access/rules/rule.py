@@ -143,6 +143,8 @@ class Rule:
 
     def seen(self, workspace: Workspace) -> Workspace:
         """`workspace` without what it would look at one by one and nobody asked for: it speaks of the rest."""
+        if not self.each:
+            return workspace
         hidden: dict[str, Any] = {_ATTRIBUTES[name]: () for name in self.each if name.of(workspace) is NOT_ASKED}
         return replace(workspace, **hidden) if hidden else workspace
 
