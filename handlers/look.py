@@ -60,11 +60,20 @@ async def look_now(
 
 def failures(workspaces: Iterable[Scope], answers: Iterable[object]) -> list[tuple[Scope, Exception]]:
     """Raises what ends the process or the task."""
-    found = [(scope, one) for scope, one in zip(workspaces, answers, strict=True) if isinstance(one, BaseException)]
+    pairs = ((scope, _failure(one)) for scope, one in zip(workspaces, answers, strict=True))
+    found = [(scope, one) for scope, one in pairs if isinstance(one, BaseException)]
     failed = [(scope, one) for scope, one in found if isinstance(one, Exception)]
     if len(failed) < len(found):
         raise next(one for _, one in found if not isinstance(one, Exception))
     return failed
+
+
+def _failure(answer: object) -> object:
+    """A cancellation that nobody asked this task for is a failure: the worker of Functions would not answer for it."""
+    task = asyncio.current_task()
+    if isinstance(answer, asyncio.CancelledError) and not (task and task.cancelling()):
+        return AzureFailureError("look", "Cancelled", "what it waited for was given up")
+    return answer
 
 
 def pause_after(error: Exception) -> timedelta:

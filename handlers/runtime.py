@@ -39,6 +39,7 @@ from shared.telling import Teller
 from shared.writing.leftovers import Leftovers
 
 BELIEVED_SECONDS = 12 * 3600.0
+_AGAIN_SECONDS = 600.0
 _NOTE_SECONDS = 3
 BROKEN_POLICY = "policy-broken"
 _log = logging.getLogger("amlguard")
@@ -155,20 +156,29 @@ class Kept:
     ) -> None:
         self._connect, self._seconds = connecting, seconds
         self._line = asyncio.Lock()
-        self._since = 0.0
+        self._since = self._due = 0.0
         self._now: Runtime | None = None
         self._before: Runtime | None = None
 
     async def get(self) -> Runtime:
         """Raises as `connect` does."""
         async with self._line:
-            if self._now is None or self._seconds() - self._since >= BELIEVED_SECONDS:
+            if self._now is None or self._seconds() >= self._due:
                 self._now = await self._renewed(self._now)
             return self._now
 
     async def _renewed(self, old: Runtime | None) -> Runtime:
-        anew = await self._connect()
+        """`old` for twelve hours more, at most, while Azure does not answer: it may well do its work."""
+        try:
+            anew = await self._connect()
+        except AzureFailureError as error:
+            if old is None or self._seconds() - self._since >= 2 * BELIEVED_SECONDS:
+                raise
+            _log.warning("the app goes on with the connections that it has: %s", error)
+            self._due = self._seconds() + _AGAIN_SECONDS
+            return old
         older, self._before, self._since = self._before, old, self._seconds()
+        self._due = self._since + BELIEVED_SECONDS
         if older:
             with suppress(Exception):  # nobody works with it any more
                 await older.close()

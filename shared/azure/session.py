@@ -39,18 +39,22 @@ _LONGEST_ANSWER = 60.0
 class Clock(SansIOHTTPPolicy[Any, Any]):
     """ARM's clock: the Date of its last answer. `answers` is how many there were.
 
-    A gateway's answer has no id of a request, and its clock may be any.
+    A gateway's clock may be any. ARM's answers have an id (github.com/Azure/azure-resource-manager-rpc, v1.0,
+    common-api-details.md). After the first that has one, answers without an id set the clock no more.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._told: datetime | None = None
+        self._are_named = False
         self.answers = 0
 
     def on_response(self, request: Any, response: Any) -> None:  # noqa: ARG002 - azure-core's signature
         self.answers += 1
         headers = response.http_response.headers
-        if headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id"):
+        is_named = bool(headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id"))
+        if is_named or not self._are_named:
+            self._are_named = is_named
             with suppress(ValueError, OverflowError):  # what is no time says nothing
                 self._told = parsedate_to_datetime(headers.get("Date") or "").astimezone(UTC)
 

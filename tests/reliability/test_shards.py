@@ -1,5 +1,6 @@
 """One broken workspace, or a shard that dies, holds up no other workspace and no other sweep."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -13,8 +14,10 @@ from reliability.on_record import given
 from unit.build import REGISTRY, WORKSPACE, registry_id, sai, terms, uai, workspace_id
 
 from handlers import sweep
+from handlers.look import look_now
 from shared.access.scope import Scope
-from shared.messages import Reconcile, decode, encode
+from shared.messages import Reconcile, Trigger, decode, encode
+from shared.ports import AzureFailureError
 
 SHARED = uai("shared")
 type Broken = Callable[[object], tuple[raw.Raw, ...]]
@@ -120,6 +123,25 @@ async def test_a_mistake_about_one_workspace_costs_no_other_of_the_shard() -> No
     told = [Scope.parse(row["ResourceId"]) for row in one.audit.findings() if row["RuleId"] == "poison-work"]
     assert told == [WORKSPACE]
     assert len(one.poison) == 1
+
+
+class _GivenUp(FakeAzure):
+    """What one workspace waits for is given up by somebody else."""
+
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:
+        if (parent, collection) == (WORKSPACE, "computes"):
+            raise asyncio.CancelledError
+        return await super().children(parent, collection, pages=pages)
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure() -> None:
+    """No `Exception`, it would go through Microsoft's worker, which would then never answer the host."""
+    one = _estate(azure=_GivenUp())
+    with pytest.raises(AzureFailureError, match="Cancelled"):
+        await look_now([WORKSPACE], one.services, Trigger())
+    await sweep.handle(one.services)
+    await work_off(one)
+    assert _is_looked_at(one)
 
 
 async def test_a_mistake_about_one_workspace_costs_no_other_of_the_message() -> None:

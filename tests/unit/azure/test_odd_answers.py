@@ -133,6 +133,15 @@ def test_a_code_that_is_no_word_is_left_out(code: Any) -> None:
     run(read())
 
 
+def test_answers_without_an_id_set_the_clock_where_none_has_one() -> None:
+    async def ask() -> None:
+        azure = live(Transport(look=[Answer(200, {"id": "/"}, {"Date": DATE})]))
+        await azure.resource(REGISTRY)
+        assert azure.now() == datetime(2026, 11, 28, 23, tzinfo=UTC)
+
+    run(ask())
+
+
 @pytest.mark.parametrize("told", ["nonsense", "", "Mon, 99 Nov 2026 23:00:00 GMT", "12", None])
 def test_what_is_no_time_does_not_set_the_clock(told: str | None) -> None:
     async def ask() -> None:

@@ -7,6 +7,7 @@ import pytest
 from app import app
 
 from handlers.runtime import BELIEVED_SECONDS, Kept, Runtime
+from shared.ports import ReadFailedError
 
 
 class _Opened:
@@ -20,13 +21,15 @@ class _Opened:
 
 class _Process:
     def __init__(self) -> None:
-        self.clock, self.down = 0.0, False
+        self.clock, self.down, self.tries = 0.0, False, 0
+        self.failure: Exception = OSError("no network")
         self.made: list[_Opened] = []
         self.kept = Kept(self.connect, lambda: self.clock)
 
     async def connect(self) -> Runtime:
+        self.tries += 1
         if self.down:
-            raise OSError("no network")
+            raise self.failure
         self.made.append(_Opened())
 
         opened: Any = (self.made[-1],)
@@ -56,3 +59,21 @@ async def test_a_failure_is_not_kept() -> None:
         await one.kept.get()
     one.down = False
     assert await one.kept.get() is await one.kept.get()
+
+
+async def test_while_azure_does_not_answer_the_old_one_goes_on_and_not_for_ever() -> None:
+    one = _Process()
+    first = await one.kept.get()
+    one.failure, one.down = ReadFailedError("sign in", "ServiceUnavailable", "Azure answered 503"), True
+    one.clock = BELIEVED_SECONDS
+    assert await one.kept.get() is first
+    assert one.tries == 2
+    assert await one.kept.get() is first
+    assert one.tries == 2, "nobody waits for the same failure again at once"
+    one.clock += 600
+    one.down = False
+    assert await one.kept.get() is not first
+    one.down = True
+    one.clock += 2 * BELIEVED_SECONDS
+    with pytest.raises(ReadFailedError):
+        await one.kept.get()
