@@ -6,6 +6,7 @@ principal, so it either honours exclusions or always leaves Everyone out. Nobody
 for groups only.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ _ENFORCED = "enforced"
 _AUDIT = "audit"  # such a deny assignment only logs what it would have denied
 _ALL = frozenset({"everyone", "systemdefined"})
 _NO_GROUP = frozenset({"user", "serviceprincipal"})
+
+_ID = re.compile(r"(?P<extended>.*)/providers/Microsoft\.Authorization/denyAssignments/.*", re.IGNORECASE | re.DOTALL)
 
 _ANYWHERE = Scope.parse("/")
 _NOWHERE = "Azure does not tell at which scope it is"
@@ -106,23 +109,27 @@ def _is_everyone(principal: Mapping[str, object]) -> bool:
 
     The id is thirty-two zeros, with or without dashes.
     """
-    return object_id(principal.get("id")) == EVERYONE or (text(principal, "type") or "").casefold() in _ALL
+    return object_id(principal.get("id")) == EVERYONE or _type(principal) in _ALL
 
 
 def _may_be_group(principal: Mapping[str, object]) -> bool:
-    return (text(principal, "type") or "").casefold() not in _NO_GROUP
+    return _type(principal) not in _NO_GROUP
+
+
+def _type(principal: Mapping[str, object]) -> str:
+    return str(principal.get("type")).casefold()
 
 
 def _scope(raw: object) -> object:
     """A property of its own, or else what the id extends."""
-    return get(raw, "properties", "scope") or _extended(text(raw, "id") or "")
+    return get(raw, "properties", "scope") or _extended(str(get(raw, "id")))
 
 
 def _extended(identifier: str) -> str:
-    at = identifier.casefold().rfind("/providers/microsoft.authorization/denyassignments/")
-    if at < 0:
+    found = _ID.fullmatch(identifier)
+    if found is None:
         raise TypeError("a deny assignment says where it applies")
-    return identifier[:at] or "/"
+    return found["extended"] or "/"
 
 
 def _objects(body: Mapping[str, object], key: str) -> Sequence[Mapping[str, object]]:
