@@ -1,7 +1,7 @@
 """How many changes an hour allows, and what a plan is without those that it does not."""
 
 import pytest
-from unit.build import REGISTRY, STORAGE, WORKSPACE, sai
+from unit.build import REGISTRY, STORAGE, VAULT, WORKSPACE, sai
 
 from shared.access.actions import Grant, Plan, Refusal, Removal, Setting, Withheld
 from shared.access.asks import Property
@@ -14,6 +14,7 @@ from shared.access.terms import Caps
 C1, C2 = sai("c1"), sai("c2")
 OFF = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "r", (), "why", "s")
 RESYNC = Setting(WORKSPACE, Property.CACHED_KEYS, "cached", "resynced", "r", (), "why", "s")
+POLICY = Setting(VAULT, Property.ACCESS_POLICY, "absent", "present", "r", (), "why", "s", C1)
 PULLS, PULLS_TOO = (Grant(who, PULL, REGISTRY, WORKSPACE, "r", (), "why", "s") for who in (C1, C2))
 READS = Grant(C1, READ_BLOBS, STORAGE, WORKSPACE, "r", (), "why", "s")
 GOES = Removal(
@@ -66,7 +67,7 @@ def test_an_hour_allows_so_many_at_one_scope() -> None:
 
 
 class TestAPlanWithout:
-    MADE = Plan(grants=(PULLS, READS), settings=(OFF, RESYNC), removals=(GOES,))
+    MADE = Plan(grants=(PULLS, READS), settings=(POLICY, OFF, RESYNC), removals=(GOES,))
 
     def test_the_switch_off_has_no_resyncs_either(self) -> None:
         refusals = with_what_follows(self.MADE, {OFF.action_id: NOT_NOW})

@@ -24,6 +24,7 @@ from unit.build import (
     sai,
     terms,
     uai,
+    uai_workspace,
     workspace,
 )
 
@@ -38,6 +39,7 @@ from shared.access.needs import (
     CONTROL_WORKSPACE,
     PULL,
     PULL_ABAC,
+    WRITE_BLOBS,
     Need,
 )
 from shared.access.own_assignments import assignment_name
@@ -122,6 +124,19 @@ def test_a_rule_that_needs_the_allow_list_needs_it_for_what_is_the_workspaces_ow
     listed = tuple(replace(rule, allow_listed=True) for rule in policy.table)
     done = _taken(ME, PULL, REGISTRY, WORKSPACE)
     assert {one.explicit for _, one in asking(done, SEEN, replace(policy, table=listed))} == {True}
+
+
+def test_a_requirement_that_several_rules_share_counts_as_well() -> None:
+    me = uai("ws-id")
+    seen = estate(uai_workspace())
+    done = _taken(me, WRITE_BLOBS, STORAGE, WORKSPACE)
+    assert asking(done, seen, terms())
+    assert asking(done, seen, terms(off=["AML-10"])) == []
+
+
+def test_a_workspace_that_is_being_deleted_gets_nothing_back() -> None:
+    leaving = replace(SEEN, subject=replace(SEEN.subject, leaving=True))
+    assert asking(_taken(C1, PULL, REGISTRY, COMPUTE), leaving, terms()) == []
 
 
 def test_a_grant_is_made_again_where_it_was() -> None:
