@@ -17,6 +17,7 @@ from shared.access.scope import InvalidScopeError, Scope, is_odd
 
 _ENFORCED = "enforced"
 _AUDIT = "audit"  # such a deny assignment only logs what it would have denied
+# Recordings show the type Everyone, documents SystemDefined. The id is thirty-two zeros, with or without dashes.
 _ALL = frozenset({"everyone", "systemdefined"})
 _NO_GROUP = frozenset({"user", "serviceprincipal"})
 
@@ -57,7 +58,7 @@ def deny_assignment(raw: object) -> DenyAssignment | None:
         text(body, "denyAssignmentName") or "",
         scope,
         tuple(replace(block, condition=block.condition or condition) for block in blocks),
-        frozenset(EVERYONE if _is_everyone(one) else object_id(one.get("id")) for one in principals),
+        frozenset(EVERYONE if _type(one) in _ALL else object_id(one.get("id")) for one in principals),
         frozenset(object_id(one.get("id")) for one in excluded),
         get(body, "doNotApplyToChildScopes") is True and doubt != _NOWHERE,
         groups=frozenset(object_id(one.get("id")) for one in (*principals, *excluded) if _may_be_group(one)),
@@ -102,14 +103,6 @@ def _concerning(deny: DenyAssignment, me: str, *, assigned: bool, doubt: str = "
 
 def _names(deny: DenyAssignment, me: str) -> bool:
     return me in deny.principals or EVERYONE in deny.principals
-
-
-def _is_everyone(principal: Mapping[str, object]) -> bool:
-    """Recordings show the type Everyone, documents SystemDefined.
-
-    The id is thirty-two zeros, with or without dashes.
-    """
-    return object_id(principal.get("id")) == EVERYONE or _type(principal) in _ALL
 
 
 def _may_be_group(principal: Mapping[str, object]) -> bool:
