@@ -12,6 +12,7 @@ from checks.mutants.mutant import Mutant
 
 KILLED, SURVIVED, TIMED_OUT, UNCOVERED = "killed", "survived", "timed out", "uncovered"
 ALIVE = (SURVIVED, UNCOVERED)
+_DEAD = (KILLED, TIMED_OUT)
 _COLUMNS = (KILLED, TIMED_OUT, "explained", "survived", "not judged")
 
 
@@ -57,10 +58,14 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """By module: how many mutants ended how. `open` are those that survived and that nobody has explained."""
+    """By module: how many mutants ended how. `open` are those that survived and that nobody has explained.
+
+    `needless` are the explanations of which no survivor is left, once everything that they could be about is judged.
+    """
 
     words: Mapping[str, Counter[str]]
     open: Sequence[Mutant]
+    needless: Sequence[str] = ()
 
     def lines(self) -> Iterator[str]:
         yield f"{'':44}" + "".join(f"{one:>12}" for one in _COLUMNS)
@@ -68,23 +73,33 @@ class Figures:
             counts = self.words[path] if path in self.words else sum(self.words.values(), Counter())
             yield f"{path:44}" + "".join(f"{counts[one]:>12,}" for one in _COLUMNS)
         yield from (f"survived: {one}" for one in self.open)
+        yield from (f"explains nothing: {one}" for one in self.needless)
 
 
 def figures(found: Sequence[Mutant], known: Mapping[str, str], explained: Path) -> Figures:
     said = tomllib.loads(explained.read_text("utf-8"))["survivor"]
     words: dict[str, Counter[str]] = {}
     alive = []
+    paths = {one.path for one in found}
+    needless = {at for at, each in enumerate(said) if fnmatch.filter(paths, each.get("path", "*"))}
     for one in found:
         word = known.get(one.key, "not judged")
+        fitting = {at for at, each in enumerate(said) if _explains(each, one)} if word not in _DEAD else set()
+        needless -= fitting
         if word in ALIVE:
-            word = "explained" if any(_explains(each, one) for each in said) else "survived"
-            alive += [one] if word == "survived" else []
+            word = "explained" if fitting else "survived"
+            alive += [] if fitting else [one]
         words.setdefault(one.path, Counter())[word] += 1
-    return Figures(words, alive)
+    named = [" ".join(f"{key}={text}" for key, text in said[at].items()) for at in sorted(needless)]
+    return Figures(words, alive, named)
 
 
 def _explains(said: Mapping[str, str], one: Mutant) -> bool:
-    """An explanation names the module, the function and the change, as patterns, and gives a reason."""
+    """An explanation names the module, the function and the change, as patterns, and gives a reason.
+
+    `only = "case"`: nothing but the case of letters changes.
+    """
     asked = (("path", one.path), ("where", one.where), ("before", one.before), ("after", one.after))
     fits = all(fnmatch.fnmatchcase(" ".join(text.split()), said.get(key, "*")) for key, text in asked)
-    return fits and bool(said.get("why"))
+    cased = said.get("only") != "case" or one.before.casefold() == one.after.casefold()
+    return fits and cased and bool(said.get("why"))

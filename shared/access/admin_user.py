@@ -53,13 +53,12 @@ def not_settled(setting: RequiredSetting, users: Sequence[RegistryUser], estate:
 def unread(users: Sequence[RegistryUser]) -> list[RegistryUser]:
     """Users about whom something must be read next. What costs most is read last, if nothing else keeps it on."""
     wanting = [user for user in _waiting(users) if user.wants]
-    turn = min((_turn(user) for user in wanting), default=0)
-    return [user for user in wanting if _turn(user) == turn]
+    return [user for user in wanting if _turn(user) == min(map(_turn, wanting))]
 
 
-def _turn(user: RegistryUser) -> int:
+def _turn(user: RegistryUser) -> tuple[bool, bool]:
     """Services, then the logs, then the connections of each workspace nearby."""
-    return {UserKind.SIGN_IN: 1, UserKind.BUILDER: 2}.get(user.kind, 0)
+    return user.kind is UserKind.BUILDER, user.kind is UserKind.SIGN_IN
 
 
 def _waiting(users: Sequence[RegistryUser]) -> list[RegistryUser]:

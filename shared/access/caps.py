@@ -58,16 +58,11 @@ def _over(guard: Guard, cap: int, where: str, until: str) -> Refusal:
 
 def with_what_follows(made: Plan, refusals: Mapping[str, Refusal]) -> dict[str, Refusal]:
     """Without the switch-off there is nothing to resync."""
-    stays_on = next(
-        (
-            refusals[one.action_id]
-            for one in made.settings
-            if one.name is Property.ADMIN_USER and one.action_id in refusals
-        ),
-        None,
-    )
-    resyncs = [one.action_id for one in made.settings if one.name is Property.CACHED_KEYS] if stays_on else []
-    return {**{one: stays_on for one in resyncs if stays_on}, **refusals}
+    stays_on = refusals.get(made.switch_off.action_id) if made.switch_off else None
+    if stays_on is None:
+        return dict(refusals)
+    resyncs = (one.action_id for one in made.settings if one.name is Property.CACHED_KEYS)
+    return {**dict.fromkeys(resyncs, stays_on), **refusals}
 
 
 def without(made: Plan, refusals: Mapping[str, Refusal]) -> Plan:

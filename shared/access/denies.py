@@ -6,6 +6,7 @@ principal, so it either honours exclusions or always leaves Everyone out. Nobody
 for groups only.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,8 +17,11 @@ from shared.access.scope import InvalidScopeError, Scope, is_odd
 
 _ENFORCED = "enforced"
 _AUDIT = "audit"  # such a deny assignment only logs what it would have denied
+# Recordings show the type Everyone, documents SystemDefined. The id is thirty-two zeros, with or without dashes.
 _ALL = frozenset({"everyone", "systemdefined"})
 _NO_GROUP = frozenset({"user", "serviceprincipal"})
+
+_ID = re.compile(r"(?P<extended>.*)/providers/Microsoft\.Authorization/denyAssignments/.*", re.IGNORECASE | re.DOTALL)
 
 _ANYWHERE = Scope.parse("/")
 _NOWHERE = "Azure does not tell at which scope it is"
@@ -54,7 +58,7 @@ def deny_assignment(raw: object) -> DenyAssignment | None:
         text(body, "denyAssignmentName") or "",
         scope,
         tuple(replace(block, condition=block.condition or condition) for block in blocks),
-        frozenset(EVERYONE if _is_everyone(one) else object_id(one.get("id")) for one in principals),
+        frozenset(EVERYONE if _type(one) in _ALL else object_id(one.get("id")) for one in principals),
         frozenset(object_id(one.get("id")) for one in excluded),
         get(body, "doNotApplyToChildScopes") is True and doubt != _NOWHERE,
         groups=frozenset(object_id(one.get("id")) for one in (*principals, *excluded) if _may_be_group(one)),
@@ -101,28 +105,24 @@ def _names(deny: DenyAssignment, me: str) -> bool:
     return me in deny.principals or EVERYONE in deny.principals
 
 
-def _is_everyone(principal: Mapping[str, object]) -> bool:
-    """Recordings show the type Everyone, documents SystemDefined.
-
-    The id is thirty-two zeros, with or without dashes.
-    """
-    return object_id(principal.get("id")) == EVERYONE or (text(principal, "type") or "").casefold() in _ALL
-
-
 def _may_be_group(principal: Mapping[str, object]) -> bool:
-    return (text(principal, "type") or "").casefold() not in _NO_GROUP
+    return _type(principal) not in _NO_GROUP
+
+
+def _type(principal: Mapping[str, object]) -> str:
+    return str(principal.get("type")).casefold()
 
 
 def _scope(raw: object) -> object:
     """A property of its own, or else what the id extends."""
-    return get(raw, "properties", "scope") or _extended(text(raw, "id") or "")
+    return get(raw, "properties", "scope") or _extended(str(get(raw, "id")))
 
 
 def _extended(identifier: str) -> str:
-    at = identifier.casefold().rfind("/providers/microsoft.authorization/denyassignments/")
-    if at < 0:
+    found = _ID.fullmatch(identifier)
+    if found is None:
         raise TypeError("a deny assignment says where it applies")
-    return identifier[:at] or "/"
+    return found["extended"] or "/"
 
 
 def _objects(body: Mapping[str, object], key: str) -> Sequence[Mapping[str, object]]:

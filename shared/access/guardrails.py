@@ -181,7 +181,7 @@ def report_mode(case: Case) -> str | None:
 def user_keeps_admin_user(case: SettingCase) -> Refusal | None:
     """Whoever may still need it keeps it (law 15). If a rule reported the user, the rule's name is the guard word."""
     users = keeping(case.users)
-    return Refusal(users[0].guard, reasons(users, case.target)) if users and users[0].guard else None
+    return Refusal(users[0].guard, reasons(users, case.target)) if users else None
 
 
 @_says(Guard.NOT_READ)

@@ -52,10 +52,7 @@ def _assigned(ask: RequiredGrant, access: Access) -> Coverage:
 
 def _gives_all(one: RoleAssignment, ask: RequiredGrant, access: Access) -> bool:
     """Whether it is of that role, or of one of which nobody can tell what it gives."""
-    role = access.roles.get(one.role_id)
-    return one.role_id == ask.need.role_id or (
-        role is not None and any("*" in each.actions for each in role.permissions)
-    )
+    return one.role_id == ask.need.role_id or any("*" in each.actions for each in access.role_of(one).permissions)
 
 
 def same_role_with_condition(ask: RequiredGrant, access: Access) -> bool:

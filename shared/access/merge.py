@@ -61,7 +61,7 @@ def fewest(grants: Sequence[Grant]) -> list[Grant]:
 
 def _is_needless(one: Grant, grants: Sequence[Grant]) -> bool:
     """Of several grants that give the same, the first one is needed."""
-    first = next(each for each in grants if each is one or (each.covers(one) and one.covers(each)))
+    first = next(each for each in grants if each.covers(one))
     return first is not one or any(each.covers(one) and not one.covers(each) for each in grants)
 
 

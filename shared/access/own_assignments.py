@@ -35,9 +35,13 @@ def description(rules: str, requirements: Iterable[str], run: str, on: Scope, sh
     return f"amlguard: {rules} ({', '.join(requirements)}), run {run}, for {on}{whom}"[:_LONGEST]
 
 
+def _marked(text: str | None) -> re.Match[str] | None:
+    return _DESCRIPTION.fullmatch(text) if text else None
+
+
 def run_of(text: str | None) -> str | None:
     """The run that an assignment's description names, if it is one of amlguard's."""
-    found = _DESCRIPTION.fullmatch(text or "")
+    found = _marked(text)
     return found["run"] if found else None
 
 
@@ -57,22 +61,20 @@ class OwnAssignment:
 def ours(assignment: RoleAssignment) -> bool:
     """Whether it carries both marks. What amlguard granted says nothing about what people want."""
     name = assignment_name(assignment.scope, assignment.principal_id, assignment.role_id)
-    marked = _DESCRIPTION.fullmatch(assignment.description or "") is not None
-    return marked and assignment.id.rpartition("/")[2].casefold() == name
+    return _marked(assignment.description) is not None and assignment.id.rpartition("/")[2].casefold() == name
 
 
 def own(raw: object) -> OwnAssignment | None:
     """None unless the assignment, as ARM lists it, carries both marks."""
-    found = _DESCRIPTION.fullmatch(text(raw, "properties", "description") or "")
+    found = _marked(text(raw, "properties", "description"))
     if found is None:
         return None
     assignment, scope = scope_or_none(get(raw, "id")), scope_or_none(get(raw, "properties", "scope"))
-    principal = object_id(text(raw, "properties", "principalId") or "")
-    role = (text(raw, "properties", "roleDefinitionId") or "").rpartition("/")[2].casefold()
+    principal = object_id(get(raw, "properties", "principalId"))
+    role = str(get(raw, "properties", "roleDefinitionId")).rpartition("/")[2].casefold()
     on = scope_or_none(found["on"])
     if assignment is None or scope is None or on is None:
         return None
     if assignment.name.casefold() != assignment_name(scope, principal, role):
         return None
-    shared = scope_or_none(found["shared"]) if found["shared"] else None
-    return OwnAssignment(assignment, scope, principal, role, on, shared, found["run"])
+    return OwnAssignment(assignment, scope, principal, role, on, scope_or_none(found["shared"]), found["run"])

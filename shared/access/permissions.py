@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 
 from shared.access.scope import Scope
 
@@ -136,6 +137,13 @@ class Access:
     groups: tuple[RoleAssignment, ...] | None = None
     doubts: tuple[RoleAssignment, ...] = ()
 
+    def role_of(self, assignment: RoleAssignment) -> RoleDefinition:
+        """Raises `UnknownRoleError`."""
+        role = self.roles.get(assignment.role_id)
+        if role is None:
+            raise UnknownRoleError(f"role {assignment.role_id} of assignment {assignment.id} was not read")
+        return role
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -171,14 +179,14 @@ def coverage(needed: Iterable[Permission], target: Scope, access: Access) -> Cov
     since: list[datetime | None] = []
     wanted = tuple(needed)
     for permission in wanted:
-        allowing = [a for a in here if _allows(a, permission, access.roles, conditioned=False)]
+        allowing = [a for a in here if _allows(a, permission, access, conditioned=False)]
         if allowing:
             first = min(allowing, key=_age)
             through[first.id] = first
             since.append(first.created_on)
         else:
             missing.append(permission)
-            conditional.update((a.id, a) for a in here if _allows(a, permission, access.roles, conditioned=True))
+            conditional.update((a.id, a) for a in here if _allows(a, permission, access, conditioned=True))
     denied = tuple(found for deny in access.denies if (found := _denial(deny, target, wanted)))
     known = [time for time in since if time is not None]
     perhaps = _perhaps(missing, target, access)
@@ -192,7 +200,7 @@ def _perhaps(missing: Sequence[Permission], target: Scope, access: Access) -> tu
     near = [one for one in access.doubts if applies_at(one.scope, target, one.within)]
     found: dict[RoleAssignment, None] = {}
     for permission in missing:
-        giving = [one for one in near if _allows(one, permission, access.roles, conditioned=True)]
+        giving = [one for one in near if _allows(one, permission, access, conditioned=True)]
         if not giving:
             return ()
         found.update(dict.fromkeys(giving))
@@ -210,22 +218,13 @@ def applies_at(assigned: Scope, target: Scope, within: Scope | None = None) -> b
 
 
 def _age(assignment: RoleAssignment) -> float:
-    return assignment.created_on.timestamp() if assignment.created_on else float("-inf")
+    return assignment.created_on.timestamp() if assignment.created_on else -inf
 
 
-def _allows(
-    assignment: RoleAssignment,
-    permission: Permission,
-    roles: Mapping[str, RoleDefinition],
-    *,
-    conditioned: bool,
-) -> bool:
-    role = roles.get(assignment.role_id)
-    if role is None:
-        raise UnknownRoleError(f"role {assignment.role_id} of assignment {assignment.id} was not read")
+def _allows(assignment: RoleAssignment, permission: Permission, access: Access, *, conditioned: bool) -> bool:
     return any(
         block.allows(permission) and (conditioned or not (assignment.condition or block.condition))
-        for block in role.permissions
+        for block in access.role_of(assignment).permissions
     )
 
 
@@ -269,9 +268,9 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 def _share_a_match(one: str, two: str) -> bool:
     # reachable[j]: some text is matched by one[:i] and by two[:j]
-    reachable = [True] + [False] * len(two)
-    for j, char in enumerate(two):
-        reachable[j + 1] = reachable[j] and char == "*"
+    reachable = [True]
+    for char in two:
+        reachable.append(reachable[-1] and char == "*")
     for char in one:
         row = [reachable[0] and char == "*"]
         for j, other in enumerate(two):

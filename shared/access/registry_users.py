@@ -94,9 +94,8 @@ def _lacks(missing: list[RequiredGrant], *, due: bool) -> str:
 
 def _holds(asking: list[RequiredGrant], estate: Estate) -> str:
     through = [assignment for one in asking for assignment in held(one, estate).through]
-    known = estate.access[asking[0].principal.id].roles
-    names = dict.fromkeys(known[a.role_id].name if a.role_id in known else a.role_id for a in through)
-    return f"holds {', '.join(names)}"
+    role_of = estate.access[asking[0].principal.id].role_of
+    return f"holds {', '.join(dict.fromkeys(role_of(one).name for one in through))}"
 
 
 def _since(asking: list[RequiredGrant], estate: Estate) -> datetime | None:

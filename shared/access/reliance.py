@@ -32,14 +32,15 @@ class TakingBack:
 
     @property
     def policies(self) -> list[tuple[Step, Setting]]:
-        settings = [(one, one.action) for one in self.steps if isinstance(one.action, Setting)]
-        return [(step, one) for step, one in settings if one.name is Property.ACCESS_POLICY]
+        return self._settings(Property.ACCESS_POLICY)
 
     @property
     def coming_on(self) -> set[Scope]:
         """The registries whose admin user is turned on again."""
-        settings = (one.action for one in self.steps if isinstance(one.action, Setting))
-        return {one.resource for one in settings if one.name is Property.ADMIN_USER}
+        return {one.resource for _, one in self._settings(Property.ADMIN_USER)}
+
+    def _settings(self, name: Property) -> list[tuple[Step, Setting]]:
+        return [(one, one.action) for one in self.steps if isinstance(one.action, Setting) and one.action.name is name]
 
     def serves(self, on: Scope) -> bool:
         return on in self.served
@@ -68,12 +69,12 @@ def _grants_missed(rule: Rule, one: RequiredGrant, estate: Estate, taking: Takin
     else:
         lost = _lost(one, estate, taking.removals)
     registry = estate.registries.get(one.scope)
-    off = registry and not registry.admin_user and registry.id not in taking.coming_on
+    off = registry is not None and not registry.admin_user and registry.id not in taking.coming_on
     for step in lost:
         if not taking.serves(one.on):
             yield step, f"{one.reason} ({rule.name})"
-        elif registry and off and step.done.before != "false":
-            yield step, f"{one.reason}, and the admin user of {registry.id.name} is off"
+        elif off and step.done.before != "false":
+            yield step, f"{one.reason}, and the admin user of {one.scope.name} is off"
 
 
 def _lost(one: RequiredGrant, estate: Estate, removals: Iterable[tuple[Step, Removal]]) -> list[Step]:
@@ -89,7 +90,7 @@ def _lost(one: RequiredGrant, estate: Estate, removals: Iterable[tuple[Step, Rem
 def _without(gone: Iterable[str], one: RequiredGrant, estate: Estate) -> Estate:
     access = estate.access[one.principal.id]
     left = tuple(a for a in access.assignments if a.id not in set(gone))
-    return replace(estate, access={**estate.access, one.principal.id: replace(access, assignments=left)})
+    return replace(estate, access={one.principal.id: replace(access, assignments=left)})
 
 
 def _is_for(removal: Removal, one: RequiredGrant) -> bool:
@@ -103,14 +104,14 @@ def _policies_missed(
     """Asks the rules again what the workspace's identity would lose in a vault."""
     if taking.serves_in(estate.subject.id):
         return
-    asks_now = {(one.resource, one.principal) for _, one in asked.settings}
+    asked_now = {one.resource for _, one in asked.settings}
     for step, setting in taking.policies:
         vault = estate.vaults.get(setting.resource)
         if vault is None:
             continue
-        then = replace(estate, vaults={**estate.vaults, vault.id: _less(vault, step)})
+        then = replace(estate, vaults={vault.id: _less(vault, step)})
         for rule, one in ask_rules(estate.subject, then, terms).settings:
-            if one.resource == vault.id and one.principal and (one.resource, one.principal) not in asks_now:
+            if one.resource not in asked_now:
                 yield step, f"{one.reason} ({rule.name})"
 
 

@@ -114,20 +114,20 @@ class Scope:
 
         Containers have ARM's own types: `…/subscriptions`, `…/resourcegroups`. The root has none.
         """
-        if "providers" not in self.segments[::2]:
-            return "/".join(("microsoft.resources", *self.segments[::2])) if self.segments else ""
         at = _last_provider(self.segments)
+        if at is None:
+            return "/".join(("microsoft.resources", *self.segments[::2])) if self.segments else ""
         return "/".join((self.segments[at + 1], *self.segments[at + 2 :: 2]))
 
     @cached_property
     def name(self) -> str:
-        return self.text.rsplit("/", 1)[-1]
+        return self.text.rpartition("/")[2]
 
     @property
     def parent(self) -> "Scope":
         """The resource to which a child resource belongs. For an extension resource, what it extends."""
-        at = _last_provider(self.segments)
-        return self._prefix(at if len(self.segments) - at <= 4 else len(self.segments) - 2)
+        at, end = _last_provider(self.segments), len(self.segments)
+        return self._prefix(at if at is not None and end == at + 4 else end - 2)
 
     def ancestor(self, resource_type: str) -> "Scope | None":
         """This scope, or the closest one above it, that has `resource_type` (lower case)."""
@@ -138,7 +138,7 @@ class Scope:
         return None
 
     def child(self, *names: str) -> "Scope":
-        return Scope.parse("/".join((self.text.rstrip("/"), *names)))
+        return Scope.parse("/".join((self.text.removesuffix("/"), *names)))
 
     def _prefix(self, length: int) -> "Scope":
         return Scope(self.segments[:length], "/" + "/".join(self.text.split("/")[1 : length + 1]))
@@ -166,8 +166,8 @@ def _fold_letter(letter: str) -> str:
     return lower if lower.upper() == letter else letter
 
 
-def _last_provider(segments: tuple[str, ...]) -> int:
-    return max((at for at in range(0, len(segments), 2) if segments[at] == "providers"), default=0)
+def _last_provider(segments: tuple[str, ...]) -> int | None:
+    return max((at for at in range(0, len(segments), 2) if segments[at] == "providers"), default=None)
 
 
 def _check_shape(segments: tuple[str, ...]) -> None:
@@ -181,7 +181,7 @@ def _check_shape(segments: tuple[str, ...]) -> None:
         if segments[at] != "providers":
             raise InvalidScopeError("after subscription and resource group an ARM id goes on with /providers/")
         end = next((i for i in range(at + 4, len(segments), 2) if segments[i] == "providers"), len(segments))
-        if end - at < 4 or (end - at) % 2:
+        if end - at < 4 or end % 2:
             raise InvalidScopeError("a provider's part of an ARM id pairs types with names")
         at = end
 

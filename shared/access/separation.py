@@ -23,8 +23,9 @@ from shared.access.scope import Scope
 # Why nothing is granted at a target to identities of resources of that type (of any type if a user named the target).
 type Reasons = Mapping[tuple[Scope, str], str]
 _ANY = ""
-# Where it is held: the target or what lies below it, and under which condition.
-type _Kept = frozenset[tuple[str, str]]
+# Where it is held: the target or what lies below it, and under which condition, if there is one.
+type _Held = tuple[Scope, str | None]
+type _Kept = frozenset[_Held]
 
 
 def kept_apart(asked: WorkspaceAsks, estate: Estate) -> Reasons:
@@ -51,32 +52,32 @@ def levelled(rule: Rule, one: RequiredGrant, reasons: Reasons) -> str | None:
     return reasons.get((one.scope, one.on.resource_type)) or (reasons.get((one.scope, _ANY)) if one.explicit else None)
 
 
-def _why(mine: Sequence[RequiredGrant], asks: Iterable[RequiredGrant], estate: Estate) -> str:
+def _why(mine: Sequence[RequiredGrant], asks: Iterable[RequiredGrant], estate: Estate) -> str | None:
     """`mine` is what one rule asks for, `asks` what is asked for identities like these."""
     scopes = {one.scope for one in mine}
     holders = {one.principal.id: one.principal for one in asks if one.scope in scopes}
     if len(holders) < 2:
-        return ""
+        return None
     lost = any(one.misplaced for holder in holders for one in estate.access[holder].assignments)
     if lost and len(scopes) > 1:
         return "Azure does not show where one of their roles is, so nobody can tell whether they are kept apart"
     closed = sorted(scope.name for scope in scopes if not estate.sees(scope))
     if closed and len(scopes) > 1:
         return f"who holds what on {', '.join(closed)} may not be read, so nobody can tell whether they are kept apart"
-    at: dict[str, set[Scope]] = {}
+    asked: dict[str, set[Scope]] = {}
     for one in asks:
         if one.scope in scopes:
-            at.setdefault(one.principal.id, set()).add(one.scope)
+            asked.setdefault(one.principal.id, set()).add(one.scope)
     needs = dict.fromkeys((one.scope, one.need) for one in mine)
     kept = {
         holder: {where: frozenset(_held_of(needs, where, estate.access[holder])) for where in there}
-        for holder, there in at.items()
+        for holder, there in asked.items()
     }
     distinct = {frozenset(one.items()): one for one in kept.values()}
     if not any(_differ(one, other) for one, other in combinations(distinct.values(), 2)):
-        return ""
+        return None
     shown = (
-        f"{holders[holder].label}: {', '.join(sorted({_name(scope) for held in one.values() for scope, _ in held}))}"
+        f"{holders[holder].label}: {', '.join(sorted({at.name for held in one.values() for at, _ in held}))}"
         for holder, one in kept.items()
         if any(one.values())
     )
@@ -90,19 +91,19 @@ def _differ(one: Mapping[Scope, _Kept], other: Mapping[Scope, _Kept]) -> bool:
     return bool(mine and theirs) and mine != theirs
 
 
-def _held_of(needs: Iterable[tuple[Scope, Need]], where: Scope, access: Access) -> Iterator[tuple[str, str]]:
+def _held_of(needs: Iterable[tuple[Scope, Need]], where: Scope, access: Access) -> Iterator[_Held]:
     for scope, need in needs:
         if scope == where:
             yield from _kept(need, scope, access)
 
 
-def _kept(need: Need, scope: Scope, access: Access) -> Iterator[tuple[str, str]]:
+def _kept(need: Need, scope: Scope, access: Access) -> Iterator[_Held]:
     theirs = replace(access, assignments=tuple(each for each in access.assignments if not ours(each)))
     if coverage(need.permissions, scope, theirs).held:
-        yield scope.key, ""
+        yield scope, None
     else:
         found = _limited(need.permissions, scope, theirs)
-        yield from ((_at(each, scope).key, each.condition or "") for each in found)
+        yield from ((_at(each, scope), condition) for each, condition in found)
 
 
 def limited(one: RequiredGrant, estate: Estate) -> str | None:
@@ -115,7 +116,7 @@ def limited(one: RequiredGrant, estate: Estate) -> str | None:
     missing = coverage(one.need.permissions, one.scope, access).missing
     # Whoever controls a storage account can read its keys, and with them everything in it.
     keys = READ_BLOBS.permissions if one.need is CONTROL_STORAGE and missing else ()
-    limit = next(_limited((*missing, *keys), one.scope, access), None)
+    limit = next((each for each, _ in _limited((*missing, *keys), one.scope, access)), None)
     if limit is None:
         return None
     where = _at(limit, one.scope)
@@ -126,25 +127,21 @@ def limited(one: RequiredGrant, estate: Estate) -> str | None:
     )
 
 
-def _limited(needed: Iterable[Permission], scope: Scope, access: Access) -> Iterator[RoleAssignment]:
-    """Assignments that give some of the data, but under a condition or for a part of `scope`."""
+def _limited(needed: Iterable[Permission], scope: Scope, access: Access) -> Iterator[tuple[RoleAssignment, str | None]]:
+    """Those that give some of the data, for a part of `scope` or under a condition: their own, or their role's."""
     data = [permission for permission in needed if permission.data]
     for one in access.assignments:
-        role = access.roles.get(one.role_id)
         below = scope.contains(one.scope) and one.scope != scope
-        if role is None or one.misplaced or ours(one) or not (below or applies_at(one.scope, scope, one.within)):
+        if one.misplaced or ours(one) or not (below or applies_at(one.scope, scope, one.within)):
             continue
-        blocks = [block for block in role.permissions if below or one.condition or block.condition]
-        if any(block.allows(permission) for block in blocks for permission in data):
-            yield one
+        for block in access.role_of(one).permissions:
+            condition = one.condition or block.condition
+            if (below or condition) and any(block.allows(permission) for permission in data):
+                yield one, condition
 
 
 def _at(one: RoleAssignment, scope: Scope) -> Scope:
     return one.scope if scope.contains(one.scope) else scope
-
-
-def _name(key: str) -> str:
-    return key.rpartition("/")[2]
 
 
 def not_levelled(kept: Iterable[tuple[Rule, RequiredGrant]], reasons: Reasons, estate: Estate) -> Iterator[Finding]:

@@ -46,12 +46,10 @@ _RULES = {Property.ADMIN_USER: ADMIN_USER, Property.ACCESS_POLICY: VAULT_POLICIE
 
 
 def asking(one: Done, estate: Estate, terms: Terms) -> Asking:
-    """What enabled rules ask for there, or could ask for, of what `one` took away."""
+    """What enabled rules ask for there of what `one` took away. If no rule asks for it now: what they could ask for."""
     asks = ask_rules(estate.subject, estate, terms).grants
-    now = [
-        (rule, ask) for rule, ask in asks if _same(one, ask) and fixes(rule) and terms.enabled(rule, ask.requirements)
-    ]
-    return now or list(_could_ask(one, estate, terms))
+    now = [(rule, ask) for rule, ask in asks if _same(one, ask) and fixes(rule)]
+    return [(rule, ask) for rule, ask in now or _could_ask(one, estate, terms) if terms.enabled(rule, ask.requirements)]
 
 
 def _same(one: Done, ask: RequiredGrant) -> bool:
@@ -60,24 +58,24 @@ def _same(one: Done, ask: RequiredGrant) -> bool:
 
 
 def _could_ask(one: Done, estate: Estate, terms: Terms) -> Iterator[tuple[Rule, RequiredGrant]]:
-    """What a rule may have asked for once.
+    """What a rule may have asked for once, for all of its requirements.
 
     Only the allow-list permits what the workspace itself does not depend on (now).
     """
     found = [(on, principal) for on, principal in _holders(estate) if principal.id.casefold() == one.principal_id]
     found = [(on, principal) for on, principal in found if on == one.on] or found
-    if not found or one.scope is None:
+    if not found:
         return
     on, principal = found[0]
-    own = _is_its_own(one.scope, estate.subject)
+    own = _is_its_own(one.at, estate.subject)
     for rule in terms.table:
-        needs = rule.grants if fixes(rule) and terms.enabled(rule) and rule.examines(estate.subject) else ()
+        needs = rule.grants if fixes(rule) and rule.examines(estate.subject) else ()
         for need in needs:
-            if (need.role_id, need.resource_type) == (one.role_id, one.scope.resource_type):
+            if (need.role_id, need.resource_type) == (one.role_id, one.at.resource_type):
                 explicit = rule.allow_listed or not own
                 yield (
                     rule,
-                    RequiredGrant(principal, need, one.scope, on, rule.requirements, rule.title, explicit=explicit),
+                    RequiredGrant(principal, need, one.at, on, rule.requirements, rule.title, explicit=explicit),
                 )
 
 
@@ -149,5 +147,5 @@ def not_watched(one: Done, workspace: Scope) -> Refusal:
 
 
 def _nobody_asks(one: Done, why: str) -> Refusal:
-    what = f"{one.setting} of {one.on.name}" if one.setting else f"a grant on {(one.scope or one.on).name}"
+    what = f"{one.setting} of {one.at.name}" if one.setting else f"a grant on {one.at.name}"
     return Refusal(Guard.NOT_ASKED_FOR, f"{what}: {why}. If it is right all the same, do it by hand")

@@ -57,8 +57,13 @@ class Done:
     open: bool = False
 
     @property
+    def at(self) -> Scope:
+        """Where the role was assigned, or whose setting it was."""
+        return self.scope or self.on
+
+    @property
     def target(self) -> Scope:
-        return self.on if self.setting else self.assignment or self.on
+        return self.assignment or self.on
 
     @property
     def action_id(self) -> str:
@@ -250,8 +255,7 @@ def _grant(one: Done, now: Raw | None, why: str) -> Step:
 
 
 def _removal(one: Done, why: str) -> Removal:
-    scope = one.scope or one.on
-    return Removal(one.target, scope, one.principal_id, one.role_id, one.on, one.rule, one.requirements, why, SOURCE)
+    return Removal(one.target, one.at, one.principal_id, one.role_id, one.on, one.rule, one.requirements, why, SOURCE)
 
 
 def _again(one: Done, now: Raw | None, why: str) -> Step:
@@ -259,16 +263,14 @@ def _again(one: Done, now: Raw | None, why: str) -> Step:
         return Step(one, None, "it is there again")
     need = Need("hold it as before", (), one.role_id, one.role_id)
     principal = Principal(one.principal_id, one.principal_id)
-    scope = one.scope or one.on
-    return Step(one, Grant(principal, need, scope, one.on, one.rule, one.requirements, why, SOURCE), why)
+    return Step(one, Grant(principal, need, one.at, one.on, one.rule, one.requirements, why, SOURCE), why)
 
 
 def order(steps: Iterable[Step]) -> list[Step]:
     """Steps with something to do: first what is made again, then admin users, access policies, and what is removed."""
-    ranks = {Grant: 0, Setting: 1, Removal: 3}
+    turns = (Grant, Property.ADMIN_USER, Property.ACCESS_POLICY, Removal)
 
-    def rank(one: Step) -> int:
-        policy = isinstance(one.action, Setting) and one.action.name is Property.ACCESS_POLICY
-        return 2 if policy else ranks[type(one.action)]
+    def turn(one: Step) -> int:
+        return turns.index(one.action.name if isinstance(one.action, Setting) else type(one.action))
 
-    return sorted((one for one in steps if one.action), key=rank)
+    return sorted((one for one in steps if one.action), key=turn)

@@ -16,7 +16,7 @@ from unit.build import GROUP, MANAGEMENT_GROUP, REGISTRY, SUBSCRIPTION, WORKSPAC
 
 from shared.access.denies import concerning, deny_assignment, membership_decides
 from shared.access.needs import PULL, READ_BLOBS
-from shared.access.permissions import DenyAssignment, coverage
+from shared.access.permissions import EVERYONE, DenyAssignment, coverage
 from shared.access.raw import object_id
 from shared.access.scope import Scope
 
@@ -212,11 +212,18 @@ def test_what_cannot_be_read_is_an_error(broken: Any) -> None:
         deny_assignment(broken)
 
 
+@pytest.mark.parametrize("properties", [None, "text", 7, []])
+def test_one_without_properties_is_an_error_wherever_it_is(properties: Any) -> None:
+    with pytest.raises(TypeError, match="has properties"):
+        deny_assignment({**written(_today, [ALL]), "properties": properties})
+
+
 @pytest.mark.parametrize("key", ["principals", "excludePrincipals", "permissions"])
-@pytest.mark.parametrize("value", ["text", {"id": ME}, ["text"], [None]])
+@pytest.mark.parametrize("value", ["text", {"id": ME}, ["text"], [None], 7])
 def test_a_list_that_is_none_is_an_error(key: str, value: Any) -> None:
-    with pytest.raises(TypeError):
-        deny_assignment(written(_today, [ALL], **{key: value}))
+    raw = written(_today, [ALL])
+    with pytest.raises(TypeError, match=f"{key} is a list of objects"):
+        deny_assignment({**raw, "properties": raw["properties"] | {key: value}})
 
 
 def test_effects() -> None:
@@ -290,8 +297,52 @@ def test_where_it_holds_stands_in_its_id_as_well() -> None:
     assert read(raw).scope == GROUP
     root = {**raw, "id": "/providers/Microsoft.Authorization/denyAssignments/d"}
     assert read(root).scope.is_root
+    assert not read(root).doubt
+    for name in ("Straße-aßß", "\u0130stanbul"):  # their lower case has more letters
+        group = SUBSCRIPTION.child("resourceGroups", name)
+        inside = {**raw, "id": f"{group}/PROVIDERS/microsoft.authorization/DenyAssignments/d"}
+        assert str(read(inside).scope) == str(group)
     with pytest.raises(TypeError):
         deny_assignment({**raw, "id": "d"})
+
+
+def test_where_it_says_that_it_holds_it_does() -> None:
+    assert read(written(_recorded, [ALL], scope=str(SUBSCRIPTION))).scope == SUBSCRIPTION
+    elsewhere = {**written(_recorded, [ALL], scope=str(SUBSCRIPTION)), "id": written(_recorded, [ALL])["id"]}
+    assert read(elsewhere).scope == SUBSCRIPTION
+
+
+def test_people_find_it_by_its_id_and_name() -> None:
+    raw = written(_today, [ALL])
+    assert (read(raw).id, read(raw).name) == (raw["id"], "D")
+    assert read(written(_today, [ALL], denyAssignmentName=None)).name == ""
+
+
+def test_lists_of_nobody_may_be_left_out() -> None:
+    assert verdict(written(_today, [ALL], excludePrincipals=None), _denies_all) == "denied"
+
+
+def _denies_all(_: Raw, __: str) -> bool:
+    return True
+
+
+@pytest.mark.parametrize("one", [{"type": "Everyone"}, {"type": "SystemDefined", "id": "x"}, {"id": "0" * 32}])
+def test_everyone_is_known_by_the_type_and_by_the_zeros(one: Raw) -> None:
+    raw = written(_today, [])
+    raw["properties"]["principals"] = [one]
+    assert read(raw).principals == {EVERYONE}
+    assert verdict(raw, _denies_all) == "denied"
+
+
+def test_what_is_in_both_lists_concerns_once_and_for_certain() -> None:
+    group = read(written(_today, [MINE]))
+    assert concerning(ME, [group], [group]) == (group,)
+
+
+@pytest.mark.parametrize(("principals", "excluded"), [((), ()), ((OTHER,), ()), ((MINE,), (THEIRS,))])
+def test_the_first_doubt_is_the_one_that_people_read(principals: tuple[str, ...], excluded: tuple[str, ...]) -> None:
+    (unlisted,) = concerning(ME, [], [read(written(_today, principals, excluded))])
+    assert "not among the deny assignments of the subscription" in unlisted.doubt
 
 
 def test_a_management_group_reaches_the_subscriptions_below_it() -> None:

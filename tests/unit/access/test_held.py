@@ -1,8 +1,11 @@
 """What a condition is worth: nothing, wherever it stands."""
 
+from dataclasses import replace
+
 import pytest
 from unit.build import (
     GROUP,
+    NOW,
     REGISTRY,
     STORAGE,
     SUBSCRIPTION,
@@ -22,12 +25,13 @@ from shared.access.actions import Grant
 from shared.access.asks import RequiredGrant
 from shared.access.held import held, same_role_with_condition
 from shared.access.needs import PULL, READ_BLOBS, Need
-from shared.access.permissions import RoleAssignment
+from shared.access.permissions import Coverage, RoleAssignment
 from shared.access.plan import plan
 from shared.access.scope import Scope
 
 C1, C2 = sai("c1"), sai("c2")
 ON_CONDITION = "@Resource[x]"
+READER = "Storage Blob Data Reader"
 
 
 def ask(need: Need = PULL, scope: Scope = REGISTRY) -> RequiredGrant:
@@ -62,6 +66,57 @@ def test_a_role_of_which_only_the_guid_is_known_is_held_where_it_is_assigned_wit
     for scope, reaches in ((WORKSPACE, True), (SUBSCRIPTION, True), (STORAGE, False)):
         seen = estate(workspace(cluster("c1", C1)), held=[assigned(C1, role, scope, condition=condition)], roles=[role])
         assert held(ask(need, WORKSPACE), seen).held is (reaches and condition is None)
+
+
+class TestOfARoleThatIsKnownByItsIdOnly:
+    ROLE = custom("Microsoft.X/y/read")
+    NEED = Need("hold it", (), ROLE.role_id, ROLE.name)
+    AT = assigned(C1, ROLE, WORKSPACE)
+
+    def _cover(self, *held_by: RoleAssignment, doubts: tuple[RoleAssignment, ...] = ()) -> Coverage:
+        everything = custom("*")
+        seen = estate(
+            workspace(cluster("c1", C1), storage=None), held=held_by, roles=[self.ROLE, everything], aml=False
+        )
+        seen = replace(seen, access={C1.id: replace(seen.access[C1.id], doubts=doubts)})
+        return held(ask(self.NEED, WORKSPACE), seen)
+
+    def test_one_that_is_nobody_knows_where_does_not_hold_it(self) -> None:
+        lost = replace(self.AT, scope=Scope.parse("/"))
+        assert self._cover(lost).held
+        assert not self._cover(replace(lost, misplaced=True)).held
+
+    def test_a_doubtful_one_of_it_or_of_everything_may_hold_it(self) -> None:
+        every = assigned(C1, custom("*"), SUBSCRIPTION)
+        others = (assigned(C1, self.ROLE, STORAGE), assigned(C1, "Reader", WORKSPACE))
+        cover = self._cover(doubts=(*others, self.AT, every))
+        assert (cover.held, cover.perhaps) == (False, (self.AT, every))
+        assert self._cover(doubts=others).perhaps == ()
+
+
+class TestOfParts:
+    """What is about containers is held by who holds each of them."""
+
+    A, B = (STORAGE.child("blobServices", "default", "containers", name) for name in "ab")
+
+    def _cover(self, *held_by: RoleAssignment) -> Coverage:
+        seen = estate(workspace(cluster("c1", C1), storage=None), held=held_by, aml=False)
+        return held(replace(ask(READ_BLOBS, STORAGE), about=(self.A, self.B)), seen)
+
+    def test_one_of_two_is_not_enough(self) -> None:
+        assert not self._cover(assigned(C1, READER, self.A)).held
+        assert not self._cover().held
+
+    def test_both_are_and_it_is_held_since_the_later(self) -> None:
+        both = (assigned(C1, READER, self.A), assigned(C1, READER, self.B, on=NOW))
+        cover = self._cover(*both)
+        assert (cover.held, cover.through, cover.since) == (True, both, NOW)
+
+    def test_all_of_it_counts_first(self) -> None:
+        """The age is that of the grant on all of it, though each part was granted before."""
+        whole = assigned(C1, READER, STORAGE, on=NOW)
+        cover = self._cover(whole, assigned(C1, READER, self.A), assigned(C1, READER, self.B))
+        assert (cover.held, cover.through, cover.since) == (True, (whole,), NOW)
 
 
 @pytest.mark.parametrize("condition", [None, ON_CONDITION])

@@ -1,5 +1,6 @@
 """Wildcards as Azure reads them, and whether a permission is already held (azure-facts §3)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -46,11 +47,13 @@ from shared.access.permissions import (
     Permission,
     PermissionBlock,
     RoleAssignment,
+    RoleDefinition,
     UnknownRoleError,
     applies_at,
     coverage,
     includes,
     overlaps,
+    within,
 )
 from shared.access.scope import Scope
 
@@ -283,12 +286,86 @@ def test_since_when_is_the_newest_of_the_parts() -> None:
 
 def test_an_assignment_of_a_role_that_was_not_read_is_unknown_not_empty() -> None:
     unread = RoleAssignment("a", REGISTRY, ME.id, "no-such-role")
-    with pytest.raises(UnknownRoleError):
+    with pytest.raises(UnknownRoleError, match="role no-such-role of assignment a was not read"):
         coverage(PULL.permissions, REGISTRY, Access((unread,)))
     assert not coverage(PULL.permissions, registry_id("acr2"), Access((unread,))).held  # it does not reach there
+
+
+class TestDoubts:
+    """An assignment of which nobody can tell whether the principal has it gives nothing, and may give all."""
+
+    PARTS = tuple(role("Container Registry Repository Reader").permissions[0].data_actions[:2])
+
+    def _perhaps(self, *doubts: RoleAssignment, roles: tuple[RoleDefinition, ...] = ()) -> tuple[RoleAssignment, ...]:
+        cover = coverage(PULL_ABAC.permissions, REGISTRY, replace(access(roles=roles), doubts=doubts))
+        assert not cover.held
+        return cover.perhaps
+
+    def test_only_what_reaches_there_and_gives_it_may_be_how_it_is_held(self) -> None:
+        name = "Container Registry Repository Reader"
+        may = assigned(ME, name, GROUP, condition=CONDITION)
+        elsewhere, other = assigned(ME, name, registry_id("acr2")), assigned(ME, "AcrPull", REGISTRY)
+        assert self._perhaps(elsewhere, may, other) == (may,)
+        assert self._perhaps(elsewhere, other) == ()
+
+    def test_all_parts_must_be_among_them(self) -> None:
+        one, two = (custom(data=[part]) for part in self.PARTS)
+        first, second = assigned(ME, one, REGISTRY), assigned(ME, two, REGISTRY)
+        assert self._perhaps(first, roles=(one, two)) == ()
+        assert set(self._perhaps(first, second, roles=(one, two))) == {first, second}
+
+
+def test_what_would_hold_it_without_a_condition_is_named_alone() -> None:
+    conditional = assigned(ME, "AcrPull", GROUP, condition=CONDITION)
+    other = assigned(ME, "Storage Blob Data Reader", GROUP, condition=CONDITION)
+    assert coverage(PULL.permissions, REGISTRY, access(other, conditional)).conditional == (conditional,)
+
+
+def test_a_deny_on_a_condition_is_a_doubt_and_an_older_doubt_stays() -> None:
+    block = PermissionBlock(("*",), condition=CONDITION)
+    conditional = replace(denied("*"), blocks=(block,))
+    held = assigned(ME, "AcrPull", REGISTRY)
+    for doubt in ("", "it excludes a group"):
+        (found,) = coverage(
+            PULL.permissions, REGISTRY, access(held, denies=[replace(conditional, doubt=doubt)])
+        ).denied_by
+        assert found.doubt
+        assert not doubt or found.doubt == doubt
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide", "contained"),
+    [
+        (PermissionBlock(("a/*",)), PermissionBlock(("*",)), True),
+        (PermissionBlock(("*",)), PermissionBlock(("a/*",)), False),
+        (PermissionBlock(("*",)), PermissionBlock(("*",), ("a/write",)), False),
+        (PermissionBlock(("*",), ("a/write",)), PermissionBlock(("*",), ("a/write",)), True),
+        (PermissionBlock(("*",), ("a/*",)), PermissionBlock(("*",), ("a/write",)), True),
+        (PermissionBlock(("*",), ("a/write",)), PermissionBlock(("*",), ("a/*",)), False),
+        (PermissionBlock(("b/*",)), PermissionBlock(("*",), ("a/write",)), True),
+        (PermissionBlock(("*",), ("a/write",)), PermissionBlock(("b/*",), ("a/write",)), False),
+        (PermissionBlock(data_actions=("*",)), PermissionBlock(("*",)), False),
+        (PermissionBlock(data_actions=("*",)), PermissionBlock(data_actions=("*",), not_data_actions=("a",)), False),
+        (
+            PermissionBlock(data_actions=("*",), not_data_actions=("a",)),
+            PermissionBlock(data_actions=("*",), not_data_actions=("a",)),
+            True,
+        ),
+        (
+            PermissionBlock(("*",), not_data_actions=("a",)),
+            PermissionBlock(("*",), ("a",), not_data_actions=("a",)),
+            False,
+        ),
+        (PermissionBlock(("*",)), PermissionBlock(("*",), condition=CONDITION), False),
+        (PermissionBlock(), PermissionBlock(), True),
+    ],
+)
+def test_what_one_role_leaves_of_another(narrow: PermissionBlock, wide: PermissionBlock, contained: bool) -> None:
+    assert within([narrow], [wide]) is contained
 
 
 def test_a_management_group_reaches_only_what_is_known_to_lie_below_it() -> None:
     assert applies_at(MANAGEMENT_GROUP, REGISTRY, SUBSCRIPTION)
     assert not applies_at(MANAGEMENT_GROUP, REGISTRY, OTHER_SUBSCRIPTION)
     assert not applies_at(MANAGEMENT_GROUP, REGISTRY)
+    assert not applies_at(STORAGE, REGISTRY, SUBSCRIPTION)

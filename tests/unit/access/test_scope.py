@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.access.scope import MAX_LENGTH, InvalidScopeError, Scope
+from shared.access.scope import MAX_LENGTH, InvalidScopeError, Scope, fold, is_odd
 
 SUB = "/subscriptions/11111111-1111-4111-8111-111111111111"
 RG = f"{SUB}/resourceGroups/rg"
@@ -61,6 +61,12 @@ def test_an_arm_id_is_read(text: str) -> None:
         f"{RG}\u2215x",
         "/" * 10,
         f"{RG}/providers/Microsoft.ContainerRegistry/registries/{'a' * MAX_LENGTH}",
+        f"{SUB}/whatever/x/providers/y",
+        f"{RG}/whatever/x/workspaces/ws",
+        f"{ACR}/providers/Microsoft.Authorization",
+        f"{COMPUTE}/providers/Microsoft.Authorization",
+        f"{COMPUTE}/providers/Microsoft.Authorization/roleAssignments",
+        f"{SUB}/resourceGroups/r\u200bg/providers/Microsoft.ContainerRegistry/registries/acr",
     ],
 )
 def test_anything_else_is_refused(text: object) -> None:
@@ -142,6 +148,10 @@ def test_resource_type(text: str, kind: str) -> None:
         (f"{ACR}/providers/Microsoft.Authorization/locks/l", ACR),
         ("/providers/Microsoft.Authorization/roleAssignments/a", "/"),
         (f"{MG}/providers/Microsoft.Authorization/roleAssignments/a", MG),
+        (RG, SUB),
+        (SUB, "/"),
+        (MG, "/"),
+        ("/", "/"),
     ],
 )
 def test_parent(text: str, parent: str) -> None:
@@ -162,6 +172,52 @@ def test_what_lies_in_no_subscription_has_none_and_no_resource_group() -> None:
         assert Scope.parse(text).subscription is None
         assert Scope.parse(text).resource_group is None
     assert Scope.parse(SUB).resource_group is None
+
+
+def test_a_child_keeps_every_letter_of_what_it_lies_in() -> None:
+    for text in ("/", f"{SUB}/resourceGroups/MAXX", f"{SUB}/resourceGroups/max/"):
+        child = Scope.parse(text).child("providers", "Microsoft.ContainerRegistry", "registries", "acr")
+        assert str(child) == f"{text.rstrip('/')}/providers/Microsoft.ContainerRegistry/registries/acr"
+        assert child.name == "acr"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_an_id_has_a_greatest_length(more: int) -> None:
+    text = RG + "/providers/A.b"
+    while len(text) < MAX_LENGTH - 100:
+        text += f"/t/{'n' * 80}"
+    text += f"/t/{'n' * (MAX_LENGTH - len(text) - 3)}"
+    assert len(text) == MAX_LENGTH
+    if more:
+        with pytest.raises(InvalidScopeError):
+            Scope.parse(f"{text}n")
+    else:
+        assert str(Scope.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"),
+    [("ÜBER-Ø", "über-ø"), ("Straße", "straße"), ("\u212aEL", "\u212ael"), ("\u0130X", "\u0130x"), ("Rg-1", "rg-1")],
+)
+def test_names_are_folded_letter_by_letter(name: str, folded: str) -> None:
+    assert fold(name) == folded
+    assert Scope.parse(f"{SUB}/resourceGroups/{name}") == Scope.parse(f"{SUB}/resourceGroups/{folded}")
+
+
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        (f"{RG}/providers/microsoft.insights/components/an\u200bodd name", True),
+        (f"{RG}/providers/microsoft.insights/an\u200bodd kind/name", True),
+        (ACR, False),
+        (f"{RG}/..", False),
+        ("no id", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_an_odd_name_is_not_a_wrong_form(text: object, odd: bool) -> None:
+    assert is_odd(text) is odd
 
 
 def test_management_groups_are_known() -> None:

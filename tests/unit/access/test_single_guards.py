@@ -27,6 +27,8 @@ from unit.build import (
     sai,
     settings,
     terms,
+    uai,
+    uai_workspace,
     vault,
     workspace,
     workspace_id,
@@ -167,7 +169,7 @@ class TestWhatFollowsASwitchOff:
     def _planned(
         self, said: Terms, *parts: Any, subject: Any = None
     ) -> tuple[Sequence[tuple[str, str, str]], set[str]]:
-        held = [assigned(C1, "AcrPull", REGISTRY)]
+        held = [assigned(C1, "AcrPull", REGISTRY), assigned(uai("ws-id"), "Contributor", REGISTRY)]
         made = plan(estate(subject or workspace(cluster("c1", C1)), registry(admin_user=True), *parts, held=held), said)
         return settings(made), guards(made)
 
@@ -189,7 +191,11 @@ class TestWhatFollowsASwitchOff:
 
     def test_what_the_policy_says_of_other_settings_does_not_matter(self) -> None:
         """The access policy of the workspace's vault is one."""
-        assert self.OFF in self._planned(terms(report=("AML-07", "AML-10")), vault(rbac=False))[0]
+        one = uai_workspace(cluster("c1", C1))
+        assert ("kv", "accessPolicies", "every permission except purge") in self._planned(
+            terms(on=("AML-07",)), vault(rbac=False), subject=one
+        )[0]
+        assert self.OFF in self._planned(terms(report=("AML-07", "AML-10")), vault(rbac=False), subject=one)[0]
         for scope in (vault(rbac=False).id, WORKSPACE):
             exempt = Exemption(scope, frozenset({"aml-07", "aml-10"}), date(2030, 1, 1), "because")
-            assert self.OFF in self._planned(terms(exemptions=(exempt,)), vault(rbac=False))[0]
+            assert self.OFF in self._planned(terms(exemptions=(exempt,)), vault(rbac=False), subject=one)[0]

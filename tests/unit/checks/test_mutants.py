@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ class TestFigures:
             'where = "g"\nwhy = "x"',
             'before = "a > b"\nwhy = "x"',
             'after = "b*"\nwhy = "x"',
+            'only = "case"\nwhy = "x"',
         ],
     )
     def test_an_explanation_of_something_else_or_without_a_reason_explains_nothing(
@@ -80,6 +82,20 @@ class TestFigures:
     ) -> None:
         told = figures([_mutant("a")], {"a": SURVIVED}, self._explained(tmp_path, f"[[survivor]]\n{said}\n"))
         assert len(told.open) == 1
+
+    def test_that_only_the_case_of_letters_changes_can_be_the_reason(self, tmp_path: Path) -> None:
+        one = replace(_mutant("a", before='"providers"'), after='"PROVIDERS"')
+        explained = self._explained(tmp_path, '[[survivor]]\nonly = "case"\nwhy = "ids are compared without it"\n')
+        assert figures([one], {"a": SURVIVED}, explained).open == []
+
+    def test_an_explanation_of_what_no_longer_survives_is_named(self, tmp_path: Path) -> None:
+        entry = '[[survivor]]\npath = "shared/{}.py"\nwhy = "it is equivalent"\n'
+        explained = self._explained(tmp_path, entry.format("two") + entry.format("six"))
+        some = [_mutant("a"), _mutant("b", "shared/two.py")]
+        for word, named in ((KILLED, True), (SURVIVED, False), (None, False)):
+            known = {"a": KILLED} | ({"b": word} if word else {})
+            said = [line for line in figures(some, known, explained).lines() if line.startswith("explains nothing")]
+            assert said == (["explains nothing: path=shared/two.py why=it is equivalent"] if named else [])
 
     def test_those_of_this_house_have_reasons(self) -> None:
         explained = ROOT / "checks" / "mutants" / "explained.toml"

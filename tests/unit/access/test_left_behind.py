@@ -1,0 +1,137 @@
+"""Which of amlguard's own grants are taken back, and which stay because somebody may need them."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from unit.build import GROUP, REGISTRY, STORAGE, WORKSPACE, estate, guid, sai, terms, workspace
+
+from shared.access.actions import Removal, Withheld
+from shared.access.ask_rules import WorkspaceAsks
+from shared.access.asks import Finding, NotReady, RequiredGrant, RequiredRemoval
+from shared.access.ids import NoId
+from shared.access.model import Estate, Unreadable, Want
+from shared.access.needs import PULL, READ_BLOBS
+from shared.access.removals import removals
+from shared.access.rules import RULES
+from shared.access.scope import Scope
+from shared.access.terms import Exemption, Terms
+
+RULE = next(rule for rule in RULES if rule.name == "own-grants")
+ON = terms(on=["AML-80"])
+GONE = WORKSPACE.child("computes", "gone")
+
+
+def _left(scope: Scope, who: str, role: str = PULL.role_id) -> RequiredRemoval:
+    at = scope.child("providers", "Microsoft.Authorization", "roleAssignments", guid(f"{who} {role}"))
+    return RequiredRemoval(at, scope, guid(who), role, GONE, RULE.requirements, "no rule asks for it")
+
+
+PULLS, READS = _left(REGISTRY, "one"), _left(STORAGE, "two", READ_BLOBS.role_id)
+
+
+def _judged(
+    said: Terms = ON,
+    seen: Estate | None = None,
+    *,
+    asks: tuple[RequiredGrant, ...] = (),
+    beside: tuple[RequiredGrant, ...] = (),
+    not_ready: tuple[NotReady, ...] = (),
+) -> tuple[list[Removal], list[Withheld], list[Finding]]:
+    seen = seen or estate(workspace())
+    grants, others = (tuple((RULE, one) for one in some) for some in (asks, beside))
+    left = tuple((RULE, one) for one in (PULLS, READS))
+    asked = [WorkspaceAsks(seen.subject, grants, (), left, (), (), not_ready, ())]
+    asked += [WorkspaceAsks(workspace(), others, (), (), (), (), (), ())]
+    return removals(asked, seen, said)
+
+
+def _taken(*args: Any, **more: Any) -> set[Scope]:
+    taken, withheld, findings = _judged(*args, **more)
+    assert (withheld, findings) == ([], [])
+    return {one.assignment for one in taken}
+
+
+BOTH = {PULLS.assignment, READS.assignment}
+
+
+def test_what_no_rule_asks_for_is_taken_back() -> None:
+    assert _taken() == BOTH
+    (first, _), _, _ = _judged()
+    assert (first.scope, first.principal_id, first.role_id, first.on) == (
+        PULLS.scope,
+        PULLS.principal_id,
+        PULLS.role_id,
+        GONE,
+    )
+    assert (first.rule, first.requirements, first.reason, first.source) == (
+        "own-grants",
+        ("AML-80",),
+        PULLS.reason,
+        RULE.source,
+    )
+
+
+def _need(**more: Any) -> RequiredGrant:
+    one = RequiredGrant(replace(sai("x"), id=PULLS.principal_id), PULL, REGISTRY, GONE, (), "it pulls")
+    return replace(one, **more)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        _need(),
+        _need(principal=replace(sai("x"), id=PULLS.principal_id.upper())),
+        _need(need=replace(PULL, role_id=PULL.role_id.upper())),
+    ],
+    ids=["the same", "another case", "another case of the role"],
+)
+def test_what_a_rule_of_any_workspace_asks_for_stays(one: RequiredGrant) -> None:
+    assert _taken(asks=(one,)) == {READS.assignment}
+    assert _taken(beside=(one,)) == {READS.assignment}
+
+
+@pytest.mark.parametrize(
+    "one", [_need(principal=sai("y")), _need(scope=GROUP), _need(need=READ_BLOBS)], ids=["whose", "where", "what"]
+)
+def test_what_a_rule_asks_for_otherwise_does_not_keep_it(one: RequiredGrant) -> None:
+    assert _taken(asks=(one,)) == BOTH
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        estate(workspace(), blind=frozenset({STORAGE})),
+        estate(workspace(), facts={Want(WORKSPACE, "jobs"): Unreadable.FORBIDDEN}),
+        estate(workspace(), facts={Want(REGISTRY): Unreadable.MISSHAPEN}),
+        estate(workspace(no_ids=(NoId(WORKSPACE, "storageAccount", "text", "it is none"),))),
+    ],
+    ids=["a closed scope", "a closed list", "a misshapen resource", "no id"],
+)
+def test_in_the_dark_nothing_is_taken_back(seen: Estate) -> None:
+    assert _judged(seen=seen) == ([], [], [])
+
+
+def test_while_something_is_being_made_nothing_is_taken_back() -> None:
+    assert _judged(not_ready=(NotReady(GONE, "being created"),)) == ([], [], [])
+
+
+def test_until_the_policy_says_so_each_is_reported_with_the_command() -> None:
+    taken, withheld, findings = _judged(terms())
+    assert (taken, withheld) == ([], [])
+    assert {one.resource for one in findings} == BOTH
+    assert findings[0].message == "no rule asks for it."
+    assert f"az role assignment delete --ids {PULLS.assignment}" in findings[0].remedy
+    assert "rules: {AML-80: {enabled: true}} in the policy" in findings[0].remedy
+
+
+def test_who_turned_it_off_hears_nothing() -> None:
+    assert _judged(terms(off=["AML-80"])) == ([], [], [])
+
+
+def test_a_guard_withholds_it() -> None:
+    exempt = Exemption(REGISTRY, frozenset({"aml-80"}), date(2030, 1, 1), "because")
+    taken, (withheld,), _ = _judged(replace(ON, exemptions=(exempt,)))
+    assert {one.assignment for one in taken} == {READS.assignment}
+    assert (withheld.refusal.guard, withheld.refusal.reason) == ("exemption", "exempt until 2030-01-01: because")

@@ -1,0 +1,127 @@
+"""What else a plan says beside grants: what is held and through whom, what is unknown, and what it would set."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from unit.build import (
+    GROUP,
+    NOW,
+    REGISTRY,
+    VAULT,
+    WORKSPACE,
+    assigned,
+    cluster,
+    denied,
+    estate,
+    guards,
+    registry,
+    sai,
+    settings,
+    terms,
+    uai_workspace,
+    vault,
+    workspace,
+)
+
+from shared.access.actions import Plan, Setting
+from shared.access.model import Estate
+from shared.access.own_assignments import description
+from shared.access.plan import plan
+from shared.access.terms import Terms
+
+C1, C2 = sai("c1"), sai("c2")
+RUN = "11111111-2222-4333-8444-555555555555"
+TWO = workspace(cluster("c1", C1), cluster("c2", C2), storage=None)
+PULLS = [assigned(one, "AcrPull", REGISTRY) for one in (C1, C2)]
+
+
+def test_each_need_that_is_held_is_counted() -> None:
+    assert plan(estate(TWO, registry(), held=PULLS, aml=False), terms()).satisfied == 2
+    assert plan(estate(TWO, registry(), held=PULLS[:1], aml=False), terms()).satisfied == 1
+
+
+def test_what_is_held_through_amlguard_is_known() -> None:
+    mine = replace(PULLS[0], description=description("compute-pull", ("AML-18",), RUN, WORKSPACE, None))
+    (one,) = plan(estate(TWO, registry(), held=[mine, PULLS[1]]), terms()).leaning
+    assert (one.grant.principal, one.grant.scope, one.runs) == (C1, REGISTRY, frozenset({RUN}))
+
+
+class TestDoubts:
+    """Nobody can tell whether it is held: it is neither granted nor called missing."""
+
+    def _seen(self, *, deny: bool = False) -> Estate:
+        seen = estate(TWO, registry(), held=PULLS[1:], denies=[denied("*/pull/read")] if deny else [])
+        doubtful = replace(PULLS[0], doubt="nobody can read who is in the group")
+        return replace(seen, access={**seen.access, C1.id: replace(seen.access[C1.id], doubts=(doubtful,))})
+
+    def _plan(self, said: Terms, *, deny: bool = False) -> Plan:
+        made = plan(self._seen(deny=deny), said)
+        assert made.grants == ()
+        return made
+
+    def test_is_said_as_unknown(self) -> None:
+        (one,) = self._plan(terms()).unknown
+        assert one.what == f"whether c1 holds AcrPull on {REGISTRY}"
+        assert one.reason == "nobody can read who is in the group"
+        assert one.resource == WORKSPACE.child("computes", "c1")
+
+    def test_is_silent_where_the_policy_turned_the_rule_off(self) -> None:
+        assert self._plan(terms(off=["compute-pull"])).unknown == ()
+
+    def test_does_not_matter_where_a_deny_takes_it_away_for_certain(self) -> None:
+        made = self._plan(terms(), deny=True)
+        assert (made.unknown, guards(made)) == ((), {"deny-assignment"})
+
+
+def test_what_is_being_made_is_looked_at_again_in_a_minute() -> None:
+    (one,) = plan(estate(workspace(cluster("c1", ready=False), storage=None), registry()), terms()).deferred
+    assert one.until == NOW + timedelta(minutes=1)
+    assert one.action.resource == WORKSPACE.child("computes", "c1")
+
+
+class TestSettings:
+    SEEN = estate(
+        uai_workspace(storage=None, app_insights=None),
+        vault(rbac=False),
+        registry(admin_user=True),
+        held=[assigned(sai("x"), "Reader", GROUP)],
+    )
+
+    def test_what_the_policy_does_not_let_it_set_is_a_finding(self) -> None:
+        quiet = ["AML-03", "AML-08", "AML-83", "AML-72", "AML-84"]
+        made = plan(self.SEEN, terms(off=quiet))
+        (one,) = [one for one in made.findings if one.resource == VAULT and "accessPolicies" in one.message]
+        assert one.message.startswith(
+            "ws-id must administer keys, secrets and certificates of kv (accessPolicies: miss"
+        )
+        assert one.remedy == "Let amlguard do it: rules: {AML-07: {enabled: true}} in the policy"
+        assert (one.rule, one.severity) == ("workspace-vault-policies", "medium")
+
+    def test_who_turned_it_off_hears_nothing(self) -> None:
+        made = plan(self.SEEN, terms(off=["AML-07"]))
+        assert not any("accessPolicies" in one.message for one in made.findings)
+
+    def test_an_access_policy_says_for_which_workspace_it_is(self) -> None:
+        made = plan(self.SEEN, terms(on=["AML-07"]))
+        assert ("kv", "accessPolicies", "every permission except purge") in settings(made)
+        every = [*made.settings, *(one.action for one in made.withheld), *(one.action for one in made.deferred)]
+        needed = {str(one.name): one.needed_by for one in every if isinstance(one, Setting)}
+        assert needed["accessPolicies"] == WORKSPACE
+        assert needed["adminUserEnabled"] is None
+
+    def test_a_finding_about_one_setting_stays_whatever_is_said_of_the_next(self) -> None:
+        made = plan(self.SEEN, terms(off=["registry-admin-user"]))
+        assert any("accessPolicies" in one.message for one in made.findings)
+
+    def test_the_order_of_the_rules_does_not_matter(self) -> None:
+        for said in (terms(on=["AML-07"]), terms(on=["AML-07"], off=["registry-admin-user"])):
+            turned = replace(said, table=said.table[::-1])
+            assert set(settings(plan(self.SEEN, turned))) == set(settings(plan(self.SEEN, said)))
+            assert guards(plan(self.SEEN, turned)) == guards(plan(self.SEEN, said))
+
+    @pytest.mark.parametrize("off", ["AML-07", "AML-20"])
+    def test_one_setting_that_is_off_does_not_stop_the_next(self, off: str) -> None:
+        said = terms(off=[off, "AML-21"], on=["AML-07"] if off != "AML-07" else [])
+        names = {one[1] for one in settings(plan(self.SEEN, said))}
+        assert names == ({"accessPolicies"} if off == "AML-20" else set())
