@@ -27,12 +27,13 @@ _LONGEST = {
             "emulator/test_scopes.py",
             "emulator/test_scopes_of_sweeps.py",
             "emulator/test_sweeping.py",
+            "emulator/test_truth_table.py",
+            "emulator/test_snapshots_of_demo_tenants.py",
             "reliability/test_fault_matrix.py",
             "emulator/test_encodings.py",
             "catalogue/test_new_rule.py",
             "infra/test_rights.py",
             "properties/test_malformed_ids.py",
-            "az/test_az_parser.py",
             "emulator/test_guardrails_stop.py",
             "emulator/test_undo_at_once.py",
             "emulator/test_odd_names.py",
@@ -40,7 +41,6 @@ _LONGEST = {
             "emulator/test_teams.py",
             "package/test_wheel.py",
             "unit/handlers/cli/formats/test_hostile_text.py",
-            "infra/test_kql_literals.py",
         )
     )
 }

@@ -244,10 +244,11 @@ class World:
 
     def looked_at(self) -> set[str]:
         """The kinds whose workspace's cluster can pull from its own registry now."""
-        return {kind for kind in KINDS if (registry(kind).lower(), ACR_PULL) in self._held(kind)}
+        return set(filter(self.was_looked_at, KINDS))
 
-    def _held(self, kind: str) -> set[tuple[str, str]]:
-        return self.azure.grants(oid(kind), registry(kind))
+    def was_looked_at(self, kind: str) -> bool:
+        """As `looked_at`, of one kind: what waits for one need not ask for all again and again."""
+        return (registry(kind).lower(), ACR_PULL) in self.azure.grants(oid(kind), registry(kind))
 
     def assigned_at(self, scope: str) -> set[str]:
         """The ids of the role assignments at the very scope."""

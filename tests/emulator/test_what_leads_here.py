@@ -71,7 +71,7 @@ def test_explain_sees_it_from_who_uses_it_only_so(azure: LocalAzure, kind: str) 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_deleted_assignment_leads_to_who_uses_it_only_so(world: World, kind: str) -> None:
     assert world.azure.deliver(event(child(resource(kind), _ASSIGNMENT), "delete")).ok
-    world.azure.until(lambda: kind in world.looked_at(), "it is looked at")
+    world.azure.until(lambda: world.was_looked_at(kind), "it is looked at")
     world.azure.until_quiet()
     assert world.looked_at() == {kind}
 
@@ -79,7 +79,7 @@ def test_a_deleted_assignment_leads_to_who_uses_it_only_so(world: World, kind: s
 @pytest.mark.parametrize("kind", WATCHED)
 def test_an_event_about_it_leads_to_who_uses_it_only_so(world: World, kind: str) -> None:
     assert world.azure.deliver(event(resource(kind).upper().replace("/SUBSCRIPTIONS/", "/subscriptions/"))).ok
-    world.azure.until(lambda: kind in world.looked_at(), "it is looked at")
+    world.azure.until(lambda: world.was_looked_at(kind), "it is looked at")
     world.azure.until_quiet()
     assert world.looked_at() == {kind}
 

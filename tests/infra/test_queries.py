@@ -197,14 +197,20 @@ def test_every_query_is_bound() -> None:
     assert unbound(QUERIES) == []
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        "AmlGuardRemediation_CL | where NoSuchColumn == 1",
-        "NoSuchTable | count",
-        "AmlGuardRemediation_CL | whre Outcome == ''",
-        "AmlGuardRemediation_CL | where DurationMs has 'x'",
-    ],
+_WRONG = (
+    "AmlGuardRemediation_CL | where NoSuchColumn == 1",
+    "NoSuchTable | count",
+    "AmlGuardRemediation_CL | whre Outcome == ''",
+    "AmlGuardRemediation_CL | where DurationMs has 'x'",
 )
-def test_a_query_that_the_tables_do_not_bear_is_noticed(wrong: str) -> None:
-    assert unbound({"wrong": wrong}) != []
+
+
+@pytest.fixture(scope="module")
+def complaints() -> list[str]:
+    """Of all at once, since the parser takes seconds to load."""
+    return unbound({text: text for text in _WRONG})
+
+
+@pytest.mark.parametrize("wrong", _WRONG)
+def test_a_query_that_the_tables_do_not_bear_is_noticed(complaints: list[str], wrong: str) -> None:
+    assert [one for one in complaints if one.startswith(f"{wrong}.kql: ")]
