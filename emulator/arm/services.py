@@ -200,12 +200,18 @@ def _check_policy(policy: Any, tenant_id: str) -> None:
 
 
 def _changed(held: list[Json], wanted: list[Json], kind: str) -> list[Json]:
-    """`add` merges the permissions of an identity that the vault already knows. Only `replace` drops others."""
-    result = {} if kind == "replace" else {_who(policy): policy for policy in held}
+    """`add` merges the permissions of an identity that the vault already knows, `replace` drops its others.
+
+    Nobody else's entry changes: azurerm's key_vault_access_policy updates one entry by `replace`. `remove` takes what
+    is spelled as the vault has it, and answers 200 if that is nothing
+    (github.com/Azure/azure-rest-api-specs/issues/42963).
+    """
+    result = {_who(policy): policy for policy in held}
     for policy in wanted:
         who = _who(policy)
         if kind == "remove":
-            result.pop(who, None)
+            left = _left(result.pop(who, None), policy)
+            result |= {who: left} if left else {}
         elif kind == "add" and who in result:
             result[who] = {**result[who], "permissions": _united(result[who], policy)}
         else:
@@ -215,6 +221,16 @@ def _changed(held: list[Json], wanted: list[Json], kind: str) -> list[Json]:
 
 def _who(policy: Json) -> str:
     return f"{policy.get('objectId', '')}|{policy.get('applicationId') or ''}".lower()
+
+
+def _left(one: Json | None, less: Json) -> Json | None:
+    """None if nothing is left."""
+    gone = {kind.lower(): names or () for kind, names in less["permissions"].items()}
+    held = (one.get("permissions") or {}) if one else {}
+    permissions = {
+        kind: [name for name in names or () if name not in gone.get(kind.lower(), ())] for kind, names in held.items()
+    }
+    return {**one, "permissions": permissions} if one and any(permissions.values()) else None
 
 
 def _united(one: Json, other: Json) -> Json:

@@ -1,4 +1,8 @@
-"""Access policies of a key vault, through `accessPolicies/add` and `remove`: a PUT of the vault would drop others."""
+"""Access policies of a key vault. A PUT of the vault would drop those of others; `accessPolicies/…` leaves them alone.
+
+`replace` gives one identity other permissions in one request, so that none is lost on the way (azurerm's
+key_vault_access_policy is updated so). `remove` wants permissions as the vault spells them.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +10,9 @@ from shared.access.actions import Setting
 from shared.access.needs import ACCESS_POLICY
 from shared.access.raw import get, object_id, rows, text
 from shared.azure.arm import Arm
-from shared.ports import Raw, WriteRefusedError
+from shared.ports import NotYetError, Raw, ReadFailedError, WriteRefusedError
+
+_CHANGING = "change an access policy"
 
 type _Permissions = Mapping[str, Sequence[str]]
 
@@ -23,18 +29,28 @@ class Vaults:
         vault = await self._arm.get(setting.resource)
         tenant = get(vault, "properties", "tenantId")
         if setting.principal is None or tenant is None:
-            raise WriteRefusedError(
-                "change an access policy", "VaultNotReadable", "the vault or its tenant is not known"
-            )
+            raise WriteRefusedError(_CHANGING, "VaultNotReadable", "the vault or its tenant is not known")
         holder = {"tenantId": tenant, "objectId": setting.principal.id}
         if not setting.takes:
             await self._put(setting, "add", {**holder, "permissions": ACCESS_POLICY})
             return
         held = _held(vault, setting.principal.id)
-        await self._put(setting, "remove", {**holder, "permissions": held})
         kept = _less(held, frozenset(setting.takes))
-        if any(kept.values()):  # whatever `remove` leaves of an entry, what was there before is added again
-            await self._put(setting, "add", {**holder, "permissions": kept})
+        if any(kept.values()):
+            await self._put(setting, "replace", {**holder, "permissions": kept})
+        else:
+            await self._put(setting, "remove", {**holder, "permissions": held})
+        await self._require_gone(setting, setting.principal.id)
+
+    async def _require_gone(self, setting: Setting, holder: str) -> None:
+        """Azure has answered 200 and taken nothing (github.com/Azure/azure-rest-api-specs/issues/42963)."""
+        try:
+            held = _held(await self._arm.get(setting.resource), holder)
+        except ReadFailedError as error:
+            raise NotYetError(_CHANGING, error.code, "whether it is gone could not be read", wait=error.wait) from None
+        if any(_word(kind, name) in setting.takes for kind, names in held.items() for name in names or ()):
+            said = "Azure answered that it is done, but the vault still has what was to be taken away"
+            raise WriteRefusedError(_CHANGING, "StillThere", said)
 
     async def _put(self, setting: Setting, how: str, entry: Mapping[str, object]) -> None:
         body = {"properties": {"accessPolicies": [entry]}}
@@ -50,6 +66,8 @@ def _held(vault: Raw | None, holder: str) -> _Permissions:
 
 def _less(held: _Permissions, gone: frozenset[str]) -> _Permissions:
     """`gone` holds permissions like `keys/get`, in lower case."""
-    return {
-        kind: [name for name in names or () if f"{kind}/{name}".casefold() not in gone] for kind, names in held.items()
-    }
+    return {kind: [name for name in names or () if _word(kind, name) not in gone] for kind, names in held.items()}
+
+
+def _word(kind: str, name: str) -> str:
+    return f"{kind}/{name}".casefold()

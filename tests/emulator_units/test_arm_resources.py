@@ -247,20 +247,36 @@ def test_access_policies_merge() -> None:
     }
     vault = one.ask("GET", f"{VAULT}{KV}").body["properties"]
     assert vault["accessPolicies"][0]["permissions"] == {"secrets": ["Get", "list"], "keys": ["list"]}
-    one.ask("PUT", f"{VAULT}/accessPolicies/remove{KV}", {"properties": {"accessPolicies": [more]}})
-    assert one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"] == []
     assert one.refusal("PUT", f"{VAULT}/accessPolicies/other{KV}", {"properties": {}}).status == 400
 
 
-def test_only_replace_drops_the_access_policies_of_others() -> None:
+def test_only_what_is_spelled_as_the_vault_has_it_is_removed() -> None:
+    one = azure(resource(VAULT, properties={"accessPolicies": [_policy(ME, secrets=["Get", "list"], keys=["list"])]}))
+
+    def left_after(**permissions: list[str]) -> Any:
+        body = {"properties": {"accessPolicies": [_policy(ME, **permissions), _policy("nobody", keys=["get"])]}}
+        assert one.ask("PUT", f"{VAULT}/accessPolicies/remove{KV}", body).status == 200
+        return [each["permissions"] for each in one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"]]
+
+    assert left_after(secrets=["get"]) == [{"secrets": ["Get", "list"], "keys": ["list"]}]
+    assert left_after(secrets=["Get"], keys=["get"]) == [{"secrets": ["list"], "keys": ["list"]}]
+    assert left_after(secrets=["list"], Keys=["list"]) == []
+
+
+def test_no_update_changes_the_access_policies_of_others() -> None:
     held = [_policy(f"holder-{number}", keys=["get"]) for number in range(2)]
     one = azure(resource(VAULT, properties={"accessPolicies": held}))
-    mine = {"properties": {"accessPolicies": [_policy(ME, keys=["get"])]}}
-    one.ask("PUT", f"{VAULT.replace('KeyVault', 'Keyvault')}/accessPolicies/Add{KV}", mine)
-    after = one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"]
-    assert [each["objectId"] for each in after] == ["holder-0", "holder-1", ME]
-    one.ask("PUT", f"{VAULT}/accessPolicies/replace{KV}", mine)
-    assert one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"] == mine["properties"]["accessPolicies"]
+
+    def after(kind: str, *names: str) -> Any:
+        body = {"properties": {"accessPolicies": [_policy(ME, keys=list(names))]}}
+        one.ask("PUT", f"{VAULT.replace('KeyVault', 'Keyvault')}/accessPolicies/{kind}{KV}", body)
+        found = one.ask("GET", f"{VAULT}{KV}").body["properties"]["accessPolicies"]
+        assert found[:2] == held
+        return [each["permissions"]["keys"] for each in found[2:]]
+
+    assert after("Add", "get", "list") == [["get", "list"]]
+    assert after("replace", "sign") == [["sign"]]
+    assert after("remove", "sign") == []
 
 
 def test_a_vault_takes_1024_access_policies() -> None:
