@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
 from typing import NoReturn
@@ -71,7 +73,7 @@ class Judge:
             self.told(Verdict(mutant, KILLED, "it does not compile"))
             return
         if not exchanges:
-            named = _of_few_files(named)
+            named = of_few_files(named, mutant.path)
         seconds = self.seconds(named) + (0 if exchanges else _IMPORTING)
         hears, says = os.pipe()
         pid = os.fork()
@@ -111,9 +113,18 @@ def _place(mutant: Mutant) -> str:
     return f"{mutant.path} {mutant.where}"
 
 
-def _of_few_files(named: Sequence[str]) -> list[str]:
-    files = list(dict.fromkeys(one.partition("::")[0] for one in named))[:_MOST_FILES]
-    return [one for one in named if one.partition("::")[0] in files]
+def of_few_files(named: Sequence[str], path: str) -> list[str]:
+    """First those that import the module: they look at what is in its tables."""
+    files = dict.fromkeys(one.partition("::")[0] for one in named)
+    few = sorted(files, key=lambda one: not _imports(one, path))[:_MOST_FILES]
+    return [one for one in named if one.partition("::")[0] in few]
+
+
+@lru_cache
+def _imports(file: str, path: str) -> bool:
+    package, _, name = path.removesuffix(".py").replace("/", r"\.").rpartition(r"\.")
+    said = Path(file).read_text("utf-8")
+    return re.search(rf"from {package}(\.{name} import| import .*\b{name}\b)", said) is not None
 
 
 def _limit(seconds: float) -> None:

@@ -43,7 +43,10 @@ def test_what_was_made_as_often_as_the_policy_says_is_contested() -> None:
     said = contested({"a": Past(3, "noon", "run"), "b": Past(2, "noon", "run")}, 3)
     assert said.keys() == {"a"}
     assert said["a"].guard == Guard.CONTESTED
-    assert said["a"].reason.startswith("it was made 3 times in 7 days, last at noon, and somebody reverts it each time")
+    assert said["a"].reason == (
+        "it was made 3 times in 7 days, last at noon, and somebody reverts it each time (contested_after: 3); "
+        "`amlguard apply --again` makes it once more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_the_finding_says_what_and_where_to_look(action: Change, what: str, wher
         (PULLS, AT, "jane", "jane"),
         (GOES, AT, "jane", "jane"),
         (OFF, REGISTRY, "jane", "jane"),
-        (PULLS, AT, "", SOMEBODY),
+        (PULLS, AT, "", "unknown"),
         (PULLS, None, "jane", SOMEBODY),
         (OFF, STORAGE, "jane", SOMEBODY),
         (PULLS, REGISTRY.child("providers", "Microsoft.Authorization", "roleAssignments", guid("x")), "jane", SOMEBODY),

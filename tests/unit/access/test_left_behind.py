@@ -16,7 +16,7 @@ from shared.access.needs import PULL, READ_BLOBS
 from shared.access.removals import removals
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.terms import Exemption, Terms
+from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
 
 RULE = next(rule for rule in RULES if rule.name == "own-grants")
 ON = terms(on=["AML-80"])
@@ -134,4 +134,15 @@ def test_a_guard_withholds_it() -> None:
     exempt = Exemption(REGISTRY, frozenset({"aml-80"}), date(2030, 1, 1), "because")
     taken, (withheld,), _ = _judged(replace(ON, exemptions=(exempt,)))
     assert {one.assignment for one in taken} == {READS.assignment}
+    assert isinstance(withheld.action, Removal)
+    assert withheld.action.assignment == PULLS.assignment
     assert (withheld.refusal.guard, withheld.refusal.reason) == ("exemption", "exempt until 2030-01-01: because")
+
+
+def test_what_a_person_released_is_taken_back() -> None:
+    asking = replace(ON, rules={"aml-80": RuleTerms(enabled=True, mode=RuleMode.APPROVE)})
+    taken, withheld, _ = _judged(asking)
+    assert (taken, {one.refusal.guard for one in withheld}) == ([], {"approval"})
+    released = replace(asking, approved=frozenset({withheld[0].action.action_id}))
+    (one,), (other,), _ = _judged(released)
+    assert (one, other) == (withheld[0].action, withheld[1])

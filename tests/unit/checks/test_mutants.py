@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from checks.mutants.judging import of_few_files
 from checks.mutants.mutant import Mutant
 from checks.mutants.verdicts import KILLED, SURVIVED, TIMED_OUT, UNCOVERED, Verdict, Verdicts, figures
 
@@ -45,6 +46,18 @@ class TestVerdicts:
 
     def test_before_the_first_run_nothing_is_known(self, tmp_path: Path) -> None:
         assert Verdicts(tmp_path / "none", "now", 1.0).known() == {}
+
+
+def test_what_an_import_runs_is_judged_first_by_those_that_import_it(tmp_path: Path) -> None:
+    for at in range(20):
+        (tmp_path / f"test_{at}.py").write_text("import shared.two\n", "utf-8")
+    for at, text in ((17, "from shared.one import LIMIT\n"), (18, "from shared import six, one\n")):
+        (tmp_path / f"test_{at}.py").write_text(text, "utf-8")
+    named = [f"{tmp_path}/test_{at}.py::test_a" for at in range(20)]
+    few = of_few_files(named, "shared/one.py")
+    assert len(few) == 8
+    assert few[-2:] == [named[17], named[18]]
+    assert of_few_files(named, "shared/two.py") == named[:8]
 
 
 class TestFigures:
