@@ -122,6 +122,7 @@ def test_until_the_policy_says_so_each_is_reported_with_the_command() -> None:
     assert (taken, withheld) == ([], [])
     assert {one.resource for one in findings} == BOTH
     assert findings[0].message == "no rule asks for it."
+    assert (findings[0].rule, findings[0].requirements, findings[0].severity) == ("own-grants", ("AML-80",), "low")
     assert f"az role assignment delete --ids {PULLS.assignment}" in findings[0].remedy
     assert "rules: {AML-80: {enabled: true}} in the policy" in findings[0].remedy
 
