@@ -25,7 +25,7 @@ from shared.access.actions import Grant
 from shared.access.asks import RequiredGrant
 from shared.access.held import held, same_role_with_condition
 from shared.access.needs import PULL, READ_BLOBS, Need
-from shared.access.permissions import Coverage, RoleAssignment
+from shared.access.permissions import Coverage, Permission, RoleAssignment
 from shared.access.plan import plan
 from shared.access.scope import Scope
 
@@ -94,6 +94,15 @@ class TestOfARoleThatIsKnownByItsIdOnly:
         assert self._cover(doubts=others).perhaps == ()
 
 
+@pytest.mark.parametrize(
+    ("closed", "missing"), [(REGISTRY, PULL.permissions), (GROUP, PULL.permissions), (STORAGE, ())]
+)
+def test_what_may_not_be_read_counts_as_not_held(closed: Scope, missing: tuple[Permission, ...]) -> None:
+    held_there = [assigned(C1, "AcrPull", REGISTRY)]
+    seen = estate(workspace(cluster("c1", C1)), held=held_there, blind=frozenset({closed}))
+    assert held(ask(), seen).missing == missing
+
+
 class TestOfParts:
     """What is about containers is held by who holds each of them."""
 
@@ -110,7 +119,7 @@ class TestOfParts:
     def test_both_are_and_it_is_held_since_the_later(self) -> None:
         both = (assigned(C1, READER, self.A), assigned(C1, READER, self.B, on=NOW))
         cover = self._cover(*both)
-        assert (cover.held, cover.through, cover.since) == (True, both, NOW)
+        assert (cover.missing, cover.through, cover.since) == ((), both, NOW)
 
     def test_all_of_it_counts_first(self) -> None:
         """The age is that of the grant on all of it, though each part was granted before."""

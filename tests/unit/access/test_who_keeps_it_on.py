@@ -23,7 +23,7 @@ from unit.build import (
 )
 
 from shared.access.actions import Grant
-from shared.access.admin_user import keeping, not_settled, reasons, unread
+from shared.access.admin_user import Delay, about_to_be_known, keeping, not_settled, reasons, unread
 from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Cover, NotReady, Property, RegistryUser, RequiredGrant, RequiredSetting, UserKind
 from shared.access.evidence import admin_logins
@@ -180,6 +180,21 @@ def test_the_reason_joins_those_who_are_kept_by_the_same() -> None:
     assert reasons([*pullers, *services], REGISTRY) == (
         "cannot pull from acr without the admin user yet: a lacks it, b lacks it; chat signs in; mail signs in"
     )
+
+
+def test_builders_are_spoken_of_as_such() -> None:
+    builder = _user(UserKind.BUILDER, label="ws", reason="lacks it", guard=UNCOVERED_BUILDER)
+    assert reasons([builder], REGISTRY) == (
+        "cannot build images and push them to acr without the admin user yet: ws lacks it"
+    )
+
+
+def test_what_will_soon_be_known_is_looked_at_again_in_a_minute() -> None:
+    soon = _user(cover=Cover.UNKNOWN, pending=True, reason="being created")
+    assert about_to_be_known([_user(pending=True), _user(cover=Cover.UNKNOWN), soon], _seen()) == Delay(
+        NOW + MINUTE, "being created"
+    )
+    assert about_to_be_known([_user(pending=True), _user(cover=Cover.UNKNOWN)], _seen()) is None
 
 
 class TestSettling:
