@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from emulator import names
 from emulator.ids import ResourcePath
 
 type Json = dict[str, Any]
@@ -78,7 +79,9 @@ def resource(identifier: str, properties: Mapping[str, Any] | None = None, /, **
     state = {} if _STATELESS.fullmatch(kind) else {"provisioningState": "Succeeded"}
     made = {"id": identifier, "name": path.name, "type": path.type, **place, **frame}
     made = {name: value for name, value in made.items() if value is not None}
-    return {**made, "properties": {**state, **(properties or {})}}
+    made["properties"] = {**state, **(properties or {})}
+    names.require_all(path, made)
+    return made
 
 
 def resource_group(identifier: str, tags: Mapping[str, str] | None = None) -> Json:

@@ -17,7 +17,7 @@ from shared.ports import ReadFailedError
 from shared.reading.shared_lists import SharedLists
 
 COLLECTIONS = [service.collection for service in SERVICES]
-NAMES = ["one", "two", "three", "four"]
+NAMES = ["first", "second", "third", "fourth"]
 
 
 class Counting(FakeAzure):

@@ -38,7 +38,7 @@ def _to(
         who: Raw = {"identity": user(one), "primaryUserAssignedIdentity": one["id"]} if as_uai else {}
         network = {"isolationMode": mode, "outboundRules": rules}
         _, _, tenant = team(place, admin=False, managedNetwork=network, **who)
-        grants = [assign(target["id"], place.object_id("id" if as_uai else "ws"), held)] if held else []
+        grants = [assign(target["id"], place.object_id("uami" if as_uai else "mlw"), held)] if held else []
         return beside(tenant, one, *([target] if there else []), held=grants, aml=False)
 
     return build
@@ -46,7 +46,7 @@ def _to(
 
 def _report(variant: str, build: Build, grants: tuple[str, ...] = (), says: str = "", **more: Any) -> Report:
     """`grants`: on what the workspace's identity becomes approver."""
-    made = frozenset(("ws", _APPROVER, name) for name in ("acr", "st", "kv", *grants))
+    made = frozenset(("mlw", _APPROVER, name) for name in ("acrml", "st", "kvml", *grants))
     return Report(
         "outbound", variant, build, grants=made, finds={"outbound-targets": says} if says else {}, about=_ABOUT, **more
     )

@@ -24,12 +24,12 @@ def _with(*parts: Part, at: str = "", **more: Any) -> Build:
 
     def build(place: Place) -> Tenant:
         acr = registry_at(
-            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/acr{place.unique}",
+            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/acrml{place.unique}",
             admin=True,
             **more,
         )
         made, _, tenant = team(place, acr=acr)
-        held = [assign(acr["id"], place.object_id("ws"), CONTRIBUTOR)] if at else []
+        held = [assign(acr["id"], place.object_id("mlw"), CONTRIBUTOR)] if at else []
         return beside(tenant, *(one for part in parts for one in part(place, made)), held=held)
 
     return build
@@ -100,7 +100,7 @@ def _report(variant: str, build: Build, stays_on: str = _GUARD, **more: Any) -> 
 REPORTS = (
     _report("container app", _with(_app())),
     _report("container app by identity", _with(_app(identity="system")), ""),
-    _report("container app in another spelling", _with(_app(server="{acr}.AZURECR.IO", username="{acr}"))),
+    _report("container app in another spelling", _with(_app(server="{acrml}.AZURECR.IO", username="{acrml}"))),
     _report("container app of a registry without a server", _with(_app(), loginServer=None)),
     _report("container app beside a registry elsewhere", _with(_app(), at=ALLOWED_GROUP)),
     _report(

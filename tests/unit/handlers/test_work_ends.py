@@ -35,7 +35,7 @@ class _Silent(FakeAzure):
 def test_it_ends_before_the_host_would_end_it() -> None:
     async def work() -> None:
         one = App(azure=_Silent())
-        one.azure.have(raw.workspace(sai("ws")))
+        one.azure.have(raw.workspace(sai("mlw")))
         with pytest.raises(TimeoutError):
             await work_queue.handle(encode(Dependency(str(SUBSCRIPTION))), one.services)
         assert 60 < seconds() < LONGEST_RUN.total_seconds()
@@ -45,7 +45,7 @@ def test_it_ends_before_the_host_would_end_it() -> None:
 
 def _silent() -> App:
     one = App(azure=_Silent())
-    one.azure.have(raw.workspace(sai("ws")), raw.registry())
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry())
     return one
 
 
@@ -84,7 +84,7 @@ def test_an_event_is_answered_in_time_while_nobody_says_what_the_policy_watches(
 
     async def work() -> None:
         one = App(terms(scopes=(MANAGEMENT_GROUP,)), Closed())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry())
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry())
         await resource_changed.handle(event(str(about)), one.services)
         assert seconds() < one.services.deadline_seconds + 1
         assert len(one.queue.messages) == 1
