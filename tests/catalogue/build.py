@@ -89,7 +89,8 @@ def datastore(
     where: Raw = {"accountName": account, within: "data"}
     if kind == "OneLake":
         where = {"artifact": {"artifactType": "LakeHouse", "artifactName": "data"}, "oneLakeWorkspaceName": "lake"}
-    return build.datastore(of["id"], name, kind, credentials=credentials, **{**where, **more})
+    said = {key: value for key, value in {**where, **more}.items() if value is not None}
+    return build.datastore(of["id"], name, kind, credentials=credentials, **said)
 
 
 def connection(of: Raw, name: str, category: str, target: str, **more: Any) -> Raw:

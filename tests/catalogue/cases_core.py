@@ -111,9 +111,7 @@ def _without_identity(kind: str) -> Build:
 
 def _private(group: str) -> Build:
     def build(place: Place) -> Tenant:
-        scope = (
-            f"{group or place.group + '-other'}/providers/Microsoft.ContainerRegistry/registries/basic{place.unique}"
-        )
+        scope = f"{group or place.group + '-other'}/providers/Microsoft.ContainerRegistry/registries/base{place.unique}"
         acr, base = registry(place), registry_at(scope)
         ws = workspace(place, containerRegistry=acr["id"])
         named = connection(

@@ -108,7 +108,7 @@ def _base_images(*held: tuple[str, str, str], at: str = ALLOWED_GROUP, client: s
     def build(place: Place) -> Tenant:
         one = _allowed_uai(place)
         base = registry_at(
-            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/basic{place.unique}", abac=False
+            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/base{place.unique}", abac=False
         )
         ws = workspace(place)
         credentials = {"resourceId": one["id"], "clientId": place.object_id(client)}

@@ -114,7 +114,7 @@ CASES: tuple[Case, ...] = (
     leaves("kubelet-identity", _kubernetes(_AKS, "kubelet")),
     acts("serverless-jobs", _jobs(), "recent jobs run on serverless compute", outcome="Withheld"),
     leaves("serverless-jobs", _jobs(on="cpu1")),
-    acts("serverless-jobs-pull", _jobs(as_uai=True), "id pulls images", outcome="Applied"),
+    acts("serverless-jobs-pull", _jobs(as_uai=True), "uami pulls images", outcome="Applied"),
     leaves("serverless-jobs-pull", _jobs(as_uai=True, on="cpu1")),
     acts(
         "image-builder",

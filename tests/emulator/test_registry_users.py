@@ -149,7 +149,9 @@ def instance(**sign_in: str) -> Build:
 
 _CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 # What Microsoft's published types ask of a job besides.
+_TABLE = {"jobInputType": "mltable", "uri": "https://example.org/table"}
 _REQUIRED: dict[str, Json] = {
+    "AutoML": {"taskDetails": {"taskType": "Classification", "targetColumnName": "y", "trainingData": _TABLE}},
     "Command": {"command": "python train.py", "environmentId": _CURATED},
     "Sweep": {
         "objective": {"goal": "Minimize", "primaryMetric": "loss"},
@@ -297,7 +299,7 @@ CASES = (
     Case("sidecar", "registry-services", sidecar(authType="UserCredentials", userName="{place.registry[name]}")),
     Case("sidecar identity", "", sidecar(authType="SystemIdentity")),
     Case("sidecar of a slot", "registry-services", sidecar(slot=True, authType="UserCredentials")),
-    Case("pool", "registry-services", pool(userName="{place.registry[name]}")),
+    Case("pool", "registry-services", pool(username="{place.registry[name]}")),
     Case("pool identity", "", pool(identityReference={"resourceId": "/subscriptions/x"})),
     Case("pool abroad", "registry-services", pool(APPS, username="{place.registry[name]}")),
     Case("instance", "container-instances", instance(username="{place.registry[name]}")),
