@@ -220,7 +220,7 @@ class _UnreadAfterTheWrite(Troubles):
 
 async def test_a_release_counts_once_although_the_run_ends_early() -> None:
     """The grant is made, and then the look that would turn the admin user off fails."""
-    one = careful(raw.compute("c1", C1), settle=timedelta())
+    one = careful(raw.compute("cpu1", C1), settle=timedelta())
     await one.run()
     await release(one)
     one.azure.troubles = _UnreadAfterTheWrite()

@@ -131,7 +131,7 @@ def test_an_event_is_answered_in_time_and_what_has_begun_goes_on_to_its_end(slow
 
     async def work() -> None:
         one = App(azure=_SlowWrites() if slow == "the change" else FakeAzure())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
         if slow == "the log":
             one.audit = _SlowLog(one.azure)
         await resource_changed.handle(event(str(WORKSPACE)), one.services)
@@ -152,7 +152,7 @@ def test_without_a_queue_an_event_is_handled_to_its_end() -> None:
 
     async def work() -> None:
         one = App(azure=_SlowWrites())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
         await resource_changed.handle(event(str(WORKSPACE)), replace(one.services, queue=None))
         assert one.azure.holders("AcrPull", REGISTRY)
         assert open_intents(one.audit.rows()) == set()
