@@ -39,7 +39,7 @@ def test_what_the_builder_makes_is_of_the_types(bicep: Bicep) -> None:
 def test_what_cannot_be_is_found(bicep: Bicep) -> None:
     account = build.storage(build.below(GROUP, build.STORAGE_ACCOUNTS, "account"))
     del account["sku"]
-    short = build.workspace(build.below(GROUP, build.WORKSPACES, "mlw"), None)
+    short = {**build.workspace(WORKSPACE, None), "id": build.below(GROUP, build.WORKSPACES, "ws")}
     misspelt = build.workspace(WORKSPACE, None, friendlyname="x")
     typed = build.workspace(WORKSPACE, None, hbiWorkspace="no")
     assert _found(bicep, account, short, misspelt, typed) == ["BCP035", "BCP416", "BCP037", "BCP036"]
