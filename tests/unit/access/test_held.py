@@ -78,7 +78,7 @@ class TestOfARoleThatIsKnownByItsIdOnly:
     def _cover(self, *held_by: RoleAssignment, doubts: tuple[RoleAssignment, ...] = ()) -> Coverage:
         everything = custom("*")
         seen = estate(
-            workspace(cluster("c1", C1), storage=None), held=held_by, roles=[self.ROLE, everything], aml=False
+            workspace(cluster("cpu1", C1), storage=None), held=held_by, roles=[self.ROLE, everything], aml=False
         )
         seen = replace(seen, access={C1.id: replace(seen.access[C1.id], doubts=doubts)})
         return held(ask(self.NEED, WORKSPACE), seen)
@@ -102,7 +102,7 @@ class TestOfParts:
     A, B = (STORAGE.child("blobServices", "default", "containers", name) for name in "ab")
 
     def _cover(self, *held_by: RoleAssignment) -> Coverage:
-        seen = estate(workspace(cluster("c1", C1), storage=None), held=held_by, aml=False)
+        seen = estate(workspace(cluster("cpu1", C1), storage=None), held=held_by, aml=False)
         return held(replace(ask(READ_BLOBS, STORAGE), about=(self.A, self.B)), seen)
 
     def test_one_of_two_is_not_enough(self) -> None:

@@ -304,7 +304,7 @@ class TestDoubts:
     def test_only_what_reaches_there_and_gives_it_may_be_how_it_is_held(self) -> None:
         name = "Container Registry Repository Reader"
         may = assigned(ME, name, GROUP, condition=CONDITION)
-        elsewhere, other = assigned(ME, name, registry_id("acr2")), assigned(ME, "AcrPull", REGISTRY)
+        elsewhere, other = assigned(ME, name, registry_id("acrml2")), assigned(ME, "AcrPull", REGISTRY)
         assert self._perhaps(elsewhere, may, other) == (may,)
         assert self._perhaps(elsewhere, other) == ()
 

@@ -62,11 +62,11 @@ def test_an_arm_id_is_read(text: str) -> None:
         "/" * 10,
         f"{RG}/providers/Microsoft.ContainerRegistry/registries/{'a' * MAX_LENGTH}",
         f"{SUB}/whatever/x/providers/y",
-        f"{RG}/whatever/x/workspaces/ws",
+        f"{RG}/whatever/x/workspaces/mlw",
         f"{ACR}/providers/Microsoft.Authorization",
         f"{COMPUTE}/providers/Microsoft.Authorization",
         f"{COMPUTE}/providers/Microsoft.Authorization/roleAssignments",
-        f"{SUB}/resourceGroups/r\u200bg/providers/Microsoft.ContainerRegistry/registries/acr",
+        f"{SUB}/resourceGroups/r\u200bg/providers/Microsoft.ContainerRegistry/registries/acrml",
     ],
 )
 def test_anything_else_is_refused(text: object) -> None:
@@ -176,9 +176,9 @@ def test_what_lies_in_no_subscription_has_none_and_no_resource_group() -> None:
 
 def test_a_child_keeps_every_letter_of_what_it_lies_in() -> None:
     for text in ("/", f"{SUB}/resourceGroups/MAXX", f"{SUB}/resourceGroups/max/"):
-        child = Scope.parse(text).child("providers", "Microsoft.ContainerRegistry", "registries", "acr")
-        assert str(child) == f"{text.rstrip('/')}/providers/Microsoft.ContainerRegistry/registries/acr"
-        assert child.name == "acr"
+        child = Scope.parse(text).child("providers", "Microsoft.ContainerRegistry", "registries", "acrml")
+        assert str(child) == f"{text.rstrip('/')}/providers/Microsoft.ContainerRegistry/registries/acrml"
+        assert child.name == "acrml"
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -170,7 +170,9 @@ class TestWhatFollowsASwitchOff:
         self, said: Terms, *parts: Any, subject: Any = None
     ) -> tuple[Sequence[tuple[str, str, str]], set[str]]:
         held = [assigned(C1, "AcrPull", REGISTRY), assigned(uai("mlw-id"), "Contributor", REGISTRY)]
-        made = plan(estate(subject or workspace(cluster("cpu1", C1)), registry(admin_user=True), *parts, held=held), said)
+        made = plan(
+            estate(subject or workspace(cluster("cpu1", C1)), registry(admin_user=True), *parts, held=held), said
+        )
         return settings(made), guards(made)
 
     OFF = ("acrml", "adminUserEnabled", "false")
@@ -191,8 +193,8 @@ class TestWhatFollowsASwitchOff:
 
     def test_what_the_policy_says_of_other_settings_does_not_matter(self) -> None:
         """The access policy of the workspace's vault is one."""
-        one = uai_workspace(cluster("c1", C1))
-        assert ("kv", "accessPolicies", "every permission except purge") in self._planned(
+        one = uai_workspace(cluster("cpu1", C1))
+        assert ("kvml", "accessPolicies", "every permission except purge") in self._planned(
             terms(on=("AML-07",)), vault(rbac=False), subject=one
         )[0]
         assert self.OFF in self._planned(terms(report=("AML-07", "AML-10")), vault(rbac=False), subject=one)[0]
