@@ -44,7 +44,7 @@ def estate(*, computes: int, endpoints: int) -> Estate:
 
 def _compute(number: int) -> Compute:
     identity = Identity(Principal(_object_id(number), f"compute c{number}"))
-    scope = _WORKSPACE.child("computes", f"c{number}")
+    scope = _WORKSPACE.child("computes", f"cpu{number}")
     return Compute(scope, ComputeType.AML_COMPUTE, "AmlCompute", identity, created_on=_NOW - timedelta(days=25))
 
 

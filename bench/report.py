@@ -15,7 +15,7 @@ from handlers.cli.page.build import Besides, page
 WORKSPACES = 5000
 _SUBSCRIPTIONS = 50
 _KINDS = ("high", "medium", "low", "informational", "medium", "medium", "low")
-_WORDS = ("aml-21", "ws-04321", "acrpull scorer", "high compute", "nothing like that", "e", "")
+_WORDS = ("aml-21", "mlw-04321", "acrpull scorer", "high compute", "nothing like that", "e", "")
 
 
 def figures() -> Iterator[Figure]:
@@ -44,7 +44,7 @@ def made(size: int) -> str:
 def _workspace(number: int) -> str:
     subscription = uuid.UUID(int=(0x5B << 120) + number % _SUBSCRIPTIONS)
     group = f"/subscriptions/{subscription}/resourceGroups/ml-{number}"
-    return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/ws-{number:05}"
+    return f"{group}/providers/Microsoft.MachineLearningServices/workspaces/mlw-{number:05}"
 
 
 def _document(workspaces: list[str]) -> dict[str, Any]:
@@ -98,11 +98,11 @@ def _grants(workspace: str) -> Iterator[dict[str, Any]]:
             "principal": f"{workspace}/computes/{name}",
             "roleDefinitionId": "",
             "roleName": "AcrPull",
-            "scope": f"{group}/providers/Microsoft.ContainerRegistry/registries/acr",
+            "scope": f"{group}/providers/Microsoft.ContainerRegistry/registries/acrml",
             "resourceId": f"{workspace}/computes/{name}",
             "rule": "compute-pull",
             "requirements": ["AML-18"],
-            "reason": f"{name} pulls images from acr",
+            "reason": f"{name} pulls images from acrml",
             "source": "",
             "workspace": workspace,
             "workspaces": [workspace],
@@ -112,5 +112,5 @@ def _grants(workspace: str) -> Iterator[dict[str, Any]]:
 def _edges(workspace: str) -> Iterator[dict[str, str]]:
     for number in range(5):
         kind = ("held", "missing", "broad", "unknown", "held")[number]
-        edge = {"identity": f"{workspace[-8:]}/computes/c{number}", "need": "pull images", "role": "AcrPull"}
-        yield edge | {"target": "acr (registries)", "kind": kind, "through": "at the registry"}
+        edge = {"identity": f"{workspace[-8:]}/computes/cpu{number}", "need": "pull images", "role": "AcrPull"}
+        yield edge | {"target": "acrml (registries)", "kind": kind, "through": "at the registry"}

@@ -36,11 +36,11 @@ def _seconds(file: Path, out: Path) -> float:
 
 def made(count: int) -> list[dict[str, Any]]:
     """A workspace, and then clusters, each with an identity of its own that may pull."""
-    registry = _one("Microsoft.ContainerRegistry/registries", "cr", {"adminUserEnabled": True})
-    storage = _one("Microsoft.Storage/storageAccounts", "st", {})
-    vault = _one("Microsoft.KeyVault/vaults", "kv", {"enableRbacAuthorization": True})
+    registry = _one("Microsoft.ContainerRegistry/registries", "acrml", {"adminUserEnabled": True})
+    storage = _one("Microsoft.Storage/storageAccounts", "store", {})
+    vault = _one("Microsoft.KeyVault/vaults", "kvml", {"enableRbacAuthorization": True})
     named = {"containerRegistry": registry["id"], "storageAccount": storage["id"], "keyVault": vault["id"]}
-    workspace = _one("Microsoft.MachineLearningServices/workspaces", "ws", named)
+    workspace = _one("Microsoft.MachineLearningServices/workspaces", "mlw", named)
     workspace["identity"] = {"type": "SystemAssigned"}
     found = [registry, storage, vault, workspace]
     while len(found) < count:

@@ -46,12 +46,12 @@ def neglected(size: int, subscriptions: int, *, computes: int = 3, endpoints: in
 
 
 def first_compute(workspace: str) -> str:
-    return f"{workspace}/computes/c0"
+    return f"{workspace}/computes/cpu0"
 
 
 def _workspace(number: int, subscriptions: int) -> str:
     subscription = uuid.UUID(int=(0x5B << 120) + number % subscriptions)
-    return build.below(build.group(str(subscription), f"ml-{number}"), build.WORKSPACES, f"ws-{number}")
+    return build.below(build.group(str(subscription), f"ml-{number}"), build.WORKSPACES, f"mlw-{number}")
 
 
 def _resources(
@@ -82,11 +82,11 @@ def _held(workspace: str) -> Iterator[Json]:
 
 
 def _computes(workspace: str, many: int = COMPUTES) -> list[str]:
-    return [f"{workspace}/computes/c{number}" for number in range(many)]
+    return [f"{workspace}/computes/cpu{number}" for number in range(many)]
 
 
 def _endpoints(workspace: str, many: int = ENDPOINTS) -> list[str]:
-    return [f"{workspace}/onlineEndpoints/e{number}" for number in range(many)]
+    return [f"{workspace}/onlineEndpoints/serve{number}" for number in range(many)]
 
 
 def _registry(workspace: str) -> str:

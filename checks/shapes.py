@@ -1,10 +1,10 @@
 """`python -m checks.shapes [FILE…]`: holds ARM resources against Microsoft's published types, by Microsoft's compiler.
 
-Without a FILE it holds the tenants of the demo and of the benchmark. A FILE is a tenant file, a list of resources, or
-lines of resources, as the local Azure writes them into the folder that AMLGUARD_SEEN names. A name that Azure allows
-nobody, a wrong type, an unknown value, a required property that is missing and a property that the type does not know
-are differences. checks/sourced.json has those that Azure's own answers show, each with its source. Without `bicep` on
-the PATH nothing is checked.
+Without a FILE it holds the tenants of the demo and of the benchmark. A FILE is a tenant file, a list of resources,
+lines of resources, or the folder of those that local Azures write where AMLGUARD_SEEN names one (`make test`). A name
+that Azure allows nobody, a wrong type, an unknown value, a required property that is missing and a property that the
+type does not know are differences. checks/sourced.json has those that Azure's own answers show, each with its source.
+Without `bicep` on the PATH nothing is checked.
 """
 
 import json
@@ -20,6 +20,7 @@ from typing import Any
 
 from bench import tenant as bench
 from demo import tenant as demo
+from emulator.http.seen import shape
 from emulator.ids import ResourcePath
 from infra.compiler import Bicep, Compiler
 
@@ -152,7 +153,10 @@ def _is_sourced(one: Difference) -> bool:
 
 
 def resources(path: Path) -> list[Json]:
-    """What a file has of them."""
+    """What a file has of them, or the files of a folder: of each shape one."""
+    if path.is_dir():
+        found = [one for file in sorted(path.iterdir()) for one in resources(file)]
+        return list({shape(one): one for one in found}.values())
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     document = json.loads(path.read_text("utf-8"))

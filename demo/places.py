@@ -67,7 +67,7 @@ FIRST_JOB = f"{CHURN}/jobs/first-job"
 SCORE = f"{CHURN}/onlineEndpoints/churn-score"
 
 VISION = place(Kind.WORKSPACE, "vision", "vision")
-VISION_IDENTITY = place(Kind.IDENTITY, "vision", "vision-ws")
+VISION_IDENTITY = place(Kind.IDENTITY, "vision", "vision-mlw")
 VISION_STORE = place(Kind.STORAGE, "shared-ml", "visionstore")
 VISION_VAULT = place(Kind.VAULT, "shared-ml", "vision-vault")
 VISION_INSIGHTS = place(Kind.INSIGHTS, "shared-ml", "vision-insights")

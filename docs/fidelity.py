@@ -44,6 +44,12 @@ in this list. Each row has a test (`sentBy`) in which amlguard still sends it.
 | request | api-version | answer |
 | --- | --- | --- |
 """
+_EMPTY = """
+## Of which no filled list can be had
+
+| request | api-version | what is known |
+| --- | --- | --- |
+"""
 _NONE = """
 ## Of which no answer can be had
 
@@ -61,7 +67,10 @@ azure-eventgrid. Where a long write is followed, Azure says (`operationStatuses`
 
 @dataclass(frozen=True)
 class Known:
-    """One answer of tests/answers. `path` has the query. `sent_by` is the file of tests in which amlguard sends it."""
+    """One answer of tests/answers. `path` has the query. `sent_by` is the file of tests in which amlguard sends it.
+
+    `lacks` is there if Azure was never seen to answer with more than an empty list.
+    """
 
     method: str
     path: str
@@ -72,6 +81,7 @@ class Known:
     read: Any
     recorded_in: str | None
     sent_by: str
+    lacks: str
 
     @property
     def type(self) -> str:
@@ -142,6 +152,7 @@ def known() -> tuple[Known, ...]:
             row.get("read"),
             row.get("recordedIn"),
             row["sentBy"],
+            row.get("lacks", ""),
         )
         for row in rows
         if "answer" in row
@@ -165,8 +176,9 @@ def page() -> str:
     recorded = {one.type for one in known() if one.recorded_in}
     counts = {"all": len(listed()), "recorded": len(recorded), "documented": len(types - recorded)}
     rows = "".join(_row(one.method, one.path, _source(one)) for one in _ordered(known()))
+    empty = "".join(_row(one.method, one.path, one.lacks) for one in _ordered(known()) if one.lacks)
     without = "".join(_row(one.method, one.path, one.why) for one in _ordered(unknown()))
-    return _PAGE.format(**counts) + rows + _NONE + without + _END
+    return _PAGE.format(**counts) + rows + _EMPTY + empty + _NONE + without + _END
 
 
 def _ordered[T: (Known, Unknown)](rows: Iterable[T]) -> list[T]:

@@ -1,61 +1,64 @@
 """Which names Azure allows, and how names appear in a URL.
 
-https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules: only the characters. Lengths
-and first letters are not checked here, so that tenants in tests may have short names.
+data/names.json has the rules by type, those of computes also by kind: from
+https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules and the patterns of Microsoft's
+published types, of endpoints from what azure-ai-ml refuses (entities/_endpoint/_endpoint_helpers.py). Where the two
+differ, what one of them allows is allowed.
+
+Codes and messages as users report them: MicrosoftDocs/azure-docs#48724 (storage), adamhockemeyer/ai-agent-experience#1
+(vault), microsoft/AzureTRE#3661 and MicrosoftLearning/DP100#50 (computes), Azure/AzureMonitorStarterPacks#173 (Log
+Analytics), satomic/copilot-usage-advanced-dashboard#25 (registry). Those of other types are not known.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from emulator.errors import AzureError
+from emulator.ids import ResourcePath
 
-_WORDS = re.compile(r"[0-9A-Za-z_.-]+")
 _GROUP_SIGN = re.compile(r"[\w.()-]")
 _NEVER = re.compile(r"[%\\?/\x00-\x1f\x7f]")
 # azure-ai-ml asks for the operations of a deployment in this older way.
 _SHORT_DEPLOYMENT = re.compile(r"^(/subscriptions/[^/]+(?:/resourcegroups/[^/]+)?)/deployments(?=/|$)", re.IGNORECASE)
-_ANY = re.compile(r"[^%&\\?/\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
     allowed: re.Pattern[str]
-    code: str = "InvalidResourceName"
-    message: str = "The resource name '{}' is invalid."
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, pattern: str, says: str = "", code: str = "InvalidResourceName", message: str = "") -> "_Rule":
+        return cls(re.compile(pattern), code, message or f"The resource name '{{}}' is invalid. {says}".rstrip())
 
 
-# Codes and messages as users report them: MicrosoftDocs/azure-docs#48724 (storage),
-# adamhockemeyer/ai-agent-experience#1 (vault). Those of other types are not known.
+_DATA = Path(__file__).with_name("data") / "names.json"
 _RULES: Mapping[str, _Rule] = {
-    "microsoft.containerregistry/registries": _Rule(re.compile("[0-9A-Za-z]+")),
-    "microsoft.insights/components": _Rule(_ANY),
-    "microsoft.keyvault/vaults": _Rule(
-        re.compile("[0-9A-Za-z-]+"),
-        "VaultNameNotValid",
-        "The vault name '{}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must "
-        "begin with a letter, end with a letter or digit, and not contain consecutive hyphens.",
-    ),
-    "microsoft.machinelearningservices/workspaces": _Rule(_WORDS),
-    "microsoft.machinelearningservices/workspaces/computes": _Rule(_WORDS),
-    "microsoft.machinelearningservices/workspaces/onlineendpoints": _Rule(_WORDS),
-    "microsoft.managedidentity/userassignedidentities": _Rule(_WORDS),
-    "microsoft.storage/storageaccounts": _Rule(
-        re.compile("[0-9a-z]+"),
-        "AccountNameInvalid",
-        "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length "
-        "and use numbers and lower-case letters only.",
-    ),
+    kind.lower(): _Rule.of(**rule) for kind, rule in json.loads(_DATA.read_text("utf-8")).items()
 }
-_OTHERS = _Rule(_ANY)
+_OTHERS = _Rule.of(r"[^%&\\?/\x00-\x1f\x7f]+")
 
 
-def require(kind: str, name: str) -> None:
+def require(kind: str, name: str, resource: Mapping[str, Any]) -> None:
     """Refuses with 400 if no resource of the type (lower case) can be made with the name."""
-    rule = _RULES.get(kind, _OTHERS)
+    properties = resource.get("properties")
+    compute = properties.get("computeType") if isinstance(properties, dict) else None
+    rule = _RULES.get(f"{kind} {compute}".lower()) or _RULES.get(kind, _OTHERS)
     if not rule.allowed.fullmatch(name) or name.endswith((" ", ".")):
         raise AzureError(400, rule.code, rule.message.format(name))
+
+
+def require_all(path: ResourcePath, resource: Mapping[str, Any]) -> None:
+    """The same for every name in the id of a resource."""
+    for depth in range(1, len(path.names) + 1):
+        kind = "/".join((path.namespace, *path.types[:depth])).lower()
+        require(kind, path.names[depth - 1], resource if depth == len(path.names) else {})
 
 
 def require_group(name: str) -> None:

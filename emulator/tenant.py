@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from emulator import names
+from emulator.errors import AzureError
 from emulator.identities import principals_of
 from emulator.ids import Hierarchy, ResourcePath, guid_at_end, key_of, object_key, parent_of, segments
 from emulator.indexed import Indexed
@@ -149,6 +151,9 @@ class Tenant:
         for place, resource in enumerate(document.get("resources") or []):
             try:
                 path = ResourcePath.parse(resource["id"])
+                names.require_all(path, resource)
+            except AzureError as error:
+                raise TenantFileError(f"resources[{place}].id: {error.message}") from error
             except ValueError as error:
                 raise TenantFileError(f"resources[{place}].id: {error}") from error
             given = {key: value for key, value in resource.items() if key not in ("name", "type") or value}

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from emulator import names
 from emulator.ids import ResourcePath
 
 type Json = dict[str, Any]
@@ -53,11 +54,13 @@ _PLACELESS = re.compile(
 _STATELESS = re.compile(
     rf"{_PLACELESS.pattern}|microsoft\.machinelearningservices/registries"
     r"|microsoft\.managedidentity/userassignedidentities|microsoft\.web/sites(/.*)?|microsoft\.sql/servers"
+    r"|microsoft\.dbfor(mysql|postgresql)/flexibleservers"
 )
 _OF_COMPUTE = (
     *("computeLocation", "createdOn", "disableLocalAuth", "isAttachedCompute", "modifiedOn"),
     *("provisioningErrors", "provisioningState", "resourceId"),
 )
+_NOBODY = "00000000-0000-0000-0000-000000000000"
 _NO_PERMISSION: Mapping[str, Sequence[str]] = {"actions": (), "notActions": (), "dataActions": (), "notDataActions": ()}
 
 
@@ -78,7 +81,9 @@ def resource(identifier: str, properties: Mapping[str, Any] | None = None, /, **
     state = {} if _STATELESS.fullmatch(kind) else {"provisioningState": "Succeeded"}
     made = {"id": identifier, "name": path.name, "type": path.type, **place, **frame}
     made = {name: value for name, value in made.items() if value is not None}
-    return {**made, "properties": {**state, **(properties or {})}}
+    made["properties"] = {**state, **(properties or {})}
+    names.require_all(path, made)
+    return made
 
 
 def resource_group(identifier: str, tags: Mapping[str, str] | None = None) -> Json:
@@ -136,7 +141,8 @@ def endpoint(of: str, name: str, identity: Json | None, *, kind: str = "Managed"
 
 def datastore(of: str, name: str, kind: str = "AzureBlob", *, credentials: str = "None", **properties: Any) -> Json:
     """Of workspace `of`. As GET has it: without `secrets`."""
-    own = {"datastoreType": kind, "credentials": {"credentialsType": credentials}, "isDefault": False}
+    known = {"clientId": _NOBODY, "tenantId": _NOBODY} if credentials == "ServicePrincipal" else {}
+    own = {"datastoreType": kind, "credentials": {"credentialsType": credentials, **known}, "isDefault": False}
     return resource(f"{of}/datastores/{name}", {**own, **properties})
 
 

@@ -21,7 +21,7 @@ from shared.messages import Trigger, Work, decode
 from shared.ports import AzureFailureError, Topic
 from shared.progress import Look, Result
 
-C1, C2 = sai("ws/computes/c1"), sai("ws/computes/c2")
+C1, C2 = sai("mlw/computes/cpu1"), sai("mlw/computes/cpu2")
 SETTLE = timedelta(minutes=15)
 WITHOUT_SETTLING: dict[str, Any] = {"settle": timedelta()}
 _MOST_TRIES = 5
@@ -126,7 +126,7 @@ class App:
 def app(*raws: raw.Raw, **policy: Any) -> App:
     """A workspace, its registry with the admin user on, storage and vault; and what else is given."""
     one = App(terms(**policy))
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), *raws)
     return one
 
 

@@ -61,7 +61,7 @@ HOSTILE: dict[str, str] = {
 
 def everything() -> Report:
     """One of each thing that a plan can hold, by the real plan where it makes one."""
-    c1, scorer = sai("ws/computes/train"), uai("scorer")
+    c1, scorer = sai("mlw/computes/train"), uai("scorer")
     made = plan(
         estate(
             workspace(cluster("train", c1), endpoint("score", scorer), cluster("nobody")),
@@ -161,7 +161,7 @@ def every_rule_breached(workspaces: int, *, each: int | None = None) -> Report:
 
 def _placed(number: int) -> Scope:
     group = SUBSCRIPTION.child("resourceGroups", f"rg-{number % 97}")
-    return workspace_id(f"ws-{number:05}", group)
+    return workspace_id(f"mlw-{number:05}", group)
 
 
 def _found(scope: Scope, number: int, each: int | None) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ async def _own_dependencies(stage: Stage) -> None:
         containerRegistry=places.VISION_REGISTRY,
         primaryUserAssignedIdentity=places.VISION_IDENTITY,
     )
-    await stage.make(places.VISION, body, "create workspace vision as vision-ws, on what is in shared-ml")
+    await stage.make(places.VISION, body, "create workspace vision as vision-mlw, on what is in shared-ml")
     identity = (await stage.people.get(places.VISION_IDENTITY))["properties"]["principalId"]
     await stage.see(
         "the workspace's identity holds what the policy allows",

@@ -116,7 +116,7 @@ class Offers:
         kind, taken = _CHECKED[call.path.namespace.lower()]
         name = str(call.object_body().get("name", ""))
         try:
-            names.require(kind, name)
+            names.require(kind, name, {})
         except AzureError as error:
             return Answer(200, {"nameAvailable": False, "reason": "AccountNameInvalid", "message": error.message})
         held = self._tenant.resources.where("type", kind)

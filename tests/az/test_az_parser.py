@@ -3,41 +3,41 @@
 import pytest
 from az.parse import documents_commands, faults, remedies_commands
 
-_WORKSPACE = "--workspace-name ws --resource-group rg"
+_WORKSPACE = "--workspace-name mlw --resource-group rg"
 _SUBNET = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.Network"
 _SUBNET += "/virtualNetworks/net/subnets/nodes"
 
 RIGHT = (
-    "az acr update --name acr --public-network-enabled false",
+    "az acr update --name acrml --public-network-enabled false",
     f"az network vnet subnet update --ids {_SUBNET} --service-endpoints Microsoft.Storage",
     "az network vnet subnet update --ids SUBNET-ID --nat-gateway NAT-GATEWAY-ID",
     "az role assignment create --assignee-object-id <object-id> --role Reader --scope /subscriptions/<id>",
     "az role definition list --name 'a b' > r.json && az role definition update --role-definition r.json",
-    "az acr show --name acr && az acr delete --name $(az acr list --query '[0].name' --output tsv)",
-    f"az ml compute delete --name c1 {_WORKSPACE} --yes",
-    f"az ml online-endpoint update --name ep {_WORKSPACE} --set auth_mode=aad_token",
-    "az ml workspace update --name ws --resource-group rg --set serverless_compute.custom_subnet=SUBNET-ID",
+    "az acr show --name acrml && az acr delete --name $(az acr list --query '[0].name' --output tsv)",
+    f"az ml compute delete --name cpu1 {_WORKSPACE} --yes",
+    f"az ml online-endpoint update --name infer {_WORKSPACE} --set auth_mode=aad_token",
+    "az ml workspace update --name mlw --resource-group rg --set serverless_compute.custom_subnet=SUBNET-ID",
 )
 WRONG = {
-    "az acr update --name acr --public-network-enabled false.": "not a valid value",
+    "az acr update --name acrml --public-network-enabled false.": "not a valid value",
     "az acr update --public-network-enabled false": "required: --name",
-    "az acr update --name acr --public-access false": "unrecognized",
-    "az acr update --name acr, in the end": "unrecognized arguments: in the end",
-    "az acr updatte --name acr": "misspelled",
+    "az acr update --name acrml --public-access false": "unrecognized",
+    "az acr update --name acrml, in the end": "unrecognized arguments: in the end",
+    "az acr updatte --name acrml": "misspelled",
     "az network vnet subnet update --service-endpoints Microsoft.Storage": "required",
     "az network vnet subnet update --ids subnet --service-endpoints Microsoft.Storage": "invalid resource ID",
-    "az acr show --name acr && az acr delete": "required: --name",
+    "az acr show --name acrml && az acr delete": "required: --name",
     "az acr update … --admin-enabled false": "required: --name",
     "az acr delete --name $(az acr list --quiet)": "unrecognized",
-    f"az ml compute delete --name c1 {_WORKSPACE} --force": "unrecognized: --force",
+    f"az ml compute delete --name cpu1 {_WORKSPACE} --force": "unrecognized: --force",
     f"az ml compute delete {_WORKSPACE}": "required: --name",
-    f"az ml compute create --type AmlCompute --name c1 {_WORKSPACE} --enable-node-public-ip off": "none of true, false",
-    f"az ml compute create --type AmlCompute --name c1 {_WORKSPACE} --set ssh_access=false": "ssh_access",
-    f"az ml compute delete --name c1 --name c2 {_WORKSPACE}": "twice: --name",
+    f"az ml compute create --type AmlCompute --name cpu1 {_WORKSPACE} --enable-node-public-ip x": "none of true, false",
+    f"az ml compute create --type AmlCompute --name cpu1 {_WORKSPACE} --set ssh_access=false": "ssh_access",
+    f"az ml compute delete --name cpu1 --name cpu2 {_WORKSPACE}": "twice: --name",
     f"az ml datastore create --file D.yml {_WORKSPACE} --set resource_group=rg": "resource_group",
-    f"az ml online-endpoint update --name ep {_WORKSPACE} --set auth_mode=token": "auth_mode",
-    "az ml workspace update --name ws --resource-group rg --serverless-compute-custom-subnet SUBNET-ID": "unrecognized",
-    "az ml workspace sync-keys --name ws --resource-group rg": "not among the commands that were looked up",
+    f"az ml online-endpoint update --name infer {_WORKSPACE} --set auth_mode=token": "auth_mode",
+    "az ml workspace update --name mlw --resource-group rg --serverless-compute-custom-subnet SUBNET": "unrecognized",
+    "az ml workspace sync-keys --name mlw --resource-group rg": "not among the commands that were looked up",
 }
 
 

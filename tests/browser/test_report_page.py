@@ -27,23 +27,23 @@ WORKSPACE = SMALL["grants"][0]["workspace"]
 EDGES = [
     {"identity": name, "need": need, "role": role, "target": target, "kind": kind, "through": "at the registry"}
     for name, need, role, target, kind in (
-        ("ws/computes/train", "pull images", "AcrPull", "acr (registries)", "held"),
-        ("scorer", "pull images", "AcrPull", "acr (registries)", "missing"),
+        ("mlw/computes/train", "pull images", "AcrPull", "acrml (registries)", "held"),
+        ("scorer", "pull images", "AcrPull", "acrml (registries)", "missing"),
         ("scorer", "read blobs", "Owner", "store (storageaccounts)", "broad"),
-        ("ws", "read secrets", "Key Vault Secrets User", "kv (vaults)", "unknown"),
+        ("mlw", "read secrets", "Key Vault Secrets User", "kvml (vaults)", "unknown"),
     )
 ]
 PAST = [
     {
         "time": f"2026-11-0{day} 10:00:00",
         "outcome": "Applied",
-        "what": f"compute-pull on registry acr{day}",
+        "what": f"compute-pull on registry acrml{day}",
         "run": "r1",
     }
     | {"reason": f"reason {day}"}
     for day in (1, 2)
 ]
-WAITING = [{"run": "run-7", "workspace": WORKSPACE, "state": "has waited", "actions": ["grant AcrPull on acr"]}]
+WAITING = [{"run": "run-7", "workspace": WORKSPACE, "state": "has waited", "actions": ["grant AcrPull on acrml"]}]
 WHOLE = Besides({WORKSPACE: EDGES}, PAST, WAITING, "nothing", "nothing", whole=True)
 
 
@@ -239,7 +239,7 @@ def test_a_workspace_has_its_page_and_its_map(browser: Browser, pages: Mapping[s
     assert {one.split()[1] for one in visit.seen[1]} == {"held", "missing", "broad", "unknown"}
     assert all(edge["identity"] in visit.seen[2] for edge in EDGES)
     assert "Key Vault Secrets User" in visit.seen[3]
-    assert "compute-pull on registry acr1" in visit.seen[5]
+    assert "compute-pull on registry acrml1" in visit.seen[5]
     assert "amlguard approve run-7" in visit.seen[7]
 
 

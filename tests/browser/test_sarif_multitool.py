@@ -20,11 +20,11 @@ TOOL = Path(__file__).parents[2] / "node_modules" / "@microsoft" / "sarif-multit
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or not TOOL.exists(), reason="the validator runs on Linux only")
 _BICEP = """\
 // line 1
-resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+resource mlw 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   name: 'demo'
 }
 resource train 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
-  parent: ws
+  parent: mlw
   name: 'tr${'ain'}'
 }
 """

@@ -70,16 +70,16 @@ from catalogue.case import Case, Place, Tenant
 
 def _cluster(*, held: bool = False, identity: bool = True):
     def build(place: Place) -> Tenant:
-        ws = workspace(place)
-        one = compute(ws, "c1", identity=system(place.object_id("c1")) if identity else None)
+        mlw = workspace(place)
+        one = compute(mlw, "cpu1", identity=system(place.object_id("cpu1")) if identity else None)
         role = "635dd51f-9968-44d3-b7fb-6d9a6bd613ae"
-        return Tenant([ws, one], [assign(ws["id"], place.object_id("c1"), role)] if held else [])
+        return Tenant([mlw, one], [assign(mlw["id"], place.object_id("cpu1"), role)] if held else [])
 
     return build
 
 
 CASES = (
-    Case("compute-metrics", True, "holds nothing", _cluster(), "writes metrics to ws", "Applied"),
+    Case("compute-metrics", True, "holds nothing", _cluster(), "writes metrics to mlw", "Applied"),
     Case("compute-metrics", True, "no identity", _cluster(identity=False), "write metrics as: `az", "Finding"),
     Case("compute-metrics", False, "holds it", _cluster(held=True)),
 )
@@ -162,11 +162,11 @@ def _pool(*, held: bool = False, passwords: bool = True):
     def build(place: Place) -> Tenant:
         kind = "Microsoft.Synapse/workspaces"
         synapse = resource(place.id(kind, "synapse"), kind, {"azureADOnlyAuthentication": not passwords})
-        ws = workspace(place)
-        one = compute(ws, "spark", "SynapseSpark", resourceId=f"{synapse['id']}/bigDataPools/pool")
-        mine = ws["identity"]["principalId"]
+        mlw = workspace(place)
+        one = compute(mlw, "spark", "SynapseSpark", resourceId=f"{synapse['id']}/bigDataPools/pool")
+        mine = mlw["identity"]["principalId"]
         role = "43d0d8ad-25c7-4714-9337-8ba259a9fe05"
-        return Tenant([synapse, ws, one], [assign(synapse["id"], mine, role)] if held else [], aml=False)
+        return Tenant([synapse, mlw, one], [assign(synapse["id"], mine, role)] if held else [], aml=False)
 
     return build
 

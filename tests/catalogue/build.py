@@ -55,13 +55,13 @@ def user(*identities: Raw) -> Raw:
     return user_assigned(*identities)
 
 
-def uai(place: Place, name: str = "id") -> Raw:
+def uai(place: Place, name: str = "uami") -> Raw:
     ids = place.object_id(name), place.object_id(f"client of {name}")
     return build.user_assigned_identity(place.id(build.USER_ASSIGNED_IDENTITIES, name), *ids, TENANT_ID)
 
 
 def workspace(
-    place: Place, *, name: str = "ws", identity: Raw | None = None, kind: str = "Default", **more: Any
+    place: Place, *, name: str = "mlw", identity: Raw | None = None, kind: str = "Default", **more: Any
 ) -> Raw:
     """With a system-assigned identity unless another is given. `tags` is its own key, all else are properties."""
     scope = place.id(build.WORKSPACES, name)
@@ -89,7 +89,8 @@ def datastore(
     where: Raw = {"accountName": account, within: "data"}
     if kind == "OneLake":
         where = {"artifact": {"artifactType": "LakeHouse", "artifactName": "data"}, "oneLakeWorkspaceName": "lake"}
-    return build.datastore(of["id"], name, kind, credentials=credentials, **{**where, **more})
+    said = {key: value for key, value in {**where, **more}.items() if value is not None}
+    return build.datastore(of["id"], name, kind, credentials=credentials, **said)
 
 
 def connection(of: Raw, name: str, category: str, target: str, **more: Any) -> Raw:
@@ -98,7 +99,7 @@ def connection(of: Raw, name: str, category: str, target: str, **more: Any) -> R
 
 def registry(place: Place, *, admin: bool = False, abac: bool = False, **more: Any) -> Raw:
     """Of a name that no other case has. `created` is its creationDate."""
-    return registry_at(place.id(build.REGISTRIES, f"acr{place.unique}"), admin=admin, abac=abac, **more)
+    return registry_at(place.id(build.REGISTRIES, f"acrml{place.unique}"), admin=admin, abac=abac, **more)
 
 
 def registry_at(identifier: str, *, admin: bool = False, abac: bool = False, **more: Any) -> Raw:
@@ -110,7 +111,7 @@ def storage(place: Place, name: str = "", **properties: Any) -> Raw:
 
 
 def vault(place: Place, *, rbac: bool = True, policies: list[Raw] | None = None, name: str = "", **more: Any) -> Raw:
-    scope = place.id(build.VAULTS, name or f"kv{place.unique}")
+    scope = place.id(build.VAULTS, name or f"kvml{place.unique}")
     return build.vault(scope, TENANT_ID, rbac=rbac, **{"accessPolicies": policies or [], **more})
 
 

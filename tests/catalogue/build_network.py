@@ -73,7 +73,9 @@ def in_subnet(network: Raw, name: str = "nodes") -> Raw:
     return {"id": f"{network['id']}/subnets/{name}"}
 
 
-def cluster(of: Raw, network: Raw, *, name: str = "c1", at: str = "nodes", public_ip: bool = True, **more: Any) -> Raw:
+def cluster(
+    of: Raw, network: Raw, *, name: str = "cpu1", at: str = "nodes", public_ip: bool = True, **more: Any
+) -> Raw:
     """Of up to four nodes, none of which runs."""
     defaults = {"scaleSettings": {"minNodeCount": 0, "maxNodeCount": 4}, "currentNodeCount": 0}
     identity = system(f"{of['identity']['principalId'][:-4]}0c1a")
@@ -83,7 +85,7 @@ def cluster(of: Raw, network: Raw, *, name: str = "c1", at: str = "nodes", publi
 
 def instance(of: Raw, network: Raw, *, at: str = "nodes", **more: Any) -> Raw:
     identity = system(f"{of['identity']['principalId'][:-4]}0c1b")
-    return compute(of, "ci", "ComputeInstance", identity=identity, subnet=in_subnet(network, at), **more)
+    return compute(of, "ci1", "ComputeInstance", identity=identity, subnet=in_subnet(network, at), **more)
 
 
 def connected(place: Place, network: Raw, *, at: str = "nodes", name: str = "pe", status: str = "Approved") -> Raw:

@@ -66,9 +66,9 @@ def _pulling(kind: str = "AmlCompute", role: str | None = None, *, abac: bool = 
     def build(place: Place) -> Tenant:
         acr = registry(place, abac=abac)
         ws = workspace(place, containerRegistry=acr["id"])
-        one = compute(ws, "c1", kind, identity=system(place.object_id("c1")), createdOn="2023-01-01T00:00:00Z")
+        one = compute(ws, "cpu1", kind, identity=system(place.object_id("cpu1")), createdOn="2023-01-01T00:00:00Z")
         scope = acr["id"] if at == "registry" else place.group
-        return Tenant([acr, ws, one], [assign(scope, place.object_id("c1"), role)] if role else [])
+        return Tenant([acr, ws, one], [assign(scope, place.object_id("cpu1"), role)] if role else [])
 
     return build
 
@@ -91,11 +91,11 @@ def _endpoint(*roles: str, identity: str = "user") -> Build:
     """`roles` are those that the endpoint's identity has on the whole resource group."""
 
     def build(place: Place) -> Tenant:
-        acr, blobs, one = registry(place), storage(place), uai(place, "ep")
+        acr, blobs, one = registry(place), storage(place), uai(place, "infer")
         ws = workspace(place, containerRegistry=acr["id"], storageAccount=blobs["id"])
-        block = user(one) if identity == "user" else system(place.object_id("ep"))
-        held = [assign(place.group, place.object_id("ep"), role) for role in roles]
-        return Tenant([acr, blobs, one, ws, endpoint(ws, "ep", identity=block)], held)
+        block = user(one) if identity == "user" else system(place.object_id("infer"))
+        held = [assign(place.group, place.object_id("infer"), role) for role in roles]
+        return Tenant([acr, blobs, one, ws, endpoint(ws, "infer", identity=block)], held)
 
     return build
 
@@ -104,7 +104,7 @@ def _without_identity(kind: str) -> Build:
     def build(place: Place) -> Tenant:
         acr = registry(place)
         ws = workspace(place, containerRegistry=acr["id"])
-        return Tenant([acr, ws, compute(ws, "c1", kind)])
+        return Tenant([acr, ws, compute(ws, "cpu1", kind)])
 
     return build
 
@@ -117,8 +117,8 @@ def _private(group: str) -> Build:
         named = connection(
             ws, "base", "ContainerRegistry", f"{base['name']}.azurecr.io", metadata={"ResourceId": scope}
         )
-        one = compute(ws, "c1", identity=system(place.object_id("c1")))
-        return Tenant([acr, base, ws, named, one], [assign(acr["id"], place.object_id("c1"), ACR_PULL)])
+        one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
+        return Tenant([acr, base, ws, named, one], [assign(acr["id"], place.object_id("cpu1"), ACR_PULL)])
 
     return build
 
@@ -131,7 +131,7 @@ def _serverless(*, own_identity: bool) -> Build:
             return Tenant([acr, workspace(place, containerRegistry=acr["id"], **settings)])
         primary: Raw = {"primaryUserAssignedIdentity": one["id"]}
         ws = workspace(place, identity=user(one), containerRegistry=acr["id"], **primary, **settings)
-        return Tenant([acr, one, ws], [assign(acr["id"], place.object_id("id"), ACR_PULL)])
+        return Tenant([acr, one, ws], [assign(acr["id"], place.object_id("uami"), ACR_PULL)])
 
     return build
 
@@ -141,7 +141,7 @@ def _reading(credentials: str) -> Build:
         blobs = storage(place)
         ws = workspace(place, storageAccount=blobs["id"])
         store = datastore(ws, "workspaceblobstore", blobs["name"], credentials=credentials)
-        return Tenant([blobs, ws, store, compute(ws, "c1", identity=system(place.object_id("c1")))])
+        return Tenant([blobs, ws, store, compute(ws, "cpu1", identity=system(place.object_id("cpu1")))])
 
     return build
 
@@ -151,7 +151,7 @@ def _isolated(*, isolated: bool) -> Build:
         blobs = storage(place)
         more: Raw = {"enableDataIsolation": True} if isolated else {}
         ws = workspace(place, kind="Hub", storageAccount=blobs["id"], **more)
-        return Tenant([blobs, ws, endpoint(ws, "ep", identity=system(place.object_id("ep")))])
+        return Tenant([blobs, ws, endpoint(ws, "infer", identity=system(place.object_id("infer")))])
 
     return build
 
@@ -165,14 +165,14 @@ def _admin_user(*, covered: bool = True, images_of: str = "", admin: bool = True
     def build(place: Place) -> Tenant:
         acr = registry(place, admin=admin)
         ws = workspace(place, containerRegistry=acr["id"])
-        parts = [acr, ws, compute(ws, "c1", identity=system(place.object_id("c1")))]
-        parts += [] if covered else [compute(ws, "c2")]
+        parts = [acr, ws, compute(ws, "cpu1", identity=system(place.object_id("cpu1")))]
+        parts += [] if covered else [compute(ws, "cpu2")]
         if images_of:
             host = acr["properties"]["loginServer"] if images_of == "own" else "mcr.microsoft.com"
             parts.append(container_group(place, f"{host}/app:1"))
         row = {"Identity": acr["name"], "LoginServer": acr["properties"]["loginServer"], "ResultDescription": "200"}
         rows = [] if login is None else [{"TimeGenerated": days_ago(login), **row}]
-        held = [assign(acr["id"], place.object_id("c1"), ACR_PULL)]
+        held = [assign(acr["id"], place.object_id("cpu1"), ACR_PULL)]
         return Tenant(parts, held, logs={"ContainerRegistryLoginEvents": rows} if rows else {})
 
     return build
@@ -181,17 +181,17 @@ def _admin_user(*, covered: bool = True, images_of: str = "", admin: bool = True
 def _both_kinds(place: Place) -> Tenant:
     one = uai(place)
     ws = workspace(place)
-    return Tenant([one, ws, compute(ws, "c1", identity=_both(place, one))])
+    return Tenant([one, ws, compute(ws, "cpu1", identity=_both(place, one))])
 
 
 def _both(place: Place, one: Raw) -> Raw:
-    return {**user(one), **system(place.object_id("c1")), "type": "SystemAssigned, UserAssigned"}
+    return {**user(one), **system(place.object_id("cpu1")), "type": "SystemAssigned, UserAssigned"}
 
 
 def _two_of_one_kind(place: Place) -> Tenant:
     one, two = uai(place, "one"), uai(place, "two")
     ws = workspace(place)
-    return Tenant([one, two, ws, compute(ws, "c1", identity=user(one, two))])
+    return Tenant([one, two, ws, compute(ws, "cpu1", identity=user(one, two))])
 
 
 _SECRETS = ("get", "list", "set", "delete", "recover", "backup", "restore")
@@ -296,7 +296,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a cluster that is older than the registry: AML granted it nothing",
         _pulling(),
-        "c1 pulls images",
+        "cpu1 pulls images",
         "Applied",
     ),
     Case(
@@ -313,7 +313,7 @@ CASES: tuple[Case, ...] = (
         True,
         "an attached Arc cluster with a system-assigned identity: AML grants Kubernetes computes nothing",
         _pulling("Kubernetes"),
-        "c1 pulls images",
+        "cpu1 pulls images",
         "Applied",
     ),
     Case("kubernetes-pull", False, "a Kubernetes compute that holds AcrPull", _pulling("Kubernetes", ACR_PULL)),
@@ -331,7 +331,7 @@ CASES: tuple[Case, ...] = (
         True,
         "an endpoint with a user-assigned identity: AML grants it nothing",
         _endpoint(),
-        "ep pulls images",
+        "infer pulls images",
         "Applied",
     ),
     Case(
@@ -359,7 +359,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a workspace with a connection to a registry on the allow-list",
         _private(ALLOWED_GROUP),
-        "c1 pulls images from base",
+        "cpu1 pulls images from base",
         "Applied",
     ),
     Case(
@@ -449,7 +449,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a registry from which one cluster still cannot pull with its identity: the admin user stays on",
         _admin_user(covered=False),
-        "c2",
+        "cpu2",
         "Withheld",
     ),
     Case(

@@ -52,18 +52,18 @@ def _data_of(group: str, *held: str, tenant: str = "", named: bool = True) -> Bu
         ws = workspace(place)
         said: Raw = {"subscriptionId": parts[2], **({"resourceGroup": parts[4]} if named else {})}
         store = datastore(ws, "data", account["name"], **said)
-        one = compute(ws, "c1", identity=system(place.object_id("c1")))
+        one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
         abroad = [{"id": subscription, "subscriptionId": parts[2], "tenantId": tenant, "state": "Enabled"}]
         return Tenant(
             [account, ws, store, one, *(abroad if tenant else [])],
-            [assign(scope, place.object_id("c1"), role) for role in held],
+            [assign(scope, place.object_id("cpu1"), role) for role in held],
         )
 
     return build
 
 
 def _apart(*readers: tuple[str, ...]) -> Build:
-    """Clusters c0, c1 and so on, which people let read the accounts of those numbers; each has a datastore."""
+    """Clusters cpu0, cpu1 and so on, which people let read the accounts of those numbers; each has a datastore."""
 
     def build(place: Place) -> Tenant:
         ws = workspace(place)
@@ -74,9 +74,9 @@ def _apart(*readers: tuple[str, ...]) -> Build:
             account = resource(scope, _ACCOUNTS, {"allowSharedKeyAccess": False}) | _KIND
             parts = scope.split("/")
             where = {"subscriptionId": parts[2], "resourceGroup": parts[4]}
-            me = place.object_id(f"c{number}")
+            me = place.object_id(f"cpu{number}")
             found += [account, datastore(ws, f"data{number}", account["name"], **where)]
-            found.append(compute(ws, f"c{number}", identity=system(me)))
+            found.append(compute(ws, f"cpu{number}", identity=system(me)))
             grants += [assign(scope.replace("data" + str(number), "data" + one), me, BLOB_READER) for one in accounts]
         return Tenant(found, grants)
 
@@ -230,7 +230,7 @@ CASES: tuple[Case, ...] = (
         "storage-private-endpoints",
         False,
         "a workspace whose identity holds Reader on the resource group",
-        _storage(("ws", READER, "ServicePrincipal"), endpoint=True),
+        _storage(("mlw", READER, "ServicePrincipal"), endpoint=True),
     ),
     Case(
         "user-identity-jobs",

@@ -39,7 +39,7 @@ def _endpoint(mode: str, *, called: float | None = None, table: str = "AmlOnline
 
     def build(place: Place) -> Tenant:
         ws = workspace(place)
-        one = endpoint(ws, f"ep-{place.unique}", identity=system(place.object_id("ep")), authMode=mode)
+        one = endpoint(ws, f"infer-{place.unique}", identity=system(place.object_id("infer")), authMode=mode)
         if called is None:
             return Tenant([ws, one])
         row = {
@@ -59,7 +59,7 @@ def _logged(*, at: str = "", category: Raw | None = None) -> Build:
 
     def build(place: Place) -> Tenant:
         ws = workspace(place)
-        one = endpoint(ws, "ep", identity=system(place.object_id("ep")))
+        one = endpoint(ws, "infer", identity=system(place.object_id("infer")))
         parts = [ws, one]
         if at:
             owner = {"workspace": ws, "endpoint": one}[at]["id"]
@@ -75,12 +75,12 @@ def _logged(*, at: str = "", category: Raw | None = None) -> Build:
 
 def _injecting(value: str, *, role: bool = False) -> Build:
     def build(place: Place) -> Tenant:
-        ws, one = workspace(place), uai(place, "ep")
-        ep = endpoint(ws, "ep", identity=user(one))
+        ws, one = workspace(place), uai(place, "infer")
+        ep = endpoint(ws, "infer", identity=user(one))
         variables = {"endpointComputeType": "Managed", "environmentVariables": {"OPENAI_KEY": value}}
         blue = resource(f"{ep['id']}/deployments/blue", f"{_ONLINE}/deployments", variables)
         named = connection(ws, "openai", "AzureOpenAI", "https://example.openai.azure.com")
-        held = [assign(ws["id"], place.object_id("ep"), SECRETS_READER)] if role else []
+        held = [assign(ws["id"], place.object_id("infer"), SECRETS_READER)] if role else []
         return Tenant([ws, one, ep, blue, named], held)
 
     return build
@@ -95,7 +95,7 @@ def _scored(role: str) -> Build:
 
     def build(place: Place) -> Tenant:
         ws, group = workspace(place), place.object_id("group")
-        one = endpoint(ws, "ep", identity=system(place.object_id("ep")))
+        one = endpoint(ws, "infer", identity=system(place.object_id("infer")))
         return Tenant(
             [ws, one], [assign(ws["id"], group, role, kind="Group")], groups={group: [place.object_id("member")]}
         )
@@ -106,7 +106,7 @@ def _scored(role: str) -> Build:
 def _custom_role(*actions: str, but: tuple[str, ...] = (), author_role: str | None = None) -> Build:
     def build(place: Place) -> Tenant:
         ws, author = workspace(place), place.object_id("author")
-        one = endpoint(ws, "ep", identity=system(place.object_id("ep")))
+        one = endpoint(ws, "infer", identity=system(place.object_id("infer")))
         block = {"actions": list(actions), "notActions": list(but)}
         by = {"createdBy": author, "updatedBy": author}
         definition = role_definition(f"Scorer {place.name}", place.subscription, block, **by)
@@ -119,8 +119,8 @@ def _custom_role(*actions: str, but: tuple[str, ...] = (), author_role: str | No
 
 def _instance(role: str | None = None, kind: str = "ComputeInstance", **settings: Any) -> Build:
     def build(place: Place) -> Tenant:
-        ws, me = workspace(place), place.object_id("ci")
-        one = compute(ws, "ci", kind, identity=system(me), **settings)
+        ws, me = workspace(place), place.object_id("ci1")
+        one = compute(ws, "ci1", kind, identity=system(me), **settings)
         return Tenant([ws, one], [assign(ws["id"], me, role)] if role else [])
 
     return build
@@ -132,7 +132,7 @@ def _network(mode: str | None, *, role: str | None = None, **more: Any) -> Build
         named = {"storageAccount": blobs["id"], "keyVault": kv["id"], "containerRegistry": acr["id"]}
         network: Raw = {"managedNetwork": {"isolationMode": mode}} if mode else {}
         ws = workspace(place, **named, **network, **more)
-        held = [assign(place.group, place.object_id("ws"), role)] if role else []
+        held = [assign(place.group, place.object_id("mlw"), role)] if role else []
         return Tenant([blobs, kv, acr, ws], held, aml=False)
 
     return build
@@ -151,8 +151,8 @@ def _unknown(what: str) -> Build:
         ws = workspace(place, kind="Quantum" if what == "workspace" else "Default")
         parts = {
             "compute": compute(ws, "qpu", "QuantumProcessor"),
-            "datastore": datastore(ws, "lake", "st", kind="QuantumLake"),
-            "endpoint": endpoint(ws, "ep", identity=system(place.object_id("ep")), kind="Quantum"),
+            "datastore": datastore(ws, "lake", "store", kind="QuantumLake"),
+            "endpoint": endpoint(ws, "infer", identity=system(place.object_id("infer")), kind="Quantum"),
         }
         return Tenant([ws, *([parts[what]] if what in parts else [])])
 

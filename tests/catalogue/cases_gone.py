@@ -18,7 +18,7 @@ def _below_hub(*, flag: bool | None = None, hub: str = "there", kind: str = "Pro
         above = workspace(place, name="hub", kind="Hub", storageAccount=blobs["id"], **own)
         named = above["id"].upper().replace("/SUBSCRIPTIONS/", "/subscriptions/")
         project = workspace(place, kind=kind, storageAccount=blobs["id"], hubResourceId=named)
-        parts = [blobs, project, endpoint(project, "ep", identity=system(place.object_id("ep")))]
+        parts = [blobs, project, endpoint(project, "infer", identity=system(place.object_id("infer")))]
         return Tenant([*parts, above] if hub == "there" else parts)
 
     return build
@@ -27,7 +27,7 @@ def _below_hub(*, flag: bool | None = None, hub: str = "there", kind: str = "Pro
 def _hub(place: Place) -> Tenant:
     blobs = storage(place)
     ws = workspace(place, kind="hub", storageAccount=blobs["id"])
-    return Tenant([blobs, ws, endpoint(ws, "ep", identity=system(place.object_id("ep")))])
+    return Tenant([blobs, ws, endpoint(ws, "infer", identity=system(place.object_id("infer")))])
 
 
 def _renewed(place: Place) -> tuple[Raw, Raw]:
@@ -47,9 +47,9 @@ def _cluster(which: str) -> Build:
         acr, one = registry(place), uai(place)
         ws = workspace(place, containerRegistry=acr["id"])
         if which == "there":
-            return Tenant([acr, one, ws, compute(ws, "c1", identity=user(one))])
+            return Tenant([acr, one, ws, compute(ws, "cpu1", identity=user(one))])
         block = _deleted(place, recorded=which == "recorded")
-        return Tenant([acr, ws, compute(ws, "c1", identity=block)])
+        return Tenant([acr, ws, compute(ws, "cpu1", identity=block)])
 
     return build
 
@@ -57,7 +57,7 @@ def _cluster(which: str) -> Build:
 def _endpoint_made_anew(place: Place) -> Tenant:
     acr, ws = registry(place), workspace(place)
     one, block = _renewed(place)
-    return Tenant([acr, ws, one, endpoint(ws, "ep", identity=block)])
+    return Tenant([acr, ws, one, endpoint(ws, "infer", identity=block)])
 
 
 def _primary_deleted(place: Place) -> Tenant:
@@ -69,7 +69,7 @@ def _primary_deleted(place: Place) -> Tenant:
 def _leaving(place: Place) -> Tenant:
     acr = registry(place)
     ws = workspace(place, containerRegistry=acr["id"], provisioningState="Deleting")
-    return Tenant([acr, ws, compute(ws, "c1", identity=system(place.object_id("c1")))])
+    return Tenant([acr, ws, compute(ws, "cpu1", identity=system(place.object_id("cpu1")))])
 
 
 def _last_puller(*, made_anew: bool) -> Build:
@@ -78,7 +78,7 @@ def _last_puller(*, made_anew: bool) -> Build:
     def build(place: Place) -> Tenant:
         acr, (one, block) = registry(place, admin=True), _renewed(place)
         ws = workspace(place, containerRegistry=acr["id"])
-        cluster = compute(ws, "c1", identity=block if made_anew else user(one))
+        cluster = compute(ws, "cpu1", identity=block if made_anew else user(one))
         held = [assign(acr["id"], place.object_id(who), ACR_PULL) for who in ("old", "id")]
         return Tenant([acr, one, ws, cluster], held)
 
@@ -108,16 +108,16 @@ CASES: tuple[Case, ...] = (
     ),
     acts("data-isolation-by-default", _hub, "is a hub", "a hub that says nothing", outcome="Withheld"),
     leaves("data-isolation-by-default", _below_hub(flag=False)),
-    acts("lost-identity", _cluster("left out"), "id was deleted", outcome="Finding"),
+    acts("lost-identity", _cluster("left out"), "uami was deleted", outcome="Finding"),
     acts(
         "lost-identity",
         _cluster("recorded"),
-        "id was deleted",
+        "uami was deleted",
         "a deleted identity whose object id is still recorded",
         outcome="Finding",
     ),
     acts("lost-identity", _endpoint_made_anew, "made anew", "an endpoint with the old one's object id"),
-    acts("lost-identity", _primary_deleted, "id was deleted", "a workspace whose primary identity was deleted"),
+    acts("lost-identity", _primary_deleted, "uami was deleted", "a workspace whose primary identity was deleted"),
     acts("lost-identity", _leaving, "is being deleted", "a workspace that is being deleted", outcome="Finding"),
     leaves("lost-identity", _cluster("there")),
     acts("lost-identity-pulls", _last_puller(made_anew=True), "only as the admin user", outcome="Withheld"),

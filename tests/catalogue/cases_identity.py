@@ -60,7 +60,7 @@ def _written(*held: str) -> Build:
 
 
 def _jane_writes(place: Place) -> Raw:
-    return event(place.id(_AML, "ws"), caller=place.object_id("jane"))
+    return event(place.id(_AML, "mlw"), caller=place.object_id("jane"))
 
 
 def _encrypted(*held: str, rbac: bool = True, keys: Sequence[str] = ()) -> Build:
@@ -90,8 +90,8 @@ def _opening(credentials: str, *held: str) -> Build:
         kv = vault(place)
         ws = workspace(place, keyVault=kv["id"])
         store = datastore(ws, "data", "account", credentials=credentials)
-        one = compute(ws, "c1", identity=system(place.object_id("c1")))
-        return Tenant([kv, ws, store, one], [assign(kv["id"], place.object_id("c1"), role) for role in held])
+        one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
+        return Tenant([kv, ws, store, one], [assign(kv["id"], place.object_id("cpu1"), role) for role in held])
 
     return build
 
@@ -285,7 +285,7 @@ CASES: tuple[Case, ...] = (
         "base-image-identity",
         False,
         "a workspace whose identity is Managed Identity Operator on it",
-        _base_images(("ws", _OPERATOR, "identity")),
+        _base_images(("mlw", _OPERATOR, "identity")),
     ),
     Case(
         "registry-connection",

@@ -44,12 +44,12 @@ def _with_cluster(image: str = "", *, role: str = "", connected: bool = True, ab
     def build(place: Place) -> Tenant:
         base = registry_at(f"{ALLOWED_GROUP}/providers/{_ACR}/img{place.unique}", abac=abac)
         ws = workspace(place)
-        one = compute(ws, "c1", identity=system(place.object_id("c1")))
+        one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
         parts = [ws, one, *_environment(ws, image or f"{base['name']}.azurecr.io/team/train:1")]
         if connected:
             target, metadata = f"{base['name']}.azurecr.io", {"ResourceId": base["id"]}
             parts += [base, connection(ws, "base", "ContainerRegistry", target, metadata=metadata)]
-        held = [assign(base["id"], place.object_id("c1"), role)] if role else []
+        held = [assign(base["id"], place.object_id("cpu1"), role)] if role else []
         return Tenant(parts, held)
 
     return build
@@ -57,7 +57,7 @@ def _with_cluster(image: str = "", *, role: str = "", connected: bool = True, ab
 
 def _in_subscription(place: Place) -> Tenant:
     base, ws = _base(place), workspace(place)
-    one = compute(ws, "c1", identity=system(place.object_id("c1")))
+    one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
     image = f"{base['name'].upper()}.AzureCR.io/team/train:1"
     return Tenant([base, ws, one, *_environment(ws, image)])
 
@@ -73,7 +73,7 @@ def _deployed(*, model: str = "", environment: str = "", there: bool = True) -> 
         regions = [{"location": "westeurope", "acrDetails": [account]}]
         shared = resource(place.id(kind, name), kind, {"regionDetails": regions})
         ws = workspace(place)
-        ep = endpoint(ws, "ep", identity=system(place.object_id("ep")))
+        ep = endpoint(ws, "infer", identity=system(place.object_id("infer")))
         named = {"model": model.format(name=name), "environmentId": environment.format(name=name)}
         blue = resource(
             f"{ep['id']}/deployments/blue",
@@ -92,7 +92,7 @@ def _in_a_job(name: str) -> Build:
         mine = f"shared{place.unique}"
         kind = f"{_AML}/registries"
         blobs, ws = storage(place), workspace(place)
-        one = compute(ws, "c1", identity=system(place.object_id("c1")))
+        one = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
         uri = f"azureml://registries/{name or mine}/models/m/versions/1"
         inputs = {"model": {"jobInputType": "mlflow_model", "uri": uri}}
         body = command(computeId=one["id"], inputs=inputs, status="Completed")

@@ -51,27 +51,27 @@ def _on_storage(
 
 
 def _cluster(kind: str = "AmlCompute") -> Part:
-    return lambda ws, place: [compute(ws, "c1", kind, identity=system(place.object_id("c1")))]
+    return lambda ws, place: [compute(ws, "cpu1", kind, identity=system(place.object_id("cpu1")))]
 
 
 def _compute_as(kind: str) -> Part:
-    """With a user-assigned identity `id`."""
+    """With a user-assigned identity `uami`."""
 
     def part(ws: Raw, place: Place) -> Sequence[Raw]:
         one = uai(place)
-        return [one, compute(ws, "c1", kind, identity=user(one))]
+        return [one, compute(ws, "cpu1", kind, identity=user(one))]
 
     return part
 
 
 def _bare(kind: str) -> Part:
-    return lambda ws, _: [compute(ws, "c1", kind)]
+    return lambda ws, _: [compute(ws, "cpu1", kind)]
 
 
 def _endpoint(*, own: bool) -> Part:
     def part(ws: Raw, place: Place) -> Sequence[Raw]:
         one = uai(place)
-        return [one, endpoint(ws, "e1", identity=system(place.object_id("e1")) if own else user(one))]
+        return [one, endpoint(ws, "serve1", identity=system(place.object_id("serve1")) if own else user(one))]
 
     return part
 
@@ -81,23 +81,23 @@ def _job(**properties: Any) -> Part:
 
 
 def _pipeline(kind: str) -> Part:
-    """With one step, on cluster c1."""
+    """With one step, on cluster cpu1."""
 
     def part(ws: Raw, place: Place) -> Sequence[Raw]:
-        step = {"type": kind, "computeId": f"{ws['id']}/computes/c1"}
+        step = {"type": kind, "computeId": f"{ws['id']}/computes/cpu1"}
         return _job(jobType="Pipeline", jobs={"score": step})(ws, place)
 
     return part
 
 
 def _batch(kind: str = "Model") -> Part:
-    """A batch endpoint with a deployment on cluster c1."""
+    """A batch endpoint with a deployment on cluster cpu1."""
 
     def part(ws: Raw, _: Place) -> Sequence[Raw]:
         kinds = "Microsoft.MachineLearningServices/workspaces/batchEndpoints"
         one = resource(f"{ws['id']}/batchEndpoints/nightly", kinds, {"authMode": "AADToken"})
         body = {
-            "compute": f"{ws['id']}/computes/c1",
+            "compute": f"{ws['id']}/computes/cpu1",
             "miniBatchSize": 10,
             "deploymentConfiguration": {"deploymentConfigurationType": kind},
         }
@@ -146,7 +146,7 @@ CASES: tuple[Case, ...] = (
     leaves("keys-refused", _project("identity"), "a project whose hub signs in by identity"),
     acts(
         "compute-writes-blobs",
-        _on_storage(_cluster(), held=[("c1", BLOB_READER, "ServicePrincipal")]),
+        _on_storage(_cluster(), held=[("cpu1", BLOB_READER, "ServicePrincipal")]),
         "writes models",
         outcome="Applied",
     ),
@@ -160,7 +160,7 @@ CASES: tuple[Case, ...] = (
     leaves("compute-writes-blobs", _on_storage(_cluster(), mode="accessKey", keys=True)),
     leaves(
         "compute-writes-blobs",
-        _on_storage(_cluster(), held=[("c1", BLOB_OWNER, "ServicePrincipal")]),
+        _on_storage(_cluster(), held=[("cpu1", BLOB_OWNER, "ServicePrincipal")]),
         "a cluster that holds Storage Blob Data Owner there",
     ),
     acts("endpoint-writes-blobs", _on_storage(_endpoint(own=False)), "gives no user-assigned one", outcome="Applied"),
@@ -168,21 +168,21 @@ CASES: tuple[Case, ...] = (
     acts("instance-file-share", _on_storage(_cluster("ComputeInstance")), "--identity-type UserAssigned"),
     acts(
         "instance-file-share",
-        _on_storage(_compute_as("ComputeInstance"), held=[("id", _SMB_CONTRIBUTOR, "ServicePrincipal")]),
+        _on_storage(_compute_as("ComputeInstance"), held=[("uami", _SMB_CONTRIBUTOR, "ServicePrincipal")]),
         '--role "Storage File Data Privileged Contributor"',
         "an instance whose user-assigned identity may use the share over SMB only",
     ),
     leaves("instance-file-share", _on_storage(_bare("ComputeInstance"))),
     acts(
         "parallel-runs",
-        _on_storage(_cluster(), _pipeline("parallel"), held=[("c1", BLOB_CONTRIBUTOR, "ServicePrincipal")]),
+        _on_storage(_cluster(), _pipeline("parallel"), held=[("cpu1", BLOB_CONTRIBUTOR, "ServicePrincipal")]),
         "in queues",
         outcome="Applied",
     ),
     leaves("parallel-runs", _on_storage(_cluster(), _pipeline("command"))),
     acts(
         "parallel-runs",
-        _on_storage(_cluster(), _batch(), held=[("c1", BLOB_CONTRIBUTOR, "ServicePrincipal")]),
+        _on_storage(_cluster(), _batch(), held=[("cpu1", BLOB_CONTRIBUTOR, "ServicePrincipal")]),
         "in tables",
         "a batch deployment of a model",
         outcome="Applied",
@@ -222,7 +222,7 @@ CASES: tuple[Case, ...] = (
     leaves("people-storage", _on_storage(), "a workspace on which the policy wants no group"),
     acts(
         "spark-storage",
-        _on_storage(_cluster("SynapseSpark"), held=[("c1", BLOB_READER, "ServicePrincipal")]),
+        _on_storage(_cluster("SynapseSpark"), held=[("cpu1", BLOB_READER, "ServicePrincipal")]),
         "runs Spark jobs",
         outcome="Applied",
     ),
@@ -230,7 +230,7 @@ CASES: tuple[Case, ...] = (
         "spark-storage",
         _on_storage(
             _cluster("SynapseSpark"),
-            held=[("c1", OWNER, "ServicePrincipal"), ("c1", BLOB_CONTRIBUTOR, "ServicePrincipal")],
+            held=[("cpu1", OWNER, "ServicePrincipal"), ("cpu1", BLOB_CONTRIBUTOR, "ServicePrincipal")],
         ),
     ),
     acts("spark-identity", _on_storage(_SPARK_JOB, held=[("users", CONTRIBUTOR, "Group")], **_READY), "as their user"),

@@ -58,7 +58,7 @@ def _deployed(role: str) -> Build:
 
 def _written(place: Place) -> Raw:
     """By the deployer, just now."""
-    compute_id = f"{place.id('Microsoft.MachineLearningServices/workspaces', 'ws')}/computes/c1"
+    compute_id = f"{place.id('Microsoft.MachineLearningServices/workspaces', 'mlw')}/computes/cpu1"
     return event(compute_id, caller=place.object_id("deployer"))
 
 
@@ -78,7 +78,7 @@ def _lighthouse(*, in_vnet: bool) -> Build:
         acr = registry(place)
         ws = workspace(place, containerRegistry=acr["id"])
         network = vnet(place, subnet())
-        one = cluster(ws, network) if in_vnet else compute(ws, "c1", identity=system(place.object_id("c1")))
+        one = cluster(ws, network) if in_vnet else compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
         managed = {"id": place.subscription, "managedByTenants": [{"tenantId": place.object_id("msp")}]}
         return Tenant([acr, ws, network, one, managed])
 

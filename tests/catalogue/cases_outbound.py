@@ -48,7 +48,7 @@ def _leading_to(kind: str = "", *, role: str = "", there: bool = True, shouted: 
         target = resource(place.id(kind or _SEARCH, f"to{place.unique}"), kind or _SEARCH, {})
         named = target["id"].upper().replace("/SUBSCRIPTIONS/", "/subscriptions/") if shouted else target["id"]
         ws = _managed(place, named if kind else "")
-        held = [assign(place.group, place.object_id("ws"), role)] if role else []
+        held = [assign(place.group, place.object_id("mlw"), role)] if role else []
         # What AML gives on the resource group covers a target that lies in it; here it holds `role` alone.
         return Tenant([ws, *([target] if there else [])], held, aml=False)
 
@@ -104,7 +104,7 @@ def _attached(kind: str, *, by_uai: bool = True, relays: int = 0) -> Build:
 
 def _of_early_2024(role: str) -> Build:
     def build(place: Place) -> Tenant:
-        return Tenant([workspace(place)], [assign(place.group, place.object_id("ws"), role)], aml=False)
+        return Tenant([workspace(place)], [assign(place.group, place.object_id("mlw"), role)], aml=False)
 
     return build
 

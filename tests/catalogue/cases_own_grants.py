@@ -12,19 +12,19 @@ _RUN = "11111111-2222-4333-8444-555555555555"
 
 
 def _grant(*, ours: bool = True, cluster: bool = False) -> Callable[[Place], Tenant]:
-    """AcrPull for cluster c1, which is there or not."""
+    """AcrPull for cluster cpu1, which is there or not."""
 
     def build(place: Place) -> Tenant:
         acr = registry(place)
         ws = workspace(place, containerRegistry=acr["id"])
-        me, scope = place.object_id("c1"), Scope.parse(acr["id"])
+        me, scope = place.object_id("cpu1"), Scope.parse(acr["id"])
         text = own_assignments.description(
-            "compute-pull", ["AML-18"], _RUN, Scope.parse(f"{ws['id']}/computes/c1"), None
+            "compute-pull", ["AML-18"], _RUN, Scope.parse(f"{ws['id']}/computes/cpu1"), None
         )
         held = assign(acr["id"], me, ACR_PULL, description=text if ours else "by hand", createdOn=LONG_AGO)
         name = own_assignments.assignment_name(scope, me, ACR_PULL)
         held |= {"name": name, "id": f"{acr['id']}/providers/Microsoft.Authorization/roleAssignments/{name}"}
-        return Tenant([acr, ws, *([compute(ws, "c1", identity=system(me))] if cluster else [])], [held])
+        return Tenant([acr, ws, *([compute(ws, "cpu1", identity=system(me))] if cluster else [])], [held])
 
     return build
 

@@ -52,12 +52,12 @@ def _jobs(*, as_uai: bool = False, on: str | None = None) -> Build:
         acr, one = registry(place, admin=not as_uai), uai(place)
         primary: Raw = {"identity": user(one), "primaryUserAssignedIdentity": one["id"]} if as_uai else {}
         ws = workspace(place, containerRegistry=acr["id"], **primary)
-        c1 = compute(ws, "c1", identity=system(place.object_id("c1")))
+        c1 = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
         where: Raw = {"computeId": f"{ws['id']}/computes/{on}"} if on else {}
         kind = "Microsoft.MachineLearningServices/workspaces/jobs"
         created = {"systemData": {"createdAt": days_ago(2)}}
         job = resource(f"{ws['id']}/jobs/job", kind, command(**where), **created)
-        return Tenant([acr, one, ws, c1, job], [assign(acr["id"], place.object_id("c1"), ACR_PULL)])
+        return Tenant([acr, one, ws, c1, job], [assign(acr["id"], place.object_id("cpu1"), ACR_PULL)])
 
     return build
 
@@ -71,7 +71,7 @@ def _builder(*roles: str, at: str = "", named: str = "", admin: bool = False) ->
         more: Raw = {"imageBuildCompute": named} if named else {}
         ws = workspace(place, containerRegistry=acr["id"], **more)
         one = compute(ws, "builds", identity=system(place.object_id("builds")))
-        who = place.object_id("builds" if named else "ws")
+        who = place.object_id("builds" if named else "mlw")
         held = [assign(acr["id"], who, role) for role in roles]
         return Tenant([acr, ws, one], [*held, assign(acr["id"], place.object_id("builds"), ACR_PULL)])
 
@@ -113,9 +113,9 @@ CASES: tuple[Case, ...] = (
     acts("kubelet-identity", _kubernetes(_AKS, None), "az aks show", outcome="Finding"),
     leaves("kubelet-identity", _kubernetes(_AKS, "kubelet")),
     acts("serverless-jobs", _jobs(), "recent jobs run on serverless compute", outcome="Withheld"),
-    leaves("serverless-jobs", _jobs(on="c1")),
-    acts("serverless-jobs-pull", _jobs(as_uai=True), "id pulls images", outcome="Applied"),
-    leaves("serverless-jobs-pull", _jobs(as_uai=True, on="c1")),
+    leaves("serverless-jobs", _jobs(on="cpu1")),
+    acts("serverless-jobs-pull", _jobs(as_uai=True), "uami pulls images", outcome="Applied"),
+    leaves("serverless-jobs-pull", _jobs(as_uai=True, on="cpu1")),
     acts(
         "image-builder",
         _builder(CONTRIBUTOR, named="gone"),
@@ -124,11 +124,11 @@ CASES: tuple[Case, ...] = (
         outcome="Finding",
     ),
     leaves("image-builder", _builder()),
-    acts("image-builder-role", _builder(at=ALLOWED_GROUP), "builds images for ws", outcome="Applied"),
+    acts("image-builder-role", _builder(at=ALLOWED_GROUP), "builds images for mlw", outcome="Applied"),
     acts(
         "image-builder-role",
         _nothing_held,
-        "builds images for ws",
+        "builds images for mlw",
         "a workspace whose system-assigned identity holds nothing at all",
         outcome="Applied",
     ),

@@ -54,7 +54,7 @@ def _two_identities(held_by: str) -> Build:
     def build(place: Place) -> Tenant:
         acr, first, second = registry(place), uai(place, "first"), uai(place, "second")
         ws = workspace(place, containerRegistry=acr["id"])
-        one = compute(ws, "c1", identity=user(first, second))
+        one = compute(ws, "cpu1", identity=user(first, second))
         return Tenant([acr, first, second, ws, one], [assign(acr["id"], place.object_id(held_by), ACR_PULL)])
 
     return build
@@ -62,10 +62,10 @@ def _two_identities(held_by: str) -> Build:
 
 def _pulling(role: str | None = None, *, abac: bool = False, by_uai: bool = False) -> Build:
     def build(place: Place) -> Tenant:
-        acr, own = registry(place, abac=abac), uai(place, "c1")
+        acr, own = registry(place, abac=abac), uai(place, "cpu1")
         ws = workspace(place, containerRegistry=acr["id"])
-        one = compute(ws, "c1", identity=user(own) if by_uai else system(place.object_id("c1")))
-        held = [assign(acr["id"], place.object_id("c1"), role)] if role else []
+        one = compute(ws, "cpu1", identity=user(own) if by_uai else system(place.object_id("cpu1")))
+        held = [assign(acr["id"], place.object_id("cpu1"), role)] if role else []
         return Tenant([acr, own, ws, one], held)
 
     return build
@@ -78,9 +78,9 @@ def _batch(*roles: str) -> Build:
         blobs = storage(place)
         ws = workspace(place, storageAccount=blobs["id"])
         store = datastore(ws, "workspaceblobstore", blobs["name"])
-        cluster = compute(ws, "c1", identity=system(place.object_id("c1")))
-        batch = resource(f"{ws['id']}/batchEndpoints/b1", f"{_AML}/batchEndpoints", {"authMode": "AADToken"})
-        held = [assign(blobs["id"], place.object_id("c1"), role) for role in roles]
+        cluster = compute(ws, "cpu1", identity=system(place.object_id("cpu1")))
+        batch = resource(f"{ws['id']}/batchEndpoints/batch", f"{_AML}/batchEndpoints", {"authMode": "AADToken"})
+        held = [assign(blobs["id"], place.object_id("cpu1"), role) for role in roles]
         return Tenant([blobs, ws, store, cluster, batch], held)
 
     return build
@@ -89,7 +89,7 @@ def _batch(*roles: str) -> Build:
 def _called_with(mode: str) -> Build:
     def build(place: Place) -> Tenant:
         ws = workspace(place)
-        return Tenant([ws, endpoint(ws, "ep", identity=system(place.object_id("ep")), authMode=mode)])
+        return Tenant([ws, endpoint(ws, "infer", identity=system(place.object_id("infer")), authMode=mode)])
 
     return build
 
@@ -141,7 +141,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a cluster with a system-assigned identity",
         _pulling(),
-        "ws/computes/c1",
+        "mlw/computes/cpu1",
         "Applied",
     ),
     Case(
@@ -169,7 +169,7 @@ CASES: tuple[Case, ...] = (
         True,
         "a batch endpoint on a cluster that holds nothing on the storage account",
         _batch(),
-        "c1 reads",
+        "cpu1 reads",
         "Applied",
     ),
     Case(

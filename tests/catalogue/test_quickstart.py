@@ -66,7 +66,7 @@ class Built:
         return {name: one["id"] for name, one in self._parts().items()}
 
     def _parts(self) -> dict[str, Raw]:
-        place, me = self.place, self.place.object_id("id")
+        place, me = self.place, self.place.object_id("uami")
         bare = self.without == "vault policy" or self.layout == "documentation"
         policies = [] if bare else [policy(me, secrets=_SECRETS)]
         parts = {
@@ -82,7 +82,7 @@ class Built:
 
     def tenant(self) -> Tenant:
         place, parts, one, appi = self.place, self._parts(), uai(self.place), insights(self.place)
-        me = place.object_id("id")
+        me = place.object_id("uami")
         encryption = {
             "status": "Enabled",
             "identity": {"userAssignedIdentity": one["id"]},

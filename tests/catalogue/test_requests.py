@@ -33,11 +33,11 @@ _NO_ARM = re.compile(r"/(ingestion|v1|metadata|_local|identity|msi)/", re.IGNORE
 
 
 def _cluster(ws: Raw, place: Place, _: str) -> Raw:
-    return compute(ws, "c1", identity=system(place.object_id("c1")), disableLocalAuth=True)
+    return compute(ws, "cpu1", identity=system(place.object_id("cpu1")), disableLocalAuth=True)
 
 
 def _endpoint(mode: str) -> Part:
-    return lambda ws, place, _: endpoint(ws, "e1", identity=system(place.object_id("e1")), authMode=mode)
+    return lambda ws, place, _: endpoint(ws, "serve1", identity=system(place.object_id("serve1")), authMode=mode)
 
 
 def _datastore(ws: Raw, _: Place, account: str) -> Raw:
@@ -74,7 +74,7 @@ def _tenant(name: str) -> Tenant:
     ids = {key: part["id"] for key, part in named.items()}
     ws = workspace(place, containerRegistry=acr["id"], **ids, **own)
     inside = [part(ws, place, account["name"]) for part in parts]
-    held = [assign(acr["id"], place.object_id(who), ACR_PULL) for who in ("c1", "e1")]
+    held = [assign(acr["id"], place.object_id(who), ACR_PULL) for who in ("cpu1", "serve1")]
     return Tenant([one, acr, *named.values(), ws, *inside], held)
 
 
@@ -84,7 +84,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
     made = LocalAzure.start(tmp_path_factory.mktemp("requests"), tenant, policy(mode="report"))
     try:
         # The first look signs in and finds out about the cloud.
-        assert made.deliver(event(f"{_place('an empty workspace').group}/providers/{_WORKSPACE}/ws")).ok
+        assert made.deliver(event(f"{_place('an empty workspace').group}/providers/{_WORKSPACE}/mlw")).ok
         made.until_quiet()
         yield made
     finally:
@@ -106,7 +106,7 @@ def test_the_paper_has_every_look() -> None:
 @pytest.mark.parametrize("name", LOOKS)
 def test_a_look_costs_what_the_paper_says(azure: LocalAzure, name: str) -> None:
     azure.forget_requests()
-    assert azure.deliver(event(_place(name).id(_WORKSPACE, "ws"))).ok
+    assert azure.deliver(event(_place(name).id(_WORKSPACE, "mlw"))).ok
     azure.until_quiet()
     mine: list[Json] = [one for one in azure.asked() if one["caller"] == azure.app]
     queries = [one for one in mine if one["path"].startswith("/v1/")]

@@ -209,7 +209,7 @@ def workspace(kind: str) -> str:
 
 
 def registry(kind: str) -> str:
-    return child(group(kind), _ACR, f"acr{slug(kind)}".lower())
+    return child(group(kind), _ACR, f"acrml{slug(kind)}".lower())
 
 
 def _resource(tenant: Tenant, kind: str) -> Json:

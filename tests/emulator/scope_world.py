@@ -46,7 +46,7 @@ def storage(name: str) -> str:
 
 def registry(name: str) -> str:
     shared = name in {"one", "nested"}
-    return REGISTRY if shared else child(HOMES[name], "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return REGISTRY if shared else child(HOMES[name], "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def leads_to(name: str) -> set[str]:
@@ -66,7 +66,7 @@ def _document() -> Json:
     runner = tenant.uai(SHARED, "runner")
     for name, group in HOMES.items():
         if registry(name) != REGISTRY:
-            tenant.registry(group, f"acr{name}")
+            tenant.registry(group, f"acrml{name}")
         tenant.storage(group, f"st{name}")
         made = tenant.workspace(group, name, containerRegistry=registry(name), storageAccount=storage(name))
         identity = user_assigned(runner) if name == "other" else system_assigned(name)

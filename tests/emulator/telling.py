@@ -14,7 +14,7 @@ from handlers.runtime import connected
 from shared import told
 from shared.ports import TellFailedError
 
-WORKSPACE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/ws"
+WORKSPACE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 _ENDS = (("Applied", ""), ("Failed", ""), ("Withheld", "trust"), ("Withheld", "approval"), ("Withheld", "contested"))
 
 
@@ -25,7 +25,7 @@ def events() -> Iterator[told.Event]:
             "ActionId": f"{outcome}-{guard}-{n}",
             "Action": "Grant",
             "RuleId": "compute-pull",
-            "ResourceId": f"{WORKSPACE}/computes/c{n}",
+            "ResourceId": f"{WORKSPACE}/computes/cpu{n}",
             "RunId": "r",
             "Outcome": outcome,
             "Guard": guard,

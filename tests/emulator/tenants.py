@@ -103,7 +103,7 @@ class Tenant:
         return resource
 
     def workspace(
-        self, group: str, name: str = "ws", *, identity: Json | None = None, aml: bool = True, **properties: Any
+        self, group: str, name: str = "mlw", *, identity: Json | None = None, aml: bool = True, **properties: Any
     ) -> Json:
         """`group` is a resource group's id; without `identity` the workspace has a system-assigned one.
 

@@ -46,7 +46,7 @@ def world(start_azure: Start) -> World:
     vaults, identities = {}, {}
     for name, permissions in {**BEFORE, "full": {}}.items():
         group = group_id(f"rg-{name}")
-        uai = tenant.uai(group, "id")
+        uai = tenant.uai(group, "uami")
         me = uai["properties"]["principalId"]
         mine = [_entry(me.upper(), **permissions)] if permissions else []
         others = [_entry(oid(f"holder {n}"), keys=["get"]) for n in range(1024)] if name == "full" else [PERSON, ROBOT]
@@ -60,7 +60,7 @@ def world(start_azure: Start) -> World:
         tenant.assign(group, me, CONTRIBUTOR)
         vaults[name], identities[name] = vault["id"], me
     azure = start_azure(tenant.document(), POLICY)
-    azure.sweep_all(one["id"] for one in tenant.resources if one["id"].endswith("/workspaces/ws"))
+    azure.sweep_all(one["id"] for one in tenant.resources if one["id"].endswith("/workspaces/mlw"))
     azure.until(lambda: azure.rows(FINDINGS, _OURS), "the full vault is found")
     azure.until(lambda: len(azure.rows(where=f"{_OURS} and Outcome == 'Applied'")) == 2, "two policies are added")
     return World(azure, vaults, identities)

@@ -139,7 +139,7 @@ def world(start_azure: Start) -> World:
     tenant, places = Tenant(), {}
     for number, case in enumerate(CASES):
         group = group_id(f"rg-{case.name.replace(' ', '-')}", SUBSCRIPTIONS[number % 2])
-        registry = tenant.registry(group, f"acr{case.name.replace(' ', '')}", admin=True)
+        registry = tenant.registry(group, f"acrml{case.name.replace(' ', '')}", admin=True)
         place = Place(group, tenant.workspace(group, containerRegistry=registry["id"]), registry)
         case.build(tenant, place)
         places[case.name] = place

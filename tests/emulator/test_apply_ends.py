@@ -30,7 +30,7 @@ class Estate:
     @property
     def scopes(self) -> list[str]:
         named = (
-            child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "ws") for name in self.names
+            child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "mlw") for name in self.names
         )
         return [part for one in named for part in ("--scope", one)]
 
@@ -60,7 +60,7 @@ def azure(start_azure: Start) -> LocalAzure:
     for number in range(_WORKSPACES):
         name = f"n{number}"
         group = group_id(f"rg-{name}")
-        registry, account = tenant.registry(group, f"acr{name}"), tenant.storage(group, f"st{name}")
+        registry, account = tenant.registry(group, f"acrml{name}"), tenant.storage(group, f"st{name}")
         named = {"containerRegistry": registry["id"], "storageAccount": account["id"]}
         workspace = tenant.workspace(group, systemDatastoresAuthMode="identity", **named)
         tenant.compute(workspace, "cluster", identity=system_assigned(name))

@@ -19,7 +19,7 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for name in NAMES:
         group = group_id(f"rg-{name}")
-        registry = tenant.registry(group, f"acr{name}", admin=name == "whole")
+        registry = tenant.registry(group, f"acrml{name}", admin=name == "whole")
         account = tenant.storage(group, f"st{name}")
         workspace = tenant.workspace(group, containerRegistry=registry["id"], storageAccount=account["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
@@ -29,11 +29,11 @@ def azure(start_azure: Start) -> LocalAzure:
 
 
 def _workspace(name: str) -> str:
-    return f"{group_id(f'rg-{name}')}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    return f"{group_id(f'rg-{name}')}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 
 
 def _registry(name: str) -> str:
-    return f"{group_id(f'rg-{name}')}/providers/Microsoft.ContainerRegistry/registries/acr{name}"
+    return f"{group_id(f'rg-{name}')}/providers/Microsoft.ContainerRegistry/registries/acrml{name}"
 
 
 def _rows(azure: LocalAzure, name: str) -> list[Json]:

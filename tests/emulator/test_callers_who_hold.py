@@ -13,7 +13,7 @@ def _group(name: str) -> str:
 
 
 def _workspace(name: str) -> str:
-    return f"{_group(name)}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    return f"{_group(name)}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def azure(start_azure: Start) -> LocalAzure:
     """A workspace for each test, each with a cluster that needs AcrPull."""
     tenant = Tenant()
     for name in NAMES:
-        registry = tenant.registry(_group(name), f"acr{name}")
+        registry = tenant.registry(_group(name), f"acrml{name}")
         workspace = tenant.workspace(_group(name), containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     for name, role in (("reader", READER), ("owner", OWNER), ("contributor", CONTRIBUTOR)):

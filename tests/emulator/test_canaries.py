@@ -19,7 +19,7 @@ from wire import Json
 
 CANARY = "canary9f3c"
 GROUP = group_id("rg-canary")
-WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrcanary"
 CALLER = oid("the caller")
 

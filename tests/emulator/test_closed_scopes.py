@@ -40,7 +40,7 @@ def world(start_azure: Start) -> World:
     group = group_id("rg")
     registry = tenant.registry(group, "acrhome")
     workspace = tenant.workspace(group, containerRegistry=registry["id"])
-    tenant.compute(workspace, "c1", identity=system_assigned("c1"))
+    tenant.compute(workspace, "cpu1", identity=system_assigned("cpu1"))
     tenant.storage(group_id("lake", CLOSED), "closed")
     for name, subscription in (("closed", CLOSED), ("nowhere", NOWHERE)):
         _datastore(tenant, workspace, name, subscription)
@@ -55,7 +55,7 @@ def world(start_azure: Start) -> World:
 
 def test_what_is_closed_is_withheld_and_the_rest_is_done(world: World) -> None:
     world.azure.sweep_all([world.workspace])
-    assert (world.registry.lower(), ACR_PULL) in world.azure.grants(oid("c1"), f"/subscriptions/{SUBSCRIPTION}")
+    assert (world.registry.lower(), ACR_PULL) in world.azure.grants(oid("cpu1"), f"/subscriptions/{SUBSCRIPTION}")
     guards = {(row["Guard"], row["Scope"].split("/")[2]) for row in world.azure.rows() if row["Outcome"] == "Withheld"}
     assert {("cross-tenant-storage", CLOSED), ("cross-tenant-storage", NOWHERE)} <= guards
     assert world.azure.poisoned_work() == []

@@ -22,11 +22,11 @@ NAMES = ("planned", "asked", "unrecorded", "applied", "part", "compliant")
 
 
 def _workspace(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "ws")
+    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 def _registry(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def _storage(name: str) -> str:
@@ -39,7 +39,7 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for name in NAMES:
         group = group_id(f"rg-{name}")
-        registry, account = tenant.registry(group, f"acr{name}"), tenant.storage(group, f"st{name}")
+        registry, account = tenant.registry(group, f"acrml{name}"), tenant.storage(group, f"st{name}")
         workspace = tenant.workspace(
             group,
             containerRegistry=registry["id"],
@@ -102,7 +102,7 @@ def test_scopes_lead_to_their_workspaces(azure: LocalAzure, scope: str, named: i
     looked = {
         one["path"].partition("?")[0].lower()
         for one in azure.asked()
-        if one["path"].partition("?")[0].lower().endswith("/workspaces/ws")
+        if one["path"].partition("?")[0].lower().endswith("/workspaces/mlw")
     }
     assert len(looked) == named
 

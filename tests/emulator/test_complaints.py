@@ -15,7 +15,7 @@ from tenants import GRANTS_ONLY, Tenant, child, group_id, system_assigned
 from wire import clean
 
 GROUP = group_id("rg-desk")
-WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "ws")
+WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "mlw")
 RUN = "6d8f6d3e-3d0c-4b8e-9a52-8f7a0c6e2b11"
 SECRET = "a-secret-that-must-not-be-said"
 PROGRESS = "signing in and looking for workspaces …"
@@ -31,7 +31,7 @@ _AS_A_PRINCIPAL = {
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
-    workspace = tenant.workspace(GROUP, containerRegistry=tenant.registry(GROUP, "acr")["id"])
+    workspace = tenant.workspace(GROUP, containerRegistry=tenant.registry(GROUP, "acrml")["id"])
     tenant.compute(workspace, "cluster", identity=system_assigned("cluster"))
     return start_azure(tenant.document(), GRANTS_ONLY, functions=False)
 
@@ -104,7 +104,7 @@ def test_who_speaks_no_tls_is_named(azure: LocalAzure, plain: int) -> None:
     assert "no TLS connection to host 127.0.0.1" in said
 
 
-@pytest.mark.parametrize("wrong", ["acr", "", "..", "/", "//x", "/subscriptions", "x" * 5000, "a\nb", "/a b"])
+@pytest.mark.parametrize("wrong", ["acrml", "", "..", "/", "//x", "/subscriptions", "x" * 5000, "a\nb", "/a b"])
 def test_an_id_that_is_none_is_echoed_and_shown_a_right_one(azure: LocalAzure, wrong: str) -> None:
     said = complaint(azure.run("explain", wrong))
     assert wrong[:100].replace("\n", "\\n") in said

@@ -18,7 +18,7 @@ from wire import clean
 
 # Resource groups may have letters of any script in their names; the others are in no code page of Western Europe.
 GROUP = group_id("größe-中文-Ж")
-WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "ws")
+WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "mlw")
 C_LOCALE = "the C locale"  # which only a new interpreter reads
 STREAMS: dict[str, dict[str, str]] = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
@@ -54,7 +54,7 @@ class Said:
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
-    registry = tenant.registry(GROUP, "acr", admin=True)
+    registry = tenant.registry(GROUP, "acrml", admin=True)
     workspace = tenant.workspace(GROUP, containerRegistry=registry["id"])
     tenant.compute(workspace, "cluster", identity=system_assigned("cluster"))
     tenant.compute(workspace, "nobody")

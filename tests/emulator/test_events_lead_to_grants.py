@@ -82,7 +82,7 @@ class World:
 def _place(tenant: Tenant, name: str, number: int) -> Place:
     """Each in a subscription of its own, since ARM throttles by subscription."""
     group = group_id(f"rg-{name.replace(' ', '-')}", f"{number:08}-0000-4000-8000-000000000000")
-    registry = tenant.registry(group, f"acr{name.replace(' ', '')}")
+    registry = tenant.registry(group, f"acrml{name.replace(' ', '')}")
     workspace = tenant.workspace(
         group,
         containerRegistry=registry["id"],

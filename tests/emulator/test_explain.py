@@ -20,7 +20,7 @@ from emulator import tenant_builder
 GROUP, FAR, WIDE = group_id("rg-one"), group_id("rg-far"), group_id("rg-wide")
 REGISTRY = child(GROUP, "Microsoft.ContainerRegistry/registries", "acrone")
 FOREIGN = child(FAR, "Microsoft.ContainerRegistry/registries", "acrfar")
-WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "ws")
+WORKSPACE = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "mlw")
 WIDE_WORKSPACE = child(WIDE, "Microsoft.MachineLearningServices/workspaces", "wide")
 AWAY = child(GROUP, "Microsoft.MachineLearningServices/workspaces", "away")
 
@@ -118,13 +118,13 @@ def test_everybody_who_uses_a_registry_is_listed_whatever_keeps_its_admin_user_o
     users = {one["user"]: one for one in ran.document["users"]}
     covers = {name: (one["kind"], one["cover"]) for name, one in users.items()}
     assert {name: cover for name, cover in covers.items() if cover[0] == "puller"} == {
-        "ws/computes/direct (direct)": ("puller", "covered"),
-        "ws/computes/member (member)": ("puller", "covered"),
-        "ws/computes/without (without)": ("puller", "uncovered"),
-        "ws/computes/denied (denied)": ("puller", "uncovered"),
+        "mlw/computes/direct (direct)": ("puller", "covered"),
+        "mlw/computes/member (member)": ("puller", "covered"),
+        "mlw/computes/without (without)": ("puller", "uncovered"),
+        "mlw/computes/denied (denied)": ("puller", "uncovered"),
     }
-    assert covers["workspace ws (ws)"] == ("builder", "covered")
-    assert covers["serverless compute of ws"] == ("serverless", "covered")
+    assert covers["workspace mlw (mlw)"] == ("builder", "covered")
+    assert covers["serverless compute of mlw"] == ("serverless", "covered")
     assert covers["App Service or Functions app portal"] == ("service", "uncovered")
     assert covers["Container App chat"] == ("service", "covered")
     assert covers["acrone's own name"] == ("sign-in", "covered")
@@ -144,7 +144,7 @@ def test_all_workspaces_on_a_registry_are_in_the_list_also_when_its_admin_user_i
 def test_the_list_is_for_people_as_well(azure: LocalAzure) -> None:
     said = azure.run("explain", REGISTRY).out
     assert "✗ service App Service or Functions app portal: uncovered" in said
-    assert "✓ builder workspace ws (ws): covered, holds Contributor" in said
+    assert "✓ builder workspace mlw (mlw): covered, holds Contributor" in said
 
 
 def test_a_compute_shows_what_its_identity_needs(azure: LocalAzure) -> None:
@@ -266,7 +266,7 @@ def test_what_was_looked_at_is_said(azure: LocalAzure) -> None:
             id="an identity",
         ),
         pytest.param(f"{GROUP}/providers/Contoso.Things/things/thing", "does not read this kind", id="no known type"),
-        pytest.param(f"{WORKSPACE}-gone/computes/c", "there is no compute", id="a compute of no workspace"),
+        pytest.param(f"{WORKSPACE}-gone/computes/cpu", "there is no compute", id="a compute of no workspace"),
     ],
 )
 def test_what_is_not_there_is_an_error_that_names_it(azure: LocalAzure, resource: str, said: str) -> None:

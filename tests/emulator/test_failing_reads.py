@@ -34,7 +34,7 @@ class Case:
 
     @property
     def workspace(self) -> str:
-        return f"{self.group}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+        return f"{self.group}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 
     @property
     def registry(self) -> str:
@@ -42,9 +42,9 @@ class Case:
 
 
 _LISTS = (
-    ("computes", r"/workspaces/ws/computes\?", "computes"),
-    ("endpoints", r"/workspaces/ws/onlineEndpoints\?", "onlineEndpoints"),
-    ("datastores", r"/workspaces/ws/datastores\?", "datastores"),
+    ("computes", r"/workspaces/mlw/computes\?", "computes"),
+    ("endpoints", r"/workspaces/mlw/onlineEndpoints\?", "onlineEndpoints"),
+    ("datastores", r"/workspaces/mlw/datastores\?", "datastores"),
     ("role assignments", r"/roleAssignments\?", "roleAssignments"),
     ("deny assignments", r"/denyAssignments\?", "denyAssignments"),
     ("locks", r"/locks\?", "locks"),
@@ -57,10 +57,10 @@ _USERS = (
     ("sites", r"/Microsoft.Web/sites\?", "sites"),
     ("slots", r"/resources\?", "resources"),
     ("batch accounts", r"/batchAccounts\?", "batchAccounts"),
-    ("jobs", r"/workspaces/ws/jobs\?", "jobs"),
+    ("jobs", r"/workspaces/mlw/jobs\?", "jobs"),
 )
 _THINGS = (
-    ("workspace", r"/workspaces/ws\?", "workspacesws"),
+    ("workspace", r"/workspaces/mlw\?", "workspacesws"),
     ("registry", r"/registries/[^/]+\?", "registries"),
     ("role definition", r"/roleDefinitions/", "roleDefinition"),
 )
@@ -79,7 +79,7 @@ CASES = (
 
 
 def _registry_name(case: Case) -> str:
-    return f"acr{CASES.index(case)}"
+    return f"acrml{CASES.index(case)}"
 
 
 def _add(tenant: Tenant, case: Case) -> None:
@@ -93,7 +93,7 @@ def _add(tenant: Tenant, case: Case) -> None:
         tenant.assign(registry["id"], oid(f"{case.name} {name}"), role)
     if "second page of role" in case.name:
         for number in range(_MANY):
-            below = f"{case.group}/providers/Microsoft.Storage/storageAccounts/st{number}"
+            below = f"{case.group}/providers/Microsoft.Storage/storageAccounts/store{number}"
             tenant.assign(below, oid(f"{case.name} cluster0"), READER)
 
 

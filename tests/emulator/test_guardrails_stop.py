@@ -37,7 +37,7 @@ NAMES = ("plain", "scoped", "tagged", "expired", "waiting", "lapsing", "stopped"
 
 
 def registry_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def storage_of(name: str) -> str:
@@ -45,12 +45,12 @@ def storage_of(name: str) -> str:
 
 
 def workspace_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "ws")
+    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 def add(tenant: Tenant, name: str, *clusters: str, kind: str = "AmlCompute") -> Json:
     group = group_id(f"rg-{name}")
-    registry, account = tenant.registry(group, f"acr{name}"), tenant.storage(group, f"st{name}")
+    registry, account = tenant.registry(group, f"acrml{name}"), tenant.storage(group, f"st{name}")
     workspace = tenant.workspace(
         group,
         containerRegistry=registry["id"],

@@ -11,7 +11,7 @@ from tenants import Tenant, group_id, oid, system_assigned
 from wire import Json
 
 GROUP = group_id("rg-trap")
-WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 _PERSON = {"ipaddr": CANARY, "name": CANARY, "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn": CANARY}
 
 
@@ -74,13 +74,13 @@ MALFORMED = {
     "resource is a number": _about(12),
     "resource is a list": _about([WORKSPACE]),
     "resource is an object": _about({"id": WORKSPACE}),
-    "traversal": _about(f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/x/../ws"),
+    "traversal": _about(f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/x/../mlw"),
     "traversal of the scope": _about(f"/subscriptions/../..{WORKSPACE}"),
-    "encoded traversal": _about(WORKSPACE.replace("/workspaces/ws", "/workspaces/%2e%2e/ws")),
-    "encoded slash": _about(WORKSPACE.replace("/workspaces/ws", "/workspaces%2Fws")),
+    "encoded traversal": _about(WORKSPACE.replace("/workspaces/mlw", "/workspaces/%2e%2e/mlw")),
+    "encoded slash": _about(WORKSPACE.replace("/workspaces/mlw", "/workspaces%2Fws")),
     "encoded slash in a name": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%2F..%2Fb"),
     "encoded twice": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%2520b"),
-    "encoded for no reason": _about(WORKSPACE.replace("/workspaces/ws", "/workspaces/w%73")),
+    "encoded for no reason": _about(WORKSPACE.replace("/workspaces/mlw", "/workspaces/w%73")),
     "encoded, but not as UTF-8": _about(f"{GROUP}/providers/Microsoft.Insights/components/a%C0%AFb"),
     "encoded quote": _about(f"{WORKSPACE}%27"),
     "reversed": _about(f"{GROUP}/providers/Microsoft.Insights/components/\u202eb"),
@@ -90,11 +90,11 @@ MALFORMED = {
     "fragment": _about(f"{WORKSPACE}#x"),
     "single quote": _about(f"{WORKSPACE}' or 1==1 or 'a'=='"),
     "double quote": _about(f'{WORKSPACE}"'),
-    "KQL": _about(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/x' | project id //"),
+    "KQL": _about(f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/another' | project id //"),
     "newline": _about(f"{WORKSPACE}\nX-Header: y"),
     "NUL": _about(f"{WORKSPACE}\u0000"),
     "blank": _about(f"{WORKSPACE} "),
-    "empty segment": _about(WORKSPACE.replace("/workspaces/ws", "/workspaces//ws")),
+    "empty segment": _about(WORKSPACE.replace("/workspaces/mlw", "/workspaces//mlw")),
     "no leading slash": _about(WORKSPACE[1:]),
     "a URL": _about(f"https://management.azure.com{WORKSPACE}"),
     "a name": _about(CANARY),

@@ -54,11 +54,11 @@ class Place:
 
     @property
     def identity(self) -> str:
-        return child(self.group, "Microsoft.ManagedIdentity/userAssignedIdentities", "ws-id")
+        return child(self.group, "Microsoft.ManagedIdentity/userAssignedIdentities", "mlw-id")
 
     @property
     def workspace(self) -> str:
-        return child(self.group, "Microsoft.MachineLearningServices/workspaces", "ws")
+        return child(self.group, "Microsoft.MachineLearningServices/workspaces", "mlw")
 
     @property
     def beside(self) -> str:
@@ -76,7 +76,7 @@ PLACES = {name: Place(number, text) for number, (name, text) in enumerate(NAMES.
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for place in PLACES.values():
-        identity = tenant.uai(place.group, "ws-id")
+        identity = tenant.uai(place.group, "mlw-id")
         registry = tenant.registry(place.group, f"acrodd{place.number}")
         tenant.add(build.component(place.component))
         tenant.workspace(

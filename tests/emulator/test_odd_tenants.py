@@ -79,7 +79,7 @@ def whispered_ids(odd: Odd) -> None:
 @_case
 def mixed_ids(odd: Odd) -> None:
     odd.properties["containerRegistry"] = odd.registry["id"].replace("resourceGroups", "resourcegroups") + "/"
-    odd.properties["keyVault"] = child(odd.group, "Microsoft.Keyvault/vaults", "v").swapcase()
+    odd.properties["keyVault"] = child(odd.group, "Microsoft.Keyvault/vaults", "vault").swapcase()
     odd.properties["applicationInsights"] = child(odd.group, "microsoft.insights/components", "i")
     odd.registry["id"] = odd.registry["id"].swapcase().replace("/SUBSCRIPTIONS", "/subscriptions")
 
@@ -104,7 +104,7 @@ def registry_is_empty(odd: Odd) -> None:
 
 @_case
 def registry_is_gone(odd: Odd) -> None:
-    odd.properties["containerRegistry"] = child(odd.group, "Microsoft.ContainerRegistry/registries", "gone")
+    odd.properties["containerRegistry"] = child(odd.group, "Microsoft.ContainerRegistry/registries", "acrgone")
     odd.wanted = set()
 
 
@@ -155,32 +155,34 @@ def registry_without_properties(odd: Odd) -> None:
 
 @_case
 def computes_with_little_to_them(odd: Odd) -> None:
-    odd.compute("a", properties=None)
-    odd.compute("b", properties=MISSING)
-    odd.compute("c", properties={})
-    odd.compute("d", properties={"computeType": None, "properties": None})
-    odd.compute("e", identity=None)
-    odd.compute("f", identity={})
-    odd.compute("g", identity={"type": "None"})
-    odd.compute("h", location=MISSING, name=MISSING, type=MISSING)
+    odd.compute("odd-a", properties=None)
+    odd.compute("odd-b", properties=MISSING)
+    odd.compute("cpu", properties={})
+    odd.compute("odd-d", properties={"computeType": None, "properties": None})
+    odd.compute("odd-e", identity=None)
+    odd.compute("odd-f", identity={})
+    odd.compute("odd-g", identity={"type": "None"})
+    odd.compute("odd-h", location=MISSING, name=MISSING, type=MISSING)
 
 
 @_case
 def computes_of_unknown_types(odd: Odd) -> None:
-    odd.compute("a", properties={"computeType": "Quantum", "properties": {"qubits": 7}}, identity=system_assigned("q"))
-    odd.compute("b", properties={"computeType": 7})
-    odd.compute("c", properties={"computeType": "AMLCOMPUTE", "provisioningState": "Resting"})
-    odd.malformed.append(odd.compute("d", properties=[{"computeType": "AmlCompute"}])["id"])
+    odd.compute(
+        "odd-a", properties={"computeType": "Quantum", "properties": {"qubits": 7}}, identity=system_assigned("q")
+    )
+    odd.compute("odd-b", properties={"computeType": 7})
+    odd.compute("cpu", properties={"computeType": "AMLCOMPUTE", "provisioningState": "Resting"})
+    odd.malformed.append(odd.compute("odd-d", properties=[{"computeType": "AmlCompute"}])["id"])
 
 
 @_case
 def identities_that_are_half_there(odd: Odd) -> None:
-    odd.compute("a", identity={"type": "SystemAssigned", "principalId": None, "tenantId": None})
-    odd.compute("b", identity={"type": "UserAssigned", "userAssignedIdentities": None})
-    odd.compute("c", identity={"type": "UserAssigned", "userAssignedIdentities": {}})
+    odd.compute("odd-a", identity={"type": "SystemAssigned", "principalId": None, "tenantId": None})
+    odd.compute("odd-b", identity={"type": "UserAssigned", "userAssignedIdentities": None})
+    odd.compute("cpu", identity={"type": "UserAssigned", "userAssignedIdentities": {}})
     gone = child(odd.group, "Microsoft.ManagedIdentity/userAssignedIdentities", "gone")
-    odd.compute("d", identity={"type": "UserAssigned", "userAssignedIdentities": {gone: None}})
-    odd.compute("e", identity={"type": "systemassigned, userassigned", "userAssignedIdentities": {gone: {}}})
+    odd.compute("odd-d", identity={"type": "UserAssigned", "userAssignedIdentities": {gone: None}})
+    odd.compute("odd-e", identity={"type": "systemassigned, userassigned", "userAssignedIdentities": {gone: {}}})
 
 
 @_case
@@ -197,7 +199,7 @@ def datastores_and_connections_of_all_kinds(odd: Odd) -> None:
         "connections": ({}, {"category": "ACR", "metadata": None}, {"category": None, "target": 7}),
     }.items():
         for number, body in enumerate(bodies):
-            odd.tenant.add({"id": f"{odd.workspace['id']}/{kind}/{number}", "properties": body})
+            odd.tenant.add({"id": f"{odd.workspace['id']}/{kind}/odd{number}", "properties": body})
         odd.tenant.add({"id": f"{odd.workspace['id']}/{kind}/nothing"})
 
 
@@ -239,7 +241,10 @@ def dependencies_that_are_no_ids(odd: Odd) -> None:
 @_case
 def identities_that_are_no_ids(odd: Odd) -> None:
     broken = {"type": "UserAssigned", "userAssignedIdentities": {"..": {}, odd.registry["id"]: {}, "": {}}}
-    odd.malformed += [odd.compute("a", identity=broken)["id"], odd.compute("b", identity="SystemAssigned")["id"]]
+    odd.malformed += [
+        odd.compute("odd-a", identity=broken)["id"],
+        odd.compute("odd-b", identity="SystemAssigned")["id"],
+    ]
     odd.workspace["identity"] = broken
     odd.malformed.append(odd.workspace["id"])
 
@@ -248,8 +253,8 @@ def identities_that_are_no_ids(odd: Odd) -> None:
 def children_that_name_no_ids(odd: Odd) -> None:
     subnet = {"subnet": {"id": f"{odd.group}//providers/x"}}
     odd.malformed += [
-        odd.compute("a", properties={"computeType": "AKS", "resourceId": odd.registry["id"]})["id"],
-        odd.compute("b", properties={"computeType": "AmlCompute", "properties": subnet})["id"],
+        odd.compute("odd-a", properties={"computeType": "AKS", "resourceId": odd.registry["id"]})["id"],
+        odd.compute("odd-b", properties={"computeType": "AmlCompute", "properties": subnet})["id"],
     ]
     store = {"datastoreType": "AzureBlob", "accountName": "../x", "credentials": {"credentialsType": "None"}}
     image = {"category": "ACR", "authType": "ManagedIdentity", "metadata": {"ResourceId": f"{odd.group}/.."}}
@@ -299,8 +304,8 @@ def azure(start_azure: Start, odds: dict[str, Odd]) -> LocalAzure:
     broken = group_id("rg-broken")
     document["resources"].append(
         {
-            "id": f"{broken}/providers/Microsoft.MachineLearningServices/workspaces/ws",
-            "properties": {"containerRegistry": "acr"},
+            "id": f"{broken}/providers/Microsoft.MachineLearningServices/workspaces/mlw",
+            "properties": {"containerRegistry": "acrml"},
         }
     )
     return start_azure(json.loads(json.dumps(document)), "mode: enforce\n")
@@ -343,7 +348,7 @@ def _malformed(finding: Json) -> bool:
 
 
 def test_a_registry_that_is_no_id_is_not_no_registry(azure: LocalAzure) -> None:
-    workspace = f"{group_id('rg-broken')}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    workspace = f"{group_id('rg-broken')}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
     writes = len(azure.writes())
     assert azure.deliver(event(workspace)).status_code == 202
     assert len(azure.writes()) == writes

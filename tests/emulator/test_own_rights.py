@@ -10,7 +10,7 @@ from wire import Json
 
 GROUP = group_id("rg-rights")
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrrights"
-WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/workspace"
 
 

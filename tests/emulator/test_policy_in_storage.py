@@ -21,7 +21,7 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for group in (FIRST, SECOND):
         name = group.rpartition("-")[2]
-        registry = tenant.registry(group, f"acr{name}", admin=True)
+        registry = tenant.registry(group, f"acrml{name}", admin=True)
         made = tenant.workspace(group, containerRegistry=registry["id"])
         tenant.compute(made, "cluster", identity=system_assigned(f"cluster {name}"))
     setting = ("--setting", f"AMLGUARD_POLICY={BLOB}")
@@ -36,12 +36,12 @@ def blobs(azure: LocalAzure) -> Iterator[BlobServiceClient]:
 
 def granted(azure: LocalAzure, group: str) -> bool:
     name = group.rpartition("-")[2]
-    registry = child(group, "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    registry = child(group, "Microsoft.ContainerRegistry/registries", f"acrml{name}")
     return (registry.lower(), ACR_PULL) in azure.grants(oid(f"cluster {name}"), registry)
 
 
 def workspace(group: str) -> str:
-    return child(group, "Microsoft.MachineLearningServices/workspaces", "ws")
+    return child(group, "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 def look(azure: LocalAzure, group: str) -> int:
@@ -52,7 +52,7 @@ def look(azure: LocalAzure, group: str) -> int:
 
 def restart(azure: LocalAzure) -> None:
     """The worker dies at its next read, and a new one remembers nothing."""
-    azure.faults({"endpoint": "arm", "path": "/workspaces/ws", "times": 1, "kill": "worker"})
+    azure.faults({"endpoint": "arm", "path": "/workspaces/mlw", "times": 1, "kill": "worker"})
     azure.deliver(event(workspace(FIRST)))
     azure.faults()
     azure.until_quiet()

@@ -15,18 +15,18 @@ _HIDDEN_SECONDS = 30  # host.json's visibilityTimeout
 
 
 def _workspace(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "ws")
+    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 def _registry(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for name in ("good", "broken", "unqueued", "switched", "swept"):
-        registry = tenant.registry(group_id(f"rg-{name}"), f"acr{name}", admin=name == "unqueued")
+        registry = tenant.registry(group_id(f"rg-{name}"), f"acrml{name}", admin=name == "unqueued")
         workspace = tenant.workspace(group_id(f"rg-{name}"), containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     return start_azure(tenant.document(), "mode: enforce\n")

@@ -16,14 +16,14 @@ NAMES = ("filed", "both", "refused", "forged", "fought", "full", "kept")
 
 
 def registry_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def _tenant() -> Json:
     tenant = Tenant()
     for name in NAMES:
         group = group_id(f"rg-{name}")
-        workspace = tenant.workspace(group, containerRegistry=tenant.registry(group, f"acr{name}", admin=True)["id"])
+        workspace = tenant.workspace(group, containerRegistry=tenant.registry(group, f"acrml{name}", admin=True)["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     return tenant.document()
 

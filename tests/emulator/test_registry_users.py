@@ -149,7 +149,9 @@ def instance(**sign_in: str) -> Build:
 
 _CURATED = "azureml://registries/azureml/environments/sklearn-1.5/labels/latest"
 # What Microsoft's published types ask of a job besides.
+_TABLE = {"jobInputType": "mltable", "uri": "https://example.org/table"}
 _REQUIRED: dict[str, Json] = {
+    "AutoML": {"taskDetails": {"taskType": "Classification", "targetColumnName": "y", "trainingData": _TABLE}},
     "Command": {"command": "python train.py", "environmentId": _CURATED},
     "Sweep": {
         "objective": {"goal": "Minimize", "primaryMetric": "loss"},
@@ -225,7 +227,7 @@ def without_grants(_: Tenant, __: str) -> dict[str, Any]:
 
 
 def acting_as_uai(tenant: Tenant, group: str) -> dict[str, Any]:
-    one = tenant.uai(group, "ws-id")
+    one = tenant.uai(group, "mlw-id")
     return {"identity": user_assigned(one), "primaryUserAssignedIdentity": one["id"]}
 
 
@@ -297,7 +299,7 @@ CASES = (
     Case("sidecar", "registry-services", sidecar(authType="UserCredentials", userName="{place.registry[name]}")),
     Case("sidecar identity", "", sidecar(authType="SystemIdentity")),
     Case("sidecar of a slot", "registry-services", sidecar(slot=True, authType="UserCredentials")),
-    Case("pool", "registry-services", pool(userName="{place.registry[name]}")),
+    Case("pool", "registry-services", pool(username="{place.registry[name]}")),
     Case("pool identity", "", pool(identityReference={"resourceId": "/subscriptions/x"})),
     Case("pool abroad", "registry-services", pool(APPS, username="{place.registry[name]}")),
     Case("instance", "container-instances", instance(username="{place.registry[name]}")),
@@ -321,8 +323,8 @@ def places(tenant: Tenant) -> dict[str, Place]:
     for number, case in enumerate(CASES):
         name = case.name.replace(" ", "-")
         group = group_id(f"rg-{name}", case.subscription)
-        where = group_id(f"acr-{name}", case.subscription) if case.elsewhere else group
-        registry = tenant.registry(where, f"acr{number}users", admin=True, abac=case.abac)
+        where = group_id(f"acrml-{name}", case.subscription) if case.elsewhere else group
+        registry = tenant.registry(where, f"acrml{number}users", admin=True, abac=case.abac)
         ws = tenant.workspace(group, containerRegistry=registry["id"], **case.workspace(tenant, group))
         tenant.compute(ws, "cluster", identity=system_assigned(f"cluster-{name}"))
         tenant.assign(registry["id"], oid(f"cluster-{name}"), REPOSITORY_READER if case.abac else ACR_PULL)
@@ -345,7 +347,7 @@ class Seen:
 def seen(request: pytest.FixtureRequest, start_azure: Start) -> Seen:
     tenant = Tenant()
     there = places(tenant)
-    allowed = [group_id(f"acr-{there[case.name].name}", case.subscription) for case in CASES if case.elsewhere]
+    allowed = [group_id(f"acrml-{there[case.name].name}", case.subscription) for case in CASES if case.elsewhere]
     trusted = ", ".join(allowed)
     policy = f"mode: enforce\nsettle_minutes: 0\ntrust: {{allow: [{trusted}]}}\n"
     azure = start_azure(tenant.document(), policy, functions=request.param != "plan")

@@ -42,7 +42,7 @@ def azure(start_azure: Start) -> LocalAzure:
 
 WORKSPACES = tuple(
     f"{group_id(group)}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
-    for group, name in (("rg-report", "ws"), ("rg-ready", "settled"), ("rg-young", "waiting"), ("rg-off", "bare"))
+    for group, name in (("rg-report", "mlw"), ("rg-ready", "settled"), ("rg-young", "waiting"), ("rg-off", "bare"))
 )
 
 
@@ -52,7 +52,7 @@ def _world(azure: LocalAzure) -> Json:
         f"{GROUP[: GROUP.index('/resourceGroups')]}/providers/Microsoft.Authorization/roleAssignments"
     )
     registries = [
-        f"{group_id(f'rg-{name}')}/providers/Microsoft.ContainerRegistry/registries/acr{name}"
+        f"{group_id(f'rg-{name}')}/providers/Microsoft.ContainerRegistry/registries/acrml{name}"
         for name in ("report", "ready", "young", "off")
     ]
     return {"assignments": assignments, "registries": [azure.get(registry) for registry in registries]}

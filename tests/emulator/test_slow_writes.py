@@ -65,14 +65,14 @@ def world(start_azure: Start) -> World:
     registries, workspaces = {}, {}
     for case in CASES:
         group = group_id(f"rg-{case.name}")
-        registry = tenant.registry(group, f"acr{case.name}", admin=True)["id"]
+        registry = tenant.registry(group, f"acrml{case.name}", admin=True)["id"]
         workspace = tenant.workspace(group, containerRegistry=registry)
         tenant.compute(workspace, "cluster", identity=system_assigned(group))
         tenant.assign(registry, oid(group), ACR_PULL)
         registries[case.name], workspaces[case.name] = registry, workspace["id"]
     azure = start_azure(tenant.document(), POLICY)
     faults = [
-        {**fault, "path": f"/registries/acr{case.name}[/?].*{fault.get('path', '')}"}
+        {**fault, "path": f"/registries/acrml{case.name}[/?].*{fault.get('path', '')}"}
         for case in CASES
         for fault in case.faults
     ]

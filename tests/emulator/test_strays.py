@@ -25,16 +25,16 @@ class Case:
     @property
     def registry(self) -> str:
         return child(
-            group_id(f"rg-{self.name}", self.home), "Microsoft.ContainerRegistry/registries", f"acr{self.name}"
+            group_id(f"rg-{self.name}", self.home), "Microsoft.ContainerRegistry/registries", f"acrml{self.name}"
         )
 
     @property
     def workspace(self) -> str:
-        return child(group_id(f"rg-{self.name}", self.home), "Microsoft.MachineLearningServices/workspaces", "ws")
+        return child(group_id(f"rg-{self.name}", self.home), "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 CASES = [
-    Case("beside", SUBSCRIPTION, SUBSCRIPTION, "acr", kept=True),
+    Case("beside", SUBSCRIPTION, SUBSCRIPTION, "acrml", kept=True),
     Case("mentioned", ABROAD, APART, "https://acrmentioned.azurecr.io", kept=True),
     Case("relative", ABROAD, APART, f"/subscriptions/{ABROAD}/resourceGroups/x/../registries/acrrelative", kept=True),
     Case("unrelated", ABROAD, APART, ["something else"], kept=False),
@@ -47,7 +47,7 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for case in CASES:
         group = group_id(f"rg-{case.name}", case.home)
-        registry = tenant.registry(group, f"acr{case.name}", admin=True)
+        registry = tenant.registry(group, f"acrml{case.name}", admin=True)
         workspace = tenant.workspace(group, containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(case.name))
         tenant.assign(registry["id"], oid(case.name), ACR_PULL)

@@ -16,14 +16,14 @@ _INVISIBLE_SECONDS = 600
 
 
 def _registry(number: int) -> str:
-    return child(group_id(f"rg-{number}"), "Microsoft.ContainerRegistry/registries", f"acr{number}")
+    return child(group_id(f"rg-{number}"), "Microsoft.ContainerRegistry/registries", f"acrml{number}")
 
 
 @pytest.fixture(scope="module")
 def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for number in range(_WORKSPACES):
-        registry = tenant.registry(group_id(f"rg-{number}"), f"acr{number}", admin=False)
+        registry = tenant.registry(group_id(f"rg-{number}"), f"acrml{number}", admin=False)
         workspace = tenant.workspace(group_id(f"rg-{number}"), containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(f"cluster {number}"))
     return start_azure(tenant.document(), "mode: enforce\n", throttle=True)

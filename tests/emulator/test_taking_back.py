@@ -11,11 +11,11 @@ NOBODYS_RUN = "3c0a1f6e-1111-4222-8333-444455556666"
 
 
 def registry_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def compute_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "ws", "computes", "cluster")
+    return child(group_id(f"rg-{name}"), "Microsoft.MachineLearningServices/workspaces", "mlw", "computes", "cluster")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant = Tenant()
     for name in NAMES:
         group = group_id(f"rg-{name}")
-        workspace = tenant.workspace(group, containerRegistry=tenant.registry(group, f"acr{name}", admin=True)["id"])
+        workspace = tenant.workspace(group, containerRegistry=tenant.registry(group, f"acrml{name}", admin=True)["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(name))
     return start_azure(tenant.document(), f"mode: enforce\nsettle_minutes: 0\ncontested_after: 2\n{GRANTS_ONLY}")
 

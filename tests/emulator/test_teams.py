@@ -84,7 +84,7 @@ def _world(start_azure: Start) -> World:
     teams: dict[str, list[Team]] = {}
     for name in ("own", "nothing", "same", "containers"):
         group = group_id(name)
-        workspace = tenant.workspace(group, f"ws-{name}")
+        workspace = tenant.workspace(group, f"mlw-{name}")
         workspaces[name] = workspace["id"]
         teams[name] = [_team(tenant, workspace, group, team, number) for number, team in enumerate(TEAMS)]
     for number, one in enumerate(teams["own"]):

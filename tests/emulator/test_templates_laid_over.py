@@ -54,7 +54,7 @@ class Team:
 
     @property
     def workspace(self) -> str:
-        return self.at(_AML, "ws")
+        return self.at(_AML, "mlw")
 
     def identity(self, name: str) -> str:
         return self.at("Microsoft.ManagedIdentity/userAssignedIdentities", name)
@@ -279,7 +279,9 @@ def test_roles_and_settings_that_are_there_are_known(azure: LocalAzure) -> None:
 
 def test_a_snapshot_that_does_not_show_all_is_an_error(azure: LocalAzure) -> None:
     team = Team("known")
-    ran = run(azure, team.group, cluster(team, "x", team.identity("bare")), diagnostics=[{"message": "it vanished"}])
+    ran = run(
+        azure, team.group, cluster(team, "train", team.identity("bare")), diagnostics=[{"message": "it vanished"}]
+    )
     assert ran.code == 1
     assert ran.document["grants"] == []
     assert "it vanished" in ran.document["errors"][0]

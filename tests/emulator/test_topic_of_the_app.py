@@ -39,7 +39,7 @@ def sent(azure: LocalAzure) -> list[Json]:
     return found
 
 
-WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+WORKSPACE = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 
 
 def granted(azure: LocalAzure) -> bool:

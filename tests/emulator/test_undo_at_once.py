@@ -92,7 +92,7 @@ def world(start_azure: Start) -> World:
     registry, account = tenant.registry(many, "acrmany", admin=True), tenant.storage(many, "stmany")
     shared, other = tenant.uai(many, "shared"), tenant.uai(two, "other")
     for number in range(5):
-        workspace = _plain(tenant, "rg-many", f"ws{number}", registry, account)
+        workspace = _plain(tenant, "rg-many", f"mlw{number}", registry, account)
         tenant.compute(workspace, "one", identity=user_assigned(shared))
         tenant.compute(workspace, "two", identity=user_assigned(shared))
         tenant.compute(workspace, "own", identity=system_assigned(f"many{number}"))
@@ -100,7 +100,7 @@ def world(start_azure: Start) -> World:
     for name in ("mine", "theirs"):
         tenant.compute(_plain(tenant, "rg-two", name, registry, account), "one", identity=user_assigned(other))
     for name in ("steps", "both", "person"):
-        registry = tenant.registry(group_id(f"rg-{name}"), f"acr{name}", admin=True)
+        registry = tenant.registry(group_id(f"rg-{name}"), f"acrml{name}", admin=True)
         workspace = tenant.workspace(group_id(f"rg-{name}"), containerRegistry=registry["id"])
         tenant.compute(workspace, "one", identity=system_assigned(name))
     return World(start_azure(tenant.document(), IN_ONE_GO, functions=False), other)
@@ -152,7 +152,7 @@ def test_what_came_to_need_it_after_the_run_stays(world: World) -> None:
 
 
 def registry_of(name: str) -> str:
-    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acr{name}")
+    return child(group_id(f"rg-{name}"), "Microsoft.ContainerRegistry/registries", f"acrml{name}")
 
 
 def _granted(azure: LocalAzure, name: str) -> str:

@@ -15,7 +15,7 @@ type Form = Callable[[str, str], Json]
 _ALL = "all principals"
 _PULL = "Microsoft.ContainerRegistry/registries/pull/read"
 _ANOTHER = oid("somebody else")
-_IF = "@Resource[Microsoft.ContainerRegistry/registries:name] StringEquals 'acr'"
+_IF = "@Resource[Microsoft.ContainerRegistry/registries:name] StringEquals 'acrml'"
 
 
 def _recorded(who: str, kind: str) -> Json:

@@ -65,7 +65,7 @@ def own_group(name: str) -> str:
 def pull(tenant: Tenant, name: str, *, abac: bool = False, group: str | None = None) -> Need:
     """A cluster that pulls from its workspace's registry."""
     group = group or own_group(name)
-    registry = tenant.registry(group, f"acr{name.replace('_', '')}", abac=abac)
+    registry = tenant.registry(group, f"acrml{name.replace('_', '')}", abac=abac)
     workspace = tenant.workspace(group, containerRegistry=registry["id"])
     tenant.compute(workspace, "cluster", identity=system_assigned(name))
     return Need(workspace["id"], oid(name), registry["id"], REPOSITORY_READER if abac else ACR_PULL)

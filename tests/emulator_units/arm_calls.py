@@ -16,10 +16,10 @@ from emulator.tenant import Tenant
 
 SUB = "/subscriptions/aaaaaaaa-0000-0000-0000-000000000001"
 RG = f"{SUB}/resourceGroups/rg"
-WORKSPACE = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
-REGISTRY = f"{RG}/providers/Microsoft.ContainerRegistry/registries/reg"
+WORKSPACE = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
+REGISTRY = f"{RG}/providers/Microsoft.ContainerRegistry/registries/regml"
 STORAGE = f"{RG}/providers/Microsoft.Storage/storageAccounts/sto"
-VAULT = f"{RG}/providers/Microsoft.KeyVault/vaults/kv"
+VAULT = f"{RG}/providers/Microsoft.KeyVault/vaults/kvml"
 UAI = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uai"
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"

@@ -60,7 +60,7 @@ async def test_nothing_for_a_workspace_with_a_user_assigned_identity() -> None:
 
 async def test_loading_a_tenant_grants_nothing() -> None:
     one = azure(
-        workspace(containerRegistry=REGISTRY), resource(REGISTRY), resource(f"{WORKSPACE}/computes/c", **SYSTEM)
+        workspace(containerRegistry=REGISTRY), resource(REGISTRY), resource(f"{WORKSPACE}/computes/cpu", **SYSTEM)
     )
     await settled()
     assert one.tenant.role_assignments == {}
@@ -69,15 +69,15 @@ async def test_loading_a_tenant_grants_nothing() -> None:
 
 async def test_compute_after_its_registry_may_pull() -> None:
     one = azure(workspace(containerRegistry=REGISTRY.lower()), resource(REGISTRY))
-    identity = one.ask("PUT", f"{WORKSPACE}/computes/c{AML}", SYSTEM).body["identity"]["principalId"]
+    identity = one.ask("PUT", f"{WORKSPACE}/computes/cpu{AML}", SYSTEM).body["identity"]["principalId"]
     await settled()
     assert one.roles_of(identity, REGISTRY) == {ACR_PULL}
-    assert one.tenant.principals[identity]["displayName"] == "ws/computes/c"
+    assert one.tenant.principals[identity]["displayName"] == "mlw/computes/cpu"
 
 
 async def test_compute_before_its_registry_may_not() -> None:
     one = azure(workspace())
-    identity = one.ask("PUT", f"{WORKSPACE}/computes/c{AML}", SYSTEM).body["identity"]["principalId"]
+    identity = one.ask("PUT", f"{WORKSPACE}/computes/cpu{AML}", SYSTEM).body["identity"]["principalId"]
     await settled()
     one.ask("PUT", f"{WORKSPACE}/jobs/first{AML}", {"properties": {"jobType": "Command"}})
     registry = one.ask("GET", f"{WORKSPACE}{AML}").body["properties"]["containerRegistry"]
@@ -93,7 +93,7 @@ async def test_compute_before_its_registry_may_not() -> None:
 
 async def test_compute_without_identity_gets_nothing() -> None:
     one = azure(workspace(containerRegistry=REGISTRY), resource(REGISTRY))
-    body = one.ask("PUT", f"{WORKSPACE}/computes/c{AML}", {"properties": {"computeType": "AmlCompute"}}).body
+    body = one.ask("PUT", f"{WORKSPACE}/computes/cpu{AML}", {"properties": {"computeType": "AmlCompute"}}).body
     await settled()
     assert "identity" not in body
     assert one.tenant.role_assignments == {}
@@ -101,7 +101,7 @@ async def test_compute_without_identity_gets_nothing() -> None:
 
 async def test_endpoint_has_no_identity_before_it_is_there() -> None:
     one = azure(workspace(containerRegistry=REGISTRY), resource(REGISTRY))
-    url = f"{WORKSPACE}/onlineEndpoints/e{AML}"
+    url = f"{WORKSPACE}/onlineEndpoints/serve{AML}"
     created = one.ask("PUT", url, {**SYSTEM, "properties": {"authMode": "Key"}}).body
     assert "identity" not in created
     assert created["properties"]["provisioningState"] == "Creating"
@@ -120,15 +120,15 @@ async def test_endpoint_with_a_user_assigned_identity_gets_nothing() -> None:
     uai = resource(UAI, properties={"principalId": principal(1), "clientId": principal(2)})
     one = azure(workspace(containerRegistry=REGISTRY), resource(REGISTRY), uai)
     attached = {"type": "UserAssigned", "userAssignedIdentities": {UAI: {}}}
-    one.ask("PUT", f"{WORKSPACE}/onlineEndpoints/e{AML}", {"identity": attached, "properties": {}})
+    one.ask("PUT", f"{WORKSPACE}/onlineEndpoints/serve{AML}", {"identity": attached, "properties": {}})
     await settled()
     assert one.tenant.role_assignments == {}
 
 
 async def test_a_deleted_compute_leaves_its_assignments_behind() -> None:
     one = azure(workspace(containerRegistry=REGISTRY), resource(REGISTRY))
-    identity = one.ask("PUT", f"{WORKSPACE}/computes/c{AML}", SYSTEM).body["identity"]["principalId"]
+    identity = one.ask("PUT", f"{WORKSPACE}/computes/cpu{AML}", SYSTEM).body["identity"]["principalId"]
     await settled()
-    one.ask("DELETE", f"{WORKSPACE}/computes/c{AML}")
+    one.ask("DELETE", f"{WORKSPACE}/computes/cpu{AML}")
     assert identity not in one.tenant.principals
     assert one.roles_of(identity, REGISTRY) == {ACR_PULL}

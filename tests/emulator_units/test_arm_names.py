@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
-from emulator_units.arm_calls import OPERATOR, RG, SUB, Azure, resource
+from emulator_units.arm_calls import OPERATOR, RG, SUB, WORKSPACE, Azure, resource
 
+from emulator import tenant_builder as build
 from emulator.arm.call import Call
 from emulator.errors import AzureError
 from emulator.ids import ResourcePath
 from emulator.names import decoded, encoded
+from emulator.tenant import Tenant, TenantFileError
 
 VERSIONS = {
     "Microsoft.ContainerRegistry/registries": "2025-11-01",
@@ -57,9 +59,65 @@ async def test_a_component_may_be_called_almost_anything(name: str) -> None:
     assert put(path, VERSIONS["Microsoft.Insights/components"])[1] == ""
 
 
-async def test_what_is_there_may_be_written_whatever_it_is_called() -> None:
-    there = resource(f"{RG}/providers/Microsoft.Storage/storageAccounts/Old", type="Microsoft.Storage/storageAccounts")
-    assert put(there["id"], VERSIONS["Microsoft.Storage/storageAccounts"], there)[1] == ""
+@pytest.mark.parametrize(
+    ("kind", "shortest", "longest"),
+    [
+        ("Microsoft.ContainerRegistry/registries", "Acr01", "a" * 50),
+        ("Microsoft.KeyVault/vaults", "k-1", "v" * 24),
+        ("Microsoft.MachineLearningServices/workspaces", "m_1", "m" * 33),
+        ("Microsoft.ManagedIdentity/userAssignedIdentities", "1-_", "i" * 128),
+        ("Microsoft.Storage/storageAccounts", "st1", "1" * 24),
+    ],
+)
+async def test_lengths(kind: str, shortest: str, longest: str) -> None:
+    """What is one sign shorter or longer is refused, and what is in between is not."""
+    got = {name: put(f"{RG}/providers/{kind}/{name}", VERSIONS[kind])[1] for name in (shortest, longest)}
+    assert set(got.values()) == {""}
+    wrong = [put(f"{RG}/providers/{kind}/{name}", VERSIONS[kind]) for name in (shortest[:-1], longest + longest[-1])]
+    assert [status for status, _ in wrong] == [400, 400]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "allowed"),
+    [
+        ("AmlCompute", "c1", False),
+        ("AmlCompute", "cluster-2", True),
+        ("AmlCompute", "x" * 32, True),
+        ("AmlCompute", "1st", False),
+        ("ComputeInstance", "x" * 25, False),
+        ("ComputeInstance", "desk-2", False),
+        ("ComputeInstance", "desk-b2", True),
+        ("Kubernetes", "k8", True),
+        ("Kubernetes", "x" * 17, False),
+        (None, "k8", True),
+    ],
+)
+async def test_the_names_of_computes_depend_on_their_kind(kind: str | None, name: str, allowed: bool) -> None:
+    """As users report them: microsoft/AzureTRE#3661 and MicrosoftLearning/DP100#50"""
+    one = Azure({"resources": [resource(WORKSPACE)]})
+    target = f"{WORKSPACE}/computes/{name}?api-version=2025-12-01"
+    body = {"location": "westeurope", "properties": {"computeType": kind}}
+    if allowed:
+        assert one.ask("PUT", target, body).status == 201
+    else:
+        assert one.refusal("PUT", target, body).code == "InvalidResourceName"
+
+
+@pytest.mark.parametrize(
+    ("below", "message"),
+    [
+        ("Microsoft.ContainerRegistry/registries/acr", "between 5 and 50 characters"),
+        ("Microsoft.ContainerRegistry/registries/acr/webhooks/push", "between 5 and 50 characters"),
+        ("Microsoft.MachineLearningServices/workspaces/ws", "3 to 33 letters"),
+        ("Microsoft.Storage/storageAccounts/Old", "lower-case letters only"),
+    ],
+)
+def test_no_tenant_holds_what_azure_never_made(below: str, message: str) -> None:
+    made = resource(f"{RG}/providers/{below}")
+    with pytest.raises(TenantFileError, match=rf"^resources\[1\]\.id: .*{message}"):
+        Tenant({"resources": [resource(WORKSPACE), made]})
+    with pytest.raises(AzureError, match=message):
+        build.resource(made["id"])
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_served_as_given_whatever_the_casing() -> None:
     ("target", "status", "code"),
     [
         (f"{REGISTRY}2{ACR}", 404, "ResourceNotFound"),
-        (f"{RG}2/providers/Microsoft.ContainerRegistry/registries/x{ACR}", 404, "ResourceGroupNotFound"),
+        (f"{RG}2/providers/Microsoft.ContainerRegistry/registries/another{ACR}", 404, "ResourceGroupNotFound"),
         (f"/subscriptions/aaaaaaaa-0000-0000-0000-000000000002{RES}", 404, "SubscriptionNotFound"),
         (f"/subscriptions/other/resourceGroups/rg{RES}", 400, "InvalidSubscriptionId"),
         (REGISTRY, 400, "MissingApiVersionParameter"),
@@ -70,39 +70,39 @@ def test_what_is_not_there(target: str, status: int, code: str) -> None:
 
 
 def test_lists() -> None:
-    elsewhere = f"{SUB}/resourceGroups/other/providers/Microsoft.ContainerRegistry/registries/far"
-    nested = [resource(f"{WORKSPACE}/computes/c{number}") for number in range(3)]
+    elsewhere = f"{SUB}/resourceGroups/other/providers/Microsoft.ContainerRegistry/registries/faraway"
+    nested = [resource(f"{WORKSPACE}/computes/cpu{number}") for number in range(3)]
     one = azure(resource(elsewhere), *nested)
     at = "{}/providers/Microsoft.ContainerRegistry/registries" + ACR
 
     def names(target: str) -> set[str]:
         return {item["name"] for item in one.ask("GET", target).body["value"]}
 
-    assert names(at.format(SUB)) == {"reg", "far"}
-    assert names(at.format(RG)) == {"reg"}
-    assert names(f"{WORKSPACE}/computes{AML}") == {"c0", "c1", "c2"}
+    assert names(at.format(SUB)) == {"regml", "faraway"}
+    assert names(at.format(RG)) == {"regml"}
+    assert names(f"{WORKSPACE}/computes{AML}") == {"cpu0", "cpu1", "cpu2"}
     assert names(f"{WORKSPACE}/datastores{AML}") == set()
     assert names(f"{SUB}/resources{RES}&$filter=resourceType eq 'Microsoft.ContainerRegistry/registries'") == {
-        "reg",
-        "far",
+        "regml",
+        "faraway",
     }
-    assert names(f"{RG}/resources{RES}") == {"reg", "ws"}
+    assert names(f"{RG}/resources{RES}") == {"regml", "mlw"}
     assert names(f"{SUB}/resourceGroups{RES}") == {"rg", "other"}
     subscriptions = one.ask("GET", f"/subscriptions{RES}").body["value"]
     assert [item["id"] for item in subscriptions] == [SUB]
 
 
 def test_lists_hold_what_the_caller_may_read() -> None:
-    far = f"{SUB}/resourceGroups/other/providers/Microsoft.ContainerRegistry/registries/far"
+    far = f"{SUB}/resourceGroups/other/providers/Microsoft.ContainerRegistry/registries/faraway"
     one = azure(resource(far), roleAssignments=[held(far, READER, ME)])
     url = f"{SUB}/providers/Microsoft.ContainerRegistry/registries{ACR}"
-    assert [item["name"] for item in one.ask("GET", url, caller=caller(ME)).body["value"]] == ["far"]
+    assert [item["name"] for item in one.ask("GET", url, caller=caller(ME)).body["value"]] == ["faraway"]
     assert one.refusal("GET", url, caller=caller(principal(2))).code == "AuthorizationFailed"
     assert one.refusal("GET", f"{WORKSPACE}/computes{AML}", caller=caller(ME)).code == "AuthorizationFailed"
 
 
 def test_pages() -> None:
-    one = azure(*(resource(f"{WORKSPACE}/computes/c{number}") for number in range(230)))
+    one = azure(*(resource(f"{WORKSPACE}/computes/cpu{number}") for number in range(230)))
     url, seen, pages = f"{WORKSPACE}/computes{AML}", [], 0
     while url:
         body = one.ask("GET", url.removeprefix("https://127.0.0.1:1")).body
@@ -159,7 +159,7 @@ async def test_slow_creations() -> None:
 
 
 async def test_deleting_takes_what_is_below() -> None:
-    below = f"{WORKSPACE}/computes/c"
+    below = f"{WORKSPACE}/computes/cpu"
     one = azure(resource(below), roleAssignments=[held(WORKSPACE, READER, ME), held(RG, READER, ME)])
     assert one.ask("DELETE", f"{WORKSPACE}{AML}").status == 200
     assert one.ask("DELETE", f"{WORKSPACE}{AML}").status == 204
@@ -185,17 +185,17 @@ async def test_a_lock_below_blocks_deleting_the_group() -> None:
 
 def test_a_lock_lies_on_what_is_there() -> None:
     """Also on what lies below something that the tenant file leaves out. Recorded on a collection of a database."""
-    below = f"{RG}/providers/Microsoft.DocumentDB/databaseAccounts/db/mongodbDatabases/one"
+    below = f"{RG}/providers/Microsoft.DocumentDB/databaseAccounts/cosmos/mongodbDatabases/one"
     lock = "providers/Microsoft.Authorization/locks/l?api-version=2016-09-01"
     one = azure(resources=[resource(below)])
     body = {"properties": {"level": "CanNotDelete"}}
     assert one.ask("PUT", f"{below}/{lock}", body).status == 201
-    assert one.refusal("PUT", f"{below.replace('/db/', '/none/')}/{lock}", body).code == "ResourceNotFound"
+    assert one.refusal("PUT", f"{below.replace('/cosmos/', '/none/')}/{lock}", body).code == "ResourceNotFound"
 
 
 def test_what_cannot_be_written() -> None:
     one = azure()
-    assert one.refusal("PUT", f"{WORKSPACE}2/computes/c{AML}", {}).code == "ParentResourceNotFound"
+    assert one.refusal("PUT", f"{WORKSPACE}2/computes/cpu{AML}", {}).code == "ParentResourceNotFound"
     assert one.refusal("PUT", f"{RG}/providers/Microsoft.ContainerRegistry/registries{ACR}", {}).status == 405
     assert one.refusal("PATCH", f"{REGISTRY}{ACR}", {"properties": "x"}).code == "InvalidRequestContent"
     assert one.refusal("POST", f"{REGISTRY}/explode{ACR}").code == "InvalidResourceType"
@@ -220,7 +220,7 @@ def test_identities() -> None:
 
 async def test_actions() -> None:
     one = azure(roleAssignments=[held(RG, READER, ME)])
-    assert one.ask("POST", f"{REGISTRY}/listCredentials{ACR}").body["username"] == "reg"
+    assert one.ask("POST", f"{REGISTRY}/listCredentials{ACR}").body["username"] == "regml"
     one.ask("PATCH", f"{REGISTRY}{ACR}", {"properties": {"adminUserEnabled": False}})
     assert one.refusal("POST", f"{REGISTRY}/listCredentials{ACR}").code == "UnAuthorizedForCredentialOperations"
     forbidden = one.refusal("POST", f"{WORKSPACE}/resynckeys{AML}", caller=caller(ME))

@@ -50,7 +50,7 @@ def test_locations_and_tenants() -> None:
         ("Microsoft.Storage", "free", None),
         ("Microsoft.Storage", "sto", "AlreadyExists"),
         ("Microsoft.Storage", "Not-Legal", "AccountNameInvalid"),
-        ("Microsoft.ContainerRegistry", "REG", "AlreadyExists"),
+        ("Microsoft.ContainerRegistry", "REGML", "AlreadyExists"),
         ("Microsoft.KeyVault", "free", None),
     ],
 )
@@ -64,13 +64,13 @@ def test_names_that_are_free(kind: str, name: str, reason: str | None) -> None:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("resourceType eq 'microsoft.containerregistry/registries'", ["reg"]),
+        ("resourceType eq 'microsoft.containerregistry/registries'", ["regml"]),
         ("resourceType eq 'Microsoft.Storage/storageAccounts' and name eq 'STO'", ["sto"]),
         ("resourceType eq 'Microsoft.Storage/storageAccounts' and name eq 'other'", []),
         ("resourceGroup eq 'rg2'", ["d"]),
-        ("tagName eq 'env' and tagValue eq 'prod'", ["reg"]),
+        ("tagName eq 'env' and tagValue eq 'prod'", ["regml"]),
         ("substringof('t', name)", ["sto"]),
-        ("name eq 'd' or name eq 'reg'", ["d", "reg"]),
+        ("name eq 'd' or name eq 'regml'", ["d", "regml"]),
         ("resourceGroup ne 'rg'", ["d"]),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_group_is_changed() -> None:
 
 def test_what_a_list_of_resources_is_asked_to_show() -> None:
     one = azure(resource(VAULT, properties={"provisioningState": "Succeeded"}))
-    listed = one.ask("GET", f"{SUB}/resources{RES}&$filter=name eq 'kv'&$expand=provisioningState").body["value"]
+    listed = one.ask("GET", f"{SUB}/resources{RES}&$filter=name eq 'kvml'&$expand=provisioningState").body["value"]
     assert [found["provisioningState"] for found in listed] == ["Succeeded"]
     assert "properties" not in listed[0]
     assert one.refusal("GET", f"{SUB}/resources{RES}&$expand=colour").status == 400
@@ -164,9 +164,9 @@ def test_the_activity_log() -> None:
 async def test_a_vault_that_was_deleted_is_recovered_or_purged() -> None:
     one = azure(resource(VAULT, properties={"tenantId": "t", "mark": 1}))
     version = "?api-version=2023-07-01"
-    place = f"{SUB}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kv"
+    place = f"{SUB}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kvml"
     one.ask("DELETE", f"{VAULT}{version}")
-    assert names(one, f"{SUB}/providers/Microsoft.KeyVault/deletedVaults{version}") == ["kv"]
+    assert names(one, f"{SUB}/providers/Microsoft.KeyVault/deletedVaults{version}") == ["kvml"]
     assert one.ask("GET", f"{place}{version}").body["properties"]["vaultId"] == VAULT
     body = {"location": "westeurope", "properties": {}}
     assert one.refusal("PUT", f"{VAULT}{version}", body).code == "ConflictError"
@@ -243,6 +243,6 @@ async def test_what_is_filled_in_and_what_is_kept() -> None:
     assert made["sku"] == {"name": "Premium", "tier": "Premium"}
     assert made["properties"]["adminUserEnabled"] is True
     assert made["properties"]["networkRuleSet"] == {"defaultAction": "Allow", "ipRules": []}
-    assert made["properties"]["loginServer"] == "reg.azurecr.io"
+    assert made["properties"]["loginServer"] == "regml.azurecr.io"
     again = one.ask("PUT", target, body).body["properties"]
     assert again["creationDate"] == made["properties"]["creationDate"]

@@ -10,7 +10,7 @@ from emulator_units.eventually import eventually
 GROUP = f"{RG}/providers/Microsoft.ContainerInstance/containerGroups/cg"
 TABLE = f"{STORAGE}/tableServices/default/tables/runs"
 AML_REGISTRY = f"{RG}/providers/Microsoft.MachineLearningServices/registries/shared"
-COMPUTE = f"{WORKSPACE}/computes/ci"
+COMPUTE = f"{WORKSPACE}/computes/ci1"
 DCR = f"{RG}/providers/Microsoft.Insights/dataCollectionRules/dcr"
 
 

@@ -8,8 +8,8 @@ import pytest
 from emulator_units.arm_calls import RG, SUB, WORKSPACE, Azure, resource
 
 AML = "?api-version=2024-10-01"
-COMPUTE = f"{WORKSPACE}/computes/ci"
-ENDPOINT = f"{WORKSPACE}/onlineEndpoints/ep"
+COMPUTE = f"{WORKSPACE}/computes/ci1"
+ENDPOINT = f"{WORKSPACE}/onlineEndpoints/infer"
 
 
 def azure() -> Azure:
@@ -42,8 +42,8 @@ async def test_an_instance_starts_and_stops_in_a_while(action: str) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("connections/c", {"properties": {"category": "ContainerRegistry", "authType": "None", "target": "t"}}),
-        ("outboundRules/r", {"properties": {"type": "FQDN", "destination": "pypi.org"}}),
+        ("connections/con", {"properties": {"category": "ContainerRegistry", "authType": "None", "target": "t"}}),
+        ("outboundRules/pypi", {"properties": {"type": "FQDN", "destination": "pypi.org"}}),
     ],
 )
 def test_connections_and_rules_are_there_at_once(path: str, body: dict[str, object]) -> None:

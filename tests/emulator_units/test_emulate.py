@@ -61,7 +61,7 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
             headers={"Authorization": f"Bearer {ready['operatorToken']}"},
         )
         with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=ready["ca"])) as answer:
-            assert json.load(answer)["name"] == "reg"
+            assert json.load(answer)["name"] == "regml"
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")

@@ -18,8 +18,8 @@ from emulator.server import LocalAzure
 
 type Json = dict[str, Any]
 
-CLUSTER = f"{WORKSPACE}/computes/c1"
-IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u1"
+CLUSTER = f"{WORKSPACE}/computes/cpu1"
+IDENTITY = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uai1"
 TENANT = {
     "resources": [
         resource(REGISTRY, properties={"adminUserEnabled": True}),
@@ -108,41 +108,41 @@ def _unreadable(body: bytes) -> bool:
 
 @pytest.mark.parametrize("answer", ["truncated", "empty", "notUtf8", "notJson", "html"])
 async def test_answers_that_are_no_json(client: Client, answer: str) -> None:
-    await client.faults({"path": "registries/reg", "answer": answer, "times": 1})
+    await client.faults({"path": "registries/regml", "answer": answer, "times": 1})
     spoilt = await client.ask(REGISTRY)
     assert spoilt.status == 200
     assert _unreadable(await spoilt.read())
     assert spoilt.headers["Date"]
-    assert (await client.get(REGISTRY))["name"] == "reg"
+    assert (await client.get(REGISTRY))["name"] == "regml"
 
 
 @pytest.mark.parametrize(("answer", "kind"), [("null", type(None)), ("list", list), ("text", str), ("number", int)])
 async def test_answers_of_another_type(client: Client, answer: str, kind: type) -> None:
-    await client.faults({"path": "registries/reg", "answer": answer})
+    await client.faults({"path": "registries/regml", "answer": answer})
     assert type(await client.get(REGISTRY)) is kind
 
 
 async def test_an_answer_of_another_content_type(client: Client) -> None:
-    await client.faults({"path": "registries/reg", "answer": "plainText"})
+    await client.faults({"path": "registries/regml", "answer": "plainText"})
     answer = await client.ask(REGISTRY)
     assert answer.content_type == "text/plain"
-    assert json.loads(await answer.text())["name"] == "reg"
+    assert json.loads(await answer.text())["name"] == "regml"
 
 
 @pytest.mark.parametrize("connection", ["reset", "stall"])
 async def test_connections_that_end_amid_a_body(client: Client, connection: str) -> None:
-    await client.faults({"path": "registries/reg", "connection": connection, "stallMs": 3000, "times": 1})
+    await client.faults({"path": "registries/regml", "connection": connection, "stallMs": 3000, "times": 1})
     started = time.monotonic()
     with pytest.raises(aiohttp.ClientError):
         await client.ask(REGISTRY)
     assert (time.monotonic() - started >= 3) == (connection == "stall")
-    assert (await client.get(REGISTRY))["name"] == "reg"
+    assert (await client.get(REGISTRY))["name"] == "regml"
 
 
 async def test_a_slow_body_arrives(client: Client) -> None:
-    await client.faults({"path": "registries/reg", "connection": "slow", "stallMs": 200})
+    await client.faults({"path": "registries/regml", "connection": "slow", "stallMs": 200})
     started = time.monotonic()
-    assert (await client.get(REGISTRY))["name"] == "reg"
+    assert (await client.get(REGISTRY))["name"] == "regml"
     assert time.monotonic() - started >= 0.2
 
 
@@ -229,7 +229,7 @@ async def test_a_lock_that_appears_after_the_second_read(client: Client) -> None
     await client.faults(
         {
             "method": "GET",
-            "path": "registries/reg",
+            "path": "registries/regml",
             "nth": 2,
             "times": 1,
             "after": True,
@@ -239,7 +239,7 @@ async def test_a_lock_that_appears_after_the_second_read(client: Client) -> None
     body = {"tags": {"a": "b"}}
     assert [(await client.ask(REGISTRY)).status, (await client.ask(REGISTRY, "PATCH", body)).status] == [200, 200]
     assert [(await client.ask(REGISTRY)).status, (await client.ask(REGISTRY, "PATCH", body)).status] == [200, 409]
-    await client.faults({"path": "registries/reg", "times": 1, "change": {"delete": _lock(REGISTRY)["id"]}})
+    await client.faults({"path": "registries/regml", "times": 1, "change": {"delete": _lock(REGISTRY)["id"]}})
     assert (await client.ask(REGISTRY, "PATCH", body)).status == 200
 
 
@@ -292,7 +292,7 @@ async def test_resource_graph_is_behind(client: Client) -> None:
     await client.faults({"graphBehindSeconds": 300})
     new = f"{REGISTRY}new"
     await client.ask(new, "PUT", {"location": "westeurope", "sku": {"name": "Basic"}})
-    assert (await client.get(new))["name"] == "regnew"
+    assert (await client.get(new))["name"] == "regmlnew"
     assert new not in {one["id"] for one in (await client.graph())["data"]}
     await client.advance(301)
     assert new in {one["id"] for one in (await client.graph())["data"]}
@@ -302,7 +302,7 @@ async def test_resource_graph_is_behind(client: Client) -> None:
 
 async def test_cut_answers_are_logged_as_such(client: Client) -> None:
     await client.ask("/_local/requests", "DELETE")
-    await client.faults({"path": "registries/reg", "connection": "reset", "times": 1})
+    await client.faults({"path": "registries/regml", "connection": "reset", "times": 1})
     with pytest.raises(aiohttp.ClientError):
         await client.ask(REGISTRY)
     await client.ask(REGISTRY)

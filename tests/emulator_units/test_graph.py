@@ -18,7 +18,7 @@ CALLER = "00000000-0000-0000-0000-0000000000f1"
 SUB, OTHER = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
 RG = f"/subscriptions/{SUB}/resourceGroups/ML-Prod"
 WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws1"
-ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acr1"
+ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acrml1"
 FAR = f"/subscriptions/{OTHER}/resourceGroups/far/providers/Microsoft.Storage/storageAccounts/far"
 READER = "/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7"
 
@@ -46,10 +46,10 @@ DOCUMENT: Json = {
         },
         {"id": f"{WS}/computes/cluster", "location": "westeurope", "properties": {"computeType": "AmlCompute"}},
         {"id": f"{WS}/datastores/data", "properties": {}},
-        {"id": f"{WS}/connections/c", "properties": {}},
-        {"id": f"{WS}/onlineEndpoints/ep", "location": "westeurope", "properties": {}},
-        {"id": f"{WS}/onlineEndpoints/ep/deployments/blue", "location": "westeurope", "properties": {}},
-        {"id": f"{WS}/batchEndpoints/be", "location": "westeurope", "properties": {}},
+        {"id": f"{WS}/connections/con", "properties": {}},
+        {"id": f"{WS}/onlineEndpoints/infer", "location": "westeurope", "properties": {}},
+        {"id": f"{WS}/onlineEndpoints/infer/deployments/blue", "location": "westeurope", "properties": {}},
+        {"id": f"{WS}/batchEndpoints/batch", "location": "westeurope", "properties": {}},
         {"id": ACR, "location": "westeurope", "sku": {"name": "Basic"}, "properties": {"adminUserEnabled": True}},
         {"id": f"{ACR}/providers/Microsoft.Insights/diagnosticSettings/x", "properties": {}},
         {"id": FAR, "location": "westeurope", "properties": {}},
@@ -57,7 +57,7 @@ DOCUMENT: Json = {
     "roleAssignments": [
         assigned("/providers/Microsoft.Management/managementGroups/top", "at-top"),
         assigned(f"/subscriptions/{SUB}", "at-sub"),
-        assigned(ACR, "at-acr"),
+        assigned(ACR, "at-acrml"),
         assigned(f"/subscriptions/{OTHER}", "at-other"),
     ],
     "managementGroups": [{"name": "top", "subscriptions": [SUB]}],
@@ -90,7 +90,7 @@ def test_a_registry_leads_to_its_workspaces() -> None:
         "| project id, name | order by id asc"
     )
     assert rows(query) == [{"id": WS, "name": "ws1"}]
-    assert rows(query.replace("acr1", "acr2")) == []
+    assert rows(query.replace("acrml1", "acrml2")) == []
 
 
 def test_a_row_has_the_columns_of_the_service() -> None:
@@ -123,7 +123,7 @@ def test_computes_datastores_connections_and_extensions_are_unknown() -> None:
 
 
 def test_a_query_without_table_asks_resources() -> None:
-    assert rows("where type has 'registries' | project name") == [{"name": "acr1"}]
+    assert rows("where type has 'registries' | project name") == [{"name": "acrml1"}]
 
 
 def test_containers() -> None:
@@ -139,18 +139,18 @@ def test_containers() -> None:
 def test_scopes_limit_the_rows() -> None:
     query = "resources | where type has 'storageaccounts' or type has 'registries' | project name"
     assert rows(query, subscriptions=[OTHER.upper()]) == [{"name": "far"}]
-    assert rows(query, managementGroups=["Top"]) == [{"name": "acr1"}]
+    assert rows(query, managementGroups=["Top"]) == [{"name": "acrml1"}]
     assert len(rows(query, subscriptions=[OTHER], managementGroups=["top"])) == 2
 
 
 @pytest.mark.parametrize(
     ("scope_filter", "expected"),
     [
-        (None, ["at-acr", "at-sub"]),
-        ("AtScopeAndBelow", ["at-acr", "at-sub"]),
+        (None, ["at-acrml", "at-sub"]),
+        ("AtScopeAndBelow", ["at-acrml", "at-sub"]),
         ("AtScopeExact", ["at-sub"]),
         ("AtScopeAndAbove", ["at-sub", "at-top"]),
-        ("atscopeaboveandbelow", ["at-acr", "at-sub", "at-top"]),
+        ("atscopeaboveandbelow", ["at-acrml", "at-sub", "at-top"]),
     ],
 )
 def test_role_assignments_by_scope_filter(scope_filter: str | None, expected: list[str]) -> None:
@@ -164,17 +164,17 @@ def test_role_assignments_by_scope_filter(scope_filter: str | None, expected: li
 
 def test_role_definitions_are_there_for_joins() -> None:
     query = (
-        "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' and name == 'at-acr' "
+        "authorizationresources | where type =~ 'microsoft.authorization/roleassignments' and name == 'at-acrml' "
         "| extend role = tolower(tostring(properties.roleDefinitionId)) | join kind=inner ("
         "authorizationresources | where type =~ 'microsoft.authorization/roledefinitions' "
         "| extend role = tolower(id), roleName = tostring(properties.roleName)) on role | project name, roleName"
     )
-    assert rows(query) == [{"name": "at-acr", "roleName": "Reader"}]
+    assert rows(query) == [{"name": "at-acrml", "roleName": "Reader"}]
 
 
 def test_only_what_the_caller_may_read() -> None:
     service = graph(lambda principal, resource: principal == CALLER and "/registries/" in resource)
-    assert rows("resources | project name", service) == [{"name": "acr1"}]
+    assert rows("resources | project name", service) == [{"name": "acrml1"}]
     assert rows("resources | summarize n = count()", service) == [{"n": 1}]
     assert rows("resourcecontainers", service) == []
     assert service.query("somebody else", {"query": "resources"})[0]["data"] == []
@@ -232,7 +232,7 @@ def test_skip_is_ignored_with_take() -> None:
 
 
 def test_table_format() -> None:
-    query = "resources | where name == 'acr1' | project name, sku, n = 1, b = true"
+    query = "resources | where name == 'acrml1' | project name, sku, n = 1, b = true"
     answer, _ = graph().query(CALLER, {"query": query, "options": {"resultFormat": "table"}})
     assert graph().query(CALLER, {"query": query}, as_table=True)[0] == answer
     assert (
@@ -245,7 +245,7 @@ def test_table_format() -> None:
             {"name": "n", "type": "integer"},
             {"name": "b", "type": "boolean"},
         ],
-        "rows": [["acr1", {"name": "Basic"}, 1, True]],
+        "rows": [["acrml1", {"name": "Basic"}, 1, True]],
     }
 
 
@@ -337,7 +337,7 @@ def test_rows_that_a_where_drops_are_not_checked_for_access() -> None:
         calls.append(resource)
         return True
 
-    rows("resources | where name == 'acr10042' | project id", graph(can_read, registries(10_000)))
+    rows("resources | where name == 'acrml10042' | project id", graph(can_read, registries(10_000)))
     assert calls == [f"{ACR}0042"]
 
 

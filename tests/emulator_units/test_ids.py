@@ -58,11 +58,11 @@ def test_laws_of_containment(rest: list[str], more: str) -> None:
     [
         (SUB, "Microsoft.Resources/subscriptions", SUB[15:], "/", False),
         (f"{SUB}/resourceGroups", "Microsoft.Resources/subscriptions/resourceGroups", SUB[15:], "/", True),
-        (REGISTRY, "Microsoft.ContainerRegistry/registries", "reg", RG, False),
+        (REGISTRY, "Microsoft.ContainerRegistry/registries", "regml", RG, False),
         (
-            f"{WORKSPACE}/computes/c",
+            f"{WORKSPACE}/computes/cpu",
             "Microsoft.MachineLearningServices/workspaces/computes",
-            "c",
+            "cpu",
             RG,
             False,
         ),

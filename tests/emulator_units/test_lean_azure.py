@@ -106,7 +106,7 @@ def _refused(azure: LeanAzure) -> list[tuple[int, str]]:
 def test_a_list_is_what_the_tenant_holds(azure: LeanAzure) -> None:
     answer = azure.answer(_request(azure, "GET", _COMPUTES))
     assert answer.status == 200
-    assert {one["name"] for one in json.loads(answer.body)["value"]} == {"c0", "c1", "c2", "c3", "c4"}
+    assert {one["name"] for one in json.loads(answer.body)["value"]} == {"cpu0", "cpu1", "cpu2", "cpu3", "cpu4"}
     assert answer.headers["x-ms-ratelimit-remaining-subscription-reads"] == "249"
     assert _refused(azure) == []
 
@@ -134,7 +134,7 @@ def test_a_live_one_makes_grants_and_shows_them_wherever_they_are_listed() -> No
     azure = LeanAzure(Tenant(tenant(_SIZE, _SUBSCRIPTIONS, lacking=1)), latency=0, throttles=True, live=True)
     group = _WORKSPACES[0].partition("/providers/")[0]
     clusters = json.loads(azure.answer(_request(azure, "GET", _COMPUTES)).body)["value"]
-    (principal,) = (one["identity"]["principalId"] for one in clusters if one["name"] == "c0")
+    (principal,) = (one["identity"]["principalId"] for one in clusters if one["name"] == "cpu0")
     all_of_it = "providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01"
     lists = f"{group}/{all_of_it}", f"{_SUBSCRIPTION}/{all_of_it}&$filter=assignedTo('{principal}')"
 
@@ -153,7 +153,7 @@ def test_a_live_one_makes_grants_and_shows_them_wherever_they_are_listed() -> No
 
 def test_a_live_one_refuses_what_arm_refuses() -> None:
     azure = LeanAzure(Tenant(tenant(_SIZE, _SUBSCRIPTIONS)), latency=0, throttles=True, live=True)
-    missing = _COMPUTES.replace("ws-0/", "ws-none/")
+    missing = _COMPUTES.replace("mlw-0/", "mlw-none/")
     assert azure.answer(_request(azure, "GET", missing)).status == 404
     assert _refused(azure) == [(404, missing)]
 

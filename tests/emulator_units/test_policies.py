@@ -5,7 +5,7 @@ from emulator_units.arm_calls import RG, SUB, Azure, resource
 
 _KIND = "providers/Microsoft.Authorization/policyAssignments"
 _API = "api-version=2022-06-01"
-VNET = f"{RG}/providers/Microsoft.Network/virtualNetworks/v"
+VNET = f"{RG}/providers/Microsoft.Network/virtualNetworks/net"
 SCOPES = {
     "of-management-group": "/providers/Microsoft.Management/managementGroups/mg",
     "of-subscription": SUB,

@@ -11,15 +11,15 @@ SLOT = f"{SITE}/slots/staging"
 POOL = f"{RG}/providers/Microsoft.Batch/batchAccounts/batch/pools/one"
 GROUP = f"{RG}/providers/Microsoft.ContainerInstance/containerGroups/aci"
 WEB, AML = "?api-version=2024-04-01", "?api-version=2025-12-01"
-DOCKER = {"linuxFxVersion": "DOCKER|reg.azurecr.io/app:1", "acrUseManagedIdentityCreds": True}
+DOCKER = {"linuxFxVersion": "DOCKER|regml.azurecr.io/app:1", "acrUseManagedIdentityCreds": True}
 
 
 def azure() -> Azure:
-    credentials = [{"server": "reg.azurecr.io", "username": "reg", "password": "secret"}]
-    registries = [{"server": "reg.azurecr.io", "username": "reg", "passwordSecretRef": "pw"}]
+    credentials = [{"server": "regml.azurecr.io", "username": "regml", "password": "secret"}]
+    registries = [{"server": "regml.azurecr.io", "username": "regml", "passwordSecretRef": "pw"}]
     app = {"configuration": {"registries": registries, "secrets": [{"name": "pw", "value": "secret"}]}}
     containers = {
-        "containerRegistries": [{"registryServer": "reg.azurecr.io", "username": "reg", "password": "secret"}]
+        "containerRegistries": [{"registryServer": "regml.azurecr.io", "username": "regml", "password": "secret"}]
     }
     machines = {"virtualMachineConfiguration": {"containerConfiguration": containers}}
     return Azure(
@@ -45,8 +45,8 @@ def test_no_password_is_ever_shown(scope: str, version: str) -> None:
     shown = one.ask("GET", f"{scope}?api-version={version}").body
     listed = one.ask("GET", f"{scope.rpartition('/')[0]}?api-version={version}").body
     assert "secret" not in str((shown, listed)).replace("'secrets'", "").replace("passwordSecretRef", "")
-    assert "'username': 'reg'" in str(shown)
-    assert "'username': 'reg'" in str(listed)
+    assert "'username': 'regml'" in str(shown)
+    assert "'username': 'regml'" in str(listed)
 
 
 def test_names_of_secrets_are_shown() -> None:
@@ -107,7 +107,7 @@ class TestJobs:
         assert one.refusal("PUT", f"{WORKSPACE}/jobs/j{AML}", {"properties": properties}).status == 400
 
     def test_may_name_no_compute_or_one_that_is_there(self) -> None:
-        one = self.workspace(resource(f"{WORKSPACE}/computes/c1"))
-        for properties in ({}, {"computeId": f"{WORKSPACE}/computes/C1"}):
+        one = self.workspace(resource(f"{WORKSPACE}/computes/cpu1"))
+        for properties in ({}, {"computeId": f"{WORKSPACE}/computes/CPU1"}):
             body = {"properties": {"jobType": "Command", **properties}}
             assert one.ask("PUT", f"{WORKSPACE}/jobs/j{AML}", body).status in (200, 201)

@@ -101,7 +101,7 @@ def test_identities_of_resources_and_of_assignments_exist() -> None:
     cluster = f"{RG}/providers/Microsoft.ContainerService/managedClusters/aks"
     kubelet = resource(cluster, properties={"identityProfile": {"kubeletidentity": {"objectId": principal(21)}}})
     attached = {"type": "UserAssigned", "userAssignedIdentities": {"/x/y": {"principalId": principal(22)}}}
-    site = resource(f"{RG}/providers/Microsoft.Web/sites/s", identity=attached)
+    site = resource(f"{RG}/providers/Microsoft.Web/sites/site", identity=attached)
     one = azure(held(RG, READER, principal(23)), resources=[resource(REGISTRY), kubelet, site])
     for number in (21, 22, 23):
         assert one.assign(REGISTRY, ACR_PULL, principal(number), principalType="ServicePrincipal").status == 201

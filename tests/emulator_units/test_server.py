@@ -107,12 +107,12 @@ async def test_role_assignments_with_the_sdk(azure: LocalAzure, credential: Mana
 async def test_registries_with_the_sdk(azure: LocalAzure, credential: ManagedIdentityCredential) -> None:
     async with ContainerRegistryManagementClient(credential, SUBSCRIPTION, **arm(azure)) as client:
         body = {"properties": {"adminUserEnabled": False}}
-        registry = await (await client.registries.begin_update("rg", "reg", body)).result()
+        registry = await (await client.registries.begin_update("rg", "regml", body)).result()
         assert registry.properties
         assert registry.properties.admin_user_enabled is False
-        assert [item.name async for item in client.registries.list()] == ["reg"]
+        assert [item.name async for item in client.registries.list()] == ["regml"]
         with pytest.raises(HttpResponseError):
-            await client.registries.list_credentials("rg", "reg")
+            await client.registries.list_credentials("rg", "regml")
 
 
 async def test_logs_with_the_sdk(

@@ -103,13 +103,13 @@ def access() -> Json:
     }
     loop = {
         **grant(
-            "[resourceId('Microsoft.ContainerRegistry/registries', 'reg')]",
+            "[resourceId('Microsoft.ContainerRegistry/registries', 'regml')]",
             ACR_PULL,
             "parameters('principals')[copyIndex()]",
         ),
         "copy": {"name": "grants", "count": "[length(parameters('principals'))]"},
     }
-    declared = {"principals": {"type": "array"}, "vault": {"type": "string", "defaultValue": "kv"}}
+    declared = {"principals": {"type": "array"}, "vault": {"type": "string", "defaultValue": "kvml"}}
     return template(loop, policies, parameters=declared)
 
 
@@ -317,8 +317,8 @@ async def test_functions_give_what_the_compiler_gives() -> None:
         "guid": "[guid('a', 'b')]",
         "unique": "[uniqueString('hello world', 'abc')]",
         "format": "[format('{0}-{1}', 'a', 1)]",
-        "id": "[resourceId('cccccccc-0000-0000-0000-000000000003', 'g', 'Microsoft.Storage/storageAccounts', 's')]",
-        "group": "[resourceId('g', 'Microsoft.Storage/storageAccounts', 's')]",
+        "id": "[resourceId('cccccccc-0000-0000-0000-000000000003', 'g', 'Microsoft.Storage/storageAccounts', 'store')]",
+        "group": "[resourceId('g', 'Microsoft.Storage/storageAccounts', 'store')]",
         "child": "[extensionResourceId(resourceGroup().id, 'Microsoft.Authorization/locks', 'l')]",
     }
     outputs = {name: {"type": "string", "value": value} for name, value in values.items()}
@@ -328,8 +328,8 @@ async def test_functions_give_what_the_compiler_gives() -> None:
         "guid": "2d796349-8c7e-55ec-9624-54ece82ed031",
         "unique": "2eexg47uagyu4",
         "format": "a-1",
-        "id": f"{other}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/s",
-        "group": f"{SUB}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/s",
+        "id": f"{other}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/store",
+        "group": f"{SUB}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/store",
         "child": f"{RG}/providers/Microsoft.Authorization/locks/l",
     }
 

@@ -22,7 +22,7 @@ def test_objects_are_kept_as_they_are() -> None:
     tenant = Tenant({"resources": [raw]})
     kept = tenant.resources[REGISTRY.lower()]
     assert {key: kept[key] for key in raw} == raw
-    assert kept["name"] == "REG"
+    assert kept["name"] == "REGML"
 
 
 ROLE = f"/x/roleDefinitions/{ACR_PULL}"

@@ -40,8 +40,8 @@ def listed(one: Azure, owner: str) -> list[dict[str, Any]]:
     [
         (STORAGE, "blob", {"sto.blob.core.windows.net": "10.1.0.4"}),
         (STORAGE, "dfs_secondary", {"sto.dfs.core.windows.net": "10.1.0.4"}),
-        (VAULT, "vault", {"kv.vault.azure.net": "10.1.0.4"}),
-        (REGISTRY, "registry", {"reg.westeurope.data.azurecr.io": "10.1.0.4", "reg.azurecr.io": "10.1.0.5"}),
+        (VAULT, "vault", {"kvml.vault.azure.net": "10.1.0.4"}),
+        (REGISTRY, "registry", {"regml.westeurope.data.azurecr.io": "10.1.0.4", "regml.azurecr.io": "10.1.0.5"}),
     ],
 )
 async def test_a_private_endpoint_is_listed_by_what_it_leads_to(owner: str, group: str, names: dict[str, str]) -> None:

@@ -44,7 +44,7 @@ def pulls(one: App) -> set[str]:
 
 
 async def test_it_is_withheld_and_says_how_to_release_it() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     result = await one.run()
     assert pulls(one) == set()
     (pending,) = await waiting(one)
@@ -55,7 +55,7 @@ async def test_it_is_withheld_and_says_how_to_release_it() -> None:
 
 
 async def test_released_it_is_done_and_recorded_with_who_released_it() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     pending = await release(one)
     one.memory = Memory()
@@ -68,7 +68,7 @@ async def test_released_it_is_done_and_recorded_with_who_released_it() -> None:
 
 
 async def test_later_looks_ask_under_the_same_run() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     (first,) = await waiting(one)
     one.azure.advance(timedelta(hours=6))
@@ -77,10 +77,10 @@ async def test_later_looks_ask_under_the_same_run() -> None:
 
 
 async def test_what_is_needed_besides_is_not_released_with_it() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     await release(one)
-    one.azure.have(raw.compute("c2", C2))
+    one.azure.have(raw.compute("cpu2", C2))
     await one.run()
     assert pulls(one) == {C1.id}
     await one.run()
@@ -90,10 +90,10 @@ async def test_what_is_needed_besides_is_not_released_with_it() -> None:
 
 
 async def test_other_actions_than_those_asked_for_have_to_be_asked_for_anew() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     (first,) = await waiting(one)
-    one.azure.have(raw.compute("c2", C2))
+    one.azure.have(raw.compute("cpu2", C2))
     await one.run()
     (second,) = await waiting(one)
     assert second.run != first.run
@@ -103,16 +103,16 @@ async def test_other_actions_than_those_asked_for_have_to_be_asked_for_anew() ->
 
 
 async def test_what_is_no_longer_needed_is_not_done() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     await release(one)
-    one.azure.lose(WORKSPACE.child("computes", "c1"))
+    one.azure.lose(WORKSPACE.child("computes", "cpu1"))
     await one.run()
     assert pulls(one) == set()
 
 
 async def test_it_lapses_and_is_asked_for_anew() -> None:
-    one = careful(raw.compute("c1", C1), approval_lapses=timedelta(hours=24))
+    one = careful(raw.compute("cpu1", C1), approval_lapses=timedelta(hours=24))
     await one.run()
     first = await release(one)
     one.azure.advance(timedelta(hours=25))
@@ -123,7 +123,7 @@ async def test_it_lapses_and_is_asked_for_anew() -> None:
 
 
 async def test_releasing_twice_is_harmless() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     await release(one)
     (before,) = await waiting(one)
@@ -133,7 +133,7 @@ async def test_releasing_twice_is_harmless() -> None:
 
 @pytest.mark.parametrize("guard", ["kill-switch", "lock"])
 async def test_no_other_guard_is_released_by_it(guard: str) -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     await one.run()
     await release(one)
     if guard == "lock":
@@ -145,7 +145,7 @@ async def test_no_other_guard_is_released_by_it(guard: str) -> None:
 
 
 async def test_a_rule_that_needs_no_approval_does_not_wait() -> None:
-    one = careful(raw.compute("c1", C1), rules=("registry-admin-user",), settle=timedelta())
+    one = careful(raw.compute("cpu1", C1), rules=("registry-admin-user",), settle=timedelta())
     await one.run()
     await one.settle()
     assert pulls(one) == {C1.id}
@@ -166,7 +166,7 @@ async def test_without_anything_to_approve_nothing_is_read_or_kept() -> None:
 
 
 async def test_in_mode_report_nothing_is_asked_for() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     one.terms = replace(one.terms, mode=type(one.terms.mode).REPORT)
     await one.run()
     assert await waiting(one) == []
@@ -174,7 +174,7 @@ async def test_in_mode_report_nothing_is_asked_for() -> None:
 
 async def test_a_release_is_used_up_though_more_passes_follow() -> None:
     """Without settle time a second pass turns the admin user off, and asks for nothing any more."""
-    one = careful(raw.compute("c1", C1), settle=timedelta())
+    one = careful(raw.compute("cpu1", C1), settle=timedelta())
     await one.run()
     await release(one)
     await one.run()
@@ -184,7 +184,7 @@ async def test_a_release_is_used_up_though_more_passes_follow() -> None:
 
 
 async def test_without_a_store_it_is_withheld_and_says_that_nobody_can_release_it() -> None:
-    one = careful(raw.compute("c1", C1))
+    one = careful(raw.compute("cpu1", C1))
     exclusively = replace(one.services.reconciler, store=None, instructions=Instructions(by_hand=True))
     result = await exclusively.run(WORKSPACE, Run(RunMode.ENFORCE))
     assert pulls(one) == set()
@@ -220,7 +220,7 @@ class _UnreadAfterTheWrite(Troubles):
 
 async def test_a_release_counts_once_although_the_run_ends_early() -> None:
     """The grant is made, and then the look that would turn the admin user off fails."""
-    one = careful(raw.compute("c1", C1), settle=timedelta())
+    one = careful(raw.compute("cpu1", C1), settle=timedelta())
     await one.run()
     await release(one)
     one.azure.troubles = _UnreadAfterTheWrite()

@@ -25,7 +25,7 @@ from shared.access.scope import Scope
 from shared.audit_rows import Run
 from shared.ports import NotYetError, ReadFailedError
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 OPEN = OPEN_AFTER + timedelta(minutes=1)
 
 
@@ -61,7 +61,7 @@ class _Silent(FakeAzure):
 def _app(*, can_pull: bool = True, logged: bool = True) -> App:
     """All that is left to do is the switch-off; or a cluster cannot pull yet, and the switch-off is far."""
     azure = _Silent(troubles=Dies(), logged=logged)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     if can_pull:
         azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return App(terms(settle=timedelta() if can_pull else timedelta(days=1)), azure)

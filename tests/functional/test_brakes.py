@@ -15,7 +15,7 @@ from shared.audit_rows import Run
 from shared.instructions import Instructions
 from shared.memory import Memory
 
-CLUSTERS = [f"c{number}" for number in range(4)]
+CLUSTERS = [f"cpu{number}" for number in range(4)]
 
 
 def clusters(**policy: Any) -> App:

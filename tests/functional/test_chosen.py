@@ -32,7 +32,7 @@ from shared.ports import ReadFailedError
 from shared.scopes import MEMBERSHIP_SECONDS, ScopeError, Scopes
 
 FAR = workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
-LIKE = workspace_id("ws", LOOKALIKE)
+LIKE = workspace_id("mlw", LOOKALIKE)
 
 
 class Azure(FakeAzure):
@@ -68,7 +68,7 @@ def azure() -> Azure:
     """Three workspaces: two groups with like names, and another subscription; the first and the last on a registry."""
     azure = Azure()
     azure.have(
-        raw.workspace(sai("ws")),
+        raw.workspace(sai("mlw")),
         raw.workspace(on=LIKE, registry=None),
         raw.workspace(on=FAR),
         raw.registry(),
@@ -104,9 +104,9 @@ class TestUsers:
         azure.have(raw.user_identity(mine), raw.user_identity(other))
         match child:
             case "compute":
-                azure.have(raw.compute("c", mine, on=FAR), raw.compute("c", other, on=LIKE))
+                azure.have(raw.compute("cpu", mine, on=FAR), raw.compute("cpu", other, on=LIKE))
             case "endpoint":
-                azure.have(raw.endpoint("e", mine, on=FAR), raw.endpoint("e", other, on=LIKE))
+                azure.have(raw.endpoint("serve", mine, on=FAR), raw.endpoint("serve", other, on=LIKE))
             case _:
                 azure.have(raw.workspace(mine, on=FAR), raw.workspace(other, on=LIKE))
         assert await chosen(azure, identity_id("runner")) == {FAR}
@@ -115,7 +115,7 @@ class TestUsers:
 
     async def test_a_workspace_whose_computes_cannot_be_read_is_unknown(self, azure: Azure) -> None:
         azure.have(raw.user_identity(uai("runner")))
-        azure.have(raw.compute("c", uai("runner"), on=LIKE))
+        azure.have(raw.compute("cpu", uai("runner"), on=LIKE))
         azure.closed = frozenset({FAR})
         answer = await scopes(azure).choose([identity_id("runner")])
         assert answer.workspaces == (LIKE,)
@@ -125,7 +125,7 @@ class TestUsers:
             await scopes(azure).workspaces(identity_id("runner"))
 
     async def test_one_whose_lists_fail_hides_no_other(self, azure: Azure) -> None:
-        azure.have(raw.user_identity(uai("runner")), raw.compute("c", uai("runner"), on=LIKE))
+        azure.have(raw.user_identity(uai("runner")), raw.compute("cpu", uai("runner"), on=LIKE))
         azure.failing = {FAR: "InternalServerError"}
         answer = await scopes(azure).choose([identity_id("runner")])
         assert answer.workspaces == (LIKE,)
@@ -219,7 +219,7 @@ class TestMembership:
         ((), {WORKSPACE, LIKE, FAR}),
         ((GROUP,), {WORKSPACE}),
         ((Scope.parse(str(GROUP).upper()), OTHER_SUBSCRIPTION), {WORKSPACE, FAR}),
-        ((LIKE.child("computes", "c"),), {LIKE}),
+        ((LIKE.child("computes", "cpu"),), {LIKE}),
         ((MANAGEMENT_GROUP,), {WORKSPACE, LIKE, FAR}),
         ((REGISTRY,), {WORKSPACE, FAR}),
         ((Scope.parse("/"),), set()),
@@ -232,7 +232,7 @@ async def test_what_is_watched(azure: Azure, watched: tuple[Scope, ...], expecte
 
 class TestTriggers:
     async def test_what_waits_on_the_queue_is_left_when_the_policy_no_longer_names_it(self) -> None:
-        one = app(raw.compute("c1", C1), scopes=(LOOKALIKE,))
+        one = app(raw.compute("cpu1", C1), scopes=(LOOKALIKE,))
         await work_queue.handle(encode(Reconcile((str(WORKSPACE),))), one.services)
         assert one.azure.journal == []
         one.terms = terms(scopes=(GROUP,))
@@ -241,7 +241,7 @@ class TestTriggers:
 
     async def test_an_event_fails_while_it_is_unknown_whether_it_concerns_us(self) -> None:
         unknown = Scope.parse("/providers/Microsoft.Management/managementGroups/unknown")
-        one = app(raw.compute("c1", C1), scopes=(unknown,))
+        one = app(raw.compute("cpu1", C1), scopes=(unknown,))
         told = event(str(WORKSPACE))
         with pytest.raises(ReadFailedError, match="managementGroups/unknown"):
             await resource_changed.handle(told, one.services)
@@ -265,7 +265,7 @@ class TestSweeps:
 
         for watched, by_groups in (((REGISTRY,), False), ((SUBSCRIPTION,), True)):
             one = App(terms(scopes=watched), Telltale())
-            one.azure.have(*(raw.workspace(on=workspace_id(name)) for name in ("a", "b", "c")), raw.registry())
+            one.azure.have(*(raw.workspace(on=workspace_id(name)) for name in ("one", "two", "three")), raw.registry())
             Telltale.asked.clear()
             await one.sweep()
             await one.settle()
@@ -281,7 +281,7 @@ class TestSweeps:
 
     @pytest.mark.parametrize("wrong", ["/", str(GROUP)[:-1], f"{REGISTRY}x", f"{MANAGEMENT_GROUP}x"])
     async def test_what_is_wrong_is_found_and_the_rest_is_looked_at(self, wrong: str) -> None:
-        one = app(raw.compute("c1", C1), scopes=(Scope.parse(wrong), GROUP))
+        one = app(raw.compute("cpu1", C1), scopes=(Scope.parse(wrong), GROUP))
         await one.sweep()
         await one.settle()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
@@ -292,7 +292,7 @@ class TestSweeps:
         assert (ended.outcome, ended.found) == ("Incomplete", 1)
 
     async def test_a_scope_that_could_not_be_read_just_now_is_tried_again(self) -> None:
-        one = app(raw.compute("c1", C1), scopes=(MANAGEMENT_GROUP,))
+        one = app(raw.compute("cpu1", C1), scopes=(MANAGEMENT_GROUP,))
         await one.sweep()
         one.troubles.after["read"] = 0
         await one.settle()

@@ -14,7 +14,7 @@ from shared.access.scope import Scope
 CUSTOM = GROUP.child("providers", "Microsoft.CustomProviders", "resourceProviders", "forged")
 CLUSTER = GROUP.child("providers", "Microsoft.ContainerService", "managedClusters", "aks")
 ACCOMPLICE, CALLER = guid("accomplice"), guid("caller")
-COMPUTE = WORKSPACE.child("computes", "c1")
+COMPUTE = WORKSPACE.child("computes", "cpu1")
 
 
 def claims(accomplice: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ async def test_only_a_cluster_tells_who_pulls_for_it(attached: Scope, believed: 
 
 @pytest.mark.parametrize(("attached", "believed"), [(CUSTOM, False), (uai("own").resource, True)])
 async def test_only_an_identity_tells_its_object_id(attached: Scope, believed: bool) -> None:
-    compute = raw.compute("c1")
+    compute = raw.compute("cpu1")
     compute["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {str(attached): {}}}
     one = app(compute, raw.resource(attached, claims(ACCOMPLICE)))
     await one.run()
@@ -44,7 +44,7 @@ async def tell(one: App, about: Scope, caller: str = CALLER) -> None:
 
 
 def careful(*held: Any) -> App:
-    one = app(raw.compute("c1", C1), caller_must_hold=True)
+    one = app(raw.compute("cpu1", C1), caller_must_hold=True)
     one.azure.assignments += held
     return one
 
@@ -83,7 +83,7 @@ async def test_a_sweep_vouches_for_nobody() -> None:
 
 
 async def test_nobody_is_asked_about_where_the_policy_does_not_say_so() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     await tell(one, COMPUTE)
     assert C1.id in one.azure.holders("AcrPull", REGISTRY)
-    assert sai("ws").id not in one.azure.holders("AcrPull", REGISTRY)
+    assert sai("mlw").id not in one.azure.holders("AcrPull", REGISTRY)

@@ -17,13 +17,13 @@ from shared.memory import Memory
 from shared.messages import Trigger
 from shared.ports import ReadFailedError, WriteRefusedError
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 PERSON = guid("a person")
 NEW = {"Found", "Code", "LacksRight", "AddedPermissions", "ReversedBy"}
 
 
 def _logged(**policy: Any) -> App:
-    one = app(raw.compute("c1", C1), **policy)
+    one = app(raw.compute("cpu1", C1), **policy)
     one.azure.logged = True
     return one
 
@@ -68,7 +68,7 @@ class TestBothKindsOfRows:
         assert _holders(one) == {C1.id}
 
     async def test_an_access_policy_loses_what_was_added(self, *, before: bool) -> None:
-        me = uai("ws-id")
+        me = uai("mlw-id")
         one = app(on=["AML-07"])
         one.azure.logged = True
         one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
@@ -181,8 +181,8 @@ async def test_what_azure_refused_says_its_code_and_whether_a_right_is_lacking(
 ) -> None:
     one = App(azure=_Refusing())
     one.azure.refusal = refusal  # type: ignore[attr-defined]  # it is a _Refusing
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=False), raw.storage(), raw.vault())
-    one.azure.have(raw.compute("c1", C1))
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=False), raw.storage(), raw.vault())
+    one.azure.have(raw.compute("cpu1", C1))
     await one.run()
     rows = [row for row in one.audit.rows(outcome) if row["Action"] == "Grant"]
     assert {(row["Code"], row["LacksRight"]) for row in rows} == {(refusal.code, refusal.lacks_right)}

@@ -17,7 +17,7 @@ from shared.access.needs import PULL
 
 NOW = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
 HOUR = timedelta(hours=1)
-GRANT = Grant(sai("c1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
+GRANT = Grant(sai("cpu1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
 _TABLES = Path(__file__).parents[2] / "infra" / "tables.json"
 _KINDS = {"boolean": "bool"}
 

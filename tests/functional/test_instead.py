@@ -19,7 +19,7 @@ def one_identity(**policy: Any) -> App:
     """The workspace's own identity is its cluster's and its endpoint's as well; the policy turns AML-08 on."""
     made = app(on=["AML-08"], **policy)
     own = raw.workspace(TEAM, primaryUserAssignedIdentity=str(identity_id("team")))
-    made.azure.have(own, raw.compute("c1", TEAM), raw.endpoint("e", TEAM))
+    made.azure.have(own, raw.compute("cpu1", TEAM), raw.endpoint("serve", TEAM))
     return made
 
 
@@ -38,7 +38,7 @@ async def test_contributor_of_the_registry_makes_acrpull_needless() -> None:
     assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}
     (grant,) = (each for each in result.plan.grants if each.scope == REGISTRY)
     assert {"AML-08", "AML-18", "AML-42"} <= set(grant.requirements)
-    assert {each.name for each in (grant.on, *grant.others)} == {"ws", "c1", "e"}
+    assert {each.name for each in (grant.on, *grant.others)} == {"mlw", "cpu1", "serve"}
     await one.run()
     assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}
     await one.settle()
@@ -47,10 +47,10 @@ async def test_contributor_of_the_registry_makes_acrpull_needless() -> None:
 
 async def test_two_identities_get_a_role_each() -> None:
     one = one_identity()
-    one.azure.have(raw.compute("c2", sai("c2")))
+    one.azure.have(raw.compute("cpu2", sai("cpu2")))
     await one.run()
     assert one.azure.holders("Contributor", REGISTRY) == {TEAM.id}
-    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c2").id}
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("cpu2").id}
 
 
 async def test_where_azure_refuses_it_the_lesser_ones_are_granted_on_record() -> None:

@@ -107,7 +107,7 @@ class TestWhatIsAsked:
         assert azure.below == []
 
     async def test_environments_of_many_workspaces_are_left_to_the_sweep(self, azure: WorkspaceAsks) -> None:
-        azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=None) for n in range(60)))
+        azure.have(*(raw.workspace(on=workspace_id(f"mlw{n}", FAR), registry=None) for n in range(60)))
         shared = _beside("Microsoft.ContainerRegistry/registries")
         azure.have(raw.registry(shared, admin_user=False))
         assert await workspaces_at(shared, azure) == []
@@ -127,7 +127,7 @@ class TestDeliveries:
         assert (OTHER, "computes") not in azure.below
 
     async def test_many_are_left_to_the_queue(self, azure: WorkspaceAsks) -> None:
-        azure.have(*(raw.workspace(on=workspace_id(f"w{n}", FAR), registry=REGISTRY) for n in range(10)))
+        azure.have(*(raw.workspace(on=workspace_id(f"mlw{n}", FAR), registry=REGISTRY) for n in range(10)))
         one = App(terms(allow=(NEAR,)), azure)
         await resource_changed.handle(event(str(DATA)), one.services)
         (work,) = waiting(one)

@@ -56,7 +56,7 @@ def ids(number: int) -> tuple[Scope, Scope, Scope]:
     """Workspace, registry and storage account."""
     at = group(number)
     storage = resource("Microsoft.Storage/storageAccounts", f"st{number}", at)
-    return workspace_id(f"ws-{number}", at), registry_id(f"acr{number}", at), storage
+    return workspace_id(f"mlw-{number}", at), registry_id(f"acrml{number}", at), storage
 
 
 def neglected(size: int = SIZE) -> Counting:
@@ -68,31 +68,31 @@ def neglected(size: int = SIZE) -> Counting:
             raw.registry(registry, admin_user=True, roleAssignmentMode=MODE),
             raw.storage(storage),
             raw.workspace(
-                sai(f"ws-{number}"), on=workspace, registry=registry, storageAccount=str(storage), keyVault=None
+                sai(f"mlw-{number}"), on=workspace, registry=registry, storageAccount=str(storage), keyVault=None
             ),
-            *(raw.compute(f"c{at}", sai(f"{number}/c{at}"), on=workspace) for at in range(3)),
-            raw.endpoint("e", sai(f"{number}/e"), on=workspace),
+            *(raw.compute(f"cpu{at}", sai(f"{number}/cpu{at}"), on=workspace) for at in range(3)),
+            raw.endpoint("serve", sai(f"{number}/serve"), on=workspace),
             aml=False,
         )
     return azure
 
 
 def _by_name(azure: Counting) -> None:
-    azure.assignments += [assigned(sai(f"{number}/c0"), "AcrPull", ids(number)[1]) for number in range(SIZE)]
+    azure.assignments += [assigned(sai(f"{number}/cpu0"), "AcrPull", ids(number)[1]) for number in range(SIZE)]
 
 
 def _above(azure: Counting) -> None:
-    azure.assignments += [assigned(sai(f"{number}/c1"), "AcrPull", SUBSCRIPTION) for number in range(0, SIZE, 2)]
+    azure.assignments += [assigned(sai(f"{number}/cpu1"), "AcrPull", SUBSCRIPTION) for number in range(0, SIZE, 2)]
 
 
 def _by_group(azure: Counting) -> None:
-    azure.groups[guid("pullers")] = {sai(f"{number}/c2").id for number in range(0, SIZE, 3)}
+    azure.groups[guid("pullers")] = {sai(f"{number}/cpu2").id for number in range(0, SIZE, 3)}
     azure.assignments.append(assigned("pullers", "AcrPull", SUBSCRIPTION))
 
 
 def _a_part_by_group(azure: Counting) -> None:
     """Somebody lets the members read one container only: the rest of the account is not theirs."""
-    azure.groups[guid("readers")] = {sai(f"{number}/e").id for number in range(SIZE)}
+    azure.groups[guid("readers")] = {sai(f"{number}/serve").id for number in range(SIZE)}
     for number in range(SIZE):
         container = ids(number)[2].child("blobServices", "default").child("containers", "one")
         azure.assignments.append(assigned("readers", "Storage Blob Data Reader", container))
@@ -148,7 +148,7 @@ async def test_only_who_may_be_in_a_group_is_asked_about() -> None:
     _by_group(azure)
     one = looks(App(terms(), azure=azure))
     made = await one.preview(ids(0)[0])
-    assert sai("0/c2").id not in {grant.principal.id for grant in made.grants}
+    assert sai("0/cpu2").id not in {grant.principal.id for grant in made.grants}
     assert azure.asked["of a principal"] > 0
     azure.asked.clear()
     _another_group(other := neglected())
@@ -160,8 +160,8 @@ async def test_what_resource_graph_still_believes_is_asked_again_before_a_settin
     """The admin user is off by now; Resource Graph shows it on, and everybody is covered."""
     azure = neglected()
     workspace, registry, _ = ids(0)
-    azure.assignments += [assigned(sai(f"0/{name}"), "AcrPull", registry) for name in ("c0", "c1", "c2", "e")]
-    azure.assignments.append(assigned(sai("ws-0"), "Contributor", group(0)))
+    azure.assignments += [assigned(sai(f"0/{name}"), "AcrPull", registry) for name in ("cpu0", "cpu1", "cpu2", "serve")]
+    azure.assignments.append(assigned(sai("mlw-0"), "Contributor", group(0)))
     azure.remembered = [azure.resources[registry]]
     azure.resources[registry] = raw.registry(registry, admin_user=False, roleAssignmentMode=MODE)
     made = await looks(App(terms(), azure=azure)).preview(workspace)

@@ -12,7 +12,7 @@ from unit.build import GROUP, REGISTRY, SUBSCRIPTION, WORKSPACE, assigned, sai, 
 from shared.access import parse
 from shared.access.scope import Scope
 
-E1 = sai("ws/onlineEndpoints/e1")
+E1 = sai("mlw/onlineEndpoints/serve1")
 NO_IDS: tuple[object, ...] = (None, 7, "", "..", "/subscriptions/..", [], f"{GROUP}//x")
 
 
@@ -39,7 +39,7 @@ def odd(*raws: raw.Raw, more: dict[str, list[Any]] | None = None, graph: dict[st
     azure = Odd()
     azure.more, azure.graph = more or {}, graph or {}
     one = App(app().terms, azure=azure)
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=False), raw.storage(), raw.vault(), *raws)
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=False), raw.storage(), raw.vault(), *raws)
     # Of fewer than three workspaces in a subscription Resource Graph is not asked.
     one.azure.have(*(raw.workspace(sai(name), on=workspace_id(name), registry=None) for name in ("second", "third")))
     return one
@@ -49,23 +49,23 @@ def odd(*raws: raw.Raw, more: dict[str, list[Any]] | None = None, graph: dict[st
 class TestResourceGraph:
     async def test_an_endpoint_that_it_shows_without_an_id_is_found_by_arm(self, told: object) -> None:
         row = {"id": told, "type": "microsoft.machinelearningservices/workspaces/onlineendpoints"}
-        one = odd(raw.endpoint("e1", E1), graph={"resources | where type in~": [row]})
-        one.azure.hidden = {WORKSPACE.child("onlineEndpoints", "e1")}
+        one = odd(raw.endpoint("serve1", E1), graph={"resources | where type in~": [row]})
+        one.azure.hidden = {WORKSPACE.child("onlineEndpoints", "serve1")}
         await one.sweep()
         await one.settle()
         assert one.azure.holders("AcrPull", REGISTRY) == {E1.id}
 
     async def test_a_workspace_without_an_id_keeps_no_other_from_being_looked_at(self, told: object) -> None:
-        one = odd(raw.compute("c1", C1), graph={"resources | where type =~": [{"id": told}]})
+        one = odd(raw.compute("cpu1", C1), graph={"resources | where type =~": [{"id": told}]})
         await one.sweep()
         await one.settle()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
         assert one.poison == []
 
     async def test_an_assignment_of_which_it_does_not_tell_where_it_is_has_arm_asked(self, told: object) -> None:
-        """Resource Graph says that c1 holds what it needs, which is over; a row beside it makes nothing of it true."""
+        """Resource Graph says that cpu1 holds what it needs, which is over; a row beside it makes none of it true."""
         row = {"id": "x", "properties": {"scope": told, "principalId": C2.id, "roleDefinitionId": "x"}}
-        one = odd(raw.compute("c1", C1), graph={"authorizationresources": [row]})
+        one = odd(raw.compute("cpu1", C1), graph={"authorizationresources": [row]})
         await one.sweep()
         await one.settle()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
@@ -75,7 +75,7 @@ class TestResourceGraph:
 class TestRoleAssignments:
     @pytest.mark.parametrize("row", [{}, {"properties": None}, {"properties": {"principalId": 7}}, {"properties": "x"}])
     async def test_one_that_is_nobodys_has_arm_asked_about_each(self, row: Any) -> None:
-        one = odd(raw.compute("c1", C1), raw.compute("c2", C2), more={"roleAssignments": [row]})
+        one = odd(raw.compute("cpu1", C1), raw.compute("cpu2", C2), more={"roleAssignments": [row]})
         one.azure.assignments = [assigned(C1, "AcrPull", REGISTRY)]
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}
@@ -85,7 +85,9 @@ class TestRoleAssignments:
         held = assigned(C1, "AcrPull", REGISTRY)
         body = {"scope": told, "principalId": C1.id, "roleDefinitionId": f"/x/{held.role_id}"}
         one = odd(
-            raw.compute("c1", C1), raw.compute("c2", C2), more={"roleAssignments": [{"id": "a", "properties": body}]}
+            raw.compute("cpu1", C1),
+            raw.compute("cpu2", C2),
+            more={"roleAssignments": [{"id": "a", "properties": body}]},
         )
         one.azure._assigned = self._with(one, body)  # type: ignore[method-assign]  # ARM answers what it should not
         result = await one.run()
@@ -107,7 +109,7 @@ class TestLocks:
     @pytest.mark.parametrize("told", [*NO_IDS, f"{GROUP}//providers/Microsoft.Authorization/locks/l"])
     async def test_one_of_unknown_place_may_be_anywhere(self, told: object) -> None:
         lock = {"id": told, "properties": {"level": "ReadOnly"}}
-        one = odd(raw.compute("c1", C1), more={"locks": [lock]})
+        one = odd(raw.compute("cpu1", C1), more={"locks": [lock]})
         result = await one.run()
         assert [each.refusal.guard for each in result.plan.withheld] == ["lock"]
         assert one.azure.holders("AcrPull", REGISTRY) == set()
@@ -129,13 +131,13 @@ class TestLocks:
         ],
     )
     async def test_others_are_not_in_the_way(self, lock: Any) -> None:
-        one = odd(raw.compute("c1", C1), more={"locks": [lock]})
+        one = odd(raw.compute("cpu1", C1), more={"locks": [lock]})
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
 
 
 async def test_a_container_group_without_an_id_pulls_all_the_same() -> None:
-    group = {"properties": {"containers": [{"properties": {"image": "acr.azurecr.io/x"}}]}}
+    group = {"properties": {"containers": [{"properties": {"image": "acrml.azurecr.io/x"}}]}}
     one = odd(more={"containerGroups": [group]})
     one.azure.have(raw.registry(admin_user=True))
     result = await one.run()

@@ -19,8 +19,8 @@ from shared.access.scope import Scope
 from shared.memory import Memory
 from shared.ports import AuditFailedError, ReadFailedError
 
-E = sai("ws/onlineEndpoints/e")
-COMPUTE, ENDPOINT = WORKSPACE.child("computes", "c1"), WORKSPACE.child("onlineEndpoints", "e")
+E = sai("mlw/onlineEndpoints/serve")
+COMPUTE, ENDPOINT = WORKSPACE.child("computes", "cpu1"), WORKSPACE.child("onlineEndpoints", "serve")
 
 
 @dataclass(repr=False)
@@ -45,7 +45,7 @@ class Watched(FakeAzure):
 def place(*raws: raw.Raw, admin_user: bool = False, **policy: Any) -> tuple[App, Watched]:
     azure = Watched()
     one = App(terms(**policy), azure=azure)
-    azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=admin_user), raw.storage(), raw.vault(), *raws)
+    azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=admin_user), raw.storage(), raw.vault(), *raws)
     return one, azure
 
 
@@ -54,7 +54,7 @@ async def deliver(one: App, scope: Scope, verb: str = "write") -> None:
 
 
 async def test_an_event_about_a_compute_reads_that_and_grants() -> None:
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e", E))
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve", E))
     await deliver(one, COMPUTE)
     assert azure.holders("AcrPull", REGISTRY) == {C1.id}
     lists = {"computes", "datastores", "onlineEndpoints", "connections", "deployments", "environments"}
@@ -64,21 +64,21 @@ async def test_an_event_about_a_compute_reads_that_and_grants() -> None:
 
 async def test_with_nothing_to_do_it_takes_eight_requests() -> None:
     """docs/performance.md has the number: five computes and two endpoints, each with an identity of its own."""
-    names = [f"computes/c{number}" for number in range(5)] + [f"onlineEndpoints/e{number}" for number in range(2)]
+    names = [f"computes/cpu{number}" for number in range(5)] + [f"onlineEndpoints/serve{number}" for number in range(2)]
     holders = {name: sai(name) for name in names}
     one, azure = place(
         *(raw.compute(name.rpartition("/")[2], holders[name]) for name in names[:5]),
         *(raw.endpoint(name.rpartition("/")[2], holders[name]) for name in names[5:]),
     )
     azure.assignments = [assigned(holder, "AcrPull", REGISTRY) for holder in holders.values()]
-    await deliver(one, WORKSPACE.child("computes", "c0"))
+    await deliver(one, WORKSPACE.child("computes", "cpu0"))
     alike = {"workspaces", "computes", "datastores", "registries", "storageaccounts"}
     assert sorted(azure.read) == sorted([*alike, "roleAssignments", "locks", "denyAssignments"])
     assert one.audit.rows() == []
 
 
 async def test_what_it_did_not_touch_is_for_the_sweep() -> None:
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e", E))
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve", E))
     await deliver(one, COMPUTE)
     assert await one.sweep()
     await one.settle(hours=1)
@@ -89,7 +89,7 @@ async def test_what_it_did_not_touch_is_for_the_sweep() -> None:
     ("touched", "verb"),
     [
         (WORKSPACE, "write"),
-        (WORKSPACE.child("batchEndpoints", "b"), "write"),
+        (WORKSPACE.child("batchEndpoints", "batch"), "write"),
         (ENDPOINT.child("deployments", "d"), "write"),
         (COMPUTE, "delete"),
         (ENDPOINT, "delete"),
@@ -98,26 +98,28 @@ async def test_what_it_did_not_touch_is_for_the_sweep() -> None:
     ids=str,
 )
 async def test_whatever_else_changed_asks_everybody(touched: Scope, verb: str) -> None:
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e", E))
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve", E))
     await deliver(one, touched, verb)
     assert azure.holders("AcrPull", REGISTRY) == {C1.id, E.id}
 
 
 async def test_all_computes_are_looked_at_so_that_a_burst_is_one_look() -> None:
-    one, azure = place(raw.compute("c1", C1), raw.compute("c2", C2))
-    await asyncio.gather(*(deliver(one, WORKSPACE.child("computes", name)) for name in ("c1", "c2", "c1", "c2")))
+    one, azure = place(raw.compute("cpu1", C1), raw.compute("cpu2", C2))
+    await asyncio.gather(
+        *(deliver(one, WORKSPACE.child("computes", name)) for name in ("cpu1", "cpu2", "cpu1", "cpu2"))
+    )
     assert azure.holders("AcrPull", REGISTRY) == {C1.id, C2.id}
     assert azure.read.count("computes") == 1
 
 
 async def test_a_burst_about_computes_and_endpoints_forgets_neither() -> None:
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e", E))
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve", E))
     await asyncio.gather(*(deliver(one, scope) for scope in (COMPUTE, ENDPOINT, COMPUTE, ENDPOINT)))
     assert azure.holders("AcrPull", REGISTRY) == {C1.id, E.id}
 
 
 async def test_an_identity_that_others_have_asks_everybody() -> None:
-    one, azure = place(raw.compute("c1", uai("one")), raw.endpoint("e", uai("one")))
+    one, azure = place(raw.compute("cpu1", uai("one")), raw.endpoint("serve", uai("one")))
     await deliver(one, COMPUTE)
     assert azure.holders("AcrPull", REGISTRY) == {uai("one").id}
     assert "onlineEndpoints" in azure.read
@@ -126,7 +128,7 @@ async def test_an_identity_that_others_have_asks_everybody() -> None:
 
 
 async def test_an_identity_that_others_have_and_that_lacks_nothing_asks_nobody_else() -> None:
-    one, azure = place(raw.compute("c1", uai("one")), raw.endpoint("e", uai("one")))
+    one, azure = place(raw.compute("cpu1", uai("one")), raw.endpoint("serve", uai("one")))
     azure.assignments = [assigned(uai("one"), "AcrPull", REGISTRY)]
     await deliver(one, COMPUTE)
     assert "onlineEndpoints" not in azure.read
@@ -134,7 +136,7 @@ async def test_an_identity_that_others_have_and_that_lacks_nothing_asks_nobody_e
 
 async def test_whoever_attached_an_identity_is_told_of() -> None:
     """AML-14: only the event knows who did it, so that no sweep tells later."""
-    one, azure = place(raw.compute("c1", uai("one")))
+    one, azure = place(raw.compute("cpu1", uai("one")))
     azure.assignments = [assigned(uai("one"), "AcrPull", REGISTRY)]
     await deliver(one, COMPUTE)
     assert "onlineEndpoints" not in azure.read
@@ -143,14 +145,14 @@ async def test_whoever_attached_an_identity_is_told_of() -> None:
 
 async def test_an_admin_user_that_would_go_off_asks_everybody() -> None:
     """Law 15: the endpoint, which the event is not about, may be living on it."""
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e"), admin_user=True, settle=timedelta())
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve"), admin_user=True, settle=timedelta())
     await deliver(one, COMPUTE)
     assert "onlineEndpoints" in azure.read
     assert azure.admin_user(REGISTRY)
 
 
 async def test_an_admin_user_that_nobody_needs_goes_off_after_an_event_about_a_compute() -> None:
-    one, azure = place(raw.compute("c1", C1), admin_user=True, settle=timedelta())
+    one, azure = place(raw.compute("cpu1", C1), admin_user=True, settle=timedelta())
     await deliver(one, COMPUTE)
     await one.settle(hours=1)
     assert not azure.admin_user(REGISTRY)
@@ -158,7 +160,7 @@ async def test_an_admin_user_that_nobody_needs_goes_off_after_an_event_about_a_c
 
 async def test_what_is_taken_back_asks_everybody() -> None:
     """The role that an endpoint needs was granted for it: the rules for computes would find nobody who asks for it."""
-    one, azure = place(raw.compute("c1", C1), raw.endpoint("e", E), on=["own-grants"])
+    one, azure = place(raw.compute("cpu1", C1), raw.endpoint("serve", E), on=["own-grants"])
     await deliver(one, WORKSPACE)
     assert azure.holders("AcrPull", REGISTRY) == {C1.id, E.id}
     azure.read.clear()
@@ -171,9 +173,9 @@ async def test_what_is_taken_back_asks_everybody() -> None:
 
 async def test_a_grant_that_the_allow_list_opens_asks_everybody() -> None:
     private = registry_id("private", FOREIGN)
-    one, azure = place(raw.compute("c1", C1), raw.registry(private, admin_user=False), allow=(private,))
+    one, azure = place(raw.compute("cpu1", C1), raw.registry(private, admin_user=False), allow=(private,))
     named = {"category": "ContainerRegistry", "target": "private.azurecr.io", "metadata": {"ResourceId": str(private)}}
-    azure.have(raw.resource(WORKSPACE.child("connections", "p"), named))
+    azure.have(raw.resource(WORKSPACE.child("connections", "private"), named))
     await deliver(one, COMPUTE)
     assert azure.holders("AcrPull", private) == {C1.id}
     assert {"connections", "onlineEndpoints"} <= {*azure.read}
@@ -181,17 +183,19 @@ async def test_a_grant_that_the_allow_list_opens_asks_everybody() -> None:
 
 async def test_what_waits_is_looked_at_as_a_whole() -> None:
     """Two events put off one look: it must be about both."""
-    one, azure = place(raw.compute("c1", provisioningState="Creating"), raw.endpoint("e", provisioningState="Creating"))
+    one, azure = place(
+        raw.compute("cpu1", provisioningState="Creating"), raw.endpoint("serve", provisioningState="Creating")
+    )
     await deliver(one, COMPUTE)
     await deliver(one, ENDPOINT)
-    azure.have(raw.compute("c1", C1), raw.endpoint("e", E))
+    azure.have(raw.compute("cpu1", C1), raw.endpoint("serve", E))
     azure.advance(timedelta(minutes=2))
     await one.settle(hours=1)
     assert azure.holders("AcrPull", REGISTRY) == {C1.id, E.id}
 
 
 async def test_what_cannot_be_read_is_not_empty() -> None:
-    one, azure = place(raw.compute("c1", C1))
+    one, azure = place(raw.compute("cpu1", C1))
     azure.unreadable.add("datastores")
     with pytest.raises(ReadFailedError):
         await deliver(one, COMPUTE)
@@ -199,7 +203,7 @@ async def test_what_cannot_be_read_is_not_empty() -> None:
 
 
 async def test_a_finding_is_recorded_once_a_day_by_events_and_by_every_sweep() -> None:
-    one, azure = place(raw.compute("c1"))
+    one, azure = place(raw.compute("cpu1"))
     for _ in range(3):
         await deliver(one, COMPUTE)
     assert [row["RuleId"] for row in one.audit.findings()] == ["compute-identity"]
@@ -214,19 +218,19 @@ async def test_a_finding_is_recorded_once_a_day_by_events_and_by_every_sweep() -
 
 
 async def test_a_finding_that_changes_is_recorded_again() -> None:
-    one, azure = place(raw.compute("c1"), raw.compute("c2"))
+    one, azure = place(raw.compute("cpu1"), raw.compute("cpu2"))
     await deliver(one, COMPUTE)
-    azure.have(raw.compute("c1", C1))
-    azure.lose(WORKSPACE.child("computes", "c2"))
+    azure.have(raw.compute("cpu1", C1))
+    azure.lose(WORKSPACE.child("computes", "cpu2"))
     await deliver(one, COMPUTE)
-    azure.have(raw.compute("c1", kind="ComputeInstance"))
+    azure.have(raw.compute("cpu1", kind="ComputeInstance"))
     await deliver(one, COMPUTE)
     about = [row["Message"] for row in one.audit.findings() if row["ResourceId"] == str(COMPUTE)]
     assert len(about) == len(set(about)) == 2
 
 
 async def test_what_another_process_recorded_is_not_known() -> None:
-    one, _ = place(raw.compute("c1"))
+    one, _ = place(raw.compute("cpu1"))
     await deliver(one, COMPUTE)
     one.memory = Memory()
     await deliver(one, COMPUTE)
@@ -234,7 +238,7 @@ async def test_what_another_process_recorded_is_not_known() -> None:
 
 
 async def test_a_finding_that_the_log_did_not_take_is_recorded_by_the_next_event() -> None:
-    one, _ = place(raw.compute("c1"))
+    one, _ = place(raw.compute("cpu1"))
     one.troubles.down = {"audit"}
     with pytest.raises(AuditFailedError):
         await deliver(one, COMPUTE)

@@ -17,8 +17,8 @@ from shared.audit_rows import Phase
 
 ACR_PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 RUN = "11111111-2222-4333-8444-555555555555"
-C1, ID = sai("ws/computes/c1"), uai("id")
-ON = WORKSPACE.child("computes", "c1")
+C1, ID = sai("mlw/computes/cpu1"), uai("uami")
+ON = WORKSPACE.child("computes", "cpu1")
 
 
 def made_by_us(holder: Principal = C1, on: Scope = ON, **more: Any) -> RoleAssignment:
@@ -35,7 +35,7 @@ def made_by_us(holder: Principal = C1, on: Scope = ON, **more: Any) -> RoleAssig
 
 def app(*parts: raw.Raw, held: RoleAssignment, on: bool = True, **more: Any) -> App:
     made = App(terms(on=["AML-80"] if on else [], **more))
-    made.azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=False), raw.storage(), *parts)
+    made.azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=False), raw.storage(), *parts)
     made.azure.assignments.append(held)
     return made
 
@@ -69,7 +69,7 @@ async def test_until_the_policy_says_so_it_is_only_reported() -> None:
         made_by_us(description=f"somebody else's; {made_by_us().description}"),
         made_by_us(principal_id=sai("somebody else").id),
         made_by_us(id=made_by_us().id.replace(made_by_us().id[-12:], "0" * 12)),
-        made_by_us(on=workspace_id("another").child("computes", "c1")),
+        made_by_us(on=workspace_id("another").child("computes", "cpu1")),
     ],
     ids=["no description", "no run", "another's words", "renamed principal", "another name", "another workspace's"],
 )
@@ -81,20 +81,20 @@ async def test_nothing_but_our_own_grants_for_this_workspace_is_touched(held: Ro
 
 
 async def test_what_a_rule_still_asks_for_stays() -> None:
-    one = app(raw.compute("c1", C1), held=made_by_us())
+    one = app(raw.compute("cpu1", C1), held=made_by_us())
     await one.run()
     assert one.azure.assignments == [made_by_us()]
 
 
 async def test_nothing_is_taken_back_while_something_is_being_made() -> None:
-    one = app(raw.compute("c2", provisioningState="Creating"), held=made_by_us())
+    one = app(raw.compute("cpu2", provisioningState="Creating"), held=made_by_us())
     await one.run()
     assert one.azure.assignments == [made_by_us()]
 
 
 async def test_an_identity_that_others_may_use_keeps_what_it_has() -> None:
     one = app(held=made_by_us(ID))
-    one.azure.have(raw.resource(identity_id("id"), {"principalId": ID.id}))
+    one.azure.have(raw.resource(identity_id("uami"), {"principalId": ID.id}))
     await one.run()
     assert one.azure.assignments == [made_by_us(ID)]
     (row,) = one.audit.rows()

@@ -54,8 +54,8 @@ from shared.snapshot.words import Words
 CANARY = "zqcanary"
 READ = ROLES["Storage Blob Data Reader"].role_id
 WORDS = Words.of(tuple(built_in_roles().values()))
-OTHER = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "ws-other")
-C0 = sai("ws/computes/c0")
+OTHER = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "mlw-other")
+C0 = sai("mlw/computes/cpu0")
 POLICY = {
     "mode": "enforce",
     "settle_minutes": 15,
@@ -76,8 +76,8 @@ def _disguise() -> Disguise:
 def _tenant() -> FakeAzure:
     azure = FakeAzure(logged=True)
     azure.have(raw.storage(), raw.vault(), raw.registry(admin_user=True))
-    workspace = raw.workspace(sai("ws"))
-    azure.have(workspace, raw.compute("c0", C0), raw.endpoint("e", uai("one")))
+    workspace = raw.workspace(sai("mlw"))
+    azure.have(workspace, raw.compute("cpu0", C0), raw.endpoint("serve", uai("one")))
     azure.resources[WORKSPACE]["tags"] = {f"{CANARY}-team": f"{CANARY}-x", "amlguard": "off"}
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY))
     azure.groups = {guid("pullers"): {uai("one").id}}

@@ -75,7 +75,7 @@ def blobs() -> FakeStore:
 
 @pytest.fixture
 def first(blobs: FakeStore) -> Instance:
-    return Instance(app(raw.compute("c1", C1)), blobs)
+    return Instance(app(raw.compute("cpu1", C1)), blobs)
 
 
 @pytest.fixture
@@ -378,7 +378,7 @@ async def test_a_command_keeps_nothing(first: Instance, blobs: FakeStore) -> Non
 
 
 async def test_a_slow_instance_does_not_keep_an_older_one_over_a_newer() -> None:
-    one, blobs = app(raw.compute("c1", C1)), Slow(Troubles())
+    one, blobs = app(raw.compute("cpu1", C1)), Slow(Troubles())
     slow, quick = Instance(one, blobs), Instance(one, blobs)
     await push(blobs, ENFORCE)
 

@@ -32,7 +32,7 @@ from shared.ports import ReadFailedError
 
 class TestTheMainJob:
     async def test_a_cluster_gets_acrpull_then_the_admin_user_goes_off_and_the_keys_are_resynced(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
         assert one.azure.admin_user(REGISTRY)
@@ -43,7 +43,7 @@ class TestTheMainJob:
         assert one.queue.messages == []
 
     async def test_every_write_has_its_planned_row_before_and_one_outcome_after(self) -> None:
-        one = app(raw.compute("c1", C1), raw.compute("c2", C2))
+        one = app(raw.compute("cpu1", C1), raw.compute("cpu2", C2))
         await one.run()
         await one.settle()
         kinds = [
@@ -62,7 +62,7 @@ class TestTheMainJob:
             assert after == ["Applied"]
 
     async def test_a_second_run_changes_and_records_nothing(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         await one.run()
         await one.settle()
         before = list(one.azure.journal)
@@ -70,17 +70,17 @@ class TestTheMainJob:
         assert one.azure.journal == before
 
     async def test_without_a_settle_time_all_is_done_in_one_run(self) -> None:
-        one = app(raw.compute("c1", C1), **WITHOUT_SETTLING)
+        one = app(raw.compute("cpu1", C1), **WITHOUT_SETTLING)
         result = await one.run()
         assert not one.azure.admin_user(REGISTRY)
         assert [o.phase for o in result.outcomes] == [Phase.APPLIED] * 3
         assert one.queue.messages == []
 
     async def test_a_grant_says_why_it_is_there(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         result = await one.run()
         (made,) = one.azure.assignments
-        on = f"{WORKSPACE}/computes/c1"
+        on = f"{WORKSPACE}/computes/cpu1"
         assert made.description == f"amlguard: compute-pull (AML-18), run {result.run.id}, for {on}"
 
     async def test_a_workspace_that_is_not_there_needs_nothing(self) -> None:
@@ -90,7 +90,7 @@ class TestTheMainJob:
         assert one.azure.journal == []
 
     async def test_an_access_policy_is_added_to_those_that_are_there(self) -> None:
-        me = uai("ws-id")
+        me = uai("mlw-id")
         one = App(terms(on=["AML-07"]))
         vault = raw.vault()
         vault["properties"]["accessPolicies"] = [{"objectId": guid("theirs"), "permissions": {"secrets": ["get"]}}]
@@ -107,7 +107,7 @@ class TestTheMainJob:
             async def change(self, setting: Setting) -> None:
                 raise ReadFailedError(f"read {setting.resource.name}", "ServiceUnavailable", "Azure answered 503")
 
-        me = uai("ws-id")
+        me = uai("mlw-id")
         one = App(terms(on=["AML-07"]), azure=Unreadable())
         properties: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource)}
         one.azure.have(raw.workspace(me, registry=None, **properties), raw.vault(), raw.storage())
@@ -116,8 +116,8 @@ class TestTheMainJob:
         assert waiting(one) == [Reconcile((str(WORKSPACE),), attempt=1)]
 
     async def test_a_user_assigned_identity_of_which_arm_says_nothing_is_looked_up(self) -> None:
-        holder = uai("id")
-        compute = raw.compute("c1", holder)
+        holder = uai("uami")
+        compute = raw.compute("cpu1", holder)
         compute["identity"]["userAssignedIdentities"] = {str(holder.resource): {}}
         one = app(compute, raw.user_identity(holder))
         await one.run()
@@ -131,8 +131,8 @@ class TestTheMainJob:
 
 class TestReportMode:
     async def test_writes_nothing_and_yields_the_same_plan(self) -> None:
-        reporting = app(raw.compute("c1", C1), raw.compute("c2"), mode=RunMode.REPORT)
-        enforcing = app(raw.compute("c1", C1), raw.compute("c2"))
+        reporting = app(raw.compute("cpu1", C1), raw.compute("cpu2"), mode=RunMode.REPORT)
+        enforcing = app(raw.compute("cpu1", C1), raw.compute("cpu2"))
         reported, enforced = await reporting.run(), await enforcing.run()
         assert reported.plan == enforced.plan
         assert reporting.azure.assignments == []
@@ -155,22 +155,22 @@ class TestTheBoundary:
     )
     async def test_another_teams_registry(self, policy: dict[str, Any], granted: bool) -> None:
         one = App(terms(**policy))
-        ws = raw.workspace(sai("ws"), registry=self.THEIRS)
-        one.azure.have(ws, raw.registry(self.THEIRS), raw.compute("c1", C1))
-        one.azure.automatic += [assigned(sai("ws"), "Contributor", self.THEIRS)]
+        ws = raw.workspace(sai("mlw"), registry=self.THEIRS)
+        one.azure.have(ws, raw.registry(self.THEIRS), raw.compute("cpu1", C1))
+        one.azure.automatic += [assigned(sai("mlw"), "Contributor", self.THEIRS)]
         await one.run()
         assert bool(one.azure.holders("AcrPull", self.THEIRS)) is granted
         assert bool(one.audit.rows("Withheld")) is not granted
 
     async def test_a_registry_that_is_gone_is_withheld(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.lose(REGISTRY)
         await one.run()
         assert {row["Guard"] for row in one.audit.rows("Withheld")} == {"target-missing"}
 
 
 async def test_the_sweep_reaches_what_events_would() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     await one.sweep()
     await one.settle()
     assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}

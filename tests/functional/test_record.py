@@ -16,7 +16,7 @@ from shared.ports import AuditFailedError, AzureFailureError
 
 class TestTheRecord:
     async def test_a_log_that_is_down_stops_every_write(self) -> None:
-        one = app(raw.compute("c1", C1), **WITHOUT_SETTLING)
+        one = app(raw.compute("cpu1", C1), **WITHOUT_SETTLING)
         one.troubles.down = {"audit"}
         with pytest.raises(AuditFailedError):
             await one.run()
@@ -25,7 +25,7 @@ class TestTheRecord:
         assert one.azure.journal == []
 
     async def test_afterwards_all_is_done_and_recorded_once(self) -> None:
-        one = app(raw.compute("c1", C1), **WITHOUT_SETTLING)
+        one = app(raw.compute("cpu1", C1), **WITHOUT_SETTLING)
         one.troubles.down = {"audit"}
         assert not await one.event(WORKSPACE)
         one.troubles.heal()
@@ -34,7 +34,7 @@ class TestTheRecord:
         assert outcomes(one).count(("Grant", "Planned")) == outcomes(one).count(("Grant", "Applied")) == 1
 
     async def test_an_outcome_that_the_log_does_not_take_waits_on_the_queue_and_is_not_lost(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.troubles.after["audit"] = 1
         result = await one.run()
         assert ("Grant", "Applied") not in outcomes(one)
@@ -43,7 +43,7 @@ class TestTheRecord:
         assert outcomes(one).count(("Grant", "Applied")) == 1
 
     async def test_an_outcome_that_the_log_took_although_it_said_no_is_there_once(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.logged = True
         one.troubles.after["audit"], one.troubles.too_late = 1, True
         await one.run()
@@ -60,7 +60,7 @@ class TestTheRecord:
         assert outcomes(one).count(("Grant", "Applied")) == 50
 
     async def test_without_a_log_nothing_is_written(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         reconciler = one.services.reconciler
         blind = type(reconciler)(one.azure, None, one.queue, one.terms)
         with pytest.raises(AuditFailedError):
@@ -68,14 +68,14 @@ class TestTheRecord:
         assert one.azure.assignments == []
 
     async def test_findings_are_recorded_in_their_own_table(self) -> None:
-        one = app(raw.compute("c2"), raw.registry(admin_user=False))
+        one = app(raw.compute("cpu2"), raw.registry(admin_user=False))
         await one.run()
         assert [(row["RuleId"], row["Severity"]) for row in one.audit.findings()] == [("compute-identity", "high")]
         assert one.audit.rows() == []
 
 
 async def test_a_queue_that_is_down_fails_the_delivery_so_that_it_comes_again() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     one.troubles.down = {"queue"}
     with pytest.raises(AzureFailureError):
         await one.run()

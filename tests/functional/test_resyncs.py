@@ -21,14 +21,14 @@ from shared.messages import Resync, encode
 from shared.state.open_runs import OpenRuns
 from shared.stop import Stop
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 KEYS = Property.CACHED_KEYS
 
 
 def _app(*, forbidden: bool = False) -> App:
     """All that is left to do is the switch-off. Where it is `forbidden`, Azure refuses to resync keys."""
     azure = FakeAzure(logged=True, forbidden={KEYS} if forbidden else set())
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return App(terms(settle=timedelta()), azure)
 

@@ -23,7 +23,7 @@ from shared.messages import Reconcile, encode
 from shared.ports import NotYetError, ReadFailedError
 from shared.state.open_runs import OpenRuns
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 
 
 @dataclass(repr=False)
@@ -48,8 +48,8 @@ class _Azure(FakeAzure):
 async def _dead() -> tuple[App, _Azure, str]:
     """Two clusters cannot pull yet. The run dies right after its first write, and its message waits."""
     azure = _Azure(troubles=Dies(armed=True), logged=True)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
-    azure.have(raw.compute("c1", C1), raw.compute("c2", C2))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault())
+    azure.have(raw.compute("cpu1", C1), raw.compute("cpu2", C2))
     one = App(terms(), azure)
     with suppress(Crashed):
         await one.run()
@@ -132,7 +132,7 @@ async def test_what_another_run_made_meanwhile_is_there_already() -> None:
             raise NotYetError("write", "ServiceUnavailable", "Azure answered 503")
 
     one = App(terms(), Raced(logged=True))
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     await one.run()
     (told,) = one.audit.rows("Applied")
     assert told["Found"]

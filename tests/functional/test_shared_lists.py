@@ -17,7 +17,7 @@ from shared.ports import ReadFailedError
 from shared.reading.shared_lists import SharedLists
 
 COLLECTIONS = [service.collection for service in SERVICES]
-NAMES = ["one", "two", "three", "four"]
+NAMES = ["first", "second", "third", "fourth"]
 
 
 class Counting(FakeAzure):
@@ -110,7 +110,7 @@ async def test_who_gives_up_waiting_takes_the_answer_from_nobody() -> None:
             return await super().children(parent, collection, pages=pages)
 
     azure = Slow()
-    azure.have(raw.workspace(sai("ws")))
+    azure.have(raw.workspace(sai("mlw")))
     shared = SharedLists(azure)
     impatient, patient = (asyncio.ensure_future(shared.children(SUBSCRIPTION, COLLECTIONS[0])) for _ in range(2))
     await asyncio.sleep(0)

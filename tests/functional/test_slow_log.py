@@ -27,13 +27,13 @@ from shared.state.open_runs import OpenRuns
 from shared.writing.leftovers import Leftovers
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-C1 = sai("c1")
+C1 = sai("cpu1")
 
 
 def _app(*, can_pull: bool) -> App:
     """A cluster that cannot pull; or all that is left to do is the switch-off."""
     azure = FakeAzure(troubles=Dies(), logged=True)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     if can_pull:
         azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return App(terms(settle=timedelta()), azure)

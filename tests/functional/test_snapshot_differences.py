@@ -123,8 +123,8 @@ def test_another_role_in_place_of_one(tmp_path: Path) -> None:
 
 def test_needs_and_findings_come_and_go(tmp_path: Path) -> None:
     def change(azure: FakeAzure) -> None:
-        azure.lose(WORKSPACE.child("computes", "c0"))
-        azure.have(raw.endpoint("f", uai("two")))
+        azure.lose(WORKSPACE.child("computes", "cpu0"))
+        azure.have(raw.endpoint("fresh", uai("two")))
         azure.resources[REGISTRY]["properties"]["anonymousPullEnabled"] = True
 
     found = _compared(tmp_path, change)

@@ -26,13 +26,13 @@ from shared.snapshot.kept import HIDDEN, Keeping
 from shared.template.snapshot import SnapshotError, snapshot
 
 OTHER = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "other")
-C0 = sai("ws/computes/c0")
+C0 = sai("mlw/computes/cpu0")
 
 
 def _tenant() -> FakeAzure:
     azure = FakeAzure(logged=True)
     azure.have(raw.storage(), raw.vault(), raw.registry(admin_user=True))
-    azure.have(raw.workspace(sai("ws")), raw.compute("c0", C0), raw.endpoint("e", uai("one")))
+    azure.have(raw.workspace(sai("mlw")), raw.compute("cpu0", C0), raw.endpoint("serve", uai("one")))
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY))
     azure.groups = {guid("pullers"): {uai("one").id}}
     azure.assignments = [assigned(uai("one"), "AcrPull", REGISTRY)]
@@ -191,18 +191,18 @@ def test_what_rules_read_stays() -> None:
         "tags": {"amlguard": "off", "team": "x", "Cost": "y"},
         "properties": {
             "credentials": {"credentialsType": "None", "resourceId": str(WORKSPACE), "clientId": guid("c")},
-            "registries": [{"server": "acr.azurecr.io", "username": "acr"}],
-            "image": "acr.azurecr.io/team/token:3",
-            "images": ["acr.azurecr.io/password:3", "acr.azurecr.io/sk-learn-of-the-whole-team-2026:1"],
+            "registries": [{"server": "acrml.azurecr.io", "username": "acrml"}],
+            "image": "acrml.azurecr.io/team/token:3",
+            "images": ["acrml.azurecr.io/password:3", "acrml.azurecr.io/sk-learn-of-the-whole-team-2026:1"],
             "networkAcls": {"bypass": "AzureServices"},
-            "customerManagedKey": {"keyIdentifier": "https://kv.vault.azure.net/keys/one/0123456789abcdef"},
-            "encryption": {"keyvaultproperties": {"keyname": "one", "keyvaulturi": "https://kv.vault.azure.net"}},
+            "customerManagedKey": {"keyIdentifier": "https://kvml.vault.azure.net/keys/one/0123456789abcdef"},
+            "encryption": {"keyvaultproperties": {"keyname": "one", "keyvaulturi": "https://kvml.vault.azure.net"}},
             "enforced": {"passwordAuthentication": False, "passwordDays": None},
             "accessPolicies": [{"permissions": {"keys": ["get"], "secrets": ["list"]}}],
-            "environmentVariables": {"S": "${{azureml://connections/c/credentials/key}}"},
+            "environmentVariables": {"S": "${{azureml://connections/con/credentials/key}}"},
         },
     }
-    assert Keeping({"team"}, {"acr"}).of(body) == body | {"tags": {"amlguard": "off", "team": "x", "Cost": HIDDEN}}
+    assert Keeping({"team"}, {"acrml"}).of(body) == body | {"tags": {"amlguard": "off", "team": "x", "Cost": HIDDEN}}
 
 
 def test_a_scope_outside_it_is_not_known(tmp_path: Path) -> None:

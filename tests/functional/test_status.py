@@ -19,12 +19,12 @@ from shared.messages import Dependency, Reconcile, Resync, Trigger, encode
 from shared.ports import AuditFailedError, AzureFailureError, NotYetError, ReadFailedError, Stored
 from shared.state.failing import Failures
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 NOW = datetime.now(UTC)
 
 
 def _calm() -> App:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     one.azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return one
 
@@ -51,7 +51,7 @@ async def test_where_all_is_well_nothing_is_told() -> None:
 
 
 async def test_a_log_that_is_down_fails_since_then_and_its_outcomes_are_open() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     one.troubles.after["audit"] = 1
     await one.run()
     one.troubles.down = {"audit"}
@@ -121,7 +121,7 @@ async def test_each_dependency_fails_on_its_own(error: AzureFailureError, depend
 
 
 async def test_a_run_that_is_under_way_is_not_open() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     one.troubles.after["write"], one.troubles.too_late = 0, False
     await one.run()
     told = await _status(one)

@@ -47,7 +47,9 @@ def compliant() -> Counted:
     one = Counted()
     acr = raw.registry(adminUserEnabled=False)
     acr["properties"]["roleAssignmentMode"] = "LegacyRegistryPermissions"
-    one.azure.have(raw.workspace(sai("ws"), registry=REGISTRY), acr, raw.storage(), raw.vault(), raw.compute("c1", C1))
+    one.azure.have(
+        raw.workspace(sai("mlw"), registry=REGISTRY), acr, raw.storage(), raw.vault(), raw.compute("cpu1", C1)
+    )
     one.azure.assignments = [assigned(C1, "AcrPull", REGISTRY)]
     # Of fewer than three in a subscription Resource Graph is not asked.
     one.azure.have(*(raw.workspace(sai(name), on=workspace_id(name), registry=None) for name in ("second", "third")))
@@ -112,7 +114,7 @@ def many(count: int) -> App:
     one = App()
     for number in range(count):
         home = GROUP if number % 2 else Scope.parse(str(GROUP).replace(SUBSCRIPTION.name, guid("another")))
-        scope = home.child("providers", "Microsoft.MachineLearningServices", "workspaces", f"ws{number}")
+        scope = home.child("providers", "Microsoft.MachineLearningServices", "workspaces", f"mlw{number}")
         made = raw.workspace(registry=None)
         one.azure.have({**made, "id": str(scope), "properties": {}})
     return one
@@ -121,7 +123,7 @@ def many(count: int) -> App:
 def _in_subscription(one: App, number: int) -> Scope:
     """A workspace alone in its subscription."""
     home = str(GROUP).replace(SUBSCRIPTION.name, f"{number:08}-0000-4000-8000-000000000000")
-    scope = Scope.parse(home).child("providers", "Microsoft.MachineLearningServices", "workspaces", "ws")
+    scope = Scope.parse(home).child("providers", "Microsoft.MachineLearningServices", "workspaces", "mlw")
     one.azure.have({**raw.workspace(registry=None), "id": str(scope), "properties": {}})
     return scope
 

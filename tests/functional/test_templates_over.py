@@ -37,7 +37,7 @@ def cluster(name: str, *holders: Principal) -> raw.Raw:
 def there(*more: raw.Raw, registry: Scope = REGISTRY) -> FakeAzure:
     azure = FakeAzure()
     azure.have(raw.storage(), raw.vault(), raw.registry(registry, admin_user=False))
-    azure.have(raw.workspace(sai("ws"), registry=registry), raw.resource(_id(OLD), {"principalId": OLD.id}), *more)
+    azure.have(raw.workspace(sai("mlw"), registry=registry), raw.resource(_id(OLD), {"principalId": OLD.id}), *more)
     return azure
 
 
@@ -90,10 +90,10 @@ def test_a_deployment_removes_no_resource() -> None:
 
 
 def test_an_identity_that_is_left_out_is_detached() -> None:
-    azure = there(raw.compute("c", uai("other")))
-    assert missing(after(azure)) == {("c", "AcrPull", REGISTRY)}
-    assert missing(after(azure, cluster("c"))) == set()
-    assert [one.principal.id for one in after(azure, cluster("c", OLD)).grants] == [OLD.id]
+    azure = there(raw.compute("cpu", uai("other")))
+    assert missing(after(azure)) == {("cpu", "AcrPull", REGISTRY)}
+    assert missing(after(azure, cluster("cpu"))) == set()
+    assert [one.principal.id for one in after(azure, cluster("cpu", OLD)).grants] == [OLD.id]
 
 
 def test_a_registry_that_is_there_is_known() -> None:
@@ -150,15 +150,17 @@ def test_a_workspace_that_is_not_there_yet_is_planned_beside_what_is() -> None:
     new = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "new")
     named = {"storageAccount": str(STORAGE), "keyVault": str(VAULT), "containerRegistry": str(REGISTRY)}
     made = resource(new, named, identity={"type": "SystemAssigned"})
-    train = resource(new.child("computes", "t"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"})
-    assert missing(after(azure, made, train, workspace=new)) == {("t", "AcrPull", REGISTRY)}
+    train = resource(new.child("computes", "train"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"})
+    assert missing(after(azure, made, train, workspace=new)) == {("train", "AcrPull", REGISTRY)}
 
 
 def test_a_project_of_a_hub_that_is_there_has_its_registry() -> None:
     azure = there()
     project = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "project")
     made = resource(project, {"hubResourceId": str(WORKSPACE)}, identity={"type": "SystemAssigned"}, kind="Project")
-    train = resource(project.child("computes", "t"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"})
+    train = resource(
+        project.child("computes", "train"), {"computeType": "AmlCompute"}, identity={"type": "SystemAssigned"}
+    )
     planned = after(azure, made, train, workspace=project)
-    assert ("t", "AcrPull", REGISTRY) in missing(planned)
+    assert ("train", "AcrPull", REGISTRY) in missing(planned)
     assert not any("hub" in one.reason for one in planned.unknown)

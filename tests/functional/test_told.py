@@ -72,7 +72,7 @@ def pulls(one: App) -> set[str]:
 
 
 async def test_a_run_tells_once_of_what_it_applied(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1), raw.compute("c2", C2))
+    one = telling(topic, raw.compute("cpu1", C1), raw.compute("cpu2", C2))
     assert await one.event(WORKSPACE)
     await drained(one)
     (event,) = [each for each in topic.events if each["type"] == "amlguard.remediation.applied"]
@@ -95,13 +95,13 @@ async def test_nothing_to_do_is_nothing_to_tell(topic: FakeTopic) -> None:
 
 
 async def test_without_a_topic_nothing_goes_to_the_queue() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     await one.event(WORKSPACE)
     assert not [each for each in one.queue.messages if isinstance(decode(each.body), Tell)]
 
 
 async def test_what_waits_for_approval_names_the_command(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     one.terms = replace(one.terms, rules={**one.terms.rules, "compute-pull": RuleTerms(mode=RuleMode.APPROVE)})
     await one.event(WORKSPACE)
     await drained(one)
@@ -111,7 +111,7 @@ async def test_what_waits_for_approval_names_the_command(topic: FakeTopic) -> No
 
 
 async def test_what_stands_is_told_once_a_day_however_many_events_come(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     one.terms = replace(one.terms, rules={**one.terms.rules, "compute-pull": RuleTerms(mode=RuleMode.APPROVE)})
     for _ in range(4):
         await one.event(WORKSPACE)
@@ -120,7 +120,7 @@ async def test_what_stands_is_told_once_a_day_however_many_events_come(topic: Fa
 
 
 async def test_what_the_policy_itself_withholds_is_no_news(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1), report=["compute-pull"])
+    one = telling(topic, raw.compute("cpu1", C1), report=["compute-pull"])
     await one.event(WORKSPACE)
     await drained(one)
     told_of = {each["rule"] for event in topic.events for each in event["data"]["actions"]}
@@ -128,7 +128,7 @@ async def test_what_the_policy_itself_withholds_is_no_news(topic: FakeTopic) -> 
 
 
 async def test_what_a_guard_withholds_is(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     one.stopped = True
     await one.event(WORKSPACE)
     await drained(one)
@@ -137,7 +137,7 @@ async def test_what_a_guard_withholds_is(topic: FakeTopic) -> None:
 
 
 async def test_what_failed_is_told_with_its_code(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     one.azure.forbidden.add(ROLES["AcrPull"].role_id)
     await one.event(WORKSPACE)
     await drained(one)
@@ -146,7 +146,7 @@ async def test_what_failed_is_told_with_its_code(topic: FakeTopic) -> None:
 
 
 async def test_what_somebody_keeps_reverting_is_told_as_such(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1), contested_after=1)
+    one = telling(topic, raw.compute("cpu1", C1), contested_after=1)
     one.azure.logged = True
     await one.event(WORKSPACE)
     one.azure.assignments.clear()
@@ -157,7 +157,7 @@ async def test_what_somebody_keeps_reverting_is_told_as_such(topic: FakeTopic) -
 
 
 async def test_a_topic_that_is_down_delays_no_remediation_and_loses_no_record(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     topic.down = True
     assert await one.event(WORKSPACE)
     assert pulls(one) == {C1.id}
@@ -173,13 +173,13 @@ async def test_a_topic_that_is_down_delays_no_remediation_and_loses_no_record(to
 
 
 async def test_a_topic_that_never_answers_holds_up_nobody(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     topic.hangs = asyncio.Event()
     await one.event(WORKSPACE)
     (message,) = [each for each in one.queue.messages if isinstance(decode(each.body), Tell)][:1]
     sending = asyncio.create_task(work_queue.handle(message.body, one.services))
     await topic.hangs.wait()
-    one.azure.have(raw.compute("c2", C2))
+    one.azure.have(raw.compute("cpu2", C2))
     assert await one.event(WORKSPACE)
     assert pulls(one) == {C1.id, C2.id}
     assert len([row for row in one.audit.rows("Applied") if row["RuleId"] == "compute-pull"]) == 2
@@ -188,7 +188,7 @@ async def test_a_topic_that_never_answers_holds_up_nobody(topic: FakeTopic) -> N
 
 
 async def test_nor_does_a_queue_that_is_down(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     one.troubles.down.add("queue")
     await one.event(WORKSPACE)
     assert pulls(one) == {C1.id}
@@ -196,7 +196,7 @@ async def test_nor_does_a_queue_that_is_down(topic: FakeTopic) -> None:
 
 
 async def test_a_right_that_is_missing_is_raised_so_that_people_hear_of_it(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     topic.down = topic.lacks_right = True
     await one.event(WORKSPACE)
     await one.settle(hours=1)
@@ -207,7 +207,7 @@ async def test_a_right_that_is_missing_is_raised_so_that_people_hear_of_it(topic
 
 
 async def test_an_event_that_comes_twice_has_the_same_id(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     await one.event(WORKSPACE)
     (message,) = [each for each in one.queue.messages if isinstance(decode(each.body), Tell)][:1]
     await work_queue.handle(message.body, one.services)
@@ -233,7 +233,7 @@ def rows(count: int, outcome: str = "Withheld", guard: str = "cap") -> Iterator[
             "ActionId": f"a{n}",
             "Action": "Grant",
             "RuleId": "compute-pull",
-            "ResourceId": f"{WORKSPACE}/computes/c{n}",
+            "ResourceId": f"{WORKSPACE}/computes/cpu{n}",
             "RunId": "r",
             "Outcome": outcome,
             "Guard": guard,
@@ -275,9 +275,9 @@ async def test_a_sweep_with_ten_thousand_findings_sends_a_digest(topic: FakeTopi
 
 
 async def test_a_sweep_of_the_app_tells_at_its_end_and_not_for_each_workspace(topic: FakeTopic) -> None:
-    names = [f"ws{n}" for n in range(6)]
+    names = [f"mlw{n}" for n in range(6)]
     more = [raw.workspace(sai(name)) for name in names]
-    one = telling(topic, *more, raw.compute("c1", C1))
+    one = telling(topic, *more, raw.compute("cpu1", C1))
     assert await one.sweep()
     await one.settle(hours=1)
     ends = [kind for kind in topic.types() if kind.startswith("sweep.")]
@@ -298,7 +298,7 @@ async def test_an_incomplete_sweep_is_told(topic: FakeTopic) -> None:
 
 
 async def test_by_hand_it_is_sent_at_once_and_a_topic_that_is_down_is_let_be(topic: FakeTopic) -> None:
-    one = telling(topic, raw.compute("c1", C1))
+    one = telling(topic, raw.compute("cpu1", C1))
     result = await one.services.reconciler.run(WORKSPACE, Run(one.terms.mode))
     teller = Teller(topic, None, one.memory, TENANT)
     await teller.by_hand(result.run.id, [result])

@@ -39,12 +39,12 @@ from shared.messages import Resync, Trigger
 
 class TestTheSwitchOff:
     def settled(self, *raws: raw.Raw) -> App:
-        one = app(raw.compute("c1", C1), *raws)
+        one = app(raw.compute("cpu1", C1), *raws)
         one.azure.assignments = [assigned(C1, "AcrPull", GROUP)]
         return one
 
     async def test_waits_for_the_settle_time_to_the_second(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         await one.run()
         one.azure.advance(SETTLE - timedelta(seconds=1))
         await one.run()
@@ -81,7 +81,7 @@ class TestTheSwitchOff:
 
     async def test_waits_for_a_neighbour_that_resource_graph_does_not_know_yet(self) -> None:
         other = workspace_id("other")
-        one = self.settled(raw.workspace(sai("other"), on=other), raw.compute("n1", C2, on=other))
+        one = self.settled(raw.workspace(sai("other"), on=other), raw.compute("new", C2, on=other))
         one.azure.hidden = {other}
         await one.run()
         assert one.azure.admin_user(REGISTRY)
@@ -93,7 +93,7 @@ class TestTheSwitchOff:
     async def test_does_not_wait_for_a_workspace_that_left_the_registry(self) -> None:
         other, theirs = workspace_id("other"), registry_id("theirs")
         one = self.settled(raw.registry(theirs), raw.workspace(sai("other"), on=other, registry=theirs))
-        one.azure.have(raw.endpoint("e", on=other, provisioningState="Creating"))
+        one.azure.have(raw.endpoint("serve", on=other, provisioningState="Creating"))
         one.azure.remembered = [raw.workspace(sai("other"), on=other)]
         await one.run()
         assert not one.azure.admin_user(REGISTRY)
@@ -150,7 +150,7 @@ class TestTheSwitchOff:
         assert one.azure.stale_keys == set()
 
     async def test_a_queue_that_cannot_remember_the_resync_keeps_the_admin_user_on(self) -> None:
-        one = self.settled(raw.endpoint("e", C2, provisioningState="Succeeded"))
+        one = self.settled(raw.endpoint("serve", C2, provisioningState="Succeeded"))
         one.azure.assignments += [assigned(C2, "AcrPull", GROUP)]
         one.troubles.down = {"queue"}
         assert not await one.event(WORKSPACE)
@@ -174,7 +174,7 @@ class TestTheSwitchOff:
 
     async def test_is_not_tried_while_container_instances_depend_on_it(self) -> None:
         group = resource("Microsoft.ContainerInstance/containerGroups", "scoring", FOREIGN)
-        one = self.settled(raw.resource(group, {"containers": [{"properties": {"image": "acr.azurecr.io/m:1"}}]}))
+        one = self.settled(raw.resource(group, {"containers": [{"properties": {"image": "acrml.azurecr.io/m:1"}}]}))
         await one.run()
         assert one.azure.admin_user(REGISTRY)
         one.azure.lose(group)
@@ -183,9 +183,9 @@ class TestTheSwitchOff:
 
     async def test_rules_that_are_off_do_not_make_it_blind(self) -> None:
         # AML-21 and AML-42 are off, AML-22 is not: the endpoints still have to be read.
-        one = app(raw.endpoint("e", C2), off=["AML-21", "AML-42"], **WITHOUT_SETTLING)
+        one = app(raw.endpoint("serve", C2), off=["AML-21", "AML-42"], **WITHOUT_SETTLING)
         one.azure.have(
-            raw.workspace(sai("ws")) | {"systemData": {"createdAt": "2026-02-02T00:00:00Z"}},
+            raw.workspace(sai("mlw")) | {"systemData": {"createdAt": "2026-02-02T00:00:00Z"}},
             raw.registry(creationDate="2026-01-01T00:00:00Z"),
         )
         await one.run()
@@ -218,7 +218,7 @@ class _Believing(FakeAzure):
 async def test_a_switch_off_is_decided_by_what_is_read_anew(gives: bool) -> None:
     mine = custom("Microsoft.ContainerRegistry/registries/pull/read" if gives else "Microsoft.Compute/*/read")
     one = App(terms(settle=SETTLE), _Believing())
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     one.azure.roles[mine.role_id] = mine
     one.azure.assignments = [assigned(C1, mine, REGISTRY)]
     await one.run()

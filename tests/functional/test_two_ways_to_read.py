@@ -42,8 +42,8 @@ class Listening(FakeAzure):
 def tenant(*, admin: bool = True, covered: bool = True) -> Listening:
     """A workspace with a cluster, and another one on its registry."""
     azure = Listening()
-    azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=admin), raw.storage(), raw.vault())
-    azure.have(raw.compute("c1", C1), raw.workspace(sai("other"), on=OTHER))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=admin), raw.storage(), raw.vault())
+    azure.have(raw.compute("cpu1", C1), raw.workspace(sai("other"), on=OTHER))
     azure.assignments = [assigned(sai("other"), "Contributor", REGISTRY)]
     azure.assignments += [assigned(C1, "AcrPull", GROUP)] if covered else []
     return azure

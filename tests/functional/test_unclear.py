@@ -18,7 +18,7 @@ from shared.access.scope import Scope
 from shared.ports import NotYetError, ReadFailedError
 from shared.state.open_runs import OpenRuns
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 KEYS, ADMIN = Property.CACHED_KEYS, Property.ADMIN_USER
 
 
@@ -70,8 +70,8 @@ class _Silent(FakeAzure):
 def _app(silent: str, *, made: bool, can_pull: bool = False) -> App:
     """Two clusters that cannot pull yet; or all that is left to do is the switch-off."""
     azure = _Silent(logged=True, silent={silent}, made=made)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
-    azure.have(raw.compute("c1", C1), raw.compute("c2", C2))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault())
+    azure.have(raw.compute("cpu1", C1), raw.compute("cpu2", C2))
     if can_pull:
         azure.assignments += [assigned(one, "AcrPull", REGISTRY) for one in (C1, C2)]
     return App(terms(settle=timedelta()), azure)

@@ -74,7 +74,7 @@ async def switched(one: App) -> str:
 
 
 async def test_the_tenant_is_as_before() -> None:
-    one = logged(raw.compute("c1", C1), settle=timedelta())
+    one = logged(raw.compute("cpu1", C1), settle=timedelta())
     before = state(one)
     run = await switched(one)
     assert set(await undo(one, run)) == {Phase.UNDONE}
@@ -83,7 +83,7 @@ async def test_the_tenant_is_as_before() -> None:
 
 
 async def test_the_admin_user_is_back_before_a_grant_goes() -> None:
-    one = logged(raw.compute("c1", C1), settle=timedelta())
+    one = logged(raw.compute("cpu1", C1), settle=timedelta())
     run = await switched(one)
     since = len(one.azure.journal)
     await undo(one, run)
@@ -92,7 +92,7 @@ async def test_the_admin_user_is_back_before_a_grant_goes() -> None:
 
 
 async def test_the_intent_is_on_record_first_and_the_outcome_after() -> None:
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     run = (await one.run()).run.id
     since = len(one.azure.journal)
     await undo(one, run)
@@ -103,7 +103,7 @@ async def test_the_intent_is_on_record_first_and_the_outcome_after() -> None:
 
 
 async def test_without_a_record_nothing_is_taken_back() -> None:
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     run = (await one.run()).run.id
     one.troubles.down.add("audit")
     with pytest.raises(AuditFailedError):
@@ -112,7 +112,7 @@ async def test_without_a_record_nothing_is_taken_back() -> None:
 
 
 async def test_twice_is_harmless() -> None:
-    one = logged(raw.compute("c1", C1), settle=timedelta())
+    one = logged(raw.compute("cpu1", C1), settle=timedelta())
     run = await switched(one)
     await undo(one, run)
     before = state(one)
@@ -121,7 +121,7 @@ async def test_twice_is_harmless() -> None:
 
 
 async def test_it_is_not_done_again_by_itself_and_a_person_can_lift_that() -> None:
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     run = (await one.run()).run.id
     await undo(one, run)
     one.memory = Memory()
@@ -139,7 +139,7 @@ async def test_it_is_not_done_again_by_itself_and_a_person_can_lift_that() -> No
 
 async def test_an_assignment_that_somebody_else_made_stays() -> None:
     """The run's own was deleted, and a person made one of the same name: nothing of it is ours."""
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     run = (await one.run()).run.id
     (mine,) = one.azure.assignments
     one.azure.assignments[:] = [replace(mine, description="by hand")]
@@ -149,10 +149,10 @@ async def test_an_assignment_that_somebody_else_made_stays() -> None:
 
 async def test_what_another_workspace_relies_on_stays_until_a_person_insists() -> None:
     shared = uai("shared")
-    one = logged(raw.compute("c1", shared))
+    one = logged(raw.compute("cpu1", shared))
     run = (await one.run()).run.id
     other = workspace_id("other")
-    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("cpu9", shared, on=other))
     found = await prepared(one, run)
     (said,) = found.kept.values()
     assert "pulls images" in said[0]
@@ -164,17 +164,17 @@ async def test_what_another_workspace_relies_on_stays_until_a_person_insists() -
 
 async def test_who_could_not_pull_any_more_is_said() -> None:
     """One run granted, a later one turned the admin user off: undoing the first alone would break pulls."""
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     granting = (await one.run()).run.id
     await one.settle()
     assert not one.azure.admin_user(REGISTRY)
     (said,) = (await prepared(one, granting)).kept.values()
-    assert "the admin user of acr is off" in said[0]
+    assert "the admin user of acrml is off" in said[0]
     assert await undo(one, granting) == [Phase.WITHHELD]
 
 
 async def test_grants_stay_when_the_admin_user_does_not_come_back() -> None:
-    one = logged(raw.compute("c1", C1), settle=timedelta())
+    one = logged(raw.compute("cpu1", C1), settle=timedelta())
     run = await switched(one)
     one.azure.locks.append(raw.lock(REGISTRY))
     phases = await undo(one, run)
@@ -192,7 +192,7 @@ async def test_a_setting_that_is_as_it_was_is_left_alone() -> None:
 
 
 async def test_an_access_policy_loses_what_the_run_added() -> None:
-    me = uai("ws-id")
+    me = uai("mlw-id")
     one = logged(on=["AML-07"])
     one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
     run = (await one.run()).run.id
@@ -203,16 +203,16 @@ async def test_an_access_policy_loses_what_the_run_added() -> None:
 
 
 async def removed(one: App) -> str:
-    """The id of a run that took the AcrPull of c1 back: the workspace moved on to another registry."""
+    """The id of a run that took the AcrPull of cpu1 back: the workspace moved on to another registry."""
     await one.run()
-    one.azure.have(raw.registry(registry_id("acr2")), raw.workspace(sai("ws"), registry=registry_id("acr2")))
+    one.azure.have(raw.registry(registry_id("acrml2")), raw.workspace(sai("mlw"), registry=registry_id("acrml2")))
     run = (await one.run()).run.id
     assert one.azure.holders("AcrPull", REGISTRY) == set()
     return run
 
 
 async def test_a_removal_is_made_again_where_the_policy_allows_the_grant() -> None:
-    one = logged(raw.compute("c1", C1), on=["AML-80"], allow=(REGISTRY,))
+    one = logged(raw.compute("cpu1", C1), on=["AML-80"], allow=(REGISTRY,))
     before = {each.id for each in one.azure.assignments}
     run = await removed(one)
     since = {each.id for each in one.azure.assignments}
@@ -224,9 +224,9 @@ async def test_a_removal_is_made_again_where_the_policy_allows_the_grant() -> No
 
 async def test_a_removal_is_made_again_at_what_the_workspace_depends_on() -> None:
     """It is no cluster any more, whatever it is: no rule asks, and it is there with its identity."""
-    one = without_admin_user(raw.compute("c1", C1), on=["AML-80"])
+    one = without_admin_user(raw.compute("cpu1", C1), on=["AML-80"])
     await one.run()
-    one.azure.have(raw.compute("c1", C1, kind="Databricks"))
+    one.azure.have(raw.compute("cpu1", C1, kind="Databricks"))
     run = (await one.run()).run.id
     assert one.azure.holders("AcrPull", REGISTRY) == set()
     assert await undo(one, run) == [Phase.UNDONE]
@@ -235,9 +235,9 @@ async def test_a_removal_is_made_again_at_what_the_workspace_depends_on() -> Non
 
 async def test_a_removal_is_not_made_again_for_an_identity_that_is_gone() -> None:
     """Nothing shows whose it was, and Azure would take no assignment for it."""
-    one = without_admin_user(raw.compute("c1", C1), on=["AML-80"])
+    one = without_admin_user(raw.compute("cpu1", C1), on=["AML-80"])
     await one.run()
-    one.azure.lose(WORKSPACE.child("computes", "c1"))
+    one.azure.lose(WORKSPACE.child("computes", "cpu1"))
     run = (await one.run()).run.id
     assert one.azure.assignments == []
     assert await undo(one, run) == [Phase.WITHHELD]
@@ -246,10 +246,10 @@ async def test_a_removal_is_not_made_again_for_an_identity_that_is_gone() -> Non
 
 
 async def test_a_removal_that_found_nothing_any_more_is_not() -> None:
-    one = logged(raw.compute("c1", C1), on=["AML-80"])
+    one = logged(raw.compute("cpu1", C1), on=["AML-80"])
     await one.run()
     (mine,) = one.azure.assignments
-    one.azure.lose(WORKSPACE.child("computes", "c1"))
+    one.azure.lose(WORKSPACE.child("computes", "cpu1"))
     await one.run()
     one.azure.assignments.append(mine)  # by somebody, who then is faster than amlguard
     revoke = one.azure.revoke
@@ -265,7 +265,7 @@ async def test_a_removal_that_found_nothing_any_more_is_not() -> None:
 
 
 async def test_what_was_there_already_is_not_the_runs_to_take() -> None:
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     one.azure.assignments.append(assigned(C1, "Reader", STORAGE))
     run = (await one.run()).run.id
     await undo(one, run)
@@ -288,7 +288,7 @@ async def test_what_is_no_run_id_is_an_error() -> None:
 async def test_what_relies_on_it_only_because_the_run_made_it_is_no_other() -> None:
     """Two computes of one identity, and a registry whose admin user was off before."""
     shared = uai("shared")
-    one = logged(raw.compute("c1", shared), raw.compute("c2", shared))
+    one = logged(raw.compute("cpu1", shared), raw.compute("cpu2", shared))
     one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
     before = state(one)
     run = (await one.run()).run.id
@@ -301,8 +301,8 @@ async def test_what_relies_on_it_only_because_the_run_made_it_is_no_other() -> N
 async def test_a_workspace_that_the_same_run_found_served_is_no_other() -> None:
     """`apply` has one run for all; the second workspace finds what was granted for the first."""
     shared, other = uai("shared"), workspace_id("other")
-    one = logged(raw.compute("c1", shared))
-    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    one = logged(raw.compute("cpu1", shared))
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("cpu9", shared, on=other))
     before = state(one)
     desk = replace(one.services.reconciler, queue=None, instructions=Instructions(by_hand=True))
     run = Run(RunMode.ENFORCE)
@@ -314,16 +314,16 @@ async def test_a_workspace_that_the_same_run_found_served_is_no_other() -> None:
 
 async def test_what_is_held_otherwise_as_well_relies_on_nothing() -> None:
     shared, other = uai("shared"), workspace_id("other")
-    one = logged(raw.compute("c1", shared))
+    one = logged(raw.compute("cpu1", shared))
     run = (await one.run()).run.id
-    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("c9", shared, on=other))
+    one.azure.have(raw.workspace(sai("other"), on=other), raw.compute("cpu9", shared, on=other))
     one.azure.assignments.append(assigned(shared, "Reader", REGISTRY))
     assert await undo(one, run) == [Phase.UNDONE]
 
 
 async def test_who_holds_it_through_a_broader_role_of_the_run_relies_on_that() -> None:
     """Contributor on the registry is made for the workspace; a cluster with the same identity then needs no AcrPull."""
-    me = uai("ws-id")
+    me = uai("mlw-id")
     one = logged(on=["AML-08"])
     one.azure.have(raw.workspace(me, primaryUserAssignedIdentity=str(me.resource)))
     run = (await one.run()).run.id
@@ -339,14 +339,14 @@ class TestWithoutOutcome:
     """The process died between its intent and the outcome."""
 
     async def test_a_grant_says_itself_that_the_run_made_it(self) -> None:
-        one = logged(raw.compute("c1", C1))
+        one = logged(raw.compute("cpu1", C1))
         run = (await one.run()).run.id
         _forget_outcomes(one)
         assert await undo(one, run) == [Phase.UNDONE]
         assert one.azure.holders("AcrPull", REGISTRY) == set()
 
     async def test_an_admin_user_may_have_been_turned_off_by_anybody(self) -> None:
-        one = logged(raw.compute("c1", C1), settle=timedelta())
+        one = logged(raw.compute("cpu1", C1), settle=timedelta())
         run = await switched(one)
         _forget_outcomes(one)
         assert set(await undo(one, run)) == {Phase.WITHHELD}
@@ -358,7 +358,7 @@ class TestWithoutOutcome:
         assert one.azure.holders("AcrPull", REGISTRY) == set()
 
     async def test_what_was_never_made_is_left_alone(self) -> None:
-        one = logged(raw.compute("c1", C1))
+        one = logged(raw.compute("cpu1", C1))
         run = (await one.run()).run.id
         _forget_outcomes(one)
         one.azure.assignments.clear()
@@ -375,7 +375,7 @@ def _is_outcome(entry: tuple[str, Any]) -> bool:
 
 async def test_a_row_makes_no_role_that_no_rule_gives() -> None:
     """Nor one at a place that the role is not for, nor one that is not named as amlguard's own."""
-    one = logged(raw.compute("c1", C1))
+    one = logged(raw.compute("cpu1", C1))
     run = (await one.run()).run.id
     for role, scope, name in (
         (OWNER, REGISTRY, assignment_name(REGISTRY, NOBODY, OWNER)),
@@ -395,7 +395,7 @@ async def test_a_row_makes_no_role_that_no_rule_gives() -> None:
 
 class TestContested:
     async def test_after_so_many_times_it_is_left_alone_and_said(self) -> None:
-        one = logged(raw.compute("c1", C1), contested_after=2)
+        one = logged(raw.compute("cpu1", C1), contested_after=2)
         for _ in range(2):
             await one.run()
             assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
@@ -408,7 +408,7 @@ class TestContested:
         assert finding["Severity"] == "high"
 
     async def test_fewer_times_is_drift_and_restored_with_a_word(self) -> None:
-        one = logged(raw.compute("c1", C1), contested_after=3)
+        one = logged(raw.compute("cpu1", C1), contested_after=3)
         first = (await one.run()).run.id
         one.azure.assignments.clear()
         await one.run()
@@ -417,10 +417,10 @@ class TestContested:
         assert [row for row in one.audit.findings() if row["RuleId"] == "contested"] == []
 
     async def test_what_was_taken_away_and_assigned_again_goes_once_more_with_a_word(self) -> None:
-        one = logged(raw.compute("c1", C1), on=["AML-80"])
+        one = logged(raw.compute("cpu1", C1), on=["AML-80"])
         await one.run()
         (mine,) = one.azure.assignments
-        one.azure.lose(WORKSPACE.child("computes", "c1"))
+        one.azure.lose(WORKSPACE.child("computes", "cpu1"))
         first = (await one.run()).run.id
         one.azure.assignments.append(mine)
         await one.run()
@@ -429,7 +429,7 @@ class TestContested:
 
     async def test_what_the_same_run_made_for_another_workspace_was_reverted_by_nobody(self) -> None:
         """Workspaces of a run share identities: one may read before the other grants, and the log after that."""
-        one, run = logged(raw.compute("c1", C1), contested_after=1), Run(RunMode.ENFORCE)
+        one, run = logged(raw.compute("cpu1", C1), contested_after=1), Run(RunMode.ENFORCE)
         await one.services.reconciler.run(WORKSPACE, run)
         one.azure.assignments.clear()  # as the other workspace has read it
         result = await one.services.reconciler.run(WORKSPACE, run)
@@ -438,7 +438,7 @@ class TestContested:
         assert "restored" not in one.audit.rows("Applied")[-1]["Reason"]
 
     async def test_a_person_can_insist(self) -> None:
-        one = logged(raw.compute("c1", C1), contested_after=1)
+        one = logged(raw.compute("cpu1", C1), contested_after=1)
         await one.run()
         one.azure.assignments.clear()
         await replace(one.services.reconciler, instructions=Instructions(again=True)).run(
@@ -455,7 +455,7 @@ class TestContested:
         assert one.azure.stale_keys == set()
 
     async def test_a_log_that_does_not_answer_stops_the_run(self) -> None:
-        one = logged(raw.compute("c1", C1))
+        one = logged(raw.compute("cpu1", C1))
         one.troubles.after["read"] = 30
         await one.run()
         one.azure.assignments.clear()

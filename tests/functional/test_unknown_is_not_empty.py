@@ -30,7 +30,7 @@ from shared.ports import ReadFailedError
 class TestUnknownIsNotEmpty:
     @pytest.mark.parametrize("reads", range(12))
     async def test_a_read_that_fails_stops_the_run_before_anything_is_written(self, reads: int) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.assignments = [assigned(C1, "AcrPull", GROUP)]
         one.azure.advance(timedelta(days=1))
         one.troubles.after["read"] = reads
@@ -40,14 +40,14 @@ class TestUnknownIsNotEmpty:
         assert one.azure.admin_user(REGISTRY)
 
     async def test_what_is_held_through_a_nested_group_is_held(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.groups = {guid("inner"): {C1.id}, guid("outer"): {guid("inner")}}
         one.azure.assignments = [assigned("outer", "AcrPull", REGISTRY)]
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {guid("outer")}
 
     async def test_what_a_management_group_above_gives_is_held(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.assignments = [assigned(C1, "Reader", MANAGEMENT_GROUP)]
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == set()
@@ -62,20 +62,20 @@ class TestUnknownIsNotEmpty:
                 return None if parent == WORKSPACE else rows
 
         one = App(azure=Vanishing())
-        one.azure.have(raw.workspace(), raw.registry(), raw.storage(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(), raw.registry(), raw.storage(), raw.compute("cpu1", C1))
         with pytest.raises(ReadFailedError):
             await one.run()
         assert one.azure.admin_user(REGISTRY)
 
     async def test_a_role_that_is_gone_gives_nothing(self) -> None:
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.assignments = [assigned(C1, custom("*"), REGISTRY)]
         await one.run()
         assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
 
     async def test_a_custom_role_gives_what_it_says(self) -> None:
         mine = custom("Microsoft.ContainerRegistry/registries/pull/read")
-        one = app(raw.compute("c1", C1))
+        one = app(raw.compute("cpu1", C1))
         one.azure.roles[mine.role_id] = mine
         one.azure.assignments = [assigned(C1, mine, GROUP)]
         await one.run()
@@ -83,7 +83,7 @@ class TestUnknownIsNotEmpty:
 
     async def test_a_deny_is_withheld_and_an_exclusion_from_it_counts(self) -> None:
         for excluded, holders in ((frozenset[str](), set[str]()), (frozenset({C1.id}), {C1.id})):
-            one = app(raw.compute("c1", C1))
+            one = app(raw.compute("cpu1", C1))
             pullers = frozenset({guid("pullers")})
             deny = denied("*/read", at=GROUP, principals=pullers, groups=pullers, excluded=excluded)
             one.azure.denies = [deny]
@@ -103,16 +103,18 @@ class TestUnknownIsNotEmpty:
 class TestAcrossSubscriptions:
     """The registry is in another subscription, which the policy allows."""
 
-    ACR = registry_id("acr", OTHER_SUBSCRIPTION.child("resourceGroups", "shared"))
+    ACR = registry_id("acrml", OTHER_SUBSCRIPTION.child("resourceGroups", "shared"))
 
     def app(self) -> App:
         one = App(terms(allow=(OTHER_SUBSCRIPTION,), **WITHOUT_SETTLING))
-        one.azure.have(raw.workspace(registry=self.ACR), raw.registry(self.ACR), raw.storage(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(registry=self.ACR), raw.registry(self.ACR), raw.storage(), raw.compute("cpu1", C1))
         return one
 
     async def test_a_management_group_above_the_one_says_nothing_of_the_other(self) -> None:
         one = self.app()
-        one.azure.have(raw.compute("c2", C2), raw.endpoint("e", C2))  # brings the workspace's subscription in as well
+        one.azure.have(
+            raw.compute("cpu2", C2), raw.endpoint("serve", C2)
+        )  # brings the workspace's subscription in as well
         one.azure.assignments = [assigned(C2, "Reader", MANAGEMENT_GROUP)]
         await one.run()
         assert one.azure.holders("AcrPull", self.ACR) == {C1.id, C2.id}
@@ -120,7 +122,7 @@ class TestAcrossSubscriptions:
     async def test_a_custom_role_is_read_where_it_is_known(self) -> None:
         mine = custom("*/pull/read")
         one = self.app()
-        one.azure.have(raw.endpoint("e", C1))
+        one.azure.have(raw.endpoint("serve", C1))
         one.azure.roles[mine.role_id] = mine
         one.azure.assignable[mine.role_id] = OTHER_SUBSCRIPTION
         one.azure.assignments = [assigned(C1, mine, self.ACR)]
@@ -129,14 +131,14 @@ class TestAcrossSubscriptions:
 
     async def test_its_locks_are_seen(self) -> None:
         one = self.app()
-        one.azure.lose(WORKSPACE.child("computes", "c1"))
+        one.azure.lose(WORKSPACE.child("computes", "cpu1"))
         one.azure.locks = [raw.lock(self.ACR)]
         await one.run()
         assert one.azure.admin_user(self.ACR)
 
     async def test_what_is_held_in_the_subscription_of_a_vault_that_turns_up_late_is_held(self) -> None:
-        me = uai("ws-id")
-        theirs = resource("Microsoft.KeyVault/vaults", "kv", OTHER_SUBSCRIPTION.child("resourceGroups", "shared"))
+        me = uai("mlw-id")
+        theirs = resource("Microsoft.KeyVault/vaults", "kvml", OTHER_SUBSCRIPTION.child("resourceGroups", "shared"))
         one = App(terms(on=["AML-06"], allow=(OTHER_SUBSCRIPTION,)))
         properties: raw.Raw = {"primaryUserAssignedIdentity": str(me.resource), "keyVault": str(theirs)}
         one.azure.have(raw.workspace(me, registry=None, **properties), raw.vault(theirs, rbac=True), raw.storage())

@@ -67,7 +67,7 @@ class WorkspaceAsks(FakeAzure):
 
 def tenant(*raws: raw.Raw, settle: timedelta = timedelta()) -> App:
     azure = WorkspaceAsks()
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), *raws)
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), *raws)
     return App(terms(settle=settle), azure=azure)
 
 
@@ -153,7 +153,7 @@ class TestWhere:
 
 
 def _password(of: Scope, name: str = "images") -> raw.Raw:
-    properties = {"category": "ContainerRegistry", "authType": "UsernamePassword", "target": "acr.azurecr.io"}
+    properties = {"category": "ContainerRegistry", "authType": "UsernamePassword", "target": "acrml.azurecr.io"}
     return raw.resource(of.child("connections", name), properties)
 
 
@@ -161,7 +161,7 @@ class TestWorkspacesThatOnlyBuild:
     """They name the registry in a connection and nowhere else (AML-24)."""
 
     FAR = workspace_id("builds", SUBSCRIPTION.child("resourceGroups", "far"))
-    OTHERS = tuple(workspace_id(f"w{number}", SUBSCRIPTION.child("resourceGroups", "far")) for number in range(5))
+    OTHERS = tuple(workspace_id(f"mlw{number}", SUBSCRIPTION.child("resourceGroups", "far")) for number in range(5))
 
     def builder(self, on: Scope = FAR) -> raw.Raw:
         return raw.workspace(on=on, registry=None)
@@ -175,7 +175,7 @@ class TestWorkspacesThatOnlyBuild:
         await look(one)
         assert one.azure.admin_user(REGISTRY)
         reasons = [row["Reason"] for row in one.audit.rows("Withheld") if row["Guard"] == "password-builds"]
-        assert "connection images of workspace builds signs in to acr with a password" in reasons[-1]
+        assert "connection images of workspace builds signs in to acrml with a password" in reasons[-1]
 
     async def test_keep_it_on_in_the_subscription_of_a_workspace_on_it(self, look: Look) -> None:
         beside = workspace_id("builds", OTHER_SUBSCRIPTION.child("resourceGroups", "beside"))
@@ -212,8 +212,8 @@ class TestWorkspacesThatOnlyBuild:
         assert "give it Reader there" in str(one.audit.rows("Withheld"))
 
     async def test_are_asked_once_for_all_that_a_sweep_looks_at(self) -> None:
-        acrs = [registry_id(f"r{number}") for number in range(4)]
-        users = [workspace_id(f"u{number}") for number in range(4)]
+        acrs = [registry_id(f"acrml{number}") for number in range(4)]
+        users = [workspace_id(f"usr{number}") for number in range(4)]
         own = [raw.workspace(sai(on.name), on=on, registry=acr) for on, acr in zip(users, acrs, strict=True)]
         one = tenant(*map(self.builder, self.OTHERS), *own, *map(raw.registry, acrs))
         await one.sweep()
@@ -225,8 +225,8 @@ class TestWorkspacesThatOnlyBuild:
 class TestHowMuch:
     def busy(self, jobs: int, *, oldest: int) -> App:
         """The newest job runs nowhere near the first page's end unless it is within `oldest` days."""
-        one = tenant(raw.compute("c", sai("c")))
-        one.azure.automatic.append(assigned(sai("c"), "AcrPull", REGISTRY))
+        one = tenant(raw.compute("cpu", sai("cpu")))
+        one.azure.automatic.append(assigned(sai("cpu"), "AcrPull", REGISTRY))
         one.azure.have(*(job(f"j{number:03}", "c", 1, WORKSPACE) for number in range(jobs)))
         one.azure.have(job("last", "c", oldest, WORKSPACE))
         return one
@@ -238,11 +238,11 @@ class TestHowMuch:
         assert one.azure.admin_user(REGISTRY) is stays
         if stays:
             rows = [row for row in one.audit.rows("Withheld") if row["Guard"] == "serverless-jobs"]
-            assert "not all recent jobs of ws can be seen" in rows[0]["Reason"]
+            assert "not all recent jobs of mlw can be seen" in rows[0]["Reason"]
 
     async def test_a_page_that_reaches_beyond_the_look_back_is_enough(self, look: Look) -> None:
-        one = tenant(raw.compute("c", sai("c")))
-        one.azure.automatic.append(assigned(sai("c"), "AcrPull", REGISTRY))
+        one = tenant(raw.compute("cpu", sai("cpu")))
+        one.azure.automatic.append(assigned(sai("cpu"), "AcrPull", REGISTRY))
         one.azure.have(job("new", "c", 1, WORKSPACE), job("old", None, 90, WORKSPACE))
         one.azure.have(*(job(f"j{number:03}", None, 100, WORKSPACE) for number in range(2 * PAGE)))
         await look(one)
@@ -253,7 +253,7 @@ class TestARegistryThatAmlHasJustMade:
     def made(self, minutes: int, *, by_aml: bool = True) -> App:
         created: raw.Raw = {"creationDate": (NOW - timedelta(minutes=minutes)).isoformat()}
         one = tenant(settle=SETTLE)
-        workspace = raw.workspace(sai("ws"))
+        workspace = raw.workspace(sai("mlw"))
         age = timedelta(days=9) if by_aml else timedelta(minutes=1)
         workspace["systemData"] = {"createdAt": (NOW - age).isoformat()}
         one.azure.have(workspace, raw.registry(**created))

@@ -50,7 +50,7 @@ def _put(queue: str, operation: str = "PutMessage") -> dict[str, Any]:
 
 
 _AUDIT_REFUSED = exception(forbidden(recording("record in AmlGuardRemediation_CL"), "OperationFailed"))
-_READ_REFUSED = exception(forbidden(reading("list computes of ws")))
+_READ_REFUSED = exception(forbidden(reading("list computes of mlw")))
 _GUARDS = ("kill-switch", "cap", "cap-hour", "cap-target", "lock", "approval")
 
 FIRES: Mapping[str, Mapping[str, Rows]] = {

@@ -28,8 +28,8 @@ from shared.ports import AzureFailureError
 
 type Rows = dict[str, list[dict[str, Any]]]
 
-C1 = sai("ws/computes/c1")
-CLUSTER = raw.compute("c1", C1)
+C1 = sai("mlw/computes/cpu1")
+CLUSTER = raw.compute("cpu1", C1)
 
 
 def forbidden(by: AbstractContextManager[None], code: str = "AuthorizationFailed") -> AzureFailureError:
@@ -55,13 +55,13 @@ def exception(error: Exception) -> Rows:
 
 def failed() -> Rows:
     one = App(azure=WithoutRight())
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), CLUSTER)
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), CLUSTER)
     return _after(one, one.run())
 
 
 def withheld(guard: str) -> Rows:
     """By the guard of this name and no other."""
-    one = app(*(raw.compute(name, sai(name)) for name in ("c1", "c2")), **_POLICIES.get(guard, {}))
+    one = app(*(raw.compute(name, sai(name)) for name in ("cpu1", "cpu2")), **_POLICIES.get(guard, {}))
     one.azure.have(raw.registry(admin_user=False))
     one.stopped = guard == "kill-switch"
     if guard == "lock":
@@ -100,7 +100,7 @@ def contested() -> Rows:
 
 
 def granted(count: int) -> Rows:
-    one = app(*(raw.compute(f"c{number}", sai(f"c{number}")) for number in range(count)))
+    one = app(*(raw.compute(f"cpu{number}", sai(f"cpu{number}")) for number in range(count)))
     return _after(one, one.run())
 
 

@@ -220,7 +220,7 @@ def test_a_parameter_file_without_a_template_is_an_error(tmp_path: Path, bicep: 
 def test_what_checkov_cannot_look_into_is_an_error() -> None:
     """The compiler leaves a module nested whose scope it cannot work out."""
     nested = {"type": "Microsoft.Resources/deployments", "name": "inner", "id": "/x", "apiVersion": "2022-09-01"}
-    inner = {"type": "Microsoft.Storage/storageAccounts", "name": "st", "apiVersion": "2025-08-01"}
+    inner = {"type": "Microsoft.Storage/storageAccounts", "name": "store", "apiVersion": "2025-08-01"}
     template = {**nested, "properties": {"template": {"resources": [inner]}}}
     found = scanned({"a": {"predictedResources": [template]}}, ())
     assert "a: nobody looked into inner, which the compiler left nested" in found

@@ -32,7 +32,7 @@ def test_the_local_azure_knows_every_setting_that_is_deployed(name: str) -> None
 
 
 def test_literals_are_taken_and_expressions_looked_up(tmp_path: Path) -> None:
-    account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st"
+    account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/store"
     settings = {
         "A": "as it is",
         "B": f"[reference('{account}', '2025-08-01').primaryEndpoints.blob]",

@@ -89,7 +89,7 @@ def test_the_roles_that_are_named_suffice_and_the_lesser_do_not() -> None:
 @pytest.mark.parametrize(
     "properties",
     [
-        {"vaultId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"},
+        {"vaultId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/vault"},
         {"list": [{"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d"}]},
         {"x": "[reference('/subscriptions/s/resourceGroups/g/providers/Microsoft.Cdn/profiles/p', '1').y]"},
         {"x": "[resourceId('s', 'g', 'Microsoft.Search/searchServices', format('{0}', environment().name))]"},

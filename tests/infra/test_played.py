@@ -42,7 +42,7 @@ def _tenant(name: str) -> Tenant:
     tenant.storage(group_id("rg-home", HOME), "sthome")  # makes the app's own subscription known, and the first
     for subscription in (HOME, *OTHERS):
         group = group_id("rg-ml", subscription)
-        registry = tenant.registry(group, f"acr{subscription[0]}", admin=True)
+        registry = tenant.registry(group, f"acrml{subscription[0]}", admin=True)
         workspace = tenant.workspace(group, containerRegistry=registry["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(f"cluster {subscription}"))
     for scope in watched(name):
@@ -64,11 +64,11 @@ def _playing(folder: Path, name: str) -> Iterator[LocalAzure]:
 
 
 def _registry(subscription: str) -> str:
-    return child(group_id("rg-ml", subscription), "Microsoft.ContainerRegistry/registries", f"acr{subscription[0]}")
+    return child(group_id("rg-ml", subscription), "Microsoft.ContainerRegistry/registries", f"acrml{subscription[0]}")
 
 
 def _workspace(subscription: str) -> str:
-    return child(group_id("rg-ml", subscription), "Microsoft.MachineLearningServices/workspaces", "ws")
+    return child(group_id("rg-ml", subscription), "Microsoft.MachineLearningServices/workspaces", "mlw")
 
 
 def _granted(azure: LocalAzure, subscription: str) -> bool:

@@ -69,7 +69,7 @@ class _Reader(AuditReader):
 
 async def test_no_query_of_the_product_goes_by_prose() -> None:
     one = App(terms(**WITHOUT_SETTLING), azure := _Asked(logged=True))
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", sai("c1")))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", sai("cpu1")))
     done = await one.run()
     await one.sweep()
     await one.settle()

@@ -18,9 +18,9 @@ from shared.audit_rows import FINDINGS, REMEDIATIONS
 
 QUERIES = queries()
 BY_DAY = {"posture-over-time", "changes-over-time"}
-WORKSPACE = "/subscriptions/S1/resourceGroups/RG/providers/Microsoft.MachineLearningServices/workspaces/WS"
-STORE = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
-OTHER = "/subscriptions/s2/resourceGroups/rg2/providers/Microsoft.MachineLearningServices/workspaces/ws2/computes/c"
+WORKSPACE = "/subscriptions/S1/resourceGroups/RG/providers/Microsoft.MachineLearningServices/workspaces/MLW"
+STORE = "/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/store"
+OTHER = "/subscriptions/s2/resourceGroups/rg2/providers/Microsoft.MachineLearningServices/workspaces/ws2/computes/cpu"
 
 
 def opened(age: float, identifier: str, on: str, severity: str = "low", message: str = "now") -> dict[str, Any]:
@@ -32,7 +32,7 @@ OPEN: dict[str, Any] = {
     FINDINGS: [
         opened(700, "f1", WORKSPACE, "high", "before"),
         opened(20, "f1", WORKSPACE.lower(), "high"),
-        opened(20, "f2", f"{WORKSPACE}/computes/c"),
+        opened(20, "f2", f"{WORKSPACE}/computes/cpu"),
         opened(20, "f3", STORE),
         opened(20, "f4", OTHER),
         opened(20, "f4", OTHER),
@@ -98,14 +98,14 @@ WANTED_OF_OPEN: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
         ("Severity", "ResourceId", "Message", "Remedy"),
         [
             ("high", WORKSPACE.lower(), "now", "mend it"),
-            ("low", f"{WORKSPACE}/computes/c", "now", "mend it"),
+            ("low", f"{WORKSPACE}/computes/cpu", "now", "mend it"),
             ("low", STORE, "now", "mend it"),
             ("low", OTHER, "now", "mend it"),
         ],
     ),
     "open-by-workspace": (
         ("Group", "Workspace", "Findings", "High"),
-        [("rg", "ws", 2, 1), ("rg", "", 1, 0), ("rg2", "ws2", 1, 0)],
+        [("rg", "mlw", 2, 1), ("rg", "", 1, 0), ("rg2", "ws2", 1, 0)],
     ),
     "open-by-subscription": (("Subscription", "Findings", "High"), [("s1", 3, 1), ("s2", 1, 0)]),
     "open-by-rule": (

@@ -40,7 +40,7 @@ def _tenant() -> Tenant:
     tenant = Tenant()
     for place in range(len(RIGHTS) + 2):
         group = group_id(f"rg-{place}", WATCHED)
-        registry = tenant.registry(group, f"acr{place}", admin=True)
+        registry = tenant.registry(group, f"acrml{place}", admin=True)
         account = tenant.storage(group, f"st{place}")
         workspace = tenant.workspace(group, containerRegistry=registry["id"], storageAccount=account["id"])
         tenant.compute(workspace, "cluster", identity=system_assigned(f"cluster{place}"))
@@ -49,11 +49,11 @@ def _tenant() -> Tenant:
 
 
 def _workspace(place: int) -> str:
-    return f"{group_id(f'rg-{place}', WATCHED)}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    return f"{group_id(f'rg-{place}', WATCHED)}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
 
 
 def _registry(place: int) -> str:
-    return f"{group_id(f'rg-{place}', WATCHED)}/providers/Microsoft.ContainerRegistry/registries/acr{place}"
+    return f"{group_id(f'rg-{place}', WATCHED)}/providers/Microsoft.ContainerRegistry/registries/acrml{place}"
 
 
 @contextmanager

@@ -87,11 +87,11 @@ def workspaces(draw: st.DrawFn, scope: Scope, calm: bool) -> Workspace:
     made = st.just(value=True) if calm else ready
     kind = st.sampled_from([ComputeType.DATABRICKS] if calm else list(ComputeType))
     children: list[Any] = [
-        cluster(f"c{i}", *draw(who), on=scope, ready=draw(made)) for i in range(draw(st.integers(0, 2)))
+        cluster(f"cpu{i}", *draw(who), on=scope, ready=draw(made)) for i in range(draw(st.integers(0, 2)))
     ]
     children += [compute("x", draw(kind), *draw(who), on=scope)] * draw(st.integers(0, 1))
     children += [compute("aks", ComputeType.AKS, on=scope, attached=CLUSTER)] * draw(st.integers(0, 1))
-    children += [endpoint("e", *draw(who), on=scope, ready=draw(made))] * draw(st.integers(0, 1))
+    children += [endpoint("serve", *draw(who), on=scope, ready=draw(made))] * draw(st.integers(0, 1))
     children += [datastore("d", identity_based=draw(st.booleans()))] * draw(st.integers(0, 1))
     children += [connection("p", PRIVATE)] * draw(st.integers(0, 1))
     me = draw(who)
@@ -135,7 +135,7 @@ def estates(draw: st.DrawFn) -> Estate:
     parts += [vault(rbac=draw(st.booleans()))]
     parts += [draw(workspaces(NEIGHBOUR, calm))] * draw(st.integers(0, 1))
     parts += [lock(draw(st.sampled_from([GROUP, REGISTRY, STORAGE, FOREIGN, NEIGHBOUR])))] * draw(rare)
-    parts += [container_group("g", "acr.azurecr.io")] * draw(rare)
+    parts += [container_group("g", "acrml.azurecr.io")] * draw(rare)
     denies = [denied(draw(st.sampled_from(["*/read", "*/write"])), at=GROUP)] * draw(rare)
     held = draw(st.lists(assignments(), max_size=6, unique_by=where))
     subject, *others = [draw(workspaces(WORKSPACE, calm)), *(p for p in parts if isinstance(p, Workspace))]

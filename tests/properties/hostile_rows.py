@@ -18,15 +18,15 @@ from shared.audit_rows import COLUMNS
 type Row = dict[str, Any]
 
 RUN, OTHER_RUN = guid("hostile run"), guid("another run")
-C1, STRANGER = sai("c1"), guid("stranger")
+C1, STRANGER = sai("cpu1"), guid("stranger")
 ABROAD, NEARBY = registry_id("abroad", FOREIGN), registry_id("nearby", LOOKALIKE)
 _TABLES = json.loads((Path(__file__).parents[2] / "infra" / "tables.json").read_text("utf-8"))["tables"]
 _COLUMNS = {one["name"]: one["type"] for one in _TABLES["AmlGuardRemediation_CL"]["columns"]}
 _FOUND = Path(__file__).parents[1] / "rows"
 
-_SCOPES = (WORKSPACE, WORKSPACE.child("computes", "c1"), REGISTRY, STORAGE, VAULT, GROUP, ABROAD, NEARBY, LOOKALIKE)
+_SCOPES = (WORKSPACE, WORKSPACE.child("computes", "cpu1"), REGISTRY, STORAGE, VAULT, GROUP, ABROAD, NEARBY, LOOKALIKE)
 _IDS = tuple(map(str, _SCOPES))
-_OBJECTS = (C1.id, sai("ws").id, STRANGER, "")
+_OBJECTS = (C1.id, sai("mlw").id, STRANGER, "")
 _ROLES = tuple(f"/x/{ROLES[name].role_id}" for name in ("AcrPull", "Owner", "Contributor", "Storage Blob Data Reader"))
 _READ = tuple(one for one in COLUMNS if one not in {"Reason", "Guard", "DurationMs", "LacksRight", "EventTime"})
 _TEXTS = ("Planned", "Applied", "Undone", "Grant", "Removal", "Setting", "enforce", "adminUserEnabled", "true", "false")

@@ -135,7 +135,7 @@ def _dependencies(group: Scope, random: Random) -> list[Raw]:
 
 def _team(group: Scope, random: Random) -> list[Raw]:
     """A workspace that needs grants of its own."""
-    scope = resource("Microsoft.MachineLearningServices/workspaces", "ws", group)
+    scope = resource("Microsoft.MachineLearningServices/workspaces", "mlw", group)
     named = {PROPERTIES[kind]: str(resource(KINDS[kind], f"{kind}1", group)) for kind in PROPERTIES}
     me = uai("one", group)
     by_uai: Raw = {"primaryUserAssignedIdentity": str(me.resource)}
@@ -144,8 +144,8 @@ def _team(group: Scope, random: Random) -> list[Raw]:
         raw.resource(
             scope, {**named, **(by_uai if mine else {})}, identity=raw.identity([me if mine else sai(str(scope))])
         ),
-        raw.compute("c", sai(f"{scope}/c"), on=scope),
-        raw.endpoint("e", uai("two", group), on=scope),
+        raw.compute("cpu", sai(f"{scope}/cpu"), on=scope),
+        raw.endpoint("serve", uai("two", group), on=scope),
     ]
 
 
@@ -202,7 +202,7 @@ def _holders(one: Tenant, name: str) -> list[Principal]:
 
 def _lair_workspace(one: Tenant) -> Scope:
     return resource(
-        "Microsoft.MachineLearningServices/workspaces", one.random.choice(("ws", "ws", "ws", "w2")), one.lair
+        "Microsoft.MachineLearningServices/workspaces", one.random.choice(("mlw", "mlw", "mlw", "mlw2")), one.lair
     )
 
 
@@ -216,11 +216,11 @@ def _workspace(one: Tenant) -> list[Raw]:
     if attached and random.random() < 0.7:
         body["primaryUserAssignedIdentity"] = str(random.choice((*attached, random.choice(one.identities()))).resource)
     extras: tuple[Raw, ...] = (
-        {"hubResourceId": str(resource("Microsoft.MachineLearningServices/workspaces", "ws", one.victims[0]))},
+        {"hubResourceId": str(resource("Microsoft.MachineLearningServices/workspaces", "mlw", one.victims[0]))},
         {"systemDatastoresAuthMode": "identity"},
         {"serverlessComputeSettings": {"x": 1}},
         {"managedNetwork": {"isolationMode": "AllowInternetOutbound"}},
-        {"featureStoreSettings": {"offlineStoreConnectionName": "k"}},
+        {"featureStoreSettings": {"offlineStoreConnectionName": "offline"}},
         {"encryption": {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": _name(one, "vault")}}},
     )
     for extra in random.sample(extras, k=random.randrange(4)):
@@ -237,12 +237,12 @@ def _child(one: Tenant) -> list[Raw]:
     match random.randrange(5):
         case 0:
             kind = random.choice(("AmlCompute", "ComputeInstance", "Kubernetes", "Databricks"))
-            return [raw.compute(random.choice("cd"), *_holders(one, f"{on}/c"), on=on, kind=kind)]
+            return [raw.compute(random.choice(("cpu", "gpu")), *_holders(one, f"{on}/cpu"), on=on, kind=kind)]
         case 1:
             attached = random.choice((_name(one, "cluster"), str(_forgery(one))))
             return [raw.compute("aks", on=on, kind="AKS", resourceId=attached)]
         case 2:
-            return [raw.endpoint("e", *_holders(one, f"{on}/e"), on=on)]
+            return [raw.endpoint("serve", *_holders(one, f"{on}/serve"), on=on)]
         case 3:
             return [_datastore(one, on)]
         case _:
@@ -270,7 +270,7 @@ def _connection(one: Tenant, on: Scope) -> Raw:
         "metadata": {"ResourceId": _name(one, "registry")},
         "credentials": {"resourceId": str(who.resource), "clientId": guid("client")},
     }
-    return raw.resource(on.child("connections", "k"), body)
+    return raw.resource(on.child("connections", "offline"), body)
 
 
 def _forgery(one: Tenant) -> Scope:
@@ -295,7 +295,7 @@ def _custom(one: Tenant) -> list[Raw]:
     return [raw.resource(_forgery(one), body)]
 
 
-_WS = ("providers", "Microsoft.MachineLearningServices", "workspaces", "ws")
+_WS = ("providers", "Microsoft.MachineLearningServices", "workspaces", "mlw")
 
 
 def _marked(scope: Scope, principal: str, role: str, on: Scope) -> RoleAssignment:

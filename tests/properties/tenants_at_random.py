@@ -64,11 +64,11 @@ def endpoint(name: str, holder: str, on: Scope) -> raw.Raw:
     return raw.endpoint(name, *holders, on=on, provisioningState="Succeeded" if holders else "Creating")
 
 
-computes = st.builds(compute, st.sampled_from(["c0", "c1"]), who, kinds, where)
-endpoints = st.builds(endpoint, st.just("e"), who, where)
+computes = st.builds(compute, st.sampled_from(["cpu0", "cpu1"]), who, kinds, where)
+endpoints = st.builds(endpoint, st.just("serve"), who, where)
 assignments = st.builds(
     lambda who, role, scope, condition: assigned(who, role, scope, condition=condition),
-    st.sampled_from([*PEOPLE.values(), sai("ws/c0"), sai("other/c0"), "pullers"]),
+    st.sampled_from([*PEOPLE.values(), sai("mlw/cpu0"), sai("other/cpu0"), "pullers"]),
     st.sampled_from(ROLE_NAMES),
     st.sampled_from(PLACES),
     st.sampled_from([None, None, None, "c"]),
@@ -94,10 +94,10 @@ def container_group(name: str, sign_in: raw.Raw, group: Scope) -> raw.Raw:
 
 
 ABROAD = OTHER_SUBSCRIPTION.child("resourceGroups", "apps")
-SIGN_INS: list[raw.Raw] = [{"username": "ACR"}, {"username": "a-token"}, {"identity": "system"}]
+SIGN_INS: list[raw.Raw] = [{"username": "ACRML"}, {"username": "a-token"}, {"identity": "system"}]
 names, ways, groups = st.sampled_from(["one", "two"]), st.sampled_from(SIGN_INS), st.sampled_from([FOREIGN, ABROAD])
 # Seldom one that runs nowhere, or old: a tenant whose admin user never goes off tells little.
-jobs = st.builds(job, names, st.sampled_from(["c0", "c0", "c0", None]), st.sampled_from([1, 100]), where)
+jobs = st.builds(job, names, st.sampled_from(["cpu0", "cpu0", "cpu0", None]), st.sampled_from([1, 100]), where)
 services = st.builds(container_app, names, ways, groups) | st.builds(container_group, names, ways, groups)
 
 
@@ -109,14 +109,14 @@ def tenants(draw: st.DrawFn) -> FakeAzure:
     mode: raw.Raw = {"roleAssignmentMode": draw(st.sampled_from([None, None, "AbacRepositoryPermissions"]))}
     azure.have(raw.storage(), raw.vault(), raw.registry(admin_user=draw(st.booleans()), **mode), raw.registry(THEIRS))
     properties: raw.Raw = {"serverlessComputeSettings": {"x": 1}} if draw(st.integers(0, 5)) == 5 else {}
-    azure.have(raw.workspace(sai("ws"), **properties))
+    azure.have(raw.workspace(sai("mlw"), **properties))
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY if shared else THEIRS))
     if draw(st.integers(0, 4)) == 4:
         azure.automatic = []  # of a workspace from before AML granted anything, or that somebody took it away from
     azure.have(*draw(st.lists(jobs, max_size=2)))
     azure.have(*draw(st.lists(services, max_size=1)))
     azure.have(*draw(st.lists(computes, max_size=4)), *draw(st.lists(endpoints, max_size=2)))
-    azure.groups = {guid("pullers"): {uai("one").id, guid("inner")}, guid("inner"): {sai("ws/c0").id}}
+    azure.groups = {guid("pullers"): {uai("one").id, guid("inner")}, guid("inner"): {sai("mlw/cpu0").id}}
     held = draw(st.lists(assignments, max_size=3))
     azure.assignments = list({(a.scope, a.principal_id, a.role_id): a for a in held}.values())
     match draw(st.integers(0, 8)):

@@ -167,13 +167,13 @@ class Tenant(RuleBasedStateMachine):
     def makes(self, one: raw.Raw) -> None:
         self.azure.have(one)
 
-    @rule(name=st.sampled_from(["computes/c0", "computes/c1", "onlineEndpoints/e"]), on=where)
+    @rule(name=st.sampled_from(["computes/cpu0", "computes/cpu1", "onlineEndpoints/serve"]), on=where)
     def deletes(self, name: str, on: Scope) -> None:
         self.azure.lose(on.child(*name.split("/")))
 
     @rule(holder=who, kind=kinds, on=where)
     def gives_another_identity(self, holder: str, kind: str, on: Scope) -> None:
-        self.azure.have(compute("c0", holder, kind, on), endpoint("e", holder, on))
+        self.azure.have(compute("cpu0", holder, kind, on), endpoint("serve", holder, on))
 
     @rule(one=assignments)
     def assigns(self, one: Any) -> None:

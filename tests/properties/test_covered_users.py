@@ -85,9 +85,9 @@ def build_compute(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
 
 def serverless(azure: FakeAzure, name: str, _: Scope, state: str) -> None:
     other = workspace_id(name)
-    azure.have(raw.workspace(sai(name), on=other), raw.compute("c", sai(f"{name}/c"), on=other))
+    azure.have(raw.workspace(sai(name), on=other), raw.compute("cpu", sai(f"{name}/cpu"), on=other))
     azure.have(job("old", None, 100, other), job("new", None if state == UNCOVERED else "c", 1, other))
-    _holds(azure, sai(f"{name}/c"), "AcrPull")
+    _holds(azure, sai(f"{name}/cpu"), "AcrPull")
     if state == UNKNOWN:
         azure.unreadable.add("jobs")
 
@@ -128,7 +128,7 @@ def instance(azure: FakeAzure, name: str, home: Scope, state: str) -> None:
 
 def pool(azure: FakeAzure, name: str, home: Scope, state: str) -> None:
     account = resource("Microsoft.Batch/batchAccounts", name, home)
-    way = {COVERED: {"username": "a-token"}, UNCOVERED: {"userName": "ACR"}, UNKNOWN: {}}[state]
+    way = {COVERED: {"username": "a-token"}, UNCOVERED: {"userName": "ACRML"}, UNKNOWN: {}}[state]
     registries = [{"registryServer": f"{REGISTRY.name}.azurecr.io", **way}]
     machines = {"virtualMachineConfiguration": {"containerConfiguration": {"containerRegistries": registries}}}
     azure.have(raw.resource(account, {}))
@@ -178,9 +178,9 @@ users = st.builds(
 
 def tenant(said: list[User]) -> FakeAzure:
     azure = FakeAzure()
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault())
     for number, user in enumerate(said):
-        user.kind(azure, f"u{number}", user.home, user.state)
+        user.kind(azure, f"user{number}", user.home, user.state)
     return azure
 
 

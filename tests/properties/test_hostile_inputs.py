@@ -33,13 +33,13 @@ from shared.messages import Dependency, Reconcile, Record, Resync, Shard, Sweep,
 from shared.ports import AzureFailureError
 
 _INPUTS = Path(__file__).parents[1] / "inputs"
-C1 = sai("c1")
+C1 = sai("cpu1")
 
 
 def _app() -> App:
     """A cluster that cannot pull yet."""
     azure = Watched(logged=True)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     return App(terms(settle=timedelta()), azure)
 
 
@@ -52,10 +52,10 @@ def _harmless(one: App) -> None:
 
 # Deliveries
 
-_COMPUTE: dict[str, Any] = raw.compute("c1", C1) | {"location": "westeurope", "name": "c1"}
+_COMPUTE: dict[str, Any] = raw.compute("cpu1", C1) | {"location": "westeurope", "name": "cpu1"}
 _EVENTS = (
     event(str(WORKSPACE)),
-    cloud_event(f"{WORKSPACE}/computes/c1", "delete"),
+    cloud_event(f"{WORKSPACE}/computes/cpu1", "delete"),
     event(str(REGISTRY)),
     notification(_COMPUTE),
     cloud_notification(_COMPUTE),
@@ -207,7 +207,7 @@ def test_whatever_stands_in_a_policy_is_used_or_a_mistake_that_is_named(data: by
 
 # Plan documents
 
-_PLANNED = plan(estate(workspace(cluster("c1", C1)), registry(admin_user=True)), terms(settle=timedelta()))
+_PLANNED = plan(estate(workspace(cluster("cpu1", C1)), registry(admin_user=True)), terms(settle=timedelta()))
 _PLAN = json.dumps(Report([_PLANNED]).document() | {"removals": []}).encode()
 
 

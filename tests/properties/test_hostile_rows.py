@@ -37,8 +37,8 @@ _REMEDIATIONS = "AmlGuardRemediation_CL"
 def _app() -> App:
     """A cluster that cannot pull yet. Two registries elsewhere and a stranger's access policy concern nobody."""
     azure = Watched(logged=True)
-    azure.have(raw.workspace(sai("ws")), raw.registry(admin_user=False), raw.storage(), raw.vault())
-    azure.have(raw.registry(ABROAD, admin_user=False), raw.registry(NEARBY, admin_user=True), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(admin_user=False), raw.storage(), raw.vault())
+    azure.have(raw.registry(ABROAD, admin_user=False), raw.registry(NEARBY, admin_user=True), raw.compute("cpu1", C1))
     azure.resources[VAULT]["properties"]["accessPolicies"] = [
         {"objectId": STRANGER, "permissions": {"secrets": ["get"]}}
     ]

@@ -22,7 +22,7 @@ from shared.reading.from_resource_graph import ResourceGraphReads
 
 BYSTANDER = workspace_id("bystander")
 BYSTANDERS_OWN = registry_id("bystanderacr")
-ME = uai("ws-id")
+ME = uai("mlw-id")
 SUBNET = str(resource("Microsoft.Network/virtualNetworks", "vnet").child("subnets", "nodes"))
 ENDPOINT = str(resource("Microsoft.Network/privateEndpoints", "pe"))
 
@@ -30,29 +30,32 @@ type Path = tuple[str | int, ...]
 
 # Each field that holds an id, by where it is in which resource; the whole of what is around it is well-formed.
 FIELDS: dict[str, tuple[str, Path]] = {
-    "registry": ("ws", ("properties", "containerRegistry")),
-    "storage": ("ws", ("properties", "storageAccount")),
-    "vault": ("ws", ("properties", "keyVault")),
-    "insights": ("ws", ("properties", "applicationInsights")),
-    "primary": ("ws", ("properties", "primaryUserAssignedIdentity")),
-    "hub": ("ws", ("properties", "hubResourceId")),
-    "key vault": ("ws", ("properties", "encryption", "keyVaultProperties", "keyVaultArmId")),
-    "key identity": ("ws", ("properties", "encryption", "identity", "userAssignedIdentity")),
-    "serverless subnet": ("ws", ("properties", "serverlessComputeSettings", "serverlessComputeCustomSubnet")),
-    "outbound rule": ("ws", ("properties", "managedNetwork", "outboundRules", "r", "destination", "serviceResourceId")),
+    "registry": ("mlw", ("properties", "containerRegistry")),
+    "storage": ("mlw", ("properties", "storageAccount")),
+    "vault": ("mlw", ("properties", "keyVault")),
+    "insights": ("mlw", ("properties", "applicationInsights")),
+    "primary": ("mlw", ("properties", "primaryUserAssignedIdentity")),
+    "hub": ("mlw", ("properties", "hubResourceId")),
+    "key vault": ("mlw", ("properties", "encryption", "keyVaultProperties", "keyVaultArmId")),
+    "key identity": ("mlw", ("properties", "encryption", "identity", "userAssignedIdentity")),
+    "serverless subnet": ("mlw", ("properties", "serverlessComputeSettings", "serverlessComputeCustomSubnet")),
+    "outbound rule": (
+        "mlw",
+        ("properties", "managedNetwork", "outboundRules", "r", "destination", "serviceResourceId"),
+    ),
     "private endpoint": (
-        "ws",
+        "mlw",
         ("properties", "privateEndpointConnections", 0, "properties", "privateEndpoint", "id"),
     ),
     "endpoint's subnet": (
-        "ws",
+        "mlw",
         ("properties", "privateEndpointConnections", 0, "properties", "privateEndpoint", "subnetArmId"),
     ),
-    "principal": ("c1", ("identity", "principalId")),
+    "principal": ("cpu1", ("identity", "principalId")),
     "cluster": ("aks", ("properties", "resourceId")),
     "machine": ("vm", ("properties", "resourceId")),
-    "subnet": ("c1", ("properties", "properties", "subnet", "id")),
-    "endpoint's principal": ("e1", ("identity", "principalId")),
+    "subnet": ("cpu1", ("properties", "properties", "subnet", "id")),
+    "endpoint's principal": ("serve1", ("identity", "principalId")),
     "account": ("blobs", ("properties", "accountName")),
     "account's subscription": ("blobs", ("properties", "subscriptionId")),
     "account's group": ("blobs", ("properties", "resourceGroup")),
@@ -60,7 +63,7 @@ FIELDS: dict[str, tuple[str, Path]] = {
     "connection's identity": ("images", ("properties", "credentials", "resourceId")),
 }
 # Names of an object are ids as well.
-BLOCKS = {"ws": "identities", "c2": "identities of a cluster", "e2": "identities of an endpoint"}
+BLOCKS = {"mlw": "identities", "cpu2": "identities of a cluster", "serve2": "identities of an endpoint"}
 
 
 def tenant() -> App:
@@ -74,7 +77,7 @@ def tenant() -> App:
         workspace(),
         *children(),
         raw.workspace(sai("bystander"), on=BYSTANDER, registry=BYSTANDERS_OWN),
-        raw.compute("c", sai("bystander/c"), on=BYSTANDER),
+        raw.compute("cpu", sai("bystander/c"), on=BYSTANDER),
         raw.workspace(sai("third"), on=workspace_id("third"), registry=None),
     )
     one.azure.assignments = [assigned(sai("bystander/c"), "Reader", GROUP)]
@@ -91,7 +94,7 @@ def workspace() -> raw.Raw:
         primaryUserAssignedIdentity=str(ME.resource),
         encryption={
             "status": "Enabled",
-            "keyVaultProperties": {"keyVaultArmId": str(resource("Microsoft.KeyVault/vaults", "kv"))},
+            "keyVaultProperties": {"keyVaultArmId": str(resource("Microsoft.KeyVault/vaults", "kvml"))},
             "identity": {"userAssignedIdentity": str(ME.resource)},
         },
         serverlessComputeSettings={"serverlessComputeCustomSubnet": SUBNET},
@@ -104,25 +107,31 @@ def children() -> list[raw.Raw]:
     images = {
         "category": "ContainerRegistry",
         "authType": "ManagedIdentity",
-        "target": "acr.azurecr.io",
+        "target": "acrml.azurecr.io",
         "metadata": {"ResourceId": str(REGISTRY)},
         "credentials": {"resourceId": str(ME.resource), "clientId": guid("client")},
     }
     blobs = {"datastoreType": "AzureBlob", "accountName": "store", "credentials": {"credentialsType": "None"}}
     return [
-        raw.compute("c1", sai("c1"), properties={"subnet": {"id": SUBNET}}),
-        raw.compute("c2", uai("c2")),
+        raw.compute("cpu1", sai("cpu1"), properties={"subnet": {"id": SUBNET}}),
+        raw.compute("cpu2", uai("cpu2")),
         raw.compute("aks", kind="AKS", resourceId=str(resource("Microsoft.ContainerService/managedClusters", "aks"))),
         raw.compute("vm", kind="VirtualMachine", resourceId=str(resource("Microsoft.Compute/virtualMachines", "vm"))),
-        raw.endpoint("e1", sai("e1")),
-        raw.endpoint("e2", uai("e2")),
+        raw.endpoint("serve1", sai("serve1")),
+        raw.endpoint("serve2", uai("serve2")),
         raw.resource(WORKSPACE.child("datastores", "blobs"), blobs),
         raw.resource(WORKSPACE.child("connections", "images"), images),
     ]
 
 
 def place(name: str) -> Scope:
-    kinds = {"ws": "", "blobs": "datastores", "images": "connections", "e1": "onlineEndpoints", "e2": "onlineEndpoints"}
+    kinds = {
+        "mlw": "",
+        "blobs": "datastores",
+        "images": "connections",
+        "serve1": "onlineEndpoints",
+        "serve2": "onlineEndpoints",
+    }
     kind = kinds.get(name, "computes")
     return WORKSPACE.child(kind, name) if kind else WORKSPACE
 
@@ -163,19 +172,19 @@ def said(plan: Plan, on: Scope, name: str = "") -> list[Finding]:
 
 NOTHING = ("", None)
 ODD_TEXTS = (
-    "acr",
+    "acrml",
     "..",
     "/",
     "//",
     "/subscriptions/..",
     f"{REGISTRY}/..",
-    f"{GROUP}//providers/Microsoft.ContainerRegistry/registries/acr",
-    f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acr?x=1",
-    f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acr' or '1'=='1",
-    f"{GROUP}/providers/Microsoft.Contoso/things/acr",
+    f"{GROUP}//providers/Microsoft.ContainerRegistry/registries/acrml",
+    f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrml?x=1",
+    f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrml' or '1'=='1",
+    f"{GROUP}/providers/Microsoft.Contoso/things/acrml",
     str(REGISTRY).replace("/providers", "\uff0fproviders"),
-    "/subscriptions/me/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/acr",
-    f"{GROUP}./providers/Microsoft.ContainerRegistry/registries/acr",
+    "/subscriptions/me/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/acrml",
+    f"{GROUP}./providers/Microsoft.ContainerRegistry/registries/acrml",
     "x" * 5000,
     f"{REGISTRY}{'y' * 2000}",
     "\x00",
@@ -228,7 +237,7 @@ def test_a_block_of_identities_that_are_none_is_not_no_identity(name: str, keys:
     assert not [message for message in about if "has no identity" in message or "has no managed identity" in message]
 
 
-@pytest.mark.parametrize("name", ["ws", "c1", "aks", "e1", "blobs", "images"])
+@pytest.mark.parametrize("name", ["mlw", "cpu1", "aks", "serve1", "blobs", "images"])
 @given(value=JSON, key=st.sampled_from(["properties", "identity", "tags", "kind", "location", "id", "name"]))
 @settings(max_examples=15)
 def test_nothing_that_is_written_anywhere_stops_the_plan(name: str, key: str, value: object) -> None:
@@ -245,7 +254,7 @@ def test_a_registry_that_a_neighbour_may_use_keeps_its_admin_user(value: object)
     one = tenant()
     one.azure.have(raw.registry(BYSTANDERS_OWN, admin_user=True))
     assert [str(each.name) for each in plan_of(one, BYSTANDER).settings] == ["adminUserEnabled", "cachedKeys"]
-    write(one, "ws", ("properties", "containerRegistry"), value)
+    write(one, "mlw", ("properties", "containerRegistry"), value)
     made = plan_of(one, BYSTANDER)
     withheld = [each for each in made.withheld if each.refusal.guard == MALFORMED]
     assert bool(withheld) is NAMED_REGISTRY.malformed(value)

@@ -88,7 +88,7 @@ def test_a_block_allows_a_wildcard_only_when_it_allows_all_that_it_stands_for(
 
 
 ME = sai("me")
-SCOPES = [REGISTRY, GROUP, SUBSCRIPTION, MANAGEMENT_GROUP, registry_id("acr2"), REGISTRY.child("scopeMaps", "x")]
+SCOPES = [REGISTRY, GROUP, SUBSCRIPTION, MANAGEMENT_GROUP, registry_id("acrml2"), REGISTRY.child("scopeMaps", "x")]
 roles = st.lists(blocks, min_size=1, max_size=2).map(lambda b: RoleDefinition(f"role {b!r}", "made up", tuple(b)))
 
 

@@ -126,7 +126,13 @@ def test_an_id_is_found_in_json_whoever_wrote_it(
 
 @pytest.mark.parametrize(
     ("there", "sought", "found"),
-    [("acr", "acr", True), ("acr2", "acr", False), ("acr", "acr2", False), ("it's", "its", False), ("x'", 'x"', True)],
+    [
+        ("acrml", "acrml", True),
+        ("acrml2", "acrml", False),
+        ("acrml", "acrml2", False),
+        ("it's", "its", False),
+        ("x'", 'x"', True),
+    ],
 )
 def test_another_is_not_as_far_as_it_is_plain(there: str, sought: str, found: bool) -> None:
     assert said(json.dumps({"a": f"/x/{there}"}), f"/x/{sought}", '"') is found

@@ -28,7 +28,7 @@ _NEVER = "9999-12-31T00:00:00+00:00"
 _HOURS = 7
 _SECONDS = 240
 _POINTS: dict[str, Json] = {
-    "the read of the workspace": {"method": "GET", "path": "{group}/.*/workspaces/ws\\?"},
+    "the read of the workspace": {"method": "GET", "path": "{group}/.*/workspaces/mlw\\?"},
     "the read of the clusters": {"method": "GET", "path": "{group}/.*/computes"},
     "the intent": {"endpoint": "ingestion"},
     "the outcome": {"endpoint": "ingestion", "nth": 3},

@@ -49,9 +49,9 @@ _NAMES = {
 TABLE = tuple(rule for rule in RULES if rule.name in _NAMES)
 
 own_holders = st.sampled_from(["sai", "sai", "uai"])
-own_computes = st.builds(compute, st.sampled_from(["c0", "c1"]), own_holders, st.just("AmlCompute"), where)
-own_endpoints = st.builds(endpoint, st.just("e"), own_holders, where)
-names = st.sampled_from(["computes/c0", "computes/c1", "onlineEndpoints/e"])
+own_computes = st.builds(compute, st.sampled_from(["cpu0", "cpu1"]), own_holders, st.just("AmlCompute"), where)
+own_endpoints = st.builds(endpoint, st.just("serve"), own_holders, where)
+names = st.sampled_from(["computes/cpu0", "computes/cpu1", "onlineEndpoints/serve"])
 happenings = st.one_of(
     st.tuples(st.just("makes"), own_computes | own_endpoints),
     st.tuples(st.just("makes"), computes | endpoints),
@@ -97,7 +97,7 @@ def watched(draw: st.DrawFn) -> Watched:
         azure.denies, azure.locks = tenant.denies, tenant.locks
         azure.have(*tenant.resources.values(), aml=False)
         return azure
-    azure.have(raw.storage(), raw.vault(), raw.registry(), raw.registry(THEIRS), raw.workspace(sai("ws")))
+    azure.have(raw.storage(), raw.vault(), raw.registry(), raw.registry(THEIRS), raw.workspace(sai("mlw")))
     azure.have(raw.workspace(sai("other"), on=OTHER, registry=REGISTRY if draw(st.booleans()) else THEIRS))
     azure.have(*draw(st.lists(own_computes, min_size=1, max_size=3)), *draw(st.lists(own_endpoints, max_size=1)))
     return azure
@@ -145,7 +145,7 @@ class Machine(RuleBasedStateMachine):
             case "deletes", (on, name):
                 azure.lose(on.child(*name.split("/")))
             case "gives another identity", (holder, kind, on):
-                azure.have(compute("c0", holder, kind, on), endpoint("e", holder, on))
+                azure.have(compute("cpu0", holder, kind, on), endpoint("serve", holder, on))
             case "assigns", one:
                 self._assigns(one)
             case "takes away", number if azure.assignments:

@@ -25,7 +25,7 @@ _NAMES = {
     *("lost-identity", "lost-identity-pulls", "own-grants", "malformed-id", "unknown-kind"),
 }
 _TABLE = tuple(rule for rule in RULES if rule.name in _NAMES)
-_C1 = WORKSPACE.child("computes", "c1")
+_C1 = WORKSPACE.child("computes", "cpu1")
 type Step = Callable[[World], Awaitable[object]]
 
 
@@ -36,8 +36,8 @@ def _terms() -> Terms:
 def _tenant() -> Watched:
     """A cluster and an endpoint that cannot pull yet; once they can, the admin user goes off."""
     azure = Watched()
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
-    azure.have(raw.compute("c1", sai("c1")), raw.endpoint("e", uai("one")), raw.user_identity(uai("one")))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault())
+    azure.have(raw.compute("cpu1", sai("cpu1")), raw.endpoint("serve", uai("one")), raw.user_identity(uai("one")))
     return azure
 
 
@@ -183,7 +183,7 @@ def _changes() -> Iterator[tuple[str, Kind]]:
         azure.locks = [raw.lock(REGISTRY)]
 
     def unborn(azure: Watched) -> None:
-        azure.unborn = {sai("c1").id}
+        azure.unborn = {sai("cpu1").id}
 
     def stale(azure: Watched) -> None:
         azure.hidden = {WORKSPACE}
@@ -203,9 +203,9 @@ def _changes() -> Iterator[tuple[str, Kind]]:
         Kind(_change(closed), _early, ends=lambda azure: azure.unreadable.clear(), changes=True),
     )
     for name, what in {
-        "a cluster is made anew": lambda azure: azure.have(raw.compute("c1", sai("c1 anew"))),
+        "a cluster is made anew": lambda azure: azure.have(raw.compute("cpu1", sai("cpu1 anew"))),
         "a cluster is deleted": lambda azure: azure.lose(_C1),
-        "a cluster is added": lambda azure: azure.have(raw.compute("c2", sai("c2"))),
+        "a cluster is added": lambda azure: azure.have(raw.compute("cpu2", sai("cpu2"))),
     }.items():
         yield name, Kind(_change(what), _early, lasts=True, changes=True)
 

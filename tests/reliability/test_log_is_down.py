@@ -20,7 +20,7 @@ from shared.audit_rows import Run
 from shared.ports import AuditFailedError
 from shared.state.open_runs import OpenRuns
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 SOON = timedelta(minutes=5)
 
 
@@ -58,7 +58,7 @@ class _Raced(FakeAzure):
 def _app(azure: FakeAzure | None = None, *, too_late: bool = False) -> App:
     azure = azure or FakeAzure()
     azure.troubles, azure.logged = _DownAfterWrites(too_late=too_late), True
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     return App(terms(), azure)
 
 

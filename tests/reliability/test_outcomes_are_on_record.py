@@ -45,7 +45,7 @@ class _LogFails(Troubles):
 
 def _app(troubles: Troubles | None = None) -> App:
     """A grant is made and, as nothing has to settle, the admin user goes off and the cached keys are resynced."""
-    one = app(raw.compute("c1", sai("c1")), settle=timedelta())
+    one = app(raw.compute("cpu1", sai("cpu1")), settle=timedelta())
     one.azure.logged, one.azure.troubles = True, troubles or _Heard()
     return App(one.terms, one.azure)
 
@@ -136,7 +136,7 @@ async def test_outcomes_outlive_a_log_that_is_down(enter: Enter) -> None:
 
 async def test_the_outcome_of_a_switch_off_outlives_a_log_that_is_down() -> None:
     one = _app(_LogFails())
-    one.azure.assignments.append(assigned(sai("c1"), "AcrPull", REGISTRY))
+    one.azure.assignments.append(assigned(sai("cpu1"), "AcrPull", REGISTRY))
     await _by_an_event(one)
     given(not one.azure.admin_user(REGISTRY), "the admin user went off")
     await _three_minutes(one)

@@ -42,7 +42,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
         Team(name).build(tenant)
     for name in _NO_OBJECT:
         Team(f"off{name}").build(tenant, tags={"amlguard": "off"})
-        Team(f"ws{name}").build(tenant)
+        Team(f"mlw{name}").build(tenant)
         Team(f"abac{name}").build(tenant, admin=False, abac=True)
     made = LocalAzure.start(tmp_path_factory.mktemp("reads"), tenant.document(), functions=False)
     yield made
@@ -83,9 +83,9 @@ async def test_a_registry_that_is_no_object_may_be_one_of_repositories(
 
 @pytest.mark.parametrize("name", _NO_OBJECT)
 async def test_a_workspace_that_is_no_object_is_not_compliant(name: str, azure: LocalAzure, connect: Connect) -> None:
-    of = Team(f"ws{name}")
+    of = Team(f"mlw{name}")
     one = await connect(azure, of)
-    _answers(of, azure, r"/providers/Microsoft.MachineLearningServices/workspaces/ws\?", name)
+    _answers(of, azure, r"/providers/Microsoft.MachineLearningServices/workspaces/mlw\?", name)
     error = await deliver(event(of.workspace), one)
     assert error or one.audit.findings()
 

@@ -28,11 +28,13 @@ OTHERS = ("second", "third", "fourth")
 def _estate(*broken: raw.Raw, azure: FakeAzure | None = None) -> App:
     """Four workspaces, each with a registry of its own and a cluster that may not pull from it; `broken` is in one."""
     one = App(terms(settle=timedelta()), azure or FakeAzure())
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.compute("c", sai("c")), raw.storage(), raw.vault())
+    one.azure.have(
+        raw.workspace(sai("mlw")), raw.registry(), raw.compute("cpu", sai("cpu")), raw.storage(), raw.vault()
+    )
     for name in OTHERS:
-        on, registry = workspace_id(name), registry_id(f"acr{name}")
+        on, registry = workspace_id(name), registry_id(f"acrml{name}")
         one.azure.have(raw.workspace(sai(name), on=on, registry=registry), raw.registry(registry))
-        one.azure.have(raw.compute("c", sai(f"{name}/c"), on=on))
+        one.azure.have(raw.compute("cpu", sai(f"{name}/cpu"), on=on))
     one.azure.have(*broken)
     return one
 
@@ -69,7 +71,7 @@ async def _swept(*broken: raw.Raw) -> App:
 
 
 def _is_looked_at(one: App) -> bool:
-    return all(one.azure.holders("AcrPull", registry_id(f"acr{name}")) for name in OTHERS)
+    return all(one.azure.holders("AcrPull", registry_id(f"acrml{name}")) for name in OTHERS)
 
 
 def _found(one: App) -> bool:
@@ -155,7 +157,7 @@ async def test_a_mistake_about_one_workspace_costs_no_other_of_the_message() -> 
 
 async def _dead_shard() -> App:
     """Each try of the sweep's one shard ends with its process, so that nothing of amlguard's sees it being given up."""
-    one = app(raw.compute("c1", sai("c1")))
+    one = app(raw.compute("cpu1", sai("cpu1")))
     await sweep.handle(one.services)
     given(await one.work(), "the workspaces are found, and one shard is on the queue")
     for _ in range(MOST_TRIES):
@@ -174,7 +176,7 @@ async def test_a_sweep_that_a_person_fires_after_a_shard_died_looks(hours: int) 
     one.azure.advance(timedelta(hours=hours))
     await sweep.handle(one.services)
     await work_off(one)
-    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c1").id}
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("cpu1").id}
 
 
 async def test_a_shard_that_died_is_on_record() -> None:
@@ -187,8 +189,8 @@ async def test_a_sweep_after_one_that_is_done_looks() -> None:
     one = app()
     await sweep.handle(one.services)
     await work_off(one)
-    one.azure.have(raw.compute("c1", sai("c1")))
+    one.azure.have(raw.compute("cpu1", sai("cpu1")))
     one.azure.advance(timedelta(hours=1))
     await sweep.handle(one.services)
     await work_off(one)
-    assert one.azure.holders("AcrPull", REGISTRY) == {sai("c1").id}
+    assert one.azure.holders("AcrPull", REGISTRY) == {sai("cpu1").id}

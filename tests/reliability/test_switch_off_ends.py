@@ -51,8 +51,8 @@ def _cannot_resync(troubles: Troubles) -> None:
 
 def _app(strike: Callable[[_AtTheSwitchOff], None] | None) -> App:
     """Who pulls is covered, so that the one thing left to do is the switch-off."""
-    one = app(raw.compute("c1", sai("c1")), settle=timedelta())
-    one.azure.assignments.append(assigned(sai("c1"), "AcrPull", REGISTRY))
+    one = app(raw.compute("cpu1", sai("cpu1")), settle=timedelta())
+    one.azure.assignments.append(assigned(sai("cpu1"), "AcrPull", REGISTRY))
     one.azure.logged, one.azure.troubles = True, _AtTheSwitchOff(strike=strike)
     return App(one.terms, one.azure)
 

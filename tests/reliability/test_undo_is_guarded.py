@@ -40,7 +40,7 @@ from shared.state.undone import Undone
 from shared.undo import Undo
 from shared.writing.journal import Journal
 
-C1, STRANGER = sai("c1"), guid("stranger")
+C1, STRANGER = sai("cpu1"), guid("stranger")
 RUN = guid("some run")
 ABROAD = registry_id("abroad", FOREIGN)
 NEARBY = registry_id("nearby", LOOKALIKE)
@@ -49,7 +49,10 @@ NEARBY = registry_id("nearby", LOOKALIKE)
 def _app(**policy: Any) -> App:
     """The registries of two other groups are none of this workspace's."""
     one = app(
-        raw.compute("c1", C1), raw.registry(ABROAD, admin_user=False), raw.registry(NEARBY, admin_user=False), **policy
+        raw.compute("cpu1", C1),
+        raw.registry(ABROAD, admin_user=False),
+        raw.registry(NEARBY, admin_user=False),
+        **policy,
     )
     one.azure.resources[REGISTRY]["properties"]["adminUserEnabled"] = False
     one.azure.logged = True
@@ -193,12 +196,12 @@ class TestGrants:
     async def test_a_user_assigned_identity_from_outside_is_none_of_the_workspaces(self) -> None:
         far = uai("far", LOOKALIKE)
         one = _app()
-        one.azure.have(raw.compute("c2", far))
+        one.azure.have(raw.compute("cpu2", far))
         assert await _refused(one, **_removed(far.id, "AcrPull", REGISTRY)) == ("identity-outside-boundary",)
 
     async def test_an_identity_of_another_workspace_is_none_of_this_one(self) -> None:
-        one, theirs = _app(), sai("c9")
-        one.azure.have(raw.workspace(sai("theirs"), on=OTHERS, registry=NEARBY), raw.compute("c9", theirs, on=OTHERS))
+        one, theirs = _app(), sai("cpu9")
+        one.azure.have(raw.workspace(sai("theirs"), on=OTHERS, registry=NEARBY), raw.compute("cpu9", theirs, on=OTHERS))
         assert await _refused(one, **_removed(theirs.id, "AcrPull", REGISTRY)) == ("not-asked-for",)
 
     async def test_what_only_the_row_names_has_to_be_allowed_by_name(self) -> None:
@@ -221,8 +224,8 @@ class TestGrants:
 
     async def test_a_role_whose_rule_is_off(self) -> None:
         one = _app()
-        one.azure.have(raw.workspace(uai("me"), primaryUserAssignedIdentity=str(uai("me").resource)))
-        row = _removed(uai("me").id, "Contributor", REGISTRY)
+        one.azure.have(raw.workspace(uai("mine"), primaryUserAssignedIdentity=str(uai("mine").resource)))
+        row = _removed(uai("mine").id, "Contributor", REGISTRY)
         assert await _refused(one, **row) == ("not-asked-for",)
 
     @pytest.mark.parametrize("word", ["lock", "deny-assignment", "exemption", "report-mode", "conditional-assignment"])
@@ -258,15 +261,15 @@ class TestGrants:
 
     async def test_nothing_for_a_workspace_that_is_being_deleted(self) -> None:
         one = _app()
-        leaving = raw.workspace(sai("ws"), provisioningState="Deleting")
-        one.azure.have(leaving, raw.compute("c1", C1, kind="Databricks"))
+        leaving = raw.workspace(sai("mlw"), provisioningState="Deleting")
+        one.azure.have(leaving, raw.compute("cpu1", C1, kind="Databricks"))
         assert await _refused(one, **_removed(C1.id, "AcrPull", REGISTRY)) == ("not-asked-for",)
 
-    @pytest.mark.parametrize("name", ["c2", "c3"])
+    @pytest.mark.parametrize("name", ["cpu2", "cpu3"])
     async def test_it_says_for_whom_it_is_as_before(self, name: str) -> None:
         """Both have the identity. Neither pulls any more."""
         one, shared = _app(), uai("shared")
-        one.azure.have(*(raw.compute(each, shared, kind="Databricks") for each in ("c2", "c3")))
+        one.azure.have(*(raw.compute(each, shared, kind="Databricks") for each in ("cpu2", "cpu3")))
         row = _removed(shared.id, "AcrPull", REGISTRY) | {"ResourceId": str(WORKSPACE.child("computes", name))}
         _claim(one, **row)
         await undo(one, RUN)
@@ -332,7 +335,7 @@ class TestTakingAway:
             {"Scope": str(GROUP)},
             {"PrincipalId": STRANGER},
             {"RoleDefinitionId": f"/x/{ROLES['Reader'].role_id}"},
-            {"ResourceId": str(WORKSPACE.child("computes", "c2"))},
+            {"ResourceId": str(WORKSPACE.child("computes", "cpu2"))},
             {"RoleAssignmentId": str(REGISTRY)},
             {"RoleAssignmentId": str(WORKSPACE)},
         ],
@@ -385,14 +388,14 @@ class TestTakingAway:
     async def test_another_action_of_the_rows_choice_is_not_held_back_from_now_on(self) -> None:
         """What was undone is not done again by itself: that must be what was undone, and not what a row names."""
         one, run, row = await self._made()
-        other = assignment_name(REGISTRY, sai("c2").id, ROLES["AcrPull"].role_id)
+        other = assignment_name(REGISTRY, sai("cpu2").id, ROLES["AcrPull"].role_id)
         one.azure.journal[:] = [("AmlGuardRemediation_CL", {**row, "ActionId": other})]
         await undo(one, run)
-        one.azure.have(raw.compute("c2", sai("c2")))
+        one.azure.have(raw.compute("cpu2", sai("cpu2")))
         one.restart()
         await one.run()
         assert _held(one, C1.id) == []
-        assert _held(one, sai("c2").id) == [("AcrPull", REGISTRY.name)]
+        assert _held(one, sai("cpu2").id) == [("AcrPull", REGISTRY.name)]
 
 
 class TestSettings:
@@ -403,14 +406,14 @@ class TestSettings:
 
     async def test_a_registry_outside_the_boundary_of_the_workspace_that_uses_it(self) -> None:
         one = _app()
-        one.azure.have(raw.workspace(sai("ws"), registry=NEARBY))
+        one.azure.have(raw.workspace(sai("mlw"), registry=NEARBY))
         assert await _refused(one, **_switched_off(NEARBY)) == ("target-outside-boundary",)
 
     async def test_another_tenants_registry(self) -> None:
         abroad = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
         one = _app(allow=(abroad,))
         one.azure.tenants[OTHER_SUBSCRIPTION] = guid("their tenant")
-        one.azure.have(raw.registry(abroad, admin_user=False), raw.workspace(sai("ws"), registry=abroad))
+        one.azure.have(raw.registry(abroad, admin_user=False), raw.workspace(sai("mlw"), registry=abroad))
         assert await _refused(one, **_switched_off(abroad)) == ("cross-tenant",)
 
     @pytest.mark.parametrize("word", ["lock", "kill-switch"])
@@ -455,7 +458,7 @@ class TestSettings:
 
 
 class TestAccessPolicies:
-    ME = uai("me")
+    ME = uai("mine")
 
     def _app(self) -> App:
         one = _app()

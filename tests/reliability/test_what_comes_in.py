@@ -15,11 +15,11 @@ from unit.build import REGISTRY, WORKSPACE, guid, sai
 
 from shared.azure import events
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 
 
 def _app() -> App:
-    return app(raw.compute("c1", C1), settle=timedelta(minutes=15))
+    return app(raw.compute("cpu1", C1), settle=timedelta(minutes=15))
 
 
 async def test_an_event_as_azure_sends_it_leads_to_a_grant() -> None:

@@ -28,7 +28,7 @@ from shared.ports import AuditLog, AzureFailureError, ReadFailedError
 from shared.writing.leftovers import Leftovers, open_in_log
 
 ROOT = Path(__file__).parents[2]
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 
 
 @dataclass(repr=False)
@@ -57,8 +57,8 @@ def _app(azure: FakeAzure | None = None) -> App:
     azure = azure or _Odd()
     azure.troubles, azure.logged = Dies(), True
     one = App(terms(), azure)
-    one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault())
-    one.azure.have(raw.compute("c1", C1), raw.compute("c2", C2))
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault())
+    one.azure.have(raw.compute("cpu1", C1), raw.compute("cpu2", C2))
     return one
 
 
@@ -280,7 +280,7 @@ async def _desk_dies(one: App, audit: AuditLog | None = None) -> None:
 def _switching() -> App:
     """One that can pull, so that the one thing left to do is the switch-off."""
     azure = FakeAzure(troubles=Dies(), logged=True)
-    azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+    azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
     azure.assignments.append(assigned(C1, "AcrPull", REGISTRY))
     return App(terms(settle=timedelta()), azure)
 
@@ -430,7 +430,7 @@ async def test_a_queue_that_stays_down_is_a_failure_that_people_see() -> None:
 
 
 async def test_a_registry_that_is_gone_for_a_moment_is_looked_for_again() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     registry = one.azure.resources.pop(REGISTRY)
     await one.run()
     given(not one.azure.holders("AcrPull", REGISTRY), "it is not there")
@@ -440,7 +440,7 @@ async def test_a_registry_that_is_gone_for_a_moment_is_looked_for_again() -> Non
 
 
 async def test_a_registry_that_is_gone_for_good_is_not_looked_for_for_ever() -> None:
-    one = app(raw.compute("c1", C1))
+    one = app(raw.compute("cpu1", C1))
     one.azure.lose(REGISTRY)
     await one.run()
     await work_off(one, hours=1)

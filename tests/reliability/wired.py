@@ -21,7 +21,7 @@ from shared.access.scope import Scope
 from shared.azure.azure import LiveAzure
 from shared.azure.session import discover
 
-_CLUSTERS = ("c0", "c1")
+_CLUSTERS = ("cpu0", "cpu1")
 
 
 class _Identity:
@@ -136,11 +136,11 @@ class Team:
 
     @property
     def registry(self) -> str:
-        return child(self.group, "Microsoft.ContainerRegistry/registries", f"acr{self.name}")
+        return child(self.group, "Microsoft.ContainerRegistry/registries", f"acrml{self.name}")
 
     @property
     def workspace(self) -> str:
-        return child(self.group, "Microsoft.MachineLearningServices/workspaces", "ws")
+        return child(self.group, "Microsoft.MachineLearningServices/workspaces", "mlw")
 
     @property
     def scope(self) -> Scope:
@@ -153,9 +153,9 @@ class Team:
 
     def build(self, tenant: Tenant, *, admin: bool = True, abac: bool = False, tags: Json | None = None) -> Self:
         tenant.add(tenant_builder.resource_group(self.group, tags))
-        registry = tenant.registry(self.group, f"acr{self.name}", admin=admin, abac=abac)
+        registry = tenant.registry(self.group, f"acrml{self.name}", admin=admin, abac=abac)
         storage = tenant.storage(self.group, f"st{self.name}")
-        workspace = tenant.workspace(self.group, "ws", containerRegistry=registry["id"], storageAccount=storage["id"])
+        workspace = tenant.workspace(self.group, "mlw", containerRegistry=registry["id"], storageAccount=storage["id"])
         for cluster in _CLUSTERS:
             tenant.compute(workspace, cluster, identity=system_assigned(f"{self.name}/{cluster}"))
         return self

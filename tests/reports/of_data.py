@@ -14,6 +14,7 @@ _ONELAKE: Raw = {
     "endpoint": "onelake.dfs.fabric.microsoft.com",
     "artifact": {"artifactType": "LakeHouse", "artifactName": "lake"},
 }
+_GEN1: Raw = {"accountName": None, "containerName": None, "storeName": "old"}
 
 
 def _store(
@@ -79,7 +80,10 @@ REPORTS = (
     ),
     _report("blobs with a key", _store("AzureBlob", "AccountKey"), "datastore-credential", "Storage Blob Data Reader"),
     _report("blobs with a signature", _store("AzureBlob", "Sas"), "datastore-credential", "(Sas)"),
-    _report("data lake of the first generation", _without(_store("AzureDataLakeGen1", storeName="old"), "accountName")),
+    _report(
+        "data lake of the first generation",
+        _store("AzureDataLakeGen1", **_GEN1),
+    ),
     _report("file share", _store("AzureFile", fileShareName="share"), "datastore-type", "AzureFile"),
     _report("file share with a key", _store("AzureFile", "AccountKey"), "datastore-credential", "with a key only"),
     _report("hdfs", _store("Hdfs", nameNodeAddress="host"), "unknown-kind", "dfs", also="datastore-type"),

@@ -58,13 +58,13 @@ def _project(
             parts.append(endpoint(project, "user", identity=who))
         if users.startswith("cluster"):
             parts.append(compute(project, "user", identity=who))
-        held = [assign(acr["id"], place.object_id("id" if users.endswith("uai") else "user"), ACR_PULL)]
-        held += [assign(blobs["id"], place.object_id(name), _WRITES) for name in ("hub", "ws")]
+        held = [assign(acr["id"], place.object_id("uami" if users.endswith("uai") else "user"), ACR_PULL)]
+        held += [assign(blobs["id"], place.object_id(name), _WRITES) for name in ("hub", "mlw")]
         if store:
             home = {"subscriptionId": ALLOWED_GROUP.split("/")[2], "resourceGroup": ALLOWED_GROUP.rpartition("/")[2]}
             parts.append(datastore(project, "data", f"st{place.unique}", **home))
         # AML's own grants there carry a condition; here there are none.
-        return Tenant(parts, [*held, assign(place.group, place.object_id("ws"), CONTRIBUTOR)], aml=False)
+        return Tenant(parts, [*held, assign(place.group, place.object_id("mlw"), CONTRIBUTOR)], aml=False)
 
     return build
 

@@ -6,6 +6,8 @@ from catalogue.build import CONTRIBUTOR, assign, resource, uai, user
 from catalogue.case import ALLOWED_GROUP, Place, Raw, Tenant
 from reports.report import Build, Report, beside, team
 
+from emulator import tenant_builder as build
+
 _APPROVER = "b556d68e-0be0-4f35-a333-ad7ee1ce17ea"
 _AI_ADMINISTRATOR = "b78c5d69-af96-48a3-bf8d-a8b4d589de94"
 _ABOUT = frozenset(("outbound-targets", "private-endpoint-approver"))
@@ -26,8 +28,8 @@ def _to(
 ) -> Build:
     """One rule to a resource of type `kind` in `group`, or the workspace's own; its identity holds `held` there."""
 
-    def build(place: Place) -> Tenant:
-        target = resource(f"{group or place.group}/providers/{kind}/{name}{place.unique}", kind, {})
+    def made(place: Place) -> Tenant:
+        target = _target(f"{group or place.group}/providers/{kind}/{name}{place.unique}", kind)
         where = {"serviceResourceId": target["id"] + below, "subresourceTarget": "any", **(destination or {})}
         rules: Raw = {
             "pypi": {"type": "FQDN", "category": "UserDefined", "destination": "pypi.org"},
@@ -38,15 +40,22 @@ def _to(
         who: Raw = {"identity": user(one), "primaryUserAssignedIdentity": one["id"]} if as_uai else {}
         network = {"isolationMode": mode, "outboundRules": rules}
         _, _, tenant = team(place, admin=False, managedNetwork=network, **who)
-        grants = [assign(target["id"], place.object_id("id" if as_uai else "ws"), held)] if held else []
+        grants = [assign(target["id"], place.object_id("uami" if as_uai else "mlw"), held)] if held else []
         return beside(tenant, one, *([target] if there else []), held=grants, aml=False)
 
-    return build
+    return made
+
+
+def _target(scope: str, kind: str) -> Raw:
+    if kind == build.STORAGE_ACCOUNTS:
+        return build.storage(scope)
+    cosmos = {"databaseAccountOfferType": "Standard", "locations": []}
+    return resource(scope, kind, cosmos if kind == "Microsoft.DocumentDB/databaseAccounts" else {})
 
 
 def _report(variant: str, build: Build, grants: tuple[str, ...] = (), says: str = "", **more: Any) -> Report:
     """`grants`: on what the workspace's identity becomes approver."""
-    made = frozenset(("ws", _APPROVER, name) for name in ("acr", "st", "kv", *grants))
+    made = frozenset(("mlw", _APPROVER, name) for name in ("acrml", "st", "kvml", *grants))
     return Report(
         "outbound", variant, build, grants=made, finds={"outbound-targets": says} if says else {}, about=_ABOUT, **more
     )

@@ -45,7 +45,7 @@ def _keyless(
         held = [assign(scope, place.object_id(f"{who}{n}"), role, kind=kind, **under) for n, role in enumerate(roles)]
         if who == "users":  # all to one
             held = [assign(scope, place.object_id(who), role, kind=kind, **under) for role in roles]
-        instances = [compute(ws, "ci", "ComputeInstance")] if instance else []
+        instances = [compute(ws, "ci1", "ComputeInstance")] if instance else []
         return Tenant([*([blobs] if there else []), ws, *instances], held)
 
     return build

@@ -17,6 +17,7 @@ _APP = "Microsoft.App/containerApps"
 _POOL = "Microsoft.App/sessionPools"
 _SITE, _BATCH = "Microsoft.Web/sites", "Microsoft.Batch/batchAccounts"
 _GROUP = "Microsoft.ContainerInstance/containerGroups"
+_MACHINES: Raw = {"imageReference": {"id": "image"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
 
 
 def _with(*parts: Part, at: str = "", **more: Any) -> Build:
@@ -24,12 +25,12 @@ def _with(*parts: Part, at: str = "", **more: Any) -> Build:
 
     def build(place: Place) -> Tenant:
         acr = registry_at(
-            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/acr{place.unique}",
+            f"{at or place.group}/providers/Microsoft.ContainerRegistry/registries/acrml{place.unique}",
             admin=True,
             **more,
         )
         made, _, tenant = team(place, acr=acr)
-        held = [assign(acr["id"], place.object_id("ws"), CONTRIBUTOR)] if at else []
+        held = [assign(acr["id"], place.object_id("mlw"), CONTRIBUTOR)] if at else []
         return beside(tenant, *(one for part in parts for one in part(place, made)), held=held)
 
     return build
@@ -71,8 +72,9 @@ def _site(
 def _batch(**sign_in: Any) -> Part:
     def part(place: Place, acr: Raw) -> list[Raw]:
         account = resource(place.id(_BATCH, f"batch{place.unique}"), _BATCH, {})
-        named = {"registryServer": f"{acr['name']}.azurecr.io", **(sign_in or {"userName": acr["name"].upper()})}
-        machines = {"virtualMachineConfiguration": {"containerConfiguration": {"containerRegistries": [named]}}}
+        named = {"registryServer": f"{acr['name']}.azurecr.io", **(sign_in or {"username": acr["name"].upper()})}
+        containers = {"type": "DockerCompatible", "containerRegistries": [named]}
+        machines = {"virtualMachineConfiguration": {**_MACHINES, "containerConfiguration": containers}}
         pool = resource(f"{account['id']}/pools/one", f"{_BATCH}/pools", {"deploymentConfiguration": machines})
         return [account, pool]
 
@@ -83,9 +85,10 @@ def _instances(**sign_in: str) -> Part:
     def part(place: Place, acr: Raw) -> list[Raw]:
         server = f"{acr['name']}.azurecr.io"
         named = {"server": server, **(sign_in or {"username": acr["name"]})}
+        size = {"requests": {"cpu": 1, "memoryInGB": 2}}
         body = {
             "osType": "Linux",
-            "containers": [{"name": "one", "properties": {"image": f"{server}/app:1"}}],
+            "containers": [{"name": "one", "properties": {"image": f"{server}/app:1", "resources": size}}],
             "imageRegistryCredentials": [named],
         }
         return [resource(place.id(_GROUP, "group"), _GROUP, body)]

@@ -49,8 +49,8 @@ def _end_to_end_secure(place: Place) -> Tenant:
     kubelet: Raw = {"identityProfile": {"kubeletidentity": {"objectId": place.object_id("aks")}}}
     aks = resource(place.id(_AKS, "aks"), _AKS, kubelet)
     attached = compute(ws, "attached", "AKS", resourceId=aks["id"], isAttachedCompute=True)
-    instance = compute(ws, "ci", "ComputeInstance", identity=system(place.object_id("ci")))
-    return beside(tenant, aks, attached, instance, held=[assign(acr["id"], place.object_id("ci"), ACR_PULL)])
+    instance = compute(ws, "ci1", "ComputeInstance", identity=system(place.object_id("ci1")))
+    return beside(tenant, aks, attached, instance, held=[assign(acr["id"], place.object_id("ci1"), ACR_PULL)])
 
 
 def _hub(place: Place, sign_in: str, **more: Any) -> tuple[Tenant, Raw]:
@@ -58,7 +58,7 @@ def _hub(place: Place, sign_in: str, **more: Any) -> tuple[Tenant, Raw]:
     _, hub, tenant = team(place, kind="Hub", **more)
     services = resource(place.id(_AI_SERVICES, f"ai{place.unique}"), _AI_SERVICES, {})
     metadata = {"ApiType": "Azure", "ResourceId": services["id"]}
-    link = connection(hub, "ai", "AIServices", "https://ai.example", authType=sign_in, metadata=metadata)
+    link = connection(hub, "services", "AIServices", "https://ai.example", authType=sign_in, metadata=metadata)
     kept = [one for one in tenant.resources if not one["type"].endswith("/computes")]
     return Tenant([*kept, services, link], tenant.role_assignments), hub
 
@@ -89,7 +89,7 @@ def _with_own_key(place: Place) -> Tenant:
 def _as_uai(place: Place) -> Tenant:
     """machine-learning-workspace with a user-assigned identity: roles on dependencies, none on the workspace."""
     one, component = uai(place), insights(place)
-    who = place.object_id("id")
+    who = place.object_id("uami")
     more: Raw = {
         "identity": user(one),
         "primaryUserAssignedIdentity": one["id"],
@@ -112,7 +112,7 @@ REPORTS = (
         _end_to_end_secure,
         "uncovered-builder",
         {"image-builder": "cluster builds images"},
-        ("aks", ACR_PULL, "acr"),
+        ("aks", ACR_PULL, "acrml"),
     ),
     _report("entra id passthrough", _passthrough, "", {}),
     _report("network restricted", _network_restricted, "", {}),

@@ -1,4 +1,4 @@
-"""Small values, so that tests read like a truth table: `cluster("c1", sai("c1"))`, `assigned(c1, "AcrPull", REGISTRY)`.
+"""Small values, so that tests read like a truth table: `cluster("cpu1", C1)`, `assigned(C1, "AcrPull", REGISTRY)`.
 
 All lies in one resource group (`GROUP`) unless a test says otherwise; object ids are derived from names.
 """
@@ -52,11 +52,11 @@ def resource(kind: str, name: str, group: Scope = GROUP) -> Scope:
     return group.child("providers", *kind.split("/", 1), name)
 
 
-def registry_id(name: str = "acr", group: Scope = GROUP) -> Scope:
+def registry_id(name: str = "acrml", group: Scope = GROUP) -> Scope:
     return resource("Microsoft.ContainerRegistry/registries", name, group)
 
 
-def workspace_id(name: str = "ws", group: Scope = GROUP) -> Scope:
+def workspace_id(name: str = "mlw", group: Scope = GROUP) -> Scope:
     return resource("Microsoft.MachineLearningServices/workspaces", name, group)
 
 
@@ -66,7 +66,7 @@ def identity_id(name: str, group: Scope = GROUP) -> Scope:
 
 REGISTRY = registry_id()
 STORAGE = resource("Microsoft.Storage/storageAccounts", "store")
-VAULT = resource("Microsoft.KeyVault/vaults", "kv")
+VAULT = resource("Microsoft.KeyVault/vaults", "kvml")
 INSIGHTS = resource("microsoft.insights/components", "appi")
 WORKSPACE = workspace_id()
 CLUSTER = resource("Microsoft.ContainerService/managedClusters", "aks")
@@ -114,7 +114,7 @@ def workspace(*children: Compute | Endpoint | Datastore | Connection, **more: An
     fields: dict[str, Any] = {
         "id": WORKSPACE,
         "kind": "default",
-        "identity": identity(sai("ws")),
+        "identity": identity(sai("mlw")),
         "registry": REGISTRY,
         "storage": STORAGE,
         "computes": tuple(c for c in children if isinstance(c, Compute)),
@@ -126,7 +126,7 @@ def workspace(*children: Compute | Endpoint | Datastore | Connection, **more: An
 
 
 def uai_workspace(*children: Compute | Endpoint | Datastore | Connection, **more: Any) -> Workspace:
-    me = uai("ws-id")
+    me = uai("mlw-id")
     fields: dict[str, Any] = {
         "identity": identity(me),
         "primary": me.resource,

@@ -15,7 +15,7 @@ from shared.waiting import delay, follows_at_once
 
 MINUTE = timedelta(minutes=1)
 SWITCH_OFF = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "rule", ("AML-21",), "covered", "source")
-GRANT = Grant(sai("c1"), PULL, REGISTRY, WORKSPACE, "rule", ("AML-15",), "pulls", "source")
+GRANT = Grant(sai("cpu1"), PULL, REGISTRY, WORKSPACE, "rule", ("AML-15",), "pulls", "source")
 
 
 def settling(minutes: float = 15) -> Plan:

@@ -17,7 +17,7 @@ HOSTILE = ["\x1b[2Jgone", "one\ntwo", "half \ud800 of it", "\u202eright to left"
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_every_text_for_people_is_one_line(text: str) -> None:
-    grant = Grant(sai("c1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
+    grant = Grant(sai("cpu1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
     found = Finding(WORKSPACE, "rule", (), Severity.LOW, f"a name {text}", f"rename {text}")
     rows = [
         remediation(Run(RunMode.ENFORCE), Outcome(grant, Phase.FAILED, f"because of {text}")),

@@ -10,7 +10,7 @@ from shared.access.needs import PULL
 from shared.audit_rows import Outcome, Phase
 from shared.waiting import backoff, delay
 
-GRANT = Grant(sai("c1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
+GRANT = Grant(sai("cpu1"), PULL, REGISTRY, WORKSPACE, "rule", (), "why", "source")
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(60, 60), (0, 1), (1, 1)], ids=["an hour", "nothing", "a minute"])

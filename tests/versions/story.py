@@ -23,7 +23,7 @@ from shared.messages import Dependency, Record, Resync, Trigger, encode
 from shared.state.approvals import Approvals
 from shared.state.undone import Mark, Undone
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 CALLER, CORRELATION = guid("caller"), guid("correlation")
 OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 TRIGGER = Trigger(CORRELATION, CALLER, NOW, str(WORKSPACE))
@@ -54,7 +54,7 @@ class Left:
 
 
 def tenant(**policy: Any) -> App:
-    return app(raw.compute("c1", C1), raw.compute("c2", C2), settle=timedelta(minutes=15), **policy)
+    return app(raw.compute("cpu1", C1), raw.compute("cpu2", C2), settle=timedelta(minutes=15), **policy)
 
 
 async def left() -> tuple[App, Left]:

@@ -33,13 +33,13 @@ from shared.access.plan import plan
 from shared.access.scope import Scope
 
 CALLER = Principal("9d7f4c1e-0000-4000-8000-000000000001", "whoever made the change", type="")
-C1 = WORKSPACE.child("computes", "c1")
+C1 = WORKSPACE.child("computes", "cpu1")
 HOLD = terms(caller_must_hold=True)
 ASSIGNS = custom("Microsoft.Authorization/roleAssignments/write")
 
 
 def seen(*held: RoleAssignment, changed: Scope | None = C1, caller: Principal | None = CALLER, **more: Any) -> Estate:
-    one = estate(workspace(cluster("c1", sai("ws/computes/c1"))), registry(), caller=caller, changed=changed)
+    one = estate(workspace(cluster("cpu1", sai("mlw/computes/cpu1"))), registry(), caller=caller, changed=changed)
     theirs = access(*held, roles=[ASSIGNS], **more)
     return replace(one, access={**one.access, CALLER.id: theirs})
 
@@ -59,7 +59,7 @@ def guards(made: Plan) -> set[str]:
     ],
 )
 def test_a_caller_who_holds_it_or_may_assign_roles_there_is_heard(role: str | RoleDefinition, scope: Scope) -> None:
-    assert granted(plan(seen(assigned(CALLER, role, scope)), HOLD)) == {("ws/computes/c1", "AcrPull", "acr")}
+    assert granted(plan(seen(assigned(CALLER, role, scope)), HOLD)) == {("mlw/computes/cpu1", "AcrPull", "acrml")}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,8 @@ def test_what_a_deny_takes_away_is_not_held() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [None, WORKSPACE.child("computes", "c2"), Scope.parse(f"{C1}1"), GROUP.child("providers", "x", "y", "z")]
+    "changed",
+    [None, WORKSPACE.child("computes", "cpu2"), Scope.parse(f"{C1}1"), GROUP.child("providers", "x", "y", "z")],
 )
 def test_nobody_vouches_for_what_they_did_not_touch(changed: Scope | None) -> None:
     """Or an attacker would only have to wait until an administrator touches something else nearby."""

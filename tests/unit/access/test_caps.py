@@ -11,7 +11,7 @@ from shared.access.needs import PULL, READ_BLOBS
 from shared.access.scope import Scope
 from shared.access.terms import Caps
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 OFF = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "r", (), "why", "s")
 RESYNC = Setting(WORKSPACE, Property.CACHED_KEYS, "cached", "resynced", "r", (), "why", "s")
 POLICY = Setting(VAULT, Property.ACCESS_POLICY, "absent", "present", "r", (), "why", "s", C1)
@@ -62,7 +62,7 @@ def test_an_hour_allows_so_many_at_one_scope() -> None:
     assert refusals.keys() == {OFF.action_id}
     assert refusals[OFF.action_id].guard == Guard.CAP_TARGET
     assert refusals[OFF.action_id].reason == (
-        "the policy allows 2 changes an hour at acr (caps: {per_target: 2}); after 13:00 amlguard goes on"
+        "the policy allows 2 changes an hour at acrml (caps: {per_target: 2}); after 13:00 amlguard goes on"
     )
 
 

@@ -9,7 +9,7 @@ from shared.access.own_assignments import assignment_name, description
 from shared.access.scope import Scope
 from shared.access.undo_steps import Done, past, step
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 PULL = ROLES["AcrPull"].role_id
 _COMMON = {"RunId": guid("run"), "ActionId": guid("action"), "RuleId": "r", "Outcome": "Applied", "Reason": "why"}
 

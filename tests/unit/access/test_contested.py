@@ -14,7 +14,7 @@ from shared.access.history import SOMEBODY, Past, contested, finding, past, quer
 from shared.access.needs import PULL
 from shared.access.scope import Scope
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 OFF = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "r", ("AML-21",), "why", "s")
 RESYNC = Setting(WORKSPACE, Property.CACHED_KEYS, "cached", "resynced", "r", (), "why", "s")
 PULLS = Grant(C1, PULL, REGISTRY, WORKSPACE, "r", ("AML-18",), "why", "s")
@@ -52,9 +52,9 @@ def test_what_was_made_as_often_as_the_policy_says_is_contested() -> None:
 @pytest.mark.parametrize(
     ("action", "what", "where"),
     [
-        (OFF, "adminUserEnabled of acr", REGISTRY),
-        (PULLS, "AcrPull on acr", REGISTRY),
-        (GOES, "a role on acr", REGISTRY),
+        (OFF, "adminUserEnabled of acrml", REGISTRY),
+        (PULLS, "AcrPull on acrml", REGISTRY),
+        (GOES, "a role on acrml", REGISTRY),
     ],
 )
 def test_the_finding_says_what_and_where_to_look(action: Change, what: str, where: Scope) -> None:

@@ -247,7 +247,7 @@ def _block(**block: Any) -> Raw:
     return {"actions": [], "notActions": [], "dataActions": [], "notDataActions": [], **block}
 
 
-IF = "@Resource[Microsoft.ContainerRegistry/registries:name] StringEquals 'acr'"
+IF = "@Resource[Microsoft.ContainerRegistry/registries:name] StringEquals 'acrml'"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from shared.access.preferences import People
 from shared.access.scope import Scope
 from shared.access.terms import Boundary
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 EVERYTHING = ("AML-10", "AML-75")
 
@@ -53,7 +53,7 @@ class TestKinds:
         "lie", [GROUP, SUBSCRIPTION, STORAGE, VAULT, REGISTRY.child("scopeMaps", "x"), REGISTRY.child("tokens", "x")]
     )
     def test_what_is_no_registry_is_pulled_from_by_nobody(self, lie: Scope) -> None:
-        made = plan(estate(workspace(cluster("c1", C1), registry=lie)), terms(boundary=Boundary.SUBSCRIPTION))
+        made = plan(estate(workspace(cluster("cpu1", C1), registry=lie)), terms(boundary=Boundary.SUBSCRIPTION))
         assert made.grants == ()
         assert guards(made) == {"target-type"}
 
@@ -65,7 +65,7 @@ class TestKinds:
         assert guards(made) == {"target-type"}
 
     def test_what_is_of_its_kind_is_granted_on(self) -> None:
-        seen = estate(uai_workspace(cluster("c1", C1)), registry(), vault(rbac=True))
+        seen = estate(uai_workspace(cluster("cpu1", C1)), registry(), vault(rbac=True))
         made = plan(seen, terms(on=EVERYTHING))
         assert {grant.scope for grant in made.grants} == {seen.subject.id, REGISTRY, STORAGE, VAULT, INSIGHTS}
         assert made.withheld == ()
@@ -87,7 +87,7 @@ class TestTenants:
     def plan(self, **tenants: str) -> Plan:
         known = {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: TENANT}
         known |= {OTHER_SUBSCRIPTION: tenants["other"]} if "other" in tenants else {}
-        seen = estate(workspace(cluster("c1", C1), registry=ABROAD), registry(ABROAD), tenants=known)
+        seen = estate(workspace(cluster("cpu1", C1), registry=ABROAD), registry(ABROAD), tenants=known)
         return plan(seen, self.ALLOWED)
 
     def test_the_allow_list_opens_a_subscription_of_the_same_tenant(self) -> None:
@@ -99,17 +99,17 @@ class TestTenants:
         assert guards(made) == {"cross-tenant"}
 
     def test_nor_one_whose_tenant_is_not_known(self) -> None:
-        seen = estate(workspace(cluster("c1", C1), registry=ABROAD), registry(ABROAD), tenants={SUBSCRIPTION: TENANT})
+        seen = estate(workspace(cluster("cpu1", C1), registry=ABROAD), registry(ABROAD), tenants={SUBSCRIPTION: TENANT})
         assert guards(plan(seen, self.ALLOWED)) == {"cross-tenant"}
 
     def test_nor_may_an_identity_come_from_there(self) -> None:
         stranger = uai("stranger", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
         tenants = {SUBSCRIPTION: TENANT, OTHER_SUBSCRIPTION: guid("another tenant")}
         allowing = terms(allow=(OTHER_SUBSCRIPTION,))
-        seen = estate(workspace(cluster("c1", stranger)), registry(), tenants=tenants)
+        seen = estate(workspace(cluster("cpu1", stranger)), registry(), tenants=tenants)
         assert guards(plan(seen, allowing)) == {"cross-tenant"}
-        same = estate(workspace(cluster("c1", stranger)), registry())
-        assert granted(plan(same, allowing)) == {("stranger", "AcrPull", "acr")}
+        same = estate(workspace(cluster("cpu1", stranger)), registry())
+        assert granted(plan(same, allowing)) == {("stranger", "AcrPull", "acrml")}
 
     def test_nor_get_an_access_policy(self) -> None:
         abroad = OTHER_SUBSCRIPTION.child("resourceGroups", "rg")
@@ -125,7 +125,7 @@ class TestConnections:
     """AML-28: only the allow-list opens a registry that a connection names, wherever it is."""
 
     PRIVATE = registry_id("private")
-    SEEN = estate(workspace(cluster("c1", C1), connection("p", PRIVATE), registry=None), registry(PRIVATE))
+    SEEN = estate(workspace(cluster("cpu1", C1), connection("p", PRIVATE), registry=None), registry(PRIVATE))
 
     @pytest.mark.parametrize("boundary", Boundary)
     def test_one_in_the_workspaces_own_group_is_withheld(self, boundary: Boundary) -> None:
@@ -134,7 +134,7 @@ class TestConnections:
         assert guards(made) == {"target-outside-boundary"}
 
     def test_one_on_the_allow_list_is_not(self) -> None:
-        assert granted(plan(self.SEEN, terms(allow=(self.PRIVATE,)))) == {("ws/computes/c1", "AcrPull", "private")}
+        assert granted(plan(self.SEEN, terms(allow=(self.PRIVATE,)))) == {("mlw/computes/cpu1", "AcrPull", "private")}
 
 
 class TestTags:
@@ -165,8 +165,8 @@ class TestTags:
 
 
 def test_letters_that_only_look_alike_are_pointed_out() -> None:
-    lookalike = registry_id("acr", SUBSCRIPTION.child("resourceGroups", "ｒg"))
-    (withheld,) = plan(estate(workspace(cluster("c1", C1), registry=lookalike)), terms()).withheld
+    lookalike = registry_id("acrml", SUBSCRIPTION.child("resourceGroups", "ｒg"))
+    (withheld,) = plan(estate(workspace(cluster("cpu1", C1), registry=lookalike)), terms()).withheld
     assert "look twice" in withheld.refusal.reason
-    (plain,) = plan(estate(workspace(cluster("c1", C1), registry=registry_id("a", FOREIGN))), terms()).withheld
+    (plain,) = plan(estate(workspace(cluster("cpu1", C1), registry=registry_id("a", FOREIGN))), terms()).withheld
     assert "look twice" not in plain.refusal.reason

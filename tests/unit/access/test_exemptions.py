@@ -31,7 +31,7 @@ from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Exemption
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 
 
 def exempt(rule: str, scope: Scope | None = None, tag: tuple[str, str] | None = None) -> Mapping[str, Any]:
@@ -50,7 +50,7 @@ def test_a_vaults_tag_keeps_its_access_policies_as_they_are(tags: Mapping[str, s
 @pytest.mark.parametrize(("tags", "withheld"), [({"keep": "as it is"}, True), ({}, False)])
 def test_a_registrys_tag_keeps_grants_on_it_back(tags: Mapping[str, str], withheld: bool) -> None:
     said = terms(**exempt("compute-pull", tag=("keep", "as it is")))
-    made = plan(estate(workspace(cluster("c1", C1)), registry(tags=tags)), said)
+    made = plan(estate(workspace(cluster("cpu1", C1)), registry(tags=tags)), said)
     assert (REGISTRY in {one.scope for one in made.grants}) is not withheld
 
 
@@ -58,10 +58,10 @@ def test_a_registrys_tag_keeps_grants_on_it_back(tags: Mapping[str, str], withhe
     ("scope", "taken"),
     [
         (STORAGE, False),
-        (cluster("c1").id, False),
+        (cluster("cpu1").id, False),
         (WORKSPACE, False),
         (REGISTRY, True),
-        (cluster("c2").id, True),
+        (cluster("cpu2").id, True),
     ],
 )
 def test_what_a_removal_is_for_is_exempt_as_well_as_where_it_is(scope: Scope, taken: bool) -> None:
@@ -71,7 +71,7 @@ def test_what_a_removal_is_for_is_exempt_as_well_as_where_it_is(scope: Scope, ta
         STORAGE,
         guid("gone"),
         READ_BLOBS.role_id,
-        cluster("c1").id,
+        cluster("cpu1").id,
         rule.requirements,
         "no rule asks for it any more",
     )

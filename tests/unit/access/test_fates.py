@@ -15,7 +15,7 @@ from shared.access.scope import Scope
 from shared.access.terms import RunMode
 from shared.audit_rows import Run, planned
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 MINE, OTHER = guid("mine"), guid("other")
 GRANT = Grant(C1, PULL, REGISTRY, WORKSPACE, "rule", ("AML-21",), "why", "source")
 ASSIGNMENT = REGISTRY.child("providers", "Microsoft.Authorization", "roleAssignments", GRANT.name)

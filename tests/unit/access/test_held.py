@@ -29,13 +29,13 @@ from shared.access.permissions import Coverage, Permission, RoleAssignment
 from shared.access.plan import plan
 from shared.access.scope import Scope
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 ON_CONDITION = "@Resource[x]"
 READER = "Storage Blob Data Reader"
 
 
 def ask(need: Need = PULL, scope: Scope = REGISTRY) -> RequiredGrant:
-    return RequiredGrant(C1, need, scope, cluster("c1").id, ("AML-18",), "it pulls")
+    return RequiredGrant(C1, need, scope, cluster("cpu1").id, ("AML-18",), "it pulls")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def ask(need: Need = PULL, scope: Scope = REGISTRY) -> RequiredGrant:
 def test_which_assignment_azure_would_not_take_a_second_of(assignment: RoleAssignment, same: bool) -> None:
     """One for scope, role and principal (learn.microsoft.com/azure/role-based-access-control/troubleshooting)."""
     assert same_role_with_condition(ask(), access(assignment)) is same
-    made = plan(estate(workspace(cluster("c1", C1)), registry(), held=[assignment]), terms())
+    made = plan(estate(workspace(cluster("cpu1", C1)), registry(), held=[assignment]), terms())
     guards = {one.refusal.guard for one in made.withheld if isinstance(one.action, Grant)}
     assert ("conditional-assignment" in guards) is same
 
@@ -64,7 +64,9 @@ def test_a_role_of_which_only_the_guid_is_known_is_held_where_it_is_assigned_wit
     role = custom("Microsoft.X/y/read")
     need = Need("hold it", (), role.role_id, role.name)
     for scope, reaches in ((WORKSPACE, True), (SUBSCRIPTION, True), (STORAGE, False)):
-        seen = estate(workspace(cluster("c1", C1)), held=[assigned(C1, role, scope, condition=condition)], roles=[role])
+        seen = estate(
+            workspace(cluster("cpu1", C1)), held=[assigned(C1, role, scope, condition=condition)], roles=[role]
+        )
         assert held(ask(need, WORKSPACE), seen).held is (reaches and condition is None)
 
 
@@ -76,7 +78,7 @@ class TestOfARoleThatIsKnownByItsIdOnly:
     def _cover(self, *held_by: RoleAssignment, doubts: tuple[RoleAssignment, ...] = ()) -> Coverage:
         everything = custom("*")
         seen = estate(
-            workspace(cluster("c1", C1), storage=None), held=held_by, roles=[self.ROLE, everything], aml=False
+            workspace(cluster("cpu1", C1), storage=None), held=held_by, roles=[self.ROLE, everything], aml=False
         )
         seen = replace(seen, access={C1.id: replace(seen.access[C1.id], doubts=doubts)})
         return held(ask(self.NEED, WORKSPACE), seen)
@@ -109,7 +111,7 @@ class TestOfParts:
     A, B = (STORAGE.child("blobServices", "default", "containers", name) for name in "ab")
 
     def _cover(self, *held_by: RoleAssignment) -> Coverage:
-        seen = estate(workspace(cluster("c1", C1), storage=None), held=held_by, aml=False)
+        seen = estate(workspace(cluster("cpu1", C1), storage=None), held=held_by, aml=False)
         return held(replace(ask(READ_BLOBS, STORAGE), about=(self.A, self.B)), seen)
 
     def test_one_of_two_is_not_enough(self) -> None:
@@ -145,5 +147,5 @@ def test_a_grant_whose_role_gives_it_on_a_condition_serves_nobody(condition: str
 @pytest.mark.parametrize("condition", [None, ON_CONDITION])
 def test_a_role_whose_definition_has_a_condition_holds_nothing(condition: str | None) -> None:
     role = custom(PULL.permissions[0].action, condition=condition)
-    seen = estate(workspace(cluster("c1", C1)), held=[assigned(C1, role, REGISTRY)], roles=[role])
+    seen = estate(workspace(cluster("cpu1", C1)), held=[assigned(C1, role, REGISTRY)], roles=[role])
     assert held(ask(), seen).held is (condition is None)

@@ -42,8 +42,8 @@ SHARED = resource("Microsoft.MachineLearningServices/registries", "Shared", FORE
 ENVIRONMENTS = Want(WORKSPACE, "environments")
 REGISTRIES = Want(SUBSCRIPTION, "Microsoft.ContainerRegistry/registries")
 AML_REGISTRIES = Want(SUBSCRIPTION, "Microsoft.MachineLearningServices/registries")
-C1 = cluster("c1", sai("c1"))
-EP = endpoint("ep", sai("ep"))
+C1 = cluster("cpu1", sai("cpu1"))
+EP = endpoint("infer", sai("infer"))
 DEPLOYMENTS = Want(EP.id, "deployments")
 
 
@@ -151,21 +151,21 @@ def test_microsofts_own_registries() -> None:
     ("runner", "gets"),
     [
         (C1, True),
-        (compute("i", ComputeType.COMPUTE_INSTANCE, sai("c1")), True),
-        (compute("k", ComputeType.KUBERNETES, sai("c1")), True),
-        (compute("d", ComputeType.DATABRICKS, sai("c1")), False),
-        (cluster("c1"), False),
+        (compute("i", ComputeType.COMPUTE_INSTANCE, sai("cpu1")), True),
+        (compute("k", ComputeType.KUBERNETES, sai("cpu1")), True),
+        (compute("d", ComputeType.DATABRICKS, sai("cpu1")), False),
+        (cluster("cpu1"), False),
     ],
     ids=["cluster", "instance", "kubernetes", "databricks", "without identity"],
 )
 def test_who_runs_an_image_pulls_it(runner: Any, *, gets: bool) -> None:
     one = seen(workspace(runner), running("base.azurecr.io/a:1"))
-    assert (("c1", "AcrPull", "base") in granted(plan(one, ALLOWED))) is gets
+    assert (("cpu1", "AcrPull", "base") in granted(plan(one, ALLOWED))) is gets
 
 
 def test_in_abac_mode_it_is_the_readers_role() -> None:
     one = seen(workspace(C1), running("base.azurecr.io/a:1", registries=(acr(BASE, abac=True),)))
-    assert ("c1", "Container Registry Repository Reader", "base") in granted(plan(one, ALLOWED))
+    assert ("cpu1", "Container Registry Repository Reader", "base") in granted(plan(one, ALLOWED))
 
 
 def test_where_the_policy_does_not_allow_it_it_is_withheld() -> None:
@@ -195,7 +195,7 @@ def test_what_needs_nothing_or_is_not_known(facts: Mapping[Want, Fact]) -> None:
 
 
 def test_held_through_anything_is_held() -> None:
-    held = [assigned(sai("c1"), "Reader", FOREIGN), assigned(sai("c1"), "AcrPull", REGISTRY)]
+    held = [assigned(sai("cpu1"), "Reader", FOREIGN), assigned(sai("cpu1"), "AcrPull", REGISTRY)]
     one = seen(workspace(C1), running("base.azurecr.io/a:1"), held=held)
     assert granted(plan(one, ALLOWED)) == set()
 
@@ -206,7 +206,7 @@ def test_a_registry_elsewhere_is_known_by_a_connection_or_not_at_all() -> None:
     assert "base.azurecr.io" in found.message
     one = seen(workspace(C1, connection("base", BASE)), facts, registry(BASE))
     assert findings("image-registries", one) == []
-    assert ("c1", "AcrPull", "base") in granted(plan(one, ALLOWED))
+    assert ("cpu1", "AcrPull", "base") in granted(plan(one, ALLOWED))
 
 
 def test_what_was_not_looked_at_is_said() -> None:
@@ -222,7 +222,7 @@ class TestWhatIsRead:
         return set(RULE["image-registry-pull"].wants(one.subject, one))
 
     def test_nothing_where_nobody_could_run_it(self) -> None:
-        assert self.wants(seen(workspace(cluster("c1"), endpoint("ep")), {})) == set()
+        assert self.wants(seen(workspace(cluster("cpu1"), endpoint("infer")), {})) == set()
 
     def test_one_thing_leads_to_the_next(self) -> None:
         assert self.wants(seen(workspace(C1), {})) == {ENVIRONMENTS}
@@ -243,21 +243,21 @@ class TestWhatIsRead:
 class TestDeployments:
     def test_an_environment_of_the_workspace(self) -> None:
         facts = deployed(str(OWN).upper().replace("/SUB", "/sub")) | dict([version("env", image="base.azurecr.io/a")])
-        assert ("ep", "AcrPull", "base") in granted(plan(seen(workspace(EP), facts), ALLOWED))
+        assert ("infer", "AcrPull", "base") in granted(plan(seen(workspace(EP), facts), ALLOWED))
 
     def test_an_environment_of_an_aml_registry_lies_in_its_own(self) -> None:
         facts = deployed("azureml://registries/SHARED/environments/e/versions/1")
         made = granted(plan(seen(workspace(EP), facts), ALLOWED))
-        assert {("ep", "AzureML Registry User", "Shared")} <= made
-        assert [name.casefold() for _, role, name in made if role == "AcrPull" and name != "acr"] == ["behind"]
+        assert {("infer", "AzureML Registry User", "Shared")} <= made
+        assert [name.casefold() for _, role, name in made if role == "AcrPull" and name != "acrml"] == ["behind"]
 
     @pytest.mark.parametrize(
         "model", [{"assetId": "azureml://registries/shared/models/m/versions/1"}, f"{SHARED}/models/m/versions/1"]
     )
     def test_a_model_of_an_aml_registry_pulls_nothing(self, model: object) -> None:
         made = granted(plan(seen(workspace(EP), deployed(model=model)), ALLOWED))
-        assert {("ep", "AzureML Registry User", "Shared")} <= made
-        assert not [name for _, role, name in made if role == "AcrPull" and name != "acr"]
+        assert {("infer", "AzureML Registry User", "Shared")} <= made
+        assert not [name for _, role, name in made if role == "AcrPull" and name != "acrml"]
 
     def test_off_and_not_allowed(self) -> None:
         one = seen(workspace(EP), deployed(model="azureml://registries/shared/models/m/versions/1"))
@@ -272,13 +272,13 @@ class TestDeployments:
 
     def test_microsofts_needs_nothing(self) -> None:
         one = seen(workspace(EP), deployed("azureml://registries/azureml/environments/e/versions/1"))
-        assert not [name for _, _, name in granted(plan(one, ALLOWED)) if name not in ("acr", "store")]
+        assert not [name for _, _, name in granted(plan(one, ALLOWED)) if name not in ("acrml", "store")]
         assert findings("aml-registries", one) == []
 
 
 class TestJobs:
     MODEL: ClassVar[dict[str, Any]] = {"model": {"uri": "azureml://registries/shared/models/m/versions/1"}}
-    ON_C1 = f"{WORKSPACE}/computes/c1"
+    ON_C1 = f"{WORKSPACE}/computes/cpu1"
 
     def made(self, *bodies: dict[str, Any]) -> set[tuple[str, str, str]]:
         one = workspace(C1, datastore("d", identity_based=False))
@@ -297,7 +297,7 @@ class TestJobs:
         ids=["input", "environment", "component", "step"],
     )
     def test_who_runs_them_uses_the_registry(self, body: dict[str, Any]) -> None:
-        assert ("c1", "AzureML Registry User", "Shared") in self.made(body)
+        assert ("cpu1", "AzureML Registry User", "Shared") in self.made(body)
 
     @pytest.mark.parametrize(
         "body",

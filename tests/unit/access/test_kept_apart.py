@@ -54,7 +54,9 @@ def _asked(*asks: tuple[Rule, RequiredGrant]) -> WorkspaceAsks:
 
 def _estate(*held_by: RoleAssignment, **more: object) -> Estate:
     return estate(
-        workspace(*(cluster(one.label, one) for one in COMPUTES), endpoint("e", sai("e")), registry=None, storage=None),
+        workspace(
+            *(cluster(one.label, one) for one in COMPUTES), endpoint("serve", sai("serve")), registry=None, storage=None
+        ),
         held=held_by,
         **more,  # type: ignore[arg-type]  # as `estate` has them
     )
@@ -101,7 +103,7 @@ def test_a_rule_that_grants_nothing_itself_speaks_for_its_own_kind_only() -> Non
 @pytest.mark.parametrize("explicit", [True, False])
 def test_what_aml_itself_uses_is_granted_to_identities_of_another_kind(explicit: bool) -> None:
     """Only what a user named is held back for every kind."""
-    one = _ask(sai("e"), NORTH, on=WORKSPACE.child("onlineEndpoints", "e"), explicit=explicit)
+    one = _ask(sai("serve"), NORTH, on=WORKSPACE.child("onlineEndpoints", "serve"), explicit=explicit)
     reasons = kept_apart(_asked(*BOTH), _estate(*EACH_A_CONTAINER))
     assert (levelled(FIRST, one, reasons) is not None) is explicit
 

@@ -70,7 +70,7 @@ def test_aml_takes_the_first_and_nobody_stands_in_for_it(
 ) -> None:
     raw = block(*(str(identity_id(name)) for name in order), recorded=recorded)
     known = {identity_id("living"): LIVING.id}
-    found = settled(parse.identity(raw, "c1", known), None)
+    found = settled(parse.identity(raw, "cpu1", known), None)
     assert (found.default.label if found.default else None) == default
     assert [(one.id, one.how) for one in found.lost] == [(identity_id("dead"), Loss.DELETED)]
     assert found.unresolved == ()
@@ -103,10 +103,10 @@ def test_what_was_not_read_is_not_gone() -> None:
 @pytest.mark.parametrize(
     "one",
     [
-        workspace(cluster("c1", DEAD), storage_by_identity=True),
+        workspace(cluster("cpu1", DEAD), storage_by_identity=True),
         workspace(compute("i", ComputeType.COMPUTE_INSTANCE, DEAD)),
         workspace(compute("k", ComputeType.KUBERNETES, DEAD)),
-        workspace(endpoint("e", DEAD)),
+        workspace(endpoint("serve", DEAD)),
         workspace(identity=identity(DEAD), primary=DEAD.resource),
     ],
     ids=["cluster", "instance", "kubernetes", "endpoint", "workspace"],
@@ -127,14 +127,14 @@ def test_nothing_is_granted_and_the_admin_user_stays_on(one: Workspace, fact: Fa
 
 
 def test_what_is_there_goes_off_as_ever() -> None:
-    one = workspace(cluster("c1", LIVING))
+    one = workspace(cluster("cpu1", LIVING))
     made = plan(lost(one, None, registry(admin_user=True), held=[assigned(LIVING, "AcrPull", REGISTRY)]), terms())
     assert [setting.name for setting in made.settings if setting.name is Property.ADMIN_USER]
     assert not [finding for finding in made.findings if finding.rule == "lost-identity"]
 
 
 def test_one_that_may_not_be_read_is_unknown() -> None:
-    one = workspace(cluster("c1", DEAD))
+    one = workspace(cluster("cpu1", DEAD))
     held = [assigned(DEAD, "AcrPull", REGISTRY)]
     made = plan(lost(one, Unreadable.FORBIDDEN, registry(admin_user=True), held=held), terms())
     assert guards(made) == {"lost-identity-pulls"}
@@ -144,7 +144,7 @@ def test_one_that_may_not_be_read_is_unknown() -> None:
 
 def test_no_command_attaches_what_was_deleted() -> None:
     """Whichever rule gives the advice; what was made anew may be attached again."""
-    wrong = cluster("c1", sai("c1"), DEAD, LIVING)
+    wrong = cluster("cpu1", sai("cpu1"), DEAD, LIVING)
     one = workspace(wrong, identity=identity(DEAD, LIVING), primary=DEAD.resource, serverless=True)
     for fact, attaches in ((None, False), (ANEW, True)):
         seen = lost(one, fact, registry())
@@ -163,7 +163,7 @@ def test_no_command_attaches_what_was_deleted() -> None:
 def test_an_identity_of_the_workspace_that_is_not_primary_is_taken_off() -> None:
     (found,) = [
         ask
-        for seen in [lost(workspace(identity=identity(sai("ws"), DEAD)), None)]
+        for seen in [lost(workspace(identity=identity(sai("mlw"), DEAD)), None)]
         for ask in asks_of(RULE["lost-identity"], seen.subject, seen)
     ]
     assert isinstance(found, Finding)
@@ -177,7 +177,7 @@ class TestAWorkspaceThatIsBeingDeleted:
     }
 
     def test_nothing_is_granted_to_it_or_for_it(self) -> None:
-        one = replace(workspace(cluster("c1", sai("c1")), endpoint("e", sai("e"))), leaving=True)
+        one = replace(workspace(cluster("cpu1", sai("cpu1")), endpoint("serve", sai("serve"))), leaving=True)
         made = plan(estate(one, registry(admin_user=True)), terms())
         assert (made.grants, made.settings, made.withheld, made.deferred) == ((), (), (), ())
         (found,) = made.findings

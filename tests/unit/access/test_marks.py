@@ -8,10 +8,10 @@ from unit.build import REGISTRY, ROLES, WORKSPACE, assigned, guid, identity_id, 
 
 from shared.access.own_assignments import assignment_name, description, ours, own, run_of
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 PULL = ROLES["AcrPull"].role_id
 RUN = "11111111-2222-4333-8444-555555555555"
-COMPUTE, IDENTITY = WORKSPACE.child("computes", "c1"), identity_id("shared")
+COMPUTE, IDENTITY = WORKSPACE.child("computes", "cpu1"), identity_id("shared")
 NAME = assignment_name(REGISTRY, C1.id, PULL)
 AT = f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{NAME}"
 TEXT = description("compute-pull", ("AML-18", "AML-13"), RUN, COMPUTE, None)

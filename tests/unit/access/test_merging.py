@@ -11,7 +11,7 @@ from shared.access.needs import CONTROL_REGISTRY, PULL, Need
 from shared.access.rules import RULES
 from shared.access.scope import Scope
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 X, Y, Z = (WORKSPACE.child("computes", name) for name in "xyz")
 RULE = next(rule for rule in RULES if rule.name == "compute-pull")
 

@@ -73,7 +73,7 @@ def test_and_not_so(name: str) -> None:
 
 def test_versions_of_environments_have_colons() -> None:
     """As AML saves them by itself."""
-    workspace = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
+    workspace = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
     assert scope_or_none(f"{workspace}/environments/train/versions/Autosave_2023-03-22T13:36:42Z_64b9a0a5")
 
 

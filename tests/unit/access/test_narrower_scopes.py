@@ -34,7 +34,7 @@ from shared.access.scope import Scope
 
 READER, WRITER = "Storage Blob Data Reader", "Storage Blob Data Contributor"
 LAKE = resource("Microsoft.Storage/storageAccounts", "lake")
-ME = uai("ws-id")
+ME = uai("mlw-id")
 ABAC = "@Resource[a] StringEquals 'b'"
 
 
@@ -82,7 +82,7 @@ class TestTheOfflineStore:
         assert (granted(made), guards(made)) == (set(), {guard})
 
     def test_whoever_holds_nothing_there_gets_the_account(self) -> None:
-        assert granted(materializing()) == {("ws-id", WRITER, "lake")}
+        assert granted(materializing()) == {("mlw-id", WRITER, "lake")}
 
     def test_a_connection_that_names_no_container_is_about_the_account(self) -> None:
         assert guards(materializing(assigned(ME, WRITER, container("offline")), target=str(LAKE))) == {
@@ -163,7 +163,7 @@ def test_consumers_of_feature_sets_read_the_container_of_the_offline_store(name:
 @pytest.mark.parametrize(("name", "told"), [("data", False), ("other", True)])
 def test_the_workspace_reads_the_container_of_a_datastore_elsewhere(name: str, told: bool) -> None:
     subject = workspace(store("one"), registry=None)
-    seen = estate(subject, held=[assigned(sai("ws"), READER, container(name))])
+    seen = estate(subject, held=[assigned(sai("mlw"), READER, container(name))])
     facts: Any = {Want(LAKE): {"id": str(LAKE)}, Want(STORAGE): {"id": str(STORAGE)}}
     found = plan(replace(seen, facts=facts), terms(off=["AML-36"])).findings
     assert any("AML-76" in one.requirements for one in found) is told
@@ -171,8 +171,8 @@ def test_the_workspace_reads_the_container_of_a_datastore_elsewhere(name: str, t
 
 @pytest.mark.parametrize("where", [container("azureml", STORAGE), container("data", STORAGE)])
 def test_of_the_workspaces_own_account_no_container_is_enough(where: Scope) -> None:
-    one = workspace(cluster("c", sai("c")), registry=None, storage_by_identity=True)
-    made = plan(estate(one, held=[assigned(sai("c"), READER, where)]), terms())
-    assert granted(made) == {("c", READER, "store")}
+    one = workspace(cluster("cpu", sai("cpu")), registry=None, storage_by_identity=True)
+    made = plan(estate(one, held=[assigned(sai("cpu"), READER, where)]), terms())
+    assert granted(made) == {("cpu", READER, "store")}
     own = plan(estate(uai_workspace(registry=None, vault=None), held=[assigned(ME, WRITER, where)]), terms())
-    assert ("ws-id", WRITER, "store") in granted(own)
+    assert ("mlw-id", WRITER, "store") in granted(own)

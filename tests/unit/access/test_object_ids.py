@@ -11,7 +11,7 @@ from shared.access.vaults import vault
 
 ME = guid("me")
 GROUP = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/g"
-UAI = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/u"
+UAI = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uai"
 FORMS = (ME, ME.upper(), ME.replace("-", ""), ME.replace("-", "").upper())
 
 

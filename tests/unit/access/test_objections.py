@@ -25,12 +25,12 @@ from shared.access.permissions import Coverage
 from shared.access.rules import RULES
 from shared.access.scope import Scope
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 RULE = next(rule for rule in RULES if rule.name == "registry-admin-user")
 
 
 def _at() -> Situation:
-    seen = estate(workspace(cluster("c1", C1)), registry(admin_user=True))
+    seen = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True))
     return Situation([ask_rules(seen.subject, seen, terms())], seen, terms())
 
 

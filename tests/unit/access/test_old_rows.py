@@ -9,7 +9,7 @@ from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, THERE_ALREADY, is_found
 from shared.access.undo_steps import past
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 
 
 def _policy_row(**columns: Any) -> dict[str, Any]:

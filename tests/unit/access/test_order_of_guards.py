@@ -39,7 +39,7 @@ from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Caps, Exemption, RuleMode, RuleTerms
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 EVERYWHERE = assigned(C1, "AcrPull", GROUP)
 
@@ -89,7 +89,7 @@ def test_of_a_grant(lifted: int) -> None:
     left = GRANT[lifted:]
     seen = {name: value for one in left for name, value in one.seen.items()}
     locks, tenants = seen.pop("locks", ()), seen.pop("tenants", None)
-    one = estate(workspace(cluster("c1", C1), registry=ABROAD), registry(ABROAD), *locks, **seen)
+    one = estate(workspace(cluster("cpu1", C1), registry=ABROAD), registry(ABROAD), *locks, **seen)
     made = plan(one if tenants is None else replace(one, tenants=tenants), _against(left, **_allowed(left)))
     assert _words(made, "compute-pull") == [one.word for one in left[:1]]
     assert any("compute-pull" in grant.rule for grant in made.grants) is (not left)
@@ -115,7 +115,7 @@ def test_of_the_admin_user(lifted: int) -> None:
     left = SETTING[lifted:]
     seen = {name: value for one in left for name, value in one.seen.items()}
     locks, facts = seen.get("locks", ()), seen.get("facts")
-    one = estate(workspace(cluster("c1", C1)), registry(admin_user=True), *locks, held=seen.get("held", [EVERYWHERE]))
+    one = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True), *locks, held=seen.get("held", [EVERYWHERE]))
     said = _against(left)
     made = plan(one if facts is None else replace(one, facts=facts), replace(said, rules={**said.rules, **_NO_GRANTS}))
     assert _words(made, "registry-admin-user") == [one.word for one in left[:1]]
@@ -124,7 +124,7 @@ def test_of_the_admin_user(lifted: int) -> None:
 
 def test_a_lock_on_a_workspace_comes_before_exemptions_as_well() -> None:
     """Its keys could not be resynced, which is so for whatever the policy says."""
-    seen = estate(workspace(cluster("c1", C1)), registry(admin_user=True), lock(WORKSPACE), held=[EVERYWHERE])
+    seen = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True), lock(WORKSPACE), held=[EVERYWHERE])
     assert _words(plan(seen, _against(())), "registry-admin-user") == ["lock"]
     assert _words(plan(seen, _against(SETTING[1:2])), "registry-admin-user") == ["lock"]
 
@@ -132,9 +132,9 @@ def test_a_lock_on_a_workspace_comes_before_exemptions_as_well() -> None:
 @pytest.mark.parametrize(("target", "word"), [(GROUP, "target-type"), (REGISTRY, "target-outside-boundary")])
 def test_of_what_a_user_named_the_type_counts_first(target: Scope, word: str) -> None:
     """No allow-list helps where nobody needs the role."""
-    seen = estate(workspace(cluster("c1", C1)), registry())
+    seen = estate(workspace(cluster("cpu1", C1)), registry())
     rule = next(rule for rule in RULES if rule.name == "private-registry-pull")
-    ask = RequiredGrant(C1, PULL, target, cluster("c1").id, ("AML-28",), "it pulls", explicit=True)
+    ask = RequiredGrant(C1, PULL, target, cluster("cpu1").id, ("AML-28",), "it pulls", explicit=True)
     at = Situation([ask_rules(seen.subject, seen, terms())], seen, terms())
     _, refusal = refuse_grant([GrantCase(at, rule, ask, Coverage(PULL.permissions))])
     assert refusal

@@ -15,11 +15,11 @@ from shared.access.scope import Scope
 from shared.access.unasked import NotAskedError
 
 RG = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg"
-WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
-ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acr"
-UAI = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id"
+WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
+ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acrml"
+UAI = f"{RG}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uami"
 AKS = f"{RG}/providers/Microsoft.ContainerService/managedClusters/aks"
-KV = f"{RG}/providers/Microsoft.KeyVault/vaults/kv"
+KV = f"{RG}/providers/Microsoft.KeyVault/vaults/kvml"
 
 
 def workspace(
@@ -31,7 +31,7 @@ def workspace(
 
 
 def one_compute(**properties: Any) -> Any:
-    raw = {"id": f"{WS}/computes/c", "properties": properties}
+    raw = {"id": f"{WS}/computes/cpu", "properties": properties}
     return workspace(computes=[raw]).computes[0]
 
 
@@ -66,7 +66,7 @@ def test_ids_of_any_casing_name_the_same_registry() -> None:
     assert workspace({"containerRegistry": shouted}).registry == Scope.parse(ACR)
 
 
-@pytest.mark.parametrize("broken", ["acr", "/subscriptions/..", f"{ACR}*", 7, ["x"], {"id": ACR}, False, [], WS[:-2]])
+@pytest.mark.parametrize("broken", ["acrml", "/subscriptions/..", f"{ACR}*", 7, ["x"], {"id": ACR}, False, [], WS[:-3]])
 def test_a_dependency_that_is_no_arm_id_is_told_since_it_must_not_look_like_none(broken: object) -> None:
     for key in ("containerRegistry", "storageAccount", "keyVault", "primaryUserAssignedIdentity", "hubResourceId"):
         (found,) = workspace({key: broken}).no_ids
@@ -177,8 +177,8 @@ def test_a_compute_as_arm_returns_it_without_an_identity_key() -> None:
 
 def test_a_compute_that_is_being_made_is_not_ready_and_one_that_is_going_is_left_out() -> None:
     assert not one_compute(computeType="AmlCompute", provisioningState="Creating").ready
-    going = {"id": f"{WS}/computes/c", "properties": {"provisioningState": "Deleting"}}
-    leaving = {"id": f"{WS}/onlineEndpoints/e", "properties": {"provisioningState": "deleting"}}
+    going = {"id": f"{WS}/computes/cpu", "properties": {"provisioningState": "Deleting"}}
+    leaving = {"id": f"{WS}/onlineEndpoints/serve", "properties": {"provisioningState": "deleting"}}
     found = workspace(computes=[going], onlineEndpoints=[leaving])
     assert (found.computes, found.endpoints) == ((), ())
 
@@ -189,7 +189,7 @@ def test_what_a_user_of_the_workspace_writes_and_is_no_arm_id_leads_nowhere() ->
 
 
 def test_an_endpoint_that_is_being_made_has_no_identity_yet() -> None:
-    raw = {"id": f"{WS}/onlineEndpoints/e", "properties": {"provisioningState": "Creating"}}
+    raw = {"id": f"{WS}/onlineEndpoints/serve", "properties": {"provisioningState": "Creating"}}
     (found,) = workspace(onlineEndpoints=[raw]).endpoints
     assert not found.ready
     assert found.identity.empty
@@ -215,14 +215,14 @@ def test_a_datastore_without_credentials_is_identity_based(credentials: Any, ide
         ({"category": "acr", "metadata": {"resourceid": ACR}}, ACR),
         ({"category": "ContainerRegistry", "metadata": {}}, None),
         ({"category": "ContainerRegistry", "metadata": None}, None),
-        ({"category": "ContainerRegistry", "metadata": {"ResourceId": "acr.azurecr.io"}}, None),
+        ({"category": "ContainerRegistry", "metadata": {"ResourceId": "acrml.azurecr.io"}}, None),
         ({"category": "ContainerRegistry", "metadata": {"ResourceId": KV}}, None),  # AcrPull is nothing for a vault
         ({"category": "AzureOpenAI", "metadata": {"ResourceId": ACR}}, None),
         ({}, None),
     ],
 )
 def test_a_connection_names_a_registry_or_none(properties: dict[str, Any], registry: str | None) -> None:
-    (found,) = workspace(connections=[{"id": f"{WS}/connections/c", "properties": properties}]).connections
+    (found,) = workspace(connections=[{"id": f"{WS}/connections/con", "properties": properties}]).connections
     assert found.registry == (Scope.parse(registry) if registry else None)
 
 
@@ -234,13 +234,13 @@ def test_a_registry() -> None:
             "properties": {
                 "adminUserEnabled": True,
                 "roleAssignmentMode": "AbacRepositoryPermissions",
-                "loginServer": "acr.azurecr.io",
+                "loginServer": "acrml.azurecr.io",
                 "creationDate": "2021-06-15T21:38:26.1537861Z",
             },
         }
     )
     assert (classic.admin_user, classic.abac, classic.login_server) == (False, False, None)
-    assert (abac.admin_user, abac.abac, abac.login_server) == (True, True, "acr.azurecr.io")
+    assert (abac.admin_user, abac.abac, abac.login_server) == (True, True, "acrml.azurecr.io")
     assert abac.created_on is not None
     assert parse.registry({"id": ACR}).admin_user is False
 

@@ -30,9 +30,9 @@ from shared.access.own_assignments import description
 from shared.access.plan import plan
 from shared.access.terms import Terms
 
-C1, C2 = sai("c1"), sai("c2")
+C1, C2 = sai("cpu1"), sai("cpu2")
 RUN = "11111111-2222-4333-8444-555555555555"
-TWO = workspace(cluster("c1", C1), cluster("c2", C2), storage=None)
+TWO = workspace(cluster("cpu1", C1), cluster("cpu2", C2), storage=None)
 PULLS = [assigned(one, "AcrPull", REGISTRY) for one in (C1, C2)]
 
 
@@ -62,9 +62,9 @@ class TestDoubts:
 
     def test_is_said_as_unknown(self) -> None:
         (one,) = self._plan(terms()).unknown
-        assert one.what == f"whether c1 holds AcrPull on {REGISTRY}"
+        assert one.what == f"whether cpu1 holds AcrPull on {REGISTRY}"
         assert one.reason == "nobody can read who is in the group"
-        assert one.resource == WORKSPACE.child("computes", "c1")
+        assert one.resource == WORKSPACE.child("computes", "cpu1")
 
     def test_is_silent_where_the_policy_turned_the_rule_off(self) -> None:
         assert self._plan(terms(off=["compute-pull"])).unknown == ()
@@ -75,9 +75,9 @@ class TestDoubts:
 
 
 def test_what_is_being_made_is_looked_at_again_in_a_minute() -> None:
-    (one,) = plan(estate(workspace(cluster("c1", ready=False), storage=None), registry()), terms()).deferred
+    (one,) = plan(estate(workspace(cluster("cpu1", ready=False), storage=None), registry()), terms()).deferred
     assert one.until == NOW + timedelta(minutes=1)
-    assert one.action.resource == WORKSPACE.child("computes", "c1")
+    assert one.action.resource == WORKSPACE.child("computes", "cpu1")
 
 
 class TestSettings:
@@ -93,7 +93,7 @@ class TestSettings:
         made = plan(self.SEEN, terms(off=quiet))
         (one,) = [one for one in made.findings if one.resource == VAULT and "accessPolicies" in one.message]
         assert one.message.startswith(
-            "ws-id must administer keys, secrets and certificates of kv (accessPolicies: miss"
+            "mlw-id must administer keys, secrets and certificates of kvml (accessPolicies: miss"
         )
         assert one.remedy == "Let amlguard do it: rules: {AML-07: {enabled: true}} in the policy"
         assert (one.rule, one.severity) == ("workspace-vault-policies", "medium")
@@ -104,7 +104,7 @@ class TestSettings:
 
     def test_an_access_policy_says_for_which_workspace_it_is(self) -> None:
         made = plan(self.SEEN, terms(on=["AML-07"]))
-        assert ("kv", "accessPolicies", "every permission except purge") in settings(made)
+        assert ("kvml", "accessPolicies", "every permission except purge") in settings(made)
         every = [*made.settings, *(one.action for one in made.withheld), *(one.action for one in made.deferred)]
         needed = {str(one.name): one.needed_by for one in every if isinstance(one, Setting)}
         assert needed["accessPolicies"] == WORKSPACE

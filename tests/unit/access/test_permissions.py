@@ -213,7 +213,7 @@ HELD = {
 NOT_HELD = {
     "nothing": access(),
     "below the scope": access(assigned(ME, "AcrPull", REGISTRY.child("scopeMaps", "x"))),
-    "on another registry": access(assigned(ME, "AcrPull", registry_id("acr2"))),
+    "on another registry": access(assigned(ME, "AcrPull", registry_id("acrml2"))),
     "on rg-prod, which is not rg": access(assigned(ME, "AcrPull", LOOKALIKE)),
     "in another subscription": access(assigned(ME, "AcrPull", OTHER_SUBSCRIPTION)),
     "at a management group above another subscription only": access(
@@ -288,7 +288,7 @@ def test_an_assignment_of_a_role_that_was_not_read_is_unknown_not_empty() -> Non
     unread = RoleAssignment("a", REGISTRY, ME.id, "no-such-role")
     with pytest.raises(UnknownRoleError, match="role no-such-role of assignment a was not read"):
         coverage(PULL.permissions, REGISTRY, Access((unread,)))
-    assert not coverage(PULL.permissions, registry_id("acr2"), Access((unread,))).held  # it does not reach there
+    assert not coverage(PULL.permissions, registry_id("acrml2"), Access((unread,))).held  # it does not reach there
 
 
 class TestDoubts:
@@ -304,7 +304,7 @@ class TestDoubts:
     def test_only_what_reaches_there_and_gives_it_may_be_how_it_is_held(self) -> None:
         name = "Container Registry Repository Reader"
         may = assigned(ME, name, GROUP, condition=CONDITION)
-        elsewhere, other = assigned(ME, name, registry_id("acr2")), assigned(ME, "AcrPull", REGISTRY)
+        elsewhere, other = assigned(ME, name, registry_id("acrml2")), assigned(ME, "AcrPull", REGISTRY)
         assert self._perhaps(elsewhere, may, other) == (may,)
         assert self._perhaps(elsewhere, other) == ()
 

@@ -55,7 +55,7 @@ from shared.access.scope import Scope
 from shared.access.surroundings import Lock
 from shared.access.terms import Caps, Exemption, RunMode, Terms
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 ENFORCE = terms()
 CONDITION = "@Resource[...] StringEquals 'x'"
 CLASSIC, ABAC = registry(), registry(abac=True)
@@ -80,7 +80,7 @@ class Case:
     def plan(self) -> Plan:
         members = {name: [C1] for name in self.groups}
         seen = estate(
-            workspace(cluster("c1", C1)),
+            workspace(cluster("cpu1", C1)),
             self.registry,
             held=self.held,
             groups=members,
@@ -106,7 +106,7 @@ TRUTH = {
     ),
     "held only below the scope": Case("granted", [assigned(C1, "AcrPull", REGISTRY.child("scopeMaps", "x"))]),
     "rg versus rg-prod": Case("granted", [assigned(C1, "AcrPull", LOOKALIKE)]),
-    "another identity of the same resource": Case("granted", [assigned(uai("id"), "AcrPull", REGISTRY)]),
+    "another identity of the same resource": Case("granted", [assigned(uai("uami"), "AcrPull", REGISTRY)]),
     "minus notActions": Case("granted", [assigned(C1, NO_PULL, REGISTRY)], roles=[NO_PULL]),
     "with a condition at an ancestor": Case("granted", [assigned(C1, "AcrPull", GROUP, condition=CONDITION)]),
     "with a condition on another role at the scope": Case(
@@ -146,7 +146,7 @@ def test_truth(name: str) -> None:
     case = TRUTH[name]
     made = case.plan()
     role_name = "Container Registry Repository Reader" if case.registry.abac else "AcrPull"
-    assert granted(made) == ({(C1.label, role_name, "acr")} if case.then == "granted" else set())
+    assert granted(made) == ({(C1.label, role_name, "acrml")} if case.then == "granted" else set())
     assert made.satisfied == (case.then == "held")
     assert guards(made) == ({case.then} - {"granted", "held"})
 
@@ -164,17 +164,17 @@ def test_truth(name: str) -> None:
     ],
 )
 def test_blobs_are_read_through_the_data_plane_only(held: list[RoleAssignment], missing: bool) -> None:
-    seen = estate(workspace(cluster("c1", C1), datastore("d"), registry=None), held=held)
+    seen = estate(workspace(cluster("cpu1", C1), datastore("d"), registry=None), held=held)
     assert granted(plan(seen, ENFORCE)) == ({(C1.label, "Storage Blob Data Reader", "store")} if missing else set())
 
 
 def test_reader_before_contributor() -> None:
-    seen = estate(workspace(cluster("c1", C1), endpoint("e", uai("ep")), datastore("d")), registry())
+    seen = estate(workspace(cluster("cpu1", C1), endpoint("serve", uai("infer")), datastore("d")), registry())
     assert {role for _, role, _ in granted(plan(seen, ENFORCE))} == {"AcrPull", "Storage Blob Data Reader"}
 
 
 def test_an_identity_that_two_resources_share_gets_its_role_once_and_both_say_why() -> None:
-    seen = estate(workspace(cluster("c1", uai("id")), endpoint("e", uai("id")), storage=None), registry())
+    seen = estate(workspace(cluster("cpu1", uai("uami")), endpoint("serve", uai("uami")), storage=None), registry())
     (grant,) = plan(seen, ENFORCE).grants
     assert grant.rule == "compute-pull, endpoint-pull"
     assert {"AML-42", "AML-18", "AML-19"} <= set(grant.requirements)
@@ -182,15 +182,15 @@ def test_an_identity_that_two_resources_share_gets_its_role_once_and_both_say_wh
 
 def test_the_name_of_a_grant_is_the_same_in_every_run_and_spelling() -> None:
     shouted = Scope.parse(str(REGISTRY).replace("resourceGroups/rg", "RESOURCEGROUPS/RG"))
-    (one,) = plan(estate(workspace(cluster("c1", C1)), registry()), ENFORCE).grants
-    (other,) = plan(estate(workspace(cluster("c1", C1), registry=shouted), registry()), ENFORCE).grants
-    (abac,) = plan(estate(workspace(cluster("c1", C1)), ABAC), ENFORCE).grants
+    (one,) = plan(estate(workspace(cluster("cpu1", C1)), registry()), ENFORCE).grants
+    (other,) = plan(estate(workspace(cluster("cpu1", C1), registry=shouted), registry()), ENFORCE).grants
+    (abac,) = plan(estate(workspace(cluster("cpu1", C1)), ABAC), ENFORCE).grants
     assert one.name == other.name
     assert abac.name != one.name
 
 
 def test_what_was_not_asked_about_is_unknown_not_empty() -> None:
-    seen = estate(workspace(cluster("c1", C1)), registry())
+    seen = estate(workspace(cluster("cpu1", C1)), registry())
     with pytest.raises(KeyError):
         plan(replace(seen, access={}), ENFORCE)
 
@@ -200,17 +200,17 @@ class TestBroadRoles:
 
     def test_they_are_off_until_the_policy_turns_them_on_and_until_then_are_reported(self) -> None:
         made = plan(self.SEEN, ENFORCE)
-        assert granted(made) == {("ws-id", "Storage Blob Data Contributor", "store")}
+        assert granted(made) == {("mlw-id", "Storage Blob Data Contributor", "store")}
         off = {"AML-03", "AML-04", "AML-06", "AML-08", "AML-09"}
         assert {finding.requirements[0] for finding in made.findings} == off
         assert all("enabled: true" in finding.remedy for finding in made.findings)
 
     def test_each_is_turned_on_by_its_id(self) -> None:
-        assert ("ws-id", "Contributor", "acr") in granted(plan(self.SEEN, terms(on=["AML-08"])))
-        assert ("ws-id", "Contributor", "store") not in granted(plan(self.SEEN, terms(on=["AML-08"])))
+        assert ("mlw-id", "Contributor", "acrml") in granted(plan(self.SEEN, terms(on=["AML-08"])))
+        assert ("mlw-id", "Contributor", "store") not in granted(plan(self.SEEN, terms(on=["AML-08"])))
 
     def test_or_by_its_name_in_any_case(self) -> None:
-        assert ("ws-id", "Contributor", "acr") in granted(plan(self.SEEN, terms(on=["Workspace-Registry"])))
+        assert ("mlw-id", "Contributor", "acrml") in granted(plan(self.SEEN, terms(on=["Workspace-Registry"])))
 
     def test_all_of_them_by_the_requirement_that_they_share(self) -> None:
         made = plan(self.SEEN, terms(on=["AML-10"]))
@@ -222,30 +222,30 @@ class TestBroadRoles:
         assert (made.grants, made.findings) == ((), ())
 
     def test_optional_metrics_are_silent_until_they_are_on(self) -> None:
-        seen = estate(workspace(endpoint("e", uai("ep")), storage=None, registry=None))
+        seen = estate(workspace(endpoint("serve", uai("infer")), storage=None, registry=None))
         assert plan(seen, ENFORCE).compliant
         made = plan(seen, terms(on=["endpoint-writes-metrics"]))
-        assert granted(made) == {("ep", "AzureML Metrics Writer (preview)", "ws")}
+        assert granted(made) == {("infer", "AzureML Metrics Writer (preview)", "mlw")}
 
     def test_an_access_policy_is_a_setting(self) -> None:
         seen = estate(uai_workspace(storage=None, registry=None, app_insights=None), vault(rbac=False))
         assert settings(plan(seen, ENFORCE)) == []
         made = plan(seen, terms(on=["AML-07"]))
-        assert settings(made) == [("kv", "accessPolicies", "every permission except purge")]
-        assert granted(made) == {("ws-id", "Contributor", "kv")}
+        assert settings(made) == [("kvml", "accessPolicies", "every permission except purge")]
+        assert granted(made) == {("mlw-id", "Contributor", "kvml")}
 
 
 class TestRulesThatAreOff:
     def test_grant_nothing_and_say_nothing(self) -> None:
-        made = plan(estate(workspace(cluster("c1", C1)), registry()), terms(off=["AML-18", "AML-19"]))
+        made = plan(estate(workspace(cluster("cpu1", C1)), registry()), terms(off=["AML-18", "AML-19"]))
         assert made.compliant
 
     def test_in_mode_report_withhold_what_they_would_do(self) -> None:
-        made = plan(estate(workspace(cluster("c1", C1)), registry()), terms(report=["compute-pull"]))
+        made = plan(estate(workspace(cluster("cpu1", C1)), registry()), terms(report=["compute-pull"]))
         assert (made.grants, guards(made)) == ((), {"report-mode"})
 
     def test_a_grant_that_another_rule_needs_as_well_is_made_for_that_one(self) -> None:
-        seen = estate(workspace(cluster("c1", uai("id")), endpoint("e", uai("id")), storage=None), registry())
+        seen = estate(workspace(cluster("cpu1", uai("uami")), endpoint("serve", uai("uami")), storage=None), registry())
         (grant,) = plan(seen, terms(off=["compute-pull"])).grants
         assert grant.rule == "endpoint-pull"
         (grant,) = plan(seen, terms(report=["compute-pull"])).grants
@@ -262,7 +262,7 @@ class TestRulesThatAreOff:
 
 class TestBoundary:
     FOREIGN_ACR = registry_id("theirs", FOREIGN)
-    SEEN = estate(workspace(cluster("c1", C1), registry=FOREIGN_ACR), registry(FOREIGN_ACR))
+    SEEN = estate(workspace(cluster("cpu1", C1), registry=FOREIGN_ACR), registry(FOREIGN_ACR))
 
     def test_another_teams_registry_is_withheld_and_the_reason_says_what_would_allow_it(self) -> None:
         made = plan(self.SEEN, ENFORCE)
@@ -278,12 +278,12 @@ class TestBoundary:
 
     def test_what_is_held_there_already_is_held(self) -> None:
         held = [assigned(C1, "AcrPull", FOREIGN)]
-        seen = estate(workspace(cluster("c1", C1), registry=self.FOREIGN_ACR), registry(self.FOREIGN_ACR), held=held)
+        seen = estate(workspace(cluster("cpu1", C1), registry=self.FOREIGN_ACR), registry(self.FOREIGN_ACR), held=held)
         assert plan(seen, ENFORCE).satisfied == 1
 
     def test_an_identity_from_elsewhere_is_withheld(self) -> None:
         stranger = uai("stranger", FOREIGN)
-        seen = estate(workspace(cluster("c1", stranger)), registry())
+        seen = estate(workspace(cluster("cpu1", stranger)), registry())
         assert guards(plan(seen, ENFORCE)) == {"identity-outside-boundary"}
         assert granted(plan(seen, terms(allow=(identity_id("stranger", FOREIGN),))))
 
@@ -293,17 +293,17 @@ class TestBoundary:
         one = workspace(compute("aks", ComputeType.AKS, attached=theirs))
         seen = estate(one, registry(), clusters={theirs: kubelet})
         assert guards(plan(seen, ENFORCE)) == {"identity-outside-boundary"}
-        assert granted(plan(seen, terms(allow=(theirs,)))) == {("kubelet", "AcrPull", "acr")}
+        assert granted(plan(seen, terms(allow=(theirs,)))) == {("kubelet", "AcrPull", "acrml")}
 
     def test_a_private_registry_only_when_it_is_on_the_allow_list(self) -> None:
         private = registry_id("private", FOREIGN)
-        seen = estate(workspace(cluster("c1", C1), connection("p", private), registry=None), registry(private))
+        seen = estate(workspace(cluster("cpu1", C1), connection("p", private), registry=None), registry(private))
         assert guards(plan(seen, ENFORCE)) == {"target-outside-boundary"}
         assert granted(plan(seen, terms(allow=(private,)))) == {(C1.label, "AcrPull", "private")}
 
 
 class TestRefusals:
-    SEEN = estate(workspace(cluster("c1", C1)), registry())
+    SEEN = estate(workspace(cluster("cpu1", C1)), registry())
 
     @pytest.mark.parametrize("scope", [REGISTRY, GROUP, SUBSCRIPTION])
     def test_a_read_only_lock_at_the_target_or_above(self, scope: Scope) -> None:
@@ -319,17 +319,17 @@ class TestRefusals:
         }
 
     def test_data_isolation(self) -> None:
-        seen = estate(workspace(cluster("c1", C1), datastore("d"), registry=None, data_isolation=True))
+        seen = estate(workspace(cluster("cpu1", C1), datastore("d"), registry=None, data_isolation=True))
         made = plan(seen, ENFORCE)
         assert (made.grants, guards(made)) == ((), {"data-isolation"})
         assert granted(plan(estate(replace(seen.subject, data_isolation=False)), ENFORCE))
 
     def test_a_neighbours_isolation_counts_as_well(self) -> None:
         hub = workspace(id=workspace_id("hub"), data_isolation=True)
-        seen = estate(workspace(cluster("c1", C1), datastore("d"), registry=None), hub)
+        seen = estate(workspace(cluster("cpu1", C1), datastore("d"), registry=None), hub)
         assert guards(plan(seen, ENFORCE)) == {"data-isolation"}
 
-    @pytest.mark.parametrize("scope", [REGISTRY, GROUP, cluster("c1").id])
+    @pytest.mark.parametrize("scope", [REGISTRY, GROUP, cluster("cpu1").id])
     def test_an_exemption_of_the_target_or_of_the_resource_whose_identity_it_is(self, scope: Scope) -> None:
         exempt = Exemption(scope, frozenset({"aml-19"}), NOW.date(), "because")
         made = plan(self.SEEN, terms(exemptions=(exempt,)))
@@ -349,14 +349,14 @@ class TestRefusals:
         assert granted(plan(self.SEEN, terms(exemptions=(exempt,))))
 
     def test_an_exempt_finding_is_not_reported(self) -> None:
-        seen = estate(workspace(cluster("c1")), registry())
+        seen = estate(workspace(cluster("cpu1")), registry())
         assert [f.rule for f in plan(seen, ENFORCE).findings] == ["compute-identity"]
-        exempt = Exemption(cluster("c1").id, frozenset({"aml-20"}), NOW.date(), "soon")
+        exempt = Exemption(cluster("cpu1").id, frozenset({"aml-20"}), NOW.date(), "soon")
         assert plan(seen, terms(exemptions=(exempt,))).findings == ()
 
 
 class TestCap:
-    SEEN = estate(workspace(*(cluster(f"c{i}", sai(f"c{i}")) for i in range(5))), registry())
+    SEEN = estate(workspace(*(cluster(f"cpu{i}", sai(f"cpu{i}")) for i in range(5))), registry())
 
     def test_more_changes_than_a_run_may_make_are_withheld(self) -> None:
         made = plan(self.SEEN, terms(caps=Caps(per_run=3)))
@@ -372,15 +372,15 @@ class TestCap:
 
 
 def test_the_mode_never_changes_the_plan() -> None:
-    seen = estate(uai_workspace(cluster("c1", C1), cluster("c2")), registry(admin_user=True), vault(rbac=False))
+    seen = estate(uai_workspace(cluster("cpu1", C1), cluster("cpu2")), registry(admin_user=True), vault(rbac=False))
     assert plan(seen, Terms(mode=RunMode.REPORT, table=RULES)) == plan(seen, Terms(table=RULES, mode=RunMode.ENFORCE))
 
 
 def test_a_plan_is_compliant_only_when_there_is_nothing_to_say() -> None:
-    covered = estate(workspace(cluster("c1", C1)), registry(), held=[assigned(C1, "AcrPull", REGISTRY)])
+    covered = estate(workspace(cluster("cpu1", C1)), registry(), held=[assigned(C1, "AcrPull", REGISTRY)])
     assert plan(covered, ENFORCE).compliant
-    assert not plan(estate(workspace(cluster("c1")), registry()), ENFORCE).compliant
-    assert not plan(estate(workspace(cluster("c1", ready=False)), registry()), ENFORCE).compliant
+    assert not plan(estate(workspace(cluster("cpu1")), registry()), ENFORCE).compliant
+    assert not plan(estate(workspace(cluster("cpu1", ready=False)), registry()), ENFORCE).compliant
     assert not plan(TestBoundary.SEEN, ENFORCE).compliant
 
 
@@ -421,7 +421,7 @@ def test_what_one_rule_may_ask_for_opens_nothing_to_another(first: RuleKind, gua
         )
 
     table = (rule("plain", first), rule("named", RuleKind.FIX))
-    made = plan(estate(workspace(cluster("c1", C1)), CLASSIC), terms(table=table))
+    made = plan(estate(workspace(cluster("cpu1", C1)), CLASSIC), terms(table=table))
     assert guards(made) == guards_wanted
     assert [grant.rule for grant in made.grants] == ([] if guards_wanted else ["plain"])
 

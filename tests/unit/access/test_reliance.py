@@ -38,8 +38,8 @@ from shared.access.scope import Scope
 from shared.access.undo_steps import Done, Step
 
 RUN = guid("run")
-C1, C2, STRANGER = sai("c1"), sai("c2"), sai("stranger")
-COMPUTE = WORKSPACE.child("computes", "c1")
+C1, C2, STRANGER = sai("cpu1"), sai("cpu2"), sai("stranger")
+COMPUTE = WORKSPACE.child("computes", "cpu1")
 PULLS = assigned(C1, "AcrPull", REGISTRY)
 ALL_RULES = terms()
 
@@ -61,7 +61,7 @@ def _change(where: Scope, name: Property = Property.ADMIN_USER) -> Setting:
 
 
 def _seen(*held: RoleAssignment, **more: Any) -> Estate:
-    return estate(workspace(cluster("c1", C1), cluster("c2", C2), storage=None), held=held, **more)
+    return estate(workspace(cluster("cpu1", C1), cluster("cpu2", C2), storage=None), held=held, **more)
 
 
 def _relied(steps: Iterable[Step], *estates: Estate, served: Iterable[Scope] = ()) -> dict[str, tuple[str, ...]]:
@@ -73,12 +73,12 @@ class TestGrants:
         going = _going(PULLS)
         ((action_id, (why,)),) = _relied([going], _seen(PULLS)).items()
         assert action_id == going.done.action_id
-        assert why.startswith("c1 ")
+        assert why.startswith("cpu1 ")
         assert why.endswith("(compute-pull)")
 
     def test_for_whom_it_was_made_is_no_reason_to_keep_it(self) -> None:
         assert _relied([_going(PULLS)], _seen(PULLS), served=[COMPUTE]) == {}
-        assert _relied([_going(PULLS)], _seen(PULLS), served=[WORKSPACE.child("computes", "c2")])
+        assert _relied([_going(PULLS)], _seen(PULLS), served=[WORKSPACE.child("computes", "cpu2")])
 
     def test_what_is_held_otherwise_is_not_lacked(self) -> None:
         assert _relied([_going(PULLS)], _seen(PULLS, assigned(C1, "Reader", GROUP))) == {}
@@ -109,7 +109,7 @@ class TestGrants:
     def test_of_two_halves_each_is_missed(self) -> None:
         halves = [custom(data=[one.action]) for one in PULL_ABAC.permissions]
         held = [assigned(C1, half, REGISTRY) for half in halves]
-        seen = estate(workspace(cluster("c1", C1), storage=None), registry(abac=True), held=held, roles=halves)
+        seen = estate(workspace(cluster("cpu1", C1), storage=None), registry(abac=True), held=held, roles=halves)
         going = [_going(one) for one in held]
         assert len(going) > 1
         assert _relied(going, seen).keys() == {one.done.action_id for one in going}
@@ -118,7 +118,7 @@ class TestGrants:
         group = assigned("pullers", "AcrPull", REGISTRY)
         seen = _seen(group, groups={"pullers": [C1, C2]})
         (said,) = _relied([_going(group)], seen, seen).values()
-        assert [why.split(" ")[0] for why in said] == ["c1", "c2"]
+        assert [why.split(" ")[0] for why in said] == ["cpu1", "cpu2"]
 
 
 class TestWhereNobodyCanTell:
@@ -143,8 +143,8 @@ class TestWhereNobodyCanTell:
         assert _relied([_going(other)], _seen(blind=self.CLOSED)) == {}
 
     def test_the_case_of_an_object_id_does_not_matter(self) -> None:
-        loud = Principal(C1.id.upper(), "c1")
-        seen = estate(workspace(cluster("c1", loud), storage=None), blind=self.CLOSED)
+        loud = Principal(C1.id.upper(), "cpu1")
+        seen = estate(workspace(cluster("cpu1", loud), storage=None), blind=self.CLOSED)
         assert _relied([_going(PULLS)], seen)
 
 
@@ -152,13 +152,13 @@ class TestAdminUser:
     """Whoever was served while the admin user was on needs the grant once it is off."""
 
     def _relied(self, *more: Step, on: bool = False, before: str = "true") -> dict[str, tuple[str, ...]]:
-        seen = estate(workspace(cluster("c1", C1), storage=None), registry(admin_user=on), held=[PULLS])
+        seen = estate(workspace(cluster("cpu1", C1), storage=None), registry(admin_user=on), held=[PULLS])
         return _relied([_going(PULLS, before), *more], seen, served=[COMPUTE])
 
     def test_that_is_off_leaves_nothing_to_fall_back_on(self) -> None:
         ((why,),) = self._relied().values()
-        assert why.startswith("c1 ")
-        assert why.endswith(", and the admin user of acr is off")
+        assert why.startswith("cpu1 ")
+        assert why.endswith(", and the admin user of acrml is off")
         assert self._relied(before="")
 
     def test_that_is_on_does(self) -> None:
@@ -183,7 +183,7 @@ def test_each_kind_of_setting_is_known() -> None:
 
 
 class TestAccessPolicies:
-    ME = uai("ws-id")
+    ME = uai("mlw-id")
     SECRETS = frozenset({"secrets/get", "secrets/list"})
 
     def _seen(self, holds: frozenset[str] = VAULT_PERMISSIONS, **others: frozenset[str]) -> Estate:

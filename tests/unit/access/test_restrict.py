@@ -8,7 +8,7 @@ from shared.access.needs import PULL, PUSH, READ_BLOBS
 from shared.access.plan_json import action, key, restrict
 from shared.access.scope import Scope
 
-C1, C2, ME = sai("c1"), sai("c2"), uai("me")
+C1, C2, ME = sai("cpu1"), sai("cpu2"), uai("me")
 
 
 def _grant(who: object, role: object, at: Scope) -> Grant:

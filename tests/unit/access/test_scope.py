@@ -6,9 +6,9 @@ from shared.access.scope import MAX_LENGTH, InvalidScopeError, Scope, fold, is_o
 
 SUB = "/subscriptions/11111111-1111-4111-8111-111111111111"
 RG = f"{SUB}/resourceGroups/rg"
-ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acr"
-WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/ws"
-COMPUTE = f"{WS}/computes/c1"
+ACR = f"{RG}/providers/Microsoft.ContainerRegistry/registries/acrml"
+WS = f"{RG}/providers/Microsoft.MachineLearningServices/workspaces/mlw"
+COMPUTE = f"{WS}/computes/cpu1"
 ASSIGNED_TO_WS = f"{WS}/providers/Microsoft.Authorization/roleAssignments/a1"
 MG = "/providers/Microsoft.Management/managementGroups/research"
 
@@ -32,12 +32,12 @@ def test_an_arm_id_is_read(text: str) -> None:
         f"{SUB}/resourceGroups",
         f"{SUB}/resourceGroups/",
         f"{SUB}/whatever/x",
-        f"{RG}/workspaces/ws",
+        f"{RG}/workspaces/mlw",
         f"{RG}/providers/Microsoft.ContainerRegistry",
         f"{RG}/providers/Microsoft.ContainerRegistry/registries",
         f"{ACR}/pipelines",
         f"{RG}/../rg-prod",
-        f"{RG}/providers/../providers/Microsoft.ContainerRegistry/registries/acr",
+        f"{RG}/providers/../providers/Microsoft.ContainerRegistry/registries/acrml",
         f"{RG}/./x",
         f"{ACR}/%2e%2e/x",
         f"{ACR}*",
@@ -62,11 +62,11 @@ def test_an_arm_id_is_read(text: str) -> None:
         "/" * 10,
         f"{RG}/providers/Microsoft.ContainerRegistry/registries/{'a' * MAX_LENGTH}",
         f"{SUB}/whatever/x/providers/y",
-        f"{RG}/whatever/x/workspaces/ws",
+        f"{RG}/whatever/x/workspaces/mlw",
         f"{ACR}/providers/Microsoft.Authorization",
         f"{COMPUTE}/providers/Microsoft.Authorization",
         f"{COMPUTE}/providers/Microsoft.Authorization/roleAssignments",
-        f"{SUB}/resourceGroups/r\u200bg/providers/Microsoft.ContainerRegistry/registries/acr",
+        f"{SUB}/resourceGroups/r\u200bg/providers/Microsoft.ContainerRegistry/registries/acrml",
     ],
 )
 def test_anything_else_is_refused(text: object) -> None:
@@ -93,7 +93,7 @@ def test_a_refusal_quotes_nothing_of_what_was_sent() -> None:
         (RG.upper().replace("RG", "rg"), ACR, True),
         (RG, ACR.replace("resourceGroups", "resourcegroups"), True),
         (RG, f"{RG}-prod", False),
-        (RG, f"{RG}-prod/providers/Microsoft.ContainerRegistry/registries/acr", False),
+        (RG, f"{RG}-prod/providers/Microsoft.ContainerRegistry/registries/acrml", False),
         (f"{RG}-prod", ACR, False),
         (ACR, RG, False),
         (COMPUTE, WS, False),
@@ -110,7 +110,7 @@ def test_the_spelling_does_not_matter_and_is_kept() -> None:
     assert shouted == Scope.parse(ACR)
     assert hash(shouted) == hash(Scope.parse(ACR))
     assert shouted.key == Scope.parse(ACR).key
-    assert shouted.name == "ACR"
+    assert shouted.name == "ACRML"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_the_parts_of_an_id() -> None:
     assert str(compute.resource_group) == RG
     assert str(compute.ancestor("microsoft.machinelearningservices/workspaces")) == WS
     assert compute.ancestor("microsoft.containerregistry/registries") is None
-    assert str(Scope.parse(WS).child("computes", "c1")) == COMPUTE
+    assert str(Scope.parse(WS).child("computes", "cpu1")) == COMPUTE
 
 
 def test_what_lies_in_no_subscription_has_none_and_no_resource_group() -> None:
@@ -176,9 +176,9 @@ def test_what_lies_in_no_subscription_has_none_and_no_resource_group() -> None:
 
 def test_a_child_keeps_every_letter_of_what_it_lies_in() -> None:
     for text in ("/", f"{SUB}/resourceGroups/MAXX", f"{SUB}/resourceGroups/max/"):
-        child = Scope.parse(text).child("providers", "Microsoft.ContainerRegistry", "registries", "acr")
-        assert str(child) == f"{text.rstrip('/')}/providers/Microsoft.ContainerRegistry/registries/acr"
-        assert child.name == "acr"
+        child = Scope.parse(text).child("providers", "Microsoft.ContainerRegistry", "registries", "acrml")
+        assert str(child) == f"{text.rstrip('/')}/providers/Microsoft.ContainerRegistry/registries/acrml"
+        assert child.name == "acrml"
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -63,7 +63,7 @@ def container(where: Scope, name: str) -> Scope:
 
 def by_amlguard(holder: Principal, role: str, where: Scope) -> RoleAssignment:
     made = assigned(holder, role, where)
-    text = own_assignments.description("compute-reads-data", ["AML-36"], RUN, WORKSPACE.child("computes", "c"), None)
+    text = own_assignments.description("compute-reads-data", ["AML-36"], RUN, WORKSPACE.child("computes", "cpu"), None)
     name = own_assignments.assignment_name(where, holder.id, made.role_id)
     return replace(made, id=f"{where}/providers/Microsoft.Authorization/roleAssignments/{name}", description=text)
 
@@ -75,7 +75,7 @@ def planned(
     allow: tuple[Scope, ...] = (GROUP,),
     **more: Any,
 ) -> Plan:
-    made = [cluster(f"c{number}", one) for number, one in enumerate(computes)]
+    made = [cluster(f"cpu{number}", one) for number, one in enumerate(computes)]
     subject = workspace(*made, *stores, registry=None, storage=None)
     return plan(estate(subject, held=held, **more), terms(allow=allow))
 
@@ -209,7 +209,7 @@ class TestOfOneIdentity:
         queues = custom(data=["Microsoft.Storage/storageAccounts/queueServices/queues/messages/read"])
         made = plan(
             estate(
-                workspace(cluster("c", N), store(NORTH), registry=None, storage=None),
+                workspace(cluster("cpu", N), store(NORTH), registry=None, storage=None),
                 held=[assigned(N, queues, NORTH.child("queueServices", "default", "queues", "q"))],
                 roles=[queues],
             ),
@@ -250,7 +250,7 @@ class TestOtherRules:
         each = [assigned(one, role, GROUP, condition=by) for one, by in zip((N, S), conditions, strict=True)]
         made = plan(estate(subject, registry(abac=True), held=each), terms())
         assert len(made.grants) == (0 if apart else 2)
-        assert kept_apart(made) == ({"acr"} if apart else set())
+        assert kept_apart(made) == ({"acrml"} if apart else set())
 
     def test_endpoints_and_containers(self) -> None:
         subject = workspace(endpoint("a", uai("a")), endpoint("b", uai("b")), registry=None)
@@ -299,7 +299,9 @@ class TestAcrossRules:
         assert len(plan(estate(subject, registry(abac=True), clusters=nodes), terms()).grants) == 2
 
     def test_an_endpoint_that_is_limited_keeps_no_computes_apart(self) -> None:
-        subject = workspace(cluster("a", N), cluster("b", S), endpoint("e", W), registry=None, storage_by_identity=True)
+        subject = workspace(
+            cluster("a", N), cluster("b", S), endpoint("serve", W), registry=None, storage_by_identity=True
+        )
         held = [assigned(N, READER, STORAGE), assigned(W, READER, container(STORAGE, "a"))]
         assert (S.label, READER, "store") in granted(plan(estate(subject, held=held), terms()))
 

@@ -49,20 +49,20 @@ from shared.access.scope import Scope
 from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
 from shared.access.trust import not_allowed, of_another_tenant
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 
 
 def _refused(seen: Estate, target: Scope = REGISTRY, said: Terms | None = None, need: Need = PULL) -> Refusal | None:
     """What is said of one grant that the rule for pulling computes asks for."""
     rule = next(rule for rule in RULES if rule.name == "compute-pull")
-    ask = RequiredGrant(C1, need, target, cluster("c1").id, ("AML-18",), "it pulls")
+    ask = RequiredGrant(C1, need, target, cluster("cpu1").id, ("AML-18",), "it pulls")
     at = Situation([ask_rules(seen.subject, seen, said or terms())], seen, said or terms())
     return refuse_grant([GrantCase(at, rule, ask, Coverage(need.permissions))])[1]
 
 
 def _seen(*parts: Any, **more: Any) -> Estate:
-    return estate(workspace(cluster("c1", C1)), registry(), *parts, **more)
+    return estate(workspace(cluster("cpu1", C1)), registry(), *parts, **more)
 
 
 def test_nothing_is_said_of_a_plain_grant() -> None:
@@ -104,10 +104,10 @@ def test_a_scope_above_subscriptions_has_no_tenant_of_its_own() -> None:
 
 
 def test_letters_that_look_like_others_are_pointed_out_besides() -> None:
-    alike = registry_id("acr", SUBSCRIPTION.child("resourceGroups", "r\N{CYRILLIC SMALL LETTER GHE}"))
+    alike = registry_id("acrml", SUBSCRIPTION.child("resourceGroups", "r\N{CYRILLIC SMALL LETTER GHE}"))
     reason = not_allowed(alike, terms())
     assert reason
-    assert reason.startswith("acr was named by a user of the workspace; look twice")
+    assert reason.startswith("acrml was named by a user of the workspace; look twice")
     assert "look twice" not in str(not_allowed(REGISTRY, terms()))
 
 
@@ -169,11 +169,13 @@ class TestWhatFollowsASwitchOff:
     def _planned(
         self, said: Terms, *parts: Any, subject: Any = None
     ) -> tuple[Sequence[tuple[str, str, str]], set[str]]:
-        held = [assigned(C1, "AcrPull", REGISTRY), assigned(uai("ws-id"), "Contributor", REGISTRY)]
-        made = plan(estate(subject or workspace(cluster("c1", C1)), registry(admin_user=True), *parts, held=held), said)
+        held = [assigned(C1, "AcrPull", REGISTRY), assigned(uai("mlw-id"), "Contributor", REGISTRY)]
+        made = plan(
+            estate(subject or workspace(cluster("cpu1", C1)), registry(admin_user=True), *parts, held=held), said
+        )
         return settings(made), guards(made)
 
-    OFF = ("acr", "adminUserEnabled", "false")
+    OFF = ("acrml", "adminUserEnabled", "false")
 
     def test_a_lock_on_the_workspace_keeps_the_admin_user(self) -> None:
         planned, words = self._planned(terms(), lock(WORKSPACE))
@@ -191,8 +193,8 @@ class TestWhatFollowsASwitchOff:
 
     def test_what_the_policy_says_of_other_settings_does_not_matter(self) -> None:
         """The access policy of the workspace's vault is one."""
-        one = uai_workspace(cluster("c1", C1))
-        assert ("kv", "accessPolicies", "every permission except purge") in self._planned(
+        one = uai_workspace(cluster("cpu1", C1))
+        assert ("kvml", "accessPolicies", "every permission except purge") in self._planned(
             terms(on=("AML-07",)), vault(rbac=False), subject=one
         )[0]
         assert self.OFF in self._planned(terms(report=("AML-07", "AML-10")), vault(rbac=False), subject=one)[0]

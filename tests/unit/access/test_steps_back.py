@@ -16,8 +16,8 @@ from shared.access.preferences import People
 from shared.access.scope import Scope
 from shared.access.undo_steps import SOURCE, Done, Step, past, step
 
-C1 = sai("c1")
-COMPUTE = WORKSPACE.child("computes", "c1")
+C1 = sai("cpu1")
+COMPUTE = WORKSPACE.child("computes", "cpu1")
 PULL = ROLES["AcrPull"].role_id
 NAME = assignment_name(REGISTRY, C1.id, PULL)
 AT = REGISTRY.child("providers", "Microsoft.Authorization", "roleAssignments", NAME)
@@ -72,7 +72,7 @@ class TestRows:
         assert removal.action_id == Removal(AT, REGISTRY, C1.id, PULL, COMPUTE, "r", (), "w", "s").action_id
         assert (grant.rule, removal.rule) == ("compute-pull", "compute-pull")
         (policy,) = _done(_policy_row())
-        made = Setting(VAULT, Property.ACCESS_POLICY, "absent", "present", "r", (), "w", "s", Principal(C1.id, "c1"))
+        made = Setting(VAULT, Property.ACCESS_POLICY, "absent", "present", "r", (), "w", "s", Principal(C1.id, "cpu1"))
         assert policy.action_id == made.action_id
 
     def test_what_was_taken_away_and_made_again_is_two_changes(self) -> None:
@@ -216,7 +216,7 @@ class TestSteps:
     @pytest.mark.parametrize(
         ("now", "said"),
         [
-            (None, "acr does not exist any more"),
+            (None, "acrml does not exist any more"),
             ({"properties": {"adminUserEnabled": True}}, "it is as it was before: adminUserEnabled true"),
         ],
     )

@@ -41,11 +41,11 @@ from shared.access.model import ComputeType, Estate, Principal
 from shared.access.plan import plan
 from shared.access.terms import Caps, Exemption, Terms
 
-C1 = sai("ws/computes/c1")
+C1 = sai("mlw/computes/cpu1")
 ON = registry(admin_user=True)
 MINUTE = timedelta(minutes=1)
-OFF = ("acr", "adminUserEnabled", "false")
-RESYNC = ("ws", "cachedKeys", "resynced")
+OFF = ("acrml", "adminUserEnabled", "false")
+RESYNC = ("mlw", "cachedKeys", "resynced")
 ENFORCE = terms()
 EVERYWHERE = assigned(C1, "AcrPull", REGISTRY)
 
@@ -61,7 +61,7 @@ def admin(made: Plan) -> list[Any]:
 def covered(*parts: Any, **more: Any) -> Estate:
     """A workspace with one cluster that has long held AcrPull, and its registry with the admin user on."""
     parts = (ON, *parts) if not any(getattr(p, "id", None) == REGISTRY for p in parts) else parts
-    return estate(workspace(cluster("c1", C1)), *parts, **{"held": [EVERYWHERE]} | more)
+    return estate(workspace(cluster("cpu1", C1)), *parts, **{"held": [EVERYWHERE]} | more)
 
 
 class TestGoesOff:
@@ -84,11 +84,11 @@ class TestGoesOff:
         assert OFF in settings(plan(seen, ENFORCE))
 
     def test_beside_container_instances_of_other_registries(self) -> None:
-        seen = covered(container_group("g", "other.azurecr.io", "acr2.azurecr.io"))
+        seen = covered(container_group("g", "other.azurecr.io", "acrml2.azurecr.io"))
         assert OFF in settings(plan(seen, ENFORCE))
 
     def test_when_serverless_pulls_as_the_workspaces_own_identity(self) -> None:
-        me = uai("ws-id")
+        me = uai("mlw-id")
         one = uai_workspace(serverless=True, storage=None, vault=None, app_insights=None)
         seen = estate(one, ON, held=[assigned(me, "Contributor", REGISTRY)])
         assert settings(plan(seen, ENFORCE)) == [OFF, RESYNC]
@@ -97,7 +97,7 @@ class TestGoesOff:
         assert OFF in settings(plan(covered(lock(GROUP, read_only=False)), ENFORCE))
 
     def test_although_something_that_has_nothing_to_do_with_pulling_is_missing(self) -> None:
-        one = workspace(cluster("c1", C1), storage_by_identity=True)
+        one = workspace(cluster("cpu1", C1), storage_by_identity=True)
         made = plan(estate(one, ON, lock(STORAGE), held=[EVERYWHERE]), ENFORCE)
         assert OFF in settings(made)
         assert guards(made) == {"lock"}
@@ -116,7 +116,7 @@ class TestGoesOff:
         assert settings(plan(covered(), terms(caps=Caps(per_run=1)))) == [OFF, RESYNC]
 
 
-ACI = container_group("scoring", "acr.azurecr.io")
+ACI = container_group("scoring", "acrml.azurecr.io")
 KUBELET = Principal(sai("kubelet").id, "kubelet", CLUSTER)
 
 STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
@@ -129,7 +129,7 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
     "a puller whose rule only reports": (covered(held=[]), terms(report=["compute-pull"]), "uncovered-puller"),
     "a puller that is exempt": (
         covered(held=[]),
-        terms(exemptions=(Exemption(cluster("c1").id, frozenset({"aml-19"}), NOW.date(), "x"),)),
+        terms(exemptions=(Exemption(cluster("cpu1").id, frozenset({"aml-19"}), NOW.date(), "x"),)),
         "uncovered-puller",
     ),
     "a puller with a conditional assignment": (
@@ -138,7 +138,7 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
         "uncovered-puller",
     ),
     "a puller with an identity from elsewhere": (
-        estate(workspace(endpoint("e", uai("stranger", FOREIGN)), storage=None), ON),
+        estate(workspace(endpoint("serve", uai("stranger", FOREIGN)), storage=None), ON),
         ENFORCE,
         "uncovered-puller",
     ),
@@ -147,18 +147,18 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
         ENFORCE,
         "uncovered-puller",
     ),
-    "a compute without identity": (estate(workspace(cluster("c1")), ON), ENFORCE, "compute-identity"),
+    "a compute without identity": (estate(workspace(cluster("cpu1")), ON), ENFORCE, "compute-identity"),
     "a neighbour's compute without identity": (
         covered(workspace(cluster("n1"), id=workspace_id("n"))),
         ENFORCE,
         "compute-identity",
     ),
     "an instance without identity": (
-        estate(workspace(compute("ci", ComputeType.COMPUTE_INSTANCE)), ON),
+        estate(workspace(compute("ci1", ComputeType.COMPUTE_INSTANCE)), ON),
         ENFORCE,
         "compute-identity",
     ),
-    "an endpoint of unknown identity": (estate(workspace(endpoint("e")), ON), ENFORCE, "endpoint-pull"),
+    "an endpoint of unknown identity": (estate(workspace(endpoint("serve")), ON), ENFORCE, "endpoint-pull"),
     "an AKS cluster whose kubelet is not known": (
         estate(workspace(compute("aks", ComputeType.AKS, attached=CLUSTER)), ON),
         ENFORCE,
@@ -182,10 +182,10 @@ STAYS_ON: dict[str, tuple[Estate, Terms, str]] = {
     "serverless whose identity cannot pull, although its image build compute pushes": (
         estate(
             uai_workspace(
-                cluster("c1", C1),
+                cluster("cpu1", C1),
                 serverless=True,
                 storage=None,
-                raw={"properties": {"imageBuildCompute": "C1"}},
+                raw={"properties": {"imageBuildCompute": "CPU1"}},
             ),
             ON,
             held=[assigned(C1, "Contributor", REGISTRY)],
@@ -251,20 +251,20 @@ def test_a_rule_that_is_off_leaves_it_on_and_says_nothing() -> None:
 
 def test_the_reason_names_who_cannot_pull() -> None:
     made = plan(covered(denies=[denied("*/read")]), ENFORCE)
-    assert f"{C1.label} (c1)" in admin(made)[0].refusal.reason
+    assert f"{C1.label} (cpu1)" in admin(made)[0].refusal.reason
 
 
 class TestWaits:
     def test_for_the_grants_of_this_very_plan(self) -> None:
         made = plan(covered(held=[]), ENFORCE)
-        assert granted(made) == {(C1.label, "AcrPull", "acr")}
+        assert granted(made) == {(C1.label, "AcrPull", "acrml")}
         (one,) = admin(made)
         assert isinstance(one, Deferred)
         assert one.until == NOW + 15 * MINUTE
 
     def test_for_the_newest_grant_to_have_acted_for_the_settle_time(self) -> None:
-        held = [EVERYWHERE, assigned(sai("c2"), "AcrPull", REGISTRY, on=NOW - 5 * MINUTE)]
-        seen = estate(workspace(cluster("c1", C1), cluster("c2", sai("c2"))), ON, held=held)
+        held = [EVERYWHERE, assigned(sai("cpu2"), "AcrPull", REGISTRY, on=NOW - 5 * MINUTE)]
+        seen = estate(workspace(cluster("cpu1", C1), cluster("cpu2", sai("cpu2"))), ON, held=held)
         (one,) = admin(plan(seen, ENFORCE))
         assert one.until == NOW + 10 * MINUTE
         assert settings(plan(replace(seen, now=one.until - timedelta(seconds=1)), ENFORCE)) == []
@@ -290,9 +290,9 @@ class TestWaits:
         (one,) = admin(plan(seen, ENFORCE))
         assert one.until == NOW + 14 * MINUTE
 
-    @pytest.mark.parametrize("made", [cluster("c2", ready=False), endpoint("e", ready=False)])
+    @pytest.mark.parametrize("made", [cluster("cpu2", ready=False), endpoint("serve", ready=False)])
     def test_for_what_is_still_being_made(self, made: Any) -> None:
-        seen = estate(workspace(cluster("c1", C1), made), ON, held=[EVERYWHERE])
+        seen = estate(workspace(cluster("cpu1", C1), made), ON, held=[EVERYWHERE])
         (one,) = admin(plan(seen, ENFORCE))
         assert isinstance(one, Deferred)
         assert NOW < one.until <= NOW + 5 * MINUTE

@@ -107,7 +107,7 @@ def rule(**more: object) -> Rule:
 
 
 def test_only_what_a_rule_takes_one_by_one_is_hidden_from_it() -> None:
-    seen = workspace(cluster("c", sai("c")), endpoints=NOT_ASKED)
+    seen = workspace(cluster("cpu", sai("cpu")), endpoints=NOT_ASKED)
     one = estate(seen_in_full(), registry())
     assert list(rule(examine=_endpoints, each=(List.ENDPOINTS,)).asks(seen, one)) == []
     with pytest.raises(NotAskedError):
@@ -115,4 +115,4 @@ def test_only_what_a_rule_takes_one_by_one_is_hidden_from_it() -> None:
 
 
 def seen_in_full() -> Workspace:
-    return workspace(cluster("c", sai("c")), endpoint("e", sai("e")))
+    return workspace(cluster("cpu", sai("cpu")), endpoint("serve", sai("serve")))

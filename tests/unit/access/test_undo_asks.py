@@ -48,12 +48,13 @@ from shared.access.terms import RuleMode, RuleTerms
 from shared.access.undo_guards import again, asking, back, nobody, not_watched
 from shared.access.undo_steps import Done
 
-ME, C1, E1, NODES = sai("ws"), sai("c1"), sai("e1"), replace(uai("nodes"), resource=CLUSTER)
+ME, C1, E1, NODES = sai("mlw"), sai("cpu1"), sai("serve1"), replace(uai("nodes"), resource=CLUSTER)
 AKS = compute("aks", ComputeType.AKS, attached=CLUSTER)
 SEEN = estate(
-    workspace(cluster("c1", C1), endpoint("e1", E1), AKS, vault=VAULT, app_insights=INSIGHTS), clusters={CLUSTER: NODES}
+    workspace(cluster("cpu1", C1), endpoint("serve1", E1), AKS, vault=VAULT, app_insights=INSIGHTS),
+    clusters={CLUSTER: NODES},
 )
-COMPUTE = WORKSPACE.child("computes", "c1")
+COMPUTE = WORKSPACE.child("computes", "cpu1")
 OPT_IN = ["AML-03", "AML-04", "AML-06", "AML-08", "AML-09"]
 
 
@@ -67,7 +68,7 @@ def _taken(who: Principal, need: Need, scope: Scope, on: Scope) -> Done:
     [
         (ME, WORKSPACE),
         (C1, COMPUTE),
-        (E1, WORKSPACE.child("onlineEndpoints", "e1")),
+        (E1, WORKSPACE.child("onlineEndpoints", "serve1")),
         (NODES, AKS.id),
     ],
     ids=["the workspace's own", "a cluster's", "an endpoint's", "the nodes' of an attached cluster"],
@@ -127,7 +128,7 @@ def test_a_rule_that_needs_the_allow_list_needs_it_for_what_is_the_workspaces_ow
 
 
 def test_a_requirement_that_several_rules_share_counts_as_well() -> None:
-    me = uai("ws-id")
+    me = uai("mlw-id")
     seen = estate(uai_workspace())
     done = _taken(me, WRITE_BLOBS, STORAGE, WORKSPACE)
     assert asking(done, seen, terms())
@@ -175,7 +176,7 @@ def test_an_access_policy_goes_back_for_the_workspaces_own_identities_only() -> 
     assert back(*_policy_of(other), both, terms()) is None
     said = back(*_policy_of(C1), SEEN, terms())
     assert said is not None
-    assert said.reason.startswith(f"accessPolicies of kv: {C1.id} is not an identity of {WORKSPACE}")
+    assert said.reason.startswith(f"accessPolicies of kvml: {C1.id} is not an identity of {WORKSPACE}")
 
 
 def test_what_the_policy_leaves_out_of_its_table_does_not_come_back() -> None:
@@ -194,10 +195,10 @@ FAR = OTHER_SUBSCRIPTION.child("resourceGroups", "rg")
         (estate(workspace()), (), None),
         (estate(workspace(), lock(GROUP)), (), "lock"),
         (estate(workspace(), lock(GROUP, read_only=False)), (), None),
-        (estate(workspace(registry=registry_id("acr", FOREIGN))), (), "target-outside-boundary"),
-        (estate(workspace(registry=registry_id("acr", FOREIGN))), (FOREIGN,), None),
-        (estate(workspace(registry=registry_id("acr", FAR))), (FAR,), None),
-        (estate(workspace(registry=registry_id("acr", FAR)), tenants={}), (FAR,), "cross-tenant"),
+        (estate(workspace(registry=registry_id("acrml", FOREIGN))), (), "target-outside-boundary"),
+        (estate(workspace(registry=registry_id("acrml", FOREIGN))), (FOREIGN,), None),
+        (estate(workspace(registry=registry_id("acrml", FAR))), (FAR,), None),
+        (estate(workspace(registry=registry_id("acrml", FAR)), tenants={}), (FAR,), "cross-tenant"),
     ],
     ids=["here", "locked", "locked against deleting", "outside", "allowed", "far", "in another tenant"],
 )
@@ -230,7 +231,7 @@ def test_keys_have_nothing_that_could_come_back() -> None:
 def test_a_refusal_names_what_it_is_about() -> None:
     done, _ = _policy_of(ME)
     assert not_watched(done, WORKSPACE).reason.startswith(
-        f"accessPolicies of kv: the policy's scopes do not choose {WORKSPACE}"
+        f"accessPolicies of kvml: the policy's scopes do not choose {WORKSPACE}"
     )
     far = registry_id("far", FOREIGN)
     assert nobody(_taken(C1, PULL, far, WORKSPACE)).reason.startswith("a grant on far: no workspace that amlguard")

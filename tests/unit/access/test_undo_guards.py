@@ -27,7 +27,7 @@ from shared.access.undo_guards import again, asking, back
 from shared.access.undo_steps import Done
 
 READER = "Storage Blob Data Reader"
-A, B, C = sai("a"), sai("b"), sai("c")
+A, B, C = sai("a"), sai("b"), sai("cpu")
 
 
 def _container(name: str) -> Scope:
@@ -37,7 +37,7 @@ def _container(name: str) -> Scope:
 def _estate(*, apart: bool) -> Estate:
     """Two teams on one account: each has a container, or both have all of it."""
     mine, theirs = (_container("a"), _container("b")) if apart else (STORAGE, STORAGE)
-    subject = workspace(cluster("a", A), cluster("b", B), cluster("c", C), registry=None, storage_by_identity=True)
+    subject = workspace(cluster("a", A), cluster("b", B), cluster("cpu", C), registry=None, storage_by_identity=True)
     return estate(subject, held=(assigned(A, READER, mine), assigned(B, READER, theirs)))
 
 
@@ -45,7 +45,7 @@ def _taken(role_id: str) -> Done:
     """What a run took from the third."""
     name = assignment_name(STORAGE, C.id, role_id)
     at = STORAGE.child("providers", "Microsoft.Authorization", "roleAssignments", name)
-    return Done("run", "r", (), WORKSPACE.child("computes", "c"), C.id, role_id, at, STORAGE, removed=True)
+    return Done("run", "r", (), WORKSPACE.child("computes", "cpu"), C.id, role_id, at, STORAGE, removed=True)
 
 
 def _read(one: Estate) -> Done:

@@ -9,7 +9,7 @@ from shared.access.asks import Property
 from shared.access.needs import PULL
 from shared.access.undo_steps import Done, Step, order
 
-C1 = sai("c1")
+C1 = sai("cpu1")
 DONE = Done("run", "rule", (), WORKSPACE, C1.id)
 COMES = Step(DONE, Grant(C1, PULL, REGISTRY, WORKSPACE, "r", (), "why", "s"), "why")
 ADMIN = Step(DONE, Setting(REGISTRY, Property.ADMIN_USER, "false", "true", "r", (), "why", "s"), "why")

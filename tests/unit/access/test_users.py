@@ -23,7 +23,7 @@ def test_what_is_used(scope: Scope) -> None:
     assert unsuitable(scope) is None
 
 
-@pytest.mark.parametrize("scope", [WORKSPACE, WORKSPACE.child("computes", "c"), WORKSPACE.child("a", "b", "c", "d")])
+@pytest.mark.parametrize("scope", [WORKSPACE, WORKSPACE.child("computes", "cpu"), WORKSPACE.child("a", "b", "c", "d")])
 def test_workspaces_and_their_children(scope: Scope) -> None:
     assert workspace_of(scope) == WORKSPACE
     assert unsuitable(scope) is None
@@ -40,9 +40,9 @@ def test_workspaces_and_their_children(scope: Scope) -> None:
         f"{GROUP}/providers/Microsoft.Network/virtualNetworks/net",
         f"{GROUP}/providers/Microsoft.MachineLearningServices/registries/shared",
         f"{WORKSPACE}/providers/Microsoft.Authorization/roleAssignments/x",
-        f"{SUBSCRIPTION}/providers/Microsoft.ContainerRegistry/registries/acr",
-        f"{WORKSPACE}/providers/Microsoft.ContainerRegistry/registries/acr",
-        f"{REGISTRY}/providers/Microsoft.MachineLearningServices/workspaces/ws",
+        f"{SUBSCRIPTION}/providers/Microsoft.ContainerRegistry/registries/acrml",
+        f"{WORKSPACE}/providers/Microsoft.ContainerRegistry/registries/acrml",
+        f"{REGISTRY}/providers/Microsoft.MachineLearningServices/workspaces/mlw",
         f"{GROUP}/providers/Microsoft.Management/managementGroups/g",
     ],
 )

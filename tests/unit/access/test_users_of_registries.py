@@ -40,8 +40,8 @@ from shared.access.services import SERVICES, SignIn, sidecar
 
 NOT_READ = Guard.NOT_READ
 ON = registry(admin_user=True)
-ON_C1: dict[str, Any] = {"computeId": f"{WORKSPACE}/computes/c1"}
-OFF = ("acr", "adminUserEnabled", "false")
+ON_C1: dict[str, Any] = {"computeId": f"{WORKSPACE}/computes/cpu1"}
+OFF = ("acrml", "adminUserEnabled", "false")
 FIRST = Want(WORKSPACE, "jobs", pages=1)
 MORE = Want(WORKSPACE, "jobs", pages=20)
 
@@ -73,7 +73,7 @@ class TestJobs:
             (job("Pipeline", jobs={"a": ON_C1, "b": {}}), True),
             (job("Pipeline", jobs={"a": ON_C1, "b": {"type": "parallel_for"}}), False),
             (job("Pipeline", jobs={"a": {}}, settings={"default_compute": ON_C1["computeId"]}), False),
-            (job("Pipeline", jobs={"a": {}}, settings={"defaultCompute": "azureml:c1"}), False),
+            (job("Pipeline", jobs={"a": {}}, settings={"defaultCompute": "azureml:cpu1"}), False),
             (job("Pipeline", jobs={"a": {}}, settings={"default_compute": "azureml:serverless"}), True),
             (job("Pipeline", jobs={"a": {"computeId": "azureml:serverless"}}, **ON_C1), True),
             ({}, True),
@@ -120,11 +120,11 @@ class TestJobs:
 
     def test_a_user_assigned_identity_is_granted_what_they_need(self) -> None:
         seen = estate(uai_workspace(storage=None), registry(), facts={FIRST: (job(),)})
-        assert ("ws-id", "AcrPull", "acr") in granted(plan(seen, terms()))
+        assert ("mlw-id", "AcrPull", "acrml") in granted(plan(seen, terms()))
         assert granted(plan(replace(seen, facts={FIRST: Unreadable.FORBIDDEN}), terms())) == set()
 
 
-def image(host: str = "acr.azurecr.io") -> str:
+def image(host: str = "acrml.azurecr.io") -> str:
     return f"{host}/app:1"
 
 
@@ -139,44 +139,44 @@ SITE = "Microsoft.Web/sites"
 
 
 def registries(**entry: str) -> dict[str, Any]:
-    return {"configuration": {"registries": [{"server": "acr.azurecr.io", **entry}]}}
+    return {"configuration": {"registries": [{"server": "acrml.azurecr.io", **entry}]}}
 
 
 def batch(**entry: Any) -> dict[str, Any]:
-    containers = {"containerRegistries": [{"registryServer": "ACR.azurecr.io", **entry}]}
+    containers = {"containerRegistries": [{"registryServer": "ACRML.azurecr.io", **entry}]}
     return {"deploymentConfiguration": {"virtualMachineConfiguration": {"containerConfiguration": containers}}}
 
 
 @pytest.mark.parametrize(
     ("collection", "properties", "how"),
     [
-        (APP, registries(username="ACR"), SignIn.ADMIN),
-        (APP, registries(username="acr", identity="system"), SignIn.ADMIN),
+        (APP, registries(username="ACRML"), SignIn.ADMIN),
+        (APP, registries(username="acrml", identity="system"), SignIn.ADMIN),
         (APP, registries(identity="system"), SignIn.IDENTITY),
         (APP, registries(username="token"), SignIn.OTHER),
         (APP, registries(), SignIn.UNCLEAR),
-        (APP, registries(server="https://ACR.azurecr.io/"), SignIn.UNCLEAR),
-        (APP, registries(server="acr2.azurecr.io", username="acr"), None),
+        (APP, registries(server="https://ACRML.azurecr.io/"), SignIn.UNCLEAR),
+        (APP, registries(server="acrml2.azurecr.io", username="acrml"), None),
         (APP, {}, None),
-        ("Microsoft.App/jobs", registries(username="acr"), SignIn.ADMIN),
-        (POOL, batch(username="acr"), SignIn.ADMIN),
-        (POOL, batch(userName="Acr"), SignIn.ADMIN),
+        ("Microsoft.App/jobs", registries(username="acrml"), SignIn.ADMIN),
+        (POOL, batch(username="acrml"), SignIn.ADMIN),
+        (POOL, batch(userName="AcrML"), SignIn.ADMIN),
         (POOL, batch(identityReference={"resourceId": "/x"}), SignIn.IDENTITY),
         (POOL, batch(registryServer="docker.io"), None),
-        (ACI, {"imageRegistryCredentials": [{"server": "acr.azurecr.io", "username": "acr"}]}, SignIn.ADMIN),
-        (ACI, {"imageRegistryCredentials": [{"server": "acr.azurecr.io", "identity": "/x"}]}, SignIn.IDENTITY),
-        (ACI, {"imageRegistryCredentials": [{"server": "acr.azurecr.io", "username": "sp"}]}, SignIn.OTHER),
-        (ACI, {"initContainers": [{"properties": {"image": image("ACR.azurecr.io")}}]}, SignIn.UNCLEAR),
-        (ACI, {"containers": [{"properties": {"image": "acr"}}, {}]}, None),
+        (ACI, {"imageRegistryCredentials": [{"server": "acrml.azurecr.io", "username": "acrml"}]}, SignIn.ADMIN),
+        (ACI, {"imageRegistryCredentials": [{"server": "acrml.azurecr.io", "identity": "/x"}]}, SignIn.IDENTITY),
+        (ACI, {"imageRegistryCredentials": [{"server": "acrml.azurecr.io", "username": "sp"}]}, SignIn.OTHER),
+        (ACI, {"initContainers": [{"properties": {"image": image("ACRML.azurecr.io")}}]}, SignIn.UNCLEAR),
+        (ACI, {"containers": [{"properties": {"image": "acrml"}}, {}]}, None),
         (SITE, {"linuxFxVersion": f"DOCKER|{image()}"}, SignIn.HIDDEN),
-        (SITE, {"linuxFxVersion": f"docker|https://{image('ACR.azurecr.io')}"}, SignIn.HIDDEN),
+        (SITE, {"linuxFxVersion": f"docker|https://{image('ACRML.azurecr.io')}"}, SignIn.HIDDEN),
         (SITE, {"windowsFxVersion": f"DOCKER|{image()}"}, SignIn.HIDDEN),
         (SITE, {"linuxFxVersion": f"DOCKER|{image()}", "acrUseManagedIdentityCreds": True}, SignIn.IDENTITY),
         (SITE, {"linuxFxVersion": f"DOCKER|{image()}", "acrUseManagedIdentityCreds": None}, SignIn.HIDDEN),
         (SITE, {"linuxFxVersion": compose(f"image: {image()}")}, SignIn.HIDDEN),
         (SITE, {"linuxFxVersion": compose("image: nginx")}, None),
         (SITE, {"linuxFxVersion": "COMPOSE|%"}, SignIn.UNCLEAR),
-        (SITE, {"linuxFxVersion": "DOCKER|acr"}, None),
+        (SITE, {"linuxFxVersion": "DOCKER|acrml"}, None),
         (SITE, {"linuxFxVersion": "PYTHON|3.13"}, None),
         (SITE, {"linuxFxVersion": None}, None),
     ],
@@ -189,7 +189,7 @@ def test_how_a_service_signs_in(collection: str, properties: dict[str, Any], how
 @pytest.mark.parametrize(
     ("properties", "how"),
     [
-        ({"image": image(), "authType": "UserCredentials", "userName": "acr"}, SignIn.ADMIN),
+        ({"image": image(), "authType": "UserCredentials", "userName": "acrml"}, SignIn.ADMIN),
         ({"image": image(), "authType": "UserCredentials", "userName": "token"}, SignIn.OTHER),
         ({"image": image(), "authType": "UserCredentials"}, SignIn.HIDDEN),
         ({"image": image(), "authType": "SystemIdentity"}, SignIn.IDENTITY),
@@ -233,13 +233,13 @@ class TestBuilders:
     )
     def test_what_they_get_once_the_policy_says_so(self, abac: bool, least: bool, roles: set[str]) -> None:
         preferences = Preferences(builders=Builders.LEAST if least else Builders.CONTRIBUTOR)
-        for one, name in ((workspace(storage=None), "workspace ws"), (uai_workspace(storage=None), "ws-id")):
+        for one, name in ((workspace(storage=None), "workspace mlw"), (uai_workspace(storage=None), "mlw-id")):
             label = one.acting.label if one.acting else name
             seen = estate(one, registry(abac=abac), aml=False, preferences=preferences)
             assert granted(plan(seen, terms())) == set()
             for requirement in ("AML-08", "AML-83"):
                 made = plan(seen, terms(on=[requirement]))
-                assert granted(made) == {(label, role, "acr") for role in roles}, requirement
+                assert granted(made) == {(label, role, "acrml") for role in roles}, requirement
 
     def test_contributor_is_granted_once_for_all_that_asks_for_it(self) -> None:
         (grant,) = plan(estate(uai_workspace(storage=None), registry()), terms(on=["AML-08"])).grants
@@ -254,7 +254,7 @@ class TestBuilders:
         assert '--role "Contributor"' in found.remedy
 
     def test_the_switch_waits_for_a_builders_new_role(self) -> None:
-        held = [assigned(sai("ws"), "Contributor", REGISTRY, on=NOW - timedelta(minutes=5))]
+        held = [assigned(sai("mlw"), "Contributor", REGISTRY, on=NOW - timedelta(minutes=5))]
         (one,) = plan(estate(workspace(), ON, aml=False, held=held), terms()).deferred
         assert one.until == NOW + timedelta(minutes=10)
         planned = plan(estate(workspace(), ON, aml=False), terms(on=["AML-83"]))
@@ -269,17 +269,17 @@ class TestTheList:
 
     def test_has_everybody_with_their_cover(self) -> None:
         app = {"id": str(resource(APP, "chat")), "properties": registries(identity="system")}
-        one = workspace(cluster("c1", sai("c1")), cluster("c2", sai("c2")), cluster("c3"))
-        seen = estate(one, ON, held=[assigned(sai("c1"), "AcrPull", GROUP)])
+        one = workspace(cluster("cpu1", sai("cpu1")), cluster("cpu2", sai("cpu2")), cluster("cpu3"))
+        seen = estate(one, ON, held=[assigned(sai("cpu1"), "AcrPull", GROUP)])
         facts = {**seen.facts, Want(SUBSCRIPTION, APP): (app,)}
         assert self.users(replace(seen, facts=facts)) == {
-            "c1 (c1)": (UserKind.PULLER, Cover.COVERED),
-            "c2 (c2)": (UserKind.PULLER, Cover.UNCOVERED),
-            "c3": (UserKind.PULLER, Cover.UNCOVERED),
-            "ws (ws)": (UserKind.BUILDER, Cover.COVERED),
-            "serverless compute of ws": (UserKind.SERVERLESS, Cover.COVERED),
+            "cpu1 (cpu1)": (UserKind.PULLER, Cover.COVERED),
+            "cpu2 (cpu2)": (UserKind.PULLER, Cover.UNCOVERED),
+            "cpu3": (UserKind.PULLER, Cover.UNCOVERED),
+            "mlw (mlw)": (UserKind.BUILDER, Cover.COVERED),
+            "serverless compute of mlw": (UserKind.SERVERLESS, Cover.COVERED),
             "Container App chat": (UserKind.SERVICE, Cover.COVERED),
-            "acr's own name": (UserKind.SIGN_IN, Cover.COVERED),
+            "acrml's own name": (UserKind.SIGN_IN, Cover.COVERED),
         }
 
     def test_what_was_not_read_is_unknown_and_keeps_it_on(self) -> None:
@@ -295,7 +295,7 @@ class TestTheList:
         assert OFF in settings(plan(asked, terms()))
 
     def test_nothing_is_asked_for_while_somebody_is_uncovered_anyway(self) -> None:
-        (one,) = plan(replace(estate(workspace(cluster("c1")), ON), facts={}), terms()).withheld
+        (one,) = plan(replace(estate(workspace(cluster("cpu1")), ON), facts={}), terms()).withheld
         assert one.refusal.wants == ()
 
     @pytest.mark.parametrize("collection", [APP, "Microsoft.App/jobs", POOL, SITE, ACI])

@@ -38,7 +38,7 @@ from shared.access.rules.rule import Rule
 from shared.access.scope import Scope
 
 C1 = sai("cpu")
-COMPUTE = WORKSPACE.child("computes", "c1")
+COMPUTE = WORKSPACE.child("computes", "cpu1")
 OTHER = registry_id("other")
 RULE = RULES[0]
 MINUTE = timedelta(minutes=1)
@@ -55,7 +55,7 @@ def _asked(
 
 
 def _seen(*held: Any, **more: Any) -> Estate:
-    return estate(workspace(cluster("c1", C1)), registry(), held=held, **more)
+    return estate(workspace(cluster("cpu1", C1)), registry(), held=held, **more)
 
 
 def _user(kind: UserKind = UserKind.SERVICE, *, label: str = "an app", **more: Any) -> RegistryUser:
@@ -70,7 +70,7 @@ class TestIdentities:
 
     def test_who_holds_it_is_covered_and_people_read_through_which_roles(self) -> None:
         one = self._only(_seen(assigned(C1, "Reader", GROUP)), _ask(), _ask(requirement="AML-13"))
-        assert (one.cover, one.label, one.reason) == (Cover.COVERED, "cpu (c1)", "holds Reader")
+        assert (one.cover, one.label, one.reason) == (Cover.COVERED, "cpu (cpu1)", "holds Reader")
         assert (one.source, one.resource, one.pending) == (COMPUTE.resource_type, COMPUTE, False)
 
     def test_who_lacks_it_is_not(self) -> None:
@@ -107,7 +107,7 @@ class TestTheOthers:
 
     def test_what_is_being_made_will_be_known(self) -> None:
         (one,) = registry_users(REGISTRY, [_asked(not_ready=[NotReady(COMPUTE, "being created")])], (), _seen())
-        assert (one.label, one.cover, one.pending, one.reason) == ("c1", Cover.UNKNOWN, True, "being created")
+        assert (one.label, one.cover, one.pending, one.reason) == ("cpu1", Cover.UNKNOWN, True, "being created")
 
     @pytest.mark.parametrize("subject", [registry(), None])
     def test_nobody_signs_in_as_an_admin_user_that_is_off(self, subject: Any) -> None:
@@ -124,7 +124,7 @@ class TestSignIns:
         seen = replace(estate(workspace(), registry(admin_user=True)), preferences=Preferences(**preferences))
         facts = {**seen.facts, self.WANT: fact} if fact is not None else {}
         (one,) = registry_users(REGISTRY, [_asked()], (), replace(seen, facts=facts))
-        assert (one.kind, one.label, one.resource) == (UserKind.SIGN_IN, "acr's own name", REGISTRY)
+        assert (one.kind, one.label, one.resource) == (UserKind.SIGN_IN, "acrml's own name", REGISTRY)
         assert one.source == "ContainerRegistryLoginEvents"
         return one
 
@@ -139,7 +139,7 @@ class TestSignIns:
     def test_unreadable(self) -> None:
         one = self._user(Unreadable.FORBIDDEN)
         assert (one.cover, one.counts) == (Cover.UNKNOWN, False)
-        assert one.reason == "the logs that would show who signs in to acr as the admin user could not be read"
+        assert one.reason == "the logs that would show who signs in to acrml as the admin user could not be read"
 
     def test_unreadable_where_the_policy_wants_evidence(self) -> None:
         one = self._user(Unreadable.FORBIDDEN, evidence_required=True)
@@ -178,7 +178,7 @@ def test_the_reason_joins_those_who_are_kept_by_the_same() -> None:
     pullers = [_user(UserKind.PULLER, label=one, reason="lacks it", guard=Guard.UNCOVERED_PULLER) for one in "ab"]
     services = [_user(reason="chat signs in"), _user(reason="mail signs in")]
     assert reasons([*pullers, *services], REGISTRY) == (
-        "cannot pull from acr without the admin user yet: a lacks it, b lacks it; chat signs in; mail signs in"
+        "cannot pull from acrml without the admin user yet: a lacks it, b lacks it; chat signs in; mail signs in"
     )
 
 
@@ -212,7 +212,7 @@ class TestSettling:
         assert self._until(_user(since=NOW - 15 * MINUTE)) is None
 
     def test_the_newest_grant(self) -> None:
-        reason = "grants must be 1.5 min old before the admin user of acr goes off"
+        reason = "grants must be 1.5 min old before the admin user of acrml goes off"
         young, old = _user(since=NOW - MINUTE), _user(since=NOW - 9 * MINUTE)
         assert self._until(old, young, minutes=1.5) == (MINUTE / 2, reason)
 

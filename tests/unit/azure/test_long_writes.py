@@ -133,7 +133,7 @@ RESYNC: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "nothing to say": ("done", {"write": [Answer(204)]}),
     "by its result": (
         "done",
-        {"write": [Answer(202, None, {"Location": RESULT})], "result": [Answer(202), Answer(200, {"id": "ws"})]},
+        {"write": [Answer(202, None, {"Location": RESULT})], "result": [Answer(202), Answer(200, {"id": "mlw"})]},
     ),
     "a gateway fails in between": (
         "done",

@@ -83,7 +83,7 @@ def test_a_page_of_resource_graph_has_as_many_rows_as_it_says(count: object) -> 
 def test_nobody_asks_for_the_state_of_a_change_without_a_pause(told: str) -> None:
     async def change() -> None:
         under_way = Answer(202, None, {"Location": RESULT, "Retry-After": told})
-        transport = Transport(write=[under_way], result=[*[under_way] * 9, Answer(200, {"id": "ws"})])
+        transport = Transport(write=[under_way], result=[*[under_way] * 9, Answer(200, {"id": "mlw"})])
         await live(transport).change(RESYNC)
         assert seconds() >= 9
 

@@ -131,6 +131,11 @@ def test_no_type_has_an_answer_and_none() -> None:
     assert not {one.type for one in known()} & {one.type for one in unknown()}
 
 
+def test_what_azure_only_said_to_be_empty_is_told() -> None:
+    filled = {one.type for one in known() if not isinstance(one.answer, dict) or one.answer.get("value") != []}
+    assert {one.type for one in known()} - filled <= {one.type for one in known() if one.lacks}
+
+
 @pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
 def test_what_nobody_recorded_is_of_microsofts_types() -> None:
     assert COMPILER

@@ -35,7 +35,7 @@ class _Silent(FakeAzure):
 def test_it_ends_before_the_host_would_end_it() -> None:
     async def work() -> None:
         one = App(azure=_Silent())
-        one.azure.have(raw.workspace(sai("ws")))
+        one.azure.have(raw.workspace(sai("mlw")))
         with pytest.raises(TimeoutError):
             await work_queue.handle(encode(Dependency(str(SUBSCRIPTION))), one.services)
         assert 60 < seconds() < LONGEST_RUN.total_seconds()
@@ -45,7 +45,7 @@ def test_it_ends_before_the_host_would_end_it() -> None:
 
 def _silent() -> App:
     one = App(azure=_Silent())
-    one.azure.have(raw.workspace(sai("ws")), raw.registry())
+    one.azure.have(raw.workspace(sai("mlw")), raw.registry())
     return one
 
 
@@ -84,7 +84,7 @@ def test_an_event_is_answered_in_time_while_nobody_says_what_the_policy_watches(
 
     async def work() -> None:
         one = App(terms(scopes=(MANAGEMENT_GROUP,)), Closed())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry())
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry())
         await resource_changed.handle(event(str(about)), one.services)
         assert seconds() < one.services.deadline_seconds + 1
         assert len(one.queue.messages) == 1
@@ -131,7 +131,7 @@ def test_an_event_is_answered_in_time_and_what_has_begun_goes_on_to_its_end(slow
 
     async def work() -> None:
         one = App(azure=_SlowWrites() if slow == "the change" else FakeAzure())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
         if slow == "the log":
             one.audit = _SlowLog(one.azure)
         await resource_changed.handle(event(str(WORKSPACE)), one.services)
@@ -152,7 +152,7 @@ def test_without_a_queue_an_event_is_handled_to_its_end() -> None:
 
     async def work() -> None:
         one = App(azure=_SlowWrites())
-        one.azure.have(raw.workspace(sai("ws")), raw.registry(), raw.storage(), raw.vault(), raw.compute("c1", C1))
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
         await resource_changed.handle(event(str(WORKSPACE)), replace(one.services, queue=None))
         assert one.azure.holders("AcrPull", REGISTRY)
         assert open_intents(one.audit.rows()) == set()

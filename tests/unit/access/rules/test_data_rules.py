@@ -147,7 +147,7 @@ def test_whoever_drops_a_key_is_told_what_must_be_there_first(one: Datastore, sa
 
 def test_no_advice_puts_a_key_into_a_datastore_or_sets_what_no_tool_knows() -> None:
     for one in (store(kind="AzureFile"), store(kind="OneLake"), store()):
-        seen = estate(workspace(one, cluster("c1", sai("c1"))))
+        seen = estate(workspace(one, cluster("cpu1", sai("cpu1"))))
         for rule in ("datastore-type", "datastore-credential", "compute-reads-data"):
             for said in asks(rule, seen):
                 if isinstance(said, Finding):
@@ -220,14 +220,14 @@ class TestOtherTenants:
 
 
 class TestDataElsewhere:
-    C1 = sai("c1")
+    C1 = sai("cpu1")
 
     def planned(self, where: Scope = NEAR, **more: Any) -> Any:
-        subject = workspace(cluster("c1", self.C1), store(**at(where)))
+        subject = workspace(cluster("cpu1", self.C1), store(**at(where)))
         return plan(estate(subject, **more), terms(allow=(FOREIGN,)))
 
     def test_is_read_where_the_policy_allows_it(self) -> None:
-        assert ("c1", "Storage Blob Data Reader", "data") in {
+        assert ("cpu1", "Storage Blob Data Reader", "data") in {
             (one.principal.label, one.need.role_name, one.scope.name) for one in self.planned().grants
         }
 
@@ -236,13 +236,13 @@ class TestDataElsewhere:
         assert "target-outside-boundary" in guards(self.planned(beside))
 
     def test_an_account_that_is_nowhere_is_a_finding(self) -> None:
-        (one,) = asks("compute-reads-data", estate(workspace(cluster("c1", self.C1), store())))
+        (one,) = asks("compute-reads-data", estate(workspace(cluster("cpu1", self.C1), store())))
         assert isinstance(one, Finding)
 
 
 def test_what_is_closed_to_us_is_withheld_or_said_and_never_taken_for_empty() -> None:
-    c1 = sai("c1")
-    subject = workspace(cluster("c1", c1), store(**at(ABROAD)), storage=None, registry=None)
+    c1 = sai("cpu1")
+    subject = workspace(cluster("cpu1", c1), store(**at(ABROAD)), storage=None, registry=None)
     closed = replace(estate(subject), blind=frozenset({OTHER_SUBSCRIPTION}))
     closed = with_facts(closed, {Want(ABROAD): {"id": str(ABROAD)}})
     made = plan(closed, terms(allow=(OTHER_SUBSCRIPTION,)))
@@ -252,7 +252,7 @@ def test_what_is_closed_to_us_is_withheld_or_said_and_never_taken_for_empty() ->
 
 
 def test_of_two_grants_where_one_covers_the_other_the_wider_is_made_for_both() -> None:
-    me = uai("ws-id")
+    me = uai("mlw-id")
     subject = workspace(identity=identity(me), primary=me.resource, registry=None)
     shut: Fact = {"properties": {"networkAcls": {"defaultAction": "Deny"}}}
     (one,) = plan(with_facts(estate(subject), {Want(STORAGE): shut}), terms()).grants
@@ -349,7 +349,7 @@ class TestFeatureStores:
             "credentials": {"resourceId": str(self.ME.resource)},
         }
         raw = {"id": f"{WORKSPACE}/connections/offline", "properties": properties}
-        made = workspace(kind="featurestore", identity=identity(sai("ws"), self.ME), raw=settings, **more)
+        made = workspace(kind="featurestore", identity=identity(sai("mlw"), self.ME), raw=settings, **more)
         return replace(made, connections=(connections.connection(raw),))
 
     @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ class TestFeatureStores:
             assert "AML-82" not in {r for one in made.grants for r in one.requirements}
 
     def test_another_identity_is_looked_up(self) -> None:
-        subject = replace(self.subject("x"), identity=identity(sai("ws")))
+        subject = replace(self.subject("x"), identity=identity(sai("mlw")))
         assert wants("feature-store-materialization", estate(subject)) == {Want(self.ME.resource or STORAGE)}
         seen = with_facts(
             estate(subject), {Want(self.ME.resource or STORAGE): {"properties": {"principalId": guid("x")}}}

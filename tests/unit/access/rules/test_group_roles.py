@@ -37,7 +37,7 @@ ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
 RELAYS = Want(GROUP, "Microsoft.Relay/namespaces")
 ASSIGNMENTS = Want(GROUP, "Microsoft.Authorization/roleAssignments")
 ON_AKS = {"Reader", "Kubernetes Extension Contributor", "Azure Kubernetes Service Cluster Admin Role"}
-ME = uai("ws-id")
+ME = uai("mlw-id")
 
 
 def attached(cluster: Scope | None, kind: ComputeType = ComputeType.KUBERNETES, **more: Any) -> Workspace:
@@ -46,7 +46,7 @@ def attached(cluster: Scope | None, kind: ComputeType = ComputeType.KUBERNETES, 
 
 def roles(one: Estate, *on: str, allow: tuple[Scope, ...] = ()) -> set[tuple[str, str]]:
     made = plan(one, terms(on=on, allow=allow))
-    return {(name, scope) for who, name, scope in granted(made) if who == "ws-id" and scope in ("aks", "arc", "relay")}
+    return {(name, scope) for who, name, scope in granted(made) if who == "mlw-id" and scope in ("aks", "arc", "relay")}
 
 
 def relays(*names: str) -> tuple[dict[str, str], ...]:
@@ -105,7 +105,7 @@ BEFORE, AFTER = datetime(2024, 11, 18, tzinfo=UTC), datetime(2024, 11, 20, tzinf
 
 def held(name: str, at: Scope = GROUP, who: str = "") -> dict[str, Any]:
     role_id = f"/subscriptions/x/providers/Microsoft.Authorization/roleDefinitions/{role(name).role_id.upper()}"
-    body = {"principalId": (who or sai("ws").id).upper(), "roleDefinitionId": role_id, "scope": str(at).upper()}
+    body = {"principalId": (who or sai("mlw").id).upper(), "roleDefinitionId": role_id, "scope": str(at).upper()}
     return {"id": f"{at}/providers/Microsoft.Authorization/roleAssignments/a", "properties": body}
 
 
@@ -128,7 +128,7 @@ def test_contributor_on_the_group(created: datetime | None, assignment: dict[str
 
 
 def test_a_uai_workspace_was_granted_nothing_by_aml() -> None:
-    one = uai_workspace(created_on=BEFORE, identity=identity(sai("ws"), ME))
+    one = uai_workspace(created_on=BEFORE, identity=identity(sai("mlw"), ME))
     assert list(RULE["workspace-group-role"].wants(one, estate(one))) == []
 
 

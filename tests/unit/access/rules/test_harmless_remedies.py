@@ -97,7 +97,7 @@ class TestRecreating:
     }
 
     def test_a_cluster_comes_back_as_it_was(self) -> None:
-        said = recreate(cluster("c1", uai("one"), raw=self.RAW), changed={"ssh_public_access_enabled": "false"})
+        said = recreate(cluster("cpu1", uai("one"), raw=self.RAW), changed={"ssh_public_access_enabled": "false"})
         for kept in (
             f"--size STANDARD_DS3_V2 --location westeurope --subnet {SUBNET} --enable-node-public-ip false",
             "--tier low_priority --min-instances 0 --max-instances 7 --idle-time-before-scale-down 3720",
@@ -107,7 +107,7 @@ class TestRecreating:
         assert "Save what is on its disk" not in said
 
     def test_of_an_instance_the_disk_is_saved_and_of_its_own_identity_the_roles(self) -> None:
-        said = recreate(compute("ci", ComputeType.COMPUTE_INSTANCE, sai("ci"), raw=self.RAW), changed={})
+        said = recreate(compute("ci1", ComputeType.COMPUTE_INSTANCE, sai("ci1"), raw=self.RAW), changed={})
         assert said.startswith("Save what is on its disk first.")
         assert "it gets a new system-assigned identity" in said
         assert "--max-instances" not in said

@@ -58,7 +58,7 @@ def both(*system: Principal) -> Workspace:
 
 
 class TestAdviceOnIdentities:
-    @pytest.mark.parametrize("own", [(), (sai("ws"),)], ids=["without a system one", "with a system one"])
+    @pytest.mark.parametrize("own", [(), (sai("mlw"),)], ids=["without a system one", "with a system one"])
     def test_an_update_of_a_workspace_names_what_it_has_and_what_comes(self, own: tuple[Principal, ...]) -> None:
         command = shlex.split(update_workspace(both(*own), "NEW", primary="NEW").strip("`"))
         body = json.loads(command[command.index("--body") + 1])
@@ -78,18 +78,18 @@ class TestAdviceOnIdentities:
         assert attached(identity(ONE, TWO), KEPT[0].upper()) == KEPT
 
     def test_an_update_of_a_compute_names_them_all(self) -> None:
-        command = update_compute(cluster("c1", sai("c1"), ONE, TWO))
+        command = update_compute(cluster("cpu1", sai("cpu1"), ONE, TWO))
         assert command.endswith(f"--identity-type UserAssigned --user-assigned-identities {','.join(KEPT)}`")
-        assert update_compute(cluster("c1")).endswith("--identity-type SystemAssigned`")
+        assert update_compute(cluster("cpu1")).endswith("--identity-type SystemAssigned`")
 
 
 def _everything_wrong() -> Iterator[Estate]:
     """States in which our remedies touch the identities of a workspace or a cluster."""
     third = identity_id("three")
-    wrong = cluster("c1", sai("c1"), ONE, TWO)
+    wrong = cluster("cpu1", sai("cpu1"), ONE, TWO)
     yield estate(workspace(wrong, identity=identity(ONE, TWO), primary=third, serverless=True), registry())
     yield estate(workspace(wrong, identity=identity(ONE, TWO), serverless=True), registry(admin_user=True))
-    yield estate(workspace(wrong, identity=identity(sai("ws"), ONE, TWO), primary=third, serverless=True), registry())
+    yield estate(workspace(wrong, identity=identity(sai("mlw"), ONE, TWO), primary=third, serverless=True), registry())
 
 
 def test_no_remedy_of_any_rule_leaves_an_identity_out() -> None:
@@ -114,7 +114,7 @@ def test_guards_object_to_a_change_of_identities(name: str) -> None:
     assert asks(name, estate(workspace())) == []
 
 
-NEITHER = replace(identity(sai("ws"), ONE), unresolved=(identity_id("two"),))
+NEITHER = replace(identity(sai("mlw"), ONE), unresolved=(identity_id("two"),))
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ NEITHER = replace(identity(sai("ws"), ONE), unresolved=(identity_id("two"),))
         (workspace(), False),
         (workspace(identity=identity(ONE)), False),
         (workspace(identity=identity(ONE, TWO), primary=TWO.resource), False),
-        (workspace(identity=identity(sai("ws"), ONE, TWO)), False),
+        (workspace(identity=identity(sai("mlw"), ONE, TWO)), False),
         (workspace(identity=identity(ONE, TWO)), True),
         (workspace(identity=identity(ONE, TWO), primary=identity_id("three")), True),
         (workspace(primary=identity_id("three")), True),
@@ -139,7 +139,7 @@ class TestWhoAttachedAnIdentity:
     JANE = Principal(guid("jane"), "whoever made the change", type="")
 
     def seen(self, changed: Scope | None, *held: Any) -> Estate:
-        subject = workspace(cluster("c1", TWO), identity=identity(ONE))
+        subject = workspace(cluster("cpu1", TWO), identity=identity(ONE))
         mine = estate(subject, held=held)
         known = {**mine.access, self.JANE.id: replace(next(iter(mine.access.values())), assignments=tuple(held))}
         return replace(mine, caller=self.JANE, changed=changed, access=known)
@@ -148,8 +148,8 @@ class TestWhoAttachedAnIdentity:
         ("changed", "on"),
         [
             (WORKSPACE, [ONE.resource]),
-            (WORKSPACE.child("computes", "c1"), [TWO.resource]),
-            (WORKSPACE.child("computes", "c2"), []),
+            (WORKSPACE.child("computes", "cpu1"), [TWO.resource]),
+            (WORKSPACE.child("computes", "cpu2"), []),
             (REGISTRY, []),
             (None, []),
         ],
@@ -198,7 +198,7 @@ class TestEncryptionKeys:
 
     def test_are_reached_as_the_identity_that_is_named_else_as_the_workspaces_own(self) -> None:
         vault = raw_vault(rbac=True)
-        for subject, who in ((encrypted(self.CMK.resource), self.CMK.id), (encrypted(), sai("ws").id)):
+        for subject, who in ((encrypted(self.CMK.resource), self.CMK.id), (encrypted(), sai("mlw").id)):
             (one,) = asks("encryption-key-access", self.seen(subject, vault))
             assert isinstance(one, RequiredGrant)
             assert (one.principal.id, one.need.role_name) == (who, "Key Vault Crypto Service Encryption User")
@@ -214,7 +214,7 @@ class TestEncryptionKeys:
     def test_a_contributor_lets_itself_in(self) -> None:
         """As Microsoft's quickstart has it."""
         seen = self.seen(encrypted(), raw_vault(rbac=False))
-        admitted = assigned(sai("ws"), "Contributor", VAULT)
+        admitted = assigned(sai("mlw"), "Contributor", VAULT)
         held = with_facts(estate(seen.subject, aml=False, held=[admitted]), dict(seen.facts))
         assert "encryption-key-access" in {one.rule for one in plan(seen, terms()).findings}
         assert "encryption-key-access" not in {one.rule for one in plan(held, terms()).findings}
@@ -241,26 +241,26 @@ class TestSecrets:
         return with_facts(estate(workspace(store, *more, vault=VAULT)), {Want(VAULT): vault})
 
     def test_the_command_keeps_what_the_policy_gives_already(self) -> None:
-        c1 = sai("c1")
+        c1 = sai("cpu1")
         vault = raw_vault(rbac=False, policies=[entry(c1, secrets=["List", "Set"])])
-        (one,) = asks("compute-reads-secrets", self.seen("AccountKey", vault, cluster("c1", c1)))
+        (one,) = asks("compute-reads-secrets", self.seen("AccountKey", vault, cluster("cpu1", c1)))
         assert isinstance(one, Finding)
         assert one.remedy.endswith("--secret-permissions get list set`")
 
     @pytest.mark.parametrize(
         ("credentials", "kind", "who", "wanted"),
         [
-            ("AccountKey", ComputeType.AML_COMPUTE, (sai("c1"),), True),
+            ("AccountKey", ComputeType.AML_COMPUTE, (sai("cpu1"),), True),
             ("Sas", ComputeType.COMPUTE_INSTANCE, (ONE,), True),
-            ("None", ComputeType.AML_COMPUTE, (sai("c1"),), False),
+            ("None", ComputeType.AML_COMPUTE, (sai("cpu1"),), False),
             ("AccountKey", ComputeType.AML_COMPUTE, (), False),
-            ("AccountKey", ComputeType.DATABRICKS, (sai("c1"),), False),
+            ("AccountKey", ComputeType.DATABRICKS, (sai("cpu1"),), False),
         ],
     )
     def test_the_vault_is_read_only_where_somebody_opens_it(
         self, credentials: str, kind: ComputeType, who: tuple[Principal, ...], wanted: bool
     ) -> None:
-        seen = self.seen(credentials, raw_vault(rbac=True), compute("c1", kind, *who))
+        seen = self.seen(credentials, raw_vault(rbac=True), compute("cpu1", kind, *who))
         assert bool(list(RULE["compute-reads-secrets"].wants(seen.subject, seen))) is wanted
         assert bool(asks("compute-reads-secrets", seen)) is wanted
 
@@ -327,15 +327,21 @@ class TestPasswordBuilds:
     @pytest.mark.parametrize(
         ("properties", "keeps"),
         [
-            ({"authType": "UsernamePassword", "target": "acr.azurecr.io"}, True),
-            ({"authType": "UsernamePassword", "target": "https://ACR.azurecr.io"}, True),
+            ({"authType": "UsernamePassword", "target": "acrml.azurecr.io"}, True),
+            ({"authType": "UsernamePassword", "target": "https://ACRML.azurecr.io"}, True),
             ({"authType": "UsernamePassword", "metadata": {"ResourceId": str(REGISTRY)}}, True),
-            ({"target": "acr.azurecr.io"}, True),
-            ({"authType": "UsernamePassword", "target": "acr.azurecr.io", "credentials": {"username": "ACR"}}, True),
-            ({"authType": "UsernamePassword", "target": "acr.azurecr.io", "credentials": {"username": "token"}}, False),
+            ({"target": "acrml.azurecr.io"}, True),
+            (
+                {"authType": "UsernamePassword", "target": "acrml.azurecr.io", "credentials": {"username": "ACRML"}},
+                True,
+            ),
+            (
+                {"authType": "UsernamePassword", "target": "acrml.azurecr.io", "credentials": {"username": "token"}},
+                False,
+            ),
             ({"authType": "UsernamePassword", "target": "other.azurecr.io"}, False),
-            ({"authType": "ManagedIdentity", "target": "acr.azurecr.io"}, False),
-            ({"authType": "UsernamePassword", "target": "acr.azurecr.io", "category": "Git"}, False),
+            ({"authType": "ManagedIdentity", "target": "acrml.azurecr.io"}, False),
+            ({"authType": "UsernamePassword", "target": "acrml.azurecr.io", "category": "Git"}, False),
         ],
     )
     def test_what_keeps_the_admin_user_on(self, properties: dict[str, Any], keeps: bool) -> None:
@@ -373,13 +379,13 @@ class TestPasswordBuilds:
 
     @pytest.mark.parametrize("told", ["no id", None, str(REGISTRY)])
     def test_a_connection_is_where_it_is_listed(self, told: object) -> None:
-        found = named(on=self.OTHER, target="acr.azurecr.io")
+        found = named(on=self.OTHER, target="acrml.azurecr.io")
         (one,) = self.users(self.seen(replace(found, raw={**found.raw, "id": told})))
         assert (one.cover, one.resource.parent) == (Cover.UNCOVERED, self.OTHER)
 
     @pytest.mark.parametrize("more", [0, 1])
     def test_so_many_workspaces_are_asked_and_no_more(self, more: int) -> None:
-        listed = tuple({"id": str(workspace_id(f"w{number}"))} for number in range(builds.MOST_ASKED + more))
+        listed = tuple({"id": str(workspace_id(f"mlw{number}"))} for number in range(builds.MOST_ASKED + more))
         (one, *findings) = asks("password-builds", with_facts(self.seen(), {self.LIST: listed}))
         assert isinstance(one, RegistryUser)
         assert one.cover is Cover.UNKNOWN
@@ -388,8 +394,8 @@ class TestPasswordBuilds:
         for finding in findings:
             assert isinstance(finding, Finding)
             assert f"{builds.MOST_ASKED + 1} other workspaces" in finding.message
-            assert "az ml connection list --workspace-name w0" in finding.remedy
-            assert "az acr update --name acr" in finding.remedy
+            assert "az ml connection list --workspace-name mlw0" in finding.remedy
+            assert "az acr update --name acrml" in finding.remedy
 
     def test_nobody_is_asked_once_it_is_off(self) -> None:
         assert asks("password-builds", self.seen(admin=False)) == []
@@ -423,7 +429,7 @@ class TestBaseImages:
     def test_the_workspace_assigns_it_where_the_policy_allows_it(self) -> None:
         (one,) = asks("base-image-identity", self.seen())
         assert isinstance(one, RequiredGrant)
-        assert (one.principal, one.scope, one.explicit) == (sai("ws"), PULLER, True)
+        assert (one.principal, one.scope, one.explicit) == (sai("mlw"), PULLER, True)
 
     def test_a_registry_is_found_by_its_login_server(self) -> None:
         (one,) = asks("base-image-pull", self.seen(metadata=None))
@@ -459,15 +465,15 @@ class TestBaseImages:
 @pytest.mark.parametrize(
     ("target", "host"),
     [
-        ("acr.azurecr.io", "acr.azurecr.io"),
-        ("https://ACR.azurecr.io/repository", "acr.azurecr.io"),
-        ("https://user:password@acr.azurecr.io", "acr.azurecr.io"),
-        ("https://acr.azurecr.io?sig=secret", "acr.azurecr.io"),
-        ("user:password@acr.azurecr.io:443/x?sig=secret", "acr.azurecr.io:443"),
+        ("acrml.azurecr.io", "acrml.azurecr.io"),
+        ("https://ACRML.azurecr.io/repository", "acrml.azurecr.io"),
+        ("https://user:password@acrml.azurecr.io", "acrml.azurecr.io"),
+        ("https://acrml.azurecr.io?sig=secret", "acrml.azurecr.io"),
+        ("user:password@acrml.azurecr.io:443/x?sig=secret", "acrml.azurecr.io:443"),
         ("key=secret", None),
         ("", None),
     ],
 )
 def test_of_a_connections_target_only_the_host_is_told(target: str, host: str | None) -> None:
-    raw = {"id": f"{WORKSPACE}/connections/c", "properties": {"category": "ACR", "target": target}}
+    raw = {"id": f"{WORKSPACE}/connections/con", "properties": {"category": "ACR", "target": target}}
     assert connections.host(connections.connection(raw)) == host

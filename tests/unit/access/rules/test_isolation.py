@@ -132,4 +132,4 @@ def test_nobody_is_told_to_grant_what_the_guard_forbids() -> None:
     one = replace(one, subject=replace(one.subject, storage=SHARED))
     found += [f for f in plan(one, terms()).findings if f.rule == "workspace-storage"]
     assert found
-    assert all(f.remedy.startswith("Look twice: workspace ws is a project of hub hub") for f in found)
+    assert all(f.remedy.startswith("Look twice: workspace mlw is a project of hub hub") for f in found)

@@ -47,7 +47,7 @@ FILE = {"write": "69566ab7-960f-475b-8e7c-b3118f30c6bd", "read": "b8eda974-7b85-
 SMB, OWNER = "0c867c2a-1d8c-454a-a3db-ab2ea1bdc8bb", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 TEAM = guid("team")
-C1 = sai("c1")
+C1 = sai("cpu1")
 FLAG: dict[bool, Fact] = {flag: {"properties": {"allowSharedKeyAccess": flag}} for flag in (True, False)}
 
 
@@ -123,7 +123,7 @@ class TestTheMode:
         assert one.severity is Severity.LOW
 
     def test_without_storage_nothing_is_asked(self) -> None:
-        one = estate(workspace(cluster("c1", C1), storage=None))
+        one = estate(workspace(cluster("cpu1", C1), storage=None))
         for rule in ("keys-refused", "compute-writes-blobs", "parallel-runs", "storage-without-keys", "people-storage"):
             assert (wants(rule, one), asks(rule, one)) == (set(), [])
 
@@ -141,26 +141,26 @@ class TestWhoWrites:
         ],
     )
     def test_depends_on_how_the_account_is_reached(self, keys: bool, mode: str | None, writes: bool) -> None:
-        subject = workspace(cluster("c1", C1), registry=None, storage_by_identity=mode == "identity", **said(mode))
+        subject = workspace(cluster("cpu1", C1), registry=None, storage_by_identity=mode == "identity", **said(mode))
         made = plan(seen(subject, {Want(STORAGE): FLAG[keys]}), terms(on=["AML-87"]))
         assert ((C1.label, "Storage Blob Data Contributor", "store") in granted(made)) is writes
 
     @pytest.mark.parametrize(
         ("one", "writes"),
         [
-            (compute("c", ComputeType.AML_COMPUTE, uai("c")), True),
-            (compute("c", ComputeType.KUBERNETES, sai("c")), True),
-            (compute("c", ComputeType.COMPUTE_INSTANCE, uai("c")), True),
-            (compute("c", ComputeType.COMPUTE_INSTANCE, sai("c")), False),
-            (compute("c", ComputeType.DATABRICKS, sai("c")), False),
-            (compute("c", ComputeType.AML_COMPUTE), False),
+            (compute("cpu", ComputeType.AML_COMPUTE, uai("cpu")), True),
+            (compute("cpu", ComputeType.KUBERNETES, sai("cpu")), True),
+            (compute("cpu", ComputeType.COMPUTE_INSTANCE, uai("cpu")), True),
+            (compute("cpu", ComputeType.COMPUTE_INSTANCE, sai("cpu")), False),
+            (compute("cpu", ComputeType.DATABRICKS, sai("cpu")), False),
+            (compute("cpu", ComputeType.AML_COMPUTE), False),
         ],
     )
     def test_depends_on_the_compute(self, one: Any, writes: bool) -> None:
         assert bool(asks("compute-writes-blobs", without_keys(one))) is writes
 
     def test_one_role_that_covers_the_other(self) -> None:
-        made = plan(without_keys(cluster("c1", C1)), terms(on=["AML-87"]))
+        made = plan(without_keys(cluster("cpu1", C1)), terms(on=["AML-87"]))
         (one,) = made.grants
         assert (one.need.role_name, one.rule) == (
             "Storage Blob Data Contributor",
@@ -168,16 +168,16 @@ class TestWhoWrites:
         )
 
     def test_by_default_it_is_said_and_a_reader_stays_one(self) -> None:
-        one = without_keys(cluster("c1", C1))
+        one = without_keys(cluster("cpu1", C1))
         held = estate(one.subject, held=[assigned(C1, "Storage Blob Data Reader", STORAGE)])
         made = plan(replace(one, access=held.access), terms())
         assert made.grants == ()
         (said_once,) = [f for f in made.findings if "AML-87" in f.requirements]
         assert '--role "Storage Blob Data Contributor"' in said_once.remedy
 
-    @pytest.mark.parametrize(("who", "writes"), [(uai("ep"), True), (sai("ep"), False)])
+    @pytest.mark.parametrize(("who", "writes"), [(uai("infer"), True), (sai("infer"), False)])
     def test_endpoints(self, who: Any, writes: bool) -> None:
-        assert bool(asks("endpoint-writes-blobs", without_keys(endpoint("e", who)))) is writes
+        assert bool(asks("endpoint-writes-blobs", without_keys(endpoint("serve", who)))) is writes
 
     @pytest.mark.parametrize(
         ("one", "kind"),
@@ -186,14 +186,14 @@ class TestWhoWrites:
             (compute("i", ComputeType.COMPUTE_INSTANCE, sai("i"), uai("i")), Finding),
             (compute("i", ComputeType.COMPUTE_INSTANCE, uai("i")), RequiredGrant),
             (compute("i", ComputeType.COMPUTE_INSTANCE), None),
-            (cluster("c", sai("c")), None),
+            (cluster("cpu", sai("cpu")), None),
         ],
     )
     def test_instances(self, one: Any, kind: Any) -> None:
         assert [type(each) for each in asks("instance-file-share", without_keys(one))] == ([kind] if kind else [])
 
     def test_isolated_data_is_left_alone(self) -> None:
-        one = without_keys(cluster("c1", C1))
+        one = without_keys(cluster("cpu1", C1))
         isolated = replace(one, subject=replace(one.subject, data_isolation=True))
         made = plan(isolated, terms(on=["AML-87"]))
         assert (granted(made), guards(made)) == (set(), {"data-isolation"})
@@ -209,17 +209,17 @@ def job(*steps: dict[str, Any], **properties: Any) -> dict[str, Any]:
 
 
 JOBS = Want(WORKSPACE, "jobs", pages=1)
-ON_C1 = f"{WORKSPACE}/computes/C1"
+ON_C1 = f"{WORKSPACE}/computes/CPU1"
 
 
 class TestParallelRuns:
     @pytest.mark.parametrize(
         ("one", "who"),
         [
-            (job({"type": "parallel", "computeId": ON_C1}), {"c1"}),
-            (job({"type": "Parallel", "computeId": "c1"}), {"c1"}),
-            (job({"type": "parallel"}, settings={"default_compute": ON_C1}), {"c1"}),
-            (job({"type": "parallel"}, computeId=ON_C1), {"c1"}),
+            (job({"type": "parallel", "computeId": ON_C1}), {"cpu1"}),
+            (job({"type": "Parallel", "computeId": "cpu1"}), {"cpu1"}),
+            (job({"type": "parallel"}, settings={"default_compute": ON_C1}), {"cpu1"}),
+            (job({"type": "parallel"}, computeId=ON_C1), {"cpu1"}),
             (job({"type": "parallel", "computeId": "gone"}), set()),
             (job({"type": "parallel", "computeId": ON_C1, "identity": {"type": "user_identity"}}), set()),
             (job({"type": "command", "computeId": ON_C1}), set()),
@@ -230,7 +230,7 @@ class TestParallelRuns:
         ],
     )
     def test_write_tables_and_queues(self, one: dict[str, Any], who: set[str]) -> None:
-        found = asks("parallel-runs", without_keys(cluster("c1", C1), facts={JOBS: (one,)}))
+        found = asks("parallel-runs", without_keys(cluster("cpu1", C1), facts={JOBS: (one,)}))
         roles = {(each.principal.label, each.need.role_name) for each in found if isinstance(each, RequiredGrant)}
         names = ("Storage Table Data Contributor", "Storage Queue Data Contributor")
         assert roles == {(each, role) for each in who for role in names}
@@ -257,29 +257,29 @@ class TestParallelRuns:
             Want(WORKSPACE, "batchEndpoints"): ({"id": str(batch).upper().replace("/SUB", "/sub")},),
             Want(batch, "deployments"): ({"properties": deployment},),
         }
-        one = without_keys(cluster("c1", C1), facts=facts)
+        one = without_keys(cluster("cpu1", C1), facts=facts)
         who = {each.principal for each in asks("parallel-runs", one) if isinstance(each, RequiredGrant)}
         assert who == ({C1} if found else set())
 
     def test_batch_endpoints_are_looked_for_only_where_a_cluster_could_run_them(self) -> None:
         listed = Want(WORKSPACE, "batchEndpoints")
-        assert listed in wants("parallel-runs", without_keys(cluster("c1", C1)))
+        assert listed in wants("parallel-runs", without_keys(cluster("cpu1", C1)))
         assert listed not in wants("parallel-runs", without_keys())
-        assert listed not in wants("parallel-runs", seen(workspace(cluster("c1", C1)), {Want(STORAGE): FLAG[True]}))
+        assert listed not in wants("parallel-runs", seen(workspace(cluster("cpu1", C1)), {Want(STORAGE): FLAG[True]}))
 
     def test_on_serverless_compute_are_the_workspaces_identity(self) -> None:
-        me = uai("ws")
+        me = uai("mlw")
         one = without_keys(facts={JOBS: (job({"type": "parallel"}),)})
         one = replace(one, subject=replace(one.subject, identity=identity(me), primary=me.resource))
         assert {each.principal for each in asks("parallel-runs", one) if isinstance(each, RequiredGrant)} == {me}
 
     def test_are_looked_for_only_where_it_matters(self) -> None:
-        assert JOBS in wants("parallel-runs", without_keys(cluster("c1", C1)))
+        assert JOBS in wants("parallel-runs", without_keys(cluster("cpu1", C1)))
         assert JOBS not in wants("parallel-runs", without_keys())
-        assert JOBS not in wants("parallel-runs", seen(workspace(cluster("c1", C1)), {Want(STORAGE): FLAG[True]}))
+        assert JOBS not in wants("parallel-runs", seen(workspace(cluster("cpu1", C1)), {Want(STORAGE): FLAG[True]}))
 
     def test_that_may_not_be_read_are_said_to_be_unknown(self) -> None:
-        (one,) = asks("parallel-runs", without_keys(cluster("c1", C1), facts={JOBS: Unreadable.FORBIDDEN}))
+        (one,) = asks("parallel-runs", without_keys(cluster("cpu1", C1), facts={JOBS: Unreadable.FORBIDDEN}))
         assert isinstance(one, Finding)
         assert "jobs" in one.message
 
@@ -393,7 +393,7 @@ class TestGroupsOfThePolicy:
         one = replace(
             one,
             people=(people(DATA_SCIENTIST),),
-            access={**one.access, TEAM: estate(one.subject, aml=False).access[sai("ws").id]},
+            access={**one.access, TEAM: estate(one.subject, aml=False).access[sai("mlw").id]},
         )
         assert granted(plan(one, terms())) == set()
         assert len(plan(one, terms(on=["AML-88"])).grants) == 2
@@ -436,7 +436,7 @@ class TestSpark:
             identity_based=True,
             raw={"properties": properties},
         )
-        subject = workspace(store, *children, registry=None, identity=identity(sai("ws"), self.ME), **more)
+        subject = workspace(store, *children, registry=None, identity=identity(sai("mlw"), self.ME), **more)
         facts: dict[Want, Fact] = {JOBS: jobs}
         return seen(subject, facts if people_held is None else {**facts, ASSIGNMENTS: people_held})
 
@@ -527,7 +527,7 @@ class TestFeatureSets:
         settings = {"properties": {"featureStoreSettings": {"offlineStoreConnectionName": "offline"}}}
         target = f"{STORAGE}/blobServices/default/containers/f"
         raw = {"id": f"{WORKSPACE}/connections/offline", "properties": {"category": "ADLSGen2", "target": target}}
-        made = workspace(kind=kind, identity=identity(sai("ws"), uai("fs")), raw=settings, registry=REGISTRY)
+        made = workspace(kind=kind, identity=identity(sai("mlw"), uai("fs")), raw=settings, registry=REGISTRY)
         made = replace(made, connections=(connections.connection(raw),))
         return seen(made, {self.ASSIGNED: assignments})
 

@@ -34,7 +34,7 @@ RULE = {rule.name: rule for rule in RULES}
 APPROVER = "Azure AI Enterprise Network Connection Approver"
 SEARCH = resource("Microsoft.Search/searchServices", "srch")
 OPENAI = resource("Microsoft.CognitiveServices/accounts", "oai")
-ME = sai("ws")
+ME = sai("mlw")
 
 
 def leading_to(*targets: Scope | str, mode: str = "AllowOnlyApprovedOutbound", **more: Any) -> Workspace:
@@ -76,7 +76,7 @@ def test_the_role_is_granted_where_it_has_the_action(on: str) -> None:
         str(resource("Microsoft.DocumentDb/DatabaseAccounts", "cosmos")).upper().replace("/SUB", "/sub")
     )
     made = plan(there(SEARCH, sql, cosmos), terms(on=[on]))
-    assert granted(made) == {("ws", APPROVER, name) for name in ("srch", "sql", cosmos.name)}
+    assert granted(made) == {("mlw", APPROVER, name) for name in ("srch", "sql", cosmos.name)}
 
 
 def test_off_it_is_a_finding() -> None:
@@ -171,4 +171,4 @@ def test_the_name_of_a_rule_is_quoted_in_the_command() -> None:
 def test_outside_the_boundary_the_policy_has_to_allow_it() -> None:
     far = resource("Microsoft.Search/searchServices", "far", FOREIGN)
     assert guards(plan(there(far), terms(on=["AML-75"]))) == {"target-outside-boundary"}
-    assert granted(plan(there(far), terms(on=["AML-75"], allow=(FOREIGN,)))) == {("ws", APPROVER, "far")}
+    assert granted(plan(there(far), terms(on=["AML-75"], allow=(FOREIGN,)))) == {("mlw", APPROVER, "far")}

@@ -166,7 +166,7 @@ def definition(*actions: str, but: tuple[str, ...] = ()) -> Mapping[str, Any]:
 
 
 def with_roles(*roles: Mapping[str, Any], fact: Fact = None) -> Estate:
-    seen = estate(workspace(endpoint("e", sai("e"))))
+    seen = estate(workspace(endpoint("serve", sai("serve"))))
     (want,) = RULE["custom-role-keys"].wants(seen.subject, seen)
     return Estate(seen.now, seen.subject, facts={want: fact or tuple(roles)})
 
@@ -211,7 +211,7 @@ def test_what_may_not_be_read_is_said() -> None:
 
 def test_nobody_can_score_unless_a_person_or_group_holds_a_role() -> None:
     def seen(kind: str, role_id: str) -> Estate:
-        one = estate(workspace(endpoint("e", sai("e"), raw={"properties": {"authMode": "aadToken"}})))
+        one = estate(workspace(endpoint("serve", sai("serve"), raw={"properties": {"authMode": "aadToken"}})))
         assignments, roles = RULE["endpoint-scorers"].wants(one.subject, one)
         row = {"properties": {"principalType": kind, "roleDefinitionId": f"/x/roleDefinitions/{role_id}"}}
         facts: dict[Want, Fact] = {assignments: (row,), roles: (definition(f"{ONLINE}/score/action"),)}
@@ -238,7 +238,7 @@ def test_a_name_in_a_remedy_runs_nothing() -> None:
         },
     }
     want = Want(SUBSCRIPTION, "Microsoft.Authorization/roleDefinitions?$filter=type%20eq%20'CustomRole'")
-    seen = estate(workspace(endpoint("e", sai("e"))), facts={want: (custom_role,)})
+    seen = estate(workspace(endpoint("serve", sai("serve"))), facts={want: (custom_role,)})
     (found,) = [one for one in plan(seen, terms()).findings if one.rule == "custom-role-keys"]
     command = found.remedy.partition("(``")[2].partition(" > role.json``")[0]
     assert shlex.split(command)[4:6] == ["--name", name]

@@ -173,13 +173,13 @@ def grants(name: str, seen: Estate) -> set[tuple[str, str, str]]:
     }
 
 
-C1, ID, EP = sai("ws/computes/c1"), uai("id"), uai("ep-id")
+C1, ID, EP = sai("mlw/computes/cpu1"), uai("uami"), uai("infer-id")
 KUBELET = Principal(guid("kubelet"), "kubelet", CLUSTER)
 AKS = compute("aks", ComputeType.AKS, attached=CLUSTER)
 ON = registry(admin_user=True)
 K8S = compute("k8s", ComputeType.KUBERNETES, attached=CLUSTER)
 ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
-BUILDS_ON_C2 = {"properties": {"imageBuildCompute": "c2"}}
+BUILDS_ON_C2 = {"properties": {"imageBuildCompute": "cpu2"}}
 CUSTOMER_PROVIDED = resource("Microsoft.Storage/storageAccounts", "theirs", FOREIGN)
 
 # rule: (estates in which it asks, estates in which it does not)
@@ -208,50 +208,50 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
     "workspace-insights": ([estate(uai_workspace())], [estate(workspace(app_insights=INSIGHTS))]),
     "compute-pull": (
         [
-            estate(workspace(cluster("c1", C1))),
-            estate(workspace(cluster("c1", ID))),
-            estate(workspace(compute("ci", ComputeType.COMPUTE_INSTANCE, C1))),
+            estate(workspace(cluster("cpu1", C1))),
+            estate(workspace(cluster("cpu1", ID))),
+            estate(workspace(compute("ci1", ComputeType.COMPUTE_INSTANCE, C1))),
         ],
         [
-            estate(workspace(cluster("c1", C1), registry=None)),
-            estate(workspace(cluster("c1"))),
+            estate(workspace(cluster("cpu1", C1), registry=None)),
+            estate(workspace(cluster("cpu1"))),
             estate(workspace(compute("k8s", ComputeType.KUBERNETES, C1))),
             estate(workspace(compute("vm", ComputeType.VIRTUAL_MACHINE, C1))),
         ],
     ),
     "kubernetes-pull": (
         [estate(workspace(compute("k8s", ComputeType.KUBERNETES, C1)))],
-        [estate(workspace(compute("k8s", ComputeType.KUBERNETES))), estate(workspace(cluster("c1", C1)))],
+        [estate(workspace(compute("k8s", ComputeType.KUBERNETES))), estate(workspace(cluster("cpu1", C1)))],
     ),
     "aks-pull": (
         [estate(workspace(AKS), clusters={CLUSTER: KUBELET})],
         [estate(workspace(AKS)), estate(workspace(AKS, registry=None), clusters={CLUSTER: KUBELET})],
     ),
     "endpoint-pull": (
-        [estate(workspace(endpoint("e", EP))), estate(workspace(endpoint("e", sai("e"))))],
-        [estate(workspace()), estate(workspace(endpoint("e", EP), registry=None))],
+        [estate(workspace(endpoint("serve", EP))), estate(workspace(endpoint("serve", sai("serve"))))],
+        [estate(workspace()), estate(workspace(endpoint("serve", EP), registry=None))],
     ),
     "compute-identity": (
         [
-            estate(workspace(cluster("c1")), registry()),
+            estate(workspace(cluster("cpu1")), registry()),
             estate(workspace(compute("k8s", ComputeType.KUBERNETES)), registry()),
             estate(workspace(AKS), registry()),
             estate(workspace(compute("vm", ComputeType.VIRTUAL_MACHINE)), registry()),
             estate(workspace(compute("new", ComputeType.UNKNOWN)), registry()),
         ],
         [
-            estate(workspace(cluster("c1", C1)), registry()),
-            estate(workspace(cluster("c1"), registry=None)),
+            estate(workspace(cluster("cpu1", C1)), registry()),
+            estate(workspace(cluster("cpu1"), registry=None)),
             estate(workspace(compute("dbr", ComputeType.DATABRICKS)), registry()),
             estate(workspace(AKS), registry(), clusters={CLUSTER: KUBELET}),
         ],
     ),
     "private-registry-pull": (
-        [estate(workspace(cluster("c1", C1), connection("private", registry_id("private", FOREIGN))))],
+        [estate(workspace(cluster("cpu1", C1), connection("private", registry_id("private", FOREIGN))))],
         [
-            estate(workspace(cluster("c1", C1), connection("own", REGISTRY))),
-            estate(workspace(cluster("c1", C1))),
-            estate(workspace(cluster("c1"), connection("private", registry_id("private", FOREIGN)))),
+            estate(workspace(cluster("cpu1", C1), connection("own", REGISTRY))),
+            estate(workspace(cluster("cpu1", C1))),
+            estate(workspace(cluster("cpu1"), connection("private", registry_id("private", FOREIGN)))),
         ],
     ),
     "serverless-pull": (
@@ -297,35 +297,35 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
     "uncovered-builder": (
         [
             estate(workspace(identity=identity()), registry()),
-            estate(workspace(cluster("c1", C1), raw=BUILDS_ON_C2), registry()),
-            estate(workspace(cluster("C2"), raw=BUILDS_ON_C2), registry()),
+            estate(workspace(cluster("cpu1", C1), raw=BUILDS_ON_C2), registry()),
+            estate(workspace(cluster("CPU2"), raw=BUILDS_ON_C2), registry()),
         ],
         [
             estate(workspace(), registry()),
-            estate(workspace(cluster("C2", C1), raw=BUILDS_ON_C2), registry()),
+            estate(workspace(cluster("CPU2", C1), raw=BUILDS_ON_C2), registry()),
             estate(workspace(identity=identity())),
         ],
     ),
     "compute-reads-blobs": (
         [
-            estate(workspace(cluster("c1", C1), storage_by_identity=True)),
-            estate(workspace(cluster("c1", C1), datastore("d"))),
-            estate(workspace(cluster("c1", C1), datastore("d", "STORE", type="azuredatalakegen2"))),
+            estate(workspace(cluster("cpu1", C1), storage_by_identity=True)),
+            estate(workspace(cluster("cpu1", C1), datastore("d"))),
+            estate(workspace(cluster("cpu1", C1), datastore("d", "STORE", type="azuredatalakegen2"))),
         ],
         [
-            estate(workspace(cluster("c1", C1))),
-            estate(workspace(cluster("c1"), datastore("d"))),
-            estate(workspace(cluster("c1", C1), datastore("d", identity_based=False))),
-            estate(workspace(cluster("c1", C1), datastore("d", "elsewhere"))),
-            estate(workspace(cluster("c1", C1), datastore("files", type="azurefile"))),
-            estate(workspace(cluster("c1", C1), datastore("d"), storage=None)),
+            estate(workspace(cluster("cpu1", C1))),
+            estate(workspace(cluster("cpu1"), datastore("d"))),
+            estate(workspace(cluster("cpu1", C1), datastore("d", identity_based=False))),
+            estate(workspace(cluster("cpu1", C1), datastore("d", "elsewhere"))),
+            estate(workspace(cluster("cpu1", C1), datastore("files", type="azurefile"))),
+            estate(workspace(cluster("cpu1", C1), datastore("d"), storage=None)),
         ],
     ),
     "endpoint-reads-blobs": (
-        [estate(workspace(endpoint("e", EP)))],
-        [estate(workspace(endpoint("e"))), estate(workspace(endpoint("e", EP), storage=None))],
+        [estate(workspace(endpoint("serve", EP)))],
+        [estate(workspace(endpoint("serve"))), estate(workspace(endpoint("serve", EP), storage=None))],
     ),
-    "endpoint-writes-metrics": ([estate(workspace(endpoint("e", EP)))], [estate(workspace(endpoint("e")))]),
+    "endpoint-writes-metrics": ([estate(workspace(endpoint("serve", EP)))], [estate(workspace(endpoint("serve")))]),
     "data-isolation": ([estate(workspace(data_isolation=True))], [estate(workspace())]),
     "registry-admin-user": (
         [estate(workspace(), registry(admin_user=True))],
@@ -337,20 +337,20 @@ CASES: dict[str, tuple[list[Estate], list[Estate]]] = {
     ),
     "container-instances": (
         [
-            estate(workspace(), ON, container_group("g", "acr.azurecr.io")),
-            estate(workspace(), registry(login_server=None, admin_user=True), container_group("g", "acr.azurecr.cn")),
+            estate(workspace(), ON, container_group("g", "acrml.azurecr.io")),
+            estate(workspace(), registry(login_server=None, admin_user=True), container_group("g", "acrml.azurecr.cn")),
             estate(workspace(compute("aci", ComputeType.CONTAINER_INSTANCE)), ON),
         ],
         [
-            estate(workspace(), ON, container_group("g", "acr2.azurecr.io", "xacr.azurecr.io")),
-            estate(workspace(), registry(), container_group("g", "acr.azurecr.io")),
+            estate(workspace(), ON, container_group("g", "acrml2.azurecr.io", "xacr.azurecr.io")),
+            estate(workspace(), registry(), container_group("g", "acrml.azurecr.io")),
             estate(workspace(), ON),
-            estate(workspace(), container_group("g", "acr.azurecr.io")),
+            estate(workspace(), container_group("g", "acrml.azurecr.io")),
         ],
     ),
     "compute-identity-kinds": (
-        [estate(workspace(cluster("c1", C1, ID)))],
-        [estate(workspace(cluster("c1", ID, EP))), estate(workspace(cluster("c1", C1)))],
+        [estate(workspace(cluster("cpu1", C1, ID)))],
+        [estate(workspace(cluster("cpu1", ID, EP))), estate(workspace(cluster("cpu1", C1)))],
     ),
 }
 
@@ -387,18 +387,18 @@ class TestWhatTheyAskFor:
     def test_a_workspace_with_its_own_identity_needs_contributor_on_each_dependency(self) -> None:
         seen = estate(uai_workspace(), vault(rbac=True))
         assert {rule for name in RULE if name.startswith("workspace-") for rule in grants(name, seen)} == {
-            ("ws-id", "Contributor", "ws"),
-            ("ws-id", "Contributor", "store"),
-            ("ws-id", "Storage Blob Data Contributor", "store"),
-            ("ws-id", "Contributor", "kv"),
-            ("ws-id", "Key Vault Administrator", "kv"),
-            ("ws-id", "Contributor", "acr"),
-            ("ws-id", "Contributor", "appi"),
+            ("mlw-id", "Contributor", "mlw"),
+            ("mlw-id", "Contributor", "store"),
+            ("mlw-id", "Storage Blob Data Contributor", "store"),
+            ("mlw-id", "Contributor", "kvml"),
+            ("mlw-id", "Key Vault Administrator", "kvml"),
+            ("mlw-id", "Contributor", "acrml"),
+            ("mlw-id", "Contributor", "appi"),
         }
 
     def test_only_what_a_system_assigned_workspace_brought_along_is_granted_by_nobody(self) -> None:
         seen = estate(workspace(storage=CUSTOMER_PROVIDED))
-        assert grants("workspace-blobs", seen) == {("ws", "Storage Blob Data Contributor", "theirs")}
+        assert grants("workspace-blobs", seen) == {("mlw", "Storage Blob Data Contributor", "theirs")}
         assert not grants("workspace-registry", seen)
 
     def test_which_of_several_identities_is_meant_is_not_guessed(self) -> None:
@@ -414,24 +414,24 @@ class TestWhatTheyAskFor:
         (setting,) = (a for a in asks("workspace-vault-policies", seen) if isinstance(a, RequiredSetting))
         assert (setting.name, setting.resource) == (Property.ACCESS_POLICY, VAULT)
         assert setting.principal is not None
-        assert setting.principal.label == "ws-id"
-        complete = vault(rbac=False, policies={uai("ws-id").id: VAULT_PERMISSIONS})
+        assert setting.principal.label == "mlw-id"
+        complete = vault(rbac=False, policies={uai("mlw-id").id: VAULT_PERMISSIONS})
         assert not any(
             isinstance(a, RequiredSetting) for a in asks("workspace-vault-policies", estate(uai_workspace(), complete))
         )
         assert not {p for p in VAULT_PERMISSIONS if p.endswith("/purge")}
 
     def test_the_default_identity_pulls(self) -> None:
-        assert grants("compute-pull", estate(workspace(cluster("c1", C1, ID)))) == {(C1.label, "AcrPull", "acr")}
-        assert grants("compute-pull", estate(workspace(cluster("c1", ID, EP)))) == {("id", "AcrPull", "acr")}
+        assert grants("compute-pull", estate(workspace(cluster("cpu1", C1, ID)))) == {(C1.label, "AcrPull", "acrml")}
+        assert grants("compute-pull", estate(workspace(cluster("cpu1", ID, EP)))) == {("uami", "AcrPull", "acrml")}
 
     @pytest.mark.parametrize(
         ("rule", "one"),
         [
-            ("compute-pull", workspace(cluster("c1", C1))),
+            ("compute-pull", workspace(cluster("cpu1", C1))),
             ("kubernetes-pull", workspace(compute("k8s", ComputeType.KUBERNETES, C1))),
             ("aks-pull", workspace(AKS)),
-            ("endpoint-pull", workspace(endpoint("e", EP))),
+            ("endpoint-pull", workspace(endpoint("serve", EP))),
             ("kubelet-pull", workspace(K8S)),
             ("serverless-jobs-pull", uai_workspace(serverless=True)),
         ],
@@ -451,7 +451,7 @@ class TestWhatTheyAskFor:
         self, registry_age: int | None, compute_age: int, ids: tuple[str, ...]
     ) -> None:
         made = LONG_AGO - timedelta(days=registry_age) if registry_age else None
-        one = cluster("c1", C1, created_on=LONG_AGO - timedelta(days=compute_age))
+        one = cluster("cpu1", C1, created_on=LONG_AGO - timedelta(days=compute_age))
         (ask,) = asks("compute-pull", estate(workspace(one), registry(created_on=made)))
         assert isinstance(ask, RequiredGrant)
         assert ask.requirements == ids
@@ -468,7 +468,7 @@ class TestWhatTheyAskFor:
     def test_whose_registry_it_is(
         self, where: Any, registry_age: int | None, workspace_age: int, ids: tuple[str, ...]
     ) -> None:
-        scope = registry_id("acr", where)
+        scope = registry_id("acrml", where)
         made = LONG_AGO - timedelta(days=registry_age) if registry_age else None
         one = workspace(registry=scope, created_on=LONG_AGO - timedelta(days=workspace_age))
         (ask,) = asks("registry-admin-user", estate(one, registry(scope, admin_user=True, created_on=made)))
@@ -477,8 +477,8 @@ class TestWhatTheyAskFor:
 
     def test_a_compute_that_cannot_pull_otherwise_keeps_the_admin_user_on(self) -> None:
         for one in (
-            cluster("c1"),
-            compute("ci", ComputeType.COMPUTE_INSTANCE),
+            cluster("cpu1"),
+            compute("ci1", ComputeType.COMPUTE_INSTANCE),
             compute("k8s", ComputeType.KUBERNETES),
             AKS,
             compute("vm", ComputeType.VIRTUAL_MACHINE, C1),
@@ -492,20 +492,20 @@ class TestWhatTheyAskFor:
             assert one.id.name in ask.reason
 
     def test_a_compute_without_identity_is_found_only_when_the_admin_user_is_off(self) -> None:
-        off = asks("compute-identity", estate(workspace(cluster("c1")), registry()))
-        unknown = asks("compute-identity", estate(workspace(cluster("c1"))))
+        off = asks("compute-identity", estate(workspace(cluster("cpu1")), registry()))
+        unknown = asks("compute-identity", estate(workspace(cluster("cpu1"))))
         assert [type(ask) for ask in off] == [RegistryUser, Finding]
         assert [type(ask) for ask in unknown] == [RegistryUser]
 
     def test_a_compute_or_endpoint_that_is_being_made_is_waited_for(self) -> None:
-        making = workspace(cluster("c1", ready=False), endpoint("e", ready=False))
+        making = workspace(cluster("cpu1", ready=False), endpoint("serve", ready=False))
         assert [type(a) for a in asks("compute-identity", estate(making, registry()))] == [NotReady]
         assert [type(a) for a in asks("endpoint-pull", estate(making, registry()))] == [NotReady]
         born = estate(workspace(identity=identity(), ready=False))
         assert [type(a) for a in asks("workspace-control", born)] == [NotReady]
 
     def test_an_endpoint_whose_identity_is_not_known_keeps_the_admin_user_on(self) -> None:
-        (ask,) = asks("endpoint-pull", estate(workspace(endpoint("e")), registry(admin_user=True)))
+        (ask,) = asks("endpoint-pull", estate(workspace(endpoint("serve")), registry(admin_user=True)))
         assert isinstance(ask, RegistryUser)
         assert (ask.registry, ask.cover) == (REGISTRY, Cover.UNKNOWN)
 

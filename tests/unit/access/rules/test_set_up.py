@@ -30,7 +30,7 @@ from shared.access.plan import plan
 from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.scope import Scope
 
-ME = uai("ws-id")
+ME = uai("mlw-id")
 FIVE = {"workspace": WORKSPACE, "insights": INSIGHTS, "storage": STORAGE, "registry": REGISTRY, "vault": VAULT}
 SUBSETS = [
     tuple(name for name, there in zip(FIVE, chosen, strict=True) if there)
@@ -80,7 +80,7 @@ def test_the_documentations_way_one_short_lacks_the_vault(rbac: bool, policies: 
 @pytest.mark.parametrize("through", ["itself", "group of people"])
 def test_what_is_controlled_from_above_is_controlled(through: str) -> None:
     """All but the vault lies in one resource group, of which the identity is Contributor."""
-    away = resource("Microsoft.KeyVault/vaults", "kv", FOREIGN)
+    away = resource("Microsoft.KeyVault/vaults", "kvml", FOREIGN)
     holder = "operators" if through == "group of people" else ME
     held = [assigned(ME, "Key Vault Administrator", away), assigned(holder, "Contributor", GROUP)]
     one = estate(
@@ -110,7 +110,7 @@ def test_what_is_controlled_from_above_is_controlled(through: str) -> None:
 def test_the_templates_own_contributor_on_the_group_of_the_workspace_tells_nothing(
     at: Scope, rbac: bool, policies: frozenset[str], *, template: bool
 ) -> None:
-    away = resource("Microsoft.KeyVault/vaults", "kv", FOREIGN)
+    away = resource("Microsoft.KeyVault/vaults", "kvml", FOREIGN)
     held = [assigned(ME, "Key Vault Administrator", away), assigned(ME, "Contributor", at)]
     there = replace(vault(rbac=rbac, policies={ME.id: policies}), id=away)
     one = estate(replace(uai_workspace(), vault=away), there, held=held)

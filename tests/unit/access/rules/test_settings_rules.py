@@ -37,7 +37,7 @@ from shared.access.rules.set_up import SECRETS, by_template
 from shared.access.terms import Terms
 
 RULE = {rule.name: rule for rule in RULES}
-ME = uai("ws-id")
+ME = uai("mlw-id")
 
 
 def said(rule: str, seen: Estate) -> list[Finding]:
@@ -117,7 +117,7 @@ class TestSetUp:
         assert by_template(seen.subject, seen) is template
 
     def test_a_workspace_that_acts_as_its_system_assigned_identity_was_set_up_by_aml(self) -> None:
-        me = sai("ws")
+        me = sai("mlw")
         seen = estate(workspace(vault=VAULT), vault(rbac=True), held=[assigned(me, "Key Vault Administrator", VAULT)])
         assert not by_template(seen.subject, seen)
 
@@ -170,7 +170,7 @@ class TestNetworks:
 
     def test_the_approver_role_is_for_managed_networks(self) -> None:
         network = {"properties": {"managedNetwork": {"isolationMode": "AllowOnlyApprovedOutbound"}}}
-        for raw, asks in ((network, {"store", "acr"}), ({}, set())):
+        for raw, asks in ((network, {"store", "acrml"}), ({}, set())):
             seen = estate(workspace(raw=raw), aml=False)
             found = plan(seen, terms(on=["AML-75"])).grants
             assert {g.scope.name for g in found} == asks
@@ -200,7 +200,7 @@ class TestInstances:
         ],
     )
     def test_settings(self, kind: ComputeType, properties: Any, says: list[str]) -> None:
-        seen = estate(workspace(compute("c", kind, sai("c"), raw={"properties": properties})))
+        seen = estate(workspace(compute("cpu", kind, sai("cpu"), raw={"properties": properties})))
         found = said("compute-settings", seen)
         assert len(found) == bool(says)
         assert all(text in found[0].message for text in says)
@@ -215,9 +215,9 @@ class TestInstances:
         ],
     )
     def test_an_instance_must_be_able_to_stop_itself(self, holds: str, *, granted: bool) -> None:
-        ci = sai("ci")
+        ci = sai("ci1")
         raw = {"properties": {"properties": {"idleTimeBeforeShutdown": "PT30M"}}}
-        one = workspace(compute("ci", ComputeType.COMPUTE_INSTANCE, ci, raw=raw), registry=None)
+        one = workspace(compute("ci1", ComputeType.COMPUTE_INSTANCE, ci, raw=raw), registry=None)
         made = plan(estate(one, held=[assigned(ci, holds, WORKSPACE)]), terms(on=["AML-37"]))
         assert {g.need.role_name for g in made.grants} == ({"Contributor"} if granted else set())
 
@@ -228,14 +228,14 @@ class TestInstances:
         ({"kind": "hub"}, 0),
         ({"kind": "featurestore"}, 0),
         ({"kind": "quantum"}, 1),
-        ({"computes": (compute("c", ComputeType.UNKNOWN),)}, 1),
-        ({"computes": (compute("c", ComputeType.DATABRICKS),)}, 0),
+        ({"computes": (compute("cpu", ComputeType.UNKNOWN),)}, 1),
+        ({"computes": (compute("cpu", ComputeType.DATABRICKS),)}, 0),
         ({"datastores": (datastore("d", type="azuredatalakegen2"),)}, 0),
         ({"datastores": (datastore("d", type="lakeofthefuture"),)}, 1),
         ({"datastores": (datastore("d", type=""),)}, 1),
-        ({"endpoints": (endpoint("e", raw={"kind": "Managed"}),)}, 0),
-        ({"endpoints": (endpoint("e", raw={}),)}, 0),
-        ({"endpoints": (endpoint("e", raw={"kind": "Quantum"}),)}, 1),
+        ({"endpoints": (endpoint("serve", raw={"kind": "Managed"}),)}, 0),
+        ({"endpoints": (endpoint("serve", raw={}),)}, 0),
+        ({"endpoints": (endpoint("serve", raw={"kind": "Quantum"}),)}, 1),
     ],
 )
 def test_what_nobody_knows_is_said(parts: Any, unknown: int) -> None:
@@ -284,12 +284,12 @@ class TestEvidence:
 class TestKeys:
     def message(self, mode: str | None, fact: Fact = ()) -> str:
         raw = {"properties": {"authMode": mode} if mode else {}}
-        one = workspace(endpoint("e", sai("e"), raw=raw))
-        seen = replace(estate(one), facts={key_calls(WORKSPACE, ["e"], 30): fact})
+        one = workspace(endpoint("serve", sai("serve"), raw=raw))
+        seen = replace(estate(one), facts={key_calls(WORKSPACE, ["serve"], 30): fact})
         return "".join(finding.message for finding in said("endpoint-authentication", seen))
 
     def test_what_the_log_shows_is_in_the_finding(self) -> None:
-        row = {"EndpointName": "E", "Calls": 12, "Last": "2026-11-01T09:30:00Z", "UserAgent": "curl/8"}
+        row = {"EndpointName": "SERVE", "Calls": 12, "Last": "2026-11-01T09:30:00Z", "UserAgent": "curl/8"}
         assert "12 calls in the last 30 days, last at 2026-11-01 09:30 UTC by curl/8" in self.message("Key", (row,))
         assert "no call with a key" in self.message("key")
         assert "lacks Log Analytics Data Reader" in self.message("Key", Unreadable.FORBIDDEN)

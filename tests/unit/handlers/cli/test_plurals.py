@@ -29,7 +29,7 @@ def test_the_noun_follows_its_number(number: int, what: str, said: str) -> None:
 
 
 def test_a_plan_counts_in_words() -> None:
-    made = plan(estate(workspace(cluster("c1", sai("c1")), cluster("c2", sai("c2")))), Terms(table=RULES))
+    made = plan(estate(workspace(cluster("cpu1", sai("cpu1")), cluster("cpu2", sai("cpu2")))), Terms(table=RULES))
     assert len(made.grants) == 2
     one = Report([replace(made, grants=made.grants[:1], satisfied=1)], ["it could not be read"])
     two = Report([replace(made, satisfied=2)], ["it could not be read", "nor could this"])

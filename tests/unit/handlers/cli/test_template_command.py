@@ -379,7 +379,7 @@ var prefix = 'demo'
 @description('resource not here')
 param location string = resourceGroup().location
 param ws_name string = 'mlw-${prefix}'
-resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+resource mlw 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   sku: { name: 'demo' }
   name: ws_name
   resource gpu 'computes' = { name: 'gpu-${location}', location: location }
@@ -431,14 +431,14 @@ resource cr 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   location: 'westeurope'
   sku: { name: 'Basic' }
 }
-resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
-  name: 'ws'
+resource mlw 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  name: 'mlw'
   location: 'westeurope'
   identity: { type: 'SystemAssigned' }
   properties: { containerRegistry: cr.id }
 }
 resource train 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
-  parent: ws
+  parent: mlw
   name: 'train'
   location: 'westeurope'
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${id.id}': {} } }
@@ -478,7 +478,7 @@ resource st 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   sku: { name: 'Standard_LRS' }
   properties: { allowSharedKeyAccess: true }
 }
-resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+resource mlw 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   name: 'mlw-demo'
   location: 'westeurope'
   identity: { type: 'SystemAssigned' }
@@ -486,14 +486,14 @@ resource ws 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
     storageAccount: st.id }
 }
 resource train 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
-  parent: ws
+  parent: mlw
   name: 'train'
   location: 'westeurope'
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${id.id}': {} } }
   properties: { computeType: 'AmlCompute', properties: { vmSize: 'Standard_DS3_v2' } }
 }
 resource data 'Microsoft.MachineLearningServices/workspaces/datastores@2025-06-01' = {
-  parent: ws
+  parent: mlw
   name: 'data'
   properties: { datastoreType: 'AzureBlob', accountName: st.name, containerName: 'data'
     credentials: { credentialsType: 'None' }, subscriptionId: 'SUB', resourceGroup: 'rg-ml' }

@@ -24,7 +24,7 @@ from shared.undo import Undoing
 
 COLUMNS = ("sweep", "outcome", "mode", "shards", "workspaces", "failed", "changes", "findings", "seconds")
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-(GRANT,) = plan(estate(workspace(cluster("c1", sai("c1")))), terms()).grants
+(GRANT,) = plan(estate(workspace(cluster("cpu1", sai("cpu1")))), terms()).grants
 SWEEPS = [
     Summary("20261102T0917", NOW, "report", "Completed", 3, 3, 40, Tally(40, 0, 2, 1), 61_000),
     Summary("20261102T0317", NOW, "report", "Started", 0, 0, 0, Tally(), 1000),
@@ -46,9 +46,9 @@ def replaced(one: Pending) -> Pending:
 def test_approve_lists_by_workspace_with_names_and_how_to_release() -> None:
     lines = _approve().splitlines()
     assert lines[0] == "waiting for approval: 3 changes of 2 runs"
-    assert lines[2].startswith("● workspace ws  in ")
+    assert lines[2].startswith("● workspace mlw  in ")
     assert lines[2].endswith("run run-7")
-    assert "AcrPull on registry acr" in lines[3]
+    assert "AcrPull on registry acrml" in lines[3]
     assert "/subscriptions/" not in "".join(lines)
     assert "lapses at 2026-11-09 09:30 UTC" in lines[4]
     assert "lapsed at 2026-11-01 09:30 UTC" in "".join(lines)
@@ -105,7 +105,7 @@ def _undo(said: str = "undoes run r") -> Taken:
 
 def test_undo_says_what_would_go_who_relies_on_it_and_what_is_refused() -> None:
     lines = _undo("because").text(Screen()).splitlines()
-    assert lines[0] == "+ would stay: grant AcrPull on registry acr to c1"
+    assert lines[0] == "+ would stay: grant AcrPull on registry acrml to cpu1"
     assert "    ! relied on: because" in lines
     assert "  nothing to do for resource group rg: because" in lines
     assert lines[-3:] == ["! because", "! because", "✗ error: because"]

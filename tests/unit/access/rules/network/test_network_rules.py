@@ -54,7 +54,7 @@ def everything() -> Workspace:
     return in_network(
         cluster("public", sai("public"), raw=nodes()),
         cluster("hidden", sai("hidden"), raw=nodes(enableNodePublicIp=False)),
-        compute("ci", ComputeType.COMPUTE_INSTANCE, sai("ci"), raw=nodes()),
+        compute("ci1", ComputeType.COMPUTE_INSTANCE, sai("ci1"), raw=nodes()),
         compute("vm", ComputeType.VIRTUAL_MACHINE, attached=MACHINE),
         compute("dbx", ComputeType.DATABRICKS, attached=DATABRICKS),
         privateEndpointConnections=[{"properties": approved}],
@@ -77,7 +77,7 @@ def findings(rule: str, subject: Workspace, answer: Callable[[Want], Fact]) -> l
 @pytest.mark.parametrize("rule", NETWORKS, ids=lambda rule: rule.name)
 def test_what_is_in_no_network_costs_nothing(rule: Rule) -> None:
     subject = in_network(
-        cluster("c1", sai("c1")),
+        cluster("cpu1", sai("cpu1")),
         cluster("odd", raw=nodes("/subscriptions/me/and my dog")),
         cluster("other", raw=nodes(str(STORAGE))),
         compute("vm", ComputeType.VIRTUAL_MACHINE, attached=STORAGE),
@@ -117,7 +117,7 @@ def test_what_is_not_there_is_found_by_those_that_need_it_and_by_no_other(rule: 
     found = {one.message.partition(",")[0] for one in findings(rule.name, everything(), lambda _: None)}
     assert found == {
         "network-subnet-room": {"Subnet net/nodes"},
-        "network-instance-place": {"Compute instance ci is in virtual network net"},  # which the cluster itself says
+        "network-instance-place": {"Compute instance ci1 is in virtual network net"},  # which the cluster itself says
     }.get(rule.name, set())
 
 
@@ -176,7 +176,7 @@ def vnet(prefix: object, *, used: int = 0, **more: Any) -> Callable[[Want], Fact
 )
 def test_room(prefix: object, used: int, most: int, running: int, *, room: bool) -> None:
     raw = nodes(scaleSettings={"maxNodeCount": most}, currentNodeCount=running)
-    found = findings("network-subnet-room", in_network(cluster("c1", raw=raw)), vnet(prefix, used=used))
+    found = findings("network-subnet-room", in_network(cluster("cpu1", raw=raw)), vnet(prefix, used=used))
     assert (found == []) is room
 
 
@@ -185,14 +185,14 @@ def test_ranges_of_a_subnet_add_up_and_so_do_its_nodes() -> None:
     two = [cluster(name, raw=nodes(scaleSettings={"maxNodeCount": 3})) for name in ("a", "b")]
     assert findings("network-subnet-room", in_network(two[0]), both) == []
     assert findings("network-subnet-room", in_network(*two), both) == []
-    assert findings("network-subnet-room", in_network(*two, cluster("c", raw=nodes())), both)
+    assert findings("network-subnet-room", in_network(*two, cluster("cpu", raw=nodes())), both)
 
 
 def test_serverless_nodes_have_a_seat_too() -> None:
     settings = {"serverlessComputeCustomSubnet": str(SUBNET), "serverlessComputeNoPublicIP": True}
     subject = in_network(serverlessComputeSettings=settings)
     [one] = findings("network-default-outbound", subject, vnet("10.0.1.0/24"))
-    assert "serverless compute of ws" in one.message
+    assert "serverless compute of mlw" in one.message
     assert findings("network-no-public-ip-endpoint", subject, vnet("10.0.1.0/24"))
 
 
@@ -209,7 +209,7 @@ def test_private_endpoints_in_microsofts_own_subscriptions_are_not_read() -> Non
         connections = [connection(SUBSCRIPTION), connection(OTHER_SUBSCRIPTION)]
         return {"properties": {"privateEndpointConnections": connections}} if want.scope == STORAGE else {}
 
-    subject = in_network(compute("ci", ComputeType.COMPUTE_INSTANCE, raw=nodes()))
+    subject = in_network(compute("ci1", ComputeType.COMPUTE_INSTANCE, raw=nodes()))
     findings("network-instance-file-shares", subject, answer)
     read = [scope for scope in asked if scope.resource_type.endswith("/privateendpoints")]
     assert [scope.subscription for scope in read] == [SUBSCRIPTION]

@@ -37,7 +37,7 @@ CONTAINER = STORAGE.child("blobServices", "default", "containers", "models")
 OTHER = workspace_id("other", FOREIGN)
 SECOND = workspace_id("second")
 SHARED = uai("shared")
-TRAIN = sai("ws/computes/train")
+TRAIN = sai("mlw/computes/train")
 OLD = Scope.parse(
     f"{STORAGE}/providers/Microsoft.Authorization/roleAssignments/{assignment_name(STORAGE, guid('x'), PULL.role_id)}"
 )
@@ -70,11 +70,11 @@ def report() -> Report:
     first = Plan(
         grants=(
             grant(TRAIN, REGISTRY, "train pulls"),
-            grant(SHARED, REGISTRY, "ep pulls"),
-            grant(SHARED, CONTAINER, "ep reads models"),
+            grant(SHARED, REGISTRY, "infer pulls"),
+            grant(SHARED, CONTAINER, "infer reads models"),
             grant(Principal(guid("people"), "people", type="Group"), GROUP, "people read"),
         ),
-        settings=(policy(SHARED), policy(sai("ws"), has=3), off(), resync(WORKSPACE), resync(SECOND)),
+        settings=(policy(SHARED), policy(sai("mlw"), has=3), off(), resync(WORKSPACE), resync(SECOND)),
         removals=(
             Removal(OLD, STORAGE, guid("x"), PULL.role_id, WORKSPACE, "own-grants", ("AML-80",), "unused", "source"),
         ),

@@ -79,7 +79,7 @@ def test_a_later_plan_of_the_same_state_is_the_same_text(form: str) -> None:
 
 def test_what_two_workspaces_want_is_there_once_and_says_why_for_both() -> None:
     shared = [one for one in as_code(seen()).assignments if one.holder.id == SHARED.id and one.scope == REGISTRY]
-    assert [one.why for one in shared] == ["ep pulls; other pulls as well"]
+    assert [one.why for one in shared] == ["infer pulls; other pulls as well"]
 
 
 @given(st.text(), st.text())
@@ -111,7 +111,7 @@ def test_settings_and_removals_are_comments_that_name_the_script() -> None:
     for said in (comments, json.loads(terraform)["//"]):
         text = "\n".join(said)
         assert "amlguard plan --format az" in text
-        assert "set adminUserEnabled true → false on registry acr" in text
+        assert "set adminUserEnabled true → false on registry acrml" in text
         assert "take back" in text
         assert "late" in text, "what waits is told as well"
     assert "adminUserEnabled" not in re.sub(r"//.*", "", bicep)
@@ -136,7 +136,7 @@ def test_an_empty_plan_is_code_that_does_nothing(form: str) -> None:
 @pytest.mark.parametrize("form", CODE)
 def test_code_with_nothing_in_it_does_not_say_that_nothing_is_missing(form: str) -> None:
     """What is withheld or not known may be missing all the same."""
-    kept = Withheld(changes.grant(SHARED, REGISTRY, "ep pulls"), Refusal(Guard.UNREADABLE, "nobody can read it"))
+    kept = Withheld(changes.grant(SHARED, REGISTRY, "infer pulls"), Refusal(Guard.UNREADABLE, "nobody can read it"))
     document = result_document(Report([Plan(withheld=(kept,))])) | {"errors": ["one could not be read"]}
     said = rendered(document, form)
     assert "withheld: 1" in said
@@ -189,7 +189,7 @@ def test_the_compiler_prints_nothing_and_makes_exactly_the_plan(tmp_path: Path) 
     (policies,) = (one for one in made if one not in grants.values())
     assert policies["id"].casefold() == f"{VAULT}/accessPolicies/add".casefold()
     entries = policies["properties"]["accessPolicies"]
-    assert {one["objectId"] for one in entries} == {SHARED.id, sai("ws").id}
+    assert {one["objectId"] for one in entries} == {SHARED.id, sai("mlw").id}
     assert {one["tenantId"] for one in entries} == {TENANT}
     assert all(one["permissions"] == {k: list(v) for k, v in ACCESS_POLICY.items()} for one in entries)
 
@@ -298,14 +298,14 @@ def test_terraform_makes_exactly_the_plan() -> None:
     }
     assert told == wanted(changes.document())
     policies = made["azurerm_key_vault_access_policy"].values()
-    assert {one["object_id"] for one in policies} == {SHARED.id, sai("ws").id}
+    assert {one["object_id"] for one in policies} == {SHARED.id, sai("mlw").id}
     for one in policies:
         held = {kind: one[f"{kind[:-1]}_permissions"] for kind in ACCESS_POLICY}
         assert {kind: [name.casefold() for name in names] for kind, names in held.items()} == {
             kind: [name.casefold() for name in names] for kind, names in ACCESS_POLICY.items()
         }
     said = {one["object_id"]: " ".join(one["//"]) for one in policies}
-    assert "import it first" in said[sai("ws").id], "the vault has an entry of it"
+    assert "import it first" in said[sai("mlw").id], "the vault has an entry of it"
     assert "import it first" not in said[SHARED.id]
 
 
@@ -348,7 +348,7 @@ def test_an_identity_that_nobody_has_yet_is_only_in_bicep() -> None:
     document["settings"] = [document["settings"][0] | nobody]
     bicep = rendered(document, "bicep")
     assert bicep.count("userAssignedIdentities_shared.properties.principalId") == 2
-    assert "name: guid(registries_acr.id, userAssignedIdentities_shared.id" in bicep
+    assert "name: guid(registries_acrml.id, userAssignedIdentities_shared.id" in bicep
     assert "az role assignment create" not in rendered(document, "az")
     assert rendered(document, "az").count("does not exist yet") == 2
     made = _terraform(document)

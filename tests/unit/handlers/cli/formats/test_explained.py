@@ -52,12 +52,12 @@ def explanation(resource: Scope) -> Explanation:
 def test_a_registry_shows_who_holds_what_through_what_and_who_still_needs_its_admin_user() -> None:
     said = explanation(REGISTRY).text(Screen())
     lines = said.splitlines()
-    assert lines[0] == f"registry acr  {REGISTRY}"
-    at = next(number for number, line in enumerate(lines) if line.startswith("├─ compute ws/direct"))
-    assert lines[at + 1].startswith("│  └─ ✓ pull images on registry acr")
+    assert lines[0] == f"registry acrml  {REGISTRY}"
+    at = next(number for number, line in enumerate(lines) if line.startswith("├─ compute mlw/direct"))
+    assert lines[at + 1].startswith("│  └─ ✓ pull images on registry acrml")
     assert f"held through AcrPull at {REGISTRY} (assignment " in lines[at + 2]
     assert f"as a member of group {guid('pullers')}" in said
-    assert "✗ pull images on registry acr" in said
+    assert "✗ pull images on registry acrml" in said
     assert "missing Microsoft.ContainerRegistry/registries/pull/read" in said
     assert "to be granted: AcrPull" in said
     users_at = said.index("Who uses it, and whether each of them can do without its admin user: ")
@@ -70,11 +70,11 @@ def test_an_identity_shows_what_each_of_its_roles_is_for() -> None:
     assert resource is not None
     document = explanation(resource).document()
     used = {one["roleName"]: one["usedFor"] for one in document["roles"]}
-    assert used["AcrPull"] == ["pull images on acr"]
+    assert used["AcrPull"] == ["pull images on acrml"]
     assert used["Storage Blob Data Owner"] == []
     said = explanation(resource).text(Screen())
     assert "roles that it holds, and what for" in said
-    assert "for: pull images on acr" in said
+    assert "for: pull images on acrml" in said
     assert "no rule asks for what it gives" in said
 
 
@@ -89,7 +89,7 @@ def test_a_picture_leads_from_identities_by_roles_to_resources() -> None:
     assert lines[0] == "flowchart LR"
     assert sum(" --> " in line for line in lines) == 3
     assert sum(" -.-> " in line for line in lines) == 1
-    assert "AcrPull at registry acr" in said
+    assert "AcrPull at registry acrml" in said
     assert any(line.strip().startswith("class ") and line.endswith(" missing") for line in lines)
 
 
@@ -116,6 +116,6 @@ def test_the_map_of_a_workspace_says_what_is_held_missing_and_too_broad() -> Non
     kinds = {name: edges[name, str(REGISTRY)]["kind"] for name in ("direct", "member", "without")}
     assert kinds == {"direct": "held", "member": "held", "without": "missing"}
     assert edges["member", str(REGISTRY)]["through"] == f"at {GROUP} through a group"
-    owner = estate(workspace(cluster("c", sai("c"))), registry(), held=[assigned(sai("c"), "Owner", GROUP)])
+    owner = estate(workspace(cluster("cpu", sai("cpu"))), registry(), held=[assigned(sai("cpu"), "Owner", GROUP)])
     made = explain(owner, terms(), plan(owner, terms()), workspace_id())
-    assert [one["kind"] for one in access_map(made, owner) if one["identity"] == "c"] == ["broad"]
+    assert [one["kind"] for one in access_map(made, owner) if one["identity"] == "cpu"] == ["broad"]

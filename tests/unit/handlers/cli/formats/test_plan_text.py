@@ -73,10 +73,10 @@ def test_nothing_wrong_is_said_in_three_lines() -> None:
 
 def test_the_worst_workspace_comes_first_and_things_have_names() -> None:
     said = text(ALL)
-    assert said.index("workspace other") < said.index("workspace lost") < said.index("● workspace ws")
-    assert "grant AcrPull on registry acr to scorer" in said
-    assert "set adminUserEnabled true → false on registry acr" in said
-    assert "also in ws" in said
+    assert said.index("workspace other") < said.index("workspace lost") < said.index("● workspace mlw")
+    assert "grant AcrPull on registry acrml to scorer" in said
+    assert "set adminUserEnabled true → false on registry acrml" in said
+    assert "also in mlw" in said
     titles = [line for line in said.splitlines() if re.match(r" {2}\S", line)]
     assert titles
     assert not [line for line in titles if "/subscriptions/" in line or re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", line)]
@@ -129,7 +129,7 @@ def test_a_choice_keeps_what_meets_all_of_it(choice: Choice, kept: dict[str, int
     ("titles", "common"),
     [
         (["grant AcrPull on registry a to x", "grant AcrPull on registry b to y"], "grant AcrPull on registry … to …"),
-        (["Account a, of ws-1, refuses keys", "Account b, of ws-2, refuses keys"], "Account …, of …, refuses keys"),
+        (["Account a, of mlw-1, refuses keys", "Account b, of mlw-2, refuses keys"], "Account …, of …, refuses keys"),
         (["one two three four", "one two three and more"], "one two three …"),
         (["nothing in common", "whatever else there is"], ""),
     ],

@@ -142,7 +142,7 @@ def test_it_does_all_of_the_plan_in_its_order(done: Ended) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.commands() == IN_ORDER
     off_of = [one[one.index("--name") + 1] for one in done.calls if one[:2] == ["acr", "update"]]
-    assert sorted(off_of) == ["acr", "late"]
+    assert sorted(off_of) == ["acrml", "late"]
     (taken,) = (one for one in done.calls if one[:3] == ["role", "assignment", "delete"])
     assert taken == ["role", "assignment", "delete", "--ids", str(OLD)]
 
@@ -152,7 +152,7 @@ def test_an_access_policy_is_added_with_the_vaults_own_tenant(done: Ended) -> No
     assert one[4].startswith(f"{VAULT}/accessPolicies/add?api-version=")
     (entry,) = json.loads(one[6])["properties"]["accessPolicies"]
     assert entry["tenantId"] == "11111111-0000-4000-8000-00000000000a"
-    assert entry["objectId"] in {SHARED.id, sai("ws").id}
+    assert entry["objectId"] in {SHARED.id, sai("mlw").id}
 
 
 def test_before_each_switch_off_and_removal_it_looks_again(done: Ended) -> None:
@@ -182,7 +182,7 @@ def test_what_somebody_still_needs_is_left_as_it_is(run: Run, part: str) -> None
         held = tuple(Deferred(one, NOW + timedelta(minutes=9), "not settled") for one in both)
     ended = run(now(**{part: held}), AMLGUARD_WAIT_MINUTES="0")
     assert ended.code == 2
-    assert "the admin user of registry acr" in ended.err
+    assert "the admin user of registry acrml" in ended.err
     assert ("train cannot pull without it" if part == "withheld" else "not settled") in ended.err
     assert ended.commands() == [*IN_ORDER[:3], "role assignment delete"]
 
