@@ -60,7 +60,7 @@ _USERS = (
     ("jobs", r"/workspaces/mlw/jobs\?", "jobs"),
 )
 _THINGS = (
-    ("workspace", r"/workspaces/mlw\?", "workspacesws"),
+    ("workspace", r"/workspaces/mlw\?", "workspacesmlw"),
     ("registry", r"/registries/[^/]+\?", "registries"),
     ("role definition", r"/roleDefinitions/", "roleDefinition"),
 )

@@ -165,7 +165,7 @@ def test_an_approval_that_lapsed_releases_nothing_and_is_asked_for_anew(azure: L
 
 def test_caps_hold_across_instances_and_go_on_in_the_next_hour(start_own_azure: Start) -> None:
     tenant = Tenant()
-    add(tenant, "wide", "w1", "w2", "w3")
+    add(tenant, "wide", "wide-1", "wide-2", "wide-3")
     for name in ("small", "late"):
         add(tenant, name)
     blobs = "compute-reads-blobs: {enabled: false}"
@@ -174,7 +174,7 @@ def test_caps_hold_across_instances_and_go_on_in_the_next_hour(start_own_azure: 
     azure = start_own_azure(tenant.document(), f"mode: enforce\n{rules}\n{caps}\n", "--workers", "2")
 
     look(azure, "wide")
-    assert sum(pulls(azure, "wide", who) for who in ("w1", "w2", "w3")) == 2
+    assert sum(pulls(azure, "wide", who) for who in ("wide-1", "wide-2", "wide-3")) == 2
     assert guards(azure, "wide") == {"cap"}
     look(azure, "wide")
     assert guards(azure, "wide") == {"cap", "cap-target"}
@@ -187,7 +187,7 @@ def test_caps_hold_across_instances_and_go_on_in_the_next_hour(start_own_azure: 
 
     azure.advance(3601)
     azure.until(lambda: pulls(azure, "late"), "the next hour goes on")
-    azure.until(lambda: all(pulls(azure, "wide", who) for who in ("w1", "w2", "w3")), "with the rest too")
+    azure.until(lambda: all(pulls(azure, "wide", who) for who in ("wide-1", "wide-2", "wide-3")), "with the rest too")
 
 
 def test_the_kill_switch_of_the_app_stops_all_changes_and_no_record(start_own_azure: Start) -> None:

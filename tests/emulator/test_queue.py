@@ -119,7 +119,7 @@ def test_without_a_queue_the_admin_user_stays_on(start_own_azure: Start) -> None
     group = group_id("rg-both")
     both = tenant.workspace(
         group,
-        containerRegistry=tenant.registry(group, "acrboth", admin=True)["id"],
+        containerRegistry=tenant.registry(group, "acrmlboth", admin=True)["id"],
         storageAccount=tenant.storage(group, "stboth")["id"],
         systemDatastoresAuthMode="identity",
     )

@@ -16,7 +16,7 @@ GROUP = group_id("rg-report")
 def azure(start_azure: Start) -> LocalAzure:
     """One workspace with something of everything: grants, a switch, something withheld, a finding, a wait."""
     tenant = Tenant()
-    registry = tenant.registry(GROUP, "acrreport", admin=True)
+    registry = tenant.registry(GROUP, "acrmlreport", admin=True)
     account = tenant.storage(GROUP, "streport")
     workspace = tenant.workspace(
         GROUP, containerRegistry=registry["id"], storageAccount=account["id"], systemDatastoresAuthMode="identity"
@@ -25,16 +25,16 @@ def azure(start_azure: Start) -> LocalAzure:
     tenant.endpoint(workspace, "endpoint", user_assigned(tenant.uai(GROUP, "scoring")))
     tenant.compute(workspace, "foreign", identity=user_assigned(tenant.uai(group_id("rg-others"), "foreign")))
 
-    ready = tenant.registry(group_id("rg-ready"), "acrready", admin=True)
+    ready = tenant.registry(group_id("rg-ready"), "acrmlready", admin=True)
     settled = tenant.workspace(group_id("rg-ready"), "settled", containerRegistry=ready["id"])
     tenant.compute(settled, "cluster", identity=system_assigned("settled"))
     tenant.assign(ready["id"], oid("settled"), ACR_PULL)
 
-    young = tenant.registry(group_id("rg-young"), "acryoung", admin=True)
+    young = tenant.registry(group_id("rg-young"), "acrmlyoung", admin=True)
     waiting = tenant.workspace(group_id("rg-young"), "waiting", containerRegistry=young["id"])
     tenant.compute(waiting, "cluster", identity=system_assigned("waiting"))
 
-    off = tenant.registry(group_id("rg-off"), "acroff")
+    off = tenant.registry(group_id("rg-off"), "acrmloff")
     bare = tenant.workspace(group_id("rg-off"), "bare", containerRegistry=off["id"])
     tenant.compute(bare, "bare")
     return start_azure(tenant.document(), "mode: report\n")

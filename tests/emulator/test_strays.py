@@ -35,8 +35,8 @@ class Case:
 
 CASES = [
     Case("beside", SUBSCRIPTION, SUBSCRIPTION, "acrml", kept=True),
-    Case("mentioned", ABROAD, APART, "https://acrmentioned.azurecr.io", kept=True),
-    Case("relative", ABROAD, APART, f"/subscriptions/{ABROAD}/resourceGroups/x/../registries/acrrelative", kept=True),
+    Case("mentioned", ABROAD, APART, "https://acrmlmentioned.azurecr.io", kept=True),
+    Case("relative", ABROAD, APART, f"/subscriptions/{ABROAD}/resourceGroups/x/../registries/acrmlrelative", kept=True),
     Case("unrelated", ABROAD, APART, ["something else"], kept=False),
     Case("empty", ABROAD, ABROAD, "", kept=False),
 ]

@@ -177,7 +177,7 @@ def test_a_grant_stays_while_the_admin_user_that_a_later_run_turned_off_is_off(w
     first, second = _granted_then_switched_off(azure, "steps")
     alone = azure.run("undo", first, "--yes")
     assert alone.code == 2
-    assert "the admin user of acrsteps is off" in alone.out
+    assert "the admin user of acrmlsteps is off" in alone.out
     assert "--force" in alone.out
     for run in (second, first):
         taken = azure.run("undo", run, "--yes")
@@ -200,7 +200,7 @@ def test_when_a_person_turned_the_admin_user_off_after_the_grant(world: World) -
     azure.patch(registry, {"properties": {"adminUserEnabled": False}})
     taken = azure.run("undo", run, "--yes")
     assert taken.code == 2
-    assert "the admin user of acrperson is off" in taken.out
+    assert "the admin user of acrmlperson is off" in taken.out
     azure.patch(registry, {"properties": {"adminUserEnabled": True}})
     assert azure.run("undo", run, "--yes").code == 0
     assert azure.grants(oid("person"), registry) == set()

@@ -185,7 +185,7 @@ def test_the_reason_joins_those_who_are_kept_by_the_same() -> None:
 def test_builders_are_spoken_of_as_such() -> None:
     builder = _user(UserKind.BUILDER, label="ws", reason="lacks it", guard=UNCOVERED_BUILDER)
     assert reasons([builder], REGISTRY) == (
-        "cannot build images and push them to acr without the admin user yet: ws lacks it"
+        "cannot build images and push them to acrml without the admin user yet: ws lacks it"
     )
 
 
