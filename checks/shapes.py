@@ -51,7 +51,7 @@ class Difference:
 
 def differences(resources: Iterable[Json], bicep: Bicep) -> Iterator[Difference]:
     """Those that have no source. A resource's own `apiVersion` counts, or the newest stable one of its type."""
-    known = [(one, version) for one in resources if (version := _version(one))]
+    known = [(one, version) for one in resources if "/" in _type(one) and (version := _version(one))]
     for start in range(0, len(known), _AT_ONCE):
         yield from (one for one in _found(known[start : start + _AT_ONCE], bicep) if not _is_sourced(one))
 

@@ -86,7 +86,8 @@ def deploy(
 def _make(tenant: Tenant, deployment: Deployment) -> None:
     _add(tenant, deployment.rule_resource, {"immutableId": deployment.rule_id})
     _add(tenant, deployment.workspace_resource, {"customerId": deployment.workspace_id})
-    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False})
+    account = {"kind": "StorageV2", "sku": {"name": "Standard_LRS", "tier": "Standard"}}
+    _add(tenant, deployment.storage_resource, {"allowSharedKeyAccess": False}, **account)
     _add(tenant, deployment.topic_resource, {"inputSchema": "CloudEventSchemaV1_0", "disableLocalAuth": True})
     _add(tenant, deployment.insights_resource, {"DisableLocalAuth": True})
 
@@ -101,7 +102,7 @@ def _read(access: Path) -> Json:
     return document
 
 
-def _add(tenant: Tenant, identifier: str, properties: Json) -> None:
+def _add(tenant: Tenant, identifier: str, properties: Json, **more: Any) -> None:
     parts = identifier.split("/")
     tenant.resources[identifier.lower()] = {
         "id": identifier,
@@ -109,6 +110,7 @@ def _add(tenant: Tenant, identifier: str, properties: Json) -> None:
         "type": "/".join(parts[-3:-1]),
         "location": "westeurope",
         "properties": {"provisioningState": "Succeeded", **properties},
+        **more,
     }
 
 

@@ -88,9 +88,7 @@ _CONNECTIONS: tuple[Json, ...] = (
 def _child(tenant: Tenant, kind: str, name: str, properties: Json) -> None:
     scope = f"{WORKSPACE}/{kind}/{name}"
     kind = f"Microsoft.MachineLearningServices/workspaces/{kind}"
-    tenant.add(
-        {"id": scope, "name": name, "type": kind, "properties": {"provisioningState": "Succeeded", **properties}}
-    )
+    tenant.add({"id": scope, "name": name, "type": kind, "properties": properties})
 
 
 @pytest.fixture(scope="module")

@@ -216,10 +216,17 @@ def test_an_endpoint_with_a_user_assigned_identity_pulls_and_reads(world: World)
     world.azure.until(lambda: world.azure.grants(principal, place.group) == wanted, "the endpoint pulls and reads")
 
 
+_JOB = {
+    "jobType": "Command",
+    "command": "true",
+    "environmentId": "azureml://registries/azureml/environments/sklearn-1.5/labels/latest",
+}
+
+
 def test_the_first_job_makes_a_registry_that_the_cluster_cannot_pull_from(world: World) -> None:
     group = group_id("rg-without")
     workspace = child(group, "Microsoft.MachineLearningServices/workspaces", "without")
-    world.azure.put(f"{workspace}/jobs/first", {"properties": {"jobType": "Command", "command": "true"}})
+    world.azure.put(f"{workspace}/jobs/first", {"properties": _JOB})
     registry = world.azure.get(workspace)["properties"]["containerRegistry"]
     assert world.azure.admin_user(registry)
     wanted = {(registry.lower(), ACR_PULL)}

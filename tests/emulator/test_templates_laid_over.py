@@ -16,7 +16,7 @@ from tenants import ACR_PULL, TENANT_ID, Tenant, child, group_id, oid, user_assi
 from wire import Json, is_write
 
 from docs import fidelity
-from emulator.tenant_builder import role_definition
+from emulator.tenant_builder import role_definition, vault
 
 _AML = "Microsoft.MachineLearningServices/workspaces"
 _READER = "b93aa761-3e63-49ed-ac28-beffa264f7ac"
@@ -64,9 +64,7 @@ class Team:
         own = tenant.uai(self.group, "own")
         puller, _ = tenant.uai(self.group, "puller"), tenant.uai(self.group, "bare")
         entry = {"tenantId": TENANT_ID, "objectId": oid(own["id"]), "permissions": _every(["all"])}
-        vault = {"tenantId": TENANT_ID, "accessPolicies": [entry]}
-        kept = {"id": self.vault, "name": f"kv-{self.name}", "type": "Microsoft.KeyVault/vaults", "properties": vault}
-        tenant.add(kept | {"location": "westeurope"})
+        tenant.add(vault(self.vault, TENANT_ID, rbac=False, accessPolicies=[entry]))
         named = {"storageAccount": storage["id"], "keyVault": self.vault, "containerRegistry": registry}
         workspace = tenant.workspace(
             self.group, identity=user_assigned(own), primaryUserAssignedIdentity=own["id"], **named

@@ -36,7 +36,10 @@ def principal(number: int) -> str:
 
 
 def resource(identifier: str, **more: Any) -> dict[str, Any]:
-    return {"id": identifier, "location": "westeurope", "properties": {}, **more}
+    required = (
+        {"sku": {"name": "Basic"}} if identifier.rpartition("/")[0].endswith("ContainerRegistry/registries") else {}
+    )
+    return {"id": identifier, "location": "westeurope", "properties": {}, **required, **more}
 
 
 def held(scope: str, role: str, to: str, **properties: Any) -> dict[str, Any]:
