@@ -41,6 +41,8 @@ async def run(options: Options, run_dir: Path) -> None:
         return
     await starting
     try:
+        for odd in azure.tenant.odd_names:
+            print(f"amlguard emulate: Azure allows no such name: {odd}", file=sys.stderr)  # noqa: T201 - what a command says
         print(json.dumps(azure.ready()), flush=True)  # noqa: T201 - the one line for which callers wait
         print(_HOW_TO, file=sys.stderr, flush=True)  # noqa: T201 - what a command says
         await stopping

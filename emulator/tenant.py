@@ -74,6 +74,8 @@ class Tenant:
         self.role_assignments = _role_assignments()
         self.deny_assignments = Indexed()
         self.locks = Indexed(scope=lambda key, _: key.rpartition(_BELOW_SCOPE)[0] or "/")
+        self.odd_names: list[str] = []
+        """What Azure gives no resource today. It may have once, and pseudonyms may be longer than names."""
         self._load(document)
         self.subscriptions = self._all_subscriptions()
         """By lower-case GUID, whether the tenant lists it or only something inside it does."""
@@ -151,11 +153,12 @@ class Tenant:
         for place, resource in enumerate(document.get("resources") or []):
             try:
                 path = ResourcePath.parse(resource["id"])
-                names.require_all(path, resource)
-            except AzureError as error:
-                raise TenantFileError(f"resources[{place}].id: {error.message}") from error
             except ValueError as error:
                 raise TenantFileError(f"resources[{place}].id: {error}") from error
+            try:
+                names.require_all(path, resource)
+            except AzureError as error:
+                self.odd_names.append(f"resources[{place}].id: {error.message}")
             given = {key: value for key, value in resource.items() if key not in ("name", "type") or value}
             self.resources[key_of(resource["id"])] = {"name": path.name, "type": path.type, **given}
         for kind, store in (

@@ -66,7 +66,8 @@ class Resources:
         self._require_parent(call.path)
         existed, behaviour = self._store.held(call.path) is not None, self._store.behaviour(call.path)
         body = {} if call.body is None and behaviour.needs_no_body else call.object_body()
-        names.require(call.path.type.lower(), call.path.name, body)
+        if not existed:
+            names.require(call.path.type.lower(), call.path.name, body)
         write = "replace" if existed else "create"
         if behaviour.changes_slowly(body, self._store.held(call.path)):
             write = "slow update" if existed else "slow create"
