@@ -2,8 +2,8 @@
 
 data/names.json has the rules by type, those of computes also by kind: from
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules and the patterns of Microsoft's
-published types, of endpoints from what azure-ai-ml refuses (entities/_endpoint/_endpoint_helpers.py). Where the two
-differ, what one of them allows is allowed.
+published types, of endpoints from what azure-ai-ml refuses (entities/_endpoint/_endpoint_helpers.py). Where two of them
+differ, what one of them allows is allowed: azure-ai-ml makes connections of 35 characters.
 
 Codes and messages as users report them: MicrosoftDocs/azure-docs#48724 (storage), adamhockemeyer/ai-agent-experience#1
 (vault), microsoft/AzureTRE#3661 and MicrosoftLearning/DP100#50 (computes), Azure/AzureMonitorStarterPacks#173 (Log
