@@ -34,7 +34,8 @@ def started(
 
 def test_ready_line_and_clean_end(tmp_path: Path) -> None:
     tenant = tmp_path / "tenant.json"
-    tenant.write_text(json.dumps({"resources": [resource(REGISTRY)]}))
+    short = REGISTRY.removesuffix("regml") + "reg"
+    tenant.write_text(json.dumps({"resources": [resource(REGISTRY), resource(short)]}))
     policy = tmp_path / "policy.yaml"
     policy.write_text("mode: enforce\n")
     installed = (str(Path(sys.executable).with_name("amlguard")), "emulate")
@@ -65,6 +66,7 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out) == (0, "")
+        assert err.startswith("amlguard emulate: Azure allows no such name: resources[1].id: ")
         assert (
             err.strip().partition("/docs/emulator.md ")[2]
             == "says how to use it with az, azure-ai-ml, curl and the SDKs"
