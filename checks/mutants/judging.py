@@ -1,16 +1,13 @@
 """Judges mutants in forks of one pytest process that has collected all tests: a fork runs only those that matter."""
 
 import gc
-import json
 import os
 import re
-import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from signal import SIGKILL, SIGXCPU
@@ -19,6 +16,8 @@ from typing import NoReturn
 import pytest
 
 from checks.mutants.exchanging import Exchange, Imported
+from checks.mutants.fresh import Fresh
+from checks.mutants.limits import limit, silence
 from checks.mutants.mutant import Mutant
 from checks.mutants.verdicts import KILLED, SURVIVED, TIMED_OUT, UNCOVERED, Verdict
 
@@ -39,7 +38,7 @@ class Judge:
     """A plugin of pytest, which takes over once the tests are collected. `told` gets every verdict."""
 
     root: Path
-    mutants: Iterable[Mutant]
+    mutants: Sequence[Mutant]
     tests: Callable[[Mutant], Sequence[str]]
     at_import: Callable[[Mutant], bool]
     seconds: Callable[[Iterable[str]], float]
@@ -52,15 +51,24 @@ class Judge:
         items = {one.nodeid: one for one in session.items}
         imported = Imported(self.root)
         gc.freeze()  # so that forks share what exists already
-        for mutant in self.mutants:
-            while len(self._running) >= self.jobs:
+        with tempfile.TemporaryDirectory() as folder, closing(Fresh(self.root, Path(folder))) as fresh:
+            self._try_unchanged(items, fresh)
+            for mutant in self.mutants:
+                while len(self._running) >= self.jobs:
+                    self._wait()
+                self._begin(mutant, items, imported, fresh)
+            while self._running:
                 self._wait()
-            self._begin(mutant, items, imported)
-        while self._running:
-            self._wait()
         return True
 
-    def _begin(self, mutant: Mutant, items: Mapping[str, pytest.Item], imported: Imported) -> None:
+    def _try_unchanged(self, items: Mapping[str, pytest.Item], fresh: Fresh) -> None:
+        """Raises `RuntimeError` if tests fail in a fresh process without any change: it would kill every mutant."""
+        same = replace(self.mutants[0], code=(self.root / self.mutants[0].path).read_text("utf-8"))
+        named = of_few_files([one for one in self.tests(same) if one in items], same.path)
+        if named and (code := fresh.judge(same, named, self.seconds(named) + _IMPORTING)):
+            raise RuntimeError(f"pytest ended with {code} for {same.path} as it is")
+
+    def _begin(self, mutant: Mutant, items: Mapping[str, pytest.Item], imported: Imported, fresh: Fresh) -> None:
         known = [one for one in self.tests(mutant) if one in items]
         first = [one for one in self._killers.get(_place(mutant), ()) if one in known]
         named = list(dict.fromkeys((*first, *known)))
@@ -79,10 +87,11 @@ class Judge:
         pid = os.fork()
         if not pid:
             os.close(hears)
-            _limit(seconds)
-            if exchanges:
-                _in_this_fork(exchanges, [items[one] for one in named], says)
-            _anew(mutant, named)
+            if not exchanges:
+                _in_a_fresh_one(fresh, mutant, named, seconds)
+            limit(seconds)
+            silence()
+            _in_this_fork(exchanges, [items[one] for one in named], says)
         os.close(says)
         self._running[pid] = _Trial(mutant, hears, time.monotonic() + 300 + 60 * seconds)
 
@@ -127,15 +136,6 @@ def _imports(file: str, path: str) -> bool:
     return re.search(rf"from {package}(\.{name} import| import .*\b{name}\b)", said) is not None
 
 
-def _limit(seconds: float) -> None:
-    """A limit on processor time, not on real time, because others may use the machine."""
-    most = int(30 + 10 * seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for each in (0, 1, 2):
-        os.dup2(nowhere, each)
-
-
 def _in_this_fork(exchanges: Sequence[Exchange], items: Sequence[pytest.Item], says: int) -> NoReturn:
     code = 1
     try:
@@ -147,6 +147,16 @@ def _in_this_fork(exchanges: Sequence[Exchange], items: Sequence[pytest.Item], s
         os._exit(code)
 
 
+def _in_a_fresh_one(fresh: Fresh, mutant: Mutant, named: Sequence[str], seconds: float) -> NoReturn:
+    code: int | None = 1
+    try:
+        code = fresh.judge(mutant, named, seconds)
+    finally:
+        if code is None:
+            os.kill(os.getpid(), SIGKILL)
+        os._exit(code or 0)
+
+
 def _first_failure(items: Sequence[pytest.Item], says: int) -> int:
     for item, following in zip(items, (*items[1:], None), strict=True):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -154,14 +164,3 @@ def _first_failure(items: Sequence[pytest.Item], says: int) -> int:
             os.write(says, item.nodeid.encode())
             return 1
     return 0
-
-
-def _anew(mutant: Mutant, named: Sequence[str]) -> NoReturn:
-    with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False, encoding="utf-8") as file:
-        json.dump({"path": mutant.path, "code": mutant.code, "tests": list(named)}, file)
-    files = dict.fromkeys(one.partition("::")[0] for one in named)
-    options = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:cov", "-p", "checks.mutants.replacing")
-    os.environ["AMLGUARD_MUTANT"] = file.name
-    os.execv(  # noqa: S606 - pytest of this very Python
-        sys.executable, (sys.executable, "-m", "pytest", *options, *files)
-    )
