@@ -1,7 +1,7 @@
 """A policy that is a blob: in force within a minute; a wrong one never; none at all until one was read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 import raw
 from app import C1, App, app
 from fake_store import FakeStore
+from fakes import FakeAuditLog
 from troubles import Troubles
 from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE
 
@@ -66,6 +67,17 @@ class Slow(FakeStore):
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         return await super().read(name)
+
+
+@dataclass
+class SilentLog(FakeAuditLog):
+    """Takes the connection, and never answers."""
+
+    asked: bool = False
+
+    async def record(self, table: str, rows: Sequence[Row]) -> None:  # noqa: ARG002 - as the port calls it
+        self.asked = True
+        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -262,6 +274,19 @@ async def test_the_finding_is_recorded_once_an_hour(first: Instance, blobs: Fake
     first.seconds += 3600
     await first.message()
     assert len(broken(first)) == 2
+
+
+async def test_a_log_that_never_answers_keeps_nobody_from_the_last_good_one(first: Instance, blobs: FakeStore) -> None:
+    """Event Grid waits 30 s, and the work itself takes most of that."""
+    await push(blobs, ENFORCE)
+    await first.services.current()
+    await push(blobs, BROKEN)
+    first.seconds += KEPT_SECONDS
+    log = SilentLog(first.one.azure)
+    async with asyncio.timeout(15):
+        now = await replace(first.services, audit=log).current()
+    assert log.asked
+    assert now.terms.mode == "enforce"
 
 
 async def test_the_last_good_one_survives_a_restart(first: Instance, blobs: FakeStore) -> None:
