@@ -51,25 +51,27 @@ class Approvals:
 
     async def of(self, workspace: Scope, now: datetime) -> Pending | None:
         """What was asked for and has not lapsed."""
-        stored = await self.store.read(_name(workspace))
-        known = _decode(stored.data) if stored else None
+        name = _name(workspace)
+        stored = await self.store.read(name)
+        known = decoded(name, stored.data, Pending) if stored else None
         return known if known and now < known.lapses_at else None
 
     async def ask(
         self, workspace: Scope, run: str, actions: Mapping[str, str], now: datetime, lapse: timedelta
     ) -> Pending:
         """If a run asks for the same actions again, nothing changes. Other actions take the place of the old ones."""
+        name = _name(workspace)
         wanted = Pending(run, str(workspace), dict(actions), now, now + lapse)
         kept = wanted
 
         def change(data: bytes | None) -> bytes | None:
             nonlocal kept
-            known = _decode(data) if data else None
+            known = decoded(name, data, Pending) if data else None
             same = known is not None and now < known.lapses_at and known.actions.keys() == wanted.actions.keys()
             kept = known if known and same else wanted
             return None if same else msgspec.json.encode(wanted)
 
-        await update(self.store, _name(workspace), change)
+        await update(self.store, name, change)
         return kept
 
     async def done(self, workspace: Scope) -> None:
@@ -89,19 +91,16 @@ class Approvals:
 
     async def approve(self, one: Pending, by: str, now: datetime) -> None:
         """Doing it twice is harmless. It does not release what was asked for in the meantime."""
+        name = _name(Scope.parse(one.workspace))
 
         def change(data: bytes | None) -> bytes | None:
-            known = _decode(data) if data else None
+            known = decoded(name, data, Pending) if data else None
             if known is None or known.run != one.run or known.approved:
                 return None
             return msgspec.json.encode(msgspec.structs.replace(known, approved_by=by, approved_at=now))
 
-        await update(self.store, _name(Scope.parse(one.workspace)), change)
+        await update(self.store, name, change)
 
 
 def _name(workspace: Scope) -> str:
     return f"{_FOLDER}{unique(workspace.key)}"
-
-
-def _decode(data: bytes) -> Pending:
-    return decoded(_FOLDER, data, Pending)

@@ -1,5 +1,6 @@
 """Approval: what the policy marks waits for a person, is looked at again when it is released, and lapses."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.ports import ReadFailedError
 from shared.state.approvals import Approvals, Pending
+from shared.state.document import MalformedDocumentError
 
 PERSON = "5a0f3c1e-0000-4000-8000-00000000000b"
 
@@ -233,3 +235,18 @@ async def test_a_release_counts_once_although_the_run_ends_early() -> None:
     assert pulls(one) == set()
     (pending,) = await waiting(one)
     assert not pending.approved
+
+
+async def test_one_that_nobody_can_read_is_named_so_that_it_can_be_deleted() -> None:
+    one = careful(raw.compute("cpu1", C1))
+    await one.run()
+    (pending,) = await waiting(one)
+    (name,) = await one.store.names("approvals/")
+    known = await one.store.read(name)
+    assert known
+    await one.store.write(name, b"{", known.etag)
+    approvals, now = Approvals(one.store), one.azure.now()
+    asked = approvals.ask(WORKSPACE, "run", {}, now, timedelta(days=1))
+    for each in (approvals.of(WORKSPACE, now), asked, approvals.approve(pending, PERSON, now), approvals.waiting(now)):
+        with pytest.raises(MalformedDocumentError, match=re.escape(name)):
+            await each
