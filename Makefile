@@ -123,9 +123,10 @@ clients: setup $(AZ)/.ready $(SDKS)/.ready $(CUSTODIAN)/.ready  ## what Azure's 
 bench: setup     ## ratios and counts
 	@$(BIN)/python -m bench
 
-# ONLY=shared/access/plan.py chooses modules, MOST=100 stops after so many, JOBS=1 judges one at a time.
+# ONLY=shared/access/plan.py chooses modules, MOST=100 stops after so many, JOBS=1 judges one at a time. ANEW=1 judges all
+# again, KEEP=1 notes in checks/mutants/killed.txt what was killed.
 mutants: $(MUTANTS)/.ready  ## changes the code and sees whether a test notices; resumes where it stopped
-	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(if $(JOBS),--jobs $(JOBS))
+	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(if $(JOBS),--jobs $(JOBS)) $(if $(ANEW),--anew) $(if $(KEEP),--keep)
 
 cover: $(MUTANTS)/.ready node_modules/.ready  ## branch coverage of each package, its goal, and what is missing
 	@nice -n 19 $(MUTANTS)/bin/python -m checks.cover

@@ -1,8 +1,8 @@
 """`python -m checks.mutants`: changes the code in one place at a time, and checks whether a test notices.
 
-It resumes where it stopped. A verdict counts while the changed statement stays the same. That something survived counts
-only while the tests stay the same, too. It ends with figures, and exits 1 if something survived that nobody has
-explained.
+It resumes where it stopped, here or on another machine (`killed.txt`). A verdict counts while the changed statement
+stays the same. That something survived counts only while the tests stay the same, too. What is explained is not judged.
+It ends with figures, and exits 1 if something survived that nobody has explained.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from checks.mutants.verdicts import ALIVE, Verdict, Verdicts, figures
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(".mutants") / "results.jsonl"
 EXPLAINED = ROOT / "checks" / "mutants" / "explained.toml"
+KEPT = ROOT / "checks" / "mutants" / "killed.txt"
 MEASURED = Path(".mutants") / "measured"
 _TELL_EVERY = 100
 
@@ -36,17 +37,19 @@ def main() -> int:
     os.chdir(ROOT)
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["amlguard"]["mutants"]
     asked = _arguments(settings)
-    verdicts = Verdicts(RESULTS, digest(["tests"]), asked.slowest)
-    if not asked.figures:
-        measure(settings["tests"], digest(["tests", *settings["elsewhere"]]))
+    verdicts = Verdicts(RESULTS, digest(["tests"]), asked.slowest, None if asked.anew else KEPT)
     found = list(chosen(settings, asked.only))
     known = verdicts.known()
-    left = [one for one in found if one.key not in known]
-    print(f"{len(found):,} mutants, {len(found) - len(left):,} judged before", flush=True)
+    explained = set() if asked.anew else {one.key for one in figures(found, known, EXPLAINED).explained}
+    left = [one for one in found if one.key not in known and one.key not in explained]
+    print(f"{len(found):,} mutants, {len(found) - len(left):,} judged or explained before", flush=True)
     if left and not asked.figures:
+        measure(settings["tests"], digest(["tests", *settings["elsewhere"]]))
         judge(left, settings, verdicts, asked)
     told = figures(found, verdicts.known(), EXPLAINED)
     print("\n".join(told.lines()))
+    if asked.keep:
+        verdicts.keep(found, KEPT)
     return 1 if told.open else 0
 
 
@@ -62,8 +65,15 @@ def _arguments(settings: Mapping[str, Any]) -> argparse.Namespace:
         metavar="SECONDS",
         help="tests that take longer judge nothing; more judges again what survived the others (default: %(default)s)",
     )
+    parser.add_argument(
+        "--anew", action="store_true", help="judge what other machines killed and what is explained, too"
+    )
+    parser.add_argument("--keep", action="store_true", help="note in killed.txt what was killed")
     parser.add_argument("--figures", action="store_true", help="only print what is known")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.keep and asked.only:
+        parser.error("--keep is about all modules, so it does not go with --only")
+    return asked
 
 
 def measure(tests: Sequence[str], now: str) -> None:

@@ -38,7 +38,7 @@ def mutants(path: Path, root: Path) -> Iterator[Mutant]:
             continue
         at = f"{one.statement}|{line - one.lines.start}|{before}|{one.after}"
         seen[at] = seen.get(at, 0) + 1
-        key = hashlib.sha256(f"{visitor.path}|{one.where}|{at}|{seen[at]}".encode()).hexdigest()[:20]
+        key = hashlib.sha256(f"{visitor.path}|{one.where}|{at}|{seen[at]}".encode()).hexdigest()[:12]
         code = source[:begin] + before.replace(core, one.after) + source[end:]
         yield Mutant(visitor.path, one.where, line, one.lines, core, one.after, key, one.plain, code)
 

@@ -29,12 +29,13 @@ class Verdict:
 class Verdicts:
     """`tests` is the digest of the tests as they are. That something survived them says nothing of other tests.
 
-    Nor does it of slower ones than `slowest`, in seconds.
+    Nor does it of slower ones than `slowest`, in seconds. `kept` names what was killed on other machines.
     """
 
     file: Path
     tests: str
     slowest: float
+    kept: Path | None = None
 
     def add(self, verdict: Verdict) -> None:
         one = verdict.mutant
@@ -45,7 +46,7 @@ class Verdicts:
 
     def known(self) -> dict[str, str]:
         """By key. A line that was cut off, because the process was ended, says nothing."""
-        found = {}
+        found = dict.fromkeys(_kept(self.kept) if self.kept else (), KILLED)
         for line in self.file.read_text("utf-8").splitlines() if self.file.exists() else ():
             try:
                 row = json.loads(line)
@@ -54,6 +55,21 @@ class Verdicts:
             if row["word"] not in ALIVE or (row["tests"] == self.tests and row["slowest"] >= self.slowest):
                 found[row["key"]] = row["word"]
         return found
+
+    def keep(self, found: Sequence[Mutant], file: Path) -> None:
+        """In `file`, by module and function, without what no mutant of today is."""
+        known = self.known()
+        lines: dict[str, list[str]] = {}
+        for one in found:
+            if known.get(one.key) in _DEAD:
+                lines.setdefault(f"{one.path} {one.where}", []).append(one.key)
+        text = "".join(f"{place} {' '.join(sorted(keys))}\n" for place, keys in sorted(lines.items()))
+        file.write_text(text, "utf-8")
+
+
+def _kept(file: Path) -> Iterator[str]:
+    for line in file.read_text("utf-8").splitlines() if file.exists() else ():
+        yield from line.split()[2:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,7 @@ class Figures:
 
     words: Mapping[str, Counter[str]]
     open: Sequence[Mutant]
+    explained: Sequence[Mutant] = ()
     needless: Sequence[str] = ()
 
     def lines(self) -> Iterator[str]:
@@ -79,19 +96,22 @@ class Figures:
 def figures(found: Sequence[Mutant], known: Mapping[str, str], explained: Path) -> Figures:
     said = tomllib.loads(explained.read_text("utf-8"))["survivor"]
     words: dict[str, Counter[str]] = {}
-    alive = []
+    alive, reasoned = [], []
     paths = {one.path for one in found}
     needless = {at for at, each in enumerate(said) if fnmatch.filter(paths, each.get("path", "*"))}
     for one in found:
         word = known.get(one.key, "not judged")
         fitting = {at for at, each in enumerate(said) if _explains(each, one)} if word not in _DEAD else set()
         needless -= fitting
-        if word in ALIVE:
-            word = "explained" if fitting else "survived"
-            alive += [] if fitting else [one]
+        if fitting:
+            word = "explained"
+            reasoned.append(one)
+        elif word in ALIVE:
+            word = "survived"
+            alive.append(one)
         words.setdefault(one.path, Counter())[word] += 1
     named = [" ".join(f"{key}={text}" for key, text in said[at].items()) for at in sorted(needless)]
-    return Figures(words, alive, named)
+    return Figures(words, alive, reasoned, named)
 
 
 def _explains(said: Mapping[str, str], one: Mutant) -> bool:

@@ -44,6 +44,16 @@ class TestVerdicts:
         assert Verdicts(file, "now", 1.0).known() == {"a": KILLED}
         assert Verdicts(file, "now", 0.1).known() == {"a": KILLED, "b": SURVIVED}
 
+    def test_what_was_killed_on_one_machine_is_known_on_another(self, tmp_path: Path) -> None:
+        file = tmp_path / "killed.txt"
+        here = Verdicts(tmp_path / "here", "now", 1.0)
+        some = [_mutant("a"), _mutant("b"), _mutant("c", "shared/two.py"), _mutant("d")]
+        for one, word in zip(some, (KILLED, SURVIVED, TIMED_OUT, KILLED), strict=True):
+            here.add(Verdict(one, word))
+        here.keep(some[:3], file)
+        assert file.read_text("utf-8") == "shared/one.py f a\nshared/two.py f c\n"
+        assert Verdicts(tmp_path / "there", "now", 1.0, file).known() == {"a": KILLED, "c": KILLED}
+
     def test_before_the_first_run_nothing_is_known(self, tmp_path: Path) -> None:
         assert Verdicts(tmp_path / "none", "now", 1.0).known() == {}
 
@@ -68,14 +78,14 @@ class TestFigures:
 
     def test_each_word_is_counted_and_who_survives_is_named(self, tmp_path: Path) -> None:
         some = [_mutant("a"), _mutant("b"), _mutant("c", "shared/two.py"), _mutant("d", "shared/two.py", "x")]
-        known = {"a": KILLED, "b": SURVIVED, "c": UNCOVERED}
+        known = {"a": KILLED, "b": SURVIVED, "c": UNCOVERED}  # what is explained need not be judged
         explained = self._explained(tmp_path, '[[survivor]]\npath = "shared/two.py"\nwhy = "it is equivalent"\n')
         told = figures(some, known, explained)
         assert [str(one.key) for one in told.open] == ["b"]
         lines = list(told.lines())
         assert lines[1].split() == ["shared/one.py", "1", "0", "0", "1", "0"]
-        assert lines[2].split() == ["shared/two.py", "0", "0", "1", "0", "1"]
-        assert lines[3].split() == ["all", "1", "0", "1", "1", "1"]
+        assert lines[2].split() == ["shared/two.py", "0", "0", "2", "0", "0"]
+        assert lines[3].split() == ["all", "1", "0", "2", "1", "0"]
         assert lines[4] == f"survived: {some[1]}"
 
     @pytest.mark.parametrize(
