@@ -17,6 +17,11 @@ AT = f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{NAME}"
 TEXT = description("compute-pull", ("AML-18", "AML-13"), RUN, COMPUTE, None)
 
 
+def test_an_assignment_has_the_same_name_in_every_version() -> None:
+    """Otherwise a new version would not know what the one before granted."""
+    assert NAME == "9f7579b5-df6b-5076-827d-3d6cca42705f"
+
+
 def test_a_description_has_a_greatest_length() -> None:
     assert len(description("r" * 3000, (), RUN, COMPUTE, None)) == 2048
     assert len(TEXT) < 2048
