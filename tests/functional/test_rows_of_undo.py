@@ -1,5 +1,6 @@
 """Where undo looks up what a run did: the file, the log, and what neither of them shows yet."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from unit.build import REGISTRY, ROLES, VAULT, WORKSPACE, guid, sai, terms
 from shared.access.own_assignments import assignment_name
 from shared.access.scope import Scope
 from shared.ports import ReadFailedError, Row
-from shared.undo import Undo, Undoing
+from shared.undo import Undo, Undoing, run_ids
 from shared.writing.journal import Journal
 
 FIRST, SECOND = guid("first run"), guid("second run")
@@ -116,6 +117,14 @@ async def test_a_run_of_which_nothing_is_known_is_named(logged: bool, file: _Fil
     assert (failed.value.operation, failed.value.code, failed.value.forbidden) == ("undo", code, False)
     assert said in failed.value.reason
     assert failed.value.reason.endswith("did") is (file is not None)
+
+
+def test_who_gives_no_run_id_is_shown_one() -> None:
+    """And where to find it."""
+    with pytest.raises(ValueError, match="`apply` prints it") as failed:
+        run_ids(["last tuesday"])
+    shown = tuple(word for word in re.split("[: ]", str(failed.value)) if len(word) == len(FIRST))
+    assert run_ids(shown) == shown != ()
 
 
 async def test_what_has_just_been_written_counts_as_well_and_for_its_own_run_only() -> None:
