@@ -74,7 +74,8 @@ def _app(*rows: Row, logged: bool = True) -> App:
 
 
 async def _prepared(one: App, *runs: str, file: _File | None = None, written: Sequence[Row] = ()) -> Undoing:
-    return await Undo(one.azure, Journal(one.audit), one.store, one.terms, file, written=written).prepare(runs)
+    more: dict[str, Any] = {"file": file} if file else {}
+    return await Undo(one.azure, Journal(one.audit), one.store, one.terms, written=written, **more).prepare(runs)
 
 
 def _done(found: Undoing) -> list[tuple[str, str]]:
