@@ -105,7 +105,7 @@ def _undo(one: App, **more: Any) -> Undo:
 async def _carry_out(one: App, *done: Done, force: bool = False, **more: Any) -> dict[str, Outcome]:
     """By the name of what it is about."""
     undoing = Undoing((RUN,), await _steps(one, *done), **more)
-    insists = {"force": True} if force else {}
+    insists: dict[str, Any] = {"force": True} if force else {}
     outcomes = await _undo(one).carry_out(undoing, Run(RunMode.ENFORCE), **insists)
     return {str(each.done.setting or each.done.at.name): outcome for each, outcome in outcomes}
 

@@ -132,7 +132,7 @@ async def test_a_user_of_the_registry_that_may_not_be_read_stops_all_of_it() -> 
 
 async def test_another_workspace_with_the_identity_relies_on_its_access_policy() -> None:
     me = uai("mine")
-    primary = {"primaryUserAssignedIdentity": str(me.resource)}
+    primary: dict[str, Any] = {"primaryUserAssignedIdentity": str(me.resource)}
     one, azure = _world(raw.workspace(me, **primary), raw.workspace(me, on=NEXT, **primary))
     kinds: dict[str, list[str]] = {}
     for each in sorted(VAULT_PERMISSIONS):
