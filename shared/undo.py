@@ -122,7 +122,7 @@ class Undo:
             *(workspaces_at(scope, once) for scope in shared),
         )
         told = dict.fromkeys(one for some in users for one in some)
-        own = {one.ancestor(WORKSPACE) for one in taking.served} - told.keys() - {None}
+        own = {one.ancestor(WORKSPACE) for one in taking.served} - told.keys()
         estates = await asyncio.gather(
             *(observe(one, once, self.terms) for one in told),
             *(_if_readable(observe(one, once, self.terms)) for one in own if one),

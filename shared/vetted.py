@@ -36,7 +36,7 @@ class Vetted:
 
 @dataclass(frozen=True, slots=True)
 class Vet:
-    """`_users` are the workspaces that use what is set back."""
+    """`_users` are the workspaces that use what is set back. What is as it was before has none there."""
 
     azure: CachedReads
     terms: Terms
@@ -47,8 +47,8 @@ class Vet:
         answers = await asyncio.gather(*(self._judge(one) for one in steps))
         pairs = list(zip(steps, answers, strict=True))
         withheld = {one.done.action_id: said for one, said in pairs if isinstance(said, Refusal)}
-        back = [one.done.on for one in steps if one.action and one.done.setting is Property.ADMIN_USER]
-        pullers = {user for registry in back for user in self._users.get(registry, ())}
+        off = {one.done.on for one in steps if one.done.setting is Property.ADMIN_USER}
+        pullers = {user for registry in off for user in self._users.get(registry, ())}
         withheld |= {
             one.done.action_id: undo_guards.nobody(one.done)
             for one in steps

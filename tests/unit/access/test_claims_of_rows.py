@@ -55,6 +55,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         RIGHT["an access policy"] | {"AddedPermissions": ["secrets/get", "secrets/purge"]},
         "adds no such permission",
     ),
+    "an access policy that got nothing": (
+        RIGHT["an access policy"] | {"AddedPermissions": []},
+        "does not say which permissions",
+    ),
+    "requirements that are no list": (_removal() | {"Requirements": {"a": 1}}, "a list is expected"),
     "an access policy of nobody": (RIGHT["an access policy"] | {"PrincipalId": ""}, "whose access policy"),
     "an action id that is none": (_removal() | {"ActionId": "x"}, "badly formed"),
     "a run id that is none": (_removal() | {"RunId": "x"}, "badly formed"),

@@ -17,6 +17,11 @@ AT = f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{NAME}"
 TEXT = description("compute-pull", ("AML-18", "AML-13"), RUN, COMPUTE, None)
 
 
+def test_an_assignment_has_the_same_name_in_every_version() -> None:
+    """Otherwise a new version would not know what the one before granted."""
+    assert assignment_name(REGISTRY, guid("whoever has it"), PULL) == "7ec1f164-23e5-5946-988b-29757ae88573"
+
+
 def test_a_description_has_a_greatest_length() -> None:
     assert len(description("r" * 3000, (), RUN, COMPUTE, None)) == 2048
     assert len(TEXT) < 2048

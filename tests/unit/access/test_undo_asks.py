@@ -29,6 +29,7 @@ from unit.build import (
 )
 
 from shared.access.actions import Grant, Refusal, Setting
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Property
 from shared.access.model import ComputeType, Estate, Principal
 from shared.access.needs import (
@@ -45,7 +46,7 @@ from shared.access.needs import (
 from shared.access.own_assignments import assignment_name
 from shared.access.scope import Scope
 from shared.access.terms import RuleMode, RuleTerms
-from shared.access.undo_guards import again, asking, back, nobody, not_watched
+from shared.access.undo_guards import again, as_asked, asking, back, nobody, not_watched
 from shared.access.undo_steps import Done
 
 ME, C1, E1, NODES = sai("mlw"), sai("cpu1"), sai("serve1"), replace(uai("nodes"), resource=CLUSTER)
@@ -84,6 +85,20 @@ def test_what_a_rule_may_have_asked_for_once_comes_back_in_its_name() -> None:
     found = asking(_taken(C1, PULL_ABAC, REGISTRY, COMPUTE), SEEN, terms())
     assert all((one.requirements, one.reason) == (rule.requirements, rule.title) for rule, one in found)
     assert asking(_taken(C1, PULL_ABAC, STORAGE, COMPUTE), SEEN, terms()) == []
+
+
+@pytest.mark.parametrize(("on", "whose"), [("cpu1", "cpu1"), ("cpu2", "cpu2"), ("gone", "cpu1")])
+def test_of_several_that_have_the_identity_it_is_the_one_that_had_it_for(on: str, whose: str) -> None:
+    """If that is gone, the grant serves one of those that are left."""
+    shared = uai("shared")
+    seen = estate(workspace(cluster("cpu1", shared), cluster("cpu2", shared)))
+    found = asking(_taken(shared, PULL_ABAC, REGISTRY, WORKSPACE.child("computes", on)), seen, terms())
+    assert {(one.principal, one.on) for _, one in found} == {(shared, WORKSPACE.child("computes", whose))}
+
+
+def test_the_guards_readers_are_told_of_these_grants_and_nothing_else() -> None:
+    asked = asking(_taken(C1, PULL, REGISTRY, COMPUTE), SEEN, terms())
+    assert as_asked(SEEN.subject, asked) == WorkspaceAsks(SEEN.subject, tuple(asked), (), (), (), (), (), ())
 
 
 def test_a_requirement_that_the_policy_turned_off_is_no_reason_and_another_still_is() -> None:
@@ -148,6 +163,13 @@ def test_a_grant_is_made_again_where_it_was() -> None:
     assert (made.principal, made.scope, made.name) == (C1, REGISTRY, assignment_name(REGISTRY, C1.id, PULL.role_id))
 
 
+def test_what_a_guard_of_the_plan_holds_back_is_not_made_again() -> None:
+    done, locked = _taken(C1, PULL, REGISTRY, COMPUTE), replace(SEEN, locks=(lock(REGISTRY),))
+    said = again(done, asking(done, locked, terms()), locked, terms())
+    assert isinstance(said, Refusal)
+    assert said.guard == "lock"
+
+
 def test_whoever_runs_undo_has_released_it() -> None:
     done = _taken(C1, PULL, REGISTRY, COMPUTE)
     approved = replace(terms(), rules={"compute-pull": RuleTerms(mode=RuleMode.APPROVE)})
@@ -174,6 +196,7 @@ def test_an_access_policy_goes_back_for_the_workspaces_own_identities_only() -> 
     both = replace(SEEN, subject=replace(SEEN.subject, identity=replace(SEEN.subject.identity, user=(other,))))
     assert back(*_policy_of(ME), SEEN, terms()) is None
     assert back(*_policy_of(other), both, terms()) is None
+    assert back(*_policy_of(uai("mlw-id")), estate(uai_workspace()), terms()) is None
     said = back(*_policy_of(C1), SEEN, terms())
     assert said is not None
     assert said.reason.startswith(f"accessPolicies of kvml: {C1.id} is not an identity of {WORKSPACE}")
