@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from unit.build import GROUP, REGISTRY, ROLES, WORKSPACE, estate, registry, sai, workspace
 
-from shared.access.actions import Grant
+from shared.access.actions import Grant, Refusal, Withheld
 from shared.access.asks import RequiredGrant
-from shared.access.merge import fewest, grant, instead_of
+from shared.access.guards import Guard
+from shared.access.merge import fewest, grant, instead_of, once
 from shared.access.needs import CONTROL_REGISTRY, PULL, Need
 from shared.access.rules import RULES
 from shared.access.scope import Scope
@@ -41,6 +42,21 @@ def test_a_wider_role_speaks_for_a_narrower_one() -> None:
         assert one.reason == "wide needs it; narrow needs it"
         assert one.others == (Z, Y)
         assert one.instead == (narrow,)
+
+
+def test_a_grant_speaks_for_what_it_covers_only() -> None:
+    """Another grant of the same identity has nothing to do with what was left out."""
+    narrow, wide, elsewhere = _grant(on=Y), _grant(CONTROL_REGISTRY, rule="wide"), _grant(where=WORKSPACE, rule="other")
+    one, other = fewest([narrow, wide, elsewhere])
+    assert (one.rule, one.instead) == ("wide, narrow", (narrow,))
+    assert other == elsewhere
+
+
+def test_each_grant_is_withheld_once_and_none_that_is_made() -> None:
+    first, second, made = _grant(), _grant(where=WORKSPACE), _grant(CONTROL_REGISTRY)
+    why, again = Refusal(Guard.LOCK, "why"), Refusal(Guard.TARGET_TYPE, "again")
+    withheld = [Withheld(first, why), Withheld(second, why), Withheld(first, again), Withheld(made, why)]
+    assert once(withheld, [made]) == [Withheld(first, why), Withheld(second, why)]
 
 
 def test_of_the_same_role_at_two_scopes_the_upper_one_stays() -> None:

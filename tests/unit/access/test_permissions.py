@@ -284,6 +284,21 @@ def test_since_when_is_the_newest_of_the_parts() -> None:
     assert coverage(PULL_ABAC.permissions, REGISTRY, parts).since == late
 
 
+def test_a_part_of_which_nobody_knows_the_age_is_the_older_one() -> None:
+    reader = role("Container Registry Repository Reader").permissions[0].data_actions
+    one, two = custom(data=[reader[0]]), custom(data=[reader[1]])
+    for first, second in ((None, NOW), (NOW, None)):
+        parts = access(assigned(ME, one, GROUP, on=first), assigned(ME, two, GROUP, on=second), roles=[one, two])
+        assert coverage(PULL_ABAC.permissions, REGISTRY, parts).since == NOW
+
+
+def test_an_assignment_that_is_nobody_knows_where_gives_nothing() -> None:
+    """Its scope stands for an unknown one, so it reaches nothing, not everything."""
+    lost = replace(assigned(ME, "AcrPull", GROUP), scope=Scope.parse("/"))
+    assert coverage(PULL.permissions, REGISTRY, access(lost)).held
+    assert not coverage(PULL.permissions, REGISTRY, access(replace(lost, misplaced=True))).held
+
+
 def test_an_assignment_of_a_role_that_was_not_read_is_unknown_not_empty() -> None:
     unread = RoleAssignment("a", REGISTRY, ME.id, "no-such-role")
     with pytest.raises(UnknownRoleError, match="role no-such-role of assignment a was not read"):
@@ -307,6 +322,11 @@ class TestDoubts:
         elsewhere, other = assigned(ME, name, registry_id("acrml2")), assigned(ME, "AcrPull", REGISTRY)
         assert self._perhaps(elsewhere, may, other) == (may,)
         assert self._perhaps(elsewhere, other) == ()
+
+    def test_a_management_group_reaches_only_its_own_subscriptions(self) -> None:
+        above = assigned(ME, "Container Registry Repository Reader", MANAGEMENT_GROUP)
+        assert self._perhaps(above) == (above,)
+        assert self._perhaps(replace(above, within=OTHER_SUBSCRIPTION)) == ()
 
     def test_all_parts_must_be_among_them(self) -> None:
         one, two = (custom(data=[part]) for part in self.PARTS)

@@ -223,5 +223,6 @@ def test_an_odd_name_is_not_a_wrong_form(text: object, odd: bool) -> None:
 def test_management_groups_are_known() -> None:
     assert Scope.parse(MG.upper()).is_management_group
     assert not Scope.parse(SUB).is_management_group
+    assert not Scope.parse(f"{SUB}/resourceGroups/research").is_management_group
     assert not Scope.parse(f"{MG}/providers/Microsoft.Authorization/roleAssignments/a").is_management_group
     assert Scope.parse("/").is_root

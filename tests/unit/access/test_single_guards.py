@@ -98,6 +98,20 @@ def test_what_may_not_be_read_is_not_taken_for_another_tenants() -> None:
     assert of_another_tenant((ABROAD,), seen.subject, replace(seen, blind=frozenset()))
 
 
+def test_what_lies_in_the_workspaces_own_subscription_is_in_its_tenant() -> None:
+    """Whoever may not read any subscription's tenant knows that much."""
+    seen = replace(_seen(), tenants={})
+    assert of_another_tenant((REGISTRY, None), seen.subject, seen) is None
+
+
+@pytest.mark.parametrize("first", [REGISTRY, MANAGEMENT_GROUP])
+def test_each_resource_must_be_in_the_workspaces_tenant(first: Scope) -> None:
+    """The registry may be at home while the identity is another tenant's."""
+    seen = replace(_seen(), tenants={SUBSCRIPTION: "ours", OTHER_SUBSCRIPTION: "theirs"})
+    assert of_another_tenant((first, ABROAD), seen.subject, seen)
+    assert of_another_tenant((ABROAD, first), seen.subject, seen)
+
+
 def test_a_scope_above_subscriptions_has_no_tenant_of_its_own() -> None:
     seen = _seen()
     assert of_another_tenant((MANAGEMENT_GROUP, None), seen.subject, seen) is None

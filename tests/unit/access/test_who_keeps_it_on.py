@@ -92,6 +92,20 @@ class TestIdentities:
         one = self._only(_seen(), _ask(BUILD, requirement="AML-83"))
         assert (one.kind, one.guard) == (UserKind.BUILDER, UNCOVERED_BUILDER)
 
+    @pytest.mark.parametrize(
+        ("requirement", "kind"),
+        [
+            ("AML-18", UserKind.PULLER),
+            ("AML-30", UserKind.KUBELET),
+            ("AML-94", UserKind.KUBELET),
+            ("AML-72", UserKind.SERVERLESS),
+            ("AML-84", UserKind.SERVERLESS),
+            ("AML-83", UserKind.BUILDER),
+        ],
+    )
+    def test_what_it_is_needed_for_says_who_it_is(self, requirement: str, kind: UserKind) -> None:
+        assert self._only(_seen(), _ask(requirement=requirement)).kind is kind
+
     def test_the_age_of_a_grant_has_whole_seconds(self) -> None:
         at = NOW.replace(microsecond=999_999)
         assert self._only(_seen(assigned(C1, "AcrPull", REGISTRY, on=at)), _ask()).since == NOW
