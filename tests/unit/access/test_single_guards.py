@@ -39,7 +39,7 @@ from shared.access.ask_rules import ask_rules
 from shared.access.asks import RequiredGrant, RequiredRemoval
 from shared.access.cases import GrantCase, RemovalCase, Situation
 from shared.access.guardrails import refuse_grant, refuse_removal
-from shared.access.model import Estate, Unreadable, Want
+from shared.access.model import Estate, Principal, Unreadable, Want
 from shared.access.needs import PULL, READ_BLOBS, Need
 from shared.access.permissions import Coverage
 from shared.access.plan import plan
@@ -53,10 +53,12 @@ C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 
 
-def _refused(seen: Estate, target: Scope = REGISTRY, said: Terms | None = None, need: Need = PULL) -> Refusal | None:
+def _refused(
+    seen: Estate, target: Scope = REGISTRY, said: Terms | None = None, need: Need = PULL, who: Principal = C1
+) -> Refusal | None:
     """What is said of one grant that the rule for pulling computes asks for."""
     rule = next(rule for rule in RULES if rule.name == "compute-pull")
-    ask = RequiredGrant(C1, need, target, cluster("cpu1").id, ("AML-18",), "it pulls")
+    ask = RequiredGrant(who, need, target, cluster("cpu1").id, ("AML-18",), "it pulls")
     at = Situation([ask_rules(seen.subject, seen, said or terms())], seen, said or terms())
     return refuse_grant([GrantCase(at, rule, ask, Coverage(need.permissions))])[1]
 
@@ -117,6 +119,35 @@ def test_a_scope_above_subscriptions_has_no_tenant_of_its_own() -> None:
     assert of_another_tenant((MANAGEMENT_GROUP, None), seen.subject, seen) is None
 
 
+def test_the_identity_must_be_of_the_workspaces_tenant_as_well() -> None:
+    """The allow-list opens the boundary for it, and no policy opens the tenant."""
+    theirs = uai("theirs", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
+    allowing = terms(allow=(OTHER_SUBSCRIPTION,))
+    seen = estate(workspace(cluster("cpu1", theirs)), registry())
+    assert _refused(seen, said=allowing, who=theirs) is None
+    refusal = _refused(
+        replace(seen, tenants={SUBSCRIPTION: "ours", OTHER_SUBSCRIPTION: "t"}), said=allowing, who=theirs
+    )
+    assert refusal
+    assert refusal.guard == "cross-tenant"
+
+
+def test_a_need_that_is_of_no_type_may_be_anywhere() -> None:
+    """As what the policy grants to groups of people."""
+    anywhere = Need("work there", (), PULL.role_id, PULL.role_name)
+    assert not anywhere.resource_type
+    assert _refused(_seen(), GROUP, need=anywhere) is None
+
+
+def test_where_a_role_of_the_identity_is_must_be_known() -> None:
+    """What it holds may be just what the grant would give."""
+    lost = replace(assigned(C1, "Reader", GROUP), scope=Scope.parse("/"), misplaced=True)
+    refusal = _refused(_seen(held=[lost]))
+    assert refusal
+    assert refusal.guard == "unreadable"
+    assert lost.id in refusal.reason
+
+
 def test_letters_that_look_like_others_are_pointed_out_besides() -> None:
     alike = registry_id("acrml", SUBSCRIPTION.child("resourceGroups", "r\N{CYRILLIC SMALL LETTER GHE}"))
     reason = not_allowed(alike, terms())
@@ -148,6 +179,7 @@ class TestRemovals:
         at = Situation([], estate(workspace(), lock(scope, read_only=False)), terms(on=("AML-80",)))
         refusal = refuse_removal(RemovalCase(at, rule, ours, "a"))
         assert (refusal.guard if refusal else None) == word
+        assert refusal is None or STORAGE.name in refusal.reason
 
 
 class TestCallers:
