@@ -44,6 +44,8 @@ from shared.access.needs import (
 )
 from shared.access.permissions import (
     Access,
+    Coverage,
+    DenyAssignment,
     Permission,
     PermissionBlock,
     RoleAssignment,
@@ -333,6 +335,25 @@ class TestDoubts:
         first, second = assigned(ME, one, REGISTRY), assigned(ME, two, REGISTRY)
         assert self._perhaps(first, roles=(one, two)) == ()
         assert set(self._perhaps(first, second, roles=(one, two))) == {first, second}
+
+
+def test_of_what_nothing_else_is_said_is_plain_and_complete() -> None:
+    """Whoever makes one leaves out what is not so."""
+    one = RoleAssignment("a", REGISTRY, ME.id, "r")
+    assert (one.condition, one.created_on, one.description, one.within, one.misplaced, one.doubt) == (
+        *(None, None, None, None),
+        *(False, ""),
+    )
+    deny = DenyAssignment("d", "", REGISTRY, (), frozenset())
+    assert (deny.excluded, deny.only_at_scope, deny.within, deny.groups, deny.doubt) == (
+        *(frozenset(), False, None),
+        *(frozenset(), ""),
+    )
+    all_of_it = Access()
+    assert (all_of_it.assignments, all_of_it.denies, all_of_it.partial, all_of_it.groups) == ((), (), False, None)
+    assert PermissionBlock().condition is None
+    assert Coverage(()) == Coverage((), (), None, (), (), ())
+    assert Permission("x") == Permission("x", data=False)
 
 
 def test_what_would_hold_it_without_a_condition_is_named_alone() -> None:

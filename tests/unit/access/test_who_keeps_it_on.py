@@ -66,6 +66,7 @@ def _user(kind: UserKind = UserKind.SERVICE, *, label: str = "an app", **more: A
 class TestIdentities:
     def _only(self, seen: Estate, *asks: tuple[Rule, RequiredGrant], grants: Sequence[Grant] = ()) -> RegistryUser:
         (one,) = registry_users(REGISTRY, [_asked(*asks)], grants, seen)
+        assert one.registry == REGISTRY
         return one
 
     def test_who_holds_it_is_covered_and_people_read_through_which_roles(self) -> None:
@@ -110,6 +111,13 @@ class TestIdentities:
         at = NOW.replace(microsecond=999_999)
         assert self._only(_seen(assigned(C1, "AcrPull", REGISTRY, on=at)), _ask()).since == NOW
 
+    def test_a_grant_of_which_nobody_knows_the_age_is_an_old_one(self) -> None:
+        pulls, builds = assigned(C1, "AcrPull", REGISTRY, on=None), assigned(C1, "Contributor", REGISTRY)
+        one = self._only(_seen(pulls), _ask())
+        assert (one.cover, one.since) == (Cover.COVERED, None)
+        other = self._only(_seen(pulls, builds), _ask(requirement="AML-83"), _ask(BUILD, requirement="AML-83"))
+        assert (other.cover, other.since) == (Cover.COVERED, builds.created_on)
+
     def test_what_they_do_elsewhere_or_otherwise_does_not_make_them_users(self) -> None:
         assert registry_users(REGISTRY, [_asked(_ask(scope=OTHER), _ask(CONTROL_REGISTRY))], (), _seen()) == ()
 
@@ -122,6 +130,7 @@ class TestTheOthers:
     def test_what_is_being_made_will_be_known(self) -> None:
         (one,) = registry_users(REGISTRY, [_asked(not_ready=[NotReady(COMPUTE, "being created")])], (), _seen())
         assert (one.label, one.cover, one.pending, one.reason) == ("cpu1", Cover.UNKNOWN, True, "being created")
+        assert (one.registry, one.resource, one.source) == (REGISTRY, COMPUTE, COMPUTE.resource_type)
 
     @pytest.mark.parametrize("subject", [registry(), None])
     def test_nobody_signs_in_as_an_admin_user_that_is_off(self, subject: Any) -> None:
@@ -139,6 +148,7 @@ class TestSignIns:
         facts = {**seen.facts, self.WANT: fact} if fact is not None else {}
         (one,) = registry_users(REGISTRY, [_asked()], (), replace(seen, facts=facts))
         assert (one.kind, one.label, one.resource) == (UserKind.SIGN_IN, "acrml's own name", REGISTRY)
+        assert one.registry == REGISTRY
         assert one.source == "ContainerRegistryLoginEvents"
         return one
 
@@ -165,6 +175,7 @@ class TestSignIns:
         one = self._user(({"Logins": 3, "Last": "2026-11-01T10:20:30Z"},))
         assert (one.cover, one.guard) == (Cover.UNCOVERED, Guard.ADMIN_LOGIN)
         assert "3 times in the last 30 days, last at 2026-11-01 10:20 UTC" in one.reason
+        assert 'where Identity =~ "acrml"' in one.reason
 
 
 class TestWhatIsReadNext:
