@@ -29,6 +29,13 @@ def test_a_grant_at_a_registry_remembers_its_admin_user() -> None:
         assert (made.before, made.on, made.others) == (said, X, ())
 
 
+def test_a_grant_knows_what_its_role_gives_as_far_as_azure_told() -> None:
+    asking = [(RULE, RequiredGrant(C1, PULL, REGISTRY, X, ("AML-18",), "it pulls"))]
+    seen = estate(workspace(), registry())
+    assert grant(asking, asking, seen).gives == _grant().gives
+    assert grant(asking, asking, replace(seen, roles={})).gives == ()
+
+
 def test_a_wider_role_speaks_for_a_narrower_one() -> None:
     narrow = replace(_grant(on=Y), others=(X, Z))
     wide = replace(_grant(CONTROL_REGISTRY, X, rule="wide"), others=(Z,))
