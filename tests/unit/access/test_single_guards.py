@@ -47,7 +47,7 @@ from shared.access.privileged import not_held_by_caller, privileged
 from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
-from shared.access.trust import not_allowed, of_another_tenant
+from shared.access.trust import not_allowed, of_another_tenant, outside
 
 C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
@@ -92,6 +92,14 @@ def test_an_answer_that_is_no_resource_is_said_to_be_none() -> None:
     assert refusal
     assert refusal.guard == "unreadable"
     assert "is no resource" in refusal.reason
+
+
+def test_what_lies_outside_is_named_with_the_boundary_and_what_would_allow_it() -> None:
+    reason = outside(ABROAD, workspace(), terms())
+    assert reason
+    assert reason.startswith("abroad lies outside the workspace's resource group. ")
+    assert str(ABROAD) in reason
+    assert outside(REGISTRY, workspace(), terms()) is None
 
 
 def test_what_may_not_be_read_is_not_taken_for_another_tenants() -> None:
