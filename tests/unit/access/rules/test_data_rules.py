@@ -336,6 +336,12 @@ class TestJobs:
     def test_do_not_mix_user_and_compute(self, one: dict[str, Any], found: bool) -> None:
         assert bool(asks("mixed-identity-jobs", self.seen("None", one))) is found
 
+    @pytest.mark.parametrize(("told", "on"), [(f"{WORKSPACE}/jobs/j", WORKSPACE.child("jobs", "j")), (None, WORKSPACE)])
+    def test_which_mix_them_are_named_as_far_as_azure_says(self, told: str | None, on: Scope) -> None:
+        (one,) = asks("mixed-identity-jobs", self.seen("None", job("j", "managed_identity") | {"id": told}))
+        assert isinstance(one, Finding)
+        assert one.resource == on
+
 
 class TestFeatureStores:
     ME = uai("fs")

@@ -425,6 +425,7 @@ class TestBaseImages:
         assert (one.principal.id, one.need.role_name, one.scope) == (guid("puller"), role, self.BASE)
         assert one.explicit
         assert one.principal.resource == PULLER
+        assert one.on == WORKSPACE.child("connections", "base")
 
     def test_the_workspace_assigns_it_where_the_policy_allows_it(self) -> None:
         (one,) = asks("base-image-identity", self.seen())

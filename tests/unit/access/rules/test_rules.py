@@ -496,6 +496,9 @@ class TestWhatTheyAskFor:
         unknown = asks("compute-identity", estate(workspace(cluster("cpu1"))))
         assert [type(ask) for ask in off] == [RegistryUser, Finding]
         assert [type(ask) for ask in unknown] == [RegistryUser]
+        for other in (AKS, compute("new", ComputeType.UNKNOWN), compute("vm", ComputeType.VIRTUAL_MACHINE)):
+            found = asks("compute-identity", estate(workspace(other), registry()))
+            assert [type(ask) for ask in found] == [RegistryUser], "it may pull in a way that amlguard does not know"
 
     def test_a_compute_or_endpoint_that_is_being_made_is_waited_for(self) -> None:
         making = workspace(cluster("cpu1", ready=False), endpoint("serve", ready=False))
