@@ -32,7 +32,7 @@ from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
 from shared.access.removals import removals
 from shared.access.rules import RULES
-from shared.access.rules.accounts import account, elsewhere
+from shared.access.rules.accounts import account, container, elsewhere
 from shared.access.scope import Scope
 
 RULE = {rule.name: rule for rule in RULES}
@@ -80,6 +80,22 @@ def at(scope: Scope) -> dict[str, str]:
 )
 def test_where_a_datastore_lies(one: Datastore, where: Scope | None) -> None:
     assert account(one, workspace(), estate(workspace())) == where
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"containerName": "data"}, "data"),
+        ({"filesystem": "lake"}, "lake"),
+        ({"containerName": None, "filesystem": "lake"}, "lake"),
+        ({}, None),
+        ({"containerName": "../x"}, None),
+    ],
+)
+def test_which_container_a_datastore_names(said: dict[str, Any], named: str | None) -> None:
+    """Data Lake calls it a file system. Without one, the role is needed on all of the account."""
+    where = STORAGE.child("blobServices", "default", "containers", named) if named else None
+    assert container(store(**said), STORAGE) == where
 
 
 def listed(*found: Scope) -> Estate:
