@@ -38,6 +38,7 @@ from shared.access.held import held
 from shared.access.model import Principal
 from shared.access.needs import PULL, READ_BLOBS, Need
 from shared.access.permissions import DenyAssignment, RoleAssignment
+from shared.access.plan import plan
 from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import Scope
@@ -184,3 +185,23 @@ def test_of_a_setting(word: str) -> None:
 def test_a_lock_elsewhere_or_against_deleting_keeps_nothing_from_being_made(locked: Any) -> None:
     assert refuse_grant([Granted(locks=(locked,)).case()])[1] is None
     assert refuse_setting(Set(locks=(locked,)).case()) is None
+
+
+def test_what_a_person_released_is_the_very_grant_that_was_withheld() -> None:
+    """By the id that its row has: that of the grant, which is made of scope, identity and role."""
+    awaited = GRANT["approval"]
+    (kept,) = plan(awaited.case().at.estate, awaited.said).withheld
+    action_id = kept.action.action_id
+    assert kept.refusal.guard == "approval"
+    for approved, made in ((action_id, {action_id}), ("another", set())):
+        said = replace(awaited.said, approved=frozenset({approved}))
+        assert {one.action_id for one in plan(awaited.case().at.estate, said).grants} == made
+
+
+def test_of_two_identities_that_wait_the_one_that_was_released_gets_it() -> None:
+    both = estate(workspace(cluster("cpu1", C1), cluster("cpu2", sai("cpu2"))), registry())
+    awaiting = GRANT["approval"].said
+    first, second = (one.action for one in plan(both, awaiting).withheld)
+    released = plan(both, replace(awaiting, approved=frozenset({second.action_id})))
+    assert [one.action_id for one in released.grants] == [second.action_id]
+    assert [one.action.action_id for one in released.withheld] == [first.action_id]
