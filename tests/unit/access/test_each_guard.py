@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from unit.build import (
     FOREIGN,
     GROUP,
+    NOW,
     OTHER_SUBSCRIPTION,
     REGISTRY,
     STORAGE,
@@ -29,20 +30,21 @@ from unit.build import (
 )
 
 from shared.access.actions import Refusal
+from shared.access.admin_user import NOT_READY_AGAIN, Delay
 from shared.access.ask_rules import WorkspaceAsks
-from shared.access.asks import Objection, Property, RequiredGrant, RequiredSetting
+from shared.access.asks import Cover, Objection, Property, RegistryUser, RequiredGrant, RequiredSetting, UserKind
 from shared.access.cases import GrantCase, SettingCase, Situation
 from shared.access.guardrails import doubt, refuse_grant, refuse_setting
 from shared.access.guards import RuleName
 from shared.access.held import held
-from shared.access.model import Principal
+from shared.access.model import Principal, Want
 from shared.access.needs import PULL, READ_BLOBS, Need
 from shared.access.permissions import DenyAssignment, RoleAssignment
 from shared.access.plan import plan
 from shared.access.privileged import PRIVILEGED
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
+from shared.access.terms import Caps, Exemption, RuleMode, RuleTerms, Terms
 
 C1 = sai("cpu1")
 ON = cluster("cpu1").id
@@ -205,3 +207,95 @@ def test_of_two_identities_that_wait_the_one_that_was_released_gets_it() -> None
     released = plan(both, replace(awaiting, approved=frozenset({second.action_id})))
     assert [one.action_id for one in released.grants] == [second.action_id]
     assert [one.action.action_id for one in released.withheld] == [first.action_id]
+
+
+OFF = next(rule for rule in RULES if rule.name == "registry-admin-user")
+LATER = timedelta(minutes=5)
+
+
+def _user(label: str, cover: Cover, **more: Any) -> RegistryUser:
+    said = {"source": "s", "reason": f"of {label} nobody can tell", "guard": RuleName("services")}
+    return RegistryUser(REGISTRY, UserKind.SERVICE, label, GROUP, cover, **said | more)
+
+
+def _off(*users: RegistryUser, said: Terms = ALLOWED) -> Refusal | Delay | None:
+    """What speaks against turning the admin user off, with these users of the registry."""
+    seen = estate(workspace(), registry())
+    ask = RequiredSetting(REGISTRY, Property.ADMIN_USER, "true", "false", ("AML-20",), "it is on")
+    asked = WorkspaceAsks(seen.subject, (), ((OFF, ask),), (), (), (), (), users)
+    return refuse_setting(SettingCase(Situation([asked], seen, said), OFF, ask, "an-id"))
+
+
+class TestOfTheAdminUser:
+    COVERED = _user("all", Cover.COVERED)
+    NEEDS = _user("app", Cover.UNCOVERED)
+    WANT = Want(SUBSCRIPTION, "Microsoft.App/containerApps")
+    UNREAD = _user("apps", Cover.UNKNOWN, wants=(WANT,))
+    SOON = _user("cpu9", Cover.UNKNOWN, pending=True)
+    PLANNED = _user("cpu1", Cover.UNCOVERED, pending=True, since=NOW)
+
+    def test_nothing_does_once_all_are_covered(self) -> None:
+        assert _off() is None
+        assert _off(self.COVERED) is None
+
+    def test_who_needs_it_keeps_it(self) -> None:
+        said = _off(self.COVERED, self.UNREAD, self.SOON, self.PLANNED, self.NEEDS)
+        assert said == Refusal(RuleName("services"), "of app nobody can tell")
+
+    def test_what_will_soon_be_known_is_waited_for(self) -> None:
+        assert _off(self.UNREAD, self.PLANNED, self.SOON) == Delay(NOW + NOT_READY_AGAIN, "of cpu9 nobody can tell")
+
+    def test_a_grant_has_to_act_first(self) -> None:
+        said = _off(self.UNREAD, self.PLANNED, said=replace(ALLOWED, settle=LATER))
+        assert isinstance(said, Delay)
+        assert said.until == NOW + LATER
+        assert "acrml" in said.reason
+
+    def test_what_is_unread_is_named(self) -> None:
+        said = _off(self.COVERED, self.UNREAD)
+        assert isinstance(said, Refusal)
+        assert (said.guard, said.wants) == ("not-read", (self.WANT,))
+        assert "apps" in said.reason
+
+    def test_a_person_releases_it_last(self) -> None:
+        awaiting = replace(ALLOWED, rules={OFF.name: RuleTerms(mode=RuleMode.APPROVE)})
+        for users, word in (((self.UNREAD,), "not-read"), ((self.COVERED,), "approval")):
+            said = _off(*users, said=awaiting)
+            assert isinstance(said, Refusal)
+            assert said.guard == word
+
+
+@pytest.mark.parametrize(
+    ("deny", "says"),
+    [
+        (denied("*"), "a deny"),
+        (replace(denied("*"), name="", id="/d/1"), "/d/1"),
+        (denied("*", doubt="it excludes a group"), "a deny (it excludes a group)"),
+        (replace(denied("*"), name="", id="/d/1", doubt="it excludes a group"), "/d/1 (it excludes a group)"),
+    ],
+)
+def test_a_deny_is_named_with_whom_it_denies_and_what_is_doubtful(deny: DenyAssignment, says: str) -> None:
+    refusal = refuse_grant([Granted(denies=(deny,)).case()])[1]
+    assert refusal
+    assert says in refusal.reason
+    assert C1.id in refusal.reason
+    assert ("it is not known" in refusal.reason) is bool(deny.doubt)
+
+
+def test_one_deny_that_is_sure_is_enough() -> None:
+    sure, doubtful = denied("*"), replace(denied("*"), id="/d/1", name="the other", doubt="it excludes a group")
+    refusal = refuse_grant([Granted(denies=(doubtful, sure)).case()])[1]
+    assert refusal
+    assert "a deny" in refusal.reason
+    assert "the other" not in refusal.reason
+
+
+@pytest.mark.parametrize(("most", "made"), [(0, 0), (1, 1), (2, 2), (3, 2)])
+def test_what_is_beyond_the_cap_is_withheld(most: int, made: int) -> None:
+    both = estate(workspace(cluster("cpu1", C1), cluster("cpu2", sai("cpu2"))), registry())
+    planned = plan(both, replace(ALLOWED, caps=Caps(per_run=most)))
+    assert len(planned.grants) == made
+    assert [one.refusal.guard for one in planned.withheld] == ["cap"] * (2 - made)
+    assert all(f"caps: {{per_run: {most}}}" in one.refusal.reason for one in planned.withheld)
+    named = {one.action_id for one in planned.grants} | {one.action.action_id for one in planned.withheld}
+    assert len(named) == 2
