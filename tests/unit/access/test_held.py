@@ -85,6 +85,10 @@ class TestOfARoleThatIsKnownByItsIdOnly:
         seen = replace(seen, access={C1.id: replace(seen.access[C1.id], doubts=doubts)})
         return held(ask(self.NEED, WORKSPACE), seen)
 
+    def test_what_is_missing_is_all_of_the_role(self) -> None:
+        (missing,) = self._cover().missing
+        assert self.ROLE.role_id in missing.action
+
     def test_one_that_is_nobody_knows_where_does_not_hold_it(self) -> None:
         lost = replace(self.AT, scope=Scope.parse("/"))
         assert self._cover(lost).held
