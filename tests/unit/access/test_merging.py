@@ -27,6 +27,7 @@ def test_a_grant_at_a_registry_remembers_its_admin_user() -> None:
     for part, said in ((registry(admin_user=True), "true"), (registry(), "false"), (None, "")):
         made = grant(asking, asking, estate(workspace(), *([part] if part else [])))
         assert (made.before, made.on, made.others) == (said, X, ())
+        assert (made.rule, made.source, made.requirements) == (RULE.name, RULE.source, ("AML-18",))
 
 
 def test_a_grant_knows_what_its_role_gives_as_far_as_azure_told() -> None:

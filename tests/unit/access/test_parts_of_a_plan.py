@@ -25,6 +25,8 @@ from unit.build import (
 )
 
 from shared.access.actions import Plan, Setting
+from shared.access.ask_rules import ask_rules
+from shared.access.asks import Property
 from shared.access.model import Estate
 from shared.access.own_assignments import description
 from shared.access.plan import plan
@@ -77,6 +79,7 @@ class TestDoubts:
 def test_what_is_being_made_is_looked_at_again_in_a_minute() -> None:
     (one,) = plan(estate(workspace(cluster("cpu1", ready=False), storage=None), registry()), terms()).deferred
     assert one.until == NOW + timedelta(minutes=1)
+    assert "cpu1" in one.reason
     assert one.action.resource == WORKSPACE.child("computes", "cpu1")
 
 
@@ -109,6 +112,20 @@ class TestSettings:
         needed = {str(one.name): one.needed_by for one in every if isinstance(one, Setting)}
         assert needed["accessPolicies"] == WORKSPACE
         assert needed["adminUserEnabled"] is None
+
+    @pytest.mark.parametrize("name", [Property.ACCESS_POLICY, Property.ADMIN_USER])
+    def test_a_setting_says_what_the_rule_asks_for_and_which_rule_that_is(self, name: Property) -> None:
+        said = terms(on=["AML-07"])
+        rule, ask = next(
+            each for each in ask_rules(self.SEEN.subject, self.SEEN, said).settings if each[1].name is name
+        )
+        made = plan(self.SEEN, said)
+        every = [*made.settings, *(one.action for one in made.withheld), *(one.action for one in made.deferred)]
+        (one,) = [one for one in every if isinstance(one, Setting) and one.name is name]
+        assert (one.resource, one.current, one.to, one.reason) == (ask.resource, ask.current, ask.to, ask.reason)
+        assert (one.rule, one.requirements, one.source) == (rule.name, ask.requirements, rule.source)
+        assert (one.principal, one.adds) == (ask.principal, ask.adds)
+        assert bool(one.adds) is (name is Property.ACCESS_POLICY)
 
     def test_a_finding_about_one_setting_stays_whatever_is_said_of_the_next(self) -> None:
         made = plan(self.SEEN, terms(off=["registry-admin-user"]))
