@@ -49,6 +49,10 @@ def test_what_is_held_through_amlguard_is_known() -> None:
     assert (one.grant.principal, one.grant.scope, one.runs) == (C1, REGISTRY, frozenset({RUN}))
 
 
+def test_what_does_not_exist_is_known() -> None:
+    assert plan(estate(TWO, registry(), missing={VAULT}), terms()).missing == {VAULT}
+
+
 class TestDoubts:
     """Nobody can tell whether it is held: it is neither granted nor called missing."""
 

@@ -239,6 +239,8 @@ def test_names_are_folded_letter_by_letter(name: str, folded: str) -> None:
         (ACR, False),
         (f"{RG}/..", False),
         ("no id", False),
+        (f"{SUB}/resourceGroups/.", False),
+        (f"{SUB}/resourceGroups/..", False),
         ("", False),
         (None, False),
     ],

@@ -413,7 +413,7 @@ class TestFeatureStores:
         )
         first = asks("feature-store-materialization", seen)[0]
         assert isinstance(first, RequiredGrant)
-        assert first.principal.id == guid("x")
+        assert (first.principal.id, first.principal.resource) == (guid("x"), self.ME.resource), "its boundary counts"
 
 
 @pytest.mark.parametrize(
