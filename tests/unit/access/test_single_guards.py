@@ -36,7 +36,7 @@ from unit.build import (
 
 from shared.access.actions import Refusal
 from shared.access.ask_rules import ask_rules
-from shared.access.asks import RequiredGrant, RequiredRemoval
+from shared.access.asks import Property, RequiredGrant, RequiredRemoval, RequiredSetting
 from shared.access.cases import GrantCase, RemovalCase, Situation
 from shared.access.guardrails import refuse_grant, refuse_removal
 from shared.access.model import Estate, Principal, Unreadable, Want
@@ -203,6 +203,15 @@ class TestCallers:
     def test_a_role_that_is_known_by_its_id_only_is_held_by_nobody(self) -> None:
         """It has no permissions that anybody could be seen to hold."""
         assert self._said(replace(PULL, permissions=()))
+
+    @pytest.mark.parametrize(("role", "may"), [("Contributor", True), ("Reader", False)])
+    def test_who_may_write_access_policies_may_have_written_one(self, role: str, may: bool) -> None:
+        caller, there = sai("caller"), vault(rbac=False).id
+        seen = _seen(caller=caller, changed=workspace_id())
+        theirs = replace(seen.access[C1.id], assignments=(assigned(caller, role, there),))
+        seen = replace(seen, access={**seen.access, caller.id: theirs})
+        ask = RequiredSetting(there, Property.ACCESS_POLICY, "none", "all", ("AML-07",), "it administers it", C1)
+        assert (not_held_by_caller(ask, seen, terms(caller_must_hold=True)) is None) is may
 
     def test_what_they_hold_they_may_have_granted(self) -> None:
         assert self._said(PULL, assigned(C1, "AcrPull", REGISTRY)) is None
