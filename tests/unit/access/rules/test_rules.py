@@ -49,6 +49,7 @@ from shared.access.asks import (
     RequiredGrant,
     RequiredSetting,
     Stamped,
+    UserKind,
 )
 from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
@@ -490,6 +491,12 @@ class TestWhatTheyAskFor:
             assert (ask.registry, ask.resource) == (REGISTRY, one.id)
             assert ask.cover is not Cover.COVERED
             assert one.id.name in ask.reason
+
+    def test_of_nodes_whose_identity_is_not_known_nobody_can_tell_whether_they_pull(self) -> None:
+        (user, found) = asks("kubelet-identity", estate(workspace(K8S), registry(admin_user=True)))
+        assert isinstance(user, RegistryUser)
+        assert (user.kind, user.cover, user.resource) == (UserKind.KUBELET, Cover.UNKNOWN, K8S.id)
+        assert isinstance(found, Finding)
 
     def test_a_compute_without_identity_is_found_only_when_the_admin_user_is_off(self) -> None:
         off = asks("compute-identity", estate(workspace(cluster("cpu1")), registry()))
