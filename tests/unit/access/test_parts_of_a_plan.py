@@ -131,6 +131,21 @@ class TestSettings:
         assert (one.principal, one.adds) == (ask.principal, ask.adds)
         assert bool(one.adds) is (name is Property.ACCESS_POLICY)
 
+    def test_turning_off_another_requirement_of_the_rule_changes_nothing(self) -> None:
+        by_aml = registry(admin_user=True, created_on=NOW - timedelta(hours=1))
+        seen = estate(workspace(created_on=NOW - timedelta(days=9)), by_aml)
+        (ask,) = [one for _, one in ask_rules(seen.subject, seen, terms()).settings if one.name is Property.ADMIN_USER]
+        assert ask.requirements == ("AML-21",)
+        assert Property.ADMIN_USER in {one.name for one in plan(seen, terms(off=["AML-20"])).settings}
+        assert Property.ADMIN_USER not in {one.name for one in plan(seen, terms(off=["AML-21"])).settings}
+
+    def test_advice_says_of_which_needs_it_is(self) -> None:
+        """An event that is about one of them only must not repeat what it says of the others."""
+        made = plan(self.SEEN, terms())
+        (one,) = [each for each in made.findings if "AML-08" in each.requirements]
+        assert one.needs
+        assert all(each.scope == REGISTRY for each in one.needs)
+
     def test_a_finding_about_one_setting_stays_whatever_is_said_of_the_next(self) -> None:
         made = plan(self.SEEN, terms(off=["registry-admin-user"]))
         assert any("accessPolicies" in one.message for one in made.findings)
