@@ -32,6 +32,7 @@ from shared.access.model import Estate, Unreadable, Want
 from shared.access.needs import BUILD, CONTROL_REGISTRY, PULL, Need
 from shared.access.preferences import Preferences
 from shared.access.registry_users import registry_users
+from shared.access.registry_users import unread as to_be_read
 from shared.access.rules import RULES
 from shared.access.rules.builders import UNCOVERED_BUILDER
 from shared.access.rules.rule import Rule
@@ -197,6 +198,15 @@ class TestWhatIsReadNext:
         asked = _user(cover=Cover.UNKNOWN, wants=self.WANT)
         assert unread([covered, listed, _user(), asked]) == [asked]
         assert keeping([covered, listed, _user(), asked, _user(pending=True)]) == [_user()]
+
+
+def test_what_must_still_be_read_is_what_users_of_the_registry_name() -> None:
+    unread_yet = replace(estate(workspace(), registry(admin_user=True)), facts={})
+    wanted = to_be_read(unread_yet, terms())
+    assert admin_logins(REGISTRY, 30) in wanted
+    assert Want(SUBSCRIPTION, "Microsoft.App/containerApps") in wanted
+    assert to_be_read(estate(workspace(), registry(admin_user=True)), terms()) == set()
+    assert to_be_read(estate(workspace(registry=None)), terms()) == set()
 
 
 def test_the_reason_joins_those_who_are_kept_by_the_same() -> None:
