@@ -201,7 +201,7 @@ class TestWhatIsReadNext:
 
 
 def test_what_must_still_be_read_is_what_users_of_the_registry_name() -> None:
-    unread_yet = replace(estate(workspace(), registry(admin_user=True)), facts={})
+    unread_yet = replace(estate(workspace(cluster("cpu1", C1)), registry(admin_user=True)), facts={})
     wanted = to_be_read(unread_yet, terms())
     assert admin_logins(REGISTRY, 30) in wanted
     assert Want(SUBSCRIPTION, "Microsoft.App/containerApps") in wanted
