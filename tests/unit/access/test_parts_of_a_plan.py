@@ -30,7 +30,7 @@ from shared.access.asks import Property
 from shared.access.model import Estate
 from shared.access.own_assignments import description
 from shared.access.plan import plan
-from shared.access.terms import Terms
+from shared.access.terms import RuleMode, RuleTerms, Terms
 
 C1, C2 = sai("cpu1"), sai("cpu2")
 RUN = "11111111-2222-4333-8444-555555555555"
@@ -136,8 +136,22 @@ class TestSettings:
         seen = estate(workspace(created_on=NOW - timedelta(days=9)), by_aml)
         (ask,) = [one for _, one in ask_rules(seen.subject, seen, terms()).settings if one.name is Property.ADMIN_USER]
         assert ask.requirements == ("AML-21",)
-        assert Property.ADMIN_USER in {one.name for one in plan(seen, terms(off=["AML-20"])).settings}
+        assert Property.ADMIN_USER in {one.name for one in plan(seen, terms(off=["AML-22"])).settings}
         assert Property.ADMIN_USER not in {one.name for one in plan(seen, terms(off=["AML-21"])).settings}
+
+    def test_what_a_person_released_is_the_very_setting_that_was_withheld(self) -> None:
+        seen = estate(workspace(), registry(admin_user=True))
+        awaiting = terms()
+        awaiting = replace(awaiting, rules={**awaiting.rules, "registry-admin-user": RuleTerms(mode=RuleMode.APPROVE)})
+        (kept,) = plan(seen, awaiting).withheld
+        assert kept.refusal.guard == "approval"
+        released = replace(awaiting, approved=frozenset({kept.action.action_id}))
+        assert kept.action in plan(seen, released).settings
+
+    def test_what_waits_says_why(self) -> None:
+        seen = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True))
+        (one,) = [one for one in plan(seen, terms()).deferred if isinstance(one.action, Setting)]
+        assert "acrml" in one.reason
 
     def test_advice_says_of_which_needs_it_is(self) -> None:
         """An event that is about one of them only must not repeat what it says of the others."""
