@@ -44,7 +44,7 @@ class Scope:
     """
 
     segments: tuple[str, ...]
-    text: str = field(compare=False, repr=False)
+    text: str = field(compare=False)
 
     @classmethod
     def parse(cls, text: object) -> Self:

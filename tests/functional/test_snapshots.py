@@ -205,6 +205,22 @@ def test_what_rules_read_stays() -> None:
     assert Keeping({"team"}, {"acrml"}).of(body) == body | {"tags": {"amlguard": "off", "team": "x", "Cost": HIDDEN}}
 
 
+def test_of_a_connection_in_its_old_shape_the_identity_stays_and_no_secret() -> None:
+    told = {"ClientId": guid("c"), "ResourceId": str(WORKSPACE), "other": "canary"}
+    properties = {"authType": "ManagedIdentity", "value": json.dumps(told)}
+    kept = Keeping().of({"properties": properties})["properties"]
+    assert json.loads(kept["value"]) == told | {"other": HIDDEN}
+    assert Keeping().of({"properties": properties | {"value": "canary"}})["properties"]["value"] == HIDDEN
+
+
+@pytest.mark.parametrize("name", ["createdBy", "lastModifiedBy", "updatedBy"])
+def test_who_made_it_stays_by_object_id_only(name: str) -> None:
+    """An object id without dashes is one as well; a name of 32 other letters is a person's."""
+    ids = (guid("somebody"), guid("somebody").replace("-", ""))
+    for said, kept in (*((one, one) for one in ids), ("Jane Doe", HIDDEN), ("jane@example.com", HIDDEN)):
+        assert Keeping().of({"systemData": {name: said}}) == {"systemData": {name: kept}}
+
+
 def test_a_scope_outside_it_is_not_known(tmp_path: Path) -> None:
     then = _again(_taken(_tenant(), tmp_path))
     elsewhere = Scope.parse("/subscriptions/99999999-9999-4999-8999-999999999999/resourceGroups/rg")

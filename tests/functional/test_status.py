@@ -1,6 +1,7 @@
 """`amlguard status`: what fails and since when, what waits, what was given up, and what is open."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -129,6 +130,9 @@ async def test_a_run_that_is_under_way_is_not_open() -> None:
     assert (len(told.open_runs), told.document()["underWay"]) == (0, 1)
     told.now = one.azure.clock + OPEN_AFTER
     assert (len(told.open_runs), told.document()["underWay"]) == (1, 0)
+    told = replace(told, failing=(), given_up=(), open_in_log=0)
+    assert told.exit_code == 2
+    assert replace(told, runs=()).exit_code == 0
 
 
 async def test_what_cannot_be_read_keeps_nothing_else_back() -> None:

@@ -110,6 +110,19 @@ async def test_clocks_of_instances_may_differ_by_a_little() -> None:
     assert not await sweeps.begin("next", NOW, "enforce")
 
 
+async def test_one_whose_end_nobody_recorded_is_ended_by_the_next_and_keeps_it_not_out() -> None:
+    store = FakeStore(Troubles())
+    sweeps, name = await _begun(store)
+    await sweeps.found(name, 50, 1, NOW)
+    assert [(one.id, one.outcome) for one in await sweeps.listed(NOW)] == [(name, "Started")]
+    await store.write(f"sweeps/{name}/done/00000", msgspec.json.encode(Tally(50, at=NOW)), None)
+    given(_ended(store, name) is None, "the process died before it recorded the end")
+    assert await sweeps.begin("next", NOW + timedelta(minutes=1), "enforce")
+    ended = _ended(store, name)
+    assert ended
+    assert (ended.outcome, ended.tally.workspaces) == ("Completed", 50)
+
+
 async def test_what_ends_is_told_although_the_process_dies_with_it() -> None:
     """Nobody would tell of a sweep that has ended."""
 

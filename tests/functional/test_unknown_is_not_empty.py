@@ -1,6 +1,7 @@
 """What cannot be read stops the run; what can be read is read whole (law 2)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -65,6 +66,14 @@ class TestUnknownIsNotEmpty:
         one.azure.have(raw.workspace(), raw.registry(), raw.storage(), raw.compute("cpu1", C1))
         with pytest.raises(ReadFailedError):
             await one.run()
+        assert one.azure.admin_user(REGISTRY)
+
+    async def test_an_assignment_of_which_nobody_can_tell_is_neither_held_nor_missing(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        one.azure.assignments = [replace(assigned(C1, "AcrPull", MANAGEMENT_GROUP), doubt="nobody can tell")]
+        made = (await one.run()).plan
+        assert [each.reason for each in made.unknown] == ["nobody can tell"]
+        assert one.azure.holders("AcrPull", REGISTRY) == set()
         assert one.azure.admin_user(REGISTRY)
 
     async def test_a_role_that_is_gone_gives_nothing(self) -> None:

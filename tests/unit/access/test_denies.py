@@ -201,6 +201,12 @@ def test_lists_that_disagree_are_unknown() -> None:
     assert all(said.values())
 
 
+def test_whom_it_excludes_by_id_it_does_not_concern_whichever_list_has_it() -> None:
+    mine = read(written(_today, [ALL], [ME]))
+    assert concerning(ME, [mine], [mine]) == ()
+    assert concerning(ME, [], [mine]) == ()
+
+
 def test_nobody_named_and_everyone_excluded_is_unknown() -> None:
     assert verdict(written(_today, []), _denies) == "unknown"
     assert verdict(written(_today, [ALL], [ALL]), _denies) == "unknown"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from docs.guards import keeps_back
+from docs.guards import keeps_back, page
 from shared import policy
 from shared.access.guardrails import ADVICE, GRANT, GRANT_BY_POLICY, REMOVAL, SETTING, SWITCH_OFF, Check, approval
 from shared.access.guards import WANTED, Guard
@@ -61,6 +61,11 @@ def test_somebody_says_every_word(guard: Guard) -> None:
 def test_a_word_is_explained_in_a_sentence(guard: Guard) -> None:
     assert guard.means.endswith(".")
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", guard)
+
+
+def test_the_page_has_each_word_with_its_meaning_and_its_key() -> None:
+    """Queries, alerts and policies of people go by what it says."""
+    assert (ROOT / "docs" / "guards.md").read_text("utf-8") == page(RULES)
 
 
 def test_no_word_is_a_rules_name() -> None:

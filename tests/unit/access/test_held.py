@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from unit.build import (
     GROUP,
+    MANAGEMENT_GROUP,
     NOW,
+    OTHER_SUBSCRIPTION,
     REGISTRY,
     STORAGE,
     SUBSCRIPTION,
@@ -23,7 +25,7 @@ from unit.build import (
 
 from shared.access.actions import Grant
 from shared.access.asks import RequiredGrant
-from shared.access.held import held, same_role_with_condition
+from shared.access.held import held, same_role_with_condition, weakest
 from shared.access.needs import PULL, READ_BLOBS, Need
 from shared.access.permissions import Coverage, Permission, RoleAssignment
 from shared.access.plan import plan
@@ -83,10 +85,21 @@ class TestOfARoleThatIsKnownByItsIdOnly:
         seen = replace(seen, access={C1.id: replace(seen.access[C1.id], doubts=doubts)})
         return held(ask(self.NEED, WORKSPACE), seen)
 
+    def test_what_is_missing_is_all_of_the_role(self) -> None:
+        (missing,) = self._cover().missing
+        assert self.ROLE.role_id in missing.action
+
     def test_one_that_is_nobody_knows_where_does_not_hold_it(self) -> None:
         lost = replace(self.AT, scope=Scope.parse("/"))
         assert self._cover(lost).held
         assert not self._cover(replace(lost, misplaced=True)).held
+
+    def test_one_at_a_management_group_holds_it_below_that_group_only(self) -> None:
+        above = assigned(C1, self.ROLE, MANAGEMENT_GROUP)
+        elsewhere = replace(above, within=OTHER_SUBSCRIPTION)
+        assert self._cover(above) == Coverage((), (above,))
+        assert not self._cover(elsewhere).held
+        assert self._cover(doubts=(above, elsewhere)).perhaps == (above,)
 
     def test_a_doubtful_one_of_it_or_of_everything_may_hold_it(self) -> None:
         every = assigned(C1, custom("*"), SUBSCRIPTION)
@@ -103,6 +116,17 @@ def test_what_may_not_be_read_counts_as_not_held(closed: Scope, missing: tuple[P
     held_there = [assigned(C1, "AcrPull", REGISTRY)]
     seen = estate(workspace(cluster("c1", C1)), held=held_there, blind=frozenset({closed}))
     assert held(ask(), seen).missing == missing
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_several_ask_for_is_held_only_if_each_of_them_holds_it(order: int) -> None:
+    """One rule may ask for a container only, another for all of the account."""
+    part = STORAGE.child("blobServices", "default", "containers", "a")
+    narrow, wide = replace(ask(READ_BLOBS, STORAGE), about=(part,)), ask(READ_BLOBS, STORAGE)
+    seen = estate(workspace(cluster("cpu1", C1), storage=None), held=[assigned(C1, READER, part)], aml=False)
+    assert held(narrow, seen).held
+    assert weakest([narrow, wide][::order], seen).missing == READ_BLOBS.permissions
+    assert weakest([narrow, narrow], seen).held
 
 
 class TestOfParts:
@@ -122,6 +146,10 @@ class TestOfParts:
         both = (assigned(C1, READER, self.A), assigned(C1, READER, self.B, on=NOW))
         cover = self._cover(*both)
         assert (cover.missing, cover.through, cover.since) == ((), both, NOW)
+
+    def test_nobody_need_know_since_when(self) -> None:
+        cover = self._cover(*(assigned(C1, READER, part, on=None) for part in (self.A, self.B)))
+        assert (cover.held, cover.since) == (True, None)
 
     def test_all_of_it_counts_first(self) -> None:
         """The age is that of the grant on all of it, though each part was granted before."""

@@ -214,7 +214,10 @@ def test_what_was_not_looked_at_is_said() -> None:
     one = seen(workspace(C1), {ENVIRONMENTS: many})
     (found,) = findings("image-registries", one)
     assert "21 environments" in found.message
+    assert "--name ENVIRONMENT" in found.remedy
     assert findings("image-registries", seen(workspace(C1), {ENVIRONMENTS: many[:20]})) == []
+    archived = {**many[20], "properties": {"isArchived": True}}
+    assert findings("image-registries", seen(workspace(C1), {ENVIRONMENTS: (*many[:20], archived)})) == []
 
 
 class TestWhatIsRead:

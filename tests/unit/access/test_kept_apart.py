@@ -86,6 +86,12 @@ def test_identities_of_the_workspace_itself_are_no_teams_of_another_rule() -> No
     assert kept_apart(_asked(mine, theirs), _estate(*EACH_A_CONTAINER)) == {}
 
 
+def test_identities_of_the_workspace_itself_are_teams_of_the_same_rule() -> None:
+    """Connections of a workspace may each name an identity of their own."""
+    both = ((FIRST, _ask(who, NORTH, on=WORKSPACE)) for who in (A, B))
+    assert (NORTH, WORKSPACE.resource_type) in kept_apart(_asked(*both), _estate(*EACH_A_CONTAINER))
+
+
 def test_what_each_of_two_rules_keeps_apart_stays_so() -> None:
     south = [replace(one, scope=_container(SOUTH, one.scope.name)) for one in EACH_A_CONTAINER]
     asked = _asked(*BOTH, (SECOND, _ask(A, SOUTH)), (SECOND, _ask(B, SOUTH)))

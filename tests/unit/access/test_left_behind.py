@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 from unit.build import GROUP, REGISTRY, STORAGE, WORKSPACE, estate, guid, sai, terms, workspace
 
-from shared.access.actions import Removal, Withheld
+from shared.access.actions import Plan, Removal, Withheld
 from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, NotReady, RequiredGrant, RequiredRemoval
 from shared.access.ids import NoId
 from shared.access.model import Estate, Unreadable, Want
 from shared.access.needs import PULL, READ_BLOBS
+from shared.access.plan import plan
 from shared.access.removals import removals
 from shared.access.rules import RULES
 from shared.access.scope import Scope
-from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
+from shared.access.terms import Caps, Exemption, RuleMode, RuleTerms, Terms
 
 RULE = next(rule for rule in RULES if rule.name == "own-grants")
 ON = terms(on=["AML-80"])
@@ -147,3 +148,38 @@ def test_what_a_person_released_is_taken_back() -> None:
     released = replace(asking, approved=frozenset({withheld[0].action.action_id}))
     (one,), (other,), _ = _judged(released)
     assert (one, other) == (withheld[0].action, withheld[1])
+
+
+class TestInAPlan:
+    """Removals come with everything else that a plan says: within the cap, and with what stays and why."""
+
+    def _plan(self, said: Terms = ON) -> Plan:
+        left = replace(RULE, examine=lambda _, __: iter((PULLS, READS)))
+        return plan(estate(workspace()), replace(said, table=(left,)))
+
+    def test_they_are_made(self) -> None:
+        made = self._plan()
+        assert {one.assignment for one in made.removals} == BOTH
+        assert (made.grants, made.settings, made.withheld, made.findings) == ((), (), (), ())
+
+    def test_the_cap_counts_them(self) -> None:
+        made = self._plan(replace(ON, caps=Caps(per_run=1)))
+        (one,), (over,) = made.removals, made.withheld
+        assert over.refusal.guard == "cap"
+        assert isinstance(over.action, Removal)
+        assert {one.assignment, over.action.assignment} == BOTH
+
+    def test_what_is_withheld_is_said(self) -> None:
+        exempt = Exemption(REGISTRY, frozenset({"aml-80"}), date(2030, 1, 1), "because")
+        made = self._plan(replace(ON, exemptions=(exempt,)))
+        assert {one.assignment for one in made.removals} == {READS.assignment}
+        assert [one.refusal.guard for one in made.withheld] == ["exemption"]
+
+    def test_what_the_policy_does_not_let_it_take_back_is_a_finding(self) -> None:
+        made = self._plan(terms())
+        assert (made.removals, {one.resource for one in made.findings}) == ((), BOTH)
+
+    def test_of_what_is_exempt_there_is_no_finding(self) -> None:
+        exempt = Exemption(REGISTRY, frozenset({"aml-80"}), date(2030, 1, 1), "because")
+        made = self._plan(replace(terms(), exemptions=(exempt,)))
+        assert {one.resource for one in made.findings} == {READS.assignment}

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from unit.build import GROUP, REGISTRY, ROLES, WORKSPACE, estate, registry, sai, workspace
 
-from shared.access.actions import Grant
+from shared.access.actions import Grant, Refusal, Withheld
 from shared.access.asks import RequiredGrant
-from shared.access.merge import fewest, grant, instead_of
+from shared.access.guards import Guard
+from shared.access.merge import fewest, grant, instead_of, once
 from shared.access.needs import CONTROL_REGISTRY, PULL, Need
 from shared.access.rules import RULES
 from shared.access.scope import Scope
@@ -26,6 +27,14 @@ def test_a_grant_at_a_registry_remembers_its_admin_user() -> None:
     for part, said in ((registry(admin_user=True), "true"), (registry(), "false"), (None, "")):
         made = grant(asking, asking, estate(workspace(), *([part] if part else [])))
         assert (made.before, made.on, made.others) == (said, X, ())
+        assert (made.rule, made.source, made.requirements) == (RULE.name, RULE.source, ("AML-18",))
+
+
+def test_a_grant_knows_what_its_role_gives_as_far_as_azure_told() -> None:
+    asking = [(RULE, RequiredGrant(C1, PULL, REGISTRY, X, ("AML-18",), "it pulls"))]
+    seen = estate(workspace(), registry())
+    assert grant(asking, asking, seen).gives == _grant().gives
+    assert grant(asking, asking, replace(seen, roles={})).gives == ()
 
 
 def test_a_wider_role_speaks_for_a_narrower_one() -> None:
@@ -41,6 +50,21 @@ def test_a_wider_role_speaks_for_a_narrower_one() -> None:
         assert one.reason == "wide needs it; narrow needs it"
         assert one.others == (Z, Y)
         assert one.instead == (narrow,)
+
+
+def test_a_grant_speaks_for_what_it_covers_only() -> None:
+    """Another grant of the same identity has nothing to do with what was left out."""
+    narrow, wide, elsewhere = _grant(on=Y), _grant(CONTROL_REGISTRY, rule="wide"), _grant(where=WORKSPACE, rule="other")
+    one, other = fewest([narrow, wide, elsewhere])
+    assert (one.rule, one.instead) == ("wide, narrow", (narrow,))
+    assert other == elsewhere
+
+
+def test_each_grant_is_withheld_once_and_none_that_is_made() -> None:
+    first, second, made = _grant(), _grant(where=WORKSPACE), _grant(CONTROL_REGISTRY)
+    why, again = Refusal(Guard.LOCK, "why"), Refusal(Guard.TARGET_TYPE, "again")
+    withheld = [Withheld(first, why), Withheld(second, why), Withheld(first, again), Withheld(made, why)]
+    assert once(withheld, [made]) == [Withheld(first, why), Withheld(second, why)]
 
 
 def test_of_the_same_role_at_two_scopes_the_upper_one_stays() -> None:

@@ -25,10 +25,12 @@ from unit.build import (
 )
 
 from shared.access.actions import Plan, Setting
+from shared.access.ask_rules import ask_rules
+from shared.access.asks import Property
 from shared.access.model import Estate
 from shared.access.own_assignments import description
 from shared.access.plan import plan
-from shared.access.terms import Terms
+from shared.access.terms import RuleMode, RuleTerms, Terms
 
 C1, C2 = sai("cpu1"), sai("cpu2")
 RUN = "11111111-2222-4333-8444-555555555555"
@@ -45,6 +47,10 @@ def test_what_is_held_through_amlguard_is_known() -> None:
     mine = replace(PULLS[0], description=description("compute-pull", ("AML-18",), RUN, WORKSPACE, None))
     (one,) = plan(estate(TWO, registry(), held=[mine, PULLS[1]]), terms()).leaning
     assert (one.grant.principal, one.grant.scope, one.runs) == (C1, REGISTRY, frozenset({RUN}))
+
+
+def test_what_does_not_exist_is_known() -> None:
+    assert plan(estate(TWO, registry(), missing={VAULT}), terms()).missing == {VAULT}
 
 
 class TestDoubts:
@@ -77,6 +83,7 @@ class TestDoubts:
 def test_what_is_being_made_is_looked_at_again_in_a_minute() -> None:
     (one,) = plan(estate(workspace(cluster("cpu1", ready=False), storage=None), registry()), terms()).deferred
     assert one.until == NOW + timedelta(minutes=1)
+    assert "cpu1" in one.reason
     assert one.action.resource == WORKSPACE.child("computes", "cpu1")
 
 
@@ -109,6 +116,49 @@ class TestSettings:
         needed = {str(one.name): one.needed_by for one in every if isinstance(one, Setting)}
         assert needed["accessPolicies"] == WORKSPACE
         assert needed["adminUserEnabled"] is None
+
+    @pytest.mark.parametrize("name", [Property.ACCESS_POLICY, Property.ADMIN_USER])
+    def test_a_setting_says_what_the_rule_asks_for_and_which_rule_that_is(self, name: Property) -> None:
+        said = terms(on=["AML-07"])
+        rule, ask = next(
+            each for each in ask_rules(self.SEEN.subject, self.SEEN, said).settings if each[1].name is name
+        )
+        made = plan(self.SEEN, said)
+        every = [*made.settings, *(one.action for one in made.withheld), *(one.action for one in made.deferred)]
+        (one,) = [one for one in every if isinstance(one, Setting) and one.name is name]
+        assert (one.resource, one.current, one.to, one.reason) == (ask.resource, ask.current, ask.to, ask.reason)
+        assert (one.rule, one.requirements, one.source) == (rule.name, ask.requirements, rule.source)
+        assert (one.principal, one.adds) == (ask.principal, ask.adds)
+        assert bool(one.adds) is (name is Property.ACCESS_POLICY)
+
+    def test_turning_off_another_requirement_of_the_rule_changes_nothing(self) -> None:
+        by_aml = registry(admin_user=True, created_on=NOW - timedelta(hours=1))
+        seen = estate(workspace(created_on=NOW - timedelta(days=9)), by_aml)
+        (ask,) = [one for _, one in ask_rules(seen.subject, seen, terms()).settings if one.name is Property.ADMIN_USER]
+        assert ask.requirements == ("AML-21",)
+        assert Property.ADMIN_USER in {one.name for one in plan(seen, terms(off=["AML-22"])).settings}
+        assert Property.ADMIN_USER not in {one.name for one in plan(seen, terms(off=["AML-21"])).settings}
+
+    def test_what_a_person_released_is_the_very_setting_that_was_withheld(self) -> None:
+        seen = estate(workspace(), registry(admin_user=True))
+        awaiting = terms()
+        awaiting = replace(awaiting, rules={**awaiting.rules, "registry-admin-user": RuleTerms(mode=RuleMode.APPROVE)})
+        (kept,) = plan(seen, awaiting).withheld
+        assert kept.refusal.guard == "approval"
+        released = replace(awaiting, approved=frozenset({kept.action.action_id}))
+        assert kept.action in plan(seen, released).settings
+
+    def test_what_waits_says_why(self) -> None:
+        seen = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True))
+        (one,) = [one for one in plan(seen, terms()).deferred if isinstance(one.action, Setting)]
+        assert "acrml" in one.reason
+
+    def test_advice_says_of_which_needs_it_is(self) -> None:
+        """An event that is about one of them only must not repeat what it says of the others."""
+        made = plan(self.SEEN, terms())
+        (one,) = [each for each in made.findings if "AML-08" in each.requirements]
+        assert one.needs
+        assert all(each.scope == REGISTRY for each in one.needs)
 
     def test_a_finding_about_one_setting_stays_whatever_is_said_of_the_next(self) -> None:
         made = plan(self.SEEN, terms(off=["registry-admin-user"]))

@@ -44,6 +44,8 @@ from shared.access.needs import (
 )
 from shared.access.permissions import (
     Access,
+    Coverage,
+    DenyAssignment,
     Permission,
     PermissionBlock,
     RoleAssignment,
@@ -284,6 +286,21 @@ def test_since_when_is_the_newest_of_the_parts() -> None:
     assert coverage(PULL_ABAC.permissions, REGISTRY, parts).since == late
 
 
+def test_a_part_of_which_nobody_knows_the_age_is_the_older_one() -> None:
+    reader = role("Container Registry Repository Reader").permissions[0].data_actions
+    one, two = custom(data=[reader[0]]), custom(data=[reader[1]])
+    for first, second in ((None, NOW), (NOW, None)):
+        parts = access(assigned(ME, one, GROUP, on=first), assigned(ME, two, GROUP, on=second), roles=[one, two])
+        assert coverage(PULL_ABAC.permissions, REGISTRY, parts).since == NOW
+
+
+def test_an_assignment_that_is_nobody_knows_where_gives_nothing() -> None:
+    """Its scope stands for an unknown one, so it reaches nothing, not everything."""
+    lost = replace(assigned(ME, "AcrPull", GROUP), scope=Scope.parse("/"))
+    assert coverage(PULL.permissions, REGISTRY, access(lost)).held
+    assert not coverage(PULL.permissions, REGISTRY, access(replace(lost, misplaced=True))).held
+
+
 def test_an_assignment_of_a_role_that_was_not_read_is_unknown_not_empty() -> None:
     unread = RoleAssignment("a", REGISTRY, ME.id, "no-such-role")
     with pytest.raises(UnknownRoleError, match="role no-such-role of assignment a was not read"):
@@ -308,11 +325,35 @@ class TestDoubts:
         assert self._perhaps(elsewhere, may, other) == (may,)
         assert self._perhaps(elsewhere, other) == ()
 
+    def test_a_management_group_reaches_only_its_own_subscriptions(self) -> None:
+        above = assigned(ME, "Container Registry Repository Reader", MANAGEMENT_GROUP)
+        assert self._perhaps(above) == (above,)
+        assert self._perhaps(replace(above, within=OTHER_SUBSCRIPTION)) == ()
+
     def test_all_parts_must_be_among_them(self) -> None:
         one, two = (custom(data=[part]) for part in self.PARTS)
         first, second = assigned(ME, one, REGISTRY), assigned(ME, two, REGISTRY)
         assert self._perhaps(first, roles=(one, two)) == ()
         assert set(self._perhaps(first, second, roles=(one, two))) == {first, second}
+
+
+def test_of_what_nothing_else_is_said_is_plain_and_complete() -> None:
+    """Whoever makes one leaves out what is not so."""
+    one = RoleAssignment("a", REGISTRY, ME.id, "r")
+    assert (one.condition, one.created_on, one.description, one.within, one.misplaced, one.doubt) == (
+        *(None, None, None, None),
+        *(False, ""),
+    )
+    deny = DenyAssignment("d", "", REGISTRY, (), frozenset())
+    assert (deny.excluded, deny.only_at_scope, deny.within, deny.groups, deny.doubt) == (
+        *(frozenset(), False, None),
+        *(frozenset(), ""),
+    )
+    all_of_it = Access()
+    assert (all_of_it.assignments, all_of_it.denies, all_of_it.partial, all_of_it.groups) == ((), (), False, None)
+    assert PermissionBlock().condition is None
+    assert Coverage(()) == Coverage((), (), None, (), (), ())
+    assert Permission("x") == Permission("x", data=False)
 
 
 def test_what_would_hold_it_without_a_condition_is_named_alone() -> None:

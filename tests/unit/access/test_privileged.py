@@ -60,6 +60,31 @@ def test_a_role_that_hands_out_access_is_withheld_whatever_it_is_called(action: 
     assert withheld.refusal.guard == "privileged-role"
 
 
+@pytest.mark.parametrize(
+    "action",
+    [
+        "Microsoft.Authorization/roleAssignments/write",
+        "Microsoft.Authorization/roleDefinitions/write",
+        "Microsoft.Authorization/elevateAccess/action",
+        "Microsoft.Authorization/roleAssignmentScheduleRequests/write",
+        "Microsoft.Authorization/roleEligibilityScheduleRequests/write",
+        "Microsoft.Authorization/roleManagementPolicies/write",
+        "Microsoft.ManagedServices/registrationAssignments/write",
+    ],
+)
+def test_each_way_to_hand_out_access_is_one(action: str) -> None:
+    assert privileged(custom(action))
+    assert not privileged(custom(action.replace("/write", "/read").replace("/action", "/read")))
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_those_that_hand_out_access_are_known_by_their_ids_whatever_azure_shows_of_them(name: str) -> None:
+    role = replace(custom("Microsoft.X/y/read"), role_id=NEVER[name], name="harmless")
+    assert privileged(role)
+    (withheld,) = plan(wished(role), terms_for(role)).withheld
+    assert withheld.refusal.reason == f"{name} hands out access: amlguard grants it to nobody"
+
+
 def test_a_condition_on_the_role_or_what_it_leaves_out_does_not_make_it_harmless() -> None:
     assert privileged(custom("*", condition="sometimes"))
     assert privileged(custom("Microsoft.Authorization/*", but=["Microsoft.Authorization/roleAssignments/delete"]))

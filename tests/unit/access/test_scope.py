@@ -1,5 +1,7 @@
 """Scopes: what is an ARM id, what contains what, and what part of it is what."""
 
+import re
+
 import pytest
 
 from shared.access.scope import MAX_LENGTH, InvalidScopeError, Scope, fold, is_odd
@@ -72,6 +74,31 @@ def test_an_arm_id_is_read(text: str) -> None:
 def test_anything_else_is_refused(text: object) -> None:
     with pytest.raises(InvalidScopeError):
         Scope.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (7, "an ARM id is text"),
+        ("/" * MAX_LENGTH + "/", "at most 2048 characters"),
+        ("subscriptions/s", "starts with /"),
+        (f"{RG}/../x", "no empty or relative segment"),
+        ("/subscriptions", "pairs types with names"),
+        (f"{SUB}/whatever/x", "goes on with /providers/"),
+        (f"{ACR}/pipelines", "a provider's part of an ARM id pairs types with names"),
+        (f"{RG}/providers/Microsoft.X*/y/z", "the name of a provider or type"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(text: object, why: str) -> None:
+    """People read it who have written the policy or a command."""
+    with pytest.raises(InvalidScopeError, match=re.escape(why)):
+        Scope.parse(text)
+
+
+@pytest.mark.parametrize("text", [f"{WS}/computes/providers", f"{SUB}/resourceGroups/providers"])
+def test_a_resource_may_be_called_like_a_part_of_an_id(text: str) -> None:
+    assert Scope.parse(text).name == "providers"
+    assert Scope.parse(text).resource_type.rpartition("/")[2] in ("computes", "resourcegroups")
 
 
 def test_a_refusal_quotes_nothing_of_what_was_sent() -> None:
@@ -212,6 +239,8 @@ def test_names_are_folded_letter_by_letter(name: str, folded: str) -> None:
         (ACR, False),
         (f"{RG}/..", False),
         ("no id", False),
+        (f"{SUB}/resourceGroups/.", False),
+        (f"{SUB}/resourceGroups/..", False),
         ("", False),
         (None, False),
     ],
@@ -223,5 +252,7 @@ def test_an_odd_name_is_not_a_wrong_form(text: object, odd: bool) -> None:
 def test_management_groups_are_known() -> None:
     assert Scope.parse(MG.upper()).is_management_group
     assert not Scope.parse(SUB).is_management_group
+    assert not Scope.parse(f"{SUB}/resourceGroups/research").is_management_group
     assert not Scope.parse(f"{MG}/providers/Microsoft.Authorization/roleAssignments/a").is_management_group
     assert Scope.parse("/").is_root
+    assert not Scope.parse("/").resource_type

@@ -404,6 +404,7 @@ def test_what_they_hold_through_groups_is_read_before_it_is_decided() -> None:
     seen = estate(subject, registry(REGISTRY), held=[assigned(N, READER, NORTH), assigned(N, READER, SOUTH)])
     partial = {one.id: replace(seen.access[one.id], partial=True) for one in (N, S)}
     asked = [ask_rules(subject, seen, terms())]
+    assert unknown_holders(asked, seen, terms()) == set()
     assert unknown_holders(asked, replace(seen, access={**seen.access, **partial}), terms()) == {N.id, S.id}
     all_held = [assigned(one, READER, where) for one in (N, S) for where in (NORTH, SOUTH)]
     seen = estate(subject, held=all_held)

@@ -36,10 +36,10 @@ from unit.build import (
 
 from shared.access.actions import Refusal
 from shared.access.ask_rules import ask_rules
-from shared.access.asks import RequiredGrant, RequiredRemoval
+from shared.access.asks import Property, RequiredGrant, RequiredRemoval, RequiredSetting
 from shared.access.cases import GrantCase, RemovalCase, Situation
 from shared.access.guardrails import refuse_grant, refuse_removal
-from shared.access.model import Estate, Unreadable, Want
+from shared.access.model import Estate, Principal, Unreadable, Want
 from shared.access.needs import PULL, READ_BLOBS, Need
 from shared.access.permissions import Coverage
 from shared.access.plan import plan
@@ -47,16 +47,18 @@ from shared.access.privileged import not_held_by_caller, privileged
 from shared.access.rules import RULES
 from shared.access.scope import Scope
 from shared.access.terms import Exemption, RuleMode, RuleTerms, Terms
-from shared.access.trust import not_allowed, of_another_tenant
+from shared.access.trust import not_allowed, of_another_tenant, outside
 
 C1 = sai("mlw/computes/cpu1")
 ABROAD = registry_id("abroad", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 
 
-def _refused(seen: Estate, target: Scope = REGISTRY, said: Terms | None = None, need: Need = PULL) -> Refusal | None:
+def _refused(
+    seen: Estate, target: Scope = REGISTRY, said: Terms | None = None, need: Need = PULL, who: Principal = C1
+) -> Refusal | None:
     """What is said of one grant that the rule for pulling computes asks for."""
     rule = next(rule for rule in RULES if rule.name == "compute-pull")
-    ask = RequiredGrant(C1, need, target, cluster("cpu1").id, ("AML-18",), "it pulls")
+    ask = RequiredGrant(who, need, target, cluster("cpu1").id, ("AML-18",), "it pulls")
     at = Situation([ask_rules(seen.subject, seen, said or terms())], seen, said or terms())
     return refuse_grant([GrantCase(at, rule, ask, Coverage(need.permissions))])[1]
 
@@ -92,15 +94,66 @@ def test_an_answer_that_is_no_resource_is_said_to_be_none() -> None:
     assert "is no resource" in refusal.reason
 
 
+def test_what_lies_outside_is_named_with_the_boundary_and_what_would_allow_it() -> None:
+    reason = outside(ABROAD, workspace(), terms())
+    assert reason
+    assert reason.startswith("abroad lies outside the workspace's resource group. ")
+    assert str(ABROAD) in reason
+    assert outside(REGISTRY, workspace(), terms()) is None
+
+
 def test_what_may_not_be_read_is_not_taken_for_another_tenants() -> None:
     seen = _seen(blind=frozenset({ABROAD}), tenants={})
     assert of_another_tenant((ABROAD,), seen.subject, seen) is None
     assert of_another_tenant((ABROAD,), seen.subject, replace(seen, blind=frozenset()))
 
 
+def test_what_lies_in_the_workspaces_own_subscription_is_in_its_tenant() -> None:
+    """Whoever may not read any subscription's tenant knows that much."""
+    seen = replace(_seen(), tenants={})
+    assert of_another_tenant((REGISTRY, None), seen.subject, seen) is None
+
+
+@pytest.mark.parametrize("first", [REGISTRY, MANAGEMENT_GROUP])
+def test_each_resource_must_be_in_the_workspaces_tenant(first: Scope) -> None:
+    """The registry may be at home while the identity is another tenant's."""
+    seen = replace(_seen(), tenants={SUBSCRIPTION: "ours", OTHER_SUBSCRIPTION: "theirs"})
+    assert of_another_tenant((first, ABROAD), seen.subject, seen)
+    assert of_another_tenant((ABROAD, first), seen.subject, seen)
+
+
 def test_a_scope_above_subscriptions_has_no_tenant_of_its_own() -> None:
     seen = _seen()
     assert of_another_tenant((MANAGEMENT_GROUP, None), seen.subject, seen) is None
+
+
+def test_the_identity_must_be_of_the_workspaces_tenant_as_well() -> None:
+    """The allow-list opens the boundary for it, and no policy opens the tenant."""
+    theirs = uai("theirs", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
+    allowing = terms(allow=(OTHER_SUBSCRIPTION,))
+    seen = estate(workspace(cluster("cpu1", theirs)), registry())
+    assert _refused(seen, said=allowing, who=theirs) is None
+    refusal = _refused(
+        replace(seen, tenants={SUBSCRIPTION: "ours", OTHER_SUBSCRIPTION: "t"}), said=allowing, who=theirs
+    )
+    assert refusal
+    assert refusal.guard == "cross-tenant"
+
+
+def test_a_need_that_is_of_no_type_may_be_anywhere() -> None:
+    """As what the policy grants to groups of people."""
+    anywhere = Need("work there", (), PULL.role_id, PULL.role_name)
+    assert not anywhere.resource_type
+    assert _refused(_seen(), GROUP, need=anywhere) is None
+
+
+def test_where_a_role_of_the_identity_is_must_be_known() -> None:
+    """What it holds may be just what the grant would give."""
+    lost = replace(assigned(C1, "Reader", GROUP), scope=Scope.parse("/"), misplaced=True)
+    refusal = _refused(_seen(held=[lost]))
+    assert refusal
+    assert refusal.guard == "unreadable"
+    assert lost.id in refusal.reason
 
 
 def test_letters_that_look_like_others_are_pointed_out_besides() -> None:
@@ -134,6 +187,7 @@ class TestRemovals:
         at = Situation([], estate(workspace(), lock(scope, read_only=False)), terms(on=("AML-80",)))
         refusal = refuse_removal(RemovalCase(at, rule, ours, "a"))
         assert (refusal.guard if refusal else None) == word
+        assert refusal is None or STORAGE.name in refusal.reason
 
 
 class TestCallers:
@@ -149,6 +203,15 @@ class TestCallers:
     def test_a_role_that_is_known_by_its_id_only_is_held_by_nobody(self) -> None:
         """It has no permissions that anybody could be seen to hold."""
         assert self._said(replace(PULL, permissions=()))
+
+    @pytest.mark.parametrize(("role", "may"), [("Contributor", True), ("Reader", False)])
+    def test_who_may_write_access_policies_may_have_written_one(self, role: str, may: bool) -> None:
+        caller, there = sai("caller"), vault(rbac=False).id
+        seen = _seen(caller=caller, changed=workspace_id())
+        theirs = replace(seen.access[C1.id], assignments=(assigned(caller, role, there),))
+        seen = replace(seen, access={**seen.access, caller.id: theirs})
+        ask = RequiredSetting(there, Property.ACCESS_POLICY, "none", "all", ("AML-07",), "it administers it", C1)
+        assert (not_held_by_caller(ask, seen, terms(caller_must_hold=True)) is None) is may
 
     def test_what_they_hold_they_may_have_granted(self) -> None:
         assert self._said(PULL, assigned(C1, "AcrPull", REGISTRY)) is None

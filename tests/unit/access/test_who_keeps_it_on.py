@@ -32,6 +32,7 @@ from shared.access.model import Estate, Unreadable, Want
 from shared.access.needs import BUILD, CONTROL_REGISTRY, PULL, Need
 from shared.access.preferences import Preferences
 from shared.access.registry_users import registry_users
+from shared.access.registry_users import unread as to_be_read
 from shared.access.rules import RULES
 from shared.access.rules.builders import UNCOVERED_BUILDER
 from shared.access.rules.rule import Rule
@@ -66,6 +67,7 @@ def _user(kind: UserKind = UserKind.SERVICE, *, label: str = "an app", **more: A
 class TestIdentities:
     def _only(self, seen: Estate, *asks: tuple[Rule, RequiredGrant], grants: Sequence[Grant] = ()) -> RegistryUser:
         (one,) = registry_users(REGISTRY, [_asked(*asks)], grants, seen)
+        assert one.registry == REGISTRY
         return one
 
     def test_who_holds_it_is_covered_and_people_read_through_which_roles(self) -> None:
@@ -92,9 +94,30 @@ class TestIdentities:
         one = self._only(_seen(), _ask(BUILD, requirement="AML-83"))
         assert (one.kind, one.guard) == (UserKind.BUILDER, UNCOVERED_BUILDER)
 
+    @pytest.mark.parametrize(
+        ("requirement", "kind"),
+        [
+            ("AML-18", UserKind.PULLER),
+            ("AML-30", UserKind.KUBELET),
+            ("AML-94", UserKind.KUBELET),
+            ("AML-72", UserKind.SERVERLESS),
+            ("AML-84", UserKind.SERVERLESS),
+            ("AML-83", UserKind.BUILDER),
+        ],
+    )
+    def test_what_it_is_needed_for_says_who_it_is(self, requirement: str, kind: UserKind) -> None:
+        assert self._only(_seen(), _ask(requirement=requirement)).kind is kind
+
     def test_the_age_of_a_grant_has_whole_seconds(self) -> None:
         at = NOW.replace(microsecond=999_999)
         assert self._only(_seen(assigned(C1, "AcrPull", REGISTRY, on=at)), _ask()).since == NOW
+
+    def test_a_grant_of_which_nobody_knows_the_age_is_an_old_one(self) -> None:
+        pulls, builds = assigned(C1, "AcrPull", REGISTRY, on=None), assigned(C1, "Contributor", REGISTRY)
+        one = self._only(_seen(pulls), _ask())
+        assert (one.cover, one.since) == (Cover.COVERED, None)
+        other = self._only(_seen(pulls, builds), _ask(requirement="AML-83"), _ask(BUILD, requirement="AML-83"))
+        assert (other.cover, other.since) == (Cover.COVERED, builds.created_on)
 
     def test_what_they_do_elsewhere_or_otherwise_does_not_make_them_users(self) -> None:
         assert registry_users(REGISTRY, [_asked(_ask(scope=OTHER), _ask(CONTROL_REGISTRY))], (), _seen()) == ()
@@ -108,6 +131,7 @@ class TestTheOthers:
     def test_what_is_being_made_will_be_known(self) -> None:
         (one,) = registry_users(REGISTRY, [_asked(not_ready=[NotReady(COMPUTE, "being created")])], (), _seen())
         assert (one.label, one.cover, one.pending, one.reason) == ("cpu1", Cover.UNKNOWN, True, "being created")
+        assert (one.registry, one.resource, one.source) == (REGISTRY, COMPUTE, COMPUTE.resource_type)
 
     @pytest.mark.parametrize("subject", [registry(), None])
     def test_nobody_signs_in_as_an_admin_user_that_is_off(self, subject: Any) -> None:
@@ -125,6 +149,7 @@ class TestSignIns:
         facts = {**seen.facts, self.WANT: fact} if fact is not None else {}
         (one,) = registry_users(REGISTRY, [_asked()], (), replace(seen, facts=facts))
         assert (one.kind, one.label, one.resource) == (UserKind.SIGN_IN, "acrml's own name", REGISTRY)
+        assert one.registry == REGISTRY
         assert one.source == "ContainerRegistryLoginEvents"
         return one
 
@@ -151,6 +176,7 @@ class TestSignIns:
         one = self._user(({"Logins": 3, "Last": "2026-11-01T10:20:30Z"},))
         assert (one.cover, one.guard) == (Cover.UNCOVERED, Guard.ADMIN_LOGIN)
         assert "3 times in the last 30 days, last at 2026-11-01 10:20 UTC" in one.reason
+        assert 'where Identity =~ "acrml"' in one.reason
 
 
 class TestWhatIsReadNext:
@@ -172,6 +198,15 @@ class TestWhatIsReadNext:
         asked = _user(cover=Cover.UNKNOWN, wants=self.WANT)
         assert unread([covered, listed, _user(), asked]) == [asked]
         assert keeping([covered, listed, _user(), asked, _user(pending=True)]) == [_user()]
+
+
+def test_what_must_still_be_read_is_what_users_of_the_registry_name() -> None:
+    unread_yet = replace(estate(workspace(cluster("cpu1", C1)), registry(admin_user=True)), facts={})
+    wanted = to_be_read(unread_yet, terms())
+    assert admin_logins(REGISTRY, 30) in wanted
+    assert Want(SUBSCRIPTION, "Microsoft.App/containerApps") in wanted
+    assert to_be_read(estate(workspace(), registry(admin_user=True)), terms()) == set()
+    assert to_be_read(estate(workspace(registry=None)), terms()) == set()
 
 
 def test_the_reason_joins_those_who_are_kept_by_the_same() -> None:

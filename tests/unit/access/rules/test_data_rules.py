@@ -32,7 +32,7 @@ from shared.access.needs import READ_BLOBS
 from shared.access.plan import plan
 from shared.access.removals import removals
 from shared.access.rules import RULES
-from shared.access.rules.accounts import account, elsewhere
+from shared.access.rules.accounts import account, container, elsewhere
 from shared.access.scope import Scope
 
 RULE = {rule.name: rule for rule in RULES}
@@ -80,6 +80,22 @@ def at(scope: Scope) -> dict[str, str]:
 )
 def test_where_a_datastore_lies(one: Datastore, where: Scope | None) -> None:
     assert account(one, workspace(), estate(workspace())) == where
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"containerName": "data"}, "data"),
+        ({"filesystem": "lake"}, "lake"),
+        ({"containerName": None, "filesystem": "lake"}, "lake"),
+        ({}, None),
+        ({"containerName": "../x"}, None),
+    ],
+)
+def test_which_container_a_datastore_names(said: dict[str, Any], named: str | None) -> None:
+    """Data Lake calls it a file system. Without one, the role is needed on all of the account."""
+    where = STORAGE.child("blobServices", "default", "containers", named) if named else None
+    assert container(store(**said), STORAGE) == where
 
 
 def listed(*found: Scope) -> Estate:
@@ -336,6 +352,12 @@ class TestJobs:
     def test_do_not_mix_user_and_compute(self, one: dict[str, Any], found: bool) -> None:
         assert bool(asks("mixed-identity-jobs", self.seen("None", one))) is found
 
+    @pytest.mark.parametrize(("told", "on"), [(f"{WORKSPACE}/jobs/j", WORKSPACE.child("jobs", "j")), (None, WORKSPACE)])
+    def test_which_mix_them_are_named_as_far_as_azure_says(self, told: str | None, on: Scope) -> None:
+        (one,) = asks("mixed-identity-jobs", self.seen("None", job("j", "managed_identity") | {"id": told}))
+        assert isinstance(one, Finding)
+        assert one.resource == on
+
 
 class TestFeatureStores:
     ME = uai("fs")
@@ -391,7 +413,7 @@ class TestFeatureStores:
         )
         first = asks("feature-store-materialization", seen)[0]
         assert isinstance(first, RequiredGrant)
-        assert first.principal.id == guid("x")
+        assert (first.principal.id, first.principal.resource) == (guid("x"), self.ME.resource), "its boundary counts"
 
 
 @pytest.mark.parametrize(

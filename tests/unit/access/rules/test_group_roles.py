@@ -65,6 +65,14 @@ def test_on_arc_with_its_relay() -> None:
     assert roles(one, "AML-91") == wanted
 
 
+def test_a_relay_is_none_of_an_aks_cluster_beside_it() -> None:
+    """Only the extension on an Arc cluster makes one."""
+    both = (compute(cluster.name, ComputeType.KUBERNETES, sai("k"), attached=cluster) for cluster in (ARC, AKS))
+    one = replace(estate(uai_workspace(*both)), facts={RELAYS: relays("relay")})
+    owners = [each for each in plan(one, terms(on=["AML-91"])).grants if each.need.role_name == "Azure Relay Owner"]
+    assert [(each.on.name, each.others) for each in owners] == [("arc", ())]
+
+
 @pytest.mark.parametrize("fact", [(), None, Unreadable.FORBIDDEN, relays("one", "relay")])
 def test_a_relay_that_is_not_known_gets_no_owner(fact: Fact) -> None:
     one = replace(estate(attached(ARC)), facts={RELAYS: fact})

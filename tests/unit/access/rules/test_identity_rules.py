@@ -111,7 +111,24 @@ def test_guards_object_to_a_change_of_identities(name: str) -> None:
     (one,) = asks(name, estate(both()))
     assert isinstance(one, Objection)
     assert (one.target, one.setting) == (WORKSPACE, Property.IDENTITY)
+    assert WORKSPACE.name in one.reason
     assert asks(name, estate(workspace())) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"identity": {"type": "SystemAssigned"}}, True),
+        ({"properties": {"servicePrincipalProfile": {"clientId": "MSI"}}}, True),
+        ({"properties": {"servicePrincipalProfile": {"clientId": guid("a principal")}}}, False),
+        ({"identity": {"type": "None"}}, False),
+    ],
+)
+def test_a_cluster_says_in_two_places_that_it_has_a_managed_identity(told: dict[str, Any], found: bool) -> None:
+    where = resource("Microsoft.ContainerService/managedClusters", "aks")
+    subject = workspace(Compute(WORKSPACE.child("computes", "aks"), ComputeType.AKS, "AKS", identity(), attached=where))
+    seen = with_facts(estate(subject), {Want(where): told})
+    assert bool(asks("aks-service-principal", seen)) is found
 
 
 NEITHER = replace(identity(sai("mlw"), ONE), unresolved=(identity_id("two"),))
@@ -425,6 +442,7 @@ class TestBaseImages:
         assert (one.principal.id, one.need.role_name, one.scope) == (guid("puller"), role, self.BASE)
         assert one.explicit
         assert one.principal.resource == PULLER
+        assert one.on == WORKSPACE.child("connections", "base")
 
     def test_the_workspace_assigns_it_where_the_policy_allows_it(self) -> None:
         (one,) = asks("base-image-identity", self.seen())

@@ -49,6 +49,7 @@ from shared.access.asks import (
     RequiredGrant,
     RequiredSetting,
     Stamped,
+    UserKind,
 )
 from shared.access.condition import assignable
 from shared.access.model import ComputeType, Estate, Principal
@@ -491,11 +492,20 @@ class TestWhatTheyAskFor:
             assert ask.cover is not Cover.COVERED
             assert one.id.name in ask.reason
 
+    def test_of_nodes_whose_identity_is_not_known_nobody_can_tell_whether_they_pull(self) -> None:
+        (user, found) = asks("kubelet-identity", estate(workspace(K8S), registry(admin_user=True)))
+        assert isinstance(user, RegistryUser)
+        assert (user.kind, user.cover, user.resource) == (UserKind.KUBELET, Cover.UNKNOWN, K8S.id)
+        assert isinstance(found, Finding)
+
     def test_a_compute_without_identity_is_found_only_when_the_admin_user_is_off(self) -> None:
         off = asks("compute-identity", estate(workspace(cluster("cpu1")), registry()))
         unknown = asks("compute-identity", estate(workspace(cluster("cpu1"))))
         assert [type(ask) for ask in off] == [RegistryUser, Finding]
         assert [type(ask) for ask in unknown] == [RegistryUser]
+        for other in (AKS, compute("new", ComputeType.UNKNOWN), compute("vm", ComputeType.VIRTUAL_MACHINE)):
+            found = asks("compute-identity", estate(workspace(other), registry()))
+            assert [type(ask) for ask in found] == [RegistryUser], "it may pull in a way that amlguard does not know"
 
     def test_a_compute_or_endpoint_that_is_being_made_is_waited_for(self) -> None:
         making = workspace(cluster("cpu1", ready=False), endpoint("serve", ready=False))

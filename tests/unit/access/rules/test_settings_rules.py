@@ -221,6 +221,11 @@ class TestInstances:
         made = plan(estate(one, held=[assigned(ci, holds, WORKSPACE)]), terms(on=["AML-37"]))
         assert {g.need.role_name for g in made.grants} == ({"Contributor"} if granted else set())
 
+    def test_an_instance_without_identity_stops_as_nobody(self) -> None:
+        raw = {"properties": {"properties": {"idleTimeBeforeShutdown": "PT30M"}}}
+        one = workspace(compute("ci1", ComputeType.COMPUTE_INSTANCE, raw=raw), registry=None)
+        assert plan(estate(one), terms(on=["AML-37"])).grants == ()
+
 
 @pytest.mark.parametrize(
     ("parts", "unknown"),

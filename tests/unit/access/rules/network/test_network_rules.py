@@ -232,3 +232,42 @@ def test_where_lighthouse_cannot_be_seen_nothing_is_granted_either() -> None:
     rule = RULE["network-lighthouse"]
     seen = looked(subject, [rule], lambda _: Unreadable.FORBIDDEN)
     assert [one.principal for one in asks_of(rule, subject, seen) if isinstance(one, Objection)] == [sai("inside").id]
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        ({"publisher": "Canonical", "offer": "ubuntu-24_04-lts"}, ""),
+        ({"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer"}, "AML supports Ubuntu only"),
+    ],
+)
+def test_an_attached_machine_without_a_gate_is_open_and_should_run_ubuntu(image: dict[str, str], says: str) -> None:
+    rule = RULE["network-attached-ssh"]
+    subject = in_network(compute("vm", ComputeType.VIRTUAL_MACHINE, attached=MACHINE))
+    told = {"id": str(MACHINE), "properties": {"storageProfile": {"imageReference": image}}}
+    (one,) = asks_of(rule, subject, looked(subject, [rule], lambda want: told if want.scope == MACHINE else None))
+    assert isinstance(one, Finding)
+    assert one.resource == WORKSPACE.child("computes", "vm")
+    assert "has no network security group" in one.message
+    assert says in one.message
+    assert ("Ubuntu" in one.remedy) is bool(says)
+
+
+def test_a_machine_behind_the_gate_of_its_subnet_has_one() -> None:
+    rule = RULE["network-attached-ssh"]
+    subject = in_network(compute("vm", ComputeType.VIRTUAL_MACHINE, attached=MACHINE))
+    nic, gate = (
+        resource(f"Microsoft.Network/{kind}", "one") for kind in ("networkInterfaces", "networkSecurityGroups")
+    )
+    subnet = {"id": str(SUBNET), "name": SUBNET.name, "properties": {"networkSecurityGroup": {"id": str(gate)}}}
+    told: dict[Scope, dict[str, Any]] = {
+        MACHINE: {"networkProfile": {"networkInterfaces": [{"id": str(nic)}]}},
+        nic: {"ipConfigurations": [{"properties": {"subnet": {"id": str(SUBNET)}}}]},
+        VNET: {"subnets": [subnet]},
+        gate: {"securityRules": [], "defaultSecurityRules": []},
+    }
+    answers = {scope: {"id": str(scope), "properties": properties} for scope, properties in told.items()}
+    seen = looked(subject, [rule], lambda want: answers.get(want.scope))
+    assert not any("no network security group" in str(one) for one in asks_of(rule, subject, seen))
+    open_to_all = looked(subject, [rule], lambda want: answers.get(want.scope) if want.scope == MACHINE else None)
+    assert any("no network security group" in str(one) for one in asks_of(rule, subject, open_to_all))
