@@ -98,7 +98,7 @@ class Settling:
         open_ones = [row for row in one.intents if not _is_answered(row, shown or ())]
         rows = [row for row in open_ones if shown is None or _is_shown(row, shown)]
         switches = [await self._fate(each, one) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
-        stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
+        stays_on = set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
         for row in rows:
             became = await self._became(intent(row), one, stays_on=stays_on)

@@ -55,7 +55,7 @@ ALL = Plan((GRANT,), (OFF, KEYS), removals=(OLD,))
 
 @dataclass(repr=False)
 class _Azure(FakeAzure):
-    """`odd` befalls a change, by action id: how it fails, after it was made or before. What it made may be a `secret`."""
+    """`odd` befalls a change, by action id: how it fails, after it was made or before. It may be a `secret`."""
 
     odd: Mapping[str, tuple[bool, Exception]] = field(default_factory=dict)
     secret: bool = False
