@@ -50,10 +50,11 @@ class Journal:
         recorded |= {(row["FindingId"], "") for row in rows}
 
     async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
-        if rows and self.audit is None:
+        if not rows:
+            return
+        if self.audit is None:
             raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
-        if rows and self.audit:
-            await self.audit.record(table, rows)
+        await self.audit.record(table, rows)
 
     async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
         """Who needs what this run granted for another workspace, because `undo` must know it.

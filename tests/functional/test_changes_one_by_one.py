@@ -108,7 +108,9 @@ async def _carried_out(
     **instructions: Any,
 ) -> list[Outcome]:
     changes = Changes(azure, queue, Instructions(**instructions))
-    return await changes.carry_out(made, RUN, deadline, notes or {}, stopped, reversed_by or {})
+    outcomes = await changes.carry_out(made, RUN, deadline, notes or {}, stopped, reversed_by or {})
+    assert all(one.reason for one in outcomes)
+    return outcomes
 
 
 def _made(azure: _Azure) -> list[Any]:
@@ -205,6 +207,7 @@ class TestAPersonStops:
         azure = _azure()
         outcomes = await _carried_out(azure, stop=self._stop())
         assert _made(azure) == []
+        assert [one.action for one in outcomes] == [GRANT, OFF, KEYS, OLD]
         assert {(one.phase, one.reason) for one in outcomes if one.action != KEYS} == {(Phase.DEFERRED, STOPPED)}
 
     async def test_but_what_has_begun_is_finished(self) -> None:
@@ -227,13 +230,16 @@ class TestAGrant:
         assert azure.assignments[-1].description == describe(GRANT, RUN)
 
     @pytest.mark.parametrize("run", [Run(RunMode.ENFORCE), RUN], ids=["another run", "this run"])
-    async def test_that_is_there_is_found_unless_a_first_try_of_this_run_made_it(self, run: Run) -> None:
+    async def test_that_is_there_is_found_unless_a_first_try_of_this_run_made_it(
+        self, run: Run, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """Azure may have lost the answer to the first try. What a run made, undo takes back."""
         azure = _azure()
         await azure.grant(GRANT, describe(GRANT, run))
         (one,) = await _carried_out(azure, Plan((GRANT,)))
         assert (one.phase, one.found) == (Phase.APPLIED, run is not RUN)
         assert one.reason == ("pulls" if run is RUN else f"{THERE_ALREADY}: pulls")
+        assert caplog.records == []
 
     @pytest.mark.parametrize("description", ["", describe(GRANT, Run(RunMode.ENFORCE))])
     async def test_that_azure_did_not_answer_is_found_if_nobody_can_tell_who_made_it(self, description: str) -> None:
@@ -256,6 +262,7 @@ class TestAzureDoesNotSay:
         removals = tuple(one for one in (action,) if isinstance(one, Removal))
         azure = _azure(odd={action.action_id: (made, error)}, **more)
         (one,) = await _carried_out(azure, Plan(grants, settings, removals=removals))  # type: ignore[arg-type]  # by kind
+        assert one.action == action
         return one
 
     async def test_what_the_state_shows_is_made(self, action: Any) -> None:
@@ -269,8 +276,15 @@ class TestAzureDoesNotSay:
         assert (one.reason, one.lacks_right, one.wait) == ("Azure answered 503", True, MINUTES)
 
     @pytest.mark.parametrize("made", [True, False])
-    async def test_a_mistake_of_amlguards_own_is_no_different(self, action: Any, made: bool) -> None:
-        one = await self._came(action, made=made, error=ZeroDivisionError())
+    async def test_a_mistake_of_amlguards_own_is_no_different_but_logged(
+        self, action: Any, made: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        one = await self._came(action, made=made, error=ZeroDivisionError("a secret"))
+        (record,) = caplog.records
+        assert record.name == "amlguard"
+        for word in (type(action).__name__, action.action_id, RUN.id, "ZeroDivisionError"):
+            assert word in record.getMessage()
+        assert "a secret" not in record.getMessage()
         assert (one.phase, one.unclear) == ((Phase.APPLIED, False) if made else (Phase.DEFERRED, True))
         assert one.code == ("" if made else "ZeroDivisionError")
         assert made or "ZeroDivisionError" in one.reason

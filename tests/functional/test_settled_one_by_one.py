@@ -229,6 +229,14 @@ class TestTheRecordShowsNoIntent:
         assert await one.settle() == (1, 1)
         assert await one.open() == [OFF.action_id]
 
+    async def test_nor_does_what_became_of_it_before(self) -> None:
+        """An earlier pass of the run put it off, and that is all that the record shows."""
+        one = _World()
+        await one.left(OFF, on_record=False)
+        await one.log.record("AmlGuardRemediation_CL", [_row(OFF, Phase.DEFERRED, BEGUN - MINUTE)])
+        assert await one.settle() == (1, 1)
+        assert await one.open() == [OFF.action_id]
+
     async def test_where_nobody_can_read_the_record_the_state_tells(self) -> None:
         one = _World(logged=False)
         await one.left(OFF, on_record=False)
@@ -276,6 +284,15 @@ async def test_an_outcome_on_record_is_said_once_and_counts_only_if_it_came_afte
     assert [row["Outcome"] for row in one.log.rows("Applied", "Deferred")] == ["Deferred"] + ["Applied"] * (
         not answered
     )
+
+
+async def test_an_outcome_answers_an_intent_of_which_nobody_knows_when_it_was() -> None:
+    one = _World()
+    log: Any = one.log
+    rows = [planned(RUN, OFF) | {"TimeGenerated": ""}, _row(OFF, Phase.DEFERRED, BEGUN)]
+    await one.log.record("AmlGuardRemediation_CL", rows)
+    assert await Settling(one.azure, log, None).settle(OpenRun(RUN.id, NOW - DAY, (rows[0],)))
+    assert one.log.rows() == rows
 
 
 async def test_an_outcome_of_another_action_answers_nothing() -> None:
