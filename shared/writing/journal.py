@@ -10,7 +10,7 @@ from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Outcome, Phase, Run, finding, remediation, withheld
-from shared.ports import AuditFailedError, AuditLog, AzureFailureError
+from shared.ports import AuditFailedError, AuditLog, AzureFailureError, Row
 from shared.writing.reminder import Reminder
 
 
@@ -49,7 +49,7 @@ class Journal:
         await self.rows(FINDINGS, [row for row in rows if (row["FindingId"], "") not in recorded])
         recorded |= {(row["FindingId"], "") for row in rows}
 
-    async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    async def rows(self, table: str, rows: Sequence[Row]) -> None:
         if not rows:
             return
         if self.audit is None:

@@ -66,13 +66,13 @@ class _World:
 
     async def held(
         self, made: Plan, run: Run = RUN, *, reserve: bool = True, **instructions: Any
-    ) -> tuple[BrakeVerdict, dict[str, Guard]]:
+    ) -> tuple[BrakeVerdict, dict[str, str]]:
         brakes = Brakes(self.azure, self.store, self.terms, self.memory, Instructions(**instructions))
         verdict = await brakes.held(made, WORKSPACE, run, reserve=reserve)
-        return verdict, {one: Guard(refusal.guard) for one, refusal in verdict.refusals.items()}
+        return verdict, {one: refusal.guard for one, refusal in verdict.refusals.items()}
 
     def made(self, action: Grant | Setting | Removal, *runs: Run, found: bool = False) -> list[Row]:
-        rows = [remediation(run, Outcome(action, Phase.APPLIED, "why", found=found)) for run in runs]
+        rows: list[Row] = [remediation(run, Outcome(action, Phase.APPLIED, "why", found=found)) for run in runs]
         self.azure.journal += [("AmlGuardRemediation_CL", row) for row in rows]
         return rows
 
@@ -274,8 +274,8 @@ async def test_the_brakes_speak_in_the_order_of_the_list() -> None:
     one.azure.group_tags = {GROUP: {"amlguard": "off"}}
     await Undone(one.store).add({GRANT.action_id: Mark("r-1", "", NOW)})
     one.made(GRANT, *_runs(3))
-    everything = (one.azure.group_tags, one.store.documents, one.azure.journal, [])
+    everything: tuple[Any, ...] = (one.azure.group_tags, one.store.documents, one.azure.journal, [])
     for what in everything:
         said.append((await one.held(Plan((GRANT,))))[1][GRANT.action_id])
-        what.clear()  # type: ignore[attr-defined]  # dictionaries and lists can
+        what.clear()
     assert said == [Guard.KILL_SWITCH, Guard.UNDONE, Guard.CONTESTED, Guard.CAP_HOUR]

@@ -106,7 +106,8 @@ class TestTheIntent:
     async def test_that_no_log_takes_is_a_failure(self, part: Plan) -> None:
         with pytest.raises(AuditFailedError) as caught:
             await Journal(None).intent(part, RUN, set())
-        assert caught.value.code == "NoAuditLog"
+        assert (caught.value.operation, caught.value.code) == ("record", "NoAuditLog")
+        assert caught.value.reason
 
     @pytest.mark.parametrize("lets_through", [0, 1])
     async def test_of_which_the_log_takes_a_part_is_a_failure_and_only_the_rest_comes_again(
@@ -152,6 +153,7 @@ class TestWhoLeansOnIt:
             (OTHERS, set[Scope](), False),
             (MINE, {WORKSPACE}, True),
             (MINE, {workspace_id("other")}, True),
+            (MINE, {WORKSPACE, workspace_id("other")}, False),
             (MINE, {WORKSPACE, workspace_id("other"), workspace_id("third")}, False),
         ],
     )
@@ -175,15 +177,16 @@ class TestTheReminder:
 
     async def test_of_nothing_is_none(self) -> None:
         one = _World()
-        await one.begun()
+        reminder = await one.begun()
         assert (one.store.documents, one.queue.messages) == ({}, [])
+        assert not await reminder.keep([], frozenset())
 
     async def test_is_none_without_a_store(self) -> None:
         one = _World()
         reminder = await one.begun(GRANT, store=None)
         assert one.queue.messages == []
         assert not await reminder.keep([], frozenset())
-        await reminder.end(frozenset())
+        await reminder.end(frozenset({GRANT.action_id}))
 
     async def test_of_no_one_workspace_is_a_document(self) -> None:
         one = _World()
@@ -204,7 +207,7 @@ class TestTheReminder:
         reminder = Reminder(one.store, one.queue, RUN, WORKSPACE)
         with pytest.raises(AzureFailureError):
             await reminder.begin([planned(RUN, GRANT)], NOW)
-        await reminder.end(frozenset())
+        await reminder.end(frozenset({GRANT.action_id}))
         assert one.queue.messages == []
 
     async def test_whose_message_cannot_be_taken_back_does_no_harm(self) -> None:

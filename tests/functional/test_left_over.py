@@ -98,7 +98,7 @@ class TestTheLog:
         one.logged(_row(_keys(), first), _row(OFF, first), _row(_keys(OTHER), second))
         found = {each.run.run: each for each in await one.leftovers().all()}
         assert {run: len(each.run.intents) for run, each in found.items()} == {first.id: 2, second.id: 1}
-        assert (found[first.id].workspaces, found[second.id].workspaces) == ({WORKSPACE}, {OTHER})
+        assert [found[run.id].workspaces for run in (first, second)] == [frozenset({WORKSPACE}), frozenset({OTHER})]
         assert all(each.kept is None and each.run.outcomes == () for each in found.values())
 
     @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ class TestDocuments:
         one.logged(_row(_keys(), run), _row(_keys(OTHER), other))
         first, second = await one.leftovers().all()
         assert first.kept is not None
-        assert (first.run.run, first.workspaces, first.run) == (run.id, {WORKSPACE}, first.kept.run)
+        assert (first.run.run, first.workspaces, first.run) == (run.id, frozenset({WORKSPACE}), first.kept.run)
         assert (second.run.run, second.kept) == (other.id, None)
 
     async def test_are_of_the_workspaces_of_their_outcomes_as_well(self) -> None:
