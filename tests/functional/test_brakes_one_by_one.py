@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from fakes import FakeAzure
 from unit.build import FOREIGN, GROUP, NOW, REGISTRY, STORAGE, SUBSCRIPTION, WORKSPACE, guid, registry_id, sai, terms
 
 from shared.access.actions import Grant, Plan, Removal, Setting
-from shared.access.asks import Property
+from shared.access.asks import Finding, Property, Severity
 from shared.access.caps import Spent
 from shared.access.guards import Guard
 from shared.access.history import SOMEBODY
@@ -23,6 +24,7 @@ from shared.instructions import Instructions
 from shared.memory import Memory
 from shared.messages import Trigger
 from shared.ports import Row
+from shared.state.document import MalformedDocumentError
 from shared.state.undone import Mark, Undone
 from shared.writing.brakes import Brakes, BrakeVerdict
 
@@ -43,6 +45,7 @@ OLD = Removal(
     "unused",
     "source",
 )
+FOUND = Finding(WORKSPACE, "workspace-identity", ("AML-01",), Severity.HIGH, "lacks a role", "Do it")
 THIS_HOUR = f"caps/{NOW:%Y-%m-%dT%H}"
 
 
@@ -65,10 +68,11 @@ class _World:
         self.memory = Memory()
 
     async def held(
-        self, made: Plan, run: Run = RUN, *, reserve: bool = True, **instructions: Any
+        self, made: Plan, run: Run = RUN, *, only_asks: bool = False, **instructions: Any
     ) -> tuple[BrakeVerdict, dict[str, str]]:
         brakes = Brakes(self.azure, self.store, self.terms, self.memory, Instructions(**instructions))
-        verdict = await brakes.held(made, WORKSPACE, run, reserve=reserve)
+        held = brakes.held(made, WORKSPACE, run, reserve=False) if only_asks else brakes.held(made, WORKSPACE, run)
+        verdict = await held
         return verdict, {one: refusal.guard for one, refusal in verdict.refusals.items()}
 
     def made(self, action: Grant | Setting | Removal, *runs: Run, found: bool = False) -> list[Row]:
@@ -96,9 +100,13 @@ async def test_where_nothing_is_to_be_done_nothing_is_read_or_counted() -> None:
 class TestTheSetting:
     async def test_stops_all_and_counts_nothing(self) -> None:
         one = _World()
-        verdict, guards = await one.held(Plan((GRANT,), (OFF,), removals=(OLD,)), stopped=True)
+        made = Plan((GRANT,), (OFF,), (FOUND,), removals=(OLD,))
+        verdict, guards = await one.held(made, stopped=True)
         assert guards == dict.fromkeys((GRANT.action_id, OFF.action_id, OLD.action_id), Guard.KILL_SWITCH)
-        assert all("AMLGUARD_KILL_SWITCH" in each.reason for each in verdict.refusals.values())
+        assert all("AMLGUARD_KILL_SWITCH" in each.reason.split() for each in verdict.refusals.values())
+        assert (verdict.restored, verdict.reversed_by) == ({}, {})
+        allowed = verdict.allows(made)
+        assert (allowed.actions, allowed.findings, len(allowed.withheld)) == ((), (FOUND,), 3)
         assert one.spent() == 0
 
 
@@ -140,6 +148,7 @@ class TestWhatAPersonTookBack:
         assert guid("ann") in said
         assert "amlguard undo r-1" in said
         assert f"{NOW:%Y-%m-%d %H:%M}" in said
+        assert not verdict.refusals[OLD.action_id].reason.startswith(" ")
         assert (await one.held(made, again=True))[1] == {}
 
 
@@ -174,6 +183,14 @@ class TestWhatSomebodyReverts:
         assert (allowed.grants, allowed.findings) == ((ELSEWHERE,), (found,))
         assert [each.refusal.guard for each in allowed.withheld] == ["contested"]
 
+    async def test_may_be_an_assignment_that_came_again(self) -> None:
+        one = _World()
+        one.made(OLD, *_runs(1))
+        one.made(GRANT, *_runs(1))
+        restored = (await one.held(Plan((GRANT,), removals=(OLD,))))[0].restored
+        assert "assigned again" in restored[OLD.action_id]
+        assert "taken away" in restored[GRANT.action_id]
+
     async def test_is_made_once_more_if_a_person_says_so(self) -> None:
         one = _World()
         one.made(GRANT, *_runs(3))
@@ -206,6 +223,7 @@ class TestWhatSomebodyReverts:
 class TestTheCount:
     async def test_is_kept_for_all_and_says_when_it_goes_on(self) -> None:
         one = _World(per_hour=2)
+        one.azure.advance(timedelta(minutes=34))
         assert (await one.held(Plan((GRANT,))))[1] == {}
         assert one.spent() == 1
         one.memory = Memory()
@@ -214,9 +232,17 @@ class TestTheCount:
         assert "13:00 UTC" in verdict.refusals[WIDE.action_id].reason
         assert one.spent() == 2
 
+    async def test_that_is_none_is_named_so_that_it_can_be_deleted(self) -> None:
+        one = _World()
+        assert one.store
+        await one.store.write(THIS_HOUR, b"x", None)
+        with pytest.raises(MalformedDocumentError) as caught:
+            await one.held(Plan((GRANT,)))
+        assert THIS_HOUR in str(caught.value)
+
     async def test_is_not_changed_by_who_only_asks(self) -> None:
         one = _World(per_hour=1)
-        assert (await one.held(Plan((GRANT, WIDE)), reserve=False))[1] == {WIDE.action_id: Guard.CAP_HOUR}
+        assert (await one.held(Plan((GRANT, WIDE)), only_asks=True))[1] == {WIDE.action_id: Guard.CAP_HOUR}
         assert one.spent() == 0
 
     async def test_is_not_written_where_nothing_is_allowed(self) -> None:
