@@ -135,8 +135,10 @@ class TestTheLog:
 
     async def test_is_asked_page_by_page_until_a_page_of_right_ones_is_full(self) -> None:
         one, run = _World(), _run()
-        one.logged(*(_row(OFF, _run(), Property="x") for _ in range(2 * PAGE)), _row(_keys(), run))
-        assert [row["RunId"] for row in await open_in_log(one.azure) or ()] == [run.id]
+        wrong = [_row(OFF, _run(), Property="x") for _ in range(2 * PAGE)]
+        one.logged(*wrong[1:PAGE], _row(_keys(), run), *wrong[PAGE:], _row(_keys(OTHER), run))
+        found = [row["ActionId"] for row in await open_in_log(one.azure) or ()]
+        assert found == [_keys().action_id, _keys(OTHER).action_id]
 
     @pytest.mark.parametrize("rows", [0, PAGE - 1, PAGE, PAGE + 1])
     async def test_is_asked_no_further_than_that(self, rows: int) -> None:
