@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 import raw
-from app import C1, C2, App, app
+from app import C1, C2, SETTLE, App, app
 from fakes import FakeAzure
 from reliability.on_record import given
 from troubles import Crashed, Dies
 from unit import hurried
-from unit.build import REGISTRY, ROLES, WORKSPACE, guid, registry_id, sai, terms, uai, workspace_id
+from unit.build import GROUP, REGISTRY, ROLES, WORKSPACE, guid, registry_id, sai, terms, uai, workspace_id
 
 from shared.access.intents import OPEN_AFTER
 from shared.access.rules import List
@@ -22,10 +22,11 @@ from shared.access.scope import Scope
 from shared.access.terms import Caps, RunMode
 from shared.audit_rows import Run
 from shared.instructions import Instructions
-from shared.messages import Trigger
-from shared.ports import AuditFailedError
+from shared.messages import Reconcile, Trigger, decode
+from shared.ports import AuditFailedError, ReadFailedError
 from shared.progress import EVERYTHING, Look
 from shared.reconcile import Reconciler
+from shared.state.open_runs import OpenRuns
 from shared.stop import Stop, StoppedError
 
 TEAM = uai("team")
@@ -271,3 +272,71 @@ class TestInstead:
         done = [(each.phase, each.action.need.role_name) for each in result.outcomes if hasattr(each.action, "need")]
         assert (("applied", "AcrPull") in [(str(phase).lower(), role) for phase, role in done]) is refused
         assert one.azure.holders("AcrPull", REGISTRY) == ({TEAM.id} if refused else set())
+
+
+class TestWhatWaits:
+    """The settle time is a quarter of an hour."""
+
+    async def test_is_looked_at_again_once_when_it_can_go_on(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        run = _enforce(caller_object_id=guid("ann"))
+        await one.services.reconciler.run(WORKSPACE, run)
+        await one.run()
+        (message,) = one.queue.messages
+        assert decode(message.body) == Reconcile((str(WORKSPACE),), run.trigger, 1)
+        assert message.due == one.azure.clock + SETTLE
+
+    async def test_is_looked_at_again_after_the_look_that_it_led_to(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        await one.run()
+        one.queue.messages.clear()
+        await one.run(attempt=1)
+        assert [decode(each.body) for each in one.queue.messages] == [Reconcile((str(WORKSPACE),), attempt=2)]
+
+    @pytest.mark.parametrize("mode", [RunMode.REPORT, RunMode.ENFORCE])
+    async def test_is_left_alone_in_report_mode_and_where_nothing_waits(self, mode: RunMode) -> None:
+        one = app(raw.compute("cpu1", C1), mode=mode, settle=timedelta())
+        await one.run()
+        assert one.queue.messages == []
+
+    async def test_is_not_gone_on_with_where_a_person_stops(self) -> None:
+        one, stop = app(raw.compute("cpu1", C1), settle=timedelta()), Stop()
+        result = await _by_hand(one, stop=stop, told=lambda _: stop.ask()).run(WORKSPACE, _enforce())
+        assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+        assert one.azure.admin_user(REGISTRY)
+        assert len(result.outcomes) == 1
+
+
+class TestNothingWasBegun:
+    @dataclass(repr=False)
+    class Tagless(FakeAzure):
+        async def resource(self, scope: Scope) -> raw.Raw | None:
+            if scope == GROUP:
+                raise ReadFailedError("read tags", "ServiceUnavailable", "Azure answered 503")
+            return await super().resource(scope)
+
+    async def test_where_a_brake_fails_and_the_record_says_so(self) -> None:
+        one = App(terms(), self.Tagless())
+        one.azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
+        run = _enforce()
+        with pytest.raises(ReadFailedError):
+            await one.services.reconciler.run(WORKSPACE, run)
+        assert one.azure.assignments == []
+        rows = [row for row in one.audit.rows() if row["PrincipalId"] == C1.id]
+        assert [(row["RunId"], row["Outcome"], row["Code"]) for row in rows] == [
+            (run.id, "Planned", ""),
+            (run.id, "Deferred", "ServiceUnavailable"),
+        ]
+        assert "read tags" in rows[-1]["Reason"]
+        assert not await one.store.names("open/")
+        assert one.queue.messages == []
+
+    async def test_where_the_log_takes_no_intent_and_the_outcome_waits_for_it(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        one.troubles.down = {"audit"}
+        with pytest.raises(AuditFailedError):
+            await one.run()
+        one.troubles.heal()
+        assert one.azure.assignments == []
+        (kept,) = await OpenRuns(one.store).all()
+        assert (kept.run.intents, [row["Outcome"] for row in kept.run.outcomes]) == ((), ["Deferred"])
