@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 import raw
-from app import C1, C2, SETTLE, App, app
+from app import C1, C2, SETTLE, App, app, waiting
 from fakes import FakeAzure
 from reliability.on_record import given
 from troubles import Crashed, Dies
@@ -22,7 +22,7 @@ from shared.access.scope import Scope
 from shared.access.terms import Caps, RunMode
 from shared.audit_rows import Run
 from shared.instructions import Instructions
-from shared.messages import Reconcile, Trigger, decode
+from shared.messages import Reconcile, Resync, Trigger, Work, decode
 from shared.ports import AuditFailedError, ReadFailedError
 from shared.progress import EVERYTHING, Look
 from shared.reconcile import Reconciler
@@ -340,3 +340,13 @@ class TestNothingWasBegun:
         assert one.azure.assignments == []
         (kept,) = await OpenRuns(one.store).all()
         assert (kept.run.intents, [row["Outcome"] for row in kept.run.outcomes]) == ((), ["Deferred"])
+
+
+async def test_the_queue_remembers_the_keys_before_the_admin_user_goes_off() -> None:
+    one = app(settle=timedelta())
+    remembered: list[Work] = []
+    one.azure.before_switch_off = lambda _: remembered.extend(waiting(one))
+    run = _enforce()
+    await one.services.reconciler.run(WORKSPACE, run)
+    assert Resync((str(WORKSPACE),), run.trigger, run.id) in remembered
+    assert one.queue.messages == []
