@@ -173,7 +173,7 @@ class TestAPersonsRun:
         assert one.azure.stale_keys == {WORKSPACE}
 
     async def test_says_who_leans_on_what_it_granted_for_another_workspace_and_says_it_once(self) -> None:
-        one = app(raw.compute("cpu1", TEAM), raw.compute("cpu2", TEAM))
+        one = app(raw.compute("cpu1", TEAM), raw.compute("cpu2", TEAM), settle=timedelta())
         one.azure.have(raw.workspace(sai("other"), on=OTHER), raw.compute("cpu3", TEAM, on=OTHER))
         run = _enforce()
         for workspace in (WORKSPACE, OTHER):
