@@ -8,7 +8,7 @@ import asyncio
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -109,17 +109,16 @@ class Brakes:
         return {one.action_id: marks[one.action_id] for one in actions if one.action_id in marks}
 
     async def _counted(self, actions: Sequence[Change], reserve: bool) -> dict[str, Refusal]:
-        hour = self.azure.now().replace(minute=0, second=0, microsecond=0)
+        now = self.azure.now()
         if self.store is None:
             return {} if self.instructions.by_hand else _nowhere_to_count(actions)
-        name, until = f"{_FOLDER}{hour:%Y-%m-%dT%H}", f"{hour + timedelta(hours=1):%H:%M} UTC"
+        name, until = f"{_FOLDER}{now:%Y-%m-%dT%H}", f"{now + timedelta(hours=1):%H}:00 UTC"
         refusals: dict[str, Refusal] = {}
 
         def count(data: bytes | None) -> bytes | None:
+            nonlocal refusals
             spent = decoded(name, data, Spent) if data else Spent()
-            now_spent, over = allot(spent, actions, self.terms.caps, until)
-            refusals.clear()
-            refusals.update(over)
+            now_spent, refusals = allot(spent, actions, self.terms.caps, until)
             return msgspec.json.encode(now_spent) if reserve and now_spent != spent else None
 
         known = self.memory.recall(name)
@@ -127,14 +126,14 @@ class Brakes:
         if written:
             self.memory.remember(name, written)
         if written and known is None:
-            await self._tidy(hour)
+            await self._tidy(name)
         return refusals
 
-    async def _tidy(self, hour: datetime) -> None:
+    async def _tidy(self, this_hour: str) -> None:
         """The first run of an hour removes the documents of earlier hours."""
         if self.store:
             for name in await self.store.names(_FOLDER):
-                if name < f"{_FOLDER}{hour:%Y-%m-%dT%H}":
+                if name < this_hour:
                     await self.store.delete(name)
 
 

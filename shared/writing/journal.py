@@ -10,7 +10,7 @@ from shared.access.asks import Finding
 from shared.access.history import THERE_ALREADY
 from shared.access.scope import Scope
 from shared.audit_rows import FINDINGS, REMEDIATIONS, Outcome, Phase, Run, finding, remediation, withheld
-from shared.ports import AuditFailedError, AuditLog, AzureFailureError
+from shared.ports import AuditFailedError, AuditLog, AzureFailureError, Row
 from shared.writing.reminder import Reminder
 
 
@@ -49,11 +49,12 @@ class Journal:
         await self.rows(FINDINGS, [row for row in rows if (row["FindingId"], "") not in recorded])
         recorded |= {(row["FindingId"], "") for row in rows}
 
-    async def rows(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
-        if rows and self.audit is None:
+    async def rows(self, table: str, rows: Sequence[Row]) -> None:
+        if not rows:
+            return
+        if self.audit is None:
             raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
-        if rows and self.audit:
-            await self.audit.record(table, rows)
+        await self.audit.record(table, rows)
 
     async def leaning(self, leaning: Sequence[Leaning], run: Run, told: set[Scope]) -> None:
         """Who needs what this run granted for another workspace, because `undo` must know it.

@@ -17,7 +17,6 @@ from shared.access.intents import ENDED_EARLY, Fate, Intent, ended, intent, mome
 from shared.access.quoting import kql
 from shared.audit_rows import REMEDIATIONS, Phase
 from shared.ports import (
-    AuditFailedError,
     AuditLog,
     Azure,
     ConflictError,
@@ -29,6 +28,7 @@ from shared.ports import (
     WriteRefusedError,
 )
 from shared.state.open_runs import Kept, OpenRun, OpenRuns
+from shared.writing.journal import Journal
 
 _GIVEN_UP_AFTER = timedelta(days=1)
 
@@ -98,7 +98,7 @@ class Settling:
         open_ones = [row for row in one.intents if not _is_answered(row, shown or ())]
         rows = [row for row in open_ones if shown is None or _is_shown(row, shown)]
         switches = [await self._fate(each, one) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
-        stays_on = bool(switches) and set(switches) == {Fate.NOT_MADE}
+        stays_on = set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
         for row in rows:
             became = await self._became(intent(row), one, stays_on=stays_on)
@@ -153,11 +153,8 @@ class Settling:
     async def _record(self, rows: Sequence[Row], shown: Sequence[Row]) -> None:
         """The log may have taken some rows although it reported a failure."""
         missing = [row for row in rows if not _is_answered(row, shown, str(row["Outcome"]))]
-        if missing and self.audit is None:
-            raise AuditFailedError("record", "NoAuditLog", "no audit log is configured")
-        if missing and self.audit:
-            await self.audit.record(REMEDIATIONS, missing)
-            self.written.extend(missing)
+        await Journal(self.audit).rows(REMEDIATIONS, missing)
+        self.written.extend(missing)
 
 
 def _given_up(one: Intent, code: str) -> dict[str, Any]:
