@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import raw
 from fakes import FakeAzure, FakeQueue
-from unit.build import NOW, REGISTRY, STORAGE, WORKSPACE, guid, sai, workspace_id
+from unit.build import NOW, REGISTRY, STORAGE, WORKSPACE, guid, sai, uai, workspace_id
 
 from shared.access.actions import Grant, Plan, Removal, Setting
 from shared.access.asks import Property
 from shared.access.history import GONE_ALREADY, THERE_ALREADY
 from shared.access.intents import LONGEST_RUN
+from shared.access.model import Principal
 from shared.access.needs import PULL
 from shared.access.permissions import RoleAssignment
 from shared.access.scope import Scope
@@ -224,10 +225,12 @@ async def test_whoever_waits_is_told_each_outcome() -> None:
 
 
 class TestAGrant:
-    async def test_says_whose_it_is(self) -> None:
+    @pytest.mark.parametrize("holder", [sai("cpu1"), uai("team")], ids=["its own", "shared"])
+    async def test_says_whose_it_is(self, holder: Principal) -> None:
         azure = _azure()
-        await _carried_out(azure, Plan((GRANT,)))
-        assert azure.assignments[-1].description == describe(GRANT, RUN)
+        await _carried_out(azure, Plan((replace(GRANT, principal=holder),)))
+        whose = f"for {WORKSPACE}, as {holder.resource}" if holder.resource else f"for {WORKSPACE}"
+        assert azure.assignments[-1].description == f"amlguard: compute-pull (AML-18), run {RUN.id}, {whose}"
 
     @pytest.mark.parametrize("run", [Run(RunMode.ENFORCE), RUN], ids=["another run", "this run"])
     async def test_that_is_there_is_found_unless_a_first_try_of_this_run_made_it(

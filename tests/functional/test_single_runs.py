@@ -23,8 +23,9 @@ from shared.access.terms import Caps, RunMode
 from shared.audit_rows import Run
 from shared.instructions import Instructions
 from shared.messages import Reconcile, Resync, Trigger, Work, decode
+from shared.pace import in_the_background
 from shared.ports import AuditFailedError, ReadFailedError
-from shared.progress import EVERYTHING, Look
+from shared.progress import EVERYTHING, Look, Result
 from shared.reconcile import Reconciler
 from shared.state.open_runs import OpenRuns
 from shared.stop import Stop, StoppedError
@@ -65,6 +66,17 @@ class TestRunsAtOnce:
         mine = one.services.reconciler
         theirs = replace(mine, instructions=instructions)
         results = await asyncio.gather(mine.run(WORKSPACE, first), theirs.run(WORKSPACE, second, look))
+        assert [each.run.id for each in results] == [first.id, second.id]
+
+    async def test_are_two_if_only_one_gives_way_to_events(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        first, second = _enforce(), _enforce()
+
+        async def behind() -> Result:
+            with in_the_background():
+                return await one.services.reconciler.run(WORKSPACE, first)
+
+        results = await asyncio.gather(behind(), one.services.reconciler.run(WORKSPACE, second))
         assert [each.run.id for each in results] == [first.id, second.id]
 
     async def test_are_two_for_two_workspaces(self) -> None:
