@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -29,6 +30,12 @@ _READY = "ready\n"
 
 class _Server(ForkingMixIn, UnixStreamServer):
     block_on_close = False
+
+    def service_actions(self) -> None:
+        """Ends with whoever asks, however that ended: nothing more comes from there, so only an end can be read."""
+        super().service_actions()
+        if select.select([sys.stdin], [], [], 0)[0]:
+            raise SystemExit
 
 
 class _Handler(StreamRequestHandler):
