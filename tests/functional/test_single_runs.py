@@ -20,7 +20,7 @@ from shared.access.intents import OPEN_AFTER
 from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.terms import Caps, RunMode
-from shared.audit_rows import Run
+from shared.audit_rows import Phase, Run
 from shared.instructions import Instructions
 from shared.messages import Reconcile, Resync, Trigger, Work, decode
 from shared.pace import in_the_background
@@ -282,8 +282,20 @@ class TestInstead:
         one.azure.forbidden = {ROLES["Contributor"].role_id} if refused else set()
         result = await one.run()
         done = [(each.phase, each.action.need.role_name) for each in result.outcomes if hasattr(each.action, "need")]
-        assert (("applied", "AcrPull") in [(str(phase).lower(), role) for phase, role in done]) is refused
+        assert ((Phase.APPLIED, "AcrPull") in done) is refused
+        assert ((Phase.FAILED, "Contributor") in done) is refused
         assert one.azure.holders("AcrPull", REGISTRY) == ({TEAM.id} if refused else set())
+
+
+async def test_each_try_of_one_run_has_its_intent_on_record() -> None:
+    """It looks again once the admin user can go off, and tries again what Azure refused."""
+    one = app(raw.compute("cpu1", C1), settle=timedelta(), on=["AML-08"])
+    one.azure.have(raw.workspace(TEAM, primaryUserAssignedIdentity=str(TEAM.resource)))
+    refused = ROLES["Storage Blob Data Contributor"].role_id
+    one.azure.forbidden = {refused}
+    await one.run()
+    tries = [row["Outcome"] for row in one.audit.rows() if str(row.get("RoleDefinitionId")).endswith(refused)]
+    assert tries == ["Planned", "Failed", "Planned", "Failed"]
 
 
 class TestWhatWaits:
