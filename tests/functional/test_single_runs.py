@@ -287,6 +287,13 @@ class TestInstead:
         assert one.azure.holders("AcrPull", REGISTRY) == ({TEAM.id} if refused else set())
 
 
+async def test_what_is_made_again_needs_no_shared_documents() -> None:
+    """At a desk without a storage account nobody knows what was undone."""
+    one = app(raw.compute("cpu1", C1))
+    await replace(_by_hand(one, again=True), store=None).run(WORKSPACE, _enforce())
+    assert one.azure.holders("AcrPull", REGISTRY) == {C1.id}
+
+
 async def test_each_try_of_one_run_has_its_intent_on_record() -> None:
     """It looks again once the admin user can go off, and tries again what Azure refused."""
     one = app(raw.compute("cpu1", C1), settle=timedelta(), on=["AML-08"])
