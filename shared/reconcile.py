@@ -227,9 +227,7 @@ class Reconciler:
         return held
 
     async def _give_up(self, made: Plan, one: Progress, reminder: Reminder, error: AzureFailureError) -> None:
-        intents = {(action.action_id, Phase.PLANNED) for action in made.actions}
-        accepted = intents <= one.recorded
-        one.recorded -= intents
+        accepted = {(action.action_id, Phase.PLANNED) for action in made.actions} <= one.recorded
         with suppress(AzureFailureError):
             await self.journal.nothing_begun(made, one.run, reminder, error, accepted=accepted)
 

@@ -24,7 +24,7 @@ from shared.audit_rows import Phase, Run
 from shared.instructions import Instructions
 from shared.messages import Reconcile, Resync, Trigger, Work, decode
 from shared.pace import in_the_background
-from shared.ports import AuditFailedError, ReadFailedError
+from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError
 from shared.progress import EVERYTHING, Look, Result
 from shared.reconcile import Reconciler
 from shared.state.open_runs import OpenRuns
@@ -371,6 +371,13 @@ class TestNothingWasBegun:
         assert one.azure.assignments == []
         (kept,) = await OpenRuns(one.store).all()
         assert (kept.run.intents, [row["Outcome"] for row in kept.run.outcomes]) == ((), ["Deferred"])
+
+    async def test_where_nothing_can_be_recorded_anywhere_and_the_caller_hears_it(self) -> None:
+        one = app(raw.compute("cpu1", C1))
+        one.troubles.down = {"audit", "store", "queue"}
+        with pytest.raises(AzureFailureError):
+            await one.run()
+        assert one.azure.assignments == []
 
 
 async def test_the_queue_remembers_the_keys_before_the_admin_user_goes_off() -> None:
