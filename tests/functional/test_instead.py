@@ -69,6 +69,8 @@ async def test_one_that_waits_is_waited_for() -> None:
     one.azure.unborn = {TEAM.id}
     await one.run()
     assert roles(one) == set()
+    tried = {row["RoleDefinitionId"].rpartition("/")[2] for row in one.audit.rows("Planned")}
+    assert tried == {ROLES[name].role_id for name in ("Contributor", "Storage Blob Data Contributor")}
     one.azure.unborn = set()
     await one.settle()
     assert roles(one) == {"Contributor", "Storage Blob Data Contributor"}

@@ -1,6 +1,7 @@
 """What one run of the reconciler shares with others, what it waits for, and what it leaves on record."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,7 +25,7 @@ from shared.audit_rows import Phase, Run
 from shared.instructions import Instructions
 from shared.messages import Reconcile, Resync, Trigger, Work, decode
 from shared.pace import in_the_background
-from shared.ports import AuditFailedError, AzureFailureError, ReadFailedError
+from shared.ports import AuditFailedError, ReadFailedError
 from shared.progress import EVERYTHING, Look, Result
 from shared.reconcile import Reconciler
 from shared.state.open_runs import OpenRuns
@@ -341,8 +342,14 @@ class TestWhatWaits:
 class TestNothingWasBegun:
     @dataclass(repr=False)
     class Tagless(FakeAzure):
+        """Its tags cannot be read. `then` happens once the log has taken the intent."""
+
+        then: Callable[[], None] = lambda: None
+
         async def resource(self, scope: Scope) -> raw.Raw | None:
             if scope == GROUP:
+                await asyncio.sleep(0.01)
+                self.then()
                 raise ReadFailedError("read tags", "ServiceUnavailable", "Azure answered 503")
             return await super().resource(scope)
 
@@ -372,11 +379,14 @@ class TestNothingWasBegun:
         (kept,) = await OpenRuns(one.store).all()
         assert (kept.run.intents, [row["Outcome"] for row in kept.run.outcomes]) == ((), ["Deferred"])
 
-    async def test_where_nothing_can_be_recorded_anywhere_and_the_caller_hears_it(self) -> None:
-        one = app(raw.compute("cpu1", C1))
-        one.troubles.down = {"audit", "store", "queue"}
-        with pytest.raises(AzureFailureError):
-            await one.run()
+    async def test_where_the_log_goes_down_with_it_and_the_first_failure_is_told(self) -> None:
+        """At a desk without a storage account nothing keeps an outcome."""
+        azure = self.Tagless()
+        one = App(terms(), azure)
+        azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", C1))
+        azure.then = lambda: one.troubles.down.add("audit")
+        with pytest.raises(ReadFailedError):
+            await replace(one.services.reconciler, store=None, queue=None).run(WORKSPACE, _enforce())
         assert one.azure.assignments == []
 
 
