@@ -107,7 +107,8 @@ def test_without_a_known_caller_a_person_has_to_do_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "goes"), [("Contributor", True), ("Reader", False), ("Key Vault Administrator", False)]
+    ("role", "goes"),
+    [("Contributor", True), ("Key Vault Contributor", True), ("Reader", False), ("Key Vault Administrator", False)],
 )
 def test_an_access_policy_takes_the_right_to_write_one(role: str, goes: bool) -> None:
     one = estate(uai_workspace(), registry(), vault(rbac=False), caller=CALLER, changed=WORKSPACE)
