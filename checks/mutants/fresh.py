@@ -26,6 +26,8 @@ _OPTIONS = (
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # pytest's plugins were imported before
 )
 _READY = "ready\n"
+NOT_JUDGED = 70
+"""An exit code that pytest does not have: a mutant is not dead because its judge is."""
 
 
 class _Server(ForkingMixIn, UnixStreamServer):
@@ -46,8 +48,11 @@ class _Handler(StreamRequestHandler):
         silence()
         os.environ["AMLGUARD_MUTANT"] = said["mutant"]
         files = dict.fromkeys(one.partition("::")[0] for one in json.loads(Path(said["mutant"]).read_text())["tests"])
-        code = int(pytest.main([*_OPTIONS, *files]))
-        self.wfile.write(f"{code}\n".encode())
+        code = NOT_JUDGED
+        try:
+            code = int(pytest.main([*_OPTIONS, *files]))
+        finally:
+            self.wfile.write(f"{code}\n".encode())
 
 
 class Fresh:

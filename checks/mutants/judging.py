@@ -10,13 +10,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from signal import SIGKILL, SIGXCPU
+from signal import SIGKILL, SIGTERM, SIGXCPU
 from typing import NoReturn
 
 import pytest
 
 from checks.mutants.exchanging import Exchange, Imported
-from checks.mutants.fresh import Fresh
+from checks.mutants.fresh import NOT_JUDGED, Fresh
 from checks.mutants.limits import limit, silence
 from checks.mutants.mutant import Mutant
 from checks.mutants.verdicts import KILLED, SURVIVED, TIMED_OUT, UNCOVERED, Verdict
@@ -109,8 +109,8 @@ class Judge:
         with os.fdopen(trial.says, encoding="utf-8") as told:
             by = told.read()
         # A usage error is none of ours: a mutant that an import runs can keep a conftest from being imported.
-        if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-            raise RuntimeError(f"no test was run for {trial.mutant}")
+        if code in (pytest.ExitCode.NO_TESTS_COLLECTED, NOT_JUDGED, -SIGTERM):
+            raise RuntimeError(f"no test was run for {trial.mutant}, or not to its end")
         word = {0: SURVIVED, -SIGXCPU: TIMED_OUT, -SIGKILL: TIMED_OUT}.get(code, KILLED)
         if by:
             before = self._killers.get(_place(trial.mutant), [])
@@ -148,7 +148,7 @@ def _in_this_fork(exchanges: Sequence[Exchange], items: Sequence[pytest.Item], s
 
 
 def _in_a_fresh_one(fresh: Fresh, mutant: Mutant, named: Sequence[str], seconds: float) -> NoReturn:
-    code: int | None = 1
+    code: int | None = NOT_JUDGED
     try:
         code = fresh.judge(mutant, named, seconds)
     finally:
