@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.access.actions import Grant, Plan, Setting
 from shared.access.asks import Property
+from shared.access.caps import counted
 from shared.access.guards import Guard
 from shared.access.merge import instead_of
 from shared.access.plan_json import restrict
@@ -251,7 +252,8 @@ class Reconciler:
         grants = [(one.action, one) for one in outcomes if isinstance(one.action, Grant)]
         made = [grant for grant, one in grants if one.phase is Phase.APPLIED]
         failed = (grant for grant, one in grants if one.phase is Phase.FAILED or one.guard is Guard.CONTESTED)
-        return Plan(tuple(instead_of(failed, made)[: max(self.terms.caps.per_run - len(made), 0)]))
+        changed = sum(one.phase is Phase.APPLIED and counted(one.action) for one in outcomes)
+        return Plan(tuple(instead_of(failed, made)[: self.terms.caps.per_run - changed]))
 
     def _goes_on(self, one: Progress) -> bool:
         """Whether another pass can at once do what waited for this one."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from shared.access.actions import Grant, Plan, Refusal, Removal, Setting, Withheld
+from shared.access.actions import Grant, Plan, Refusal, Removal, Setting, Wait, Withheld
 from shared.access.asks import Property
 from shared.access.guards import Guard
 from shared.access.scope import Scope
@@ -24,7 +24,7 @@ def target(action: Change) -> Scope:
     return action.resource if isinstance(action, Setting) else action.scope
 
 
-def counted(action: Change) -> bool:
+def counted(action: Change | Wait) -> bool:
     """Whether a cap counts the action.
 
     A resync of keys follows the switch-off of an admin user, so it does not count.

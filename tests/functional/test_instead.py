@@ -1,18 +1,48 @@
 """One role for several needs; and what it made needless where that one role cannot be granted."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import raw
 from app import App, app
 from unit.build import REGISTRY, ROLES, STORAGE, WORKSPACE, identity_id, sai, uai
 
+from shared.access.actions import Grant, Setting
+from shared.access.asks import Ask, Property, RequiredGrant
+from shared.access.model import Estate, Workspace
+from shared.access.needs import CONTROL_REGISTRY, PUSH, READ_BLOBS, RUN_TASKS, WRITE_BLOBS, WRITE_TABLES, Need
 from shared.access.plan_json import action, key
+from shared.access.rules import RULES, Rule, RuleKind
+from shared.access.scope import Scope
 from shared.access.terms import Caps
-from shared.audit_rows import Run
+from shared.audit_rows import Phase, Run
 from shared.instructions import Instructions
+from shared.progress import Result
 
 TEAM = uai("team")
+
+
+def asking_for(*needs: tuple[Scope, Need]) -> Rule:
+    """No rule of amlguard's own asks for one role that makes two others needless."""
+
+    def examine(workspace: Workspace, _: Estate) -> Iterator[Ask]:
+        for where, need in needs:
+            yield RequiredGrant(sai("cpu1"), need, where, workspace.id, ("AML-06",), "the test says so")
+
+    return Rule(
+        name="what-the-test-asks-for",
+        requirements=("AML-06",),
+        mode=RuleKind.FIX,
+        title="A cluster's identity holds these roles.",
+        source="this test",
+        examine=examine,
+        acts="any workspace",
+        leaves="none",
+        grants=tuple(need for _, need in needs),
+        keeps_apart=False,
+    )
 
 
 def one_identity(**policy: Any) -> App:
@@ -30,6 +60,13 @@ def roles(one: App) -> set[str]:
         for where in (REGISTRY, STORAGE)
         if TEAM.id in one.azure.holders(name, where)
     }
+
+
+def changed(result: Result) -> list[Need | Property]:
+    applied = [each.action for each in result.outcomes if each.phase is Phase.APPLIED]
+    return [
+        each.need if isinstance(each, Grant) else each.name for each in applied if isinstance(each, Grant | Setting)
+    ]
 
 
 async def test_contributor_of_the_registry_makes_acrpull_needless() -> None:
@@ -91,6 +128,26 @@ async def test_the_cap_counts_what_is_made_instead() -> None:
     one.azure.forbidden = {ROLES["Contributor"].role_id}
     await one.run()
     assert roles(one) == set()
+
+
+async def test_as_many_are_made_instead_as_the_cap_leaves() -> None:
+    one = app(raw.compute("cpu1", sai("cpu1")), caps=Caps(per_run=2))
+    on_registry = [(REGISTRY, need) for need in (CONTROL_REGISTRY, PUSH, RUN_TASKS)]
+    terms = replace(one.terms, table=(asking_for((STORAGE, WRITE_TABLES), *on_registry),))
+    one.azure.forbidden = {CONTROL_REGISTRY.role_id}
+    result = await replace(one.services.reconciler, terms=terms).run(WORKSPACE, Run(terms.mode))
+    assert changed(result) == [WRITE_TABLES, PUSH]
+
+
+async def test_a_resync_does_not_count_in_what_the_cap_leaves() -> None:
+    one = app(raw.compute("cpu1", sai("cpu1")))
+    await one.run()
+    one.azure.advance(timedelta(hours=1))
+    one.azure.forbidden = {WRITE_BLOBS.role_id}
+    more = asking_for((STORAGE, WRITE_BLOBS), (STORAGE, READ_BLOBS))
+    terms = replace(one.terms, table=(*RULES, more), caps=Caps(per_run=2))
+    result = await replace(one.services.reconciler, terms=terms).run(WORKSPACE, Run(terms.mode))
+    assert changed(result) == [Property.ADMIN_USER, Property.CACHED_KEYS, READ_BLOBS]
 
 
 async def test_a_plan_document_names_what_may_be_done() -> None:
