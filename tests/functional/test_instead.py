@@ -12,7 +12,16 @@ from unit.build import REGISTRY, ROLES, STORAGE, WORKSPACE, identity_id, sai, ua
 from shared.access.actions import Grant, Setting
 from shared.access.asks import Ask, Property, RequiredGrant
 from shared.access.model import Estate, Workspace
-from shared.access.needs import CONTROL_REGISTRY, PUSH, READ_BLOBS, RUN_TASKS, WRITE_BLOBS, WRITE_TABLES, Need
+from shared.access.needs import (
+    CONTROL_REGISTRY,
+    PUSH,
+    READ_BLOBS,
+    RUN_TASKS,
+    WRITE_BLOBS,
+    WRITE_QUEUES,
+    WRITE_TABLES,
+    Need,
+)
 from shared.access.plan_json import action, key
 from shared.access.rules import RULES, Rule, RuleKind
 from shared.access.scope import Scope
@@ -131,12 +140,12 @@ async def test_the_cap_counts_what_is_made_instead() -> None:
 
 
 async def test_as_many_are_made_instead_as_the_cap_leaves() -> None:
-    one = app(raw.compute("cpu1", sai("cpu1")), caps=Caps(per_run=2))
+    one = app(raw.compute("cpu1", sai("cpu1")), caps=Caps(per_run=3))
     on_registry = [(REGISTRY, need) for need in (CONTROL_REGISTRY, PUSH, RUN_TASKS)]
-    terms = replace(one.terms, table=(asking_for((STORAGE, WRITE_TABLES), *on_registry),))
+    terms = replace(one.terms, table=(asking_for((STORAGE, WRITE_TABLES), (STORAGE, WRITE_QUEUES), *on_registry),))
     one.azure.forbidden = {CONTROL_REGISTRY.role_id}
     result = await replace(one.services.reconciler, terms=terms).run(WORKSPACE, Run(terms.mode))
-    assert changed(result) == [WRITE_TABLES, PUSH]
+    assert changed(result) == [WRITE_TABLES, WRITE_QUEUES, PUSH]
 
 
 async def test_a_resync_does_not_count_in_what_the_cap_leaves() -> None:
