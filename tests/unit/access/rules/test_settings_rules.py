@@ -72,6 +72,23 @@ class TestRegistries:
         assert not self.message(Preferences(anonymous_pull=True), anonymousPullEnabled=True)
         assert not self.message(Preferences())
 
+    @pytest.mark.parametrize(
+        ("anonymous", "allowed", "high"), [(True, False, True), (False, False, False), (True, True, False)]
+    )
+    def test_worse_than_anything_else_is_that_anybody_can_pull(
+        self, anonymous: bool, allowed: bool, high: bool
+    ) -> None:
+        raw = {"properties": {"publicNetworkAccess": "Enabled", "anonymousPullEnabled": anonymous}}
+        asked = Preferences(public_access=False, anonymous_pull=allowed)
+        (one,) = said("registry-settings", replace(estate(workspace()), facts={Want(REGISTRY): raw}, preferences=asked))
+        assert (one.severity is Severity.HIGH) is high
+
+    def test_the_way_to_premium_is_named_where_it_is_needed(self) -> None:
+        for asked in (Preferences(retention_days=30), Preferences(public_access=False)):
+            assert "az acr update --name acrml " in self.message(asked)
+            assert "--sku Premium" in self.message(asked)
+        assert "--sku Premium" in self.message(Preferences(zone_redundant=True))
+
     def test_zones_and_retention_only_when_asked_for(self) -> None:
         kept: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "enabled"}}}
         off: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "disabled"}}}
@@ -162,7 +179,10 @@ class TestNetworks:
     )
     def test_what_a_workspace_should_have(self, properties: Any, *, preferred: bool, serverless: bool) -> None:
         seen = estate(workspace(raw={"properties": properties}))
-        assert bool(said("managed-network", seen)) is preferred
+        found = said("managed-network", seen)
+        assert bool(found) is preferred
+        mode = properties.get("managedNetwork", {}).get("isolationMode", "not set")
+        assert all(f"isolation mode is {mode}" in one.message for one in found)
         assert bool(said("serverless-network", seen)) is serverless
         project = estate(workspace(raw={"properties": properties}, hub=WORKSPACE))
         assert not said("managed-network", project)
@@ -235,6 +255,7 @@ class TestInstances:
         ({"kind": "quantum"}, 1),
         ({"computes": (compute("cpu", ComputeType.UNKNOWN),)}, 1),
         ({"computes": (compute("cpu", ComputeType.DATABRICKS),)}, 0),
+        ({"datastores": (datastore("d", type="azuredatalakegen1"),)}, 0),
         ({"datastores": (datastore("d", type="azuredatalakegen2"),)}, 0),
         ({"datastores": (datastore("d", type="lakeofthefuture"),)}, 1),
         ({"datastores": (datastore("d", type=""),)}, 1),

@@ -96,8 +96,7 @@ class TestGates:
             ),
             (
                 "network-training-outbound",
-                ("AzureActiveDirectory", "AzureResourceManager", "AzureFrontDoor.FrontEnd")
-                + ("MicrosoftContainerRegistry.westeurope",),
+                ("AzureActiveDirectory", "AzureFrontDoor.FrontEnd", "MicrosoftContainerRegistry.westeurope"),
             ),
         ],
     )
@@ -106,6 +105,12 @@ class TestGates:
         assert one.resource == NODES
         for tag in tags:
             assert f"--destination-address-prefixes {tag} " in one.remedy
+
+    def test_a_gate_lets_aml_in_to_nodes_with_public_ips(self) -> None:
+        facts = {VNET: network(nodes=GUARDED), NSG: group()}
+        [one] = said("network-public-ip-inbound", placed(nodes()), facts)
+        assert "--direction Inbound" in one.remedy
+        assert "--source-address-prefixes AzureMachineLearning --destination-port-ranges 44224" in one.remedy
 
     def test_without_a_region_the_tags_of_all_regions_are_named(self) -> None:
         subject = replace(placed(nodes()), raw={})
@@ -169,6 +174,7 @@ class TestWaysOut:
         others = {"serviceEndpoints": [{"service": "Microsoft.Sql"}]}
         [one] = said("network-storage-exfiltration", placed(nodes()), {VNET: network(nodes=others)})
         assert "--service-endpoints Microsoft.Sql Microsoft.Storage" in one.remedy
+        assert "--service Microsoft.Storage" in one.remedy
 
 
 class TestPlaces:
