@@ -341,7 +341,7 @@ class TestPeople:
     def test_may_hold_a_custom_role(self) -> None:
         files = "Microsoft.Storage/storageAccounts/fileServices"
         data = ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*", f"{files}/*"]
-        role = {"name": guid("custom"), "properties": {"permissions": [{"dataActions": data}]}}
+        role: dict[str, Any] = {"name": guid("custom"), "properties": {"permissions": [{"dataActions": data}]}}
         mine = held("g", guid("custom"))
         one = without_keys(facts={ASSIGNMENTS: (mine,)})
         assert CUSTOM in wants("storage-without-keys", one)
