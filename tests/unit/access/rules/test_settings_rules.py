@@ -11,6 +11,7 @@ from unit.build import (
     VAULT,
     WORKSPACE,
     assigned,
+    cluster,
     compute,
     datastore,
     endpoint,
@@ -28,6 +29,7 @@ from unit.build import (
 from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, Severity
 from shared.access.evidence import admin_logins, key_calls, moment
+from shared.access.ids import NoId
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.plan import plan
@@ -266,6 +268,15 @@ class TestInstances:
 )
 def test_what_nobody_knows_is_said(parts: Any, unknown: int) -> None:
     assert len(said("unknown-kind", estate(workspace(**parts)))) == unknown
+
+
+def test_each_value_that_is_no_id_is_named_in_the_one_finding_of_its_resource() -> None:
+    one = cluster("cpu1").id
+    wrong = [NoId(on, name, "an id", "it is none") for on, name in ((WORKSPACE, "a1"), (WORKSPACE, "a2"), (one, "a3"))]
+    found = {each.resource: each.message for each in said("malformed-id", estate(workspace(no_ids=tuple(wrong))))}
+    assert len(found) == 2
+    assert ["a1" in found[WORKSPACE], "a2" in found[WORKSPACE], "a3" in found[WORKSPACE]] == [True, True, False]
+    assert "a3" in found[one]
 
 
 class TestEvidence:

@@ -106,7 +106,7 @@ class TestGates:
         for tag in tags:
             assert f"--destination-address-prefixes {tag} " in one.remedy
 
-    def test_a_gate_lets_aml_in_to_nodes_with_public_ips(self) -> None:
+    def test_a_gate_that_stops_aml_is_opened_to_it_at_nodes_with_public_ips(self) -> None:
         facts = {VNET: network(nodes=GUARDED), NSG: group()}
         [one] = said("network-public-ip-inbound", placed(nodes()), facts)
         assert "--direction Inbound" in one.remedy
