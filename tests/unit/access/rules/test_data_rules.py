@@ -178,7 +178,13 @@ def test_only_blobs_that_are_read_by_identity_lie_elsewhere() -> None:
         store("c", "AzureFile", **at(ABROAD)),
         store("d", accountName="store"),
     )
-    assert [one.id.name for one, _ in elsewhere(workspace(*stores), estate(workspace(*stores)))] == ["a"]
+    found = elsewhere(workspace(*stores), estate(workspace(*stores)))
+    assert [(one.id.name, where) for one, where in found] == [("a", ABROAD)]
+
+
+def test_what_lies_nobody_knows_where_is_elsewhere_too() -> None:
+    lost = workspace(store("a"))
+    assert [(one.id.name, where) for one, where in elsewhere(lost, estate(lost))] == [("a", None)]
 
 
 @pytest.mark.parametrize(
@@ -414,6 +420,10 @@ class TestFeatureStores:
         first = asks("feature-store-materialization", seen)[0]
         assert isinstance(first, RequiredGrant)
         assert (first.principal.id, first.principal.resource) == (guid("x"), self.ME.resource), "its boundary counts"
+
+    def test_of_other_workspaces_nothing_is_looked_up_whatever_they_say(self) -> None:
+        subject = replace(self.subject("x"), identity=identity(sai("mlw")), kind="default")
+        assert wants("feature-store-materialization", estate(subject)) == set()
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,11 @@ class TestSecrets:
     ) -> None:
         seen = self.seen(credentials, raw_vault(rbac=True), compute("cpu1", kind, *who))
         assert bool(list(RULE["compute-reads-secrets"].wants(seen.subject, seen))) is wanted
-        assert bool(asks("compute-reads-secrets", seen)) is wanted
+        found = asks("compute-reads-secrets", seen)
+        assert bool(found) is wanted
+        assert all(isinstance(one, RequiredGrant) and one.on == WORKSPACE.child("computes", "cpu1") for one in found)
+        bare = replace(seen.subject, vault=None)
+        assert list(RULE["compute-reads-secrets"].wants(bare, seen)) == []
 
 
 def named(name: str = "base", category: str = "ContainerRegistry", on: Scope = WORKSPACE, **properties: Any) -> Any:
@@ -399,6 +403,11 @@ class TestPasswordBuilds:
         found = named(on=self.OTHER, target="acrml.azurecr.io")
         (one,) = self.users(self.seen(replace(found, raw={**found.raw, "id": told})))
         assert (one.cover, one.resource.parent) == (Cover.UNCOVERED, self.OTHER)
+
+    def test_a_connection_is_named(self) -> None:
+        found = named(on=self.OTHER, target="acrml.azurecr.io")
+        (one,) = self.users(self.seen(found))
+        assert one.resource == found.id
 
     @pytest.mark.parametrize("more", [0, 1])
     def test_so_many_workspaces_are_asked_and_no_more(self, more: int) -> None:

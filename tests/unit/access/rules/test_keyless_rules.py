@@ -341,13 +341,29 @@ class TestPeople:
     def test_may_hold_a_custom_role(self) -> None:
         files = "Microsoft.Storage/storageAccounts/fileServices"
         data = ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/*", f"{files}/*"]
-        role = {"name": guid("custom"), "properties": {"permissions": [{"dataActions": data}]}}
+        role: dict[str, Any] = {"name": guid("custom"), "properties": {"permissions": [{"dataActions": data}]}}
         mine = held("g", guid("custom"))
         one = without_keys(facts={ASSIGNMENTS: (mine,)})
         assert CUSTOM in wants("storage-without-keys", one)
         assert asks("storage-without-keys", one) == []  # not before it is read
         assert asks("storage-without-keys", replace(one, facts={**one.facts, CUSTOM: (role,)})) == []
         assert asks("storage-without-keys", replace(one, facts={**one.facts, CUSTOM: ()}))
+        (block,) = role["properties"]["permissions"]
+        less = {**role, "properties": {"permissions": [{**block, "notDataActions": [f"{files}/*"]}]}}
+        assert asks("storage-without-keys", replace(one, facts={**one.facts, CUSTOM: (less,)}))
+
+    def test_may_be_listed_without_the_type_of_who_holds_the_role(self) -> None:
+        both = [held("u", BLOB["write"]), held("u", FILE["write"])]
+        for one in both:
+            del one["properties"]["principalType"]
+        assert self.lacking(*both) == NONE
+
+    def test_are_given_the_roles_by_the_remedy_whatever_keeps_keys_away(self) -> None:
+        for mode, keys in (("identity", True), ("identity", False)):
+            one = without_keys(mode=mode, facts={ASSIGNMENTS: (), CUSTOM: (), Want(STORAGE): FLAG[keys]})
+            (found,) = asks("storage-without-keys", one)
+            assert isinstance(found, Finding)
+            assert '--role "Storage Blob Data Contributor"' in found.remedy
 
     def test_custom_roles_are_read_only_where_one_could_matter(self) -> None:
         covered = (held("g", BLOB["write"]), held("g", FILE["write"]), held("h", OWNER))
@@ -518,6 +534,13 @@ class TestSpark:
         assert ASSIGNMENTS not in wants("spark-identity", self.seen(job(jobType="Command")))
         ready = {"properties": {"managedNetwork": {"status": {"sparkReady": True}}}}
         assert wants("spark-storage", seen(workspace(raw=ready), {})) == {JOBS}
+        assert wants("spark-storage", seen(workspace(self.POOL), {})) == {JOBS}
+
+    def test_a_job_that_names_one_of_several_identities_runs_as_that_one(self) -> None:
+        other = uai("other")
+        one = self.seen(spark(identity={"identityType": "Managed", "resourceId": str(other.resource).upper()}))
+        both = replace(one.subject, identity=identity(sai("mlw"), self.ME, other))
+        assert self.who(replace(one, subject=both)) == self.both("other", "store")
 
 
 class TestFeatureSets:
@@ -547,6 +570,23 @@ class TestFeatureSets:
         assert {one.principal.id for one in found if isinstance(one, RequiredGrant)} == asked
         assert all(one.scope == STORAGE for one in found if isinstance(one, RequiredGrant))
         assert bool([one for one in found if isinstance(one, Finding)]) is not bool(asked)
+
+    @pytest.mark.parametrize(("source", "about"), [("src", {"f", "src"}), (None, set())])
+    def test_of_an_account_that_is_source_and_offline_store_the_containers_of_both_are_meant(
+        self, source: str | None, about: set[str]
+    ) -> None:
+        lake = resource("Microsoft.Storage/storageAccounts", "lake")
+        named = {"accountName": "lake", "resourceGroup": "rg", "containerName": source}
+        store = Datastore(
+            WORKSPACE.child("datastores", "l"), "azureblob", "lake", identity_based=True, raw={"properties": named}
+        )
+        one = self.seen(held("g", DATA_SCIENTIST))
+        target = f"{lake}/blobServices/default/containers/f"
+        raw = {"id": f"{WORKSPACE}/connections/offline", "properties": {"category": "ADLSGen2", "target": target}}
+        subject = replace(one.subject, datastores=(store,), connections=(connections.connection(raw),))
+        (grant,) = asks("feature-set-users", replace(one, subject=subject))
+        assert isinstance(grant, RequiredGrant)
+        assert (grant.scope, {scope.name for scope in grant.about}) == (lake, about)
 
     def test_other_workspaces_have_none(self) -> None:
         one = self.seen(kind="default")

@@ -77,6 +77,7 @@ def test_the_role_is_granted_where_it_has_the_action(on: str) -> None:
     )
     made = plan(there(SEARCH, sql, cosmos), terms(on=[on]))
     assert granted(made) == {("mlw", APPROVER, name) for name in ("srch", "sql", cosmos.name)}
+    assert all({"AML-75", "AML-92"} <= set(one.requirements) for one in made.grants)
 
 
 def test_off_it_is_a_finding() -> None:

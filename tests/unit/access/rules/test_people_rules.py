@@ -220,6 +220,10 @@ def test_nobody_can_score_unless_a_person_or_group_holds_a_role() -> None:
     custom = definition(f"{ONLINE}/score/action")["name"]
     for kind, role_id, nobody in (
         ("Group", DATA_SCIENTIST, False),
+        ("Group", role("Owner").role_id, False),
+        ("Group", role("Contributor").role_id, False),
+        ("Group", "B78C5D69-AF96-48A3-BF8D-A8B4D589DE94", False),  # Azure AI Administrator
+        ("Group", "64702f94-c441-49e6-a78b-ef80e0188fee", False),  # Azure AI Developer
         ("User", custom, False),
         ("User", role("Reader").role_id, True),
         ("ServicePrincipal", DATA_SCIENTIST, True),

@@ -422,6 +422,12 @@ class TestWhatTheyAskFor:
         )
         assert not {p for p in VAULT_PERMISSIONS if p.endswith("/purge")}
 
+    def test_a_vault_that_takes_no_more_policies_is_a_finding_of_that_requirement(self) -> None:
+        found = asks("workspace-vault-policies", estate(uai_workspace(), vault(rbac=False, full=True)))
+        (one,) = (ask for ask in found if isinstance(ask, Finding))
+        assert (one.resource, one.requirements) == (VAULT, ("AML-07", "AML-10"))
+        assert not any(isinstance(ask, RequiredSetting) for ask in found)
+
     def test_the_default_identity_pulls(self) -> None:
         assert grants("compute-pull", estate(workspace(cluster("cpu1", C1, ID)))) == {(C1.label, "AcrPull", "acrml")}
         assert grants("compute-pull", estate(workspace(cluster("cpu1", ID, EP)))) == {("uami", "AcrPull", "acrml")}

@@ -71,6 +71,12 @@ def test_who_controls_neither_workspace_nor_insights_nor_vault_was_set_up_by_the
     assert missing_control(one) == needed - set(names)
 
 
+@pytest.mark.parametrize("held", [(), (ADMINISTRATOR,)], ids=["", "administrator"])
+def test_what_the_template_set_up_gets_no_control_of_a_vault_with_policies(held: tuple[RoleAssignment, ...]) -> None:
+    """With control it could give itself any permission."""
+    assert missing_control(seen(held, rbac=False, policies=SECRETS)) == {"storage", "registry"}
+
+
 @pytest.mark.parametrize(("rbac", "policies"), [(True, frozenset()), (False, SECRETS), (False, VAULT_PERMISSIONS)])
 def test_the_documentations_way_one_short_lacks_the_vault(rbac: bool, policies: frozenset[str]) -> None:
     held = [ADMINISTRATOR, *controls(name for name in FIVE if name != "vault")]

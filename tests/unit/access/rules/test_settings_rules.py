@@ -11,6 +11,7 @@ from unit.build import (
     VAULT,
     WORKSPACE,
     assigned,
+    cluster,
     compute,
     datastore,
     endpoint,
@@ -28,6 +29,7 @@ from unit.build import (
 from shared.access.ask_rules import asks_of
 from shared.access.asks import Finding, Severity
 from shared.access.evidence import admin_logins, key_calls, moment
+from shared.access.ids import NoId
 from shared.access.model import ComputeType, Estate, Fact, Unreadable, Want
 from shared.access.needs import VAULT_PERMISSIONS
 from shared.access.plan import plan
@@ -71,6 +73,23 @@ class TestRegistries:
         assert "--anonymous-pull-enabled false" in self.message(Preferences(), anonymousPullEnabled=True)
         assert not self.message(Preferences(anonymous_pull=True), anonymousPullEnabled=True)
         assert not self.message(Preferences())
+
+    @pytest.mark.parametrize(
+        ("anonymous", "allowed", "high"), [(True, False, True), (False, False, False), (True, True, False)]
+    )
+    def test_worse_than_anything_else_is_that_anybody_can_pull(
+        self, anonymous: bool, allowed: bool, high: bool
+    ) -> None:
+        raw = {"properties": {"publicNetworkAccess": "Enabled", "anonymousPullEnabled": anonymous}}
+        asked = Preferences(public_access=False, anonymous_pull=allowed)
+        (one,) = said("registry-settings", replace(estate(workspace()), facts={Want(REGISTRY): raw}, preferences=asked))
+        assert (one.severity is Severity.HIGH) is high
+
+    def test_the_way_to_premium_is_named_where_it_is_needed(self) -> None:
+        for asked in (Preferences(retention_days=30), Preferences(public_access=False)):
+            assert "az acr update --name acrml " in self.message(asked)
+            assert "--sku Premium" in self.message(asked)
+        assert "--sku Premium" in self.message(Preferences(zone_redundant=True))
 
     def test_zones_and_retention_only_when_asked_for(self) -> None:
         kept: dict[str, Any] = {"policies": {"retentionPolicy": {"days": 7, "status": "enabled"}}}
@@ -162,7 +181,10 @@ class TestNetworks:
     )
     def test_what_a_workspace_should_have(self, properties: Any, *, preferred: bool, serverless: bool) -> None:
         seen = estate(workspace(raw={"properties": properties}))
-        assert bool(said("managed-network", seen)) is preferred
+        found = said("managed-network", seen)
+        assert bool(found) is preferred
+        mode = properties.get("managedNetwork", {}).get("isolationMode", "not set")
+        assert all(f"isolation mode is {mode}" in one.message for one in found)
         assert bool(said("serverless-network", seen)) is serverless
         project = estate(workspace(raw={"properties": properties}, hub=WORKSPACE))
         assert not said("managed-network", project)
@@ -235,6 +257,7 @@ class TestInstances:
         ({"kind": "quantum"}, 1),
         ({"computes": (compute("cpu", ComputeType.UNKNOWN),)}, 1),
         ({"computes": (compute("cpu", ComputeType.DATABRICKS),)}, 0),
+        ({"datastores": (datastore("d", type="azuredatalakegen1"),)}, 0),
         ({"datastores": (datastore("d", type="azuredatalakegen2"),)}, 0),
         ({"datastores": (datastore("d", type="lakeofthefuture"),)}, 1),
         ({"datastores": (datastore("d", type=""),)}, 1),
@@ -245,6 +268,15 @@ class TestInstances:
 )
 def test_what_nobody_knows_is_said(parts: Any, unknown: int) -> None:
     assert len(said("unknown-kind", estate(workspace(**parts)))) == unknown
+
+
+def test_each_value_that_is_no_id_is_named_in_the_one_finding_of_its_resource() -> None:
+    one = cluster("cpu1").id
+    wrong = [NoId(on, name, "an id", "it is none") for on, name in ((WORKSPACE, "a1"), (WORKSPACE, "a2"), (one, "a3"))]
+    found = {each.resource: each.message for each in said("malformed-id", estate(workspace(no_ids=tuple(wrong))))}
+    assert len(found) == 2
+    assert ["a1" in found[WORKSPACE], "a2" in found[WORKSPACE], "a3" in found[WORKSPACE]] == [True, True, False]
+    assert "a3" in found[one]
 
 
 class TestEvidence:
