@@ -32,6 +32,11 @@ def _disguise(*known: str) -> Disguise:
     return made
 
 
+@pytest.mark.parametrize("word", "amlCompute systemAssigned enableRbacAuthorization AcrPull westeurope premium".split())
+def test_words_are_constants_of_the_code_names_of_roles_and_what_arm_writes(word: str) -> None:
+    assert _disguise().of({"any": word}) == {"any": word}
+
+
 @pytest.mark.parametrize("name", NAMES.split())
 def test_a_name_is_one_even_if_it_is_a_word(name: str) -> None:
     disguise = _disguise()
