@@ -32,7 +32,9 @@ def _disguise(*known: str) -> Disguise:
     return made
 
 
-@pytest.mark.parametrize("word", "amlCompute systemAssigned enableRbacAuthorization AcrPull westeurope premium".split())
+@pytest.mark.parametrize(
+    "word", ["amlCompute", "systemAssigned", "enableRbacAuthorization", "AcrPull", "westeurope", "premium"]
+)
 def test_words_are_constants_of_the_code_names_of_roles_and_what_arm_writes(word: str) -> None:
     assert _disguise().of({"any": word}) == {"any": word}
 
