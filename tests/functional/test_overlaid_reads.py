@@ -13,12 +13,11 @@ from unit.build import GROUP, REGISTRY, STORAGE, WORKSPACE, guid
 from shared.access.model import Part
 from shared.access.permissions import PermissionBlock, RoleDefinition
 from shared.access.scope import Scope
-from shared.ports import NotShownError, Raw, ReadFailedError
+from shared.ports import NotShownError, ReadFailedError
 from shared.template.overlay import LaidOver, laid_over
 from shared.template.snapshot import snapshot
 
 PULLER = RoleDefinition(guid("pullers"), "pullers", (PermissionBlock(("Microsoft.ContainerRegistry/registries/*",)),))
-NEW_GROUP = GROUP.parent.child("resourceGroups", "rg-new")
 
 
 class Listing(FakeAzure):
@@ -26,10 +25,10 @@ class Listing(FakeAzure):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: Sequence[Raw] = ()
+        self.rows: Sequence[Any] = ()
         self.fails = ""
 
-    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[Raw] | None:  # noqa: ARG002 - all is on one page
+    async def children(self, parent: Scope, collection: str, *, pages: int | None = None) -> Sequence[raw.Raw] | None:  # noqa: ARG002 - all is on one page
         if self.fails:
             raise ReadFailedError("list", self.fails, "Azure answered 404")
         return self.rows

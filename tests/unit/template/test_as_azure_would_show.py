@@ -240,3 +240,18 @@ def test_a_text_with_an_object_id_in_it_is_no_object_id(shape: str) -> None:
     assert with_pull(assigned(whose)).pull() == "unknown"
     assert with_pull(assigned(whose.replace(shape, "{0}"))).pull() == "held"
     assert with_pull(assigned(whose), identity=system()).pull() != "held"
+
+
+def test_whose_a_listed_assignment_is_has_arms_word() -> None:
+    def listed(principal: str, **more: str) -> tuple[str, str | None]:
+        one = assigned(principal)
+        found = _made(*made.base(), one | {"properties": one["properties"] | more}).listed
+        (body,) = (each["properties"] for each in found)
+        return body["principalId"], body["principalType"]
+
+    assert listed("[deployer().objectId]") == ("the-deployer", "User")
+    assert listed(of_identity())[1] == "ServicePrincipal"
+    assert is_principal(listed(of_identity())[0])
+    assert listed(OBJECT_ID, principalType="Group") == (OBJECT_ID, "Group")
+    assert listed(OBJECT_ID, principalType="User") == (OBJECT_ID, "User")
+    assert listed(OBJECT_ID) == (OBJECT_ID, None)

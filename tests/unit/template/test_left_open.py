@@ -67,3 +67,21 @@ def test_the_name_of_a_key_is_nothing_that_is_open() -> None:
     there = [one for one in made.base() if "workspaces" not in one["type"]]
     found = made.planned([*there, made.workspace(encryption=block, description="[parameters('x')]")])
     assert "parameters" not in found.unknown
+
+
+@pytest.mark.parametrize("name", ["friendlyName", "description", "displayName", "secrets", "metadata", "other"])
+@pytest.mark.parametrize("form", ["alone", "inside"])
+def test_what_is_prose_or_a_secret_is_no_gap(name: str, form: str) -> None:
+    said = {"x": "[parameters('x')]"} if form == "inside" else "[parameters('x')]"
+    there = [one for one in made.base() if "workspaces" not in one["type"]]
+    found = made.planned([*there, made.workspace(**{name: said})])
+    assert (f"{WORKSPACE}: properties.{name}" in found.unknown) == (name == "other")
+    assert ("parameters" in found.unknown) == (name == "other")
+
+
+@pytest.mark.parametrize("name", ["key", "secrets.key", "sasToken", "clientSecret"])
+def test_a_credential_that_only_the_deployment_can_tell_is_not_repeated(name: str) -> None:
+    first, _, second = name.partition(".")
+    said = {first: {second: "[parameters('x')]"} if second else "[parameters('x')]"}
+    store = _datastore(accountName="stdata", credentials={"credentialsType": "AccountKey", **said})
+    assert "parameters" not in str(with_pull(assigned(of_identity()), store).document)
