@@ -77,14 +77,13 @@ class Pseudonyms:
             bits = ipaddress.ip_network(text, strict=False).prefixlen
         except ValueError:
             return None
-        return f"{self._address(found, bits if slash else found.max_prefixlen)}{slash}{size}"
+        return f"{self._address(found, bits)}{slash}{size}"
 
     def names(self, text: str) -> str:
         """A text in which pseudonyms stand, such as an id or a query, with the names."""
         text = _GUID.sub(lambda found: self._guids.get(found[0].casefold(), found[0]), text)
         for digits in set(_CORE.findall(text)):
-            forms = self._names.get(digits.lower(), {})
-            for made, name in sorted(forms.items(), key=lambda one: len(one[0]), reverse=True):
+            for made, name in self._names.get(digits.lower(), {}).items():
                 text = _replaced(made, name, text)
                 text = _replaced(_in_json(made), _in_json(name), text)
         return text

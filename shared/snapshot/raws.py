@@ -48,11 +48,12 @@ def assignment(one: RoleAssignment) -> Written:
 
 
 def denial(one: DenyAssignment) -> Written:
-    """One whose effect is not known stays so."""
+    """One of which it is not known where it is, or what its effect is, stays so: also if its id tells a scope."""
+    nowhere = bool(one.doubt) and one.scope.is_root
     said: Written = {
         "denyAssignmentName": one.name or None,
-        "scope": None if one.doubt and one.scope.is_root else str(one.scope),
-        "denyAssignmentEffect": _NOBODY_SAID if one.doubt and not one.scope.is_root else None,
+        "scope": _NOBODY_SAID if nowhere else str(one.scope),
+        "denyAssignmentEffect": _NOBODY_SAID if one.doubt and not nowhere else None,
         "doNotApplyToChildScopes": one.only_at_scope or None,
         "permissions": [_block(each) for each in one.blocks],
         "principals": [_principal(each, one) for each in sorted(one.principals)],

@@ -252,7 +252,7 @@ def _names_something(what: str) -> bool:
     """Gaps in place of an id are somewhere that nobody knows: the needs there are unknown by themselves."""
     last = what.rpartition(".")[2].casefold()
     return last in ("containerregistry", "storageaccount", "keyvault", "applicationinsights", "hubresourceid") or (
-        last == "primaryuserassignedidentity"
+        last in ("primaryuserassignedidentity", "userassignedidentity", "keyvaultarmid")
     )
 
 

@@ -12,7 +12,7 @@ from shared.access.scope import InvalidScopeError, Scope
 from shared.template.expressions import is_expression
 from shared.template.functions import Person
 from shared.template.snapshot import Raw
-from shared.template.symbols import Holder, Kind, without_secrets
+from shared.template.symbols import HIDDEN, Holder, Kind, without_secrets
 from shared.template.values import USER_ASSIGNED, Solver, Unsolved
 
 REGISTRY = "microsoft.containerregistry/registries"
@@ -25,6 +25,7 @@ DEPLOYER = "the-deployer"
 # https://learn.microsoft.com/azure/key-vault/general/access-control-default
 _RBAC_BY_DEFAULT = "2026-02-01"
 
+_KEY = ("properties", "encryption")
 _IDS: Mapping[str, Mapping[tuple[str, ...], str]] = {
     WORKSPACE: {
         ("properties", "containerregistry"): "Microsoft.ContainerRegistry/registries",
@@ -33,6 +34,8 @@ _IDS: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("properties", "applicationinsights"): "Microsoft.Insights/components",
         ("properties", "hubresourceid"): "Microsoft.MachineLearningServices/workspaces",
         ("properties", "primaryuserassignedidentity"): "Microsoft.ManagedIdentity/userAssignedIdentities",
+        (*_KEY, "keyvaultproperties", "keyvaultarmid"): "Microsoft.KeyVault/vaults",
+        (*_KEY, "identity", "userassignedidentity"): "Microsoft.ManagedIdentity/userAssignedIdentities",
     },
 }
 _NAMES: Mapping[str, frozenset[tuple[str, ...]]] = {
@@ -47,6 +50,8 @@ _BESIDE = frozenset(
     {"tags", "location", "apiversion", "name", "id", "type", "sku", "condition", "dependson", "asserts"}
 )
 _PROSE = frozenset({"friendlyname", "description", "displayname", "credentials", "secrets", "encryption", "metadata"})
+# Of these, what rules look at: how a datastore signs in, and which key a workspace is encrypted with.
+_LOOKED_AT = frozenset({"credentials", "credentialstype", "encryption", "status", "keyvaultproperties", "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,8 @@ class Reading:
             return symbols.name(written)
         if kind == DATASTORE and path == _SUBSCRIPTION:
             return symbols.subscription(written)
-        if not _PROSE.intersection(path):
-            gaps.append(Gap(shown, without_secrets(written)))
+        if not _PROSE.intersection(path) or _is_looked_at(kind, path):
+            gaps.append(Gap(shown, HIDDEN if path[-1] == "credentials" else without_secrets(written)))
         return _GONE
 
     def _key(self, name: object, path: tuple[str, ...]) -> str:
@@ -181,6 +186,11 @@ class Reading:
 
 
 _GONE = object()
+
+
+def _is_looked_at(kind: str, path: tuple[str, ...]) -> bool:
+    """Among what is prose or a secret otherwise. The `secrets` of an access policy are permissions."""
+    return "accesspolicies" in path or (kind.startswith(WORKSPACE) and path[-1] in _LOOKED_AT)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

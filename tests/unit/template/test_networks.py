@@ -37,6 +37,19 @@ def test_networks_are_connected_if_each_has_a_peering_to_the_other() -> None:
 
     assert state(_peering(NETWORK, OTHER)) == "Initiated"
     assert state(_peering(NETWORK, OTHER), _peering(OTHER, NETWORK)) == "Connected"
+    third = OTHER.replace("two", "three")
+    assert state(_peering(NETWORK, OTHER), _peering(third, NETWORK)) == "Initiated", "that is another network"
+    assert state(_peering(NETWORK, OTHER), _peering(OTHER, third)) == "Initiated", "it leads elsewhere"
+    link = resource(f"{OTHER}/links/p", {"remoteVirtualNetwork": {"id": NETWORK}})
+    assert state(_peering(NETWORK, OTHER), link) == "Initiated", "it is no peering"
+
+
+def test_a_connection_says_which_endpoint_it_is_of() -> None:
+    link = {"properties": {"privateLinkServiceId": STORAGE}}
+    found = shown(resource(STORAGE), resource(ENDPOINT, {"privateLinkServiceConnections": [link]}))
+    (one,) = found[Scope.parse(STORAGE)]["properties"]["privateEndpointConnections"]
+    assert one["id"] == f"{STORAGE}/privateEndpointConnections/to-store"
+    assert one["properties"]["privateEndpoint"] == {"id": ENDPOINT}
 
 
 def test_a_private_endpoint_is_shown_at_what_it_leads_to() -> None:
