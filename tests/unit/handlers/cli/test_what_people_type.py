@@ -36,6 +36,12 @@ def test_a_command_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     assert "COMMAND" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--severity", "--mode"])
+def test_what_no_rule_can_have_is_not_looked_for(option: str) -> None:
+    with pytest.raises(SystemExit):
+        _parsed("rules", option, "hgih")
+
+
 @pytest.mark.parametrize("example", EXAMPLES["explain"])
 def test_what_an_example_explains_is_an_id(example: str) -> None:
     scope_of(_parsed(*example.split()[1:]).resource)
