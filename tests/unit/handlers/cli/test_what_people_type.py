@@ -13,7 +13,7 @@ from handlers.cli.bicep import Deployment, snapshot_of
 from handlers.cli.complaints import in_words
 from handlers.cli.console import PLAIN, UsageError, prepare_streams, scope_of
 from handlers.cli.desk import where_of
-from handlers.cli.emulate import emulator_arguments
+from handlers.cli.emulate import emulator_arguments, emulator_environment
 from handlers.cli.examples import EXAMPLES
 from handlers.cli.main import COMMANDS, main
 from handlers.cli.policy_blob import Pushed
@@ -42,9 +42,9 @@ def test_what_no_rule_can_have_is_not_looked_for(option: str) -> None:
         _parsed("rules", option, "hgih")
 
 
-@pytest.mark.parametrize("example", EXAMPLES["explain"])
-def test_what_an_example_explains_is_an_id(example: str) -> None:
-    scope_of(_parsed(*example.split()[1:]).resource)
+def test_what_an_example_explains_is_an_id() -> None:
+    for example in (*EXAMPLES["explain"], EXAMPLES[""][1]):
+        scope_of(_parsed(*example.split()[1:]).resource)
 
 
 def test_the_emulator_hears_all_that_was_typed() -> None:
@@ -56,6 +56,14 @@ def test_the_emulator_hears_all_that_was_typed() -> None:
     pairs = [*numbers, *files, *others[:4]]
     assert {(pairs[at], pairs[at + 1]) for at in range(0, len(pairs), 2)} <= passed
     assert {"--condition", "--operations", "--no-functions", "--topic", "--verbose"} <= {*said}
+    filters = [said[at + 1].split(",") for at, one in enumerate(said) if one == "--operations"]
+    assert max(map(len, filters)) <= 25, "which is as much as a filter of Event Grid takes"
+
+
+def test_the_emulator_of_the_checkout_is_found_from_any_folder() -> None:
+    root = str(Path(complaints.__file__).parents[2])
+    assert emulator_environment({"A": "b"}) == {"A": "b", "PYTHONPATH": root}
+    assert emulator_environment({"PYTHONPATH": "x"})["PYTHONPATH"].split(os.pathsep) == [root, "x"]
 
 
 @pytest.mark.parametrize("fresh", [True, False])
@@ -113,6 +121,11 @@ def test_a_fault_hides_none_behind_it() -> None:
     for text in ("exemptions:\n  - 5\n  - 6\n", "people:\n  - 5\n  - 6\n", "trust:\n  allow:\n  - nowhere\n  - x\n"):
         lines = text.count("\n")
         assert [one.line for one in check(text, TODAY).faults] == [lines - 1, lines], text
+
+
+def test_a_key_that_is_none_is_told_with_the_one_that_was_meant() -> None:
+    (one,) = check("setle_minutes: 5\n", TODAY).faults
+    assert "did you mean settle_minutes?" in one.said
 
 
 def test_a_rule_that_is_on_anyway_is_told_by_its_name_as_well() -> None:

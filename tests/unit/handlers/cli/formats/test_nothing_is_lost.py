@@ -72,7 +72,7 @@ def test_what_came_of_a_change_is_told_and_is_by_the_schema() -> None:
 
 def test_the_same_grant_to_several_of_whom_nobody_knows_a_name_is_one_kind() -> None:
     """Their object ids are all that differs."""
-    grants = [grant(Principal(guid(name), None, type="User"), REGISTRY, "x") for name in ("one", "two")]
+    grants = [grant(Principal(guid(name), "", type="User"), REGISTRY, "x") for name in ("one", "two")]
     kinds = {item.kind_of_thing for item in view(of(*grants)).items}
     assert len(kinds) == 1
     assert "user" in kinds.pop(), "not a name, but what it is"
