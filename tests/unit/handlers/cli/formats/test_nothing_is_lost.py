@@ -19,14 +19,14 @@ from unit.handlers.cli.formats.changes import SHARED, grant
 from unit.handlers.cli.formats.test_explained import explanation
 
 from handlers.cli.apply import Applied
-from handlers.cli.formats import sarif, schemas
+from handlers.cli.formats import az_script, sarif, schemas
 from handlers.cli.formats.as_code import as_code
 from handlers.cli.formats.choose import Choice, chosen
 from handlers.cli.formats.names import called
 from handlers.cli.formats.screen import Screen
-from handlers.cli.formats.view import View, view
+from handlers.cli.formats.view import View, in_common, view
 from handlers.cli.page import build
-from handlers.cli.present import render, result_document
+from handlers.cli.present import files, render, result_document
 from shared.access.actions import Plan
 from shared.access.model import Principal
 from shared.access.plan_json import Document
@@ -78,6 +78,10 @@ def test_the_same_grant_to_several_of_whom_nobody_knows_a_name_is_one_kind() -> 
     assert "user" in kinds.pop(), "not a name, but what it is"
 
 
+def test_several_gaps_in_a_row_are_one() -> None:
+    assert in_common(["grant AcrPull on a b to x", "grant AcrPull on c d to x"]) == "grant AcrPull on … to x"
+
+
 @pytest.mark.parametrize(
     ("resource", "name"),
     [
@@ -100,8 +104,8 @@ def test_things_are_called_what_they_are(resource: str, name: str) -> None:
 def test_the_text_has_signs_remedies_and_the_ids_of_rules() -> None:
     lines = rendered(ALL, "text").splitlines()
     assert any(line.startswith("  ? ") for line in lines)
-    assert any(line.startswith("  • high: ") for line in lines)
-    assert any("Do it" in line for line in lines), "the remedy of a finding"
+    (at,) = (at for at, line in enumerate(lines) if line.startswith("  • high: "))
+    assert "Do it" in lines[at + 2], "the remedy of the finding"
     (at,) = (at for at, line in enumerate(lines) if line.startswith("  ~ set adminUserEnabled"))
     assert "AML-21" in lines[at + 1]
     assert "registry-admin-user" in lines[at + 1]
@@ -214,6 +218,11 @@ def test_the_script_asks_for_versions_that_are_dates() -> None:
     assert [one for one in found if not re.fullmatch(r"20\d\d-\d\d-\d\d", one)] == []
 
 
+def test_what_every_script_has_is_ascii() -> None:
+    """So it is the same text, in whatever encoding it is read."""
+    assert Path(az_script.__file__).with_suffix(".sh").read_bytes().isascii()
+
+
 def test_the_script_adds_an_access_policy_for_whom_the_plan_says() -> None:
     said = rendered(changes.document(), "az")
     lines = [line for line in said.splitlines() if "/accessPolicies/add" in line]
@@ -224,7 +233,7 @@ def test_the_script_adds_an_access_policy_for_whom_the_plan_says() -> None:
 def test_two_groups_of_similar_names_have_a_module_each(tmp_path: Path) -> None:
     groups = [SUBSCRIPTION.child("resourceGroups", name) for name in ("rg.a", "rg_a", "rg-b")]
     grants = [grant(SHARED, one, one.name) for one in groups]
-    found = build_files(of(*grants), tmp_path)
+    found = _modules(of(*grants), tmp_path)
     assert len(found) == len(groups) + 1
     made = found.pop("missing.bicep")
     assert all(f"'./{name}'" in made for name in found)
@@ -232,9 +241,7 @@ def test_two_groups_of_similar_names_have_a_module_each(tmp_path: Path) -> None:
         assert sum(f"// {one.name}\n" in text for text in found.values()) == 1
 
 
-def build_files(document: Document, folder: Path) -> dict[str, str]:
-    from handlers.cli.present import files  # noqa: PLC0415 - the name says more here
-
+def _modules(document: Document, folder: Path) -> dict[str, str]:
     return {path.name: text for path, text in files(document, "bicep", folder / "missing.bicep").items()}
 
 
