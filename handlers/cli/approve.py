@@ -70,23 +70,28 @@ async def approve(run: str, policy_file: Path | None) -> Waiting:
     Raises `AzureFailureError` for a run that is not on the list, or that has lapsed.
     """
     async with connected(os.environ, policy_file, by_policy=False) as services:
-        approvals, now = await _approvals(services)
-        asked = run.strip().casefold()
-        found = [one for one in await approvals.waiting(now) if one.run == asked or asked in one.actions]
-        if not found:
-            raise AzureFailureError(
-                "approve",
-                "NotPending",
-                f"nothing waits for approval under run {run}: run `amlguard approve` for the list",
-            )
-        one, *_ = found
-        if now >= one.lapses_at:
-            reason = f"it lapsed at {utc(one.lapses_at)}; amlguard asks again if the change is still needed"
-            raise AzureFailureError("approve", "Lapsed", reason)
-        await approvals.approve(one, services.own_object_id, now)
-        if services.queue:
-            await services.queue.put(encode(Reconcile((one.workspace,), Trigger())), timedelta())
-        return Waiting(now, [each for each in await approvals.waiting(now) if each.run == one.run], one.run)
+        return await approve_by(run, services)
+
+
+async def approve_by(run: str, services: Runtime) -> Waiting:
+    """As `approve`, of services that are connected."""
+    approvals, now = await _approvals(services)
+    asked = run.strip().casefold()
+    found = [one for one in await approvals.waiting(now) if one.run == asked or asked in one.actions]
+    if not found:
+        raise AzureFailureError(
+            "approve",
+            "NotPending",
+            f"nothing waits for approval under run {run}: run `amlguard approve` for the list",
+        )
+    one, *_ = found
+    if now >= one.lapses_at:
+        reason = f"it lapsed at {utc(one.lapses_at)}; amlguard asks again if the change is still needed"
+        raise AzureFailureError("approve", "Lapsed", reason)
+    await approvals.approve(one, services.own_object_id, now)
+    if services.queue:
+        await services.queue.put(encode(Reconcile((one.workspace,), Trigger())), timedelta())
+    return Waiting(now, [each for each in await approvals.waiting(now) if each.run == one.run], one.run)
 
 
 async def _approvals(services: Runtime) -> tuple[Approvals, datetime]:

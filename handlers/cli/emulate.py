@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import batched
 from pathlib import Path
@@ -27,8 +28,13 @@ def emulate(options: argparse.Namespace) -> int:
         raise UsageError(f"emulate needs the packages that `make setup` installs; run it in {_CHECKOUT}")
     arguments = [sys.executable, "-m", "emulator", *emulator_arguments(options)]
     sys.stdout.flush()
-    path = os.pathsep.join(filter(None, (str(_CHECKOUT), os.environ.get("PYTHONPATH"))))
-    os.execve(sys.executable, arguments, {**os.environ, "PYTHONPATH": path})  # noqa: S606 - our own module, no shell
+    os.execve(sys.executable, arguments, emulator_environment(os.environ))  # noqa: S606 - our own module, no shell
+
+
+def emulator_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The module is found from wherever the command is run."""
+    path = os.pathsep.join(filter(None, (str(_CHECKOUT), environment.get("PYTHONPATH"))))
+    return {**environment, "PYTHONPATH": path}
 
 
 def emulator_arguments(options: argparse.Namespace) -> list[str]:

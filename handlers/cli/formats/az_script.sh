@@ -57,8 +57,8 @@ for one in plan["settings"]:
         print(quote(one["resourceId"], safe="/"))
 '
 
-# look_again WHAT ID SCOPE [--scope ID]…: plans anew. $verdict is what the plan says of that change: now, later, kept or
-# nothing. Where no plan can be made, nothing more is changed.
+# look_again WHAT ID SCOPE [--scope ID]...: plans anew. $verdict is what the plan says of that change: now, later, kept
+# or nothing. Where no plan can be made, nothing more is changed.
 look_again() {
   local what=$1 id=$2 scope=$3 code=0 plan answer
   shift 3

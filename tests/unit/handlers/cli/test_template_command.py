@@ -94,7 +94,9 @@ def test_several_files_are_one_estate(write: Write, tmp_path: Path) -> None:
 
 def test_without_a_workspace_nothing_was_looked_at(write: Write, tmp_path: Path) -> None:
     file, out = write(made.resource(IDENTITY), base=False), tmp_path / "plan.json"
-    assert planned("--template", file, out=out)[0] == 1
+    code, document = planned("--template", file, out=out)
+    assert code == 1
+    assert "makes no workspace" in document["errors"][0]
     assert planned("--template", file, "--allow-empty", out=out)[0] == 0
 
 
