@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ from shared.access.intents import moment
 from shared.access.jobs import is_serverless
 from shared.access.quoting import query
 from shared.access.scope import Scope
-from shared.access.services import SERVICES, SignIn
+from shared.access.services import SERVICES, SLOTS, SignIn
 from shared.access.terms import Exemption
 
 ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
@@ -164,3 +165,8 @@ def test_a_file_of_several_containers_that_nobody_can_read_is_unclear(image: str
     registry = parse.registry({"id": str(REGISTRY), "properties": {}})
     raw = {"properties": {"linuxFxVersion": f"COMPOSE|{image}"}}
     assert list(site.reading(raw, registry)) == [SignIn.UNCLEAR]
+
+
+def test_slots_are_asked_for_as_azure_writes_its_filters() -> None:
+    """https://learn.microsoft.com/rest/api/resources/resources/list"""
+    assert unquote(SLOTS) == "resources?$filter=resourceType eq 'Microsoft.Web/sites/slots'"
