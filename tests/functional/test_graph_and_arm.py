@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 
 import raw
+from app import C1
 from fakes import FakeAzure
 from unit.build import GROUP, REGISTRY, VAULT, WORKSPACE, resource, sai, terms, workspace, workspace_id
 
@@ -11,6 +12,7 @@ from shared.reading.cached import CachedReads
 from shared.reading.discover import search, workspaces_at
 from shared.reading.from_resource_graph import ResourceGraphReads
 from shared.reading.neighbours import neighbours
+from shared.reading.role_holdings import access, at_hand
 
 ROOT = Scope.parse("/")
 OTHER = workspace_id("other")
@@ -90,3 +92,9 @@ async def test_whoever_may_be_on_the_registry_counts_as_near_it_even_without_an_
     others, strays = await neighbours(workspace(), CachedReads(azure), terms())
     assert [one.id for one in others] == [OTHER]
     assert strays == {REGISTRY.parent}
+
+
+async def test_where_nothing_was_asked_nothing_is_held_or_denied() -> None:
+    azure = tenant()
+    for known in (await access([C1.id], [], azure), await at_hand([C1.id], [], azure)):
+        assert known[C1.id].assignments == known[C1.id].denies == ()
