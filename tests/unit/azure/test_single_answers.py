@@ -12,7 +12,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from event_grid import TIME, cloud_event, event
 from unit.build import WORKSPACE
-from unit.scripted import ARM, Credential, Transport
+from unit.scripted import ARM, Answer, Credential, Transport
 
 from handlers.delivery import raw_event
 from shared.azure.azure import LiveAzure
@@ -20,7 +20,8 @@ from shared.azure.errors import finishing, reading, recording, storing, telling,
 from shared.azure.events import MalformedEventError, read
 from shared.azure.session import PUBLIC, quiet_sdk_logging
 from shared.azure.settings import Settings
-from shared.ports import AzureFailureError, ReadFailedError
+from shared.azure.store import LiveStore
+from shared.ports import AzureFailureError, ConflictError, ReadFailedError
 
 type Asking = Callable[[str], AbstractContextManager[None]]
 
@@ -116,6 +117,23 @@ def test_a_policy_is_a_blob_or_a_file() -> None:
     assert (blob.policy_blob, blob.policy_file) == ("policy.yaml", None)
     file = Settings.read({"AMLGUARD_POLICY": "policy.yaml", **where})
     assert (file.policy_blob, file.policy_file) == (None, "policy.yaml")
+
+
+async def test_whoever_loses_a_race_for_a_document_hears_why() -> None:
+    lost = Answer(412, "<Error/>", {"Content-Type": "application/xml", "x-ms-error-code": "ConditionNotMet"})
+
+    class Wire:
+        async def send(self, request: Any, **_: Any) -> Answer:
+            lost.request = request
+            return lost
+
+    credential: Any = Credential()
+    wire: Any = Wire()
+    settings = Settings.read({"AzureWebJobsStorage__blobServiceUri": "https://store.blob.core.windows.net"})
+    with pytest.raises(ConflictError) as caught:
+        await LiveStore(settings, credential, wire).write("caps/1", b"{}", "an-etag")
+    assert (caught.value.operation, caught.value.code) == ("write caps/1", "Conflict")
+    assert caught.value.reason
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from unit.build import REGISTRY, SUBSCRIPTION, WORKSPACE, guid, workspace_id
 from handlers import resource_changed, sweep, work_queue
 from handlers.look import look_now
 from handlers.policy_file import chosen_policy
-from handlers.runtime import claim
+from handlers.runtime import claim, closed
 from shared.access.scope import InvalidScopeError, Scope
 from shared.azure.settings import Settings
 from shared.messages import Dependency, Reconcile, Resync, Shard, Sweep, Trigger, Work, encode
 from shared.ports import AzureFailureError, ReadFailedError
+from shared.state.pushed_policy import PushedPolicy
 
 OTHER = workspace_id("other")
 NAMED, SET, BESIDE = Path("named.yaml"), Path("set.yaml"), Path("beside.yaml")
@@ -45,6 +47,17 @@ def test_a_file_that_is_named_comes_before_one_that_is_set(
     named: Path | None, settings: Settings, read: Path | None
 ) -> None:
     assert chosen_policy(named, settings) == read
+
+
+async def test_who_may_approve_need_not_read_the_policy() -> None:
+    one = app()
+    one.troubles.down = {"store"}
+    services = replace(one.services, pushed=PushedPolicy(one.store, "policy.yaml"))
+    async with closed(services, by_policy=False) as opened:
+        assert opened is services
+    with pytest.raises(AzureFailureError):
+        async with closed(services, by_policy=True):
+            pass
 
 
 async def test_what_is_no_event_is_a_finding_and_changes_nothing() -> None:
