@@ -97,4 +97,4 @@ async def test_whoever_may_be_on_the_registry_counts_as_near_it_even_without_an_
 async def test_where_nothing_was_asked_nothing_is_held_or_denied() -> None:
     azure = tenant()
     for known in (await access([C1.id], [], azure), await at_hand([C1.id], [], azure)):
-        assert known[C1.id].assignments == known[C1.id].denies == ()
+        assert (known[C1.id].assignments, known[C1.id].denies) == ((), ())

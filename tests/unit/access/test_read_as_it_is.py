@@ -32,8 +32,10 @@ from shared.access.explain import user_document
 from shared.access.intents import moment
 from shared.access.jobs import is_serverless
 from shared.access.quoting import query
+from shared.access.rules import List
 from shared.access.scope import Scope
 from shared.access.services import SERVICES, SLOTS, SignIn
+from shared.access.surroundings import Lock
 from shared.access.terms import Exemption
 
 ARC = resource("Microsoft.Kubernetes/connectedClusters", "arc")
@@ -132,7 +134,7 @@ def test_what_a_workspace_says_wrongly_is_not_what_something_below_it_says_wrong
 )
 def test_a_lock_is_known_by_its_id_and_forbids_changes_unless_it_says_less(level: str, read_only: bool) -> None:
     told = f"{GROUP}/providers/Microsoft.Authorization/locks/keep"
-    assert parse.lock({"id": told, "properties": {"level": level}}, GROUP) == parse.Lock(told, GROUP, read_only)
+    assert parse.lock({"id": told, "properties": {"level": level}}, GROUP) == Lock(told, GROUP, read_only)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_when_a_workspace_was_made(said: dict[str, Any]) -> None:
 )
 def test_when_a_compute_was_made(said: dict[str, Any]) -> None:
     raw = {"id": f"{WORKSPACE}/computes/cpu1", **said}
-    (found,) = parse.workspace({"id": str(WORKSPACE)}, {parse.List.COMPUTES: [raw]}, {}).computes
+    (found,) = parse.workspace({"id": str(WORKSPACE)}, {List.COMPUTES: [raw]}, {}).computes
     assert found.created_on == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
