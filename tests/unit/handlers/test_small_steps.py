@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ from handlers import resource_changed, sweep, work_queue
 from handlers.look import look_now
 from handlers.policy_file import chosen_policy
 from handlers.runtime import claim, closed
+from shared.access.actions import Setting
+from shared.access.asks import Property
 from shared.access.scope import InvalidScopeError, Scope
+from shared.access.terms import RunMode
+from shared.audit_rows import Run, planned
 from shared.azure.settings import Settings
 from shared.messages import Dependency, Reconcile, Resync, Shard, Sweep, Trigger, Work, encode
 from shared.ports import AzureFailureError, ReadFailedError
+from shared.state.open_runs import OpenRun, OpenRuns
 from shared.state.pushed_policy import PushedPolicy
 
 OTHER = workspace_id("other")
@@ -145,3 +151,13 @@ async def test_work_that_is_given_up_is_a_finding_where_it_was_to_be_done(
     (row,) = (each for each in one.audit.findings() if each["RuleId"] == sweep.POISON)
     assert Scope.parse(row["ResourceId"]) == about
     assert ("put the message back" in row["Remedy"]) is put_back
+
+
+async def test_a_sweep_leads_to_what_an_earlier_run_left_open() -> None:
+    one = app()
+    run = Run(RunMode.ENFORCE)
+    keys = Setting(WORKSPACE, Property.CACHED_KEYS, "", "resynced", "cached-keys", ("AML-71",), "why", "source")
+    began = one.azure.now() - timedelta(days=1)
+    await OpenRuns(one.store).begin(OpenRun(run.id, began, (planned(run, keys),)))
+    await sweep.find(one.services, "")
+    assert [work.run for work in waiting(one) if isinstance(work, Reconcile)] == [run.id]
