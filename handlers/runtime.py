@@ -231,8 +231,14 @@ async def connect(environment: Mapping[str, str], *, policy_file: Path | None = 
 async def connected(
     environment: Mapping[str, str], policy_file: Path | None, *, by_policy: bool = True
 ) -> AsyncIterator[Runtime]:
-    """For a command: a runtime that is closed at its end. Who may approve need not read a policy that is a blob."""
-    services = await connect(environment, policy_file=policy_file)
+    """For a command: a runtime that is closed at its end."""
+    async with closed(await connect(environment, policy_file=policy_file), by_policy=by_policy) as services:
+        yield services
+
+
+@asynccontextmanager
+async def closed(services: Runtime, *, by_policy: bool) -> AsyncIterator[Runtime]:
+    """At the end. Who may approve need not read a policy that is a blob."""
     try:
         yield await services.current(records=False) if by_policy else services
     finally:

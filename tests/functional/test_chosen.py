@@ -33,6 +33,7 @@ from shared.scopes import MEMBERSHIP_SECONDS, ScopeError, Scopes
 
 FAR = workspace_id("far", OTHER_SUBSCRIPTION.child("resourceGroups", "rg"))
 LIKE = workspace_id("mlw", LOOKALIKE)
+STORAGE_ALONE = FOREIGN.child("providers", "Microsoft.Storage", "storageAccounts", "alone")
 
 
 class Azure(FakeAzure):
@@ -182,6 +183,30 @@ class TestContainers:
         for scope in (OTHER_SUBSCRIPTION, MANAGEMENT_GROUP):
             with pytest.raises(ReadFailedError):
                 await scopes(azure).choose([scope, GROUP])
+
+    @pytest.mark.parametrize("scope", [MANAGEMENT_GROUP, SUBSCRIPTION, GROUP, FOREIGN, LOOKALIKE])
+    async def test_those_without_a_workspace_are_idle_and_no_others(self, azure: Azure, scope: Scope) -> None:
+        azure.have(raw.storage(STORAGE_ALONE))
+        azure.lose(LIKE)
+        found = await scopes(azure).choose([scope])
+        assert found.idle == ((scope,) if scope == FOREIGN else ())
+        assert bool(found.workspaces) is (scope not in (FOREIGN, LOOKALIKE))
+
+    async def test_a_management_group_that_is_not_there_is_wrong(self, azure: Azure) -> None:
+        azure.above = {}
+        with pytest.raises(ScopeError) as refusal:
+            await scopes(azure).require(MANAGEMENT_GROUP)
+        assert refusal.value.scope == MANAGEMENT_GROUP
+
+    async def test_whoever_may_not_read_a_management_group_is_told_what_is_missing(self, azure: Azure) -> None:
+        azure.closed = frozenset({MANAGEMENT_GROUP})
+        with pytest.raises(ScopeError, match="Management Group Reader"):
+            await scopes(azure).require(MANAGEMENT_GROUP)
+
+    async def test_and_whoever_names_a_subscription_of_another_tenant_that_it_is(self, azure: Azure) -> None:
+        azure.tenants = {SUBSCRIPTION: guid("theirs")}
+        with pytest.raises(ScopeError, match="of another tenant"):
+            await scopes(azure, tenant=guid("tenant")).require(SUBSCRIPTION)
 
 
 class TestMembership:

@@ -145,3 +145,9 @@ async def test_what_ends_is_told_although_the_process_dies_with_it() -> None:
         await sweeps.found("one", 0, 0, NOW)
     await Sweeps(store, None, tell).begin("two", NOW, "enforce")
     assert [one.id for one in told] == ["one"]
+
+
+async def test_the_shards_are_those_that_the_first_try_found() -> None:
+    sweeps, name = await _begun(FakeStore(Troubles()))
+    assert await sweeps.shards(name, [("a", "b"), ("c",)]) == [("a", "b"), ("c",)]
+    assert [*map(tuple, await sweeps.shards(name, [("b",), ("c",)]))] == [("a", "b"), ("c",)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 import raw
 from app import C1, C2, App, app
@@ -305,3 +306,36 @@ async def test_by_hand_it_is_sent_at_once_and_a_topic_that_is_down_is_let_be(top
     assert "remediation.applied" in topic.types()
     topic.down = True
     await teller.by_hand(result.run.id, [result])
+
+
+def test_each_column_of_the_log_is_told_under_its_own_name() -> None:
+    names = [name.title().replace("_", "") for name in told.Named.__struct_fields__]
+    columns = {"Rule": "RuleId", "Resource": "ResourceId", "Run": "RunId"}
+    row = {columns.get(name, name): name for name in names}
+    (event,) = told.of_run("r", "", "enforce", told.digests([{**row, "Outcome": "Failed"}]), TENANT)
+    (named,) = event.data.actions
+    assert [getattr(named, name) for name in told.Named.__struct_fields__] == names
+
+
+def test_what_a_row_does_not_say_is_told_as_nothing() -> None:
+    kept = json.dumps({"actionId": "a", "action": "Grant", "rule": "r", "resourceId": "x", "run": "r"})
+    named = msgspec.json.decode(kept, type=told.Named)
+    assert {getattr(named, name) for name in told.Named.__struct_fields__[5:]} == {""}
+
+
+def test_of_a_sweep_each_kind_is_an_event_of_its_own() -> None:
+    """Whoever drops what comes twice must drop neither."""
+    some = {**told.digests(rows(1)), **told.digests(rows(1, "Applied", ""))}
+    events = list(told.of_sweep("s", "enforce", some, TENANT))
+    assert len({event.id for event in events}) == len(some) == 2
+    assert {(event.data.sweep, event.data.run, event.data.workspace) for event in events} == {("s", "", "")}
+
+
+async def test_every_event_names_its_tenant_and_what_it_is_about(topic: FakeTopic) -> None:
+    now = app().azure.now()
+    teller = Teller(topic, None, Memory(), TENANT)
+    await teller.rows(rows(1))
+    await teller.sweep(Summary("s", now, "enforce", "Completed", 1, 1, 1, Tally(1, told=told.digests(rows(1))), 1000))
+    assert {event["source"] for event in topic.events} == {f"urn:amlguard:{TENANT}"}
+    withheld, of_sweep, ended = (event["data"] for event in topic.events)
+    assert (withheld["run"], of_sweep["sweep"], ended["sweep"]) == ("r", "s", "s")

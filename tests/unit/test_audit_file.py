@@ -49,6 +49,31 @@ def test_rows_come_back_by_run_in_their_order(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@contextmanager
+def opened_paths() -> Iterator[list[str]]:
+    """What this process opens meanwhile, as the interpreter tells. A hook stays for as long as the process."""
+    paths: list[str] = []
+    listening = True
+
+    def hear(event: str, told: tuple[Any, ...]) -> None:
+        if listening and event == "open":
+            paths.append(str(told[0]))
+
+    sys.addaudithook(hear)
+    yield paths
+    listening = False
+
+
+def test_the_name_of_a_new_file_is_put_on_disk_as_well(path: Path) -> None:
+    """Else a loss of power could lose the file that holds the first record."""
+    with opened_paths() as opened:
+        asyncio.run(AuditFile(path).record(TABLE, [row(1)]))
+    assert opened.index(str(path)) < opened.index(str(path.parent))
+    with opened_paths() as opened:
+        asyncio.run(AuditFile(path).record(TABLE, [row(2)]))
+    assert str(path.parent) not in opened
+
+
 def test_what_is_not_ascii_and_what_breaks_lines_stays_in_its_line(path: Path) -> None:
     asyncio.run(AuditFile(path).record(TABLE, [row(1, Reason="Ü\n\u2028\ud800\x00")]))
     (found,) = asyncio.run(AuditFile(path).of_runs([RUN]))

@@ -81,7 +81,7 @@ def test_everything_that_can_be_said() -> None:
         ("serverless: sometimes", "serverless"),
         ("builders: [least]", "builders"),
         ("rules: {AML-999: {enabled: true}}", "AML-999"),
-        ("rules: {AML-08: true}", "rules"),
+        ("rules: {AML-08: true}", "rules.AML-08: "),
         ("rules: {AML-08: {enabled: 1}}", "rules.AML-08"),
         ("rules: {AML-08: {on: true}}", "rules"),
         ("rules: [AML-08]", "rules"),
@@ -100,6 +100,12 @@ def test_a_mistake_is_an_error_that_says_where(text: str, names: str) -> None:
     with pytest.raises(policy.PolicyError) as mistake:
         policy.parse(text)
     assert names in str(mistake.value)
+    assert not str(mistake.value).startswith(":"), "what has no place names none"
+
+
+@pytest.mark.parametrize("word", Serverless)
+def test_each_word_for_serverless_compute_is_one(word: Serverless) -> None:
+    assert policy.parse(f"serverless: {word.name.lower()}").serverless is word
 
 
 def test_python_objects_are_not_made_of_a_policy_file() -> None:

@@ -8,7 +8,7 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 from unit.build import REGISTRY, VAULT, WORKSPACE, guid
 from unit.hurried import run, seconds
-from unit.scripted import OPERATION, RESULT, Answer, Transport, live
+from unit.scripted import ARM, OPERATION, RESULT, Answer, Transport, live
 
 from shared.access.actions import Setting
 from shared.access.asks import Property
@@ -66,6 +66,14 @@ SWITCH_OFF: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "slowly": (
         "done",
         {"write": [by_operation(201, UPDATING)], "operation": [at("Updating"), at("Succeeded")], "look": [OFF]},
+    ),
+    "its operation is named without the host": (
+        "done",
+        {
+            "write": [Answer(202, None, {"Azure-AsyncOperation": OPERATION.removeprefix(ARM)})],
+            "operation": [at("InProgress"), at("Succeeded")],
+            "look": [OFF],
+        },
     ),
     "slowly, without a header": ("done", {"write": [Answer(201, UPDATING)], "look": [Answer(200, UPDATING), OFF]}),
     "accepted": ("done", {"write": [by_operation()], "operation": [at("InProgress"), at("Succeeded")], "look": [OFF]}),

@@ -112,3 +112,12 @@ def test_each_subscription_has_a_bucket_of_its_own() -> None:
         assert seconds() < 2  # 250 of one bucket would take four
 
     run(two())
+
+
+def test_events_take_all_that_the_bucket_has_and_no_more() -> None:
+    async def burst() -> None:
+        arm = _Arm()
+        await _read(_paced(arm), _CAPACITY + 20)
+        assert sum(moment < 0.02 for moment in arm.asked) == _CAPACITY
+
+    run(burst())

@@ -139,6 +139,7 @@ def test_broad_roles_wait_for_the_policy_to_turn_their_rule_on() -> None:
         "AzureML Registry User",
     }
     assert {need.role_name for need in GRANTED if need.broad} == broad
+    assert not {need.role_name for need in GRANTED if not need.broad} & broad
 
 
 def test_identities_are_handed_on_only_where_the_policy_allows_it() -> None:
