@@ -13,7 +13,7 @@ import msgspec
 
 from shared.access.actions import Setting
 from shared.access.asks import Property
-from shared.access.intents import ENDED_EARLY, Fate, Intent, ended, intent, moment, outcome
+from shared.access.intents import Fate, Intent, ended, intent, moment, outcome
 from shared.access.quoting import kql
 from shared.audit_rows import REMEDIATIONS, Phase
 from shared.ports import (
@@ -97,11 +97,9 @@ class Settling:
         """
         open_ones = [row for row in one.intents if not _is_answered(row, shown or ())]
         rows = [row for row in open_ones if shown is None or _is_shown(row, shown)]
-        switches = [await self._fate(each, one) for row in rows if (each := intent(row)).setting is Property.ADMIN_USER]
-        stays_on = set(switches) == {Fate.NOT_MADE}
         found, left = list(one.outcomes), []
         for row in rows:
-            became = await self._became(intent(row), one, stays_on=stays_on)
+            became = await self._became(intent(row), one)
             if became is None:
                 left.append(row)
             else:
@@ -113,10 +111,10 @@ class Settling:
                 left.append(row)
         return msgspec.structs.replace(one, intents=tuple(left), outcomes=tuple(found))
 
-    async def _became(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
+    async def _became(self, one: Intent, run: OpenRun) -> dict[str, Any] | None:
         """The row with its outcome. None while nobody can tell."""
         if one.setting is Property.CACHED_KEYS:
-            return await self._resync(one, run, stays_on=stays_on)
+            return await self._resync(one, run)
         fate = await self._fate(one, run)
         if fate is not Fate.UNKNOWN:
             return outcome(one, fate, _now())
@@ -128,11 +126,11 @@ class Settling:
         except ReadFailedError:
             return Fate.UNKNOWN
 
-    async def _resync(self, one: Intent, run: OpenRun, *, stays_on: bool) -> dict[str, Any] | None:
-        """The second half of a switch-off. If it was done already, doing it again does no harm."""
-        if stays_on:
-            reason = "the admin user did not go off, so the cached keys are still right"
-            return ended(one.row, _now()) | {"Outcome": Phase.WITHHELD, "Reason": reason, "Code": ENDED_EARLY}
+    async def _resync(self, one: Intent, run: OpenRun) -> dict[str, Any] | None:
+        """The second half of a change of the admin user. If it was done already, doing it again does no harm.
+
+        What the admin user is now does not tell whether the run changed it: people may have turned it again since.
+        """
         if await self._fate(one, run) is Fate.NOT_MADE:
             return outcome(one, Fate.NOT_MADE, _now())
         if not self.may_resync:

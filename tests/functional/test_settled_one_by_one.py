@@ -27,6 +27,9 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 RUN = Run(RunMode.ENFORCE)
 OFF = Setting(REGISTRY, Property.ADMIN_USER, "true", "false", "registry-admin-user", ("AML-21",), "covered", "source")
 KEYS = Setting(WORKSPACE, Property.CACHED_KEYS, "cached", "resynced", "cached-keys", ("AML-71",), "stale", "source")
+BACK_ON = Setting(
+    REGISTRY, Property.ADMIN_USER, "false", "true", "registry-admin-user", ("AML-21",), "undone", "source"
+)
 GRANT = Grant(sai("cpu1"), PULL, REGISTRY, WORKSPACE, "compute-pull", ("AML-18",), "pulls", "source")
 THERE = f"{REGISTRY}/providers/Microsoft.Authorization/roleAssignments/{GRANT.name}"
 BEGUN = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -118,12 +121,15 @@ async def test_keys_whose_registry_had_its_switch_off_on_record_are_resynced() -
     assert one.azure.stale_keys == set()
 
 
-async def test_keys_stay_as_they_are_where_the_admin_user_stayed_on() -> None:
-    one = _World(admin_user=True)
-    await one.left(OFF, KEYS)
+@pytest.mark.parametrize(("change", "is_on"), [(OFF, True), (BACK_ON, False)])
+async def test_keys_are_resynced_although_people_turned_the_admin_user_again(change: Setting, is_on: bool) -> None:
+    """As it is now, nobody can tell whether the run changed it, nor which workspaces it had resynced when it died."""
+    one = _World(admin_user=is_on)
+    one.azure.stale_keys = {WORKSPACE}
+    await one.left(change, KEYS)
     assert await one.settle() == (1, 0)
-    assert one.said() == {OFF.action_id: ("Deferred", ENDED_EARLY), KEYS.action_id: ("Withheld", ENDED_EARLY)}
-    assert one.resynced() == []
+    assert one.said() == {change.action_id: ("Deferred", ENDED_EARLY), KEYS.action_id: ("Applied", ENDED_EARLY)}
+    assert one.azure.stale_keys == set()
 
 
 async def test_keys_of_a_workspace_that_is_gone_have_nothing_to_wait_for() -> None:
