@@ -29,6 +29,7 @@ def machine(until: float, seed: int) -> Tally:
     """Cases until `until`, each batch by a seed of its own, so that a failed one can be had again."""
     tally, batch, said = Tally(), 0, time.monotonic()
     while time.monotonic() < until:
+        before = len(tally.violations)
         core.global_force_seed = seed + batch  # type: ignore[assignment]  # as pytest's --hypothesis-seed does
         try:
             run_state_machine_as_test(
@@ -44,9 +45,9 @@ def machine(until: float, seed: int) -> Tally:
                 ),
             )
         except Exception as error:  # noqa: BLE001 - the run goes on, and its end says what failed
-            if not tally.violations:
+            if len(tally.violations) == before:
                 tally.violations.append(f"{type(error).__name__}: {error}")
-            print(_told(error, seed + batch), flush=True)
+            print(_told(error, seed + batch), *tally.violations[before:], sep="\n  ", flush=True)
         batch += 1
         if time.monotonic() - said >= _SAYS_EVERY:
             said = time.monotonic()
