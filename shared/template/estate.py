@@ -24,6 +24,10 @@ _DEPLOYMENT, _SCRIPT = "microsoft.resources/deployments", "microsoft.resources/d
 _AML = "microsoft.machinelearningservices/"
 # Gaps in these matter: rules look at them.
 _LOOKED_AT = ("microsoft.containerregistry/registries", "microsoft.storage/storageaccounts", VAULT)
+_IDS = frozenset(
+    {"containerregistry", "storageaccount", "keyvault", "applicationinsights", "hubresourceid"}
+    | {"primaryuserassignedidentity", "userassignedidentity", "keyvaultarmid"}
+)
 _OF_A_HUB = ("containerRegistry", "storageAccount", "keyVault", "applicationInsights")
 
 
@@ -250,10 +254,7 @@ def _is_plain_type(kind: str) -> bool:
 
 def _names_something(what: str) -> bool:
     """Gaps in place of an id are somewhere that nobody knows: the needs there are unknown by themselves."""
-    last = what.rpartition(".")[2].casefold()
-    return last in ("containerregistry", "storageaccount", "keyvault", "applicationinsights", "hubresourceid") or (
-        last in ("primaryuserassignedidentity", "userassignedidentity", "keyvaultarmid")
-    )
+    return what.rpartition(".")[2].casefold() in _IDS
 
 
 def _location(raws: Iterable[Raw]) -> str:

@@ -26,7 +26,7 @@ from unit.build import (
 from shared.access import ids, parse
 from shared.access.asks import Cover, RegistryUser, UserKind
 from shared.access.cluster_needs import ATTACHED
-from shared.access.connections import of_connection
+from shared.access.connections import named, of_connection
 from shared.access.exemptions import expired
 from shared.access.explain import user_document
 from shared.access.intents import moment
@@ -172,3 +172,11 @@ def test_a_file_of_several_containers_that_nobody_can_read_is_unclear(image: str
 def test_slots_are_asked_for_as_azure_writes_its_filters() -> None:
     """https://learn.microsoft.com/rest/api/resources/resources/list"""
     assert unquote(SLOTS) == "resources?$filter=resourceType eq 'Microsoft.Web/sites/slots'"
+
+
+def test_a_connection_leads_to_what_its_metadata_and_its_target_name() -> None:
+    said = {"metadata": {"ResourceId": str(REGISTRY)}, "target": f"{STORAGE}/blobServices/default/containers/offline"}
+    to_registry, to_container = named({"properties": said})
+    assert to_registry == REGISTRY
+    assert STORAGE.contains(to_container)
+    assert named({"properties": {"target": "https://acrml.azurecr.io"}}) == ()

@@ -20,7 +20,7 @@ from shared.state.approvals import Pending
 from shared.state.failing import Failure
 from shared.state.open_runs import OpenRun
 from shared.state.sweep_documents import Summary, Tally
-from shared.undo import Undoing
+from shared.undo import ALL_THE_SAME, Undoing
 
 COLUMNS = ("sweep", "outcome", "mode", "shards", "workspaces", "failed", "changes", "findings", "seconds")
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -109,8 +109,20 @@ def test_undo_says_what_would_go_who_relies_on_it_and_what_is_refused() -> None:
     assert "    ! relied on: because" in lines
     assert "  nothing to do for resource group rg: because" in lines
     assert lines[-3:] == ["! because", "! because", "✗ error: because"]
+    assert f"    {ALL_THE_SAME}" in lines
     taken = replace(_undo(), forced=True).text(Screen())
     assert taken.startswith("+ would: grant AcrPull")
+    assert ALL_THE_SAME not in taken
+
+
+def test_undo_asks_for_nothing_more_where_nobody_relies_on_it() -> None:
+    undoing = replace(_undo().undoing, kept={})
+    lines = replace(_undo(), undoing=undoing).text(Screen()).splitlines()
+    assert lines[0] == "+ would: grant AcrPull on registry acrml to cpu1"
+    assert f"    {ALL_THE_SAME}" not in lines
+
+
+def test_undo_says_when_nothing_is_left() -> None:
     assert "Nothing is left to undo of r." in Taken(Undoing(("r",), ())).text(Screen())
 
 
