@@ -6,7 +6,7 @@ import pytest
 from undisguised import KEY
 from unit.build import GROUP, WORKSPACE, guid, uai
 
-from shared.access.own_assignments import run_of
+from shared.access.own_assignments import assignment_name, run_of
 from shared.access.scope import Scope
 from shared.azure.built_in_roles import built_in_roles
 from shared.snapshot.disguise import Disguise
@@ -126,3 +126,13 @@ def test_a_resource_that_is_called_like_a_word_is_a_name_in_its_id() -> None:
     made = Scope.parse(told["id"])
     assert made.resource_type == at.resource_type
     assert {made.name, told["name"]} == {disguise.pseudonyms.of("premium")}
+
+
+def test_the_name_of_an_assignment_still_follows_from_what_it_says() -> None:
+    """Else amlguard would not know its own assignments in a plan from the snapshot."""
+    disguise, who, role = _disguise(), guid("who"), guid("role")
+    name = assignment_name(GROUP, who, role)
+    said = {"scope": str(GROUP), "principalId": who, "roleDefinitionId": f"/roleDefinitions/{role}"}
+    disguise.learn({"id": f"{GROUP}/providers/Microsoft.Authorization/roleAssignments/{name}", "properties": said})
+    made = assignment_name(disguise.scope(GROUP), disguise.guid(who), disguise.guid(role))
+    assert disguise.guid(name) == made != name
