@@ -4,7 +4,7 @@ import json
 import os
 import re
 import struct
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -133,14 +133,12 @@ def test_an_explanation_says_what_is_to_become_of_a_setting() -> None:
     assert lines[at + 1].endswith(setting["verdict"])
 
 
-def test_a_terminal_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_says_how_wide_it_is() -> None:
     pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     above, below = pty.openpty()
     fcntl.ioctl(below, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 77, 0, 0))
-    with os.fdopen(below, "w") as terminal:
-        monkeypatch.setattr(sys, "stdout", terminal)
+    with os.fdopen(below, "w") as terminal, redirect_stdout(terminal):
         found = Screen.of_output()
-        monkeypatch.undo()
     os.close(above)
     assert (found.width, found.terminal) == (77, True)
 
