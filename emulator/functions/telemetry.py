@@ -33,6 +33,7 @@ class Telemetry:
         self._identity = identity
         self._trusted = environment.get("SSL_CERT_FILE")
         self._sending: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
 
     def ended(self, name: str, seconds: float, error: InvocationError | None) -> None:
         """Reports an invocation, in the background."""
@@ -47,6 +48,8 @@ class Telemetry:
 
     async def close(self) -> None:
         await asyncio.gather(*self._sending, return_exceptions=True)
+        if self._session:
+            await self._session.close()
 
     def _item(self, operation: str, kind: str, data: Json) -> Json:
         return {
@@ -61,15 +64,17 @@ class Telemetry:
         token = await self._identity.get_token(_SCOPE)
         headers = {"Authorization": f"Bearer {token.token}"}
         try:
-            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._trusted))
-            async with (
-                aiohttp.ClientSession(connector=connector, headers=headers) as http,
-                http.post(self._url, json=items) as answer,
-            ):
+            async with self._http().post(self._url, json=items, headers=headers) as answer:
                 if answer.status >= 400:
                     _LOG.warning("Application Insights refused telemetry: %d %s", answer.status, await answer.text())
         except aiohttp.ClientError as error:
             _LOG.warning("Application Insights cannot be reached: %s", error)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self._trusted))
+            self._session = aiohttp.ClientSession(connector=connector)
+        return self._session
 
 
 def exception_data(name: str, error: InvocationError) -> Json:
