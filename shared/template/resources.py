@@ -38,6 +38,8 @@ _IDS: Mapping[str, Mapping[tuple[str, ...], str]] = {
         (*_KEY, "identity", "userassignedidentity"): "Microsoft.ManagedIdentity/userAssignedIdentities",
     },
 }
+# Where nothing stands there, Azure takes the workspace's own identity.
+_WHO_READS_THE_KEY = (*_KEY, "identity")
 _NAMES: Mapping[str, frozenset[tuple[str, ...]]] = {
     DATASTORE: frozenset(
         {("properties", "accountname"), ("properties", "containername"), ("properties", "resourcegroup")}
@@ -123,6 +125,8 @@ class Reading:
         if named:
             gaps.append(Gap(shown, without_secrets(written)))
             return str(symbols.somewhere(named, written))
+        if kind == WORKSPACE and path == _WHO_READS_THE_KEY:
+            return {"userAssignedIdentity": self._gap(written, kind, (*path, "userassignedidentity"), shown, gaps)}
         if path in _NAMES.get(kind, ()):
             return symbols.name(written)
         if kind == DATASTORE and path == _SUBSCRIPTION:

@@ -49,6 +49,7 @@ def test_with_which_key_a_workspace_is_encrypted_may_be_open(block: object) -> N
     [
         {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": "[parameters('x')]"}},
         {**_ENCRYPTED, "identity": {"userAssignedIdentity": "[parameters('x')]"}},
+        {**_ENCRYPTED, "identity": "[parameters('x')]"},
     ],
 )
 def test_of_a_key_or_an_identity_that_nobody_knows_nothing_is_called_missing(block: object) -> None:
