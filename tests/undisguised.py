@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from shared.azure.built_in_roles import built_in_roles
@@ -16,9 +17,14 @@ _ADDRESS = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b")
 _SHORT = re.compile(r"\b[0-9a-f]{8}…")
 
 
+@cache
+def words() -> Words:
+    return Words.of(tuple(built_in_roles().values()))
+
+
 def disguise(document: Any) -> Disguise:
     """What has learnt everything in the document, a snapshot with the names."""
-    made = Disguise(Pseudonyms(KEY), Words.of(tuple(built_in_roles().values())))
+    made = Disguise(Pseudonyms(KEY), words())
     for one in document["roleAssignments"]:
         made.learn(one)
     made.of(document)

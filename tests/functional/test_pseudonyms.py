@@ -16,7 +16,7 @@ import raw
 from app import App
 from catalogue.gathered import document, placed
 from fakes import FakeAzure
-from undisguised import KEY, differences, plain, pseudonyms, undisguised
+from undisguised import KEY, differences, plain, pseudonyms, undisguised, words
 from unit.build import (
     GROUP,
     MANAGEMENT_GROUP,
@@ -43,17 +43,14 @@ from shared import policy
 from shared.access.own_assignments import assignment_name
 from shared.access.permissions import DenyAssignment, PermissionBlock, RoleAssignment, RoleDefinition
 from shared.access.scope import Scope
-from shared.azure.built_in_roles import built_in_roles
 from shared.ports import ReadFailedError
 from shared.snapshot.disguise import Disguise
 from shared.snapshot.disguised import Disguising
 from shared.snapshot.kept import Keeping
 from shared.snapshot.pseudonyms import Pseudonyms
-from shared.snapshot.words import Words
 
 CANARY = "zqcanary"
 READ = ROLES["Storage Blob Data Reader"].role_id
-WORDS = Words.of(tuple(built_in_roles().values()))
 OTHER = GROUP.child("providers", "Microsoft.MachineLearningServices", "workspaces", "mlw-other")
 C0 = sai("mlw/computes/cpu0")
 POLICY = {
@@ -70,7 +67,7 @@ POLICY = {
 
 
 def _disguise() -> Disguise:
-    return Disguise(Pseudonyms(KEY), WORDS)
+    return Disguise(Pseudonyms(KEY), words())
 
 
 def _tenant() -> FakeAzure:
@@ -102,10 +99,10 @@ def _names(document: Any) -> Iterator[str]:
     text = json.dumps(document)
     for one in re.findall(r'"(/[^"]+)"', text):
         for name in one.split("/")[2::2]:
-            if name.casefold() not in WORDS.whole:
+            if name.casefold() not in words().whole:
                 yield name
     for one in re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
-        if one not in WORDS.guids:
+        if one not in words().guids:
             yield one
 
 
@@ -142,7 +139,7 @@ def test_plan_report_and_explanations_are_the_same_but_for_the_names(files: tupl
         assert differences(plain(one), undisguised(other, made)) == []
     for resource in (WORKSPACE, REGISTRY, uai("one").resource):
         assert resource
-        hidden = Disguise(made, WORDS).scope(resource)
+        hidden = Disguise(made, words()).scope(resource)
         one = asyncio.run(explained_by(resource, live)).document()
         other = asyncio.run(explained_by(hidden, then)).document()
         assert differences(plain(one), undisguised(other, made)) == []

@@ -10,7 +10,7 @@ import raw
 from fake_store import FakeStore
 from fakes import FakeAzure
 from troubles import Troubles
-from undisguised import KEY
+from undisguised import KEY, words
 from unit.build import (
     GROUP,
     NOW,
@@ -34,23 +34,20 @@ from shared.access.guards import Guard
 from shared.access.model import Part, Principal
 from shared.access.permissions import PermissionBlock, RoleDefinition
 from shared.access.scope import Scope
-from shared.azure.built_in_roles import built_in_roles
 from shared.ports import Raw, Stored
 from shared.snapshot.disguise import Disguise
 from shared.snapshot.disguised import DisguisedAzure, DisguisedStore, Disguising
 from shared.snapshot.kept import Keeping
 from shared.snapshot.pseudonyms import Pseudonyms
 from shared.snapshot.recorded import Notes
-from shared.snapshot.words import Words
 
-WORDS = Words.of(tuple(built_in_roles().values()))
 ELSEWHERE = OTHER_SUBSCRIPTION.child("resourceGroups", "rg-canary")
 ONE, TWO = uai("one"), sai("zqcanary")
 OWN = RoleDefinition(guid("custom"), "zqcanary pullers", (PermissionBlock(("*/read",)),))
 
 
 def _disguising() -> Disguising:
-    return Disguising(Disguise(Pseudonyms(KEY), WORDS), Keeping())
+    return Disguising(Disguise(Pseudonyms(KEY), words()), Keeping())
 
 
 @dataclass(slots=True)

@@ -3,18 +3,15 @@
 from typing import Any
 
 import pytest
-from undisguised import KEY
+from undisguised import KEY, words
 from unit.build import GROUP, WORKSPACE, guid, uai
 
 from shared.access.own_assignments import assignment_name, run_of
 from shared.access.scope import Scope
-from shared.azure.built_in_roles import built_in_roles
 from shared.snapshot.disguise import Disguise
 from shared.snapshot.kept import HIDDEN
 from shared.snapshot.pseudonyms import Pseudonyms
-from shared.snapshot.words import Words
 
-WORDS = Words.of(tuple(built_in_roles().values()))
 NAMES = (
     "accountName containerName fileSystem fileShareName resourceGroup resourceGroupName username roleName "
     "denyAssignmentName displayName reason storeName clusterName"
@@ -26,7 +23,7 @@ ONLY_WORDS = (
 
 
 def _disguise(*known: str) -> Disguise:
-    made = Disguise(Pseudonyms(KEY), WORDS)
+    made = Disguise(Pseudonyms(KEY), words())
     for one in known:
         made.scope(GROUP.child("providers", "Microsoft.ContainerRegistry", "registries", one))
     return made
