@@ -128,7 +128,7 @@ bench: setup     ## ratios and counts
 mutants: $(MUTANTS)/.ready  ## changes the code and sees whether a test notices; resumes where it stopped
 	@nice -n 19 $(MUTANTS)/bin/python -m checks.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(MOST),--most $(MOST)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(if $(JOBS),--jobs $(JOBS)) $(if $(ANEW),--anew) $(if $(KEEP),--keep)
 
-cover: $(MUTANTS)/.ready node_modules/.ready  ## branch coverage of each package, its goal, and what is missing
+cover: $(MUTANTS)/.ready $(AZ)/.ready node_modules/.ready  ## branch coverage of each package, its goal, and what is missing
 	@nice -n 19 $(MUTANTS)/bin/python -m checks.cover
 
 package:         ## the deployment package, dist/amlguard.zip

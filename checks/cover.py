@@ -1,7 +1,7 @@
 """`python -m checks.cover [TESTS…|--figures]`: branch coverage of each package by the tests, and what no test runs.
 
-Tests that run amlguard as a process of its own count, too: `coverage` measures every Python that they start. Exits 1 if
-a goal is missed.
+Tests that run amlguard as a process of its own count, too: `coverage` measures every Python that they start, but not
+what they fork. Exits 1 if a goal is missed.
 """
 
 import json
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
     for one in packages:
         mark = "" if one.enough else "  <- too little"
         print(f"{one.name:24} {one.percent:6.1f} %   goal {one.goal:.0f} %{mark}")
-    for path in sorted(files):
+    for path in sorted(one for one in files if not Path(one).is_absolute()):  # tests make modules of their own
         if missing := _missing(files[path]):
             print(f"not run: {path}: {missing}")
     return 0 if all(one.enough for one in packages) else 1
