@@ -38,8 +38,10 @@ _IDS: Mapping[str, Mapping[tuple[str, ...], str]] = {
         (*_KEY, "identity", "userassignedidentity"): "Microsoft.ManagedIdentity/userAssignedIdentities",
     },
 }
-# Where nothing stands there, Azure takes the workspace's own identity.
-_WHO_READS_THE_KEY = (*_KEY, "identity")
+# A block of which only the deployment can tell, and what rules would take for absent without it.
+_WITHIN: Mapping[str, Mapping[tuple[str, ...], str]] = {
+    WORKSPACE: {(*_KEY, "keyvaultproperties"): "keyVaultArmId", (*_KEY, "identity"): "userAssignedIdentity"},
+}
 _NAMES: Mapping[str, frozenset[tuple[str, ...]]] = {
     DATASTORE: frozenset(
         {("properties", "accountname"), ("properties", "containername"), ("properties", "resourcegroup")}
@@ -125,8 +127,9 @@ class Reading:
         if named:
             gaps.append(Gap(shown, without_secrets(written)))
             return str(symbols.somewhere(named, written))
-        if kind == WORKSPACE and path == _WHO_READS_THE_KEY:
-            return {"userAssignedIdentity": self._gap(written, kind, (*path, "userassignedidentity"), shown, gaps)}
+        within = _WITHIN.get(kind, {}).get(path)
+        if within:
+            return {within: self._gap(written, kind, (*path, within.casefold()), shown, gaps)}
         if path in _NAMES.get(kind, ()):
             return symbols.name(written)
         if kind == DATASTORE and path == _SUBSCRIPTION:

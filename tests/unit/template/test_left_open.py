@@ -47,6 +47,7 @@ def test_with_which_key_a_workspace_is_encrypted_may_be_open(block: object) -> N
 @pytest.mark.parametrize(
     "block",
     [
+        {"status": "Enabled", "keyVaultProperties": "[parameters('x')]"},
         {"status": "Enabled", "keyVaultProperties": {"keyVaultArmId": "[parameters('x')]"}},
         {**_ENCRYPTED, "identity": {"userAssignedIdentity": "[parameters('x')]"}},
         {**_ENCRYPTED, "identity": "[parameters('x')]"},
