@@ -9,6 +9,7 @@ from emulator.errors import AzureError
 from emulator.events import EventGrid
 from emulator.faults.errors import FaultsError
 from emulator.faults.faults import Faults
+from emulator.functions.host import FunctionsHost
 from emulator.http.bodies import json_body, json_response
 from emulator.http.request_log import RequestLog
 from emulator.http.striking import Handler
@@ -27,9 +28,9 @@ class Control:
         faults: Faults,
         events: EventGrid,
         topics: Mapping[str, Topic],
-        running: Callable[[], int],
+        host: Callable[[], FunctionsHost | None],
     ) -> None:
-        """`running` says how many invocations of the app have not ended."""
+        """`host` is what runs the app now, if anything does."""
         self._tenant = tenant
         self._clock = clock
         self._tokens = tokens
@@ -37,7 +38,7 @@ class Control:
         self._faults = faults
         self._events = events
         self._topics = topics
-        self._running = running
+        self._host = host
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -73,9 +74,15 @@ class Control:
         return json_response(200, [attempt.as_json() for attempt in self._events.attempts])
 
     async def _under_way(self, _: web.Request) -> web.Response:
-        """What goes on, and the number of requests that came since they were last cleared."""
-        asked = len(self._requests)
-        return json_response(200, {"invocations": self._running(), "events": self._events.under_way, "requests": asked})
+        """What goes on, in which processes, and the number of requests that came since they were last cleared."""
+        host = self._host()
+        told = {
+            "invocations": host.running if host else 0,
+            "events": self._events.under_way,
+            "requests": len(self._requests),
+            "workers": host.worker_ids if host else [],
+        }
+        return json_response(200, told)
 
     async def _rows(self, request: web.Request) -> web.Response:
         return json_response(200, self._tenant.logs.get(request.match_info["table"], []))

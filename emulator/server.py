@@ -22,6 +22,7 @@ from emulator.events import EventGrid
 from emulator.faults.faults import Faults
 from emulator.fronts import INGESTION, ArmFront, LogsFront, managed_identity
 from emulator.functions.azurite import ACCOUNT, Azurite
+from emulator.functions.channel import Starting, new_interpreter
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
 from emulator.history import History
@@ -50,8 +51,9 @@ class LocalAzure:
     """Built without I/O except for the files that the options name. `start` opens the ports."""
 
     # long: one line for each part of the local Azure
-    def __init__(self, options: Options, run_dir: Path) -> None:
+    def __init__(self, options: Options, run_dir: Path, starting: Starting = new_interpreter) -> None:
         self.options = options
+        self._starting = starting
         self.run_dir = run_dir
         self.clock = Clock()
         self.kept = Kept(options.state)
@@ -202,7 +204,7 @@ class LocalAzure:
             self.faults,
             self.events,
             self.topics.topics,
-            lambda: self.functions.running if self.functions else 0,
+            lambda: self.functions,
         )
         authority = Authority(self.tenant.tenant_id, self.tokens, [self.sign_in, *self._service_principals()])
         return [
@@ -260,6 +262,7 @@ class LocalAzure:
             self.clock,
             self.run_dir,
             options.workers,
+            self._starting,
         )
         await host.start()
         stack.push_async_callback(host.stop)

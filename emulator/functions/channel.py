@@ -5,9 +5,10 @@ import contextlib
 import socket
 import sys
 import uuid
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from emulator.functions import frames
 
@@ -18,6 +19,23 @@ _STDERR = 2
 
 Datum = tuple[str, str]
 """A kind (`json` or `string`) and text, in which form the worker gets a value."""
+
+
+class Process(Protocol):
+    """A process that was started."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None:
+        """Raises ProcessLookupError if it is gone."""
+
+    async def wait(self) -> int:
+        """Its exit code; that of a process that a signal ended is negative."""
+
+
+type Starting = Callable[[socket.socket, Path, Mapping[str, str]], Awaitable[Process]]
+"""Starts a process that serves the socket for the app of the directory, with just this environment."""
 
 
 class WorkerError(RuntimeError):
@@ -76,12 +94,21 @@ class Invocation:
         }
 
 
+async def new_interpreter(theirs: socket.socket, app_dir: Path, environment: Mapping[str, str]) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "emulator.functions.worker", str(theirs.fileno()), str(app_dir)),
+        cwd=_ROOT,
+        env=environment,
+        pass_fds=(theirs.fileno(),),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=_STDERR,  # what the app prints must not mix with what the emulator says on stdout
+    )
+
+
 class Worker:
     """A running worker process. `functions` is what it indexed. `ended` is set when the process is gone."""
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.functions: list[Function] = []
         self.ended = asyncio.Event()
         self._process = process
@@ -91,18 +118,11 @@ class Worker:
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, app_dir: Path, environment: dict[str, str]) -> Self:
+    async def start(cls, app_dir: Path, environment: Mapping[str, str], starting: Starting) -> Self:
         """Raises WorkerError if the app cannot be indexed."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "emulator.functions.worker", str(theirs.fileno()), str(app_dir)),
-                cwd=_ROOT,
-                env=environment,
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=_STDERR,  # what the app prints must not mix with what the emulator says on stdout
-            )
+            process = await starting(theirs, app_dir, environment)
         worker = cls(process, *await asyncio.open_unix_connection(sock=ours))
         try:
             await worker._load()

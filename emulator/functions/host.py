@@ -15,7 +15,7 @@ from emulator.alarm import Alarm
 from emulator.clock import Clock
 from emulator.functions import indexing, settings
 from emulator.functions.azurite import Azurite
-from emulator.functions.channel import Function, Invocation, InvocationError
+from emulator.functions.channel import Function, Invocation, InvocationError, Starting, new_interpreter
 from emulator.functions.errors import FunctionConfigurationError
 from emulator.functions.event_grid_webhook import MAX_BODY, EventGridWebhook
 from emulator.functions.identity import HostIdentity
@@ -44,7 +44,14 @@ class FunctionsHost:
     """
 
     def __init__(
-        self, app_dir: Path, env: dict[str, str], port: int, clock: Clock, run_dir: Path, workers: int = 1
+        self,
+        app_dir: Path,
+        env: dict[str, str],
+        port: int,
+        clock: Clock,
+        run_dir: Path,
+        workers: int = 1,
+        starting: Starting = new_interpreter,
     ) -> None:
         self._app_dir = app_dir.resolve()
         self._env = env
@@ -52,6 +59,7 @@ class FunctionsHost:
         self._alarm = Alarm(clock)
         self._run_dir = run_dir.resolve()
         self._workers = workers
+        self._starting = starting
         self._azurite = None if QUEUE_URL in env else Azurite(clock, self._run_dir)
         self._identity = HostIdentity(env)
         self._pool: WorkerPool | None = None
@@ -77,6 +85,11 @@ class FunctionsHost:
         """How many invocations have not ended."""
         return self._pool.running if self._pool else 0
 
+    @property
+    def worker_ids(self) -> list[int]:
+        """The process ids of the workers that have started, the oldest first."""
+        return [worker.pid for worker in self._pool.workers] if self._pool else []
+
     async def start(self) -> None:
         async with AsyncExitStack() as stack:
             if self._azurite:
@@ -93,7 +106,9 @@ class FunctionsHost:
             stack.push_async_callback(self._finish_background)
             environment = self._environment()
             timeout = host_settings.function_timeout
-            self._pool = pool = WorkerPool(self._app_dir, environment, self._workers, timeout, telemetry.ended)
+            self._pool = pool = WorkerPool(
+                self._app_dir, environment, self._workers, timeout, telemetry.ended, self._starting
+            )
             functions = await pool.start()
             stack.push_async_callback(pool.stop)
             listeners = self._index(functions, pool, host_settings, environment)

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from emulator.functions.channel import Function, Invocation, InvocationError, Worker, WorkerError
+from emulator.functions.channel import (
+    Function,
+    Invocation,
+    InvocationError,
+    Starting,
+    Worker,
+    WorkerError,
+    new_interpreter,
+)
 
 _LOG = logging.getLogger(__name__)
 _RESTART_SECONDS = 1
@@ -32,19 +40,22 @@ class WorkerPool:
         count: int,
         timeout: timedelta | None,
         ended: Ended = lambda *_: None,
+        starting: Starting = new_interpreter,
     ) -> None:
         self._app_dir = app_dir
         self._environment = environment
         self._count = count
         self._timeout = timeout
         self._ended = ended
-        self._workers: set[Worker] = set()
+        self._starting = starting
+        self._workers: list[Worker] = []
         self._replaced = asyncio.Event()
         self._keepers: list[asyncio.Task[None]] = []
         self._invocations: set[asyncio.Task[None]] = set()
 
     @property
     def workers(self) -> list[Worker]:
+        """The oldest first."""
         return list(self._workers)
 
     @property
@@ -125,8 +136,8 @@ class WorkerPool:
             await replaced.wait()
 
     async def _add(self) -> Worker:
-        worker = await Worker.start(self._app_dir, self._environment)
-        self._workers.add(worker)
+        worker = await Worker.start(self._app_dir, self._environment, self._starting)
+        self._workers.append(worker)
         replaced, self._replaced = self._replaced, asyncio.Event()
         replaced.set()
         return worker
@@ -135,7 +146,7 @@ class WorkerPool:
         """Replaces one worker after the other, for ever."""
         while True:
             await worker.ended.wait()
-            self._workers.discard(worker)
+            self._workers.remove(worker)
             await worker.close()
             worker = await self._replacement()
 

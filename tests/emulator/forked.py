@@ -9,32 +9,51 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
-from aiohttp import connector
+import forked_workers
+from forked_workers import take_on
 from wire import Json
 
 from emulator import __main__ as emulator
+from emulator.functions.channel import new_interpreter
 from handlers.cli import main as command
 from handlers.cli.arguments import parser
 from handlers.cli.emulate import emulator_arguments
 
 _ENCODING = "PYTHONIOENCODING"
+_MEASURED = "COVERAGE_PROCESS_START" in os.environ  # coverage counts what an interpreter runs, not what is forked
 
 type Program = Callable[[list[str]], int]
 
 _COMMANDS = ("apply", "approve", "desk", "explain", "status", "sweeps", "undo")
+_TRIGGERS = ("delivery", "resource_changed", "runtime", "sweep", "work_queue")
+# What `function_app` and `shared.azure` load only when they need it.
+_LATE = (
+    "azure.core.messaging",
+    "azure.eventgrid.aio",
+    "azure.mgmt.authorization.v2022_04_01.aio",
+    "azure.mgmt.containerregistry.aio",
+    "azure.monitor.query.aio",
+    "azure.storage.blob.aio",
+    "azure.storage.queue.aio",
+    "jinja2",
+)
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "__main__",  # else each process would load pytest
         emulator.__name__,
         command.__name__,
+        forked_workers.__name__,
         *(f"handlers.cli.{name}" for name in _COMMANDS),
+        *(f"handlers.{name}" for name in _TRIGGERS),
+        *_LATE,
     ]
 )
 
@@ -114,18 +133,16 @@ def amlguard(arguments: list[str]) -> int:
 def amlguard_emulate(besides: Sequence[str], arguments: list[str]) -> int:
     """Says the same to the emulator as `amlguard emulate`, which becomes another program, and what is `besides`."""
     options = parser(defaultdict(lambda: lambda _: 0)).parse_args(["emulate", *arguments])
-    return emulator.main([*emulator_arguments(options), *besides])
+    return local_azure(besides, emulator_arguments(options))
 
 
 def local_azure(besides: Sequence[str], arguments: list[str]) -> int:
-    return emulator.main([*arguments, *besides])
+    with nullcontext(new_interpreter) if _MEASURED else forked_workers.forked_workers() as starting:
+        return emulator.main([*arguments, *besides], starting)
 
 
 def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:
-    os.environ.clear()
-    os.environ.update(env)
-    aiohttp: Any = connector  # read SSL_CERT_FILE when it was loaded
-    aiohttp._SSL_CONTEXT_VERIFIED = aiohttp._make_ssl_context(verified=True)
+    take_on(env)
     streams: Any = ((sys.stdin, "stdin", "r"), (sys.stdout, "stdout", "w"), (sys.stderr, "stderr", "w"))
     for stream, name, mode in streams:
         with (folder / name).open(mode) as opened:

@@ -201,6 +201,11 @@ class LocalAzure:
         """These and no others."""
         self.control("POST", "faults", list(faults))
 
+    def workers(self) -> list[int]:
+        """The process ids of the app's workers, the oldest first."""
+        ids: list[int] = self.control("GET", "running").json()["workers"]
+        return ids
+
     def forget_requests(self) -> None:
         self.control("DELETE", "requests")
 

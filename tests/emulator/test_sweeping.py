@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from local_azure import LocalAzure, Start
@@ -48,17 +47,11 @@ def _listed(azure: LocalAzure) -> list[tuple[str, int]]:
     return [(one["outcome"], one["workspacesDone"]) for one in listed]
 
 
-def _workers(azure: LocalAzure) -> list[int]:
-    pid = azure.process.pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [int(one) for one in children if b"functions.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
-
-
 def test_a_worker_killed_in_the_middle_of_a_shard_costs_a_retry_of_it(azure: LocalAzure) -> None:
     azure.forget_requests()
     azure.sweep()
     azure.until(lambda: any("/computes" in one["path"] for one in azure.asked()), "the shard is under way")
-    for worker in _workers(azure):
+    for worker in azure.workers():
         os.kill(worker, signal.SIGKILL)
     azure.advance(_INVISIBLE_SECONDS + 1)
     azure.until(lambda: _listed(azure) == [("Completed", _WORKSPACES)], "the sweep comes to its end", seconds=150)

@@ -168,7 +168,7 @@ async def test_the_request_log(operator: aiohttp.ClientSession) -> None:
     await operator.get(f"{RG}?api-version=2021-04-01")
     await operator.get("/nonsense")
     going = await (await operator.get("/_local/running")).json()
-    assert going == {"invocations": 0, "events": 0, "requests": 2}
+    assert going == {"invocations": 0, "events": 0, "requests": 2, "workers": []}
     log = await (await operator.get("/_local/requests")).json()
     assert [(entry["method"], entry["path"], entry["caller"], entry["status"]) for entry in log] == [
         ("GET", f"{RG}?api-version=2021-04-01", "operator", 200),

@@ -5,7 +5,6 @@ Two workers: one runs from the first quarter to the end and is measured, the oth
 
 import os
 import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def _run(azure: LocalAzure, teams: Sequence[Team], events: int, sweeps: int) -> 
             swept += 1
         azure.advance(600)
         azure.until_quiet(600)
-        workers = _workers(azure)
+        workers = azure.workers()
         measured = measured if measured in workers else workers[0]
         samples.append(_sample(azure, measured))
         print(f"… {sent:,} events, {swept} sweeps: {samples[-1]}", flush=True)
@@ -85,15 +84,6 @@ def _kill(workers: Sequence[int], kept: int) -> int:
         if one != kept:
             os.kill(one, signal.SIGKILL)
     return len(workers) - 1
-
-
-def _workers(azure: LocalAzure) -> list[int]:
-    """Process ids of this local Azure's workers, oldest first."""
-    listed = subprocess.run(
-        ["ps", "--ppid", str(azure.process.pid), "-o", "pid=,args="], capture_output=True, text=True, check=True
-    )
-    lines = (line.split(maxsplit=1) for line in listed.stdout.splitlines())
-    return sorted(int(pid) for pid, args in lines if "emulator.functions.worker" in args)
 
 
 def _sample(azure: LocalAzure, pid: int) -> Sample:
