@@ -21,8 +21,7 @@ from emulator.directory import Directory
 from emulator.events import EventGrid
 from emulator.faults.faults import Faults
 from emulator.fronts import INGESTION, ArmFront, LogsFront, managed_identity
-from emulator.functions.azurite import ACCOUNT, Azurite
-from emulator.functions.channel import Starting, new_interpreter
+from emulator.functions.azurite import ACCOUNT
 from emulator.functions.errors import HostSettingsError
 from emulator.functions.host import FunctionsHost
 from emulator.history import History
@@ -37,6 +36,7 @@ from emulator.kept import Kept
 from emulator.logs.logs import Logs
 from emulator.logs.telemetry import TelemetryFront
 from emulator.options import Options
+from emulator.processes import PROCESSES, Processes
 from emulator.resource_graph.graph import ResourceGraph
 from emulator.seeded_values import SeededValues
 from emulator.storage import StorageFront
@@ -51,9 +51,9 @@ class LocalAzure:
     """Built without I/O except for the files that the options name. `start` opens the ports."""
 
     # long: one line for each part of the local Azure
-    def __init__(self, options: Options, run_dir: Path, starting: Starting = new_interpreter) -> None:
+    def __init__(self, options: Options, run_dir: Path, processes: Processes = PROCESSES) -> None:
         self.options = options
-        self._starting = starting
+        self._processes = processes
         self.run_dir = run_dir
         self.clock = Clock()
         self.kept = Kept(options.state)
@@ -239,7 +239,7 @@ class LocalAzure:
         """Storage account and Application Insights: not in the log of requests, as the host asks of them again and
         again.
         """
-        azurite = Azurite(self.clock, self.run_dir)
+        azurite = self._processes.storage(self.clock, self.run_dir)
         await azurite.start()
         stack.push_async_callback(azurite.stop)
         self.storage_connection = azurite.connection_string
@@ -262,7 +262,7 @@ class LocalAzure:
             self.clock,
             self.run_dir,
             options.workers,
-            self._starting,
+            self._processes.worker,
         )
         await host.start()
         stack.push_async_callback(host.stop)

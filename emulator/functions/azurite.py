@@ -59,9 +59,7 @@ class Azurite:
             raise RuntimeError("Azurite is not installed: run `make setup`")
         self._run_dir.mkdir(parents=True, exist_ok=True)
         clock_path = self._run_dir / "azurite-clock"
-        self._clock_file = os.open(clock_path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._write_offset(self._clock.offset)
-        self._clock.on_advance(self._write_offset)
+        self._follow_clock(clock_path)
         self._process = await asyncio.create_subprocess_exec(
             *(NODE, "--require", _PRELOAD, self._program, *_OPTIONS),
             cwd=self._run_dir,
@@ -100,6 +98,12 @@ class Azurite:
             said.append(line)
             if match := _LISTENING.search(line):
                 self._endpoints[match[1]] = match[2]
+
+    def _follow_clock(self, clock_path: Path) -> None:
+        """From now on the file, by which Azurite knows the time, says what the clock says."""
+        self._clock_file = os.open(clock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._write_offset(self._clock.offset)
+        self._clock.on_advance(self._write_offset)
 
     def _write_offset(self, offset: timedelta) -> None:
         if self._clock_file >= 0:

@@ -7,6 +7,7 @@ To load the SDKs of Azure takes several times as long as most commands take. Wha
 import json
 import os
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -18,15 +19,19 @@ from typing import Any, Self
 
 import forked_workers
 from forked_workers import take_on
+from lent import Lent
 from wire import Json
 
 from emulator import __main__ as emulator
+from emulator.functions.azurite import Azurite
 from emulator.functions.channel import new_interpreter
+from emulator.processes import Processes
 from handlers.cli import main as command
 from handlers.cli.arguments import parser
 from handlers.cli.emulate import emulator_arguments
 
 _ENCODING = "PYTHONIOENCODING"
+_READY_POLL_SECONDS = 0.02
 _MEASURED = "COVERAGE_PROCESS_START" in os.environ  # coverage counts what an interpreter runs, not what is forked
 
 type Program = Callable[[list[str]], int]
@@ -54,6 +59,7 @@ _CONTEXT.set_forkserver_preload(
         *(f"handlers.cli.{name}" for name in _COMMANDS),
         *(f"handlers.{name}" for name in _TRIGGERS),
         *_LATE,
+        "tests.emulator.warm",  # as the forkserver finds it, which has the repository alone on its path
     ]
 )
 
@@ -106,6 +112,16 @@ class Forked:
     def err(self) -> str:
         return self._text("stderr")
 
+    def ready(self, seconds: float) -> Json:
+        """The line by which it says so. AssertionError, with what it said, when it does not come."""
+        end = time.monotonic() + seconds
+        while not self.out.endswith("\n"):
+            if not self.runs or time.monotonic() > end:
+                raise AssertionError(f"it did not start: {self.ended(0)}")
+            time.sleep(_READY_POLL_SECONDS)
+        ready: Json = json.loads(self.out)
+        return ready
+
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
@@ -130,15 +146,16 @@ def amlguard(arguments: list[str]) -> int:
     return command.main(arguments)
 
 
-def amlguard_emulate(besides: Sequence[str], arguments: list[str]) -> int:
+def amlguard_emulate(besides: Sequence[str], lent: Lent | None, arguments: list[str]) -> int:
     """Says the same to the emulator as `amlguard emulate`, which becomes another program, and what is `besides`."""
     options = parser(defaultdict(lambda: lambda _: 0)).parse_args(["emulate", *arguments])
-    return local_azure(besides, emulator_arguments(options))
+    return local_azure(besides, lent, emulator_arguments(options))
 
 
-def local_azure(besides: Sequence[str], arguments: list[str]) -> int:
-    with nullcontext(new_interpreter) if _MEASURED else forked_workers.forked_workers() as starting:
-        return emulator.main([*arguments, *besides], starting)
+def local_azure(besides: Sequence[str], lent: Lent | None, arguments: list[str]) -> int:
+    with nullcontext(new_interpreter) if _MEASURED else forked_workers.forked_workers() as worker:
+        processes = Processes(worker, lent.to if lent else Azurite)
+        return emulator.main([*arguments, *besides], processes)
 
 
 def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:

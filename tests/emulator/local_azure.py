@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Self
 
+import azurites
 import forked
 import requests
 from azure.core.credentials import AccessToken
@@ -21,6 +22,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.monitor.query import LogsQueryClient, LogsQueryResult
 from azure.storage.queue import QueueClient
 from forked import Forked, Ran
+from lent import Lent
 from wire import Json, claims, clean, is_write, version_of
 
 from docs import fidelity
@@ -46,7 +48,6 @@ _QUIET_SECONDS = 0.5
 _LEAST_PAUSE_SECONDS = 0.05
 _MOST_PAUSE_SECONDS = 0.5
 _PAUSE_GROWS = 1.3
-_READY_POLL_SECONDS = 0.02
 _WEBHOOK = "/runtime/webhooks/EventGrid?functionName=resource_changed"
 
 
@@ -56,17 +57,6 @@ def amlguard(home: Path, *arguments: str, stdin: str = "", env: Mapping[str, str
         (Path(folder) / "stdin").write_text(stdin, encoding="utf-8")
         begun = Forked.start(Path(folder), forked.amlguard, [*arguments], clean(home, env))
         return begun.ended(_COMMAND_SECONDS)
-
-
-def _ready(begun: Forked) -> Json:
-    """The line that says so. AssertionError, with what it said, when it does not come."""
-    end = time.monotonic() + _START_SECONDS
-    while not begun.out.endswith("\n"):
-        if not begun.runs or time.monotonic() > end:
-            raise AssertionError(f"the local Azure did not start: {begun.ended(0)}")
-        time.sleep(_READY_POLL_SECONDS)
-    ready: Json = json.loads(begun.out)
-    return ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +74,7 @@ class LocalAzure:
     folder: Path
     process: Forked
     ready: Json
+    lent: Lent | None
     http: requests.Session = field(default_factory=requests.Session)
 
     @classmethod
@@ -117,8 +108,9 @@ class LocalAzure:
         if condition is not None:
             arguments += ["--condition", condition]
         besides = () if throttle else ("--no-throttle",)
-        process = Forked.start(folder, partial(program, besides), arguments, clean(folder))
-        azure = cls(folder, process, _ready(process))
+        lent = azurites.take() if functions else None
+        process = Forked.start(folder, partial(program, besides, lent), arguments, clean(folder))
+        azure = cls(folder, process, process.ready(_START_SECONDS), lent)
         azure.http.verify = azure.ready["ca"]
         azure.http.trust_env = False
         return azure
@@ -129,6 +121,8 @@ class LocalAzure:
         self._logs.close()
         self.process.signal(signal.SIGTERM)
         self.process.ended(_STOP_SECONDS)
+        if self.lent:
+            azurites.give_back(self.lent)
         assert not unlisted, f"docs/fidelity.md does not list what amlguard sends: {sorted(unlisted)}"
 
     @property
