@@ -20,7 +20,7 @@ from typing import Any, Self
 import forked_workers
 from forked_workers import take_on
 from lent import Lent
-from wire import Json
+from wire import Json, clean
 
 from emulator import __main__ as emulator
 from emulator.functions.azurite import Azurite
@@ -32,6 +32,7 @@ from handlers.cli.emulate import emulator_arguments
 
 _ENCODING = "PYTHONIOENCODING"
 _READY_POLL_SECONDS = 0.02
+_ENDED_SECONDS = 120
 _MEASURED = "COVERAGE_PROCESS_START" in os.environ  # coverage counts what an interpreter runs, not what is forked
 
 type Program = Callable[[list[str]], int]
@@ -156,6 +157,11 @@ def local_azure(besides: Sequence[str], lent: Lent | None, arguments: list[str])
     with nullcontext(new_interpreter) if _MEASURED else forked_workers.forked_workers() as worker:
         processes = Processes(worker, lent.to if lent else Azurite)
         return emulator.main([*arguments, *besides], processes)
+
+
+def emulator_ended(folder: Path, *arguments: str) -> Ran:
+    """`python -m emulator` that does not start."""
+    return Forked.start(folder, emulator.main, [*arguments], clean(folder)).ended(_ENDED_SECONDS)
 
 
 def _run(program: Program, arguments: list[str], env: dict[str, str], folder: Path) -> None:

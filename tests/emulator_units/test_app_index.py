@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import forked
 import pytest
 import pytest_asyncio
 
@@ -168,9 +169,7 @@ async def test_emulate_does_not_start_with_a_function_in_error(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "Logging:Level"])
-async def test_an_app_setting_that_flex_consumption_refuses_is_refused(name: str) -> None:
-    command = (sys.executable, "-m", "emulator", "--setting", f"{name}=python")
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=PIPE)
-    out, err = await process.communicate()
-    assert (process.returncode, out) == (1, b"")
-    assert f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption".encode() in err
+async def test_an_app_setting_that_flex_consumption_refuses_is_refused(tmp_path: Path, name: str) -> None:
+    ran = forked.emulator_ended(tmp_path, "--setting", f"{name}=python")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"The following app setting (Site.SiteConfig.AppSettings.{name}) for Flex Consumption" in ran.err

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from emulator_units.arm_calls import REGISTRY, resource
+from local_azure import LocalAzure
 
 from emulator.options import Options, parse
 
@@ -74,10 +76,13 @@ def test_ready_line_and_clean_end(tmp_path: Path) -> None:
     assert not Path(ready["ca"]).exists()
 
 
-def test_the_same_seed_makes_up_the_same() -> None:
-    with started("--seed", "5") as (_, one), started("--seed", "5") as (_, other), started("--seed", "6") as (_, third):
-        assert one["env"]["AMLGUARD_LOGS_RULE_ID"] == other["env"]["AMLGUARD_LOGS_RULE_ID"]
-        assert one["env"]["AMLGUARD_LOGS_RULE_ID"] != third["env"]["AMLGUARD_LOGS_RULE_ID"]
+def test_the_same_seed_makes_up_the_same(tmp_path_factory: pytest.TempPathFactory) -> None:
+    def rule_id(seed: str) -> str:
+        azure = LocalAzure.start(tmp_path_factory.mktemp("seed"), None, "", "--seed", seed, functions=False)
+        azure.stop()
+        return azure.env["AMLGUARD_LOGS_RULE_ID"]
+
+    assert rule_id("5") == rule_id("5") != rule_id("6")
 
 
 @pytest.mark.parametrize(
@@ -93,11 +98,10 @@ def test_the_same_seed_makes_up_the_same() -> None:
 def test_refusals(tmp_path: Path, option: str, text: str, said: str) -> None:
     file = tmp_path / "given.json"
     file.write_text(text)
-    command = [sys.executable, "-m", "emulator", "--no-functions", option, str(file)]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert said in result.stderr
-    assert "Traceback" not in result.stderr
+    ran = forked.emulator_ended(tmp_path, "--no-functions", option, str(file))
+    assert (ran.code, ran.out) == (1, "")
+    assert said in ran.err
+    assert "Traceback" not in ran.err
 
 
 @pytest.mark.parametrize(
