@@ -105,9 +105,6 @@ def test_long_fields_are_cut_off(logs: Logs) -> None:
         (STREAM, b"[1]", None, 400, "InvalidPayload"),
         (STREAM, b"[]", "gzip", 400, "InvalidPayload"),
         (STREAM, gzip.compress(b"[]", mtime=0)[:-4], "gzip", 400, "InvalidPayload"),
-        (STREAM, b"[" + b" " * 1_048_576 + b"]", None, 413, "ContentLengthLimitExceeded"),
-        (STREAM, gzip.compress(b"[" + b" " * 1_048_576 + b"]", mtime=0), "gzip", 413, "ContentLengthLimitExceeded"),
-        (STREAM, gzip.compress(b"[" + b" " * 99_000_000 + b"]", mtime=0), "gzip", 413, "ContentLengthLimitExceeded"),
     ],
 )
 def test_what_is_refused_leaves_nothing(
@@ -116,6 +113,15 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(AzureError) as refused:
         logs.ingest(stream, body, encoding)
     assert (refused.value.status, refused.value.code) == (status, code)
+    assert TABLE not in stored
+
+
+@pytest.mark.parametrize(("blanks", "encoding"), [(1_048_576, None), (1_048_576, "gzip"), (99_000_000, "gzip")])
+def test_too_much_is_refused(logs: Logs, stored: dict[str, list[Json]], blanks: int, encoding: str | None) -> None:
+    body = b"[%b]" % (b" " * blanks)
+    with pytest.raises(AzureError) as refused:
+        logs.ingest(STREAM, gzip.compress(body) if encoding else body, encoding)
+    assert (refused.value.status, refused.value.code) == (413, "ContentLengthLimitExceeded")
     assert TABLE not in stored
 
 
