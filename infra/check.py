@@ -20,9 +20,11 @@ from infra.snapshots import parameter_files, snapshot_of
 
 type Json = dict[str, Any]
 type Scan = Callable[[Mapping[str, Json], Sequence[Mapping[str, str]]], list[str]]
+type Bind = Callable[[Json], Json]
 
 INFRA = Path(__file__).parent
 ROOT = INFRA.parent
+BIND = INFRA / "bind.cjs"
 TEMPLATES = ("main.bicep", "management-group.bicep", "examples/topic-subscriptions.bicep")
 _AZD = "main.parameters.json"
 _ERROR = " : Error "
@@ -50,17 +52,18 @@ def tables() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def unbound(texts: Mapping[str, str]) -> list[str]:
+def _bound(given: Json) -> Json:
+    answer = subprocess.run(  # noqa: S603 - our own script, run by our own Node
+        [NODE, BIND], input=json.dumps(given), capture_output=True, text=True, check=True
+    )
+    found: Json = json.loads(answer.stdout)
+    return found
+
+
+def unbound(texts: Mapping[str, str], bind: Bind = _bound) -> list[str]:
     """What Microsoft's language service finds wrong in the queries."""
     schemas = {name: f"({', '.join(f'{c}:{t}' for c, t in columns)})" for name, columns in tables().items()}
-    answer = subprocess.run(  # noqa: S603 - our own script, run by our own Node
-        [NODE, INFRA / "bind.cjs"],
-        input=json.dumps({"tables": schemas, "queries": dict(texts)}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    wrong: dict[str, Any] = json.loads(answer.stdout)
+    wrong = bind({"tables": schemas, "queries": dict(texts)})
     return [f"{name}.kql: {one}" for name, found in wrong.items() for one in found]
 
 
@@ -134,7 +137,9 @@ def worked_out(
         return [str(error)], then
 
 
-def main(arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan = scanned) -> int:
+def main(
+    arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan = scanned, bind: Bind = _bound
+) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.check", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
     parser.add_argument("--ages", choices=("fail", "note"), default="fail", help="what an old api-version does")
@@ -142,7 +147,7 @@ def main(arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan 
     folder: Path = options.folder.resolve()
     snapshots, unread = committed(folder)
     with ThreadPoolExecutor() as pool:
-        binding = pool.submit(unbound, queries(folder))
+        binding = pool.submit(unbound, queries(folder), bind)
         # The committed snapshots are mostly what the templates give. Where they are not, the new ones are scanned.
         scanning = pool.submit(scan, snapshots, accepted())
         found, now = worked_out(compiler, folder, snapshots)

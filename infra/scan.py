@@ -14,10 +14,10 @@ from typing import Any
 
 type Json = dict[str, Any]
 
-_CHECKOV = Path(__file__).parents[1] / ".venv-infra" / "bin" / "checkov"
+_PYTHON = Path(__file__).parents[1] / ".venv-infra" / "bin" / "python"
+_SCRIPT = Path(__file__).with_name("run_checkov.py")
 _ACCEPTED = Path(__file__).parent / "accepted.json"
 _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
-_ARGUMENTS = ("--framework", "arm", "--compact", "--quiet", "--skip-download", "--output", "json")
 _NESTED = "Microsoft.Resources/deployments"
 # This many lines of checkov's error are enough to see what it is about.
 _MOST_LINES = 5
@@ -37,7 +37,11 @@ def scanned(snapshots: Mapping[str, Json], excused: Sequence[Mapping[str, str]])
         for name, snapshot in snapshots.items():
             (Path(folder) / f"{name}.json").write_text(json.dumps(_flat(snapshot), indent=1), "utf-8")
         done = subprocess.run(  # noqa: S603 - installed from requirements-infra.txt
-            [_CHECKOV, "-d", folder, *_ARGUMENTS], capture_output=True, text=True, check=False
+            # -P, because some of our modules have the names of others' packages.
+            [_PYTHON, "-P", _SCRIPT, folder],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     try:
         report = json.loads(done.stdout)

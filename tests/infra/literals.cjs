@@ -1,10 +1,10 @@
-// What Microsoft's language service reads in KQL string literals. stdin: [literal]; stdout: [value], null for what is
-// none, or more than one.
+// What Microsoft's language service reads in KQL string literals: [literal] gives [value], null for what is none, or more
+// than one.
 require("@kusto/language-service-next/bridge.min.js");
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 
 const { Syntax } = Kusto.Language;
-const values = JSON.parse(require("fs").readFileSync(0, "utf-8")).map((literal) => {
+module.exports = (literals) => literals.map((literal) => {
   const code = Kusto.Language.KustoCode.ParseAndAnalyze(`print ${literal}`);
   if (code.GetDiagnostics().Count) return null;
   const found = [];
@@ -14,4 +14,3 @@ const values = JSON.parse(require("fs").readFileSync(0, "utf-8")).map((literal) 
   })(code.Syntax);
   return found.length === 1 ? found[0] : null;
 });
-process.stdout.write(JSON.stringify(values));

@@ -1,5 +1,5 @@
-// Where KQL goes by prose, by Microsoft's own parser. stdin: {"tables": {name: "(column:type, ...)"}, "queries": {name:
-// text}, "columns": [name], "fixed": {column: [word]}}; stdout: {name: [what goes by it]}.
+// Where KQL goes by prose, by Microsoft's own parser. {"tables": {name: "(column:type, ...)"}, "queries": {name: text},
+// "columns": [name], "fixed": {column: [word]}} gives {name: [what goes by it]}.
 //
 // A column of prose, and whatever is made of it, may be shown: projected, renamed, sorted, grouped by, kept by an
 // aggregate. Any other use goes by it. `fixed` are columns in which `has` may look for one of these words.
@@ -7,7 +7,6 @@ require("@kusto/language-service-next/bridge.min.js");
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 
 const { Syntax } = Kusto.Language;
-const given = JSON.parse(require("fs").readFileSync(0, "utf-8"));
 const SHOWN_BY = new Set([
   "ProjectOperator", "ProjectAwayOperator", "ProjectKeepOperator", "ProjectReorderOperator", "ProjectRenameOperator",
   "ExtendOperator", "DistinctOperator", "SortOperator", "SummarizeByClause",
@@ -37,8 +36,8 @@ function called(node) {
 }
 
 // The columns of prose, and those that are made of them under another name.
-function tainted(root) {
-  const prose = new Set(given.columns);
+function tainted(root, columns) {
+  const prose = new Set(columns);
   for (let before = -1; before !== prose.size; ) {
     before = prose.size;
     for (const one of below(root)) {
@@ -61,29 +60,31 @@ function isShown(name) {
   return false;
 }
 
-function isFixed(name) {
+function isFixed(name, fixed) {
   const of = name.Parent;
-  return kind(of) === "HasExpression" && of.Left === name && (given.fixed[name.SimpleName] ?? []).includes(of.Right.LiteralValue);
+  return kind(of) === "HasExpression" && of.Left === name && (fixed[name.SimpleName] ?? []).includes(of.Right.LiteralValue);
 }
 
-function uses(root, code) {
+function uses(root, code, { columns, fixed }) {
   const written = (node) => code.slice(node.TextStart, node.End);
-  const prose = tainted(root), found = [];
+  const prose = tainted(root, columns), found = [];
   for (const one of below(root)) {
     const text = written(one);
     if (EVERYWHERE.has(kind(one))) found.push(text);
     else if (kind(one) === "StarExpression" && !["ExpressionList", "SeparatedElement"].includes(kind(one.Parent))) found.push(text);
     else if (called(one) === "pack_all") found.push(text);
-    else if (PACKS.has(called(one)) && given.columns.some((column) => text.includes(column))) found.push(text);
-    else if (kind(one) === "NameReference" && named(one.SimpleName, prose) && !isShown(one) && !isFixed(one)) found.push(written(one.Parent));
+    else if (PACKS.has(called(one)) && columns.some((column) => text.includes(column))) found.push(text);
+    else if (kind(one) === "NameReference" && named(one.SimpleName, prose) && !isShown(one) && !isFixed(one, fixed)) found.push(written(one.Parent));
   }
   return [...new Set(found)];
 }
 
-const symbols = Object.entries(given.tables).map(([name, columns]) => new Kusto.Language.Symbols.TableSymbol.$ctor7(name, columns, null));
-const globals = Kusto.Language.GlobalState.Default.WithDatabase(new Kusto.Language.Symbols.DatabaseSymbol.ctor("audit", symbols));
-const answer = {};
-for (const [name, text] of Object.entries(given.queries)) {
-  answer[name] = uses(Kusto.Language.KustoCode.ParseAndAnalyze(text, globals).Syntax, text);
-}
-process.stdout.write(JSON.stringify(answer));
+module.exports = (given) => {
+  const symbols = Object.entries(given.tables).map(([name, columns]) => new Kusto.Language.Symbols.TableSymbol.$ctor7(name, columns, null));
+  const globals = Kusto.Language.GlobalState.Default.WithDatabase(new Kusto.Language.Symbols.DatabaseSymbol.ctor("audit", symbols));
+  const answer = {};
+  for (const [name, text] of Object.entries(given.queries)) {
+    answer[name] = uses(Kusto.Language.KustoCode.ParseAndAnalyze(text, globals).Syntax, text, given);
+  }
+  return answer;
+};

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alert_cases import FIRES, QUIET, Rows, finding, remediation, sweep
 from deployments import WHOLE, alerts, duration, only
+from kql_parser import Parser
 from kusto import Case, run
 
 from infra.check import INFRA, ROOT, queries, unbound
@@ -85,8 +86,8 @@ def test_a_new_app_has_time_to_be_heard(first_day: list[int], place: int) -> Non
     assert (first_day[place] > 0) is _FIRST_DAY[place][3]
 
 
-def test_the_age_that_is_deployed_is_bound() -> None:
-    assert unbound({alert: _deployed(alert, 1) for alert in YOUNG}) == []
+def test_the_age_that_is_deployed_is_bound(parser: Parser) -> None:
+    assert unbound({alert: _deployed(alert, 1) for alert in YOUNG}, parser.bind) == []
 
 
 def test_the_deployment_puts_the_apps_age_into_the_queries() -> None:

@@ -12,6 +12,7 @@ import raw
 from app import WITHOUT_SETTLING, App
 from deployments import alerts
 from fakes import FakeAzure
+from kql_parser import Parser
 from prose import PROSE, steered_by_prose
 from reliability.host import undo
 from unit.build import sai, terms
@@ -37,11 +38,11 @@ def _workbook() -> dict[str, str]:
     return {item["name"]: item["content"]["query"] for item in book["items"] if item["type"] == 3}
 
 
-def test_no_query_that_is_deployed_or_documented_goes_by_prose() -> None:
+def test_no_query_that_is_deployed_or_documented_goes_by_prose(parser: Parser) -> None:
     deployed = {f"alert {name}": one["query"] for name, one in alerts().items()}
     documented = _documented()
     assert len(documented) > 3
-    assert steered_by_prose({**queries(), **deployed, **_workbook(), **documented}) == {}
+    assert steered_by_prose(parser, {**queries(), **deployed, **_workbook(), **documented}) == {}
 
 
 @dataclass(repr=False)
@@ -67,7 +68,7 @@ class _Reader(AuditReader):
         return []
 
 
-async def test_no_query_of_the_product_goes_by_prose() -> None:
+async def test_no_query_of_the_product_goes_by_prose(parser: Parser) -> None:
     one = App(terms(**WITHOUT_SETTLING), azure := _Asked(logged=True))
     azure.have(raw.workspace(sai("mlw")), raw.registry(), raw.storage(), raw.vault(), raw.compute("cpu1", sai("cpu1")))
     done = await one.run()
@@ -84,11 +85,11 @@ async def test_no_query_of_the_product_goes_by_prose() -> None:
         "ContainerRegistryLoginEvents",
     ):
         assert any(part in kql for kql in asked), part
-    assert steered_by_prose({kql: kql for kql in asked}) == {}
+    assert steered_by_prose(parser, {kql: kql for kql in asked}) == {}
     of_the_audit = {kql: kql for kql in asked if kql.startswith(REMEDIATIONS)}
-    assert unbound(of_the_audit) == []
+    assert unbound(of_the_audit, parser.bind) == []
     # So it is in a table that was deployed before there was the column.
-    assert unbound({kql: kql.replace("'Found'", "'NoSuchColumn'") for kql in of_the_audit}) == []
+    assert unbound({kql: kql.replace("'Found'", "'NoSuchColumn'") for kql in of_the_audit}, parser.bind) == []
 
 
 _USES = (
@@ -150,9 +151,8 @@ def _piped(use: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[str]]:
-    """Of all at once, since the parser takes seconds to load."""
-    return steered_by_prose({text: text for text in (*map(_piped, (*_USES, *_SHOWS)), *_HIDDEN)})
+def found(parser: Parser) -> dict[str, list[str]]:
+    return steered_by_prose(parser, {text: text for text in (*map(_piped, (*_USES, *_SHOWS)), *_HIDDEN)})
 
 
 @pytest.mark.parametrize("text", [*map(_piped, _USES), *_HIDDEN])

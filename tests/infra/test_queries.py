@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from alert_cases import finding, remediation
 from deployments import alerts
+from kql_parser import Parser
 from kusto import Case, run
 
 from emulator.kql.core import Column, Environment, Table
@@ -207,8 +208,8 @@ def test_every_query_is_used_and_tested() -> None:
     assert shown - set(alerts()) == {*WANTED, *WANTED_OF_OPEN, "event-to-grant"}
 
 
-def test_every_query_is_bound() -> None:
-    assert unbound(QUERIES) == []
+def test_every_query_is_bound(parser: Parser) -> None:
+    assert unbound(QUERIES, parser.bind) == []
 
 
 _WRONG = (
@@ -220,9 +221,8 @@ _WRONG = (
 
 
 @pytest.fixture(scope="module")
-def complaints() -> list[str]:
-    """Of all at once, since the parser takes seconds to load."""
-    return unbound({text: text for text in _WRONG})
+def complaints(parser: Parser) -> list[str]:
+    return unbound({text: text for text in _WRONG}, parser.bind)
 
 
 @pytest.mark.parametrize("wrong", _WRONG)
