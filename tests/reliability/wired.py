@@ -1,11 +1,13 @@
 """amlguard's own clients against a local Azure, on which the tests play the faults; queue, store and log are fakes."""
 
 import asyncio
+import ssl
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
 
+from aiohttp import ClientSession, TCPConnector
 from app import App
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
@@ -64,7 +66,9 @@ class Wire(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late,
     """
 
     def __init__(self, azure: LocalAzure, clock: Clock) -> None:
-        super().__init__(connection_verify=azure.ready["ca"])
+        # Told of the CA itself, it would trust it anew, and connect anew, for each request.
+        trusted = TCPConnector(ssl=ssl.create_default_context(cafile=azure.ready["ca"]))
+        super().__init__(session=ClientSession(connector=trusted, auto_decompress=False))
         self._clock, self.left = clock, 2000
         self.slept: list[float] = []
         self.hurries = True
