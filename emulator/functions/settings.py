@@ -7,13 +7,16 @@ would not start is refused in the words of HostJsonFileConfigurationSource and S
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from aiohttp import ClientSession, TCPConnector
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 from azure.storage.queue.aio import QueueClient
 
 from emulator.functions import extensions, schema
@@ -128,7 +131,16 @@ class Connection:
         """A URL needs the app's identity, and trusts the `ca` of this file."""
         if self.string:
             return QueueClient.from_connection_string(self.string, name)
-        return QueueClient(self.queue_url, name, credential=identity, connection_verify=ca or True)
+        return QueueClient(self.queue_url, name, credential=identity, transport=_trusting(ca))
+
+
+def _trusting(ca: str | None) -> AsyncHttpTransport[Any, Any]:
+    """The SDK's own way to trust a CA makes a context, and so a connection, for each request."""
+    connector = TCPConnector(ssl=ssl.create_default_context(cafile=ca))
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
+        session=ClientSession(connector=connector, auto_decompress=False)
+    )
+    return made
 
 
 def connection(name: str | None, environment: Mapping[str, str]) -> Connection:
