@@ -43,10 +43,12 @@ $(INFRA)/.ready: requirements-infra.txt
 	@touch $@
 
 # Its packages are large, and few of their modules are ever imported: compiling all of them takes longer than the test.
+# Those that are imported the first use compiles, here, because several tests at once would each compile them.
 $(AZ)/.ready: requirements-az.txt
 	@echo "Setting up $(AZ): the Azure CLI, whose parser az commands are held against ..."
 	@$(PYTHON) -m venv --clear $(AZ)
 	@$(AZ)/bin/python -m pip install -qq --disable-pip-version-check --no-compile --require-hashes -r requirements-az.txt
+	@$(AZ)/bin/python -W ignore tests/az/azure_cli.py <tests/az/first.json >/dev/null
 	@touch $@
 
 # The newest SDKs of Azure: azure-cli pins older ones.

@@ -137,9 +137,7 @@ def worked_out(
         return [str(error)], then
 
 
-def main(
-    arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan = scanned, bind: Bind = _bound
-) -> int:
+def main(arguments: Sequence[str] | None, compiler: Compiler | None, scan: Scan = scanned, bind: Bind = _bound) -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.check", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=INFRA)
     parser.add_argument("--ages", choices=("fail", "note"), default="fail", help="what an old api-version does")
