@@ -43,7 +43,7 @@ $(INFRA)/.ready: requirements-infra.txt
 	@touch $@
 
 # Its packages are large, and few of their modules are ever imported: compiling all of them takes longer than the test.
-# Those that are imported the first use compiles, here, because several tests at once would each compile them.
+# A first use compiles those that are: otherwise several tests would each do it, at the same time.
 $(AZ)/.ready: requirements-az.txt
 	@echo "Setting up $(AZ): the Azure CLI, whose parser az commands are held against ..."
 	@$(PYTHON) -m venv --clear $(AZ)

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import ClientSession, DummyCookieJar, TCPConnector
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue.aio import QueueClient
 
 from emulator.functions import extensions, schema
@@ -131,16 +131,23 @@ class Connection:
         """A URL needs the app's identity, and trusts the `ca` of this file."""
         if self.string:
             return QueueClient.from_connection_string(self.string, name)
-        return QueueClient(self.queue_url, name, credential=identity, transport=_trusting(ca))
+        return QueueClient(self.queue_url, name, credential=identity, transport=_Trusting(ca))
 
 
-def _trusting(ca: str | None) -> AsyncHttpTransport[Any, Any]:
-    """The SDK's own way to trust a CA makes a context, and so a connection, for each request."""
-    connector = TCPConnector(ssl=ssl.create_default_context(cafile=ca))
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
-        session=ClientSession(connector=connector, auto_decompress=False)
-    )
-    return made
+class _Trusting(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late, so mypy sees Any
+    """Keeps its connections. The SDK's own way to trust a CA makes a context, and so a connection, for each request."""
+
+    session: ClientSession | None
+
+    def __init__(self, ca: str | None) -> None:
+        super().__init__()
+        self._context = ssl.create_default_context(cafile=ca)
+
+    async def open(self) -> None:
+        if not self.session:  # only now, because nobody would close that of a client that is never used
+            connector = TCPConnector(ssl=self._context)
+            self.session = ClientSession(connector=connector, cookie_jar=DummyCookieJar(), auto_decompress=False)
+        await super().open()
 
 
 def connection(name: str | None, environment: Mapping[str, str]) -> Connection:

@@ -17,12 +17,12 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Self
 
-import forked_workers
-from forked_workers import take_on
+from forked_workers import forked_workers, take_on
 from lent import Lent
 from wire import Json, clean
 
 from emulator import __main__ as emulator
+from emulator.functions import worker
 from emulator.functions.azurite import Azurite
 from emulator.functions.channel import new_interpreter
 from emulator.processes import Processes
@@ -56,7 +56,7 @@ _CONTEXT.set_forkserver_preload(
         "__main__",  # else each process would load pytest
         emulator.__name__,
         command.__name__,
-        forked_workers.__name__,
+        worker.__name__,
         *(f"handlers.cli.{name}" for name in _COMMANDS),
         *(f"handlers.{name}" for name in _TRIGGERS),
         *_LATE,
@@ -154,8 +154,8 @@ def amlguard_emulate(besides: Sequence[str], lent: Lent | None, arguments: list[
 
 
 def local_azure(besides: Sequence[str], lent: Lent | None, arguments: list[str]) -> int:
-    with nullcontext(new_interpreter) if _MEASURED else forked_workers.forked_workers() as worker:
-        processes = Processes(worker, lent.to if lent else Azurite)
+    with nullcontext(new_interpreter) if _MEASURED else forked_workers() as starting:
+        processes = Processes(starting, lent.to if lent else Azurite)
         return emulator.main([*arguments, *besides], processes)
 
 

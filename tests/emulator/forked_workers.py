@@ -7,14 +7,15 @@ import asyncio
 import json
 import os
 import selectors
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from signal import SIGKILL
 from typing import Any, Never
 
 from aiohttp import connector
@@ -22,8 +23,9 @@ from aiohttp import connector
 from emulator.functions import worker
 from emulator.functions.channel import Process, Starting
 
+_ROOT = Path(__file__).parents[2]
 _MOST_BYTES = 1 << 16
-_GONE = -SIGKILL  # what is said of a process whose parent is gone, too
+_GONE = -signal.SIGKILL  # what is said of a process whose parent is gone, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class _Forked:
     def kill(self) -> None:
         if self.code.done():
             raise ProcessLookupError
-        os.kill(self.pid, SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
         return await asyncio.shield(self.code)
@@ -42,12 +44,12 @@ class _Forked:
 
 @contextmanager
 def forked_workers() -> Iterator[Starting]:
-    """To be entered where nothing runs yet but this thread. It ends when this process does."""
+    """To be entered before anything but this thread runs. The process that forks ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     parent = os.fork()
     if not parent:
         ours.close()
-        _fork_on_demand(theirs)
+        _end_with(partial(_fork_on_demand, theirs))
     theirs.close()
 
     async def starting(connection: socket.socket, app_dir: Path, environment: Mapping[str, str]) -> Process:
@@ -77,8 +79,24 @@ async def _code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> i
     return int(said or _GONE)
 
 
-def _fork_on_demand(demands: socket.socket) -> Never:
+def _end_with(program: Callable[[], int]) -> Never:
+    """The process ends as an interpreter would, whatever the one that it was forked from has still to do."""
+    code = 1
+    try:
+        code = program()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else code
+    except BaseException:  # noqa: BLE001 - an interpreter says and does the same
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _fork_on_demand(demands: socket.socket) -> int:
     """Says on the second descriptor of each demand which process there is, and in the end its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the local Azure ends these in order
     children: dict[int, tuple[int, socket.socket]] = {}
     waiting = selectors.EpollSelector()
     waiting.register(demands, selectors.EVENT_READ)
@@ -93,14 +111,14 @@ def _fork_on_demand(demands: socket.socket) -> Never:
                 continue
             demand, descriptors, _, _ = socket.recv_fds(demands, _MOST_BYTES, 2)
             if not demand:
-                os._exit(0)
+                return 0
             connection, told = descriptors
             telling = socket.socket(fileno=told)
             if not (pid := os.fork()):
                 waiting.close()
                 for one in (demands, telling, *(other for _, other in children.values())):
                     one.close()
-                _become_worker(connection, *json.loads(demand))
+                _end_with(partial(_work, connection, *json.loads(demand)))
             os.close(connection)
             _tell(telling, pid)
             children[ended := os.pidfd_open(pid)] = pid, telling
@@ -112,17 +130,11 @@ def _tell(telling: socket.socket, number: int) -> None:
         telling.send(b"%d\n" % number)
 
 
-def _become_worker(connection: int, app_dir: str, environment: Mapping[str, str]) -> Never:
-    code = 1
-    try:
-        take_on(environment)
-        with Path(os.devnull).open("rb") as nothing:
-            os.dup2(nothing.fileno(), sys.stdin.fileno())
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        code = worker.main([str(connection), app_dir])
-    except BaseException:  # noqa: BLE001 - the interpreter would do the same with it
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+def _work(connection: int, app_dir: str, environment: Mapping[str, str]) -> int:
+    take_on(environment)
+    os.chdir(_ROOT)
+    sys.path[:] = [str(_ROOT), *(one for one in sys.path if one.startswith((sys.prefix, sys.base_prefix)))]
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return worker.main([str(connection), app_dir])

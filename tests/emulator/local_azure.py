@@ -120,9 +120,10 @@ class LocalAzure:
         self.http.close()
         self._logs.close()
         self.process.signal(signal.SIGTERM)
-        self.process.ended(_STOP_SECONDS)
+        ran = self.process.ended(_STOP_SECONDS)
         if self.lent:
             azurites.give_back(self.lent)
+        assert "Unclosed" not in ran.err, ran.err
         assert not unlisted, f"docs/fidelity.md does not list what amlguard sends: {sorted(unlisted)}"
 
     @property
