@@ -21,10 +21,8 @@ async function step(page, [what, ...said]) {
     case "print": return page.emulateMedia({ media: "print" });
     case "search": return page.evaluate(search, said[0]);
     case "axe": {
-      const result = await page.evaluate(async (source) => {
-        (0, eval)(source);
-        return axe.run(document, { resultTypes: ["violations"] });
-      }, fs.readFileSync(AXE, "utf8"));
+      if (!(await page.evaluate(() => "axe" in window))) await page.evaluate((source) => { (0, eval)(source); }, fs.readFileSync(AXE, "utf8"));
+      const result = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
       return result.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 5).join("; ")}`);
     }
     default: throw new Error(`no such step: ${what}`);
@@ -49,18 +47,18 @@ const tabs = process.env.AMLGUARD_KEEP_TABS ? new Map() : null;
 
 async function opened(browser, one) {
   const [width, height] = one.size || [1280, 900];
-  const how = { viewport: { width, height }, colorScheme: one.theme || "light", bypassCSP: Boolean(one.bypass) };
+  const how = { viewport: { width, height }, bypassCSP: Boolean(one.bypass) };
   const kind = JSON.stringify(how);
-  if (tabs && tabs.has(kind)) return tabs.get(kind);
-  const page = await (await browser.newContext(how)).newPage();
+  const page = (tabs && tabs.get(kind)) || (await (await browser.newContext(how)).newPage());
   if (tabs) tabs.set(kind, page);
+  await page.emulateMedia({ colorScheme: one.theme || "light", media: null });
   return page;
 }
 
+// An empty page follows, so that no large one is laid out anew for the next visit's media.
 async function left(page) {
   if (!tabs) return page.context().close();
   page.removeAllListeners();
-  await page.emulateMedia({ media: null });
   await page.goto("about:blank");
 }
 
