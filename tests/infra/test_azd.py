@@ -5,20 +5,16 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from infra import package
 from infra.check import INFRA, ROOT
 
 AZURE_YAML: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text("utf-8"))
 SERVICE: dict[str, Any] = AZURE_YAML["services"]["amlguard"]
 PARAMETERS: dict[str, Any] = json.loads((INFRA / "main.parameters.json").read_text("utf-8"))["parameters"]
-# What azd's createDeployableZip leaves out by itself of a Python function app without a .funcignore.
-_LEFT_OUT = {"__pycache__", ".azure", "local.settings.json", "pyvenv.cfg"}
 
 
 def test_azd_takes_the_staged_folder_and_builds_nothing() -> None:
@@ -34,14 +30,6 @@ def test_an_azd_that_would_build_it_all_the_same_is_refused() -> None:
     assert tuple(map(int, least)) >= (1, 23, 5)
     for document in ("README.md", "docs/deploy.md", "docs/adr/0022-a-package-with-its-packages.md"):
         assert f"azd {'.'.join(least)}" in (ROOT / document).read_text("utf-8")
-
-
-def test_azd_leaves_nothing_out_of_the_staged_folder(tmp_path: Path) -> None:
-    """Of what is copied; the packages are installed uncompiled, without a virtual environment."""
-    (tmp_path / "stage").mkdir()
-    package.build(tmp_path / "stage")
-    names = {one.name for one in (tmp_path / "stage").rglob("*")}
-    assert names & (_LEFT_OUT | {".funcignore"}) == set()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the hook of POSIX")

@@ -13,6 +13,8 @@ import pytest
 from infra import package
 
 _ROOT = Path(__file__).parents[2]
+# What azd's createDeployableZip leaves out by itself of a Python function app without a .funcignore.
+_LEFT_OUT = {"__pycache__", ".azure", "local.settings.json", "pyvenv.cfg"}
 _INDEX = Path(__file__).with_name("index_app.py")
 
 
@@ -41,6 +43,12 @@ def test_only_what_runs_is_in_it(built: Path) -> None:
     installed = {one.name for one in (built / package.SITE_PACKAGES).iterdir()}
     assert {"pytest", "mypy", "ruff", "hypothesis", "emulator", "bin"} & installed == set()
     assert {"azure", "aiohttp", "msgspec", "yaml"} <= installed
+
+
+def test_azd_leaves_nothing_out_of_it(built: Path) -> None:
+    """Of what is copied; the packages are installed uncompiled, without a virtual environment."""
+    names = {one.name for one in built.rglob("*")}
+    assert names & (_LEFT_OUT | {".funcignore"}) == set()
 
 
 def test_everything_that_is_deployed_is_source_that_is_versioned(built: Path) -> None:

@@ -63,17 +63,11 @@ def _pip(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def _built(source: Path, out: Path) -> Path:
-    """The wheel of a source tree; setuptools is that of this environment."""
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", out, source)
-    (wheel,) = out.glob("*.whl")
-    return wheel
-
-
-def _sdist(source: Path, out: Path) -> Path:
-    code = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", code, str(out)], cwd=source, check=True, capture_output=True)
-    (made,) = out.glob("*.tar.gz")
+def _built(kind: str, source: Path, out: Path) -> Path:
+    """The wheel or sdist of a source tree, by the hook that pip calls; setuptools is that of this environment."""
+    code = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+    subprocess.run([sys.executable, "-c", code, f"build_{kind}", str(out)], cwd=source, check=True, capture_output=True)
+    (made,) = out.glob({"wheel": "*.whl", "sdist": "*.tar.gz"}[kind])
     return made
 
 
@@ -85,12 +79,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     shutil.copytree(_ROOT, checkout, ignore=_NOT_SOURCE)
     for name in ("out", "direct", "packages"):
         (folder / name).mkdir()
-    sdist = _sdist(checkout, folder / "out")
+    sdist = _built("sdist", checkout, folder / "out")
     with tarfile.open(sdist) as archive:
         archive.extractall(folder / "unpacked", filter="data")
     (source,) = (folder / "unpacked").iterdir()
-    wheel = _built(source, folder / "out")
-    with zipfile.ZipFile(_built(checkout, folder / "direct")) as direct, zipfile.ZipFile(wheel) as made:
+    wheel = _built("wheel", source, folder / "out")
+    with zipfile.ZipFile(_built("wheel", checkout, folder / "direct")) as direct, zipfile.ZipFile(wheel) as made:
         assert sorted(direct.namelist()) == sorted(made.namelist())
     _pip("download", "--no-deps", "--require-hashes", "-r", _ROOT / "requirements.txt", "-d", folder / "packages")
     venv.create(folder / "environment", with_pip=False)
