@@ -1,6 +1,6 @@
-"""Azurites for local Azures. Each takes an empty one and gives it back, so that few have to start.
+"""Azurites that local Azures borrow, one after the other, so that few have to start.
 
-To start costs Azurite a second of CPU, and as much again until Node has compiled what is used most.
+Starting one costs a second of CPU, and as much again until Node has compiled what it uses most.
 """
 
 from functools import cache
@@ -21,7 +21,7 @@ def take() -> Lent:
 
 
 def give_back(lent: Lent) -> None:
-    """What cannot be emptied nobody gets again. It ends with the tests, as all do."""
+    """One that cannot be emptied is not lent again. All of them end with the tests."""
     try:
         lent.empty()
     except AzureError:

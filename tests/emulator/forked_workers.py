@@ -24,6 +24,7 @@ from emulator.functions import worker
 from emulator.functions.channel import Process, Starting
 
 _ROOT = Path(__file__).parents[2]
+_LIBRARIES = tuple(f"{prefix}/lib" for prefix in (sys.prefix, sys.base_prefix))  # beside them stands what tests add
 _MOST_BYTES = 1 << 16
 _GONE = -signal.SIGKILL  # what is said of a process whose parent is gone, too
 
@@ -133,7 +134,7 @@ def _tell(telling: socket.socket, number: int) -> None:
 def _work(connection: int, app_dir: str, environment: Mapping[str, str]) -> int:
     take_on(environment)
     os.chdir(_ROOT)
-    sys.path[:] = [str(_ROOT), *(one for one in sys.path if one.startswith((sys.prefix, sys.base_prefix)))]
+    sys.path[:] = [str(_ROOT), *(one for one in sys.path if one.startswith(_LIBRARIES))]
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), sys.stdin.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

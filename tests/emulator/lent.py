@@ -37,7 +37,7 @@ class Lent:
 
 
 class _Borrowed(Azurite):
-    """Has started, and goes on when it is stopped."""
+    """It is already running, and `stop` leaves it running."""
 
     def __init__(self, lent: Lent, clock: Clock, folder: Path) -> None:
         super().__init__(clock, folder)

@@ -1,7 +1,7 @@
-"""Loaded last of what is forked: what each local Azure would make for itself, and no garbage to look for later.
+"""Preloaded last: makes what each local Azure would otherwise make for itself, and takes the heap from the collector.
 
-The parsers of KQL and of conditions take a third of a second. To look through all that is loaded takes as long, because
-each page that the collector touches is copied.
+The parsers of KQL and of conditions take a third of a second. A collection in a forked process takes almost as long,
+because each page that the collector touches is copied.
 """
 
 import gc
