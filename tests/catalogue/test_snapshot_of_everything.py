@@ -1,11 +1,13 @@
 """A snapshot of the tenant in which everything is wrong: the commands say of it what they said of the tenant."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from catalogue.gathered import Placed, document, placed, policy
+from forked import Ran
 from local_azure import LocalAzure, amlguard
 from undisguised import KEY, differences, plain, pseudonyms, undisguised
 from wire import Json
@@ -55,35 +57,42 @@ def _said(told: Json) -> Json:
     return {name: value for name, value in told.items() if name not in _OF_THE_RUN} | {"lookedAt": looked}
 
 
+@pytest.fixture(scope="module")
+def then(azure: LocalAzure, file: Path) -> Callable[[str], Json]:
+    """What a command says of the snapshot in names, which is looked at once."""
+    return cache(lambda command: _of_file(azure, command, file))
+
+
+def _of_file(azure: LocalAzure, command: str, snapshot: Path) -> Json:
+    out = azure.folder / f"{command}-{snapshot.stem}.json"
+    return _told(
+        amlguard(azure.folder, command, "--format", "json", "--out", str(out), "--snapshot", str(snapshot)), out
+    )
+
+
+def _told(ran: Ran, out: Path) -> Json:
+    assert ran.code in (0, 2), ran.err
+    return _said(json.loads(out.read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize("command", ["plan", "report"])
-def test_it_says_what_the_connection_said(azure: LocalAzure, file: Path, command: str) -> None:
-    def told(name: str, *more: str, there: bool) -> Json:
-        out = azure.folder / f"{name}.json"
-        arguments = (command, "--format", "json", "--out", str(out), *more)
-        ran = azure.run(*arguments) if there else amlguard(azure.folder, *arguments)
-        assert ran.code in (0, 2), ran.err
-        found: Json = json.loads(out.read_text(encoding="utf-8"))
-        return _said(found)
-
-    live = told("live", "--fresh", "--policy", str(azure.folder / "policy.yaml"), there=True)
-    then = told("then", "--snapshot", str(file), there=False)
-    for name, said in live.items():
-        assert then[name] == said, name
+def test_it_says_what_the_connection_said(azure: LocalAzure, then: Callable[[str], Json], command: str) -> None:
+    out, policy_file = (azure.folder / name for name in (f"live-{command}.json", "policy.yaml"))
+    ran = azure.run(command, "--format", "json", "--out", str(out), "--fresh", "--policy", str(policy_file))
+    of_file = then(command)
+    for name, said in _told(ran, out).items():
+        assert of_file[name] == said, name
 
 
 @pytest.mark.parametrize("command", ["plan", "report"])
-def test_in_pseudonyms_it_says_the_same(azure: LocalAzure, file: Path, disguised: Path, command: str) -> None:
-    def told(snapshot: Path) -> Json:
-        out = azure.folder / f"{command}-{snapshot.stem}.json"
-        ran = amlguard(azure.folder, command, "--format", "json", "--out", str(out), "--snapshot", str(snapshot))
-        assert ran.code in (0, 2), ran.err
-        return _said(json.loads(out.read_text(encoding="utf-8")))
-
+def test_in_pseudonyms_it_says_the_same(
+    azure: LocalAzure, file: Path, disguised: Path, then: Callable[[str], Json], command: str
+) -> None:
     made = pseudonyms(json.loads(file.read_text(encoding="utf-8")))
-    live = told(file)
-    assert live["grants"]
-    assert live["removals"], "own assignments are recognised"
-    assert differences(plain(live), undisguised(told(disguised), made)) == []
+    in_names = then(command)
+    assert in_names["grants"]
+    assert in_names["removals"], "own assignments are recognised"
+    assert differences(plain(in_names), undisguised(_of_file(azure, command, disguised), made)) == []
 
 
 @pytest.mark.parametrize("rule", ["compute-pull", "encryption-key-access", "outbound-targets"])

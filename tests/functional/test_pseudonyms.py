@@ -280,11 +280,11 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_canary_in_any_place_is_gone(form: str) -> None:
+def test_a_canary_in_any_place_is_gone(objects: list[dict[str, Any]], form: str) -> None:
     """In all values and keys at once, of each kind of object that a rule reads."""
     made, disguise = FORMS[form](CANARY), _disguise()
     seen = 0
-    for one in _objects():
+    for one in objects:
         planted = _planted(one, made)
         seen += json.dumps(made) in json.dumps(planted)
         kept = json.dumps(disguise.of(Keeping().of(planted)), ensure_ascii=False)
@@ -293,7 +293,8 @@ def test_a_canary_in_any_place_is_gone(form: str) -> None:
     assert seen > 100
 
 
-def _objects() -> list[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def objects() -> list[dict[str, Any]]:
     """All that the catalogue's tenant has, one of each shape."""
     cases = [one for one in placed() if one.case.acts and not one.case.event]
     told = document(one.case.build(one.place) for one in cases)
