@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.access.actions import Plan
 from shared.access.model import Estate
-from shared.access.plan import plan
+from shared.access.plan import decide
 from shared.access.registry_users import unread
 from shared.access.rules import List
 from shared.access.scope import Scope
@@ -48,34 +48,34 @@ async def prepare(
     once = CachedReads(azure)
     if touched:
         few = about(terms, touched)
-        estate = await observe(workspace, once, few, trigger)
-        if estate is None:
+        at = await observe(workspace, once, few, trigger)
+        if at is None:
             return None
-        alone = decided(plan(estate, few), estate, few)
+        alone = decided(decide(at), at.asked[0], at.estate, few)
         if alone:
-            return Prepared(estate, alone)
-    estate = await observe(workspace, once, terms, trigger, frugal=frugal, listed=listed)
-    if estate is None:
+            return Prepared(at.estate, alone)
+    at = await observe(workspace, once, terms, trigger, frugal=frugal, listed=listed)
+    if at is None:
         return None
-    made = plan(estate, terms)
+    made = decide(at)
     if made.unread:
         # Nothing that was read so far keeps the admin user on. The other workspaces on the registry are read first,
         # because they may need it.
-        estate = await look_around(estate, once, terms, frugal=frugal, listed=listed)
-        made = plan(estate, terms)
-    while wants := made.unread - estate.facts.keys():
-        estate = await look_further(estate, wants, once, terms, frugal=frugal, listed=listed)
-        made = plan(estate, terms)
-    return Prepared(estate, made)
+        at = await look_around(at.estate, once, terms, frugal=frugal, listed=listed)
+        made = decide(at)
+    while wants := made.unread - at.estate.facts.keys():
+        at = await look_further(at.estate, wants, once, terms, frugal=frugal, listed=listed)
+        made = decide(at)
+    return Prepared(at.estate, made)
 
 
 async def prepare_for_everybody(workspace: Scope, azure: Reads, terms: Terms) -> Prepared | None:
     """Like `prepare`, but reads all users of the registry, whatever keeps its admin user on."""
     once = CachedReads(azure)
-    estate = await observe(workspace, once, terms)
-    if estate is None:
+    at = await observe(workspace, once, terms)
+    if at is None:
         return None
-    estate = await look_around(estate, once, terms)
-    while wants := unread(estate, terms) - estate.facts.keys():
-        estate = await look_further(estate, wants, once, terms)
-    return Prepared(estate, plan(estate, terms))
+    at = await look_around(at.estate, once, terms)
+    while wants := unread(at.asked, at.estate) - at.estate.facts.keys():
+        at = await look_further(at.estate, wants, once, terms)
+    return Prepared(at.estate, decide(at))

@@ -123,11 +123,11 @@ class Undo:
         )
         told = dict.fromkeys(one for some in users for one in some)
         own = {one.ancestor(WORKSPACE) for one in taking.served} - told.keys()
-        estates = await asyncio.gather(
+        found = await asyncio.gather(
             *(observe(one, once, self.terms) for one in told),
             *(_if_readable(observe(one, once, self.terms)) for one in own if one),
         )
-        return [estate for estate in estates if estate]
+        return [at.estate for at in found if at]
 
     async def carry_out(
         self, undoing: Undoing, run: Run, *, force: bool = False, outcomes: list[tuple[Step, Outcome]] | None = None
@@ -198,7 +198,7 @@ async def _as_they_are(done: Sequence[Done], azure: Reads) -> tuple[list[Step], 
     return steps, unread
 
 
-async def _if_readable(reading: Awaitable[Estate | None]) -> Estate | None:
+async def _if_readable[T](reading: Awaitable[T]) -> T | None:
     try:
         return await reading
     except ReadFailedError as error:

@@ -83,9 +83,10 @@ class Vet:
         """What the guards say, as far as this workspace is concerned."""
         if not await Scopes(self.azure, Memory()).any_chooses(self.terms.scopes, workspace):
             return undo_guards.not_watched(one.done, workspace)
-        estate = await observe(workspace, self.azure, self.terms)
-        if estate is None:
+        at = await observe(workspace, self.azure, self.terms)
+        if at is None:
             return undo_guards.nobody(one.done)
+        estate = at.estate
         said: Grant | Setting | Refusal
         if isinstance(change, Setting):
             said = undo_guards.back(one.done, change, estate, self.terms) or change

@@ -57,6 +57,11 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAs
     )
 
 
+def ask_all(estate: Estate, terms: Terms) -> tuple[WorkspaceAsks, ...]:
+    """Everything that they ask for all workspaces at hand, the subject first."""
+    return tuple(ask_rules(workspace, estate, terms) for workspace in estate.workspaces)
+
+
 def asks_of(rule: Rule, workspace: Workspace, estate: Estate) -> Iterator[Stamped]:
     """What one rule asks for, stamped as its own."""
     return (_stamped(rule, one) for one in rule.asks(workspace, estate))

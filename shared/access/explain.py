@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.access.actions import Grant, Plan, Removal, Setting, Wait
-from shared.access.ask_rules import ask_rules, grant_key
+from shared.access.ask_rules import ask_all, ask_rules, grant_key
 from shared.access.asks import Cover, Finding, RegistryUser, RequiredGrant
 from shared.access.held import weakest
 from shared.access.model import Estate, Identity, Principal, Workspace
@@ -137,8 +137,7 @@ def users(estate: Estate, terms: Terms, made: Plan, resource: Scope) -> tuple[Re
     """Who uses the registry of the estate's workspace. For any other resource, nobody."""
     if estate.subject.registry != resource:
         return ()
-    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
-    return registry_users(resource, asked, made.grants, estate)
+    return registry_users(resource, ask_all(estate, terms), made.grants, estate)
 
 
 def user_document(one: RegistryUser) -> Document:

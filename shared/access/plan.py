@@ -4,13 +4,13 @@ Rules ask, coverage says what is already held, and guardrails object. The result
 carries it out, and mode report only records it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.access import merge
 from shared.access.actions import Deferred, Grant, Leaning, Plan, Refusal, Removal, Setting, Unknown, Wait, Withheld
 from shared.access.admin_user import NOT_READY_AGAIN, Delay
 from shared.access.advice import Advised, advice, each_once
-from shared.access.ask_rules import WorkspaceAsks, ask_rules, fixes
+from shared.access.ask_rules import WorkspaceAsks, ask_all, fixes
 from shared.access.asks import Finding, Property, RequiredGrant, RequiredSetting, Severity
 from shared.access.caps import Change
 from shared.access.cases import GrantCase, SettingCase, Situation
@@ -29,8 +29,12 @@ from shared.access.terms import Terms
 
 def plan(estate: Estate, terms: Terms) -> Plan:
     """What the subject workspace needs. Raises `KeyError` or `UnknownRoleError` if something was not read."""
-    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
-    at, mine = Situation(asked, estate, terms), asked[0]
+    return decide(Situation(ask_all(estate, terms), estate, terms))
+
+
+def decide(at: Situation) -> Plan:
+    """As `plan`, where the rules were asked already."""
+    asked, mine, estate, terms = at.asked, at.asked[0], at.estate, at.terms
     satisfied, leaning, unknown, asking = _held(mine, at)
     grants, withheld, findings = _grants(at, asking)
     settings, more_withheld, deferred, more_findings = _settings(at, grants)
@@ -151,7 +155,7 @@ def _setting(rule: Rule, one: RequiredSetting, needed_by: Scope | None = None) -
     )
 
 
-def _resyncs(asked: list[WorkspaceAsks], settings: list[Setting], terms: Terms) -> list[Setting]:
+def _resyncs(asked: Sequence[WorkspaceAsks], settings: list[Setting], terms: Terms) -> list[Setting]:
     """AML-71: for every workspace that uses the registry, after its admin user went off.
 
     The cap does not count them.

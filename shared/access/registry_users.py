@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.access.actions import Grant
-from shared.access.ask_rules import WorkspaceAsks, ask_rules
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Cover, NotReady, RegistryUser, RequiredGrant, UserKind
 from shared.access.evidence import admin_logins, moment
 from shared.access.guards import Guard
@@ -19,7 +19,6 @@ from shared.access.quoting import kql
 from shared.access.rules.builders import BUILDS, UNCOVERED_BUILDER
 from shared.access.rules.pull import PULLS
 from shared.access.scope import Scope
-from shared.access.terms import Terms
 
 # Which kind of user the need makes of an identity.
 _KINDS = {
@@ -45,10 +44,9 @@ def registry_users(
     return tuple(sorted(dict.fromkeys(users), key=lambda user: _ORDER[user.kind]))
 
 
-def unread(estate: Estate, terms: Terms) -> set[Want]:
+def unread(asked: Iterable[WorkspaceAsks], estate: Estate) -> set[Want]:
     """What must still be read about those who use the subject's registry."""
     registry = estate.subject.registry
-    asked = [ask_rules(workspace, estate, terms) for workspace in estate.workspaces]
     users = registry_users(registry, asked, (), estate) if registry else ()
     return {want for user in users for want in user.wants}
 

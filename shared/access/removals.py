@@ -1,5 +1,7 @@
 """Which of amlguard's own grants are taken back: those that no rule of any workspace at hand asks for."""
 
+from collections.abc import Sequence
+
 from shared.access.actions import Removal, Withheld
 from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import Finding, RequiredRemoval, Severity
@@ -12,7 +14,7 @@ from shared.access.terms import Terms
 
 
 def removals(
-    asked: list[WorkspaceAsks], estate: Estate, terms: Terms
+    asked: Sequence[WorkspaceAsks], estate: Estate, terms: Terms
 ) -> tuple[list[Removal], list[Withheld], list[Finding]]:
     """What is still being created, cannot be read or has a malformed id may need its grants, so none is taken back."""
     taken: list[Removal] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared.access.actions import Grant, Plan, Wait
-from shared.access.ask_rules import ask_rules
+from shared.access.ask_rules import WorkspaceAsks
 from shared.access.asks import RequiredGrant
 from shared.access.model import Estate, Principal, Want
 from shared.access.rules import List, Rule
@@ -49,7 +49,7 @@ def lists(terms: Terms) -> frozenset[List]:
     return frozenset(whole.union(*(rule.each for rule in terms.asked)))
 
 
-def decided(made: Plan, estate: Estate, terms: Terms) -> Plan | None:
+def decided(made: Plan, asked: WorkspaceAsks, estate: Estate, terms: Terms) -> Plan | None:
     """`made`, as far as the rules for what was touched decide alone. None: everything must be looked at.
 
     Alone they decide that nothing must be done, and which grants an identity gets that only a touched resource has,
@@ -61,7 +61,7 @@ def decided(made: Plan, estate: Estate, terms: Terms) -> Plan | None:
         return None
     if not all(isinstance(one.action, Wait) for one in made.deferred):
         return None
-    if made.grants and not all(_is_alone(one, estate, terms) for one in made.grants):
+    if made.grants and not all(_is_alone(one, asked, estate, terms) for one in made.grants):
         return None
     told = (one for one in made.findings if all(_is_theirs(ask, estate, terms) for ask in one.needs))
     return replace(made, findings=tuple(told))
@@ -72,13 +72,12 @@ def _is_theirs(ask: RequiredGrant, estate: Estate, terms: Terms) -> bool:
     return ask.principal == estate.caller or _its_own(ask.principal, ask.on, estate, terms)
 
 
-def _is_alone(grant: Grant, estate: Estate, terms: Terms) -> bool:
-    asked = (one for _, one in ask_rules(estate.subject, estate, terms).grants if grant.serves(one))
+def _is_alone(grant: Grant, asked: WorkspaceAsks, estate: Estate, terms: Terms) -> bool:
     return (
         _its_own(grant.principal, grant.on, estate, terms)
         and not grant.others
         and (grant.scope in estate.registries or estate.facts.get(Want(grant.scope)) is not None)
-        and not any(one.explicit for one in asked)
+        and not any(one.explicit for _, one in asked.grants if grant.serves(one))
     )
 
 

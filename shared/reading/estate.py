@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import parse
-from shared.access.ask_rules import WorkspaceAsks, ask_rules
+from shared.access.ask_rules import WorkspaceAsks, ask_all
+from shared.access.cases import Situation
 from shared.access.lost import without_lost
 from shared.access.model import Compute, ComputeType, Estate, Fact, Principal, Unreadable, Want, Workspace
 from shared.access.permissions import RoleDefinition
@@ -43,7 +44,7 @@ async def observe(
     *,
     frugal: bool = False,
     listed: bool = False,
-) -> Estate | None:
+) -> Situation | None:
     """Reads what the workspace needs to know. None if the workspace does not exist (any more).
 
     Raises `ReadFailedError`, and never returns a partial estate. `frugal` prefers one more round trip to one request
@@ -67,7 +68,7 @@ async def observe(
 
 async def look_around(
     estate: Estate, azure: CachedReads, terms: Terms, *, frugal: bool = False, listed: bool = False
-) -> Estate:
+) -> Situation:
     """`estate` with the other workspaces on the registry, and with what they need."""
     others, strays = await neighbours(estate.subject, azure, terms)
     return await _complete(
@@ -83,7 +84,7 @@ async def look_further(
     *,
     frugal: bool = False,
     listed: bool = False,
-) -> Estate:
+) -> Situation:
     """`estate` with `wants`, and with what they lead to."""
     facts = await read_facts(wants, azure)
     return await _complete(replace(estate, facts={**estate.facts, **facts}), azure, terms, frugal=frugal, listed=listed)
@@ -91,7 +92,8 @@ async def look_further(
 
 async def look_for(estate: Estate, besides: WorkspaceAsks, azure: CachedReads, terms: Terms) -> Estate:
     """`estate` with what guards must know about `besides`, which no rule needs to ask for now."""
-    return await _complete(estate, azure, terms, frugal=False, besides=(besides,))
+    seen = await _complete(estate, azure, terms, frugal=False, besides=(besides,))
+    return seen.estate
 
 
 async def _ahead(workspace: Scope, azure: Reads) -> None:
@@ -123,14 +125,15 @@ async def _complete(
     frugal: bool,
     listed: bool = False,
     besides: Sequence[WorkspaceAsks] = (),
-) -> Estate:
+) -> Situation:
     """Reads until the rules name no identity whose access is unknown (an AKS cluster may name a new one)."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
     rules = _that_want(terms)
     while True:
-        asked = [*(ask_rules(workspace, estate, terms) for workspace in estate.workspaces), *besides]
+        mine = ask_all(estate, terms)
+        asked = (*mine, *besides)
         subscriptions = _subscriptions(asked)
         estate = await _look_abroad(subscriptions - known, estate, azure)
         subscriptions -= estate.blind
@@ -144,7 +147,8 @@ async def _complete(
         wants = _wants(estate, rules) - estate.facts.keys()
         principals = unknown_holders(asked, estate, terms)
         if not dependencies and not principals and not wants and subscriptions <= known:
-            return await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
+            estate = await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
+            return Situation(mine, estate, terms)
         seen |= dependencies
         known |= subscriptions
         facts, estate = await asyncio.gather(
@@ -279,12 +283,7 @@ async def _roles(role_ids: frozenset[str], at: Scope, azure: Reads) -> Mapping[s
 
 
 def _subscriptions(asked: Iterable[WorkspaceAsks]) -> frozenset[Scope]:
-    """The subscriptions of everything that might change.
-
-    Those of the workspace and its registry are known from the start.
-
-    Most changes are there.
-    """
+    """The subscriptions of everything that might change. Most is in those of the workspace and its registry."""
     asked = list(asked)
     targets = [one.scope for each in asked for _, one in each.grants]
     targets += [one.resource for each in asked for _, one in each.settings]

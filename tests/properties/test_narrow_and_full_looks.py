@@ -22,9 +22,10 @@ from unit.build import REGISTRY, terms
 from shared import policy
 from shared.access import denies, parse
 from shared.access.actions import Grant, Plan
+from shared.access.ask_rules import ask_all
 from shared.access.asks import Ask, Objection
 from shared.access.model import Estate
-from shared.access.plan import plan
+from shared.access.plan import decide
 from shared.access.rules import RULES, List, Rule
 from shared.access.scope import Scope
 from shared.access.terms import Terms
@@ -69,10 +70,10 @@ async def _looks(workspace: Scope, azure: FakeAzure, said: Terms) -> list[Looks]
     found = []
     for touched in (name for name in List if name.of(full.estate.subject)):
         few = about(said, touched)
-        estate = await observe(workspace, CachedReads(azure), few)
-        assert estate
-        narrow = decided(plan(estate, few), estate, few)
-        found.append(Looks(touched, few, full.estate, estate, narrow, full.plan))
+        at = await observe(workspace, CachedReads(azure), few)
+        assert at
+        narrow = decided(decide(at), at.asked[0], at.estate, few)
+        found.append(Looks(touched, few, full.estate, at.estate, narrow, full.plan))
         taken = await prepare(workspace, azure, said, touched=touched)
         assert taken
         assert taken.plan == (narrow or full.plan)
@@ -125,6 +126,15 @@ def test_for_teams_and_an_attacker(shard: int) -> None:
                 granted += bool(one.narrow and one.narrow.grants)
     assert alone > TENANTS // 2, "too few looks end with what was touched: nothing is tried"
     assert granted, "no look at what was touched grants anything"
+
+
+def test_what_the_rules_asked_last_they_ask_of_all_that_was_read() -> None:
+    for seed in range(TENANTS):
+        azure, said = _of_a_team(seed)
+        for workspace in _workspaces(azure):
+            at = asyncio.run(observe(workspace, CachedReads(azure), said))
+            assert at
+            assert at.asked == ask_all(at.estate, said)
 
 
 @given(tenants(), st.booleans())
