@@ -172,13 +172,13 @@ class FakeAzure:
         if "/" in collection:
             kind = collection.casefold()
             found = [
-                raw for scope, raw in self.resources.items() if parent.contains(scope) and scope.resource_type == kind
+                raw for scope, raw in self.resources.items() if scope.resource_type == kind and parent.contains(scope)
             ]
             return found if self._resource(parent) is not None else None
         if parent not in self.resources:
             return None
         kind = f"{parent.resource_type}/{collection.casefold()}"
-        return [raw for scope, raw in self.resources.items() if parent.contains(scope) and scope.resource_type == kind]
+        return [raw for scope, raw in self.resources.items() if scope.resource_type == kind and parent.contains(scope)]
 
     def _descendants(self, group: Scope) -> set[Scope]:
         """Azure says no more of a group that is not there than of one that may not be read."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from shared.access.ids import PRIMARY, Field, NoId
 from shared.access.losses import Lost
@@ -129,7 +130,7 @@ class Connection:
     raw: Raw = field(default_factory=dict, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
     """`identity.user` may hold several. `primary` names the one that AML uses, if set. `leaving`: it is being deleted.
 
@@ -159,7 +160,7 @@ class Workspace:
     connections: tuple[Connection, ...] = ()
     no_ids: tuple[NoId, ...] = ()
 
-    @property
+    @cached_property  # most rules ask for it
     def acting(self) -> Principal | None:
         """The identity that the workspace acts as: the primary UAI, the SAI, or its only UAI. None if unclear."""
         if self.unclear(PRIMARY):
@@ -191,8 +192,7 @@ class Registry:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Want:
+class Want(NamedTuple):
     """Something that a rule must see: a resource, what is listed below it (`collection`), or rows of a query.
 
     A `collection` is as in `shared.ports.Azure.children`. `query` is KQL over the Log Analytics workspace, or over

@@ -35,6 +35,7 @@ def description(rules: str, requirements: Iterable[str], run: str, on: Scope, sh
     return f"amlguard: {rules} ({', '.join(requirements)}), run {run}, for {on}{whom}"[:_LONGEST]
 
 
+@lru_cache(maxsize=4096)  # each of several rounds of reading looks at the same assignments
 def _marked(text: str | None) -> re.Match[str] | None:
     return _DESCRIPTION.fullmatch(text) if text else None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from shared.access.model import Workspace
 from shared.access.preferences import People, Preferences
@@ -68,7 +69,7 @@ class Exemption:
         return self.tag is None or tags.get(self.tag[0].casefold()) == self.tag[1]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """The policy file in the form that the pure decisions need. `rules` is keyed by AML-id or rule name, in lower case.
 
@@ -94,7 +95,7 @@ class Terms:
     approved: frozenset[str] = frozenset()
     touched: List | None = None
 
-    @property
+    @cached_property
     def asked(self) -> tuple[Rule, ...]:
         """The rules that ask. Those that the policy turned off ask, too. Only optional ones are silent then."""
         return tuple(rule for rule in self.table if not rule.optional or self.enabled(rule))

@@ -166,6 +166,8 @@ async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Re
     """Subscriptions to which only a user of the workspace led. If amlguard may not read them, the rest must go on."""
     at_home = {scope.subscription for one in estate.workspaces for scope in (one.id, *_named_by(one))}
     abroad = [scope for scope in subscriptions if scope not in at_home and scope not in estate.blind]
+    if not abroad:
+        return estate
     looks = await asyncio.gather(*(read_fact(Want(scope, _LOCKS), azure) for scope in abroad))
     closed = (scope for scope, look in zip(abroad, looks, strict=True) if look is None or isinstance(look, Unreadable))
     return replace(estate, blind=estate.blind.union(closed))

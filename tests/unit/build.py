@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ WORKSPACE = workspace_id()
 CLUSTER = resource("Microsoft.ContainerService/managedClusters", "aks")
 
 
+@cache
 def guid(name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
