@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from catalogue.case import ALLOWED_GROUP, PEOPLE_GROUP, PEOPLE_TAG, TENANT_ID, Case, Place, Raw, Tenant
 
@@ -27,16 +28,17 @@ class Placed:
         return self.place.name
 
 
-def placed() -> tuple[Placed, ...]:
-    """Of every `cases_*.py` here; places are named after rule, side and number."""
-    modules = sorted(path.stem for path in _HERE.glob("cases_*.py"))
-    cases = [case for module in modules for case in importlib.import_module(f"catalogue.{module}").CASES]
-    numbers: dict[str, int] = {}
+def placed(*only: ModuleType) -> tuple[Placed, ...]:
+    """Of every `cases_*.py` here, or of `only` these; places are named after rule, side and number among all."""
+    modules = [importlib.import_module(f"catalogue.{path.stem}") for path in sorted(_HERE.glob("cases_*.py"))]
+    numbers = Counter[str]()
     found = []
-    for case in cases:
-        side = f"{case.rule}-{'acts' if case.acts else 'leaves'}"
-        numbers[side] = numbers.get(side, 0) + 1
-        found.append(Placed(case, Place(f"{side}-{numbers[side]}")))
+    for module in modules:
+        for case in module.CASES:
+            side = f"{case.rule}-{'acts' if case.acts else 'leaves'}"
+            numbers[side] += 1
+            if not only or module in only:
+                found.append(Placed(case, Place(f"{side}-{numbers[side]}")))
     return tuple(found)
 
 

@@ -9,9 +9,7 @@ from event_grid import event
 from local_azure import FINDINGS, LocalAzure
 from wire import Json
 
-_MODULES = (cases_gone, cases_images, cases_keyless, cases_outbound, cases_registry_users)
-MINE = [case for module in _MODULES for case in module.CASES]
-PLACED = [one for one in placed() if one.case in MINE]
+PLACED = placed(cases_gone, cases_images, cases_keyless, cases_outbound, cases_registry_users)
 _SECONDS = 240
 
 

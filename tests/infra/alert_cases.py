@@ -4,7 +4,8 @@ Where the words of a row count, amlguard's own code makes it (`produced.py`); wh
 `remediation`, `finding` and `sweep` do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from produced import (
@@ -24,6 +25,8 @@ from shared.audit_rows import FINDINGS, REMEDIATIONS, SWEEPS
 from shared.azure.errors import reading, recording
 
 type Rows = Mapping[str, Sequence[Mapping[str, Any]]]
+# What amlguard itself makes, it makes when the test begins: each process of the tests imports this module.
+type Given = Rows | Callable[[], Rows]
 
 _NOTHING: Rows = {}
 
@@ -51,24 +54,30 @@ def _put(queue: str, operation: str = "PutMessage") -> dict[str, Any]:
 
 _AUDIT_REFUSED = exception(forbidden(recording("record in AmlGuardRemediation_CL"), "OperationFailed"))
 _READ_REFUSED = exception(forbidden(reading("list computes of mlw")))
+
+
+def _only(table: str, made: Callable[[], Rows]) -> Rows:
+    return {table: made()[table]}
+
+
 _GUARDS = ("kill-switch", "cap", "cap-hour", "cap-target", "lock", "approval")
 
-FIRES: Mapping[str, Mapping[str, Rows]] = {
-    "remediation-failed": {"a change failed": failed()},
+FIRES: Mapping[str, Mapping[str, Given]] = {
+    "remediation-failed": {"a change failed": failed},
     "withheld-by-guard": {
-        **{f"by {guard}": withheld(guard) for guard in _GUARDS},
-        "as somebody reverts it": {REMEDIATIONS: contested()[REMEDIATIONS]},
+        **{f"by {guard}": partial(withheld, guard) for guard in _GUARDS},
+        "as somebody reverts it": partial(_only, REMEDIATIONS, contested),
     },
     "contested-change": {
-        "a finding": {FINDINGS: contested()[FINDINGS]},
-        "a withheld change": {REMEDIATIONS: contested()[REMEDIATIONS]},
+        "a finding": partial(_only, FINDINGS, contested),
+        "a withheld change": partial(_only, REMEDIATIONS, contested),
     },
     "nothing-heard": {
         "no row at all": _NOTHING,
         "rows of the day before": {REMEDIATIONS: [remediation(1500, "Applied")], SWEEPS: [sweep(1450, "Completed")]},
     },
     "poison-work": {
-        "the app found it": poisoned(),
+        "the app found it": poisoned,
         "the queue saw it": {"StorageQueueLogs": [_put("amlguard-work-poison")]},
     },
     "policy-broken": {
@@ -79,10 +88,10 @@ FIRES: Mapping[str, Mapping[str, Rows]] = {
         "never": _NOTHING,
         "the last one is 14 hours old": {SWEEPS: [sweep(14 * 60, "Completed")]},
         "started and never ended": {SWEEPS: [sweep(30, "Started"), sweep(14 * 60, "Completed")]},
-        "one is incomplete": {SWEEPS: [*swept(whole=False)[SWEEPS], sweep(400, "Completed")]},
+        "one is incomplete": lambda: {SWEEPS: [*swept(whole=False)[SWEEPS], sweep(400, "Completed")]},
     },
     "grants-above-usual": {
-        "out of the blue": granted(21),
+        "out of the blue": partial(granted, 21),
         "far above the busiest hour": {REMEDIATIONS: [*_grants(40, 10), *_grants(12, 300), *_grants(3, 600)]},
     },
     "audit-ingestion-failing": {
@@ -90,24 +99,24 @@ FIRES: Mapping[str, Mapping[str, Rows]] = {
         "the app could not record": _AUDIT_REFUSED,
     },
     "identity-lost-role": {
-        "a change was forbidden": failed(),
-        "a list could not be read": unreadable_list(),
+        "a change was forbidden": failed,
+        "a list could not be read": unreadable_list,
         "a look failed": _READ_REFUSED,
         "nothing could be recorded": _AUDIT_REFUSED,
         "a sweep without telemetry": {SWEEPS: [sweep(12, "Started")]},
     },
 }
 
-QUIET: Mapping[str, Mapping[str, Rows]] = {
+QUIET: Mapping[str, Mapping[str, Given]] = {
     "remediation-failed": {
         "no row": _NOTHING,
         "other outcomes": {REMEDIATIONS: [remediation(5, one) for one in ("Planned", "Applied", "Withheld", "Undone")]},
         "long ago": {REMEDIATIONS: [remediation(20, "Failed")]},
     },
     "withheld-by-guard": {
-        "as the policy asks": withheld("report-mode"),
-        "exempt, as the policy asks": withheld("exemption"),
-        "in mode report": reported(),
+        "as the policy asks": partial(withheld, "report-mode"),
+        "exempt, as the policy asks": partial(withheld, "exemption"),
+        "in mode report": reported,
         "applied": {REMEDIATIONS: [remediation(5, "Applied")]},
         "long ago": {REMEDIATIONS: [remediation(70, "Withheld", Guard="cap")]},
     },
@@ -119,7 +128,7 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
     },
     "nothing-heard": {
         "a sweep": {SWEEPS: [sweep(1400, "Started")]},
-        "a sweep as amlguard records it": {SWEEPS: swept()[SWEEPS]},
+        "a sweep as amlguard records it": partial(_only, SWEEPS, swept),
         "an action": {REMEDIATIONS: [remediation(5, "Planned")]},
         "a finding": {FINDINGS: [finding(5, "compute-settings")]},
     },
@@ -133,13 +142,13 @@ QUIET: Mapping[str, Mapping[str, Rows]] = {
         "long ago": {FINDINGS: [finding(430, "policy-broken")]},
     },
     "sweep-overdue": {
-        "one was completed": swept(),
+        "one was completed": swept,
         "one is under way": {SWEEPS: [sweep(5, "Started"), sweep(12.5 * 60, "Completed")]},
         "one was incomplete the day before": {SWEEPS: [sweep(14 * 60, "Incomplete"), sweep(200, "Completed")]},
     },
     "grants-above-usual": {
         "none": _NOTHING,
-        "a few": granted(20),
+        "a few": partial(granted, 20),
         "as many as usual": {REMEDIATIONS: [*_grants(40, 10), *_grants(20, 300)]},
         "many that were there already": {REMEDIATIONS: [one | {"Found": True} for one in _grants(50, 5)]},
         "many that failed": {REMEDIATIONS: [remediation(5, "Failed") for _ in range(50)]},
