@@ -26,7 +26,7 @@ def assignable(terms: Terms) -> tuple[Need, ...]:
     granting = [
         rule
         for rule in terms.table
-        if terms.enabled(rule) and (terms.allow or not rule.allow_listed) and not rule.to_groups
+        if rule.grants and not rule.to_groups and (terms.allow or not rule.allow_listed) and terms.enabled(rule)
     ]
     needs = {need.role_id: need for rule in granting for need in rule.grants}
     return tuple(sorted(needs.values(), key=lambda need: need.role_name))

@@ -124,9 +124,10 @@ class Terms:
     def _said_of(self, rule: Rule, requirements: tuple[str, ...]) -> list[RuleTerms]:
         if not self.rules:
             return []
-        named = (*rule.requirements, *rule.also)
-        own = [r for r in named if r in requirements] or list(rule.requirements)
-        return [self.rules[name.casefold()] for name in (rule.name, *own) if name.casefold() in self.rules]
+        named = (*rule.requirements, *rule.also) if requirements else ()
+        own = [r for r in named if r in requirements] or rule.requirements
+        names = [name.casefold() for name in (rule.name, *own)]
+        return [self.rules[name] for name in names if name in self.rules]
 
     def exemption(
         self, rule: str, requirements: tuple[str, ...], resource: Scope, tags: Mapping[str, str], today: date
