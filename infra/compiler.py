@@ -36,13 +36,17 @@ class CompilerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What the compiler and the linter say about a template and its modules, and the parameters of the template.
+    """What the compiler and the linter say about a template and its modules, and the ARM template that it makes.
 
-    Each finding is one line.
+    Each finding is one line. Where one is an error, the template is empty.
     """
 
     findings: list[str]
-    parameters: frozenset[str]
+    template: Json
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        return frozenset(self.template.get("parameters", ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,12 @@ class Bicep:
     def compile(self, template: Path) -> Compiled:
         answer = self._ask("bicep/compile", {"path": str(template)})
         made = json.loads(answer["contents"]) if answer["success"] else {}
-        return Compiled([_line(one) for one in answer["diagnostics"]], frozenset(made.get("parameters", ())))
+        return Compiled([_line(one) for one in answer["diagnostics"]], made)
 
-    def snapshot(self, parameters: Path) -> Json:
-        """Every resource that a deployment with this parameter file would make."""
-        asked = {"path": str(parameters), "metadata": _environment(parameters), "externalInputs": []}
+    def snapshot(self, parameters: Path, where: Mapping[str, str] | None = None) -> Json:
+        """Every resource that a deployment with this parameter file would make, there or at a made-up place."""
+        place = _environment(parameters) if where is None else dict(where)
+        asked = {"path": str(parameters), "metadata": place, "externalInputs": []}
         try:
             answer = self._ask("bicep/getSnapshot", asked)
         except CompilerError as error:

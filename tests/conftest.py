@@ -1,10 +1,13 @@
 """Beside this file lies what tests share: pytest puts its folder on the path (`from fakes import …`, `unit.build`)."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from infra.compiler import Bicep, Compiler
 
 settings.register_profile("amlguard", deadline=None, derandomize=True, print_blob=False)
 settings.load_profile("amlguard")
@@ -44,6 +47,16 @@ _LONGEST = {
         )
     )
 }
+
+
+@pytest.fixture(scope="session")
+def bicep() -> Iterator[Bicep]:
+    """Microsoft's compiler: started once for all that one process of pytest asks of it."""
+    compiler = Compiler.found()
+    if compiler is None:
+        pytest.skip("there is no bicep on the PATH")
+    with compiler.running() as running:
+        yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

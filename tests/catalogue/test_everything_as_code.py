@@ -6,23 +6,22 @@ policy, a switch-off with its resync, and a removal. `az` is the real one, kept 
 
 import json
 import os
-import shutil
-import socket
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 from catalogue.case import PEOPLE_GROUP, TENANT_ID
 from catalogue.gathered import document, placed, policy
+from kept_command import Answered, kept_command
 from local_azure import AMLGUARD, LocalAzure, amlguard
 from wire import Json, clean
 
 from clients.local import CLIENTS, Local
 from docs import fidelity
+from infra.compiler import Bicep
 from shared.access.own_assignments import assignment_name
 from shared.access.scope import Scope
 
@@ -40,17 +39,6 @@ CASES = frozenset(
 )
 _ASSIGNMENTS = "providers/Microsoft.Authorization/roleAssignments"
 _SOMEBODYS = "77777777-7777-4777-8777-777777777777"
-_SHIM = """\
-#!{python} -SE
-import json, socket, sys
-asked = socket.socket(socket.AF_UNIX)
-asked.connect({socket!r})
-asked.sendall(json.dumps(sys.argv[1:]).encode() + b"\\n")
-code, out, err = json.loads(asked.makefile().readline())
-sys.stdout.write(out)
-sys.stderr.write(err)
-sys.exit(code)
-"""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -157,16 +145,13 @@ def test_terraforms_assignments_lead_to_a_plan_without_grants(played: Played) ->
     played.take_back()
 
 
-@pytest.mark.skipif(shutil.which("bicep") is None, reason="there is no `bicep` on the PATH")
-def test_bicep_leads_to_a_plan_without_grants_and_access_policies(played: Played) -> None:
-    built = subprocess.run(
-        ["bicep", "build", str(played.folder / "missing.bicep"), "--stdout"], capture_output=True, text=True, check=True
-    )
-    assert built.stderr == ""
+def test_bicep_leads_to_a_plan_without_grants_and_access_policies(played: Played, bicep: Bicep) -> None:
+    compiled = bicep.compile(played.folder / "missing.bicep")
+    assert compiled.findings == []
     where = (
         f"{Scope.parse(played.plan['grants'][0]['scope']).subscription}/providers/Microsoft.Resources/deployments/code"
     )
-    properties = {"mode": "Incremental", "template": json.loads(built.stdout), "parameters": {}}
+    properties = {"mode": "Incremental", "template": compiled.template, "parameters": {}}
     answer = played.azure.arm("PUT", where, {"location": "westeurope", "properties": properties}, version="2025-04-01")
     assert answer.ok, answer.text
 
@@ -190,21 +175,16 @@ def az(played: Played) -> Iterator[dict[str, str]]:
     folder = played.folder / "bin"
     folder.mkdir()
     shim = folder / "az"
-    shim.write_text(_SHIM.format(python=sys.executable, socket=str(folder / "socket")), "utf-8")
-    shim.chmod(0o755)
     path = os.pathsep.join((str(folder), str(AMLGUARD.parent), os.environ["PATH"]))
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(folder / "socket"))
-    server.listen()
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [CLIENTS, _ROOT / "clients" / "az.py"],
         env=local.environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    ) as process:
-        threading.Thread(target=_serve, args=(server, process), daemon=True).start()
+    )
+    with process, kept_command(shim, partial(_answered, process)):
         environment = clean(played.folder, {**played.azure.env, "PATH": path, "AMLGUARD_WAIT_MINUTES": "0"})
         who, arm = local.sign_in, played.azure.ready["arm"]
         for words in (
@@ -216,23 +196,16 @@ def az(played: Played) -> Iterator[dict[str, str]]:
         try:
             yield environment
         finally:
-            server.close()
             process.kill()
 
 
-def _serve(server: socket.socket, process: "subprocess.Popen[str]") -> None:
-    """One command after another, as the script asks them."""
+def _answered(process: "subprocess.Popen[str]", _: Path, words: list[str]) -> Answered:
     assert process.stdin
     assert process.stdout
-    while True:
-        try:
-            asked, _ = server.accept()
-        except OSError:
-            return
-        with asked, asked.makefile("rw", encoding="utf-8") as line:
-            process.stdin.write(line.readline())
-            process.stdin.flush()
-            line.write(process.stdout.readline())
+    process.stdin.write(json.dumps(words) + "\n")
+    process.stdin.flush()
+    code, out, err = json.loads(process.stdout.readline())
+    return code, out, err
 
 
 @pytest.mark.skipif(not CLIENTS.exists(), reason="the Azure CLI is not there: `make test` sets it up")

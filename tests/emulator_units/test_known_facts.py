@@ -11,14 +11,13 @@ import pytest
 
 import emulator
 import shared.azure
-from infra.compiler import AGE, Bicep, Compiler
+from infra.compiler import AGE, Bicep
 from shared.azure.arm import API_VERSIONS
 
 type Json = dict[str, Any]
 
 _EMULATOR, _PRODUCT = Path(emulator.__file__).parent / "data", Path(shared.azure.__file__).parent
 _KINDS = ("actions", "notActions", "dataActions", "notDataActions")
-COMPILER = Compiler.found()
 
 # No template makes these, so the compiler has no types of them; their api-versions are those of the REST reference
 # (learn.microsoft.com/rest/api: authorization/deny-assignments, azureml, managementgroups, resourcegraph, resources).
@@ -160,14 +159,11 @@ def _unknown(bicep: Bicep, folder: Path, asked: Sequence[tuple[str, str]]) -> It
         yield from {some[int(at[1]) - 1] for line in said if (at := _AT_LINE.search(line))}
 
 
-@pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
-def test_every_api_version_is_one_of_microsofts_published_types(tmp_path: Path) -> None:
+def test_every_api_version_is_one_of_microsofts_published_types(tmp_path: Path, bicep: Bicep) -> None:
     """Of types that the compiler does not know it says so at once, but only where one is declared."""
-    assert COMPILER
     made_up = [("Microsoft.Storage/storageAccounts", "2025-08-02"), ("Microsoft.Storage/storageAcounts", "2025-08-01")]
     asked = [*((kind, version) for kind, versions in _served() for version in versions), *made_up]
     (tmp_path / "bicepconfig.json").write_text(json.dumps(_LOOKED_UP), "utf-8")
-    with COMPILER.running() as bicep:
-        unknown = set(_unknown(bicep, tmp_path, asked))
+    unknown = set(_unknown(bicep, tmp_path, asked))
     assert {kind for kind, _ in unknown} == {*_OF_THE_REST_REFERENCE, *(kind for kind, _ in made_up)}
     assert sorted(one for one in unknown if one[0] not in _OF_THE_REST_REFERENCE) == made_up

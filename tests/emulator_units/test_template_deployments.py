@@ -4,10 +4,7 @@ The values of `guid` and `uniqueString` are those of Microsoft's compiler (`bice
 `bicep`, its snapshot of a template is what a deployment of the same template makes.
 """
 
-import asyncio
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from emulator_units.eventually import eventually
 
 from emulator.errors import AzureError
 from emulator.identity.tokens import Caller
+from infra.compiler import Bicep
 
 type Json = dict[str, Any]
 
@@ -334,20 +332,13 @@ async def test_functions_give_what_the_compiler_gives() -> None:
     }
 
 
-@pytest.mark.skipif(shutil.which("bicep") is None, reason="there is no bicep on the PATH")
-async def test_it_makes_what_the_compilers_snapshot_has(tmp_path: Path) -> None:
+async def test_it_makes_what_the_compilers_snapshot_has(tmp_path: Path, bicep: Bicep) -> None:
     who = [principal(1), principal(2)]
     (tmp_path / "main.json").write_text(json.dumps(access()))
     parameters = tmp_path / "main.bicepparam"
     parameters.write_text(f"using './main.json'\nparam principals = {json.dumps(who).replace('"', "'")}\n")
-    command = ["bicep", "snapshot", parameters.name, "--mode", "overwrite", "--deployment-name", "main"]
-    place = ["--subscription-id", SUB.rpartition("/")[2], "--resource-group", "rg", "--tenant-id", TENANT]
-    process = await asyncio.create_subprocess_exec(
-        *command, *place, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    predicted = json.loads((tmp_path / "main.snapshot.json").read_text())["predictedResources"]
+    place = {"subscriptionId": SUB.rpartition("/")[2], "resourceGroup": "rg", "tenantId": TENANT}
+    predicted = bicep.snapshot(parameters, {**place, "deploymentName": "main"})["predictedResources"]
     one = azure()
     await deployed(one, access(), principals=who)
     wanted = {item["id"].lower() for item in predicted if item["type"] == ASSIGNMENTS}

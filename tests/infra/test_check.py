@@ -18,9 +18,7 @@ from infra.compiler import Bicep, Compiler, CompilerError
 from infra.scan import accepted, scanned
 from infra.snapshots import made, names, write
 
-COMPILER = Compiler.found()
 UNCHECKED = "there is no bicep on the PATH: not checked: the templates' syntax and types"
-needs_compiler = pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
 STORAGE = "modules/storage.bicep"
 PARAMETERS, SNAPSHOT = "parameters/one-subscription.bicepparam", "parameters/one-subscription.snapshot.json"
 
@@ -46,13 +44,6 @@ def folder(tmp_path: Path) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
-def bicep() -> Iterator[Bicep]:
-    assert COMPILER
-    with COMPILER.running() as running:
-        yield running
-
-
 @dataclass(frozen=True, slots=True)
 class _Running(Compiler):
     """One that runs already: a new one would spend most of its time starting."""
@@ -66,8 +57,7 @@ class _Running(Compiler):
 
 @pytest.fixture(scope="module")
 def compiler(bicep: Bicep) -> Compiler:
-    assert COMPILER
-    return _Running(COMPILER.path, bicep)
+    return _Running("bicep", bicep)
 
 
 def _edit(path: Path, before: str, after: str) -> None:
@@ -131,14 +121,12 @@ def _finds_old_tls(snapshots: Mapping[str, Any], _: object) -> list[str]:
     return [f"{name}: CKV_AZURE_44 " for name, one in snapshots.items() if '"TLS1_0"' in json.dumps(one)]
 
 
-@needs_compiler
 def test_with_a_compiler_what_is_right_passes_and_nothing_is_said(
     folder: Path, compiler: Compiler, parser: Parser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert (main([str(folder)], compiler, _finds_old_tls, parser.bind), capsys.readouterr().err) == (0, "")
 
 
-@needs_compiler
 def test_a_mistake_and_its_snapshot_are_noticed(
     folder: Path, compiler: Compiler, parser: Parser, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,7 +138,6 @@ def test_a_mistake_and_its_snapshot_are_noticed(
     assert "one-subscription: CKV_AZURE_44 " in said
 
 
-@needs_compiler
 def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path, bicep: Bicep) -> None:
     """The compiler's own comparison does not look at outputs."""
     _edit(folder / "main.bicep", "string = groupName", "string = '${groupName}-x'")
@@ -162,7 +149,6 @@ def test_outputs_and_azds_parameters_are_held_against_the_template(folder: Path,
     ]
 
 
-@needs_compiler
 def test_a_parameter_that_the_template_does_not_have_is_noticed(folder: Path, bicep: Bicep) -> None:
     """Also beside a finding that is only a warning: with `--ages note` that one alone would pass."""
     _edit(folder / PARAMETERS, "environmentName", "environment")
@@ -172,7 +158,6 @@ def test_a_parameter_that_the_template_does_not_have_is_noticed(folder: Path, bi
     assert any("Error BCP259" in one for one in found)
 
 
-@needs_compiler
 def test_an_old_api_version_is_a_note_where_time_alone_makes_it_old(
     folder: Path, compiler: Compiler, bicep: Bicep, parser: Parser, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,12 +176,10 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_compiler
 def test_the_compiler_says_nothing_of_what_is_right(small: Path, bicep: Bicep) -> None:
     assert bicep.compile(small / "main.bicep").findings == []
 
 
-@needs_compiler
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -223,7 +206,6 @@ def test_a_bicep_that_gives_no_answer_is_an_error(folder: Path) -> None:
     assert "`bicep jsonrpc` needs a newer version" in said
 
 
-@needs_compiler
 def test_the_compiler_sees_a_template_that_changed_while_it_runs(small: Path, bicep: Bicep) -> None:
     """One process answers all questions: it must not remember a file as it was."""
     template = small / "main.bicep"
@@ -232,7 +214,6 @@ def test_the_compiler_sees_a_template_that_changed_while_it_runs(small: Path, bi
     assert bicep.compile(template).findings != []
 
 
-@needs_compiler
 def test_a_parameter_file_without_a_template_is_an_error(tmp_path: Path, bicep: Bicep) -> None:
     alone = tmp_path / "alone.bicepparam"
     alone.write_text("param a = 1\n", "utf-8")

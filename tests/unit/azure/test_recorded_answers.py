@@ -16,7 +16,7 @@ from unit.scripted import Answer, Credential, Open, live
 
 from checks import shapes
 from docs.fidelity import Known, known, request_type, unknown
-from infra.compiler import Compiler
+from infra.compiler import Bicep
 from shared.access.actions import Grant, Removal, Setting
 from shared.access.asks import Property
 from shared.access.model import Principal
@@ -29,7 +29,6 @@ from shared.azure.session import PUBLIC, discover
 _CREDENTIAL: Any = Credential()
 _HOLDER = Principal("00000000-1111-4222-8333-444444444444", "holder")
 _OTHER = ("rule", ("AML-08",), "why", "source")
-COMPILER = Compiler.found()
 
 
 class Told(Answer):
@@ -136,12 +135,9 @@ def test_what_azure_only_said_to_be_empty_is_told() -> None:
     assert {one.type for one in known()} - filled <= {one.type for one in known() if one.lacks}
 
 
-@pytest.mark.skipif(COMPILER is None, reason="there is no bicep on the PATH")
-def test_what_nobody_recorded_is_of_microsofts_types() -> None:
-    assert COMPILER
+def test_what_nobody_recorded_is_of_microsofts_types(bicep: Bicep) -> None:
     typed = [one for one in known() if one.source.startswith("published type: ")]
     rows = [row for one in typed for row in one.answer.get("value", [one.answer])]
     versions = [one.path.partition("api-version=")[2][:10] for one in typed for _ in one.answer.get("value", [0])]
     held = [{**row, "apiVersion": version} for row, version in zip(rows, versions, strict=True)]
-    with COMPILER.running() as bicep:
-        assert [str(found) for found in shapes.differences(held, bicep)] == []
+    assert [str(found) for found in shapes.differences(held, bicep)] == []

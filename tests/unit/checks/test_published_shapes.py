@@ -1,28 +1,16 @@
 """Resources held against Microsoft's published types: what is found, and what has a source."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from checks import shapes
 from emulator import tenant_builder as build
 from emulator.http.seen import Seen
-from infra.compiler import Bicep, Compiler
+from infra.compiler import Bicep
 
-COMPILER = Compiler.found()
 GROUP = build.group("11111111-1111-4111-8111-111111111111", "rg")
 WORKSPACE = build.below(GROUP, build.WORKSPACES, "one")
-
-
-@pytest.fixture(scope="module")
-def bicep() -> Iterator[Bicep]:
-    if COMPILER is None:
-        pytest.skip("there is no bicep on the PATH")
-    with COMPILER.running() as running:
-        yield running
 
 
 def _found(bicep: Bicep, *made: dict[str, Any]) -> list[str]:
