@@ -33,6 +33,8 @@ PULL = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 PUSH = "8311e382-0749-4cb8-b61a-304f252e45ec"
 READ_BLOBS = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 OBJECT_ID = "bbbbbbbb-0000-4000-8000-000000000002"
+_ROLES = built_in_roles()
+_TERMS = Policy().terms()
 
 
 def resource(scope: str, properties: Raw | None = None, **more: Any) -> Raw:
@@ -141,14 +143,13 @@ def planned(
     """The plan of all workspaces of a snapshot."""
     document = {"predictedResources": list(resources), "diagnostics": list(diagnostics)}
     known = {Scope.parse(name): one for name, one in (identities or {}).items()}
-    roles = built_in_roles()
-    seen = estate([snapshot(document, "demo.snapshot.json")], known, roles)
-    reads = TemplateReads(seen, roles, datetime(2026, 6, 1, tzinfo=UTC), "cccccccc-0000-4000-8000-000000000003")
+    seen = estate([snapshot(document, "demo.snapshot.json")], known, _ROLES)
+    reads = TemplateReads(seen, _ROLES, datetime(2026, 6, 1, tzinfo=UTC), "cccccccc-0000-4000-8000-000000000003")
     report = Report()
 
     async def all_of_them() -> None:
         for scope in seen.workspaces:
-            prepared = await prepare(scope, reads, terms or Policy().terms())
+            prepared = await prepare(scope, reads, terms or _TERMS)
             assert prepared
             report.plans.append(prepared.plan)
             report.looked_at.append(scope)
