@@ -50,16 +50,15 @@ _LATE = (
     "azure.storage.queue.aio",
     "jinja2",
 )
+LOADED = (command.__name__, *(f"handlers.cli.{name}" for name in _COMMANDS), *_LATE)  # by commands
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "__main__",  # else each process would load pytest
         emulator.__name__,
-        command.__name__,
         worker.__name__,
-        *(f"handlers.cli.{name}" for name in _COMMANDS),
         *(f"handlers.{name}" for name in _TRIGGERS),
-        *_LATE,
+        *LOADED,
         "tests.emulator.warm",  # as the forkserver finds it, which has the repository alone on its path
     ]
 )

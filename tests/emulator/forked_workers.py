@@ -50,7 +50,7 @@ def forked_workers() -> Iterator[Starting]:
     parent = os.fork()
     if not parent:
         ours.close()
-        _end_with(partial(_fork_on_demand, theirs))
+        end_with(partial(_fork_on_demand, theirs))
     theirs.close()
 
     async def starting(connection: socket.socket, app_dir: Path, environment: Mapping[str, str]) -> Process:
@@ -74,13 +74,7 @@ def take_on(environment: Mapping[str, str]) -> None:
     aiohttp._SSL_CONTEXT_VERIFIED = aiohttp._make_ssl_context(verified=True)
 
 
-async def _code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
-    said = await reader.readline()
-    writer.close()
-    return int(said or _GONE)
-
-
-def _end_with(program: Callable[[], int]) -> Never:
+def end_with(program: Callable[[], int]) -> Never:
     """The process ends as an interpreter would, whatever the one that it was forked from has still to do."""
     code = 1
     try:
@@ -93,6 +87,12 @@ def _end_with(program: Callable[[], int]) -> Never:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+async def _code(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    said = await reader.readline()
+    writer.close()
+    return int(said or _GONE)
 
 
 def _fork_on_demand(demands: socket.socket) -> int:
@@ -119,7 +119,7 @@ def _fork_on_demand(demands: socket.socket) -> int:
                 waiting.close()
                 for one in (demands, telling, *(other for _, other in children.values())):
                     one.close()
-                _end_with(partial(_work, connection, *json.loads(demand)))
+                end_with(partial(_work, connection, *json.loads(demand)))
             os.close(connection)
             _tell(telling, pid)
             children[ended := os.pidfd_open(pid)] = pid, telling
