@@ -1,6 +1,7 @@
 """Parses az commands with the Azure CLI's own parser, and runs none. Run by .venv-az's Python; see `parse.py`.
 
-stdin: [[word, …], …], each command without its `az`. stdout: one answer a command, "" or what the CLI says of it.
+stdin: a line for each question, [[word, …], …], each command without its `az`. stdout: a line for each, one answer a
+command, "" or what the CLI says of it.
 """
 
 import io
@@ -33,7 +34,7 @@ def _cli(home: Path) -> Any:
         AZURE_LOGGING_ENABLE_LOG_FILE="no",
         HTTPS_PROXY="http://127.0.0.1:9",  # nothing listens there: what asks the network after all, fails
     )
-    from azure.cli.core import get_default_cli  # noqa: PLC0415 -- it reads the environment when it is imported
+    from azure.cli.core import MainCommandsLoader, get_default_cli  # noqa: PLC0415 -- reads the environment at once
 
     def stop(*_: object, args: Any, **__: object) -> NoReturn:
         missing = _missing(args)
@@ -42,6 +43,8 @@ def _cli(home: Path) -> Any:
         raise _ParsedError
 
     cli = get_default_cli()
+    # Nobody asks for help on all commands at once, which the CLI gathers after each command that it does not find.
+    cli.commands_loader_cls = type("Loader", (MainCommandsLoader,), {"_cache_help_index": lambda *_: None})
     cli.register_event(_PARSED, stop)
     return cli
 
@@ -97,11 +100,11 @@ class _Parser:
 
 
 def main() -> None:
-    commands = json.load(sys.stdin)
     with tempfile.TemporaryDirectory() as home:
         parser = _Parser(_cli(Path(home)))
-        answers = [parser.answer(words) for words in commands]
-    json.dump(answers, sys.stdout)
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps([parser.answer(words) for words in json.loads(line)]) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 Nothing is run, and nothing asks the network. Both live in .venv-az, which `make test` sets up.
 """
 
+import atexit
 import json
 import re
 import shlex
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -132,9 +134,22 @@ def _kind(words: Sequence[str]) -> str:
 def _ask(script: str, given: Sequence[Any]) -> list[str]:
     if not given:
         return []
-    arguments = [str(_PYTHON), "-W", "ignore", str(_HERE / script)]
-    ended = subprocess.run(arguments, input=json.dumps(given), capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise RuntimeError(ended.stderr)
-    answers: list[str] = json.loads(ended.stdout)
+    process = _program(script)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps(given) + "\n")
+    process.stdin.flush()
+    said = process.stdout.readline()
+    if not said:
+        raise RuntimeError(f"{script} ended: {process.wait()}")
+    answers: list[str] = json.loads(said)
     return answers
+
+
+@cache
+def _program(script: str) -> subprocess.Popen[str]:
+    """It goes on until the tests end: to load it takes longer than all that they ask of it."""
+    arguments = [str(_PYTHON), "-W", "ignore", str(_HERE / script)]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    atexit.register(process.communicate)
+    return process

@@ -1,6 +1,7 @@
 """Sets properties as `az ml … --set` does, against azure-ai-ml's schemas. Run by .venv-az's Python; see `parse.py`.
 
-stdin: [[kind, ["path=value", …]], …]. stdout: one answer each, "" or what the schema says.
+stdin: a line for each question, [[kind, ["path=value", …]], …]. stdout: a line for each, one answer to each of these,
+"" or what the schema says.
 """
 
 import json
@@ -8,11 +9,20 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from io import StringIO
+from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import azure
 
 warnings.simplefilter("ignore")  # azure-ai-ml's own, of its experimental parts
 
-from azure.ai.ml import (  # noqa: E402 -- after the filter
+# The schemas without the client that the package imports before them, which takes a second.
+_BARE = ModuleType("azure.ai.ml")
+_BARE.__path__ = [str(Path(azure.__path__[0], "ai", "ml"))]
+sys.modules[_BARE.__name__] = _BARE
+
+from azure.ai.ml.entities._load_functions import (  # noqa: E402 -- after the filter, and after what is above
     load_compute,
     load_connection,
     load_datastore,
@@ -45,7 +55,9 @@ def answer(kind: str, settings: Sequence[str]) -> str:
 
 
 def main() -> None:
-    json.dump([answer(kind, settings) for kind, settings in json.load(sys.stdin)], sys.stdout)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps([answer(kind, settings) for kind, settings in json.loads(line)]) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

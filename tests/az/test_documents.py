@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,21 +16,22 @@ _OF_DOCUMENTS = {
 }
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
+def _texts(nodes: list[ast.AST]) -> Iterator[str]:
     """All strings that a program can print: with a name for whatever it puts in, and without docstrings."""
-    within = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    within = {id(part) for node in nodes if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    documented = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    apart = within | documented
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts = (part.value if isinstance(part, ast.Constant) else "VALUE-ID" for part in node.values)
             yield "".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (within | documented):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in apart:
             yield node.value
 
 
-def _made(tree: ast.Module) -> Iterator[str]:
+def _made(nodes: list[ast.AST]) -> Iterator[str]:
     """What calls of `az` would print, as far as the code says it; what is not said there is left open."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "az" and node.args:
             command = ast.literal_eval(node.args[0])
             given = {one.arg.replace("_", "-"): one.value for one in node.keywords if one.arg}
@@ -44,19 +44,20 @@ def _said(value: ast.expr) -> str:
     return "" if value.value is True else f"'{value.value!s}'"
 
 
-@cache
-def _trees() -> list[ast.Module]:
-    return [ast.parse(path.read_text(encoding="utf-8")) for path in _CODE]
+@pytest.fixture(scope="module")
+def nodes() -> list[list[ast.AST]]:
+    """Of each file."""
+    return [list(ast.walk(ast.parse(path.read_text(encoding="utf-8")))) for path in _CODE]
 
 
 @pytest.fixture(scope="module")
-def printed() -> list[str]:
-    return [command for tree in _trees() for text in _texts(tree) for command in remedies_commands(text)]
+def printed(nodes: list[list[ast.AST]]) -> list[str]:
+    return [command for one in nodes for text in _texts(one) for command in remedies_commands(text)]
 
 
 @pytest.fixture(scope="module")
-def made() -> list[str]:
-    return [command for tree in _trees() for command in _made(tree)]
+def made(nodes: list[list[ast.AST]]) -> list[str]:
+    return [command for one in nodes for command in _made(one)]
 
 
 @pytest.fixture(scope="module")
