@@ -7,6 +7,7 @@ sweep, and what holds for a subscription (locks, custom roles) stays in its case
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 type Raw = dict[str, Any]
@@ -42,7 +43,12 @@ class Place:
         return f"{self.group}/providers/{resource_type}/{name}"
 
     def object_id(self, name: str) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.name}/{name}"))
+        return _guid(f"{self.name}/{name}")
+
+
+@cache  # asked for again with every row that is looked at
+def _guid(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
 @dataclass(frozen=True)
