@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -30,18 +31,45 @@ resource train 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01
 """
 
 
-def _errors(folder: Path, document: Document, *, spoil: bool = False) -> set[str]:
-    made = json.loads(render(document, "sarif", Screen()))
-    if spoil:
-        del made["runs"][0]["results"][0]["message"]
-        made["runs"][0]["results"][1]["locations"] = []
-    file, out = folder / "amlguard.sarif", folder / "validated.sarif"
-    file.write_text(json.dumps(made), encoding="utf-8")
+def _documents() -> dict[str, Document]:
+    hostile = " ".join(one for key, one in HOSTILE.items() if key != "surrogate")
+    return {
+        "everything": result_document(everything()),
+        "empty": result_document(Report()),
+        "bad": result_document(every_rule_breached(3)),
+        "hostile": poisoned(result_document(everything()), hostile),
+    }
+
+
+def _spoilt(sarif: str) -> str:
+    made = json.loads(sarif)
+    del made["runs"][0]["results"][0]["message"]
+    made["runs"][0]["results"][1]["locations"] = []
+    return json.dumps(made)
+
+
+@pytest.fixture(scope="module")
+def of_template(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return render(_of_template(folder), "sarif", Screen())
+
+
+@pytest.fixture(scope="module")
+def errors(of_template: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, set[str]]:
+    """What the validator says of each file. It is asked of all at once, because it takes seconds to start."""
+    files = {name: render(document, "sarif", Screen()) for name, document in _documents().items()}
+    files |= {"template": of_template, "spoilt": _spoilt(files["everything"])}
+    folder = tmp_path_factory.mktemp("sarif")
+    for name, sarif in files.items():
+        (folder / f"{name}.sarif").write_text(sarif, encoding="utf-8")
+    out = folder / "validated.sarif"
     TOOL.chmod(0o755)
     command: list[str | Path] = [
         TOOL,
         "validate",
-        file,
+        *(folder / f"{name}.sarif" for name in files),
         "--rule-kind",
         "Sarif;Ghas",
         "--output",
@@ -49,21 +77,19 @@ def _errors(folder: Path, document: Document, *, spoil: bool = False) -> set[str
         "--log",
         "ForceOverwrite",
     ]
-    subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    results = json.loads(out.read_text(encoding="utf-8-sig"))["runs"][0]["results"]
-    return {f"{one['ruleId']}: {json.dumps(one['message'])[:300]}" for one in results if one.get("level") == "error"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert f"{len(files)} files scanned" in ended.stdout
+    found: dict[str, set[str]] = {name: set() for name in files}
+    for one in json.loads(out.read_text(encoding="utf-8-sig"))["runs"][0]["results"]:
+        if one.get("level") == "error":
+            file = one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+            found[Path(file).stem].add(f"{one['ruleId']}: {json.dumps(one['message'])[:300]}")
+    return found
 
 
 @pytest.mark.parametrize("name", ["everything", "empty", "bad", "hostile"])
-def test_it_is_right_by_the_schema_and_by_githubs_rules(name: str, tmp_path: Path) -> None:
-    hostile = " ".join(one for key, one in HOSTILE.items() if key != "surrogate")
-    documents = {
-        "everything": result_document(everything()),
-        "empty": result_document(Report()),
-        "bad": result_document(every_rule_breached(3)),
-        "hostile": poisoned(result_document(everything()), hostile),
-    }
-    assert _errors(tmp_path, documents[name]) == set()
+def test_it_is_right_by_the_schema_and_by_githubs_rules(errors: Mapping[str, set[str]], name: str) -> None:
+    assert errors[name] == set()
 
 
 def _of_template(folder: Path) -> Document:
@@ -87,16 +113,14 @@ def _of_template(folder: Path) -> Document:
 
 
 def test_of_a_template_it_is_right_as_well_and_points_at_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    errors: Mapping[str, set[str]], of_template: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    document = _of_template(tmp_path)
-    assert _errors(tmp_path, document) == set()
-    results = json.loads(render(document, "sarif", Screen()))["runs"][0]["results"]
+    assert errors["template"] == set()
+    results = json.loads(of_template)["runs"][0]["results"]
     places = [one["locations"][0]["physicalLocation"] for one in results]
     assert {one["artifactLocation"]["uri"] for one in places} == {"my%20infra/main.bicep"}
     assert {one["region"]["startLine"] for one in places} == {2, 5}
 
 
-def test_the_validator_finds_what_is_wrong(tmp_path: Path) -> None:
-    assert _errors(tmp_path, result_document(everything()), spoil=True)
+def test_the_validator_finds_what_is_wrong(errors: Mapping[str, set[str]]) -> None:
+    assert errors["spoilt"]
