@@ -24,7 +24,7 @@ from unit.build import (
     workspace,
 )
 
-from shared.access.actions import Plan, Setting
+from shared.access.actions import Plan, Setting, Wait
 from shared.access.ask_rules import ask_rules
 from shared.access.asks import Property
 from shared.access.model import Estate
@@ -152,6 +152,13 @@ class TestSettings:
         seen = estate(workspace(cluster("cpu1", C1)), registry(admin_user=True))
         (one,) = [one for one in plan(seen, terms()).deferred if isinstance(one.action, Setting)]
         assert "acrml" in one.reason
+
+    def test_what_waits_and_what_is_being_made_are_both_there(self) -> None:
+        """The admin user, and a cluster in the way that it is made; a grant is no removal."""
+        seen = estate(workspace(cluster("cpu1", C1), cluster("cpu2", ready=False)), registry(admin_user=True))
+        made = plan(seen, terms())
+        assert [type(one.action) for one in made.deferred] == [Setting, Wait]
+        assert (bool(made.grants), made.removals) == (True, ())
 
     def test_advice_says_of_which_needs_it_is(self) -> None:
         """An event that is about one of them only must not repeat what it says of the others."""
