@@ -85,7 +85,7 @@ demo: setup      ## the whole story on the local Azure, narrated and checked
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 SEEN := $(CURDIR)/build/seen
 # In a fresh clone pytest rewrites the asserts of all tests when it first collects them. Two processes do it once, else
-# every worker would.
+# every worker would. What cannot be collected the tests themselves say.
 COLLECTED := build/.collected-once
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests, and the local Azure's answers in them against Microsoft's types
 	@rm -rf $(SEEN)

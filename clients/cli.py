@@ -31,6 +31,8 @@ def carry_out(local: Local, results: Results, most: int | None = None) -> Result
                 results.add(text, err if code else None, Expected(mark))
             elif text.endswith("principalId -o tsv"):
                 principal = out.strip()
+            elif code:
+                print(f"az {words[0]}: {err.strip()}")  # else only what follows would fail, and nobody knew why
     return results
 
 

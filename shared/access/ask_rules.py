@@ -58,7 +58,7 @@ def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAs
 
 
 def ask_all(estate: Estate, terms: Terms) -> tuple[WorkspaceAsks, ...]:
-    """Everything that they ask for all workspaces at hand, the subject first."""
+    """As `ask_rules`, of all workspaces at hand, the subject first."""
     return tuple(ask_rules(workspace, estate, terms) for workspace in estate.workspaces)
 
 
