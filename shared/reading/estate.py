@@ -45,7 +45,7 @@ async def observe(
     frugal: bool = False,
     listed: bool = False,
 ) -> Situation | None:
-    """Reads what must be known of the workspace, with what the rules ask for then. None if it does not exist (any more).
+    """Reads what must be known of the workspace, with what the rules ask for then. None if it does not exist.
 
     Raises `ReadFailedError`, and never returns a partial estate. `frugal` prefers one more round trip to one request
     for each identity. `listed` saves that request, too, where no group is near (see `at_hand`). `azure` is kept for
