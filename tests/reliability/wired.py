@@ -1,16 +1,19 @@
 """amlguard's own clients against a local Azure, on which the tests play the faults; queue, store and log are fakes."""
 
 import asyncio
+import socket
 import ssl
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Self
+from weakref import WeakSet
 
-from aiohttp import ClientSession, TCPConnector
+from aiohttp import AddrInfoType, ClientSession, TCPConnector
 from app import App
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import AioHttpTransport
+from emulator_units.eventually import eventually
 from fakes import FakeAzure
 from local_azure import LocalAzure
 from tenants import ACR_PULL, Tenant, child, group_id, oid, system_assigned
@@ -66,8 +69,9 @@ class Wire(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late,
     """
 
     def __init__(self, azure: LocalAzure, clock: Clock) -> None:
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         # Told of the CA itself, it would trust it anew, and connect anew, for each request.
-        trusted = TCPConnector(ssl=ssl.create_default_context(cafile=azure.ready["ca"]))
+        trusted = TCPConnector(ssl=ssl.create_default_context(cafile=azure.ready["ca"]), socket_factory=self._socket)
         super().__init__(session=ClientSession(connector=trusted, auto_decompress=False))
         self._clock, self.left = clock, 2000
         self.slept: list[float] = []
@@ -85,6 +89,16 @@ class Wire(AioHttpTransport):  # type: ignore[misc]  # azure-core loads it late,
         if self.left < 0:
             raise Endless
         return await super().send(request, **options)
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        made = socket.socket(*address[:3])
+        self._sockets.add(made)
+        return made
+
+    async def close(self) -> None:
+        """A deadline may cut a connection in its handshake: asyncio closes it when the other side has answered."""
+        await super().close()
+        await eventually(lambda: all(one.fileno() < 0 for one in self._sockets))
 
 
 @dataclass
