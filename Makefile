@@ -117,7 +117,7 @@ check-code:
 	@$(BIN)/python -m checks.habits
 
 check-types:
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 	@$(BIN)/python -m checks.shapes
 
 check-templates:
