@@ -1,7 +1,9 @@
 """What the rules want for one workspace."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from shared.access.asks import (
     Ask,
@@ -25,7 +27,10 @@ from shared.access.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceAsks:
-    """What the rules ask for one workspace, by kind. The first four kinds come with the rule that asks."""
+    """What the rules ask for one workspace, by kind. The first four kinds come with the rule that asks.
+
+    `said` is what each rule asked for, by the rule's name.
+    """
 
     workspace: Workspace
     grants: tuple[tuple[Rule, RequiredGrant], ...]
@@ -35,31 +40,62 @@ class WorkspaceAsks:
     objections: tuple[Objection, ...]
     not_ready: tuple[NotReady, ...]
     users: tuple[RegistryUser, ...]
+    said: Mapping[str, Sequence[Stamped]] = field(default_factory=dict, compare=False, repr=False)
 
 
-def ask_rules(workspace: Workspace, estate: Estate, terms: Terms) -> WorkspaceAsks:
+def ask_rules(
+    workspace: Workspace,
+    estate: Estate,
+    terms: Terms,
+    rules: Sequence[Rule] | None = None,
+    before: Mapping[str, Sequence[Stamped]] | None = None,
+) -> WorkspaceAsks:
     """Everything that the rules ask for `workspace`.
 
     Rules that the policy turned off still ask: their pulls count when the admin user is about to go off. Only
     optional rules that are off are silent. Rules ask almost nothing for a workspace that is being deleted (AML-98).
+    `rules`: only these are asked. `before` is what some said already (`WorkspaceAsks.said`): they are not asked again.
     """
-    active = [rule for rule in terms.asked if rule.examines(workspace)]
-    asks = [(rule, one) for rule in active for one in asks_of(rule, workspace, estate)]
+    before = before or {}
+    said: dict[str, Sequence[Stamped]] = {}
+    kinds: defaultdict[type, list[Any]] = defaultdict(list)
+    for rule in terms.asked if rules is None else rules:
+        if not rule.examines(workspace):
+            continue
+        asks = before[rule.name] if rule.name in before else [*asks_of(rule, workspace, estate)]
+        said[rule.name] = asks
+        for one in asks:
+            kinds[type(one)].append((rule, one) if isinstance(one, _WITH_RULE) else one)
     return WorkspaceAsks(
         workspace,
-        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredGrant)),
-        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredSetting)),
-        tuple((rule, one) for rule, one in asks if isinstance(one, RequiredRemoval)),
-        tuple((rule, one) for rule, one in asks if isinstance(one, Finding)),
-        tuple(one for _, one in asks if isinstance(one, Objection)),
-        tuple(dict.fromkeys(one for _, one in asks if isinstance(one, NotReady))),
-        tuple(one for _, one in asks if isinstance(one, RegistryUser)),
+        tuple(kinds[RequiredGrant]),
+        tuple(kinds[RequiredSetting]),
+        tuple(kinds[RequiredRemoval]),
+        tuple(kinds[Finding]),
+        tuple(kinds[Objection]),
+        tuple(dict.fromkeys(kinds[NotReady])),
+        tuple(kinds[RegistryUser]),
+        said,
     )
 
 
-def ask_all(estate: Estate, terms: Terms) -> tuple[WorkspaceAsks, ...]:
-    """As `ask_rules`, of all workspaces at hand, the subject first."""
-    return tuple(ask_rules(workspace, estate, terms) for workspace in estate.workspaces)
+_WITH_RULE = (RequiredGrant, RequiredSetting, RequiredRemoval, Finding)
+
+
+def ask_all(
+    estate: Estate,
+    terms: Terms,
+    rules: Sequence[Rule] | None = None,
+    before: Sequence[WorkspaceAsks] = (),
+) -> tuple[WorkspaceAsks, ...]:
+    """As `ask_rules`, of all workspaces at hand, the subject first. `before` is about the same workspaces."""
+    said = {one.workspace.id: one.said for one in before}
+    return tuple(ask_rules(workspace, estate, terms, rules, said.get(workspace.id)) for workspace in estate.workspaces)
+
+
+def lead_on(mine: Sequence[WorkspaceAsks], led: Sequence[WorkspaceAsks]) -> bool:
+    """Whether a rule that does not say so (`Rule.leads`) asks for a grant or a setting all the same."""
+    return any((one.grants, one.settings) != (few.grants, few.settings) for one, few in zip(mine, led, strict=True))
 
 
 def asks_of(rule: Rule, workspace: Workspace, estate: Estate) -> Iterator[Stamped]:

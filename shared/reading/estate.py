@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shared.access import parse
-from shared.access.ask_rules import WorkspaceAsks, ask_all
+from shared.access.ask_rules import WorkspaceAsks, ask_all, lead_on
 from shared.access.cases import Situation
 from shared.access.lost import without_lost
-from shared.access.model import Compute, ComputeType, Estate, Fact, Principal, Unreadable, Want, Workspace
+from shared.access.model import Compute, ComputeType, Estate, Fact, Principal, Unreadable, Want
 from shared.access.permissions import RoleDefinition
 from shared.access.raw import get, misshapen
 from shared.access.rules import Rule, RuleKind
@@ -30,10 +30,9 @@ from shared.reading.cached import CachedReads
 from shared.reading.facts import read_dependency, read_fact, read_facts
 from shared.reading.neighbours import neighbours
 from shared.reading.role_holdings import ROLE_ASSIGNMENTS, access, at_hand
+from shared.reading.subscriptions import LOCKS, around, named_by
 from shared.reading.whom_to_read import holders_at_hand, unknown_holders
 from shared.reading.workspace import read_workspace
-
-_LOCKS = "Microsoft.Authorization/locks"
 
 
 async def observe(
@@ -105,7 +104,7 @@ async def _ahead(workspace: Scope, azure: Reads) -> None:
     if subscription and group:
         await asyncio.gather(
             azure.children(group, ROLE_ASSIGNMENTS),
-            azure.children(subscription, _LOCKS),
+            azure.children(subscription, LOCKS),
             azure.deny_assignments(subscription, None),
             return_exceptions=True,
         )
@@ -126,29 +125,29 @@ async def _complete(
     listed: bool = False,
     besides: Sequence[WorkspaceAsks] = (),
 ) -> Situation:
-    """Reads until the rules name no identity whose access is unknown (an AKS cluster may name a new one)."""
+    """Reads until the rules that lead name nobody whose access is unknown. The others are asked once, at the end."""
     estate = replace(estate, access={})
     seen: set[Scope] = set()
     known: frozenset[Scope] = frozenset()
     rules = _that_want(terms)
+    leading: Sequence[Rule] = [rule for rule in terms.asked if rule.leads]
     while True:
-        mine = ask_all(estate, terms)
-        asked = (*mine, *besides)
-        subscriptions = _subscriptions(asked)
-        estate = await _look_abroad(subscriptions - known, estate, azure)
-        subscriptions -= estate.blind
-        if not subscriptions <= known:  # what was read so far says nothing about the new ones
-            estate = replace(estate, access={})
-        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure, listed=listed)
+        led = ask_all(estate, terms, leading)
+        asked = (*led, *besides)
+        subscriptions, estate = await around(asked, known, estate, azure)
         # The rules need not be asked again after this. They look at what an identity holds only if a workspace acts as
-        # it, and such an identity is never in `found`.
+        # it, and of such an identity nothing is `at_hand`.
+        found = await at_hand(*holders_at_hand(asked, estate, frugal=frugal), azure, listed=listed)
         estate = replace(estate, access={**estate.access, **found}) if found else estate
         dependencies = _dependencies(estate) - seen
         wants = _wants(estate, rules) - estate.facts.keys()
         principals = unknown_holders(asked, estate, terms)
         if not dependencies and not principals and not wants and subscriptions <= known:
-            estate = await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
-            return Situation(mine, estate, terms)
+            mine = ask_all(estate, terms, before=led)
+            if not lead_on(mine, led):
+                estate = await _with_backgrounds(replace(estate, now=azure.now()), asked, known, azure)
+                return Situation(mine, estate, terms)
+            leading = terms.asked
         seen |= dependencies
         known |= subscriptions
         facts, estate = await asyncio.gather(
@@ -162,22 +161,11 @@ def _without_lost(estate: Estate) -> Estate:
     return replace(estate, subject=found[0], neighbours=tuple(found[1:]))
 
 
-async def _look_abroad(subscriptions: Iterable[Scope], estate: Estate, azure: Reads) -> Estate:
-    """Subscriptions to which only a user of the workspace led. If amlguard may not read them, the rest must go on."""
-    at_home = {scope.subscription for one in estate.workspaces for scope in (one.id, *_named_by(one))}
-    abroad = [scope for scope in subscriptions if scope not in at_home and scope not in estate.blind]
-    if not abroad:
-        return estate
-    looks = await asyncio.gather(*(read_fact(Want(scope, _LOCKS), azure) for scope in abroad))
-    closed = (scope for scope, look in zip(abroad, looks, strict=True) if look is None or isinstance(look, Unreadable))
-    return replace(estate, blind=estate.blind.union(closed))
-
-
 async def _read(
     estate: Estate, dependencies: set[Scope], principals: set[str], subscriptions: frozenset[Scope], azure: Reads
 ) -> Estate:
     scopes, holders, subs = list(dependencies), sorted(principals), sorted(subscriptions, key=str)
-    named = {scope for workspace in estate.workspaces for scope in _named_by(workspace)}
+    named = {scope for workspace in estate.workspaces for scope in named_by(workspace)}
     raws, held, locks = await asyncio.gather(
         asyncio.gather(
             *(read_dependency(scope, azure) if scope in named else read_fact(Want(scope), azure) for scope in scopes)
@@ -249,12 +237,6 @@ def _dependencies(estate: Estate) -> set[Scope]:
     return found
 
 
-def _named_by(workspace: Workspace) -> Iterable[Scope]:
-    """What the workspace itself depends on, as opposed to what its users name."""
-    dependencies = (workspace.registry, workspace.storage, workspace.vault, workspace.app_insights)
-    return (scope for scope in dependencies if scope)
-
-
 def _cluster(compute: Compute) -> Scope | None:
     """The owner of a resource of another type could make up the identity."""
     attached = compute.attached if compute.type in (ComputeType.AKS, ComputeType.KUBERNETES) else None
@@ -284,16 +266,7 @@ async def _roles(role_ids: frozenset[str], at: Scope, azure: Reads) -> Mapping[s
     return await azure.role_definitions(role_ids, at.subscription or at) if role_ids else {}
 
 
-def _subscriptions(asked: Iterable[WorkspaceAsks]) -> frozenset[Scope]:
-    """The subscriptions of everything that might change. Most is in those of the workspace and its registry."""
-    asked = list(asked)
-    targets = [one.scope for each in asked for _, one in each.grants]
-    targets += [one.resource for each in asked for _, one in each.settings]
-    targets += [scope for each in asked for scope in (each.workspace.id, each.workspace.registry) if scope]
-    return frozenset(scope for target in targets if (scope := target.subscription))
-
-
 async def _locks(subscriptions: Sequence[Scope], azure: Reads) -> tuple[Lock, ...]:
-    raws = await asyncio.gather(*(azure.children(subscription, _LOCKS) for subscription in subscriptions))
+    raws = await asyncio.gather(*(azure.children(subscription, LOCKS) for subscription in subscriptions))
     found = (parse.lock(raw, at) for at, rows in zip(subscriptions, raws, strict=True) for raw in rows or ())
     return tuple(lock for lock in found if lock)

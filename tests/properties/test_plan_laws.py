@@ -20,6 +20,7 @@ from properties.estates import (
 from unit.build import terms
 
 from shared.access.actions import Grant, Plan
+from shared.access.ask_rules import ask_all
 from shared.access.asks import Property
 from shared.access.guards import Guard
 from shared.access.model import ComputeType, Estate, Registry, Workspace
@@ -197,6 +198,11 @@ def every_action_is_there_once(one: Planned) -> None:
     assert all(action.requirements and action.reason and action.source for action in one.result.actions)
 
 
+def whoever_asks_for_a_change_of_access_says_so(one: Planned) -> None:
+    for asked in ask_all(one.seen, one.said):
+        assert all(rule.leads for rule, _ in (*asked.grants, *asked.settings))
+
+
 @given(estates(), st.integers(0, 4))
 @laws
 def test_a_cap_withholds_what_is_over_it_and_nothing_else(seen: Estate, cap: int) -> None:
@@ -224,6 +230,7 @@ LAWS: list[Callable[[Planned], None]] = [
     every_action_is_there_once,
     a_classic_registry_gets_acrpull_and_an_abac_registry_never_does,
     the_mode_never_changes_the_plan,
+    whoever_asks_for_a_change_of_access_says_so,
 ]
 
 

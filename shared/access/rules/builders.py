@@ -110,6 +110,7 @@ RULES = (
         examine=_missing,
         acts="a workspace whose system-assigned identity holds nothing on its registry",
         leaves="a workspace whose identity is Contributor on the registry's resource group",
+        advises=True,
         severity=Severity.MEDIUM,
         remedy="Name an existing cluster whose identity can push and build (AML-83): {change}",
         reads=(List.COMPUTES,),

@@ -208,6 +208,7 @@ RULES = (
         examine=_injected,
         acts="a deployment with a connection's secret in an environment variable, on an endpoint without the role",
         leaves="a deployment without secrets",
+        advises=True,
         wants=_deployments,
         reads=(List.ENDPOINTS, List.CONNECTIONS),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/connections"),

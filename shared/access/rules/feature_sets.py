@@ -91,6 +91,7 @@ RULES = (
         examine=_used,
         acts="a group that holds AzureML Data Scientist on the feature store and may not read its offline store",
         leaves="a group that holds both",
+        advises=True,
         severity=Severity.LOW,
         remedy="{grants}",
         wants=_wants,

@@ -178,6 +178,7 @@ RULES = (
         examine=_attached_by,
         acts="an event whose caller wrote a UAI workspace and holds nothing on its identity",
         leaves="an event whose caller is Owner of the identity's resource group; a sweep, which has no caller",
+        advises=True,
         each=(List.COMPUTES, List.ENDPOINTS),
         watches=(*_WORKSPACES, *_COMPUTES, *_ENDPOINTS),
     ),

@@ -206,6 +206,7 @@ RULES = (
         examine=_instances,
         acts="an instance with a system-assigned identity",
         leaves="an instance without an identity: it mounts as its user",
+        advises=True,
         severity=Severity.MEDIUM,
         remedy="An instance cannot change its identity, so it must be recreated. {recreate}",
         wants=wants,

@@ -122,6 +122,7 @@ RULES = (
         examine=_cannot,
         acts="an outbound rule to an Azure OpenAI account that the workspace's identity may not approve endpoints of",
         leaves="an identity that holds Azure AI Administrator on the account's resource group",
+        advises=True,
         severity=Severity.MEDIUM,
         remedy="Name a target that exists, or remove the rule: {remove}",
         wants=_wants,

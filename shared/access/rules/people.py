@@ -228,6 +228,7 @@ RULES = (
         examine=_authors,
         acts="a custom role for AML whose author holds nothing any more",
         leaves="a custom role whose author holds User Access Administrator",
+        advises=True,
         wants=_role_wants,
         reads=(List.ENDPOINTS,),
         watches=_ENDPOINTS,

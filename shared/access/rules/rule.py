@@ -73,6 +73,7 @@ class Rule:
     """`requirements` are the AML-ids by which the policy can name the rule. `also` are AML-ids that it helps with.
 
     - `grants`: the needs that the rule may ask for. The app's own condition is made of their roles.
+    - `advises`: it may ask for grants although it changes nothing, so that people are told what is missing.
     - `reads`: the lists below a workspace that it looks at.
     - `each`: those lists of which it looks at every member by itself. So it can judge one of them although another was
       not read.
@@ -112,6 +113,7 @@ class Rule:
     wants: Callable[[Workspace, Estate], Iterable[Want]] = nothing
     also: tuple[str, ...] = ()
     grants: tuple[Need, ...] = ()
+    advises: bool = False
     reads: tuple[List, ...] = ()
     each: tuple[List, ...] = ()
     watches: tuple[str, ...] = ()
@@ -129,6 +131,11 @@ class Rule:
     def is_guard(self) -> bool:
         """Whether its name may be the word under which a change is withheld."""
         return self.objects or self.mode is RuleKind.GUARD
+
+    @property
+    def leads(self) -> bool:
+        """Whether it may ask for grants or settings. What these need is read before all other rules are asked."""
+        return self.advises or bool(self.grants) or self.mode is RuleKind.FIX
 
     @property
     def kinds(self) -> Mapping[str, FindingKind]:

@@ -186,6 +186,7 @@ RULES = (
         examine=_jobs,
         acts="a recent job without a compute in a workspace with only a system-assigned identity",
         leaves="a workspace whose recent jobs all name a compute",
+        advises=True,
         also=("AML-70", "AML-72"),
         watches=_WATCHES,
     ),

@@ -101,6 +101,7 @@ RULES = (
         examine=_behind_endpoints,
         acts="a storage account with a private endpoint on which the workspace's identity holds nothing",
         leaves="a workspace whose identity holds Reader on the resource group",
+        advises=True,
         wants=_all_storages,
         reads=(List.DATASTORES,),
         watches=(*_WATCHES, "Microsoft.MachineLearningServices/workspaces/datastores"),

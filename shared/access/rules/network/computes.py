@@ -238,6 +238,7 @@ RULES = (
         examine=_deployer,
         acts="a user who created a cluster in a virtual network on which they hold only Reader",
         leaves="a user who holds Network Contributor on the virtual network's resource group",
+        advises=True,
         reads=(List.COMPUTES,),
         watches=_COMPUTES,
     ),
