@@ -5,9 +5,10 @@ cluster cannot pull: that it was looked at shows in the grant. Every other works
 and ids are written in the odd ways in which Azure writes them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from held import held
 from local_azure import LocalAzure
 from tenants import (
     ACR_PULL,
@@ -244,7 +245,15 @@ class World:
 
     def looked_at(self) -> set[str]:
         """The kinds whose workspace's cluster can pull from its own registry now."""
-        return set(filter(self.was_looked_at, KINDS))
+        return {kind for kind, role, _ in self._at_own_registries() if role == ACR_PULL}
+
+    def _at_own_registries(self) -> Iterator[tuple[str, str, str]]:
+        """By kind, role and id: the assignments of the clusters at their workspaces' registries."""
+        kinds = {(oid(kind), registry(kind).lower()): kind for kind in KINDS}
+        for one in held(self.azure, map(oid, KINDS)):
+            said = one["properties"]
+            if kind := kinds.get((said["principalId"], said["scope"].lower())):
+                yield kind, said["roleDefinitionId"].rpartition("/")[2].lower(), one["id"]
 
     def was_looked_at(self, kind: str) -> bool:
         """As `looked_at`, of one kind: what waits for one need not ask for all again and again."""
@@ -256,9 +265,6 @@ class World:
         return {one["id"] for one in listed if one["properties"]["scope"].lower() == scope.lower()}
 
     def restore(self) -> None:
-        for kind in self.looked_at():
-            listed = self.azure.get(f"{registry(kind)}/providers/Microsoft.Authorization/roleAssignments")["value"]
-            for one in listed:
-                if one["properties"]["principalId"] == oid(kind):
-                    self.azure.delete(one["id"])
+        for _, _, assignment in [*self._at_own_registries()]:
+            self.azure.delete(assignment)
         self.azure.forget_requests()

@@ -10,6 +10,7 @@ Every workspace's cluster lacks AcrPull on the registry.
 
 from dataclasses import dataclass
 
+from held import held
 from local_azure import LocalAzure
 from tenants import READER, Json, Tenant, child, group_id, oid, system_assigned, user_assigned
 
@@ -88,22 +89,14 @@ class World:
 
     def restore(self) -> None:
         """Takes back what was granted."""
-        for name in HOMES:
-            for scope, _ in self.held(name):
-                listed = self.azure.get(f"{scope}/providers/Microsoft.Authorization/roleAssignments")["value"]
-                mine = [one for one in listed if one["properties"]["principalId"] == principal(name)]
-                for one in mine:
-                    self.azure.delete(one["id"])
+        for one in held(self.azure, map(principal, HOMES)):
+            self.azure.delete(one["id"])
         self.azure.forget_requests()
-
-    def held(self, name: str) -> set[tuple[str, str]]:
-        home, of_registry = HOMES[name].split("/")[2], registry(name).split("/")[2]
-        subscriptions = dict.fromkeys((home, of_registry))
-        return {one for each in subscriptions for one in self.azure.grants(principal(name), f"/subscriptions/{each}")}
 
     def changed(self) -> set[str]:
         """Workspaces whose clusters hold something now."""
-        return {name for name in HOMES if self.held(name)}
+        holding = {one["properties"]["principalId"] for one in held(self.azure, map(principal, HOMES))}
+        return {name for name in HOMES if principal(name) in holding}
 
     def strays(self, allowed: set[str], *, lists: tuple[str, ...] = ()) -> list[str]:
         """What the app asked that neither lies in `allowed` nor is above any of it, and rows it was shown that do.

@@ -1,9 +1,10 @@
 """What came of it: the world after a run, or what a plan says that would come of it, place by place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from catalogue.case import Place, Raw, Tenant
+from held import admin_users, all_held
 from local_azure import FINDINGS, REMEDIATIONS, LocalAzure
 from reports.report import Answer, Grant, Report
 from wire import Json
@@ -13,13 +14,17 @@ _ADMIN = "adminuserenabled"
 
 @dataclass(frozen=True)
 class Parts:
-    """What was, or would be, done and said, of all places, in the plan's shape."""
+    """What was, or would be, done and said, of all places, in the plan's shape.
+
+    `on` are the admin users by registry; of a plan None, for it says which would be turned off.
+    """
 
     grants: list[Json]
     settings: list[Json]
     withheld: list[Json]
     findings: list[Json]
     errors: list[str] | None
+    on: Mapping[str, bool] | None = None
 
 
 def planned(azure: LocalAzure) -> Parts:
@@ -31,30 +36,18 @@ def planned(azure: LocalAzure) -> Parts:
     return Parts(found["grants"], [*found["settings"], *waiting], withheld, found["findings"], found["errors"])
 
 
-def held(azure: LocalAzure, reports: Iterable[Report]) -> list[Json]:
-    """All assignments in their places, and where they share."""
-    subscriptions = dict.fromkeys(
-        "/".join(resource["id"].split("/")[:3]) for one in reports for resource in one.build(one.place).resources
-    )
-    return [one for subscription in subscriptions for one in _assigned(azure, subscription)]
+def held(azure: LocalAzure) -> list[Json]:
+    return [one["properties"] for one in all_held(azure)]
 
 
-def done(azure: LocalAzure, before: Iterable[Json], reports: Iterable[Report]) -> Parts:
+def done(azure: LocalAzure, before: Iterable[Json]) -> Parts:
     """`before` is what was held."""
     known = {_key(one) for one in before}
-    grants = [one for one in held(azure, reports) if _key(one) not in known]
+    grants = [one for one in held(azure) if _key(one) not in known]
     rows = azure.rows(REMEDIATIONS)
     settings = [_row(one) for one in rows if one["Outcome"] == "Applied" and one["Property"]]
     withheld = [_row(one) for one in rows if one["Outcome"] == "Withheld"]
-    return Parts(grants, settings, withheld, [_row(one) for one in azure.rows(FINDINGS)], None)
-
-
-def _assigned(azure: LocalAzure, subscription: str) -> Iterator[Json]:
-    link = f"{subscription}/providers/Microsoft.Authorization/roleAssignments"
-    while link:
-        page = azure.get(link)
-        yield from (one["properties"] for one in page["value"])
-        link = page.get("nextLink", "").partition(azure.ready["arm"])[2].replace("api-version=", "x=")
+    return Parts(grants, settings, withheld, [_row(one) for one in azure.rows(FINDINGS)], None, admin_users(azure))
 
 
 def _key(one: Json) -> tuple[str, str, str]:
@@ -75,8 +68,7 @@ def _row(row: Json) -> Json:
     }
 
 
-def answer(report: Report, parts: Parts, *, azure: LocalAzure | None = None) -> Answer:
-    """`azure` is asked for the admin user; without it, the plan says what it would be."""
+def answer(report: Report, parts: Parts) -> Answer:
     place, tenant = report.place, report.build(report.place)
     registry = _registry(tenant)
     kept = {guard for one in parts.withheld if (guard := _keeps(one, registry))}
@@ -85,7 +77,7 @@ def answer(report: Report, parts: Parts, *, azure: LocalAzure | None = None) -> 
         if _lies_in(one["resourceId"], place):
             findings.setdefault(one["rule"], []).append(f"{one['message']} {one['remedy']}")
     return Answer(
-        None if registry is None else _is_on(registry, parts, azure),
+        None if registry is None else _is_on(registry, parts),
         "/".join(sorted(kept)),
         frozenset(grant for one in parts.grants if (grant := _grant(one, place, tenant))),
         {rule: " ".join(dict.fromkeys(said)) for rule, said in findings.items()},
@@ -104,9 +96,9 @@ def _registry(tenant: Tenant) -> Raw | None:
     return next((one for one in tenant.resources if one["type"].endswith("ContainerRegistry/registries")), None)
 
 
-def _is_on(registry: Raw, parts: Parts, azure: LocalAzure | None) -> bool:
-    if azure:
-        return azure.admin_user(registry["id"])
+def _is_on(registry: Raw, parts: Parts) -> bool:
+    if parts.on is not None:
+        return parts.on[registry["id"].lower()]
     off = any(_is_admin(one) and _same(one["resourceId"], registry) for one in parts.settings)
     return bool(registry["properties"]["adminUserEnabled"]) and not off
 

@@ -56,7 +56,7 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         if way == "plan":
             parts = planned(azure)
             return {name: answer(one, parts) for name, one in TOGETHER.items()}
-        before = held(azure, TOGETHER.values())
+        before = held(azure)
         if way == "event":
             _tell(azure, TOGETHER.values(), casing)
         else:
@@ -64,8 +64,8 @@ def answers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         asked = azure.sent()  # settling forgets what was asked before
         _settle(azure)
         assert fidelity.listed("reports/test_reports.py") <= asked | azure.sent()
-        parts = done(azure, before, TOGETHER.values())
-        return {name: answer(one, parts, azure=azure) for name, one in TOGETHER.items()}
+        parts = done(azure, before)
+        return {name: answer(one, parts) for name, one in TOGETHER.items()}
     finally:
         azure.stop()
 
@@ -121,21 +121,21 @@ def test_what_cannot_be_read_anywhere_keeps_it_on(tmp_path_factory: pytest.TempP
     azure = LocalAzure.start(tmp_path_factory.mktemp("alone"), tenant, json.dumps(POLICY))
     try:
         azure.faults(*(fault for one in ALONE for fault in one.faults(azure.app)))
-        before = held(azure, ALONE)
+        before = held(azure)
         _as_they_should_be(planned(azure))
         _tell(azure, ALONE, "as it is")
         _settle(azure)
-        _as_they_should_be(done(azure, before, ALONE), azure)
+        _as_they_should_be(done(azure, before))
         _sweep(azure)
         _settle(azure)
-        _as_they_should_be(done(azure, before, ALONE), azure)
+        _as_they_should_be(done(azure, before))
     finally:
         azure.stop()
 
 
-def _as_they_should_be(parts: Parts, azure: LocalAzure | None = None) -> None:
+def _as_they_should_be(parts: Parts) -> None:
     for one in ALONE:
-        found = answer(one, parts, azure=azure)
+        found = answer(one, parts)
         assert (found.admin, found.guard) == (True, one.stays_on)
 
 
