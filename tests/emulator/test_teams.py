@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import pytest
 from event_grid import event
@@ -26,6 +27,7 @@ from wire import Json
 from emulator import tenant_builder as build
 
 TEAMS = ("north", "south", "west")
+APART = ("own", "containers")
 POLICY = json.dumps(
     {
         "mode": "enforce",
@@ -33,6 +35,9 @@ POLICY = json.dumps(
         "caps": {"per_run": 2},
     }
 )
+
+
+type Held = dict[str, set[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,11 @@ class World:
     workspaces: dict[str, str]
     teams: dict[str, list[Team]]
 
-    def held(self, name: str) -> dict[str, set[tuple[str, str]]]:
+    def held(self, name: str) -> Held:
         return {one.principal: self.azure.grants(one.principal, group_id(name)) for one in self.teams[name]}
+
+    def kept_apart(self) -> dict[str, Held]:
+        return {name: self.held(name) for name in APART}
 
     def reads(self, name: str) -> set[tuple[str, str]]:
         """(principal, account): who reads where."""
@@ -97,11 +105,6 @@ def _world(start_azure: Start) -> World:
     return World(start_azure(tenant.document(), POLICY), workspaces, teams)
 
 
-@pytest.fixture(scope="module")
-def world(start_azure: Start) -> World:
-    return _world(start_azure)
-
-
 def _by_event(world: World) -> None:
     for name, teams in world.teams.items():
         for one in (*(team.cluster for team in teams), *(team.store for team in teams), world.workspaces[name]):
@@ -114,31 +117,72 @@ def _by_sweep(world: World) -> None:
         world.azure.sweep_all(world.workspaces.values())
 
 
-WAYS: dict[str, Callable[[World], None]] = {"event": _by_event, "sweep": _by_sweep}
+@dataclass(frozen=True)
+class Looked:
+    """`before` is what those who are kept apart held before the app looked."""
+
+    world: World
+    before: dict[str, Held]
+
+    @classmethod
+    def by(cls, way: Callable[[World], None], world: World) -> Self:
+        looked = cls(world, world.kept_apart())
+        way(world)
+        return looked
 
 
-def test_a_plan_grants_nobody_another_teams_store_and_says_why(world: World) -> None:
-    document = world.azure.run("plan", "--format", "json", "--policy", str(world.azure.folder / "policy.yaml")).document
-    assert document["errors"] == []
-    for name in ("own", "containers"):
+@pytest.fixture(scope="module")
+def world(start_azure: Start) -> World:
+    return _world(start_azure)
+
+
+@pytest.fixture(scope="module")
+def planned(world: World) -> Json:
+    """Before anything is changed."""
+    return world.azure.run("plan", "--format", "json", "--policy", str(world.azure.folder / "policy.yaml")).document
+
+
+@pytest.fixture(scope="module")
+def told(world: World, planned: Json) -> Looked:
+    assert planned
+    return Looked.by(_by_event, world)
+
+
+@pytest.fixture(scope="module")
+def swept(start_azure: Start) -> Looked:
+    return Looked.by(_by_sweep, _world(start_azure))
+
+
+def test_a_plan_grants_nobody_another_teams_store_and_says_why(world: World, planned: Json) -> None:
+    assert planned["errors"] == []
+    for name in APART:
         inside = f"{group_id(name)}/".lower()
-        assert [one for one in document["grants"] if one["scope"].lower().startswith(inside)] == []
-        said = {one["resourceId"].lower() for one in document["findings"] if "AML-36" in one["requirements"]}
+        assert [one for one in planned["grants"] if one["scope"].lower().startswith(inside)] == []
+        said = {one["resourceId"].lower() for one in planned["findings"] if "AML-36" in one["requirements"]}
         assert {one.store.lower() for one in world.teams[name]} <= said
     for name in ("nothing", "same"):
         inside = f"{group_id(name)}/".lower()
-        mine = [one for one in document["grants"] if one["scope"].lower().startswith(inside)]
-        cut = [one for one in document["withheld"] if one["guard"] == "cap"]
+        mine = [one for one in planned["grants"] if one["scope"].lower().startswith(inside)]
+        cut = [one for one in planned["withheld"] if one["guard"] == "cap"]
         assert len(mine) == 2
         assert [one for one in cut if one["action"]["scope"].lower().startswith(inside)]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_those_who_are_kept_apart_stay_apart_and_the_others_read_everywhere(start_own_azure: Start, way: str) -> None:
-    world = _world(start_own_azure)
-    before = {name: world.held(name) for name in ("own", "containers")}
-    WAYS[way](world)
-    assert {name: world.held(name) for name in before} == before
+def test_a_finding_says_for_each_store_that_nobody_is_granted(swept: Looked) -> None:
+    world = swept.world
+    rows = world.azure.rows("AmlGuardFinding_CL")
+    said = {row["ResourceId"].lower() for row in rows if row["RuleId"] == "compute-reads-data"}
+    assert {one.store.lower() for name in APART for one in world.teams[name]} <= said
+    assert not said & {one.store.lower() for name in ("nothing", "same") for one in world.teams[name]}
+
+
+@pytest.mark.parametrize("way", ["told", "swept"])
+def test_those_who_are_kept_apart_stay_apart_and_the_others_read_everywhere(
+    request: pytest.FixtureRequest, way: str
+) -> None:
+    looked: Looked = request.getfixturevalue(way)
+    world = looked.world
+    assert world.kept_apart() == looked.before
     for name in ("nothing", "same"):
         world.azure.until(partial(_all_read, world, name), f"{name}: all read everywhere")
     assert world.azure.poisoned_work() == []
@@ -150,12 +194,3 @@ def _all_read(world: World, name: str) -> bool:
     world.azure.deliver(event(world.workspaces[name]))
     world.azure.until_quiet()
     return False
-
-
-def test_a_finding_says_for_each_store_that_nobody_is_granted(start_own_azure: Start) -> None:
-    world = _world(start_own_azure)
-    world.azure.sweep_all(world.workspaces.values())
-    rows = world.azure.rows("AmlGuardFinding_CL")
-    said = {row["ResourceId"].lower() for row in rows if row["RuleId"] == "compute-reads-data"}
-    assert {one.store.lower() for name in ("own", "containers") for one in world.teams[name]} <= said
-    assert not said & {one.store.lower() for name in ("nothing", "same") for one in world.teams[name]}
