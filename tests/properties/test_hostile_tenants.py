@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -134,27 +135,28 @@ def test_nothing_is_gained_that_the_policy_does_not_allow(shard: int, number: in
     assert asyncio.run(live(tenant(number * SHARDS + shard))).trespasses == []
 
 
-def caught(break_it: Callable[[Watch], None]) -> int:
-    """In how many tenants the oracle sees a broken app trespass."""
-    return sum(bool(asyncio.run(live(tenant(seed), break_it)).trespasses) for seed in range(BROKEN_TENANTS))
+def notices(break_it: Callable[[Watch], None], *, more_than: int) -> bool:
+    """Whether the oracle sees a broken app trespass in more than so many of the tenants. Nobody looks further then."""
+    seen = (seed for seed in range(BROKEN_TENANTS) if asyncio.run(live(tenant(seed), break_it)).trespasses)
+    return len(list(islice(seen, more_than + 1))) > more_than
 
 
 def test_the_oracle_notices_a_broken_guard_of_the_boundary() -> None:
     def trust_everything(watch: Watch) -> None:
         watch.app.terms = gullible(watch.app.terms)
 
-    assert caught(trust_everything) > BROKEN_TENANTS / 4
+    assert notices(trust_everything, more_than=BROKEN_TENANTS // 4)
 
 
 def test_the_oracle_notices_a_broken_guard_of_callers() -> None:
     def ask_no_caller(watch: Watch) -> None:
         watch.app.terms = replace(watch.app.terms, caller_must_hold=False)
 
-    assert caught(ask_no_caller) > BROKEN_TENANTS / 10
+    assert notices(ask_no_caller, more_than=BROKEN_TENANTS // 10)
 
 
 def test_the_oracle_notices_that_tenants_are_taken_for_one() -> None:
     def see_one_tenant(watch: Watch) -> None:
         watch.app.azure.tenants = {}
 
-    assert caught(see_one_tenant) > 0
+    assert notices(see_one_tenant, more_than=0)
