@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from shared.access.names import is_letter
@@ -81,12 +82,25 @@ class Pseudonyms:
 
     def names(self, text: str) -> str:
         """A text in which pseudonyms stand, such as an id or a query, with the names."""
-        text = _GUID.sub(lambda found: self._guids.get(found[0].casefold(), found[0]), text)
-        for digits in set(_CORE.findall(text)):
-            for made, name in self._names.get(digits.lower(), {}).items():
-                text = _replaced(made, name, text)
-                text = _replaced(_in_json(made), _in_json(name), text)
-        return text
+        return "".join(self._named(_GUID.sub(lambda found: self._guids.get(found[0].casefold(), found[0]), text)))
+
+    def _named(self, text: str) -> Iterator[str]:
+        """The text in pieces. Neighbours may share a sign: a name begins and ends with those of its pseudonym."""
+        done = 0
+        for core in _CORE.finditer(text):
+            for made, name in self._forms(core[1].lower()):
+                start = core.start() - made.lower().index(core[0].lower())  # what stands before is ASCII
+                if start >= 0 and _stands(made, text, start):
+                    yield text[done:start]
+                    yield name[max(done - start, 0) :]
+                    done = start + len(made)
+                    break
+        yield text[done:]
+
+    def _forms(self, digits: str) -> Iterator[tuple[str, str]]:
+        for made, name in self._names.get(digits, {}).items():
+            yield made, name
+            yield _in_json(made), _in_json(name)
 
     def _digest(self, kind: str, text: str) -> bytes:
         return hmac.digest(self.key, f"{kind}:{text}".encode("utf-8", "backslashreplace"), "sha256")
@@ -107,8 +121,9 @@ class Pseudonyms:
         return _KEPT_BITS[address.version]
 
 
-def _replaced(old: str, new: str, text: str) -> str:
-    return re.sub(re.escape(old), lambda _: new, text, flags=re.IGNORECASE)
+def _stands(made: str, text: str, start: int) -> bool:
+    """Whether it is there, in letters of any case."""
+    return text.startswith(made, start) or re.compile(re.escape(made), re.IGNORECASE).match(text, start) is not None
 
 
 def _in_json(text: str) -> str:

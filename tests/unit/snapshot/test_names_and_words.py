@@ -116,6 +116,13 @@ def test_of_a_pseudonym_the_name_is_found_again(name: str) -> None:
         assert pseudonyms.names(text.replace("{}", made.upper())).casefold() == text.replace("{}", name).casefold()
 
 
+def test_of_pseudonyms_that_share_a_sign_each_name_is_found_again() -> None:
+    pseudonyms = Pseudonyms(KEY)
+    one, other = pseudonyms.of('"ml"'), pseudonyms.of('"ML-Prod"')
+    assert pseudonyms.names(f"{one}{other[1:]}{one[1:]}") == '"ml"ML-Prod"ml"'
+    assert pseudonyms.names(one[1:]) == one[1:], "that is only a part of it"
+
+
 def test_a_resource_that_is_called_like_a_word_is_a_name_in_its_id() -> None:
     disguise = _disguise()
     at = GROUP.child("providers", "Microsoft.ContainerRegistry", "registries", "premium")
