@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from shared.access.own_assignments import run_of
@@ -194,8 +195,11 @@ _DIGITS = 32  # of an object id without dashes
 
 def _clean(value: Any) -> Any:
     """A text without what looks like a secret or an address of a person."""
-    if not isinstance(value, str):
-        return value
+    return _cleaned(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=16_384)  # ids stand in many places, and the patterns take long
+def _cleaned(value: str) -> str:
     cleaned = _URL.sub(lambda found: f"{found[1]}{found[3]}", value) if "://" in value else value
     if "?" in cleaned and "=" in cleaned.partition("?")[2] and " " not in cleaned:
         cleaned = cleaned.partition("?")[0]

@@ -7,7 +7,7 @@ operations in Azure's built-in roles and a list of more that ARM writes. Everyth
 import ast
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -88,15 +88,19 @@ def _sources(folder: Traversable) -> Iterator[Traversable]:
 
 
 def _in(source: str) -> Iterator[str]:
-    tree = ast.parse(source)
-    notes = set(_notes(ast.walk(tree)))
-    for node in ast.walk(tree):
+    """Texts that stand alone are docstrings and notes."""
+    left: list[ast.AST] = [ast.parse(source)]
+    while left:
+        node = left.pop()
         match node:
-            case ast.Constant(value=str(said)) if node not in notes:
+            case ast.Expr(value=ast.Constant()):
+                continue
+            case ast.Constant(value=str(said)):
                 yield said
             case ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
-
-
-def _notes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    return (node.value for node in nodes if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for below in vars(node).values():
+            if isinstance(below, list):
+                left.extend(one for one in below if isinstance(one, ast.AST))
+            elif isinstance(below, ast.AST):
+                left.append(below)
