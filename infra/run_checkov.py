@@ -2,7 +2,7 @@
 
 The command `checkov` loads every framework that it knows, which takes longer than the scan.
 
-argv: the folder with the templates. stdout: checkov's report.
+stdin: a folder with templates on each line. stdout: checkov's report of each, on a line.
 """
 
 import json
@@ -13,8 +13,10 @@ from checkov.runner_filter import RunnerFilter
 
 
 def main() -> None:
-    report = Runner().run(root_folder=sys.argv[1], runner_filter=RunnerFilter(framework=["arm"]))
-    json.dump(report.get_dict(is_quiet=True), sys.stdout, default=str)
+    for line in sys.stdin:
+        report = Runner().run(root_folder=line.rstrip("\n"), runner_filter=RunnerFilter(framework=["arm"]))
+        sys.stdout.write(json.dumps(report.get_dict(is_quiet=True), default=str) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

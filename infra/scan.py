@@ -4,13 +4,17 @@ The compiler's own JSON nests a template for each module, and checkov does not l
 nothing wrong. Therefore the number of resources that checkov looked at is compared with the number that there are.
 """
 
+import atexit
 import hashlib
 import json
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 type Json = dict[str, Any]
 
@@ -21,6 +25,49 @@ _SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemp
 _NESTED = "Microsoft.Resources/deployments"
 # This many lines of checkov's error are enough to see what it is about.
 _MOST_LINES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkov:
+    """Goes on until Python ends: to load it takes longer than most scans."""
+
+    process: subprocess.Popen[str]
+    errors: IO[str]
+
+    def report(self, folder: str) -> str:
+        """Nothing if it ended."""
+        if not (self.process.stdin and self.process.stdout):
+            return ""
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(f"{folder}\n")
+            self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+    def ended(self) -> str:
+        """What it said of its end."""
+        with suppress(BrokenPipeError):
+            self.process.communicate()
+        if self.errors.closed:
+            return ""
+        with self.errors as errors:
+            errors.seek(0)
+            return errors.read()
+
+
+@cache
+def _checkov() -> _Checkov:
+    errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - as long as the process
+    process = subprocess.Popen(  # noqa: S603 - installed from requirements-infra.txt
+        # -P, because some of our modules have the names of others' packages.
+        [_PYTHON, "-P", _SCRIPT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        text=True,
+    )
+    made = _Checkov(process, errors)
+    atexit.register(made.ended)
+    return made
 
 
 def accepted() -> list[Mapping[str, str]]:
@@ -36,18 +83,13 @@ def scanned(snapshots: Mapping[str, Json], excused: Sequence[Mapping[str, str]])
     with tempfile.TemporaryDirectory() as folder:
         for name, snapshot in snapshots.items():
             (Path(folder) / f"{name}.json").write_text(json.dumps(_flat(snapshot), indent=1), "utf-8")
-        done = subprocess.run(  # noqa: S603 - installed from requirements-infra.txt
-            # -P, because some of our modules have the names of others' packages.
-            [_PYTHON, "-P", _SCRIPT, folder],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        told = _checkov().report(folder)
     try:
-        report = json.loads(done.stdout)
+        report = json.loads(told)
         failed, summary = report["results"]["failed_checks"], report["summary"]
     except (ValueError, KeyError, TypeError):
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-_MOST_LINES:])
+        said = "\n".join((told + _checkov().ended()).splitlines()[-_MOST_LINES:])
+        _checkov.cache_clear()
         return [f"checkov read nothing: {said}"]
     there = {one["type"] for snapshot in snapshots.values() for one in snapshot["predictedResources"]}
     return [*_unread(snapshots, summary), *_found(failed, [one for one in excused if one["type"] in there])]
