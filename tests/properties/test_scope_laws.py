@@ -1,6 +1,7 @@
 """Laws of containment with teeth: comparing ids as text would break the second one."""
 
 import string
+from functools import cache
 from random import Random
 
 import pytest
@@ -16,7 +17,9 @@ ODD = " *#<>:;'\"|`{}$^+=,~@![]\u20ac\u2713"
 NEVER = "%?&\\\x00\x1f\x7f\n\x85\u200b\u202e\u2028\ud800\uff0f\u2215\u3164\ufe0f\u00a0\u2024"
 
 
+@cache
 def named(letters: str) -> st.SearchStrategy[str]:
+    """One for each alphabet: hypothesis examines each new one, which takes longer than to draw a name."""
     names = st.text(letters, min_size=1, max_size=6)
     return names.filter(lambda name: not name.endswith((" ", ".")) and name != "providers")
 
