@@ -76,16 +76,30 @@ calm_holders = st.lists(st.sampled_from(PRINCIPALS[:4]), min_size=1, max_size=2,
 ready = st.sampled_from([True, True, True, False])
 some = st.sampled_from([None, None, "c"])
 mostly = st.sampled_from([True] * 9 + [False])
-AGES = [None, timedelta(minutes=5), timedelta(days=1)]
-ages = st.sampled_from(AGES)
+ages = st.sampled_from([None, timedelta(minutes=5), timedelta(days=1)])
+seldom = st.sampled_from([False, False, True])
+surely = st.just(value=True)
+rare = st.sampled_from([0, 0, 0, 1])
+never = st.sampled_from([0, 0, 0, 0])
+registries = st.sampled_from([REGISTRY, REGISTRY, REGISTRY, None, PRIVATE])
+vaults = st.sampled_from([None, vault(rbac=True).id])
+held_roles, targets = st.sampled_from(HELD_ROLES), st.sampled_from(TARGETS)
+kinds, calm_kinds = st.sampled_from(list(ComputeType)), st.sampled_from([ComputeType.DATABRICKS])
+locked = st.sampled_from([GROUP, REGISTRY, STORAGE, FOREIGN, NEIGHBOUR])
+taken_away = st.sampled_from(["*/read", "*/write"])
+requirements = st.sampled_from(sorted({r for rule in RULES for r in (*rule.requirements, *rule.also)}))
+turned_on = st.sampled_from([[], ["AML-10"], ["AML-03", "AML-08", "endpoint-writes-metrics"]])
+allowed = st.sampled_from([(), (), (FOREIGN,), (PRIVATE,)])
+boundaries = st.sampled_from([Boundary.RESOURCE_GROUP, Boundary.RESOURCE_GROUP, Boundary.SUBSCRIPTION])
+settling = st.sampled_from([timedelta(), timedelta(minutes=15)])
 
 
 @st.composite
 def workspaces(draw: st.DrawFn, scope: Scope, calm: bool) -> Workspace:
     """`calm`: everything is made, has an identity of this place and can pull with it."""
     who = calm_holders if calm else holders
-    made = st.just(value=True) if calm else ready
-    kind = st.sampled_from([ComputeType.DATABRICKS] if calm else list(ComputeType))
+    made = surely if calm else ready
+    kind = calm_kinds if calm else kinds
     children: list[Any] = [
         cluster(f"cpu{i}", *draw(who), on=scope, ready=draw(made)) for i in range(draw(st.integers(0, 2)))
     ]
@@ -100,10 +114,10 @@ def workspaces(draw: st.DrawFn, scope: Scope, calm: bool) -> Workspace:
         id=scope,
         identity=identity(*me),
         primary=draw(st.sampled_from([None, *(p.resource for p in me if p.resource)])),
-        registry=draw(st.sampled_from([REGISTRY, REGISTRY, REGISTRY, None, PRIVATE])),
-        vault=draw(st.sampled_from([None, vault(rbac=True).id])),
-        serverless=draw(st.sampled_from([False, False, True])) and not calm,
-        data_isolation=draw(st.sampled_from([False, False, True])),
+        registry=draw(registries),
+        vault=draw(vaults),
+        serverless=draw(seldom) and not calm,
+        data_isolation=draw(seldom),
         storage_by_identity=draw(st.booleans()),
     )
 
@@ -113,8 +127,8 @@ def assignments(draw: st.DrawFn) -> RoleAssignment:
     age = draw(ages)
     return assigned(
         draw(principals),
-        draw(st.sampled_from(HELD_ROLES)),
-        draw(st.sampled_from(TARGETS)),
+        draw(held_roles),
+        draw(targets),
         condition=draw(some),
         on=None if age is None else NOW - age,
     )
@@ -125,26 +139,31 @@ def where(assignment: RoleAssignment) -> tuple[Scope, str, str]:
     return assignment.scope, assignment.principal_id, assignment.role_id
 
 
+assigned_before = st.lists(assignments(), max_size=6, unique_by=where)
+subjects = {calm: workspaces(WORKSPACE, calm) for calm in (True, False)}
+neighbours = {calm: workspaces(NEIGHBOUR, calm) for calm in (True, False)}
+
+
 @st.composite
 def estates(draw: st.DrawFn) -> Estate:
     """Half of them are calm, so that plans also come to the switch-off."""
     calm = draw(st.booleans())
-    rare = st.sampled_from([0, 0, 0, 0 if calm else 1])
-    admin_user, abac = calm or draw(st.booleans()), draw(st.sampled_from([False, False, True]))
+    seldom_here = never if calm else rare
+    admin_user, abac = calm or draw(st.booleans()), draw(seldom)
     parts: list[Any] = [registry(admin_user=admin_user, abac=abac), registry(PRIVATE, admin_user=admin_user)]
     parts += [vault(rbac=draw(st.booleans()))]
-    parts += [draw(workspaces(NEIGHBOUR, calm))] * draw(st.integers(0, 1))
-    parts += [lock(draw(st.sampled_from([GROUP, REGISTRY, STORAGE, FOREIGN, NEIGHBOUR])))] * draw(rare)
-    parts += [container_group("g", "acrml.azurecr.io")] * draw(rare)
-    denies = [denied(draw(st.sampled_from(["*/read", "*/write"])), at=GROUP)] * draw(rare)
-    held = draw(st.lists(assignments(), max_size=6, unique_by=where))
-    subject, *others = [draw(workspaces(WORKSPACE, calm)), *(p for p in parts if isinstance(p, Workspace))]
+    parts += [draw(neighbours[calm])] * draw(st.integers(0, 1))
+    parts += [lock(draw(locked))] * draw(seldom_here)
+    parts += [container_group("g", "acrml.azurecr.io")] * draw(seldom_here)
+    denies = [denied(draw(taken_away), at=GROUP)] * draw(seldom_here)
+    held = draw(assigned_before)
+    subject, *others = [draw(subjects[calm]), *(p for p in parts if isinstance(p, Workspace))]
     if calm:
         build = ["Contributor", *(["Container Registry Repository Writer"] if abac else [])]
         builders = {one.acting.id: one.acting for one in (subject, *others) if one.acting and draw(mostly)}
         held += [assigned(one, ROLES[name], REGISTRY) for one in builders.values() for name in build]
         pull = ROLES["Container Registry Repository Reader" if abac else "AcrPull"]
-        age = draw(st.sampled_from(AGES))
+        age = draw(ages)
         calmed = [assigned(p, pull, SUBSCRIPTION, on=NOW - age if age else None) for p in PRINCIPALS if draw(mostly)]
         held = list({where(one): one for one in (*held, *calmed)}.values())
     return estate(
@@ -160,16 +179,15 @@ def estates(draw: st.DrawFn) -> Estate:
 @st.composite
 def policies(draw: st.DrawFn) -> Terms:
     """Without a cap: what a cap withholds depends on the order."""
-    ids = st.sampled_from(sorted({r for rule in RULES for r in (*rule.requirements, *rule.also)}))
-    exempt = Exemption(draw(st.sampled_from(TARGETS)), frozenset({draw(ids).casefold()}), NOW.date(), "x")
+    exempt = Exemption(draw(targets), frozenset({draw(requirements).casefold()}), NOW.date(), "x")
     return terms(
-        on=draw(st.sampled_from([[], ["AML-10"], ["AML-03", "AML-08", "endpoint-writes-metrics"]])),
-        off=draw(st.sampled_from([[], [], [draw(ids)]])),
-        report=draw(st.sampled_from([[], [], [draw(ids)]])),
+        on=draw(turned_on),
+        off=draw(st.sampled_from([[], [], [draw(requirements)]])),
+        report=draw(st.sampled_from([[], [], [draw(requirements)]])),
         exemptions=draw(st.sampled_from([(), (), (exempt,)])),
-        allow=draw(st.sampled_from([(), (), (FOREIGN,), (PRIVATE,)])),
-        boundary=draw(st.sampled_from([Boundary.RESOURCE_GROUP, Boundary.RESOURCE_GROUP, Boundary.SUBSCRIPTION])),
-        settle=draw(st.sampled_from([timedelta(), timedelta(minutes=15)])),
+        allow=draw(allowed),
+        boundary=draw(boundaries),
+        settle=draw(settling),
         caps=Caps(per_run=1000),
     )
 

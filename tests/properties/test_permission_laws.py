@@ -57,11 +57,12 @@ def test_case_never_matters(one: str, other: str) -> None:
     assert overlaps(one.upper(), other) is overlaps(other.upper(), one) is overlaps(one, other)
 
 
+conditions = st.sampled_from([None, None, "c"])
 blocks = st.builds(
     PermissionBlock,
     st.lists(patterns, max_size=3).map(tuple),
     st.lists(patterns, max_size=2).map(tuple),
-    condition=st.sampled_from([None, None, "c"]),
+    condition=conditions,
 )
 
 
@@ -91,14 +92,13 @@ ME = sai("me")
 SCOPES = [REGISTRY, GROUP, SUBSCRIPTION, MANAGEMENT_GROUP, registry_id("acrml2"), REGISTRY.child("scopeMaps", "x")]
 roles = st.lists(blocks, min_size=1, max_size=2).map(lambda b: RoleDefinition(f"role {b!r}", "made up", tuple(b)))
 
+some_roles, scopes = st.lists(roles, max_size=3), st.sampled_from(SCOPES)
+
 
 @st.composite
 def held(draw: st.DrawFn) -> tuple[Access, list[RoleAssignment]]:
-    known = draw(st.lists(roles, max_size=3))
-    assignments = [
-        assigned(ME, role, draw(st.sampled_from(SCOPES)), condition=draw(st.sampled_from([None, None, "c"])))
-        for role in known
-    ]
+    known = draw(some_roles)
+    assignments = [assigned(ME, role, draw(scopes), condition=draw(conditions)) for role in known]
     return access(*assignments, roles=known), assignments
 
 
