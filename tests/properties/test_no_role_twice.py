@@ -64,19 +64,24 @@ def reaches(one: Grant, other: Grant) -> bool:
     return one.principal.id == other.principal.id and f"{other.scope.key}/".startswith(f"{one.scope.key}/")
 
 
+# Made once: hypothesis examines each new strategy.
+conditions = st.frozensets(st.sampled_from(sorted(BY_ID)), max_size=5)
+needs, names = st.sampled_from(NEEDS), st.sampled_from(["one", "two"])
+holders = st.sampled_from([sai("a"), sai("a"), uai("b")])
+scopes = st.sampled_from([REGISTRY, REGISTRY, STORAGE, WORKSPACE, GROUP, SUBSCRIPTION])
+
+
 @st.composite
 def some_grants(draw: st.DrawFn) -> list[Grant]:
     """Now and then a role is defined with a condition: then it gives nothing for certain."""
-    conditioned = draw(st.frozensets(st.sampled_from(sorted(BY_ID)), max_size=5))
+    conditioned = draw(conditions)
 
     def one() -> Grant:
-        need = draw(st.sampled_from(NEEDS))
+        need = draw(needs)
         blocks = BY_ID[need.role_id].permissions
         if need.role_id in conditioned:
             blocks = tuple(replace(block, condition="@Resource[a] StringEquals 'b'") for block in blocks)
-        holder = draw(st.sampled_from([sai("a"), sai("a"), uai("b")]))
-        scope = draw(st.sampled_from([REGISTRY, REGISTRY, STORAGE, WORKSPACE, GROUP, SUBSCRIPTION]))
-        rule = draw(st.sampled_from(["one", "two"]))
+        holder, scope, rule = draw(holders), draw(scopes), draw(names)
         return Grant(holder, need, scope, WORKSPACE, rule, (f"AML-{rule}",), rule, rule, gives=blocks)
 
     return [one() for _ in range(draw(st.integers(0, 7)))]
