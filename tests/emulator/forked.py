@@ -37,17 +37,25 @@ _MEASURED = "COVERAGE_PROCESS_START" in os.environ  # coverage counts what an in
 
 type Program = Callable[[list[str]], int]
 
-_COMMANDS = ("apply", "approve", "desk", "explain", "status", "sweeps", "undo")
+_COMMANDS = (
+    *("apply", "approve", "desk", "explain", "policy_blob", "policy_check", "policy_scopes", "report", "status"),
+    *("sweeps", "template_over", "undo"),
+)
 _TRIGGERS = ("delivery", "resource_changed", "runtime", "sweep", "work_queue")
-# What `function_app` and `shared.azure` load only when they need it.
+# What `function_app`, `shared.azure` and the SDKs load only when they need it.
 _LATE = (
+    "_strptime",
     "azure.core.messaging",
+    "azure.core.rest._aiohttp",
     "azure.eventgrid.aio",
+    "azure.identity.aio._credentials.app_service",
     "azure.mgmt.authorization.v2022_04_01.aio",
     "azure.mgmt.containerregistry.aio",
     "azure.monitor.query.aio",
     "azure.storage.blob.aio",
     "azure.storage.queue.aio",
+    "cryptography.hazmat.backends.openssl.backend",
+    "importlib.metadata._adapters",
     "jinja2",
 )
 LOADED = (command.__name__, *(f"handlers.cli.{name}" for name in _COMMANDS), *_LATE)  # by commands

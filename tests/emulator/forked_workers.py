@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Never
 
@@ -70,8 +70,15 @@ def take_on(environment: Mapping[str, str]) -> None:
     """As if the process had started with it. What an interpreter reads at its own start cannot be made good."""
     os.environ.clear()
     os.environ.update(environment)
-    aiohttp: Any = connector  # read SSL_CERT_FILE when it was loaded
-    aiohttp._SSL_CONTEXT_VERIFIED = aiohttp._make_ssl_context(verified=True)
+    aiohttp: Any = connector  # read these two when it was loaded
+    aiohttp._SSL_CONTEXT_VERIFIED = _trusting(environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR"))
+
+
+@cache
+def _trusting(file: str | None, folder: str | None) -> Any:  # noqa: ARG001 - OpenSSL takes them from the environment
+    """Kept, for where neither is set it is all that the machine trusts, which takes 30 ms to read."""
+    aiohttp: Any = connector
+    return aiohttp._make_ssl_context(verified=True)
 
 
 def end_with(program: Callable[[], int]) -> Never:
