@@ -1,5 +1,6 @@
 """Writes down which resources the local Azure answered with, so that they can be held against Microsoft's types."""
 
+import hashlib
 import json
 import os
 import re
@@ -25,9 +26,16 @@ class Seen:
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{uuid.uuid4()}.jsonl"
         self._known: set[str] = set()
+        self._noted: set[bytes] = set()
 
     def note(self, answer: bytes, api_version: str) -> None:
-        """The resources in an answer, be it one or a list."""
+        """The resources in an answer, be it one or a list. Most answers are the same as one before."""
+        digest = hashlib.sha256(f"{api_version}\n".encode() + answer).digest()
+        if digest not in self._noted:
+            self._noted.add(digest)
+            self._note(answer, api_version)
+
+    def _note(self, answer: bytes, api_version: str) -> None:
         try:
             body = json.loads(answer)
         except ValueError:
