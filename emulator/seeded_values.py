@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from collections import Counter
 
 
 class SeededValues:
@@ -10,16 +9,18 @@ class SeededValues:
         """`starts` is how often what these values are for was started before."""
         self._seed = seed
         self._again = f" {starts}" if starts else ""
-        self._made: Counter[str] = Counter()
+        self._series: dict[str, random.Random] = {}
 
     def guid(self, what: str) -> str:
         """Always the same for the same thing."""
-        return str(uuid.UUID(int=self.random(what).getrandbits(128), version=4))
+        return _guid(self.random(what))
 
     def another(self, what: str) -> str:
-        """A new GUID each time, for things of which there are many."""
-        self._made[what] += 1
-        return self.guid(f"{what} {self._made[what]}{self._again}")
+        """A new GUID each time, for things of which there are many. To seed for each would take most of the time."""
+        series = self._series.get(what)
+        if series is None:
+            series = self._series[what] = self.random(f"{what} 1{self._again}")
+        return _guid(series)
 
     def random(self, what: str) -> random.Random:
         return random.Random(f"{self._seed}:{what}")
@@ -28,3 +29,7 @@ class SeededValues:
         """A list whose order Azure does not promise, in an order that follows from this seed."""
         start = self.random(collection).randrange(len(items)) if items else 0
         return items[start:] + items[:start]
+
+
+def _guid(chosen: random.Random) -> str:
+    return str(uuid.UUID(int=chosen.getrandbits(128), version=4))
