@@ -20,7 +20,7 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ResourceNotFoundError
 from azure.monitor.query import LogsQueryClient, LogsQueryResult
-from azure.storage.queue import QueueClient
+from azure.storage.queue import QueueServiceClient
 from forked import Forked, Ran
 from lent import Lent
 from wire import Json, claims, clean, is_write, version_of
@@ -119,6 +119,8 @@ class LocalAzure:
         unlisted = self._unlisted()
         self.http.close()
         self._logs.close()
+        if self.lent:
+            self._storage.close()
         self.process.signal(signal.SIGTERM)
         ran = self.process.ended(_STOP_SECONDS)
         if self.lent:
@@ -273,17 +275,18 @@ class LocalAzure:
         """Waits until, for `still` seconds, no event or function was under way, no work was visible on the queue and
         nothing was asked of Azure.
         """
-        seen, since = -1, time.monotonic()
-
-        def quiet() -> bool:
-            nonlocal seen, since
+        seen, since, end = -1, 0.0, time.monotonic() + seconds
+        while True:
             told: Json = self.control("GET", "running").json()
-            going, asked = told["invocations"] + told["events"], told["requests"]
-            if going or asked != seen or self.waiting_work():
-                seen, since = asked, time.monotonic()
-            return time.monotonic() - since >= still
-
-        self.until(quiet, "nothing goes on", seconds)
+            going, asked, now = told["invocations"] + told["events"], told["requests"], time.monotonic()
+            if going or asked != seen:
+                seen, since = asked, now
+            elif now - since >= still:  # only now, for to look at the queue is dear
+                if not self.waiting_work():
+                    return
+                since = now
+            assert now < end, f"not within {seconds} s: nothing goes on"
+            time.sleep(min(still / 2, _MOST_PAUSE_SECONDS))
 
     def sweep_all(self, workspaces: Iterable[str]) -> None:
         """Fires the timer and waits until the app has looked at `workspaces` and is done."""
@@ -315,7 +318,12 @@ class LocalAzure:
 
     def _peeked(self, name: str) -> list[Json]:
         try:
-            with QueueClient.from_connection_string(self.ready["storage"], name) as queue:
+            with self._storage.get_queue_client(name) as queue:
                 return [{"id": one.id, "text": one.content} for one in queue.peek_messages(32)]
         except ResourceNotFoundError:  # nothing was ever put there
             return []
+
+    @cached_property
+    def _storage(self) -> QueueServiceClient:
+        """The queues' clients share its connections."""
+        return QueueServiceClient.from_connection_string(self.ready["storage"])
