@@ -84,19 +84,10 @@ demo: setup      ## the whole story on the local Azure, narrated and checked
 # Twice as many processes as cores, because tests wait for other processes more than they compute.
 WORKERS ?= $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 SEEN := $(CURDIR)/build/seen
-# In a fresh clone pytest rewrites the asserts of all tests when it first collects them. Two processes do it once, else
-# every worker would. What cannot be collected the tests themselves say.
-COLLECTED := build/.collected-once
 test: setup $(INFRA)/.ready $(AZ)/.ready  ## all tests, and the local Azure's answers in them against Microsoft's types
 	@rm -rf $(SEEN)
-	@$(CLOCK) $(MAKE) -s $(COLLECTED) && AMLGUARD_SEEN=$(SEEN) $(BIN)/pytest -n $(WORKERS) $(TOOK)
+	@$(CLOCK) AMLGUARD_SEEN=$(SEEN) $(BIN)/pytest -n $(WORKERS) $(TOOK)
 	@$(BIN)/python -m checks.shapes $(SEEN)
-
-$(COLLECTED):
-	@echo "Collecting the tests for the first time ..."
-	@$(BIN)/pytest --collect-only -qq tests/unit >/dev/null & \
-	    $(BIN)/pytest --collect-only -qq --ignore=tests/unit >/dev/null; wait
-	@mkdir -p $(@D) && touch $@
 
 # MINUTES, SEED; LONG=1 with EVENTS, SWEEPS: is anything growing?
 MINUTES ?= 30
