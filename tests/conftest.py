@@ -69,24 +69,25 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Nothing that is collected goes away again, so nobody looks for garbage meanwhile: a sixth of the time."""
     gc.disable()
     try:
-        _load_share(getattr(session.config, "workerinput", {}))
+        _load_share(session.config)
         return (yield)
     finally:
         gc.enable()
 
 
-def _load_share(worker: dict[str, Any]) -> None:
+def _load_share(config: pytest.Config) -> None:
     """In a fresh clone pytest rewrites the asserts of each module when it is first loaded.
 
     All processes of xdist load all modules, in the same order. So that not each of them rewrites all, each begins with
     a share of its own. What cannot be loaded is told when it is collected.
     """
-    if not worker:
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if not worker or not any((config.invocation_params.dir / one).resolve() == _TESTS for one in config.args):
         return
     modules = sorted(path for path in _TESTS.rglob("test_*.py") if "fixture_app" not in path.parts)
     for path in modules[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
         sys.path.insert(0, str(path.parent))
-        with suppress(Exception):
+        with suppress(Exception, pytest.skip.Exception):
             import_module(path.stem)
 
 

@@ -16,7 +16,10 @@ LOCKS = "Microsoft.Authorization/locks"
 async def around(
     asked: Iterable[WorkspaceAsks], known: frozenset[Scope], estate: Estate, azure: Reads
 ) -> tuple[frozenset[Scope], Estate]:
-    """The subscriptions that amlguard may read, of all that might change. Of new ones nothing is known."""
+    """The subscriptions that amlguard may read, of all in which something might change.
+
+    What was read of anybody's access says nothing about a new one. Then `estate` has no access any more.
+    """
     subscriptions = _subscriptions(asked)
     estate = await _look_abroad(subscriptions - known, estate, azure)
     subscriptions -= estate.blind
